@@ -1,0 +1,1 @@
+"""Running the product: on one machine, in a cluster; loading towns; checking."""

@@ -1,0 +1,1 @@
+"""The federated entrance: one GraphQL endpoint over the services."""

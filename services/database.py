@@ -1,0 +1,117 @@
+"""One database per service, one transaction per request or message."""
+
+import datetime as dt
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from typing import Any
+
+import orjson
+from sqlalchemy import BigInteger, DateTime, Enum, Integer, MetaData, event
+from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.types import TypeDecorator
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.crash import crash_point
+
+# Constraint names must be the same on SQLite and PostgreSQL, or migrations cannot name them.
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+#: Column type of a 64-bit integer that may be an autoincremented primary key on both databases.
+BIGINT = BigInteger().with_variant(Integer, "sqlite")
+
+
+def new_metadata() -> MetaData:
+    return MetaData(naming_convention=NAMING)
+
+
+def as_text(kind: type[StrEnum]) -> Enum:
+    """A column type that stores the member's value as text.
+
+    SQLAlchemy would store its name, and make a PostgreSQL type that cannot lose a member again.
+    """
+    return Enum(kind, native_enum=False, length=24, values_callable=lambda k: [member.value for member in k])
+
+
+class Instant(TypeDecorator[dt.datetime]):
+    """An aware UTC datetime. SQLite forgets the zone: this gives it back, and refuses naive values on the way in."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a naive datetime: {value}")
+        return value.astimezone(dt.UTC)
+
+    def process_result_value(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
+        return value.replace(tzinfo=dt.UTC) if value is not None and value.tzinfo is None else value
+
+
+class Database:
+    def __init__(self, url: str) -> None:
+        self.url = url
+        sqlite = url.startswith("sqlite")
+        options: dict[str, Any] = {} if sqlite else {"pool_size": 5, "max_overflow": 5, "pool_timeout": 5}
+        self.engine: AsyncEngine = create_async_engine(
+            url,
+            json_serializer=lambda value: orjson.dumps(value).decode(),
+            json_deserializer=orjson.loads,
+            **options,
+        )
+        if sqlite:
+            _make_sqlite_serious(self.engine)
+        # A copy of the engine: same pool, but its transactions are known to be for looking only.
+        self._reading = self.engine.execution_options(reading=True)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    @asynccontextmanager
+    async def transaction(self, point: str = "command") -> AsyncIterator[AsyncSession]:
+        """Commit on the way out, roll back on error. Nothing else in the product commits.
+
+        `point` names the crash points around the commit (crash.py).
+        """
+        async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+            await session.flush()
+            crash_point(f"{point}.before_commit")
+        crash_point(f"{point}.after_commit")
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """For looking only: never waits for a writer, never makes one wait."""
+        async with AsyncSession(self._reading, expire_on_commit=False) as session:
+            yield session
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+def _make_sqlite_serious(engine: AsyncEngine) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def on_connect(connection: Any, _: object) -> None:
+        connection.isolation_level = None  # We open transactions ourselves, below.
+        cursor = connection.cursor()
+        # FULL: the usual advice, NORMAL, lost the last commits in every power cut that was tried.
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 10000", "foreign_keys = ON", "cache_size = -32000"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def on_begin(connection: Any) -> None:
+        # A deferred transaction that reads, then writes, fails with "database is locked" when
+        # another writer came in between. Taking the write lock first makes it wait instead.
+        reading = connection.get_execution_options().get("reading", False)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

@@ -1,0 +1,461 @@
+"""The events of the product: all that one service ever tells another, or the town's other systems.
+
+An event is a fact in the past tense. Its fields may grow within a version, but never change meaning; a change of meaning is a
+new class with a new version, published beside the old one. The subject is `preau.<structure>.<service>.<event>`; an event
+whose class says `internal` travels under `preau-internal.` instead, where no other municipal system can listen.
+
+Ids are the public ones (GraphQL, events and the town file agree). Dates are civil dates of the structure, `LocalTime` is
+"HH:MM" in its time zone, amounts are integer euro cents. `version` grows with each change of what the event is about (a
+booking, a family, an activity...): whoever keeps a copy applies only what is newer than its own.
+"""
+
+import datetime as dt
+from typing import Any, ClassVar, Literal
+from uuid import uuid4
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+LocalTime = str  #: "HH:MM"
+
+PUBLIC = "preau"
+INTERNAL = "preau-internal"
+
+
+class Event(BaseModel):
+    """What every event says. The envelope's fields travel as CloudEvents headers, the others as the JSON body."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    service: ClassVar[str]
+    name: ClassVar[str]
+    type_version: ClassVar[int] = 1
+    internal: ClassVar[bool] = False
+
+    event_id: str = Field(default_factory=lambda: uuid4().hex)
+    occurred_at: AwareDatetime
+    structure: str
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" in cls.__dict__:
+            BY_TYPE[cls.type_name()] = cls
+
+    @classmethod
+    def type_name(cls) -> str:
+        """The CloudEvents type, such as `fr.preau.booking.accepted.v1`."""
+        return f"fr.preau.{cls.service}.{cls.name}.v{cls.type_version}"
+
+    @classmethod
+    def filter(cls) -> str:
+        """The subject of this kind of event in every structure: what a consumer filters by."""
+        return f"{INTERNAL if cls.internal else PUBLIC}.*.{cls.service}.{cls.name}"
+
+    @property
+    def subject(self) -> str:
+        return self.filter().replace("*", self.structure, 1)
+
+    @property
+    def about(self) -> str:
+        """The id of what the event is about: CloudEvents' `subject` attribute."""
+        return self.structure
+
+    def body(self) -> bytes:
+        """The event's own data as JSON."""
+        return self.model_dump_json(exclude={"event_id", "occurred_at"}).encode()
+
+
+BY_TYPE: dict[str, type[Event]] = {}
+
+
+# ------------------------------------------------------------------------------------------------------------ identity
+class StructureChanged(Event):
+    """A structure (a town or body whose activities are shown) was created or changed."""
+
+    service = "identity"
+    name = "structure_changed"
+    version: int
+    title: str  #: Its name, such as "Mairie de CarteVille".
+    timezone: str  #: IANA, such as "Europe/Paris".
+    school_zone: Literal["A", "B", "C"] | None
+
+
+class AccountOpened(Event):
+    """A login was created."""
+
+    service = "identity"
+    name = "account_opened"
+    account: str
+
+
+class EmailChanged(Event):
+    """An account's address changed. It carries none: the mailer has its own copy by a private way."""
+
+    service = "identity"
+    name = "email_changed"
+    account: str
+
+
+class PasswordResetRequested(Event):
+    """A family asked for a way back in; the mailer turns it into a mail with a single-use link."""
+
+    service = "identity"
+    name = "password_reset_requested"
+    account: str
+
+
+class FamilyChanged(Event):
+    """A family was created or changed. `children` are in order of birth, the eldest first."""
+
+    service = "identity"
+    name = "family_changed"
+    version: int
+    family: str
+    adults: list[str]  #: Account ids.
+    children: list[str]
+
+    @property
+    def about(self) -> str:
+        return self.family
+
+
+class AnnouncementPublished(Event):
+    """A structure put an announcement on its home page (S2)."""
+
+    service = "identity"
+    name = "announcement_published"
+    announcement: str
+
+
+class Contact(BaseModel):
+    """How a letter addresses one adult of a family."""
+
+    account: str
+    title: str | None  #: "M.", "Mme"
+    first_name: str
+    last_name: str
+    email: str | None
+    language: str  #: "fr" or "en"
+
+
+class ContactsChanged(Event):
+    """Names and addresses that letters need: for the mailer alone."""
+
+    service = "identity"
+    name = "contacts_changed"
+    internal = True
+    version: int
+    family: str
+    adults: list[Contact]
+    children: dict[str, str]  #: Child id -> "LASTNAME Firstname", as letters write it.
+
+
+class ResetLinkMade(Event):
+    """A single-use link for a new password: for the mailer alone, which sends it to the account's own address."""
+
+    service = "identity"
+    name = "reset_link_made"
+    internal = True
+    account: str
+    email: str
+    language: str
+    token: str
+    expires_at: AwareDatetime
+
+
+class SigningKeyPublished(Event):
+    """A public key that verifies access tokens, for the services' own copies."""
+
+    service = "identity"
+    name = "signing_key_published"
+    internal = True
+    kid: str
+    jwk: dict[str, str]  #: Public parts only (RFC 8037).
+
+
+# ------------------------------------------------------------------------------------------------------------- booking
+class ActivityChanged(Event):
+    """An activity was created or changed."""
+
+    service = "booking"
+    name = "activity_changed"
+    version: int
+    activity: str
+    wallet: str
+    title: str  #: Its name, such as "APS MATIN".
+    capacity: int | None
+    waiting_list: int | None
+    opens_on: dt.date
+    closes_on: dt.date
+
+    @property
+    def about(self) -> str:
+        return self.activity
+
+
+class RequestedMovement(BaseModel):
+    """One line of a confirmed draft."""
+
+    booking: str
+    child: str
+    activity: str
+    date: dt.date
+    arrival: LocalTime
+    departure: LocalTime
+    kind: Literal["BOOK", "CANCEL"]
+
+
+class BookingRequested(Event):
+    """A family confirmed a draft. Nothing is promised yet ("non transmis")."""
+
+    service = "booking"
+    name = "requested"
+    request: str
+    family: str
+    movements: list[RequestedMovement]
+
+    @property
+    def about(self) -> str:
+        return self.request
+
+
+class BookingEvent(Event):
+    """What all events about one booking say. `version` is the booking's."""
+
+    version: int
+    booking: str
+    request: str | None  #: The request whose movement caused it; null where the town or the system acted.
+    family: str
+    child: str
+    activity: str
+    date: dt.date
+    arrival: LocalTime
+    departure: LocalTime
+
+    @property
+    def about(self) -> str:
+        return self.booking
+
+
+class BookingAccepted(BookingEvent):
+    """The child has a place ("accepté"). Billing holds the price from now on."""
+
+    service = "booking"
+    name = "accepted"
+    from_waiting_list: bool = False
+
+
+class BookingWaitlisted(BookingEvent):
+    """The opening is full; the child waits ("mise en liste d'attente")."""
+
+    service = "booking"
+    name = "waitlisted"
+    rank: int  #: Place in the line, from 1.
+
+
+class BookingRefused(BookingEvent):
+    """No place ("non traitée, activité complète") or another reason, in `code`."""
+
+    service = "booking"
+    name = "refused"
+    code: str
+
+
+class BookingCancelled(BookingEvent):
+    """The place, or the rank in the line, was given back ("annulée")."""
+
+    service = "booking"
+    name = "cancelled"
+    by: Literal["family", "agent", "system"]
+    was: Literal["ACCEPTED", "WAITLISTED", "SUBMITTED"]
+
+
+class BookingExpired(BookingEvent):
+    """The booking deadline passed while the child waited."""
+
+    service = "booking"
+    name = "expired"
+
+
+class CapacityChanged(Event):
+    """How full one opening is now. The highest `version` wins."""
+
+    service = "booking"
+    name = "capacity_changed"
+    version: int  #: The opening's revision.
+    activity: str
+    date: dt.date
+    capacity: int | None
+    taken: int
+    waiting: int
+
+    @property
+    def about(self) -> str:
+        return f"{self.activity}/{self.date}"
+
+
+class Attendance(BaseModel):
+    """What really happened on a day for one booking."""
+
+    booking: str
+    child: str
+    attendance: str
+    arrival: LocalTime | None
+    departure: LocalTime | None
+
+
+class DaySettled(Event):
+    """Attendance of one activity and day was closed: billing charges."""
+
+    service = "booking"
+    name = "day_settled"
+    activity: str
+    date: dt.date
+    attendances: list[Attendance]
+
+    @property
+    def about(self) -> str:
+        return f"{self.activity}/{self.date}"
+
+
+class DecidedMovement(BaseModel):
+    """One line of a request with its answer."""
+
+    booking: str
+    child: str
+    activity: str
+    date: dt.date
+    kind: Literal["BOOK", "CANCEL"]
+    outcome: Literal["ACCEPTED", "WAITLISTED", "REFUSED", "CANCELLED"]
+    rank: int | None = None
+    code: str | None = None  #: Why, where REFUSED.
+
+
+class RequestDecided(Event):
+    """Every movement of a request has its answer: published once per request, in the lines' order. The mailer reports it."""
+
+    service = "booking"
+    name = "request_decided"
+    request: str
+    family: str
+    movements: list[DecidedMovement]
+
+    @property
+    def about(self) -> str:
+        return self.request
+
+
+class PlaceGiven(Event):
+    """A child that waited has a place, outside any request of the family: the mailer tells them (S36)."""
+
+    service = "booking"
+    name = "place_given"
+    internal = True
+    booking: str
+    family: str
+    child: str
+    activity: str
+    date: dt.date
+
+
+# ------------------------------------------------------------------------------------------------------------- billing
+class HoldEvent(Event):
+    """What the events about a hold (estimated cost of one booking) say."""
+
+    version: int
+    hold: str
+    booking: str
+    wallet: str
+    family: str
+    amount_cents: int
+
+    @property
+    def about(self) -> str:
+        return self.hold
+
+
+class Held(HoldEvent):
+    """Estimated cost was set aside for an accepted booking."""
+
+    service = "billing"
+    name = "held"
+
+
+class Released(HoldEvent):
+    """Estimated cost is no longer set aside."""
+
+    service = "billing"
+    name = "released"
+
+
+class EntryPosted(Event):
+    """A wallet's posted balance moved."""
+
+    service = "billing"
+    name = "entry_posted"
+    entry: str
+    wallet: str
+    family: str
+    kind: Literal["PAYMENT", "CHARGE", "REFUND", "ADJUSTMENT"]
+    amount_cents: int
+
+    @property
+    def about(self) -> str:
+        return self.entry
+
+
+class StandingChanged(Event):
+    """A family fell into debt, or came out of it (S21)."""
+
+    service = "billing"
+    name = "standing_changed"
+    version: int
+    family: str
+    in_debit: bool
+
+    @property
+    def about(self) -> str:
+        return self.family
+
+
+class PaymentSettled(Event):
+    """An online payment ended."""
+
+    service = "billing"
+    name = "payment_settled"
+    payment: str
+    family: str
+    status: Literal["PAID", "REFUSED", "CANCELLED", "EXPIRED"]
+    amount_cents: int
+    reference: str | None
+
+    @property
+    def about(self) -> str:
+        return self.payment
+
+
+# -------------------------------------------------------------------------------------------------------------- mailer
+class MailEvent(Event):
+    """What the events about one mail say: never an address."""
+
+    mail: str
+    kind: str  #: report, place_given, password_link...
+    family: str | None = None
+    account: str | None = None
+    attempts: int
+
+    @property
+    def about(self) -> str:
+        return self.mail
+
+
+class MailSent(MailEvent):
+    """The town's mail server took the mail."""
+
+    service = "mailer"
+    name = "mail_sent"
+
+
+class MailFailed(MailEvent):
+    """The mail was given up."""
+
+    service = "mailer"
+    name = "mail_failed"

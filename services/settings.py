@@ -1,0 +1,120 @@
+"""Every setting of the product, read from the environment once. README's table is compared with SETTINGS by a test."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.clock import Clock
+
+SERVICES = ("identity", "billing", "booking", "mailer")
+
+#: Name -> what it is for, as README's table says it.
+SETTINGS = {
+    "PREAU_ENV": "`embedded` (default) or `production`, which refuses default secrets and weak durability",
+    "PREAU_DATA": "folder of the embedded state (default `var`)",
+    "PREAU_PORT": "the gateway's port (default 8000)",
+    "PREAU_PUBLIC_URL": "address that families use, for links in mails (default `http://127.0.0.1:<port>`)",
+    "NATS_URL": "the broker (default `nats://127.0.0.1:4222`)",
+    "NATS_CREDENTIALS": "path of a NATS credentials file",
+    "IDENTITY_DATABASE_URL": "identity's database (default a SQLite file in PREAU_DATA)",
+    "BILLING_DATABASE_URL": "billing's database (default a SQLite file in PREAU_DATA)",
+    "BOOKING_DATABASE_URL": "booking's database (default a SQLite file in PREAU_DATA)",
+    "MAILER_DATABASE_URL": "mailer's database (default a SQLite file in PREAU_DATA)",
+    "IDENTITY_URL": "where the gateway finds identity's subgraph (default `http://127.0.0.1:8101`)",
+    "BILLING_URL": "where the gateway finds billing's subgraph (default `http://127.0.0.1:8102`)",
+    "BOOKING_URL": "where the gateway finds booking's subgraph (default `http://127.0.0.1:8103`)",
+    "SMTP_URL": "the town's mail server, `smtp://`, `smtp+starttls://` or `smtps://` (default `smtp://127.0.0.1:8025`)",
+    "PREAU_MAIL_FROM": "sender of every mail (default `Préau <no-reply@localhost>`)",
+    "PREAU_SIGNING_KEY": "identity's private Ed25519 key as a JWK; embedded makes its own in PREAU_DATA",
+    "PREAU_PAYMENT_PROVIDER": "online payment provider (default none: payment online is unavailable)",
+    "PREAU_CLOCK": "tests only, refused in production: `2026-11-23T07:00:00Z` freezes, `+3d` shifts",
+    "PREAU_CRASH_AT": "tests only, refused in production: die at a named crash point",
+    "PREAU_LOG_LEVEL": "`debug`, `info` (default), `warning`, `error`",
+}
+
+
+class SettingsError(ValueError):
+    """A setting is missing, unreadable or not allowed: the message says which and what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Build it with `from_environment`; pass it on; never read the environment elsewhere."""
+
+    production: bool
+    data: Path
+    port: int
+    public_url: str
+    nats_url: str
+    nats_credentials: str | None
+    database_urls: Mapping[str, str]  #: service -> SQLAlchemy URL with an async driver
+    subgraph_urls: Mapping[str, str]  #: identity, billing, booking -> base URL
+    smtp_url: str
+    mail_from: str
+    signing_key: str | None
+    payment_provider: str | None
+    clock: Clock
+    log_level: str
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """Raises SettingsError."""
+        kind = environ.get("PREAU_ENV", "embedded")
+        if kind not in ("embedded", "production"):
+            raise SettingsError(f"PREAU_ENV is embedded or production, not {kind!r}")
+        data = Path(environ.get("PREAU_DATA", "var"))
+        port = _port(environ)
+        settings = cls(
+            production=kind == "production",
+            data=data,
+            port=port,
+            public_url=environ.get("PREAU_PUBLIC_URL", f"http://127.0.0.1:{port}").rstrip("/"),
+            nats_url=environ.get("NATS_URL", "nats://127.0.0.1:4222"),
+            nats_credentials=environ.get("NATS_CREDENTIALS"),
+            database_urls={service: _database_url(environ, data, service) for service in SERVICES},
+            subgraph_urls={
+                service: environ.get(f"{service.upper()}_URL", f"http://127.0.0.1:{default}").rstrip("/")
+                for service, default in (("identity", 8101), ("billing", 8102), ("booking", 8103))
+            },
+            smtp_url=environ.get("SMTP_URL", "smtp://127.0.0.1:8025"),
+            mail_from=environ.get("PREAU_MAIL_FROM", "Préau <no-reply@localhost>"),
+            signing_key=environ.get("PREAU_SIGNING_KEY"),
+            payment_provider=environ.get("PREAU_PAYMENT_PROVIDER"),
+            clock=_clock(environ),
+            log_level=environ.get("PREAU_LOG_LEVEL", "info"),
+        )
+        if settings.production:
+            _refuse_toys(environ)
+        return settings
+
+
+def _port(environ: Mapping[str, str]) -> int:
+    text = environ.get("PREAU_PORT", "8000")
+    if not text.isdigit() or not 0 <= int(text) < 65536:
+        raise SettingsError(f"PREAU_PORT is a port number, not {text!r}")
+    return int(text)
+
+
+def _database_url(environ: Mapping[str, str], data: Path, service: str) -> str:
+    name = f"{service.upper()}_DATABASE_URL"
+    url = environ.get(name) or f"sqlite+aiosqlite:///{data.absolute() / service}.sqlite"
+    if not url.startswith(("sqlite+aiosqlite://", "postgresql+asyncpg://")):
+        raise SettingsError(f"{name} starts with sqlite+aiosqlite:// or postgresql+asyncpg://")
+    return url
+
+
+def _clock(environ: Mapping[str, str]) -> Clock:
+    try:
+        return Clock.from_setting(environ.get("PREAU_CLOCK"))
+    except ValueError as error:
+        raise SettingsError(f"PREAU_CLOCK: {error}") from error
+
+
+def _refuse_toys(environ: Mapping[str, str]) -> None:
+    for name in ("PREAU_CLOCK", "PREAU_CRASH_AT"):
+        if environ.get(name):
+            raise SettingsError(f"{name} is for tests: production refuses it")
+    for name in ("PREAU_PUBLIC_URL", "PREAU_SIGNING_KEY", "NATS_URL", "SMTP_URL", "PREAU_MAIL_FROM"):
+        if not environ.get(name):
+            raise SettingsError(f"production needs {name}")
