@@ -1,0 +1,207 @@
+"""An activity as the town describes it: when it is open, for how many, at which hours, until when it may be booked or cancelled.
+
+Nothing here decides: season.py, hours.py, deadlines.py and allocation.py read it. The table keeps it as one JSON document.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any, Literal
+
+LocalTime = str  #: "HH:MM", zero-padded, in the structure's time zone: such texts sort like the times they mean.
+
+SchoolZone = Literal["A", "B", "C"]
+SchoolHolidays = Literal["closed", "only", "any"]
+Policy = Literal["arrival", "points", "lottery"]
+
+
+@dataclass(frozen=True, slots=True)
+class FixedHours:
+    """The same for every child, such as 07:30 to 08:45."""
+
+    arrival: LocalTime
+    departure: LocalTime
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenHours:
+    """Chosen by the family within bounds (S26), in steps, for a minimum stay."""
+
+    earliest: LocalTime
+    latest: LocalTime
+    step_minutes: int
+    minimum_minutes: int
+
+
+Hours = FixedHours | ChosenHours
+
+
+@dataclass(frozen=True, slots=True)
+class DaysBefore:
+    """So many days before the opening, at a time of day. Working days leave out weekends and days off."""
+
+    days: int
+    at: LocalTime
+    working_days: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HoursBefore:
+    """So many hours before the opening starts."""
+
+    hours: int
+
+
+@dataclass(frozen=True, slots=True)
+class WeekdayBefore:
+    """A weekday of an earlier week, such as Thursday noon of the week before (0 = Monday)."""
+
+    weekday: int
+    at: LocalTime
+    weeks_before: int
+
+
+Deadline = DaysBefore | HoursBefore | WeekdayBefore | None  #: None: until the opening starts.
+
+
+@dataclass(frozen=True, slots=True)
+class Immediate:
+    """Requests are answered at once, in order of arrival."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """Requests stay SUBMITTED until a daily run, which ranks them by the published policy."""
+
+    at: LocalTime
+    policy: Policy
+
+
+Allocation = Immediate | Scheduled
+
+
+@dataclass(frozen=True, slots=True)
+class ActivitySpec:
+    id: str
+    structure: str
+    timezone: str  #: IANA, the structure's.
+    school_zone: SchoolZone | None
+    wallet: str
+    name: str
+    opens_on: dt.date  #: First day of the season (S20).
+    closes_on: dt.date  #: Last day of the season, included.
+    weekdays: frozenset[int]  #: 0 = Monday.
+    hours: Hours
+    category: str | None = None
+    school_holidays: SchoolHolidays = "closed"
+    closed_on: frozenset[dt.date] = frozenset()
+    open_on: frozenset[dt.date] = frozenset()  #: Open in spite of all the rest.
+    capacity: int | None = None  #: None: places are not counted.
+    waiting_list: int | None = None  #: None: unlimited; 0: no waiting list.
+    booking_deadline: Deadline = None
+    cancellation_deadline: Deadline = None
+    allocation: Allocation = Immediate()
+
+    @property
+    def arrival(self) -> LocalTime:
+        """When an opening starts: its fixed arrival, or the earliest that a family may choose."""
+        return self.hours.arrival if isinstance(self.hours, FixedHours) else self.hours.earliest
+
+    @property
+    def departure(self) -> LocalTime:
+        """When an opening ends: its fixed departure, or the latest that a family may choose."""
+        return self.hours.departure if isinstance(self.hours, FixedHours) else self.hours.latest
+
+    @property
+    def limited(self) -> bool:
+        """It has a number of places (S24)."""
+        return self.capacity is not None
+
+
+def to_json(spec: ActivitySpec) -> dict[str, Any]:
+    """Everything, in JSON's own types; the same activity always gives the same document."""
+    return {
+        "id": spec.id,
+        "structure": spec.structure,
+        "timezone": spec.timezone,
+        "school_zone": spec.school_zone,
+        "wallet": spec.wallet,
+        "name": spec.name,
+        "category": spec.category,
+        "opens_on": spec.opens_on.isoformat(),
+        "closes_on": spec.closes_on.isoformat(),
+        "weekdays": sorted(spec.weekdays),
+        "school_holidays": spec.school_holidays,
+        "closed_on": sorted(day.isoformat() for day in spec.closed_on),
+        "open_on": sorted(day.isoformat() for day in spec.open_on),
+        "capacity": spec.capacity,
+        "waiting_list": spec.waiting_list,
+        "hours": _hours_to_json(spec.hours),
+        "booking_deadline": _deadline_to_json(spec.booking_deadline),
+        "cancellation_deadline": _deadline_to_json(spec.cancellation_deadline),
+        "allocation": _allocation_to_json(spec.allocation),
+    }
+
+
+def from_json(document: dict[str, Any]) -> ActivitySpec:
+    """The inverse of to_json."""
+    allocation = document["allocation"]
+    return ActivitySpec(
+        id=document["id"],
+        structure=document["structure"],
+        timezone=document["timezone"],
+        school_zone=document["school_zone"],
+        wallet=document["wallet"],
+        name=document["name"],
+        category=document["category"],
+        opens_on=dt.date.fromisoformat(document["opens_on"]),
+        closes_on=dt.date.fromisoformat(document["closes_on"]),
+        weekdays=frozenset(document["weekdays"]),
+        school_holidays=document["school_holidays"],
+        closed_on=frozenset(map(dt.date.fromisoformat, document["closed_on"])),
+        open_on=frozenset(map(dt.date.fromisoformat, document["open_on"])),
+        capacity=document["capacity"],
+        waiting_list=document["waiting_list"],
+        hours=_hours_from_json(document["hours"]),
+        booking_deadline=_deadline_from_json(document["booking_deadline"]),
+        cancellation_deadline=_deadline_from_json(document["cancellation_deadline"]),
+        allocation=Immediate() if allocation == "immediate" else Scheduled(**allocation),
+    )
+
+
+def _allocation_to_json(allocation: Allocation) -> str | dict[str, str]:
+    return {"at": allocation.at, "policy": allocation.policy} if isinstance(allocation, Scheduled) else "immediate"
+
+
+def _hours_to_json(hours: Hours) -> dict[str, Any]:
+    if isinstance(hours, FixedHours):
+        return {"arrival": hours.arrival, "departure": hours.departure}
+    return {
+        "earliest": hours.earliest,
+        "latest": hours.latest,
+        "step_minutes": hours.step_minutes,
+        "minimum_minutes": hours.minimum_minutes,
+    }
+
+
+def _hours_from_json(document: dict[str, Any]) -> Hours:
+    return FixedHours(**document) if "arrival" in document else ChosenHours(**document)
+
+
+def _deadline_to_json(deadline: Deadline) -> dict[str, Any] | None:
+    match deadline:
+        case None:
+            return None
+        case DaysBefore(days, at, working_days):
+            return {"days": days, "at": at, "working_days": working_days}
+        case HoursBefore(hours):
+            return {"hours": hours}
+        case WeekdayBefore(weekday, at, weeks_before):
+            return {"weekday": weekday, "at": at, "weeks_before": weeks_before}
+
+
+def _deadline_from_json(document: dict[str, Any] | None) -> Deadline:
+    if document is None:
+        return None
+    if "weekday" in document:
+        return WeekdayBefore(**document)
+    return HoursBefore(**document) if "hours" in document else DaysBefore(**document)
