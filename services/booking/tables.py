@@ -1,0 +1,248 @@
+"""The rows of booking.
+
+Three ideas carry the rest. The tables are the queue: a request whose `served_at` is empty waits for the allocator. `seq` is the
+order of arrival: it comes from a counter that stays locked until the commit, so that what is seen first was first. And a
+rank is never stored: it is the order by `position` of those who wait, so it cannot have holes.
+"""
+
+import datetime as dt
+import zlib
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, ForeignKey, Index, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from services.booking.status import BookingStatus
+from services.database import Instant, as_text, new_metadata
+
+PARTITIONS = 16  #: Never change it: a request remembers the partition it was given.
+LINES_PER_REQUEST = 1000  #: Room between the positions of two requests.
+
+
+def partition_of(structure: str) -> int:
+    """Which allocator's turn a structure belongs to. The same in every process and for ever."""
+    return zlib.crc32(structure.encode()) % PARTITIONS
+
+
+class BookingTable(SQLModel):
+    metadata = new_metadata()
+
+
+# ------------------------------------------------------------------------------------------------ what the town has set
+class Activity(BookingTable, table=True):
+    """What can be booked. `rules` is an ActivitySpec (activity.py) as JSON; the other columns repeat what statements need."""
+
+    __tablename__ = "activity"
+
+    id: str = Field(primary_key=True)
+    structure: str = Field(index=True)
+    wallet: str
+    name: str
+    scheduled: bool = False  #: Requests wait for a run instead of being answered at once.
+    rules: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    version: int = 1
+
+
+class Opening(BookingTable, table=True):
+    """One activity on one day, with its places. The row is made when a booking first touches it; absent = untouched.
+
+    `places` and `waiting_places` are what the town offers now (null = not limited). The limits are what the counters may
+    reach: the same, or what was already given when the town took places back, for nobody loses a place by that.
+    """
+
+    __tablename__ = "opening"
+    __table_args__ = (
+        CheckConstraint("taken >= 0 AND taken <= taken_limit", name="taken"),
+        CheckConstraint("waiting >= 0 AND waiting <= waiting_limit", name="waiting"),
+    )
+
+    activity: str = Field(sa_column=Column(ForeignKey("activity.id"), primary_key=True))
+    date: dt.date = Field(primary_key=True)
+    places: int | None
+    waiting_places: int | None
+    taken: int = 0
+    waiting: int = 0
+    taken_limit: int | None
+    waiting_limit: int | None
+    revision: int = 1  #: Grows with each change of the places or the counts.
+    changed_at: dt.datetime = Field(sa_type=Instant)
+
+
+class Enrollment(BookingTable, table=True):
+    """A child admitted to an activity, both days included, null = no bound."""
+
+    __tablename__ = "enrollment"
+
+    child: str = Field(primary_key=True)
+    activity: str = Field(sa_column=Column(ForeignKey("activity.id"), primary_key=True, index=True))
+    family: str
+    structure: str
+    starts_on: dt.date | None = None
+    ends_on: dt.date | None = None
+
+
+# ------------------------------------------------------------------------------------------- what other services told us
+class StructureCopy(BookingTable, table=True):
+    """Identity's structure, as last heard."""
+
+    __tablename__ = "structure_copy"
+
+    id: str = Field(primary_key=True)
+    name: str
+    timezone: str
+    school_zone: str | None = None
+    version: int
+
+
+class FamilyCopy(BookingTable, table=True):
+    """Identity's family, as last heard."""
+
+    __tablename__ = "family_copy"
+
+    family: str = Field(primary_key=True)
+    structure: str
+    version: int
+
+
+class ChildCopy(BookingTable, table=True):
+    """Whose child it is: the only thing that decides who may book for it."""
+
+    __tablename__ = "child_copy"
+
+    child: str = Field(primary_key=True)
+    family: str = Field(index=True)
+    structure: str
+
+
+class Standing(BookingTable, table=True):
+    """Billing's word about a family's account (S21). No row: not in debt."""
+
+    __tablename__ = "standing"
+
+    family: str = Field(primary_key=True)
+    in_debit: bool
+    version: int
+
+
+# ----------------------------------------------------------------------------------------------------- order and fencing
+class Counter(BookingTable, table=True):
+    """`request` counts the requests. Its row is locked from the first statement of an intake to the commit."""
+
+    __tablename__ = "counter"
+
+    name: str = Field(primary_key=True)
+    value: int = Field(sa_type=BigInteger)
+
+
+class Partition(BookingTable, table=True):
+    """The turn to decide on the openings of a share of the structures: whoever raises it holds the row until the commit."""
+
+    __tablename__ = "partition"
+
+    number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    turn: int = Field(default=0, sa_type=BigInteger)
+
+
+# --------------------------------------------------------------------------------------------------------------- requests
+class Request(BookingTable, table=True):
+    """A confirmed draft. Its BOOK lines are rows of `booking`, its CANCEL lines rows of `cancellation`, both with its `line`."""
+
+    __tablename__ = "request"
+    __table_args__ = (
+        UniqueConstraint("family", "idempotency_key"),
+        Index(
+            "ix_request_unserved",
+            "partition",
+            "seq",
+            sqlite_where=text("served_at IS NULL"),
+            postgresql_where=text("served_at IS NULL"),
+        ),
+        Index("ix_request_family_seq", "family", "seq"),
+    )
+
+    id: str = Field(primary_key=True)
+    seq: int = Field(sa_type=BigInteger, unique=True)  #: Order of arrival.
+    number: str  #: What a family reads and quotes.
+    family: str
+    structure: str
+    account: str
+    idempotency_key: str
+    fingerprint: str  #: Of what was asked: the same key with another body is a mistake.
+    accept_waiting_list: bool = True
+    language: str
+    partition: int
+    submitted_at: dt.datetime = Field(sa_type=Instant)
+    served_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    #: Every line has its answer. Later than `served_at` if a line waits for a scheduled run.
+    decided_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+
+
+class Booking(BookingTable, table=True):
+    """One child at one opening.
+
+    `code` says why it was refused. While it is SUBMITTED, a code is a reason already found at the intake, such as hours outside
+    the bounds, which the allocator will answer with. A CANCEL line that names nothing has a booking too, with the code
+    UNKNOWN_BOOKING: every movement of a request shows one.
+    """
+
+    __tablename__ = "booking"
+    __table_args__ = (
+        Index(
+            "ix_booking_live",
+            "activity",
+            "date",
+            "child",
+            unique=True,
+            sqlite_where=text("status IN ('ACCEPTED', 'WAITLISTED')"),
+            postgresql_where=text("status IN ('ACCEPTED', 'WAITLISTED')"),
+        ),
+        Index(
+            "ix_booking_line_up",
+            "activity",
+            "date",
+            "position",
+            sqlite_where=text("status = 'WAITLISTED'"),
+            postgresql_where=text("status = 'WAITLISTED'"),
+        ),
+        Index(
+            "ix_booking_submitted",
+            "activity",
+            "position",
+            sqlite_where=text("status = 'SUBMITTED'"),
+            postgresql_where=text("status = 'SUBMITTED'"),
+        ),
+        Index("ix_booking_family_date", "family", "date"),
+        Index("ix_booking_child_date", "child", "date"),
+        Index("ix_booking_request_line", "request", "line"),
+    )
+
+    id: str = Field(primary_key=True)
+    number: str
+    request: str | None = None  #: Null where the town took the booking over from elsewhere.
+    line: int = 0
+    family: str
+    child: str
+    activity: str = Field(sa_column=Column(ForeignKey("activity.id"), nullable=False))
+    structure: str
+    date: dt.date
+    arrival: str  #: "HH:MM"
+    departure: str
+    status: BookingStatus = Field(sa_column=Column(as_text(BookingStatus), nullable=False))
+    code: str | None = None
+    position: int = Field(sa_type=BigInteger, unique=True)  #: seq * 1000 + line: the place in every queue.
+    party: int | None = Field(default=None, sa_type=BigInteger)  #: Lines with the same one are decided all or none.
+    requested_at: dt.datetime = Field(sa_type=Instant)
+    decided_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    version: int = 1
+
+
+class Cancellation(BookingTable, table=True):
+    """A CANCEL line: SUBMITTED, then CANCELLED, or REFUSED with a code."""
+
+    __tablename__ = "cancellation"
+
+    request: str = Field(primary_key=True)
+    line: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    booking: str = Field(index=True)
+    status: BookingStatus = Field(sa_column=Column(as_text(BookingStatus), nullable=False))
+    code: str | None = None
