@@ -1,0 +1,67 @@
+"""Structures, accounts and families as a town describes them, and how letters name people."""
+
+import datetime as dt
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+LONGEST_EMAIL = 254
+EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f,;:<>()\[\]\\\"]+@[^@\s\x00-\x1f\x7f,;:<>()\[\]\\\"]+\.[^@\s\x00-\x1f\x7f,;:<>()\[\]\\\".]+")
+
+
+@dataclass(frozen=True, slots=True)
+class StructureSpec:
+    """A town or body whose activities are shown."""
+
+    id: str
+    name: str
+    timezone: str  #: IANA
+    school_zone: str | None = None  #: A, B or C
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSpec:
+    """A login of one adult, with the password that the town hands out."""
+
+    login: str
+    password: str = field(repr=False)
+    title: str | None
+    first_name: str
+    last_name: str
+    email: str | None = None
+    agent_of: str | None = None  #: A structure's id.
+    language: str = "fr"
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSpec:
+    id: str
+    first_name: str
+    last_name: str
+    birth_date: dt.date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FamilySpec:
+    """A household's account in one structure: who may act for it, and its children."""
+
+    id: str
+    structure: str
+    number: str
+    accounts: tuple[str, ...]  #: Logins.
+    children: tuple[ChildSpec, ...]
+
+
+def eldest_first(children: Iterable[ChildSpec]) -> list[ChildSpec]:
+    """In order of birth; twins and those without a date stay in the order given, the latter last."""
+    return sorted(children, key=lambda child: child.birth_date or dt.date.max)
+
+
+def name_in_letters(first_name: str, last_name: str) -> str:
+    """DUPONT Amalia (S37)."""
+    return f"{last_name.upper()} {first_name}"
+
+
+def is_email(text: str) -> bool:
+    """One address, which a mail server may take. Line breaks and lists would let a caller write headers of his own."""
+    return len(text) <= LONGEST_EMAIL and EMAIL.fullmatch(text) is not None
