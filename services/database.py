@@ -81,11 +81,14 @@ class Database:
     async def transaction(self, point: str = "command") -> AsyncIterator[AsyncSession]:
         """Commit on the way out, roll back on error. Nothing else in the product commits.
 
+        `session.info["before_commit"]` holds functions of the session to await just before (the outbox is written so).
         `point` names the crash points around the commit (crash.py).
         """
         async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
             await session.flush()
+            for write in session.info.pop("before_commit", ()):
+                await write(session)
             crash_point(f"{point}.before_commit")
         crash_point(f"{point}.after_commit")
 

@@ -1,7 +1,7 @@
 """The word for "no": what a family may not do, as opposed to what went wrong on our side."""
 
 
-class Refused(Exception):  # noqa: N818 -- not an error: the rules working as they should
+class Refused(Exception):
     """Raise it in a command; the schema turns it into the member of the union whose code it names.
 
     `code` is UPPER_SNAKE and has a text in the service's `texts.py`; `details` fill the text's `{names}`.

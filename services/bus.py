@@ -1,0 +1,174 @@
+"""The bus: two JetStream streams (what the town may hear, and our own plumbing), one durable consumer of each per service."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import nats
+import nats.js.errors
+import orjson
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, StorageType, StreamConfig, StreamInfo
+
+from services.events import INTERNAL, PUBLIC
+from services.settings import Settings
+from services.telemetry import log
+
+STREAM = {False: "PREAU", True: "PREAU_INTERNAL"}  #: By whether it is internal.
+SUBJECTS = {False: f"{PUBLIC}.>", True: f"{INTERNAL}.>"}
+MESSAGE_ID = "Nats-Msg-Id"  # JetStream drops a second message with the same id, for two minutes.
+ATOMIC_FROM = 16  #: From this many messages on, one atomic batch (one sync to disk) beats single publishes.
+ATOMIC_MOST = 1000  #: What the server takes in one batch.
+RETRY_SECONDS = 0.2
+TIMEOUT_SECONDS = 5.0
+
+BROKER_TROUBLE = (NatsError, nats.js.errors.Error, OSError, TimeoutError, asyncio.TimeoutError)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message ready to be published."""
+
+    event_id: str
+    subject: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(slots=True)
+class Bus:
+    """One connection to the broker. It may be down for as long as it likes: `connected` says when it is not."""
+
+    settings: Settings
+    name: str
+    connected: asyncio.Event = field(default_factory=asyncio.Event)
+    connections: int = 0  #: Grows with each connection: whoever saw another number looks at the streams again.
+    client: Client | None = None
+
+    async def keep_connecting(self) -> None:
+        """Connect, trying again until it works; from then on the client reconnects by itself."""
+        while self.client is None:
+            try:
+                self.client = await self._connect()
+            except BROKER_TROUBLE as error:
+                log().info("no broker yet", url=self.settings.nats_url, error=repr(error))
+                await asyncio.sleep(RETRY_SECONDS)
+        await self._on_connected()
+
+    async def _connect(self) -> Client:
+        return await nats.connect(
+            self.settings.nats_url,
+            name=self.name,
+            user_credentials=self.settings.nats_credentials,
+            connect_timeout=2,
+            allow_reconnect=True,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=RETRY_SECONDS,
+            # The defaults notice a half-open connection after six minutes.
+            ping_interval=5,
+            max_outstanding_pings=2,
+            error_cb=self._on_error,
+            disconnected_cb=self._on_disconnected,
+            reconnected_cb=self._on_connected,
+        )
+
+    async def _on_connected(self) -> None:
+        self.connections += 1
+        self.connected.set()
+
+    async def _on_disconnected(self) -> None:
+        self.connected.clear()
+
+    async def _on_error(self, error: Exception) -> None:
+        # A forbidden publish is told here and nowhere else.
+        log().warning("broker", error=repr(error))
+
+    @property
+    def jetstream(self) -> JetStreamContext:
+        assert self.client is not None, "wait for `connected` first"
+        return self.client.jetstream(timeout=TIMEOUT_SECONDS)
+
+    async def ensure_stream(self, internal: bool) -> StreamInfo:
+        """The stream, created if it is missing. Several services may do this at once."""
+        wanted = StreamConfig(
+            name=STREAM[internal], subjects=[SUBJECTS[internal]], storage=StorageType.FILE, allow_atomic=True, duplicate_window=120
+        )
+        try:
+            return await self.jetstream.stream_info(STREAM[internal])
+        except nats.js.errors.NotFoundError:
+            return await self.jetstream.add_stream(wanted)
+
+    async def ensure_consumer(self, internal: bool, durable: str, filters: Sequence[str]) -> None:
+        """Remember, on the server, how far this service has listened: one consumer for all it hears of a stream."""
+        await self.jetstream.add_consumer(
+            STREAM[internal],
+            ConsumerConfig(
+                durable_name=durable,
+                filter_subjects=sorted(filters),
+                ack_policy=AckPolicy.EXPLICIT,
+                ack_wait=30,
+                max_deliver=-1,  # We count ourselves, and bury what cannot be handled where operators see it.
+                max_ack_pending=5000,
+            ),
+        )
+
+    async def subscribe(self, internal: bool, durable: str) -> JetStreamContext.PullSubscription:
+        return await self.jetstream.pull_subscribe_bind(durable=durable, stream=STREAM[internal])
+
+    async def publish(self, letters: Sequence[Letter]) -> int:
+        """Publish in order, all to one stream; return the sequence number of the last. Raises one of BROKER_TROUBLE."""
+        if len(letters) >= ATOMIC_FROM:
+            last = await self._publish_together(letters)
+            if last is not None:
+                return last
+        last = 0
+        for letter in letters:
+            ack = await self.jetstream.publish(letter.subject, letter.body, headers=letter.headers, timeout=TIMEOUT_SECONDS)
+            last = ack.seq
+        return last
+
+    async def _publish_together(self, letters: Sequence[Letter]) -> int | None:
+        """As one atomic batch (ADR-50). None if the server would not: some of it was published before, for instance."""
+        assert self.client is not None
+        batch = secrets.token_hex(8)
+        for number, letter in enumerate(letters[:-1], 1):
+            headers = {**letter.headers, "Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(number)}
+            await self.client.publish(letter.subject, letter.body, headers=headers)
+        end = {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(len(letters)), "Nats-Batch-Commit": "1"}
+        final = letters[-1]
+        reply = await self.client.request(final.subject, final.body, headers={**final.headers, **end}, timeout=TIMEOUT_SECONDS)
+        answer: dict[str, Any] = orjson.loads(reply.data)
+        if "error" in answer:
+            log().debug("published one by one", reason=answer["error"])
+            return None
+        return int(answer["seq"])
+
+    async def tell(self, subject: str, body: bytes = b"") -> None:
+        """Plain NATS, at most once: to wake somebody up, never to say what is not in a table."""
+        if self.client is not None and self.connected.is_set():
+            await self.client.publish(subject, body)
+
+    async def on(self, subject: str, call: Callable[[bytes], None]) -> None:
+        """Call this for each plain message on the subject, from now until the connection is closed."""
+        assert self.client is not None
+
+        async def relay(message: Msg) -> None:
+            call(message.data)
+
+        await self.client.subscribe(subject, cb=relay)
+
+    async def close(self) -> None:
+        """Flush and leave. Pull subscriptions are to be unsubscribed before: one left open makes a drain wait for 30 s."""
+        client, self.client = self.client, None
+        self.connected.clear()
+        if client is None:
+            return
+        try:
+            await asyncio.wait_for(client.drain(), 2)
+        except BROKER_TROUBLE:
+            await client.close()

@@ -1,0 +1,233 @@
+"""What the GraphQL schemas of all services have in common: who asks, in which language, the scalars, refusals, errors, speed."""
+
+import datetime as dt
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, NewType
+
+import orjson
+import strawberry
+from graphql import GraphQLError, NoSchemaIntrospectionCustomRule
+from starlette.requests import Request
+from starlette.responses import Response
+from strawberry.extensions import AddValidationRules, MaxTokensLimiter, ParserCache, ValidationCache
+from strawberry.schema.config import StrawberryConfig
+
+from services.claims import Caller
+from services.clock import Clock
+from services.database import Database
+from services.refusal import CodedError, Unauthenticated
+from services.service import Running
+from services.telemetry import OPERATIONS, log, traceparent
+
+Language = Literal["fr", "en"]
+LocalTime = NewType("LocalTime", str)  #: "HH:MM"
+YearMonth = NewType("YearMonth", str)  #: "YYYY-MM"
+
+LARGEST_BODY = 1_000_000  #: bytes
+MOST_TOKENS = 4000
+
+
+@dataclass
+class Context:
+    """One request: who asks, in which language, and what its resolvers share."""
+
+    running: Running
+    caller: Caller | None
+    language: Language
+    address: str | None = None  #: Of the client, as the gateway saw it.
+    loaders: dict[str, Any] = field(default_factory=dict)  #: DataLoaders of this request, by name.
+
+    @property
+    def database(self) -> Database:
+        return self.running.database
+
+    @property
+    def clock(self) -> Clock:
+        return self.running.clock
+
+    @cached_property
+    def now(self) -> dt.datetime:
+        """One instant for the whole answer."""
+        return self.clock.now()
+
+    def signed_in(self) -> Caller:
+        """Raises Unauthenticated."""
+        if self.caller is None:
+            raise Unauthenticated
+        return self.caller
+
+
+Info = strawberry.types.Info[Context, None]
+
+
+# --------------------------------------------------------------------------------------------------------------- scalars
+def _bad(kind: str, expected: str, value: object) -> GraphQLError:
+    return GraphQLError(f"{kind}: {expected}, not {value!r}", extensions={"code": "BAD_USER_INPUT"})
+
+
+def _parse_date(value: object) -> dt.date:
+    try:
+        if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value):
+            return dt.date.fromisoformat(value)
+    except ValueError:
+        pass
+    raise _bad("Date", "an existing day as YYYY-MM-DD", value)
+
+
+def _parse_instant(value: object) -> dt.datetime:
+    try:
+        moment = dt.datetime.fromisoformat(str(value))
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise _bad("DateTime", "an instant as 2026-11-23T07:00:00Z", value)
+    return moment.astimezone(dt.UTC)
+
+
+def _parse_time(value: object) -> LocalTime:
+    if isinstance(value, str) and re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
+        return LocalTime(value)
+    raise _bad("LocalTime", "a time of day as HH:MM", value)
+
+
+def _parse_month(value: object) -> YearMonth:
+    if isinstance(value, str) and re.fullmatch(r"(19|20|21)\d\d-(0[1-9]|1[0-2])", value):
+        return YearMonth(value)
+    raise _bad("YearMonth", "a month as YYYY-MM", value)
+
+
+def _instant_text(moment: dt.datetime) -> str:
+    return moment.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+
+
+SCALARS: dict[object, Any] = {
+    dt.date: strawberry.scalar(name="Date", serialize=dt.date.isoformat, parse_value=_parse_date),
+    dt.datetime: strawberry.scalar(name="DateTime", serialize=_instant_text, parse_value=_parse_instant),
+    LocalTime: strawberry.scalar(name="LocalTime", serialize=str, parse_value=_parse_time),
+    YearMonth: strawberry.scalar(name="YearMonth", serialize=str, parse_value=_parse_month),
+}
+
+
+@strawberry.interface
+class Refusal:
+    """An expected no: `code` for programs, `message` for people, in their language."""
+
+    code: str
+    message: str
+
+
+# ---------------------------------------------------------------------------------------------------------------- schema
+class _Schema(strawberry.federation.Schema):
+    def process_errors(self, errors: list[GraphQLError], execution_context: Any = None) -> None:
+        """Strawberry would log the document, and with it a password written into it. `_answer` logs what is ours."""
+
+
+def subgraph(
+    query: type | None = None, mutation: type | None = None, subscription: type | None = None, types: Iterable[type] = ()
+) -> strawberry.federation.Schema:
+    """A federation 2.9 schema with the product's scalars and caches (without them validation is most of a request's cost)."""
+    return _Schema(
+        query=query,
+        mutation=mutation,
+        subscription=subscription,
+        types=list(types),
+        federation_version="2.9",
+        config=StrawberryConfig(scalar_map=SCALARS),
+        extensions=[
+            lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS),
+            lambda: AddValidationRules([NoSchemaIntrospectionCustomRule]),
+            lambda: ParserCache(maxsize=512),
+            lambda: ValidationCache(maxsize=512),
+        ],
+    )
+
+
+# -------------------------------------------------------------------------------------------------------------- endpoint
+def language_of(header: str | None) -> Language:
+    """French unless English is asked for first."""
+    return "en" if (header or "").strip().lower().startswith("en") else "fr"
+
+
+def context_of(request: Request) -> Context:
+    running: Running = request.app.state.running
+    headers = request.headers
+    forwarded = headers.get("x-forwarded-for")
+    return Context(
+        running=running,
+        caller=running.verifier.caller(headers.get("authorization")),
+        language=language_of(headers.get("accept-language")),
+        address=forwarded.split(",")[0].strip() if forwarded else (request.client.host if request.client else None),
+    )
+
+
+def endpoint(schema: strawberry.federation.Schema, service: str) -> Callable[[Request], Awaitable[Response]]:
+    """POST only: subgraphs are spoken to by the gateway."""
+
+    async def graphql(request: Request) -> Response:
+        begun = time.perf_counter()
+        token = traceparent.set(request.headers.get("traceparent"))
+        try:
+            body = await request.body()
+            answer = await _answer(schema, body, context_of(request))
+        finally:
+            traceparent.reset(token)
+            OPERATIONS.labels(service).observe(time.perf_counter() - begun)
+        return Response(orjson.dumps(answer), media_type="application/json")
+
+    return graphql
+
+
+async def _answer(schema: strawberry.federation.Schema, body: bytes, context: Context) -> dict[str, Any]:
+    asked = _read(body)
+    if asked is None:
+        return {"errors": [{"message": "Send a JSON object with `query`.", "extensions": {"code": "BAD_REQUEST"}}]}
+    query, variables, operation = asked
+    result = await schema.execute(query, variable_values=variables, context_value=context, operation_name=operation)
+    answer: dict[str, Any] = {"data": result.data}
+    if result.errors:
+        answer["errors"] = [_error(error) for error in result.errors[:20]]
+    return answer
+
+
+def _read(body: bytes) -> tuple[str, dict[str, Any] | None, str | None] | None:
+    if len(body) > LARGEST_BODY:
+        return None
+    try:
+        asked = orjson.loads(body)
+        query, variables, operation = asked["query"], asked.get("variables"), asked.get("operationName")
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        return None
+    # The SDL is composed from files; at run time it is nobody's business.
+    if not isinstance(query, str) or "_service" in query or not isinstance(variables, dict | None):
+        return None
+    return query, variables, operation
+
+
+def _error(error: GraphQLError) -> dict[str, Any]:
+    """As clients may see it: our own words, or a number under which operators find the rest in the log."""
+    shown = error.formatted
+    cause = error.original_error
+    while isinstance(cause, GraphQLError):
+        shown = {**shown, "message": cause.message, "extensions": cause.extensions or {}}
+        cause = cause.original_error
+    extensions = {**(shown.get("extensions") or {})}
+    if isinstance(cause, CodedError):
+        extensions["code"] = cause.code
+        message = str(cause)
+    elif cause is None:
+        extensions.setdefault("code", "BAD_USER_INPUT" if error.path is None else "INTERNAL_SERVER_ERROR")
+        message = shown["message"]
+    else:
+        number = secrets.token_hex(4)
+        log().error("failed", path=error.path, number=number, exc_info=cause)
+        extensions = {"code": "INTERNAL_SERVER_ERROR", "number": number}
+        message = f"Something went wrong on our side ({number})."
+    answer: dict[str, Any] = {"message": message, "extensions": extensions}
+    if error.path:
+        answer["path"] = error.path
+    return answer

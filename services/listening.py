@@ -1,0 +1,245 @@
+"""Hears events: each once, in a transaction with its effects, whatever the broker does.
+
+What arrives together is handled in one transaction. If that fails, each is handled alone, and the one that cannot be is asked
+for again later, with back-off; after the last attempt, or at once where trying again is useless, it is buried as a dead letter
+that operators see, retry or drop.
+"""
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nats.aio.msg import Msg
+from pydantic import ValidationError
+from sqlalchemy import delete
+from sqlmodel import col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.bus import BROKER_TROUBLE
+from services.clock import Clock
+from services.database import Database
+from services.events import BY_TYPE, Event
+from services.outbox import DeadLetter, remember, unheard
+from services.telemetry import HEARD, log, traceparent
+
+if TYPE_CHECKING:
+    from services.service import Running, Service
+
+TOGETHER = 256  #: Events in one transaction, at most.
+ATTEMPTS = 10
+BACK_OFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0)
+WAIT_SECONDS = 2.0  #: A pull is always open: without one, the server does not even say what it gave up.
+
+
+class NotYetKnown(Exception):
+    """Something this event needs was not heard yet: it is handled later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One message as it came: read, or with the reason why it cannot be."""
+
+    message: Msg
+    event: Event | None
+    trouble: str = ""
+
+    @property
+    def attempt(self) -> int:
+        return int(self.message.metadata.num_delivered or 1)
+
+
+def read(event_id: str, type_name: str, occurred_at: str, body: bytes) -> Event:
+    """An event from its envelope and its body. Raises ValueError (pydantic's ValidationError is one) or KeyError."""
+    kind = BY_TYPE[type_name]
+    data = kind.model_validate_json(body[:-1] + _envelope(event_id, occurred_at, empty=body.strip() == b"{}"))
+    return data
+
+
+def _envelope(event_id: str, occurred_at: str, *, empty: bool) -> bytes:
+    if not set(event_id + occurred_at).isdisjoint('"\\'):
+        raise ValueError("a quote in the envelope")
+    return f'{"" if empty else ","}"event_id":"{event_id}","occurred_at":"{occurred_at}"}}'.encode()
+
+
+def arrival(message: Msg) -> Arrival:
+    """Header names are compared without case: the CloudEvents binding says so."""
+    headers = {name.lower(): value for name, value in (message.headers or {}).items()}
+    try:
+        event = read(headers["ce-id"], headers["ce-type"], headers["ce-time"], message.data)
+    except KeyError as error:
+        return Arrival(message, None, f"no such header or type: {error}")
+    except (ValidationError, ValueError) as error:
+        return Arrival(message, None, f"unreadable: {error}")
+    return Arrival(message, event)
+
+
+async def react(service: "Service", session: AsyncSession, events: Sequence[Event], clock: Clock) -> list[Event]:
+    """Handle those of the events that were never handled, in the session's transaction; return them."""
+    fresh = await unheard(session, [event.event_id for event in events])
+    handled = []
+    for event in events:
+        if event.event_id in fresh:
+            fresh.discard(event.event_id)
+            reaction = service.reactions.get(type(event))
+            if reaction is not None:
+                await reaction(session, event, clock)
+            handled.append(event)
+    await remember(session, [event.event_id for event in handled])
+    return handled
+
+
+class Listener:
+    """One of the two streams, for one service."""
+
+    def __init__(self, running: "Running", internal: bool) -> None:
+        self._running = running
+        self._internal = internal
+        self.stopping = False
+
+    def _filters(self) -> list[str]:
+        return [kind.filter() for kind in self._running.service.heard() if kind.internal is self._internal]
+
+    async def run(self) -> None:
+        """Until `stopping`. A consumer that vanished with its stream is made again, and hears everything again."""
+        name = self._running.service.name
+        while not self.stopping and self._filters():
+            await self._running.bus.connected.wait()
+            ear = None
+            try:
+                await self._running.bus.ensure_stream(self._internal)
+                await self._running.bus.ensure_consumer(self._internal, name, self._filters())
+                ear = await self._running.bus.subscribe(self._internal, name)
+                connection = self._running.bus.connections
+                while not self.stopping and connection == self._running.bus.connections:
+                    await self._turn(await self._fetch(ear))
+            except BROKER_TROUBLE as error:
+                log().info("listening again soon", error=repr(error))
+                await asyncio.sleep(0.2)
+            finally:
+                if ear is not None:
+                    await _leave(ear.unsubscribe())
+
+    async def _fetch(self, ear: object) -> list[Msg]:
+        """Wait for one, then take all that are there."""
+        try:
+            messages: list[Msg] = await ear.fetch(1, timeout=WAIT_SECONDS)  # type: ignore[attr-defined]  # nats-py's own class, untyped
+        except TimeoutError:
+            await self._look_after_the_consumer()
+            return []
+        more = min(int(messages[-1].metadata.num_pending or 0), TOGETHER - 1)
+        if more:
+            with suppress(TimeoutError):
+                messages += await ear.fetch(more, timeout=0.5)  # type: ignore[attr-defined]
+        return messages
+
+    async def _look_after_the_consumer(self) -> None:
+        """Raises NotFoundError, one of BROKER_TROUBLE, if the quiet is that of a consumer that no longer exists."""
+        await self._running.bus.jetstream.consumer_info(_stream(self._internal), self._running.service.name)
+
+    async def _turn(self, messages: Sequence[Msg]) -> None:
+        if not messages:
+            return
+        arrivals = [arrival(message) for message in messages]
+        for bad in (a for a in arrivals if a.event is None):
+            await self._bury(bad, bad.trouble)
+        good = [a for a in arrivals if a.event is not None]
+        if await self._handled(good):
+            return
+        for one in good:
+            await self._alone(one)
+
+    async def _handled(self, arrivals: Sequence[Arrival]) -> bool:
+        """All in one transaction. False if that failed: nothing is written then."""
+        if not arrivals:
+            return True
+        try:
+            await self._transact(arrivals)
+        except Exception as error:
+            if len(arrivals) == 1:
+                raise
+            log().debug("one by one", error=repr(error))
+            return False
+        for one in arrivals:
+            await one.message.ack()
+        return True
+
+    async def _transact(self, arrivals: Sequence[Arrival]) -> None:
+        running = self._running
+        events = [one.event for one in arrivals if one.event is not None]
+        trace = (arrivals[0].message.headers or {}).get("traceparent")
+        token = traceparent.set(trace)
+        try:
+            async with running.database.transaction("reaction") as session:
+                handled = await react(running.service, session, events, running.clock)
+        finally:
+            traceparent.reset(token)
+        HEARD.labels(running.service.name, "handled").inc(len(handled))
+        HEARD.labels(running.service.name, "repeated").inc(len(events) - len(handled))
+        running.heard(handled)
+
+    async def _alone(self, one: Arrival) -> None:
+        try:
+            await self._handled([one])
+        except Exception as error:
+            if one.attempt >= ATTEMPTS:
+                await self._bury(one, repr(error))
+                return
+            delay = BACK_OFF_SECONDS[min(one.attempt, len(BACK_OFF_SECONDS)) - 1]
+            say = log().debug if isinstance(error, NotYetKnown) else log().warning
+            say("tried again later", subject=one.message.subject, error=repr(error), attempt=one.attempt)
+            await one.message.nak(delay=delay)
+
+    async def _bury(self, one: Arrival, error: str) -> None:
+        """Keep what cannot be handled where operators see it, and tell the broker to forget it."""
+        await bury(self._running.database, one, error, self._running.clock.now())
+        HEARD.labels(self._running.service.name, "buried").inc()
+        log().error("dead letter", subject=one.message.subject, error=error)
+        await one.message.term()
+
+
+def _stream(internal: bool) -> str:
+    return "PREAU_INTERNAL" if internal else "PREAU"
+
+
+async def bury(database: Database, one: Arrival, error: str, now: dt.datetime) -> None:
+    headers: Mapping[str, str] = {name.lower(): value for name, value in (one.message.headers or {}).items()}
+    event_id = headers.get("ce-id") or f"stream-{one.message.metadata.sequence.stream}"
+    async with database.transaction("reaction") as session:
+        await session.execute(delete(DeadLetter).where(col(DeadLetter.event_id) == event_id))
+        session.add(
+            DeadLetter(
+                event_id=event_id,
+                subject=one.message.subject,
+                type=headers.get("ce-type", ""),
+                occurred_at=one.event.occurred_at if one.event else None,
+                body=one.message.data.decode(errors="replace"),
+                error=error[:2000],
+                attempts=one.attempt,
+                buried_at=now,
+            )
+        )
+
+
+async def retry_dead_letter(service: "Service", database: Database, letter: DeadLetter, clock: Clock) -> None:
+    """Handle a buried event now, and forget that it was buried. Raises what its reaction raises; ValueError if it is unreadable."""
+    if letter.occurred_at is None:
+        raise ValueError("unreadable: it can only be dropped")
+    event = read(letter.event_id, letter.type, letter.occurred_at.isoformat(), letter.body.encode())
+    async with database.transaction("reaction") as session:
+        await react(service, session, [event], clock)
+        await session.execute(delete(DeadLetter).where(col(DeadLetter.id) == letter.id))
+
+
+async def _leave(farewell: object) -> None:
+    try:
+        await farewell  # type: ignore[misc]  # nats-py's coroutine, untyped
+    except BROKER_TROUBLE:
+        return
+
+
+def call_all(calls: Iterable[Callable[["Running"], None]], running: "Running") -> None:
+    for call in calls:
+        call(running)

@@ -1,0 +1,129 @@
+"""Events leave with the transaction that caused them, and are handled once.
+
+`record` writes an event in the same transaction as the rows it speaks of, so that neither exists without the other; the relay
+(relay.py) publishes what was recorded. The outbox keeps all it ever said: the stream is a cache that can be filled again from
+here. `unheard` is the same promise on the receiving side: delivered at least once, handled once, whatever the age of a repeat.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import JSON, Column, Index, Text, insert, text
+from sqlmodel import Field, SQLModel, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.database import BIGINT, Instant, new_metadata
+from services.events import INTERNAL, Event
+from services.telemetry import traceparent
+
+UNSENT = "outbox.unsent"
+
+
+class MailroomTable(SQLModel):
+    """The tables that every service has, in its own database."""
+
+    metadata = new_metadata()
+
+
+class Outgoing(MailroomTable, table=True):
+    """One event of ours, in the order in which it was recorded."""
+
+    __table_args__ = (
+        Index("ix_outgoing_unpublished", "position", sqlite_where=text("published = 0"), postgresql_where=text("NOT published")),
+    )
+    position: int | None = Field(default=None, sa_column=Column(BIGINT, primary_key=True, autoincrement=True))
+    event_id: str = Field(unique=True, max_length=64)
+    internal: bool
+    subject: str
+    type: str
+    about: str
+    occurred_at: dt.datetime = Field(sa_type=Instant)
+    traceparent: str | None = None
+    body: str = Field(sa_type=Text)
+    published: bool = False
+
+
+class Heard(MailroomTable, table=True):
+    """An event that was handled. Kept for ever: a broker may deliver its whole history again."""
+
+    event_id: str = Field(primary_key=True, max_length=64)
+
+
+class DeadLetter(MailroomTable, table=True):
+    """An event that could not be handled, until an operator retries or drops it."""
+
+    __tablename__ = "dead_letter"
+    id: int | None = Field(default=None, sa_column=Column(BIGINT, primary_key=True, autoincrement=True))
+    event_id: str = Field(unique=True)
+    subject: str
+    type: str
+    occurred_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    body: str = Field(sa_type=Text)
+    error: str = Field(sa_type=Text)
+    attempts: int
+    buried_at: dt.datetime = Field(sa_type=Instant)
+
+
+class StreamPosition(MailroomTable, table=True):
+    """The last message of ours that a stream acknowledged, and which stream it was."""
+
+    __tablename__ = "stream_position"
+    stream: str = Field(primary_key=True)
+    created: str  #: When the stream was created: another time means another, empty stream.
+    last_seq: int = Field(default=0, sa_type=BIGINT)
+    last_id: str | None = None
+
+
+class VerificationKey(MailroomTable, table=True):
+    """A public key of identity's, as heard in an event."""
+
+    __tablename__ = "verification_key"
+    kid: str = Field(primary_key=True)
+    jwk: dict[str, str] = Field(sa_type=JSON)
+
+
+def record(session: AsyncSession, *events: Event) -> None:
+    """Send these events if, and only if, the session's transaction commits (Database.transaction writes them just before)."""
+    unsent = session.info.setdefault(UNSENT, [])
+    if not unsent:
+        session.info.setdefault("before_commit", []).append(_write)
+    unsent.extend(events)
+
+
+async def _write(session: AsyncSession) -> None:
+    trace = traceparent.get()
+    rows = [_row(event, trace) for event in session.info.pop(UNSENT)]
+    await session.execute(insert(Outgoing), rows)
+
+
+def _row(event: Event, trace: str | None) -> dict[str, Any]:
+    return {
+        "event_id": event.event_id,
+        "internal": event.internal,
+        "subject": event.subject,
+        "type": event.type_name(),
+        "about": event.about,
+        "occurred_at": event.occurred_at,
+        "traceparent": trace,
+        "body": event.body().decode(),
+        "published": False,
+    }
+
+
+def stream_filter(internal: bool) -> str:
+    """The subjects of one of the two streams, as SQL LIKE."""
+    return f"{INTERNAL}.%" if internal else "preau.%"
+
+
+async def unheard(session: AsyncSession, event_ids: Sequence[str]) -> set[str]:
+    """Those of the ids that were never handled."""
+    known = await session.exec(select(Heard.event_id).where(col(Heard.event_id).in_(event_ids)))
+    return set(event_ids) - set(known)
+
+
+async def remember(session: AsyncSession, event_ids: Iterable[str]) -> None:
+    """Note, in the transaction of their effects, that these events were handled."""
+    rows = [{"event_id": event_id} for event_id in event_ids]
+    if rows:
+        await session.execute(insert(Heard), rows)

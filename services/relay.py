@@ -1,0 +1,163 @@
+"""Publishes the outbox, in order, and again whenever the stream turns out to have forgotten some of it.
+
+The outbox is the truth and the stream a copy. The broker acknowledges before everything is surely kept, and its disk may be
+lost: so we remember which stream acknowledged our last event, and where. When the stream is another one, has become shorter,
+or holds something else at that place, all we ever said is published again; who heard it already drops it by its id.
+"""
+
+import asyncio
+import datetime as dt
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+import nats.js.errors
+from nats.js.api import StreamInfo
+from sqlalchemy import func, literal, select, text, update
+from sqlalchemy.engine import Row
+from sqlmodel import col
+
+from services.bus import BROKER_TROUBLE, MESSAGE_ID, STREAM, Bus, Letter
+from services.crash import crash_point
+from services.database import Database
+from services.outbox import Outgoing, StreamPosition
+from services.telemetry import PENDING, PUBLISHED, REPUBLISHED, log
+
+BATCH = 500
+SWEEP_SECONDS = 0.5  #: Back-up for a wake-up that was lost, or came from another process.
+LOOK_AGAIN_SECONDS = 30.0  #: How often a quiet connection's streams are compared with what we remember.
+
+OUT = Outgoing.__table__.c  # type: ignore[attr-defined]  # SQLModel adds it to tables
+COLUMNS = (OUT.position, OUT.event_id, OUT.internal, OUT.subject, OUT.type, OUT.about, OUT.occurred_at, OUT.traceparent, OUT.body)
+
+
+class Relay:
+    """One per process. On PostgreSQL several replicas may run one: the one that holds the lock publishes, so that order is kept."""
+
+    def __init__(self, service: str, database: Database, bus: Bus) -> None:
+        self._service = service
+        self._database = database
+        self._bus = bus
+        self._woken = asyncio.Event()
+        self._looked_at = (0, 0.0)  # which connection's streams were compared, and when
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    async def run(self) -> None:
+        """For as long as the process lives."""
+        async with AsyncExitStack() as stack:
+            await self._alone(stack)
+            while True:
+                await self._bus.connected.wait()
+                try:
+                    if await self.publish_pending() == 0:
+                        await self._rest()
+                except BROKER_TROUBLE as error:
+                    log().info("the outbox waits for the broker", error=repr(error))
+                    self._looked_at = (0, 0.0)
+                    await asyncio.sleep(0.1)
+
+    async def _rest(self) -> None:
+        try:
+            await asyncio.wait_for(self._woken.wait(), SWEEP_SECONDS)
+        except TimeoutError:
+            return
+        self._woken.clear()
+
+    async def _alone(self, stack: AsyncExitStack) -> None:
+        """Hold a lock that PostgreSQL frees when this process dies. SQLite has one process by construction."""
+        if self._database.is_sqlite:
+            return
+        connection = await stack.enter_async_context(self._database.engine.connect())
+        connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        lock = select(func.pg_try_advisory_lock(literal(hash_of("preau relay"))))
+        while not (await connection.execute(lock)).scalar():  # noqa: ASYNC110 -- another process holds it: no event tells us
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    async def publish_pending(self) -> int:
+        """One batch. Returns how many events went out. Raises one of BROKER_TROUBLE."""
+        await self._compare_streams()
+        async with self._database.reading() as session:
+            rows = (await session.execute(select(*COLUMNS).where(OUT.published.is_(False)).order_by(OUT.position).limit(BATCH))).all()
+        PENDING.labels(self._service).set(len(rows))
+        crash_point("relay.after_read")
+        for internal in (False, True):
+            mine = [row for row in rows if row.internal is internal]
+            if mine:
+                last_seq = await self._bus.publish([self._letter(row) for row in mine])
+                crash_point("relay.after_publish")
+                await self._mark(internal, mine, last_seq)
+        return len(rows)
+
+    def _letter(self, row: Row[tuple[object, ...]]) -> Letter:
+        """CloudEvents 1.0, binary mode, as the NATS binding writes it."""
+        headers = {
+            MESSAGE_ID: row.event_id,
+            "ce-specversion": "1.0",
+            "ce-id": row.event_id,
+            "ce-type": row.type,
+            "ce-source": f"/preau/{row.subject.split('.')[1]}/{self._service}",
+            "ce-subject": row.about,
+            "ce-time": row.occurred_at.astimezone(dt.UTC).isoformat().replace("+00:00", "Z"),
+            "ce-datacontenttype": "application/json",
+        }
+        if row.traceparent:
+            headers["traceparent"] = row.traceparent
+        return Letter(row.event_id, row.subject, headers, row.body.encode())
+
+    async def _mark(self, internal: bool, rows: Sequence[Row[tuple[object, ...]]], last_seq: int) -> None:
+        async with self._database.transaction("relay") as session:
+            positions = [row.position for row in rows]
+            await session.execute(update(Outgoing).where(OUT.position.in_(positions)).values(published=True))
+            await session.execute(
+                update(StreamPosition)
+                .where(col(StreamPosition.stream) == STREAM[internal])
+                .values(last_seq=last_seq, last_id=rows[-1].event_id)
+            )
+        PUBLISHED.labels(self._service).inc(len(rows))
+
+    # ------------------------------------------------------------------------------------- is it still the same stream?
+    async def _compare_streams(self) -> None:
+        connection, looked_at = self._looked_at
+        now = asyncio.get_running_loop().time()
+        if connection == self._bus.connections and now - looked_at < LOOK_AGAIN_SECONDS:
+            return
+        for internal in (False, True):
+            await self._compare(internal)
+        self._looked_at = (self._bus.connections, now)
+
+    async def _compare(self, internal: bool) -> None:
+        info = await self._bus.ensure_stream(internal)
+        created = info.created.isoformat() if info.created else ""
+        async with self._database.reading() as session:
+            known = await session.get(StreamPosition, STREAM[internal])
+        if known is not None and known.created == created and await self._still_there(info, known):
+            return
+        async with self._database.transaction("relay") as session:
+            await session.merge(StreamPosition(stream=STREAM[internal], created=created))
+            if known is not None:
+                log().warning("the stream lost events: publishing the outbox again", stream=STREAM[internal])
+                REPUBLISHED.labels(self._service).inc()
+                await session.execute(update(Outgoing).where(OUT.internal.is_(internal)).values(published=False))
+
+    async def _still_there(self, info: StreamInfo, known: StreamPosition) -> bool:
+        if not known.last_seq:
+            return True
+        if info.state.last_seq < known.last_seq:
+            return False
+        try:
+            message = await self._bus.jetstream.get_msg(STREAM[bool(info.config.name == STREAM[True])], seq=known.last_seq)
+        except nats.js.errors.NotFoundError:
+            return False
+        return bool(message.headers and message.headers.get(MESSAGE_ID) == known.last_id)
+
+
+def hash_of(words: str) -> int:
+    """A stable number for an advisory lock."""
+    return int.from_bytes(words.encode()[:8], "big") >> 1
+
+
+async def backlog(database: Database) -> int:
+    """How many events wait to be published: what operators watch."""
+    async with database.reading() as session:
+        return int((await session.execute(text("SELECT count(*) FROM outgoing WHERE NOT published"))).scalar_one())

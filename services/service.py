@@ -1,0 +1,251 @@
+"""What every service is made of, and how one process of it starts, lives and drains."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy import MetaData, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from services.bus import Bus
+from services.claims import Verifier
+from services.clock import Clock
+from services.database import Database
+from services.events import Event, SigningKeyPublished
+from services.listening import Listener, NotYetKnown, call_all
+from services.outbox import VerificationKey
+from services.relay import Relay
+from services.settings import Settings
+from services.telemetry import log, log_to
+
+if TYPE_CHECKING:
+    import strawberry.federation
+
+__all__ = ["NotYetKnown", "Running", "Service", "application"]
+
+E = TypeVar("E", bound=Event)
+React = Callable[[AsyncSession, E, Clock], Awaitable[None]]
+Task = Callable[["Running"], Awaitable[None]]
+Wake = Callable[["Running"], None]
+
+DRAIN_SECONDS = 4.0
+
+
+async def _keep_key(session: AsyncSession, event: SigningKeyPublished, clock: Clock) -> None:
+    await session.merge(VerificationKey(kid=event.kid, jwk=event.jwk))
+
+
+@dataclass(slots=True)
+class Service:
+    """A name, its tables, and what it does when it hears something."""
+
+    name: str
+    metadata: MetaData
+    reactions: dict[type[Event], React[Any]] = field(default_factory=lambda: {SigningKeyPublished: _keep_key})
+    wakes: dict[type[Event], list[Wake]] = field(default_factory=lambda: {SigningKeyPublished: [lambda running: running.reload_keys()]})
+    tasks: list[Task] = field(default_factory=list)
+
+    def reacts_to(self, kind: type[E]) -> Callable[[React[E]], React[E]]:
+        """Call the decorated function for every event of this kind: once, in one transaction with its effects."""
+
+        def register(react: React[E]) -> React[E]:
+            assert kind not in self.reactions, f"{self.name} reacts to {kind} already"
+            self.reactions[kind] = react
+            return react
+
+        return register
+
+    def after(self, kind: type[Event]) -> Callable[[Wake], Wake]:
+        """Call the decorated function after a commit in which events of this kind were handled."""
+
+        def register(wake: Wake) -> Wake:
+            self.wakes.setdefault(kind, []).append(wake)
+            return wake
+
+        return register
+
+    def runs(self, task: Task) -> Task:
+        """Run the decorated coroutine for as long as the process lives; again if it fails."""
+        self.tasks.append(task)
+        return task
+
+    def heard(self) -> set[type[Event]]:
+        return set(self.reactions) | set(self.wakes)
+
+
+@dataclass(slots=True)
+class Running:
+    """One service in one process: all that its parts need of one another."""
+
+    service: Service
+    settings: Settings
+    database: Database
+    clock: Clock
+    verifier: Verifier
+    bus: Bus
+    relay: Relay
+    resources: dict[str, Any] = field(default_factory=dict)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _listeners: list[Listener] = field(default_factory=list)
+    _soon: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, service: Service, settings: Settings) -> "Running":
+        database = Database(settings.database_urls[service.name])
+        bus = Bus(settings, service.name)
+        return cls(
+            service=service,
+            settings=settings,
+            database=database,
+            clock=settings.clock,
+            verifier=Verifier(settings.clock),
+            bus=bus,
+            relay=Relay(service.name, database, bus),
+        )
+
+    def outbox_written(self) -> None:
+        """Events were committed: publish them now rather than at the next sweep."""
+        self.relay.wake()
+
+    def heard(self, events: Sequence[Event]) -> None:
+        """Called after each commit of handled events."""
+        for kind in {type(event) for event in events}:
+            call_all(self.service.wakes.get(kind, ()), self)
+        self.outbox_written()
+
+    def reload_keys(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._load_keys())
+        self._soon.add(task)
+        task.add_done_callback(self._soon.discard)
+
+    async def _load_keys(self) -> None:
+        async with self.database.reading() as session:
+            for key in (await session.exec(select(VerificationKey))).all():
+                self.verifier.trust(key.jwk)
+
+    async def start(self) -> None:
+        """Load what is needed to answer, then begin to speak and to listen. The broker may come later."""
+        await self._load_keys()
+        self._listeners = [Listener(self, internal) for internal in (False, True)]
+        for name, work in (
+            ("bus", self.bus.keep_connecting),
+            ("relay", self.relay.run),
+            *((f"listener {n}", listener.run) for n, listener in enumerate(self._listeners)),
+        ):
+            self._tasks.append(asyncio.create_task(_forever(name, work), name=name))
+        for task in self.service.tasks:
+            self._tasks.append(asyncio.create_task(_forever(task.__name__, partial(task, self)), name=task.__name__))
+
+    async def stop(self) -> None:
+        """Finish what was begun, publish what was decided, leave: within DRAIN_SECONDS. What remains is safe in the tables."""
+        for listener in self._listeners:
+            listener.stopping = True
+        for task in self._tasks:
+            if not task.get_name().startswith("listener"):
+                task.cancel()
+        listening = [task for task in self._tasks if task.get_name().startswith("listener")]
+        if listening:
+            _, late = await asyncio.wait(listening, timeout=DRAIN_SECONDS / 2)
+            for task in late:
+                task.cancel()
+        await asyncio.gather(*self._tasks, *self._soon, return_exceptions=True)
+        await self._last_words()
+        await self.bus.close()
+        await self.database.close()
+
+    async def _last_words(self) -> None:
+        if not self.bus.connected.is_set():
+            return
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS / 2):
+                while await self.relay.publish_pending():
+                    pass
+        except Exception as error:
+            log().info("the outbox keeps the rest", error=repr(error))
+
+    async def not_ready(self) -> list[str]:
+        """Why this process cannot serve now. Empty if it can."""
+        reasons = []
+        try:
+            async with self.database.reading() as session:
+                await session.execute(text("SELECT 1 FROM outgoing LIMIT 1"))
+                if self.settings.production and not self.database.is_sqlite:
+                    kept = (await session.execute(text("SHOW synchronous_commit"))).scalar()
+                    if kept == "off":
+                        reasons.append("database: synchronous_commit is off")
+        except (SQLAlchemyError, OSError) as error:
+            reasons.append(f"database: {type(error).__name__}; is it reachable, was `preau migrate` run?")
+        if not self.bus.connected.is_set():
+            reasons.append(f"broker: no connection to {self.settings.nats_url}")
+        if not self.verifier.public_keys()["keys"]:
+            reasons.append("tokens: identity's public key is not known yet")
+        return reasons
+
+
+async def _forever(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Keep one background task alive: a failure is logged and it begins again, later each time up to 5 s."""
+    wait = 0.1
+    while True:
+        try:
+            await work()
+        except Exception as error:
+            log().error("begun again", task=name, error=repr(error), exc_info=error)
+        else:
+            return
+        await asyncio.sleep(wait)
+        wait = min(wait * 2, 5.0)
+
+
+def application(
+    service: Service,
+    settings: Settings,
+    *,
+    schema: "strawberry.federation.Schema | None" = None,
+    routes: Sequence[BaseRoute] = (),
+    on_start: Callable[[Running], Awaitable[None]] | None = None,
+) -> Starlette:
+    """The process of one service as an ASGI application. `on_start` fills `running.resources` before anything is served."""
+    log_to(settings, service.name)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        running = Running.of(service, settings)
+        app.state.running = running
+        if on_start is not None:
+            await on_start(running)
+        await running.start()
+        try:
+            yield
+        finally:
+            await running.stop()
+
+    app = Starlette(routes=[*_health_routes(), *routes], lifespan=lifespan)
+    if schema is not None:
+        from services.graphql import endpoint  # noqa: PLC0415 -- the mailer has no schema and needs no GraphQL in memory
+
+        app.routes.append(Route("/graphql", endpoint(schema, service.name), methods=["POST"]))
+    return app
+
+
+def _health_routes() -> list[BaseRoute]:
+    async def livez(_: Request) -> Response:
+        return PlainTextResponse("ok")
+
+    async def readyz(request: Request) -> Response:
+        reasons = await request.app.state.running.not_ready()
+        return JSONResponse({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return [Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)]
