@@ -1,0 +1,145 @@
+"""What a town file says, checked: ids are the file's own, dates are real dates. The loader turns it into the services' words."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Literal
+
+from deploy.town.reading import Place
+from services.booking.activity import ActivitySpec, SchoolZone
+
+Per = Literal["presence", "hour"]
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    id: str
+    name: str
+    timezone: str
+    school_zone: SchoolZone | None = None
+    debt_limit_cents: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    title: str
+    body: str
+    publish_on: dt.date
+
+
+@dataclass(frozen=True, slots=True)
+class Wallet:
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A price for quotients up to a bound, included; None: for all that are left."""
+
+    quotient_up_to: int | None
+    cents: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """What an activity costs from a day on."""
+
+    valid_from: dt.date
+    per: Per
+    bands: tuple[Band, ...]
+    siblings_percent: tuple[int, ...] = ()  #: Taken off for the first, second, third... child; the last holds for all further ones.
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    spec: ActivitySpec  #: In booking's words, except that its ids are still the file's.
+    tariffs: tuple[Tariff, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    login: str
+    password: str | None  #: None: as it is. A new account needs one.
+    title: str | None
+    first_name: str
+    last_name: str
+    email: str | None = None
+    agent: bool = False
+    language: str = "fr"
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Enrollment:
+    activity: str
+    since: dt.date | None = None
+    until: dt.date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    id: str
+    first_name: str
+    last_name: str
+    birth_date: dt.date | None
+    enrollments: tuple[Enrollment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """Money received before this system knew the family. `cause` is the same each time the same line is loaded."""
+
+    cause: str
+    date: dt.date
+    mode: str
+    reference: str | None
+    payer: str
+    bank: str | None
+    wallet: str
+    cents: int
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """A debt taken over from the old system. `cause` as for payments."""
+
+    cause: str
+    date: dt.date
+    wallet: str
+    label: str
+    cents: int
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOverBooking:
+    """A booking accepted by the old system: on `date`, or on the next `count` open days from there on."""
+
+    place: Place
+    child: str
+    activity: str
+    date: dt.date
+    count: int | None = None
+    arrival: str | None = None
+    departure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    id: str
+    number: str
+    accounts: tuple[str, ...]
+    quotient: int | None
+    children: tuple[Child, ...]
+    payments: tuple[Payment, ...] = ()
+    charges: tuple[Charge, ...] = ()
+    bookings: tuple[TakenOverBooking, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Town:
+    structure: Structure
+    announcements: tuple[Announcement, ...]
+    wallets: tuple[Wallet, ...]
+    activities: tuple[Activity, ...]
+    accounts: tuple[Account, ...]
+    families: tuple[Family, ...]
