@@ -94,7 +94,7 @@ class ActivitySpec:
     category: str | None = None
     school_holidays: SchoolHolidays = "closed"
     closed_on: frozenset[dt.date] = frozenset()
-    open_on: frozenset[dt.date] = frozenset()  #: Open in spite of all the rest.
+    open_on: frozenset[dt.date] = frozenset()  #: Open in spite of all the rest but the season.
     capacity: int | None = None  #: None: places are not counted.
     waiting_list: int | None = None  #: None: unlimited; 0: no waiting list.
     booking_deadline: Deadline = None

@@ -1,0 +1,75 @@
+"""The state of a day, for one activity or for all of a child's (rules.md, "Day states")."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+from services.booking.status import BookingStatus
+
+
+class DayState(IntEnum):
+    CLOSED = 1  #: non ouverte, ou hors délai
+    FULL = 2  #: complète, liste d'attente comprise
+    AVAILABLE = 3  #: libre
+    WAITLIST_OPEN = 4  #: complète, inscription possible en liste d'attente
+    BOOKED = 5  #: réservée, annulable
+    WAITING = 6  #: en liste d'attente, annulable
+    BOOKED_LOCKED = 7  #: réservée, hors délai pour annuler
+    WAITING_LOCKED = 8  #: en liste d'attente, hors délai pour annuler
+
+
+RESERVED = frozenset({DayState.BOOKED, DayState.WAITING, DayState.BOOKED_LOCKED, DayState.WAITING_LOCKED})
+ACTIONABLE = frozenset({DayState.AVAILABLE, DayState.WAITLIST_OPEN, DayState.BOOKED, DayState.WAITING})
+WAITING = frozenset({DayState.WAITLIST_OPEN, DayState.WAITING, DayState.WAITING_LOCKED})
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """How full one opening is. `capacity` None: not counted; `waiting_list` None: not limited."""
+
+    capacity: int | None
+    waiting_list: int | None
+    taken: int = 0
+    waiting: int = 0
+
+    @property
+    def left(self) -> int | None:
+        """None when places are not counted. What is left while somebody waits is theirs: nobody overtakes the queue."""
+        if self.capacity is None:
+            return None
+        return 0 if self.waiting else max(0, self.capacity - self.taken)
+
+
+def day_state(places: Places, status: BookingStatus | None, *, is_open: bool, booking_closed: bool, cancelling_closed: bool) -> DayState:
+    """One activity, for one child, on one day. `status` is that of the child's booking, if it has one that stands.
+
+    A booking that is not answered yet (SUBMITTED) is shown like a waiting one: nothing is promised, it can be taken back.
+    """
+    if status is BookingStatus.ACCEPTED:
+        return DayState.BOOKED_LOCKED if cancelling_closed else DayState.BOOKED
+    if status in (BookingStatus.WAITLISTED, BookingStatus.SUBMITTED):
+        return DayState.WAITING_LOCKED if cancelling_closed else DayState.WAITING
+    if not is_open or booking_closed:
+        return DayState.CLOSED
+    if places.left is None or places.left > 0:
+        return DayState.AVAILABLE
+    if places.waiting_list is None or places.waiting < places.waiting_list:
+        return DayState.WAITLIST_OPEN
+    return DayState.FULL
+
+
+def aggregate(states: Iterable[DayState]) -> DayState:
+    """All activities of a child on one day (S32). No activity at all: CLOSED."""
+    found = set(states)
+    if found & RESERVED:
+        return _something_reserved(found)
+    for state in (DayState.WAITLIST_OPEN, DayState.AVAILABLE, DayState.FULL):
+        if state in found:
+            return state
+    return DayState.CLOSED
+
+
+def _something_reserved(found: set[DayState]) -> DayState:
+    if found & ACTIONABLE:
+        return DayState.WAITING if found & WAITING else DayState.BOOKED
+    return DayState.WAITING_LOCKED if DayState.WAITING_LOCKED in found else DayState.BOOKED_LOCKED

@@ -1,0 +1,88 @@
+"""Whether one line of a draft may be: every rule but the places (allocation.py) and what is booked already.
+
+What a rule says of an opening is the same for all families: `opening_rules` works it out once, and the checks, which run for
+every line of a rush, only compare.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from services.booking import deadlines, hours
+from services.booking.activity import ActivitySpec, Hours, LocalTime
+from services.booking.season import Closed, Holidays, why_closed
+
+
+@dataclass(frozen=True, slots=True)
+class OpeningRules:
+    """One activity on one day, as its rules have it."""
+
+    date: dt.date
+    hours: Hours
+    closed: Closed | None  #: Why it is not open; None: it is.
+    booking_closes_at: dt.datetime  #: UTC; not possible at that instant any more.
+    cancelling_closes_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """The period in which a child is admitted to an activity: both days included, None = no bound."""
+
+    starts_on: dt.date | None = None
+    ends_on: dt.date | None = None
+
+    def on(self, day: dt.date) -> bool:
+        return (self.starts_on is None or self.starts_on <= day) and (self.ends_on is None or day <= self.ends_on)
+
+
+class Rules:
+    """An activity's rules with the days off of its place: remembers each day it was asked for."""
+
+    def __init__(self, spec: ActivitySpec, holidays: Holidays) -> None:
+        self.spec = spec
+        self._holidays = holidays
+        self._days: dict[dt.date, OpeningRules] = {}
+
+    def on(self, day: dt.date) -> OpeningRules:
+        known = self._days.get(day)
+        if known is None:
+            known = self._days[day] = opening_rules(self.spec, day, self._holidays)
+        return known
+
+
+def opening_rules(spec: ActivitySpec, day: dt.date, holidays: Holidays) -> OpeningRules:
+    return OpeningRules(
+        date=day,
+        hours=spec.hours,
+        closed=why_closed(spec, day, holidays),
+        booking_closes_at=deadlines.booking_closes_at(spec, day, holidays),
+        cancelling_closes_at=deadlines.cancelling_closes_at(spec, day, holidays),
+    )
+
+
+def check_booking(
+    rules: OpeningRules,
+    arrival: LocalTime | None,
+    departure: LocalTime | None,
+    *,
+    now: dt.datetime,
+    enrolled: Enrolled | None,
+    in_debit: bool,
+) -> str | None:
+    """Why a BOOK line cannot be, or None: ACCOUNT_IN_DEBIT (S21), NOT_ENROLLED, CLOSED, TOO_LATE, HOURS_REQUIRED, HOURS_NOT_ALLOWED.
+
+    `now` is when the family confirmed it: waiting for the answer makes nobody late.
+    """
+    if in_debit:
+        return "ACCOUNT_IN_DEBIT"
+    if enrolled is None or not enrolled.on(rules.date):
+        return "NOT_ENROLLED"
+    if rules.closed is not None:
+        return "CLOSED"
+    if now >= rules.booking_closes_at:
+        return "TOO_LATE"
+    return hours.check(rules.hours, arrival, departure)
+
+
+def check_cancelling(rules: OpeningRules, *, now: dt.datetime) -> str | None:
+    """Why a booking, or a rank in the line, cannot be given back, or None: TOO_LATE_TO_CANCEL. Debt forbids nothing here (S21)."""
+    return "TOO_LATE_TO_CANCEL" if now >= rules.cancelling_closes_at else None
