@@ -1,0 +1,90 @@
+"""Passwords and tokens become sums here, so many at a time that a rush to sign in leaves the machine to the others."""
+
+import asyncio
+import base64
+import hashlib
+import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from weakref import WeakValueDictionary
+
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
+
+from services.identity.credentials import MAXIMUM_LENGTH, plain_password
+
+AT_ONCE = 2
+MEMORY_KIB, PASSES, LANES = 19_456, 2, 1  #: OWASP's argon2id: about 20 ms of one core.
+
+_argon2 = PasswordHash((Argon2Hasher(memory_cost=MEMORY_KIB, time_cost=PASSES, parallelism=LANES),))
+
+
+def _made_up(length: int) -> str:
+    return base64.b64encode(os.urandom(length)).decode().rstrip("=")
+
+
+#: No password has this hash. Checking one against it costs as much as against a real one: an unknown login must not answer faster.
+DUMMY = f"$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${_made_up(16)}${_made_up(32)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What became of a check. `better_hash` is there when the stored one was made with other settings than today's."""
+
+    right: bool
+    better_hash: str | None = None
+
+
+class Hashing:
+    """One per process."""
+
+    def __init__(self) -> None:
+        self._places = asyncio.Semaphore(AT_ONCE)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def turn(self, login: str) -> AsyncIterator[None]:
+        """One try at a time on one login, a few on all: who tries a thousand in parallel is counted all the same.
+
+        Looking up the failures so far, checking and counting belong inside.
+        """
+        lock = self._turns.setdefault(login, asyncio.Lock())
+        async with lock, self._places:
+            yield
+
+    async def check(self, password: str, stored: str) -> Checked:
+        """Within a turn."""
+        return await asyncio.to_thread(_check, password, stored)
+
+    async def hash(self, password: str) -> str:
+        """Not within a turn."""
+        async with self._places:
+            return await asyncio.to_thread(hash_now, password)
+
+
+def hash_now(password: str) -> str:
+    """Holds the thread for the whole of it."""
+    return _argon2.hash(plain_password(password))
+
+
+def _check(password: str, stored: str) -> Checked:
+    too_long = len(password) > MAXIMUM_LENGTH
+    right, better = _argon2.verify_and_update("" if too_long else plain_password(password), stored)
+    return Checked(right and not too_long, better)
+
+
+def check_now(password: str, stored: str) -> bool:
+    """Holds the thread for the whole of it."""
+    return _check(password, stored).right
+
+
+def new_token() -> str:
+    """256 bits that nobody can guess."""
+    return secrets.token_urlsafe(32)
+
+
+def token_sum(token: str) -> str:
+    """What is kept of a token, and of what failed tries are counted by: its SHA-256."""
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,167 @@
+"""The rows of identity. No secret is in them that could be used: passwords are argon2id hashes, tokens SHA-256 sums.
+
+The one exception is the private signing key of an embedded installation, which has no other safe place; in production
+it is in a setting, and the row has the public part only.
+"""
+
+import datetime as dt
+
+from sqlalchemy import JSON, Index, Text, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from services.database import Instant, new_metadata
+
+SHA256 = 64  #: Length in hexadecimal digits.
+
+
+class IdentityTable(SQLModel):
+    metadata = new_metadata()
+
+
+# --------------------------------------------------------------------------------------------------- towns and households
+class Structure(IdentityTable, table=True):
+    """A town or body whose activities are shown ("structure")."""
+
+    id: str = Field(primary_key=True)
+    name: str
+    timezone: str
+    school_zone: str | None = None
+    version: int = 1
+
+
+class Announcement(IdentityTable, table=True):
+    """What a structure says on its home page (S2). The title is what it is known by: another text under it is a correction."""
+
+    __table_args__ = (UniqueConstraint("structure_id", "title"),)
+    id: str = Field(primary_key=True)
+    structure_id: str = Field(foreign_key="structure.id")
+    title: str
+    body: str = Field(sa_type=Text)
+    published_at: dt.datetime = Field(sa_type=Instant)
+
+
+class Account(IdentityTable, table=True):
+    """A login of one adult ("compte")."""
+
+    id: str = Field(primary_key=True)
+    login: str = Field(unique=True)  #: As `credentials.plain_login` gives it.
+    title: str | None = None
+    first_name: str
+    last_name: str
+    email: str | None = None
+    loaded_email: str | None = None  #: As the town last gave it: the family's own choice stands until the town's changes.
+    language: str = "fr"
+    security_question: str | None = None
+    opened_at: dt.datetime = Field(sa_type=Instant)
+    version: int = 1
+
+
+class Credential(IdentityTable, table=True):
+    """What proves that somebody is the account's owner."""
+
+    account_id: str = Field(primary_key=True, foreign_key="account.id")
+    password_hash: str
+    loaded_hash: str  #: Of the password that the town last handed out: the family's own stands until the town's changes.
+    answer_hash: str | None = None
+    changed_at: dt.datetime = Field(sa_type=Instant)
+
+
+class Membership(IdentityTable, table=True):
+    """An account that belongs, or once belonged, to a structure. Its first row there was told as `account_opened`."""
+
+    account_id: str = Field(primary_key=True, foreign_key="account.id")
+    structure_id: str = Field(primary_key=True, foreign_key="structure.id", index=True)
+
+
+class AgentRole(IdentityTable, table=True):
+    """The account works for the structure ("agent")."""
+
+    __tablename__ = "agent_role"
+    account_id: str = Field(primary_key=True, foreign_key="account.id")
+    structure_id: str = Field(primary_key=True, foreign_key="structure.id")
+
+
+class Family(IdentityTable, table=True):
+    """Payer, children and wallets of one household in one structure ("compte famille")."""
+
+    id: str = Field(primary_key=True)
+    structure_id: str = Field(foreign_key="structure.id", index=True)
+    number: str
+    version: int = 1  #: Grows with everything that the family's events say, names and addresses of its adults included.
+
+
+class FamilyAdult(IdentityTable, table=True):
+    """The account may act for the family ("responsable légal")."""
+
+    __tablename__ = "family_adult"
+    family_id: str = Field(primary_key=True, foreign_key="family.id")
+    account_id: str = Field(primary_key=True, foreign_key="account.id", index=True)
+    position: int  #: In the town's order, from 0: letters are addressed to the first.
+
+
+class Child(IdentityTable, table=True):
+    id: str = Field(primary_key=True)
+    family_id: str = Field(foreign_key="family.id", index=True)
+    first_name: str
+    last_name: str
+    birth_date: dt.date | None = None
+    position: int  #: In order of birth, from 0.
+    listed: bool = True  #: False: the town took the child off the family; its past remains readable.
+
+
+# ------------------------------------------------------------------------------------------------- sessions and tokens
+class AccountSession(IdentityTable, table=True):
+    """From signing in to signing out, on one device."""
+
+    __tablename__ = "account_session"
+    id: str = Field(primary_key=True)
+    account_id: str = Field(foreign_key="account.id", index=True)
+    started_at: dt.datetime = Field(sa_type=Instant)
+    ends_at: dt.datetime = Field(sa_type=Instant)  #: At the latest.
+    ended_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+
+
+class RefreshToken(IdentityTable, table=True):
+    """Good once. Used ones are kept as long as their session, to know them again."""
+
+    __tablename__ = "refresh_token"
+    token_sum: str = Field(primary_key=True, max_length=SHA256)
+    session_id: str = Field(foreign_key="account_session.id", index=True, ondelete="CASCADE")
+    expires_at: dt.datetime = Field(sa_type=Instant)
+    used_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+
+
+class ResetToken(IdentityTable, table=True):
+    """A way to a new password, good once (S3). Without an account: made for an unknown login, so that the work is the same."""
+
+    __tablename__ = "reset_token"
+    token_sum: str = Field(primary_key=True, max_length=SHA256)
+    account_id: str | None = Field(default=None, foreign_key="account.id", index=True)
+    expires_at: dt.datetime = Field(sa_type=Instant)
+    used_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+
+
+class Attempt(IdentityTable, table=True):
+    """Failed tries of one kind by one login or address. The key is a sum: people type passwords where logins belong."""
+
+    __table_args__ = (Index("ix_attempt_last_at", "last_at"),)
+    key: str = Field(primary_key=True, max_length=SHA256)
+    count: int
+    last_at: dt.datetime = Field(sa_type=Instant)
+
+
+# ---------------------------------------------------------------------------------------------------- the installation
+class SigningKey(IdentityTable, table=True):
+    """A key that signs, or signed, access tokens."""
+
+    __tablename__ = "signing_key"
+    kid: str = Field(primary_key=True)
+    public_jwk: dict[str, str] = Field(sa_type=JSON)
+    created_at: dt.datetime = Field(sa_type=Instant)
+
+
+class Secret(IdentityTable, table=True):
+    """What an installation makes up for itself once: its own signing key, the seed of its decoys."""
+
+    name: str = Field(primary_key=True)
+    value: str = Field(sa_type=Text)
