@@ -39,6 +39,7 @@ class Opening:
     waiting_places: int | None
     taken: int = 0
     line: list[Claim] = field(default_factory=list)
+    ahead: int = 0  #: How many more wait in front of `line`, whom no place can reach in this batch: they need not be loaded.
     bookable: bool = True  #: False once the booking deadline has passed: then nobody gets a place any more.
     taken_limit: int | None = None  #: What `taken` may reach: the places, or what was taken when they became fewer.
     waiting_limit: int | None = None
@@ -48,14 +49,18 @@ class Opening:
         return self.places is None or self.taken < self.places
 
     @property
+    def waiting(self) -> int:
+        return self.ahead + len(self.line)
+
+    @property
     def line_fits(self) -> bool:
         """Nobody stands in the line for whom it has no room."""
-        return self.waiting_places is None or len(self.line) <= self.waiting_places
+        return self.waiting_places is None or self.waiting <= self.waiting_places
 
     def tighten(self) -> None:
         """After the places became fewer, the limits follow the counts down, never up again: an excess would be an error of ours."""
         self.taken_limit = _tightened(self.taken_limit, self.places, self.taken)
-        self.waiting_limit = _tightened(self.waiting_limit, self.waiting_places, len(self.line))
+        self.waiting_limit = _tightened(self.waiting_limit, self.waiting_places, self.waiting)
 
 
 def _tightened(limit: int | None, offered: int | None, count: int) -> int | None:
@@ -102,7 +107,7 @@ class Board:
         opening.places, opening.waiting_places = places, waiting_places
         given = self._serve({key})
         opening.taken_limit = None if places is None else max(places, opening.taken)
-        opening.waiting_limit = None if waiting_places is None else max(waiting_places, len(opening.line))
+        opening.waiting_limit = None if waiting_places is None else max(waiting_places, opening.waiting)
         return given
 
     def waiting(self, booking: str, key: Key) -> Claim:
@@ -114,7 +119,8 @@ class Board:
 
     def rank(self, claim: Claim) -> int:
         """Place in the line, from 1."""
-        return self.openings[claim.opening].line.index(claim) + 1
+        opening = self.openings[claim.opening]
+        return opening.ahead + opening.line.index(claim) + 1
 
     def _serve(self, keys: Iterable[Key]) -> list[Claim]:
         given: list[Claim] = []

@@ -169,6 +169,7 @@ class Request(BookingTable, table=True):
     idempotency_key: str
     fingerprint: str  #: Of what was asked: the same key with another body is a mistake.
     accept_waiting_list: bool = True
+    lines: int  #: How many.
     language: str
     partition: int
     submitted_at: dt.datetime = Field(sa_type=Instant)

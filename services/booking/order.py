@@ -1,0 +1,60 @@
+"""What a family asks for: a confirmed draft, as it arrives."""
+
+import datetime as dt
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.booking.activity import LocalTime
+from services.booking.draft import DraftChange
+
+MOST_LINES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One movement. Hours stay empty where the family chose none."""
+
+    change: DraftChange
+    child: str
+    activity: str
+    date: dt.date
+    arrival: LocalTime | None = None
+    departure: LocalTime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    family: str
+    idempotency_key: str  #: Chosen by the client: the same one is the same order, however often it arrives.
+    lines: Sequence[Line]
+    accept_waiting_list: bool = True
+    together: Sequence[Sequence[int]] = ()  #: Groups of line indexes to be decided all or none.
+    language: str = "fr"
+    booking: str | None = None  #: The booking that the only line, a CANCEL, means; otherwise lines say whose and when.
+
+    def fingerprint(self) -> str:
+        """Two orders with the same one ask for the same."""
+        words = [self.family, str(self.accept_waiting_list), str([sorted(group) for group in self.together]), self.booking or ""]
+        words += [f"{x.change.value} {x.child} {x.activity} {x.date} {x.arrival} {x.departure}" for x in self.lines]
+        return hashlib.sha256("\n".join(words).encode()).hexdigest()
+
+    @property
+    def only_books(self) -> bool:
+        return all(line.change is DraftChange.BOOK for line in self.lines)
+
+
+def parties(order: Order) -> dict[int, int]:
+    """Line index -> the first line of its party, for the BOOK lines that belong to one. Groups that share a line are one.
+
+    Raises IndexError if a group names a line that is not there.
+    """
+    first: dict[int, int] = {}
+    for group in order.together:
+        if not all(0 <= index < len(order.lines) for index in group):
+            raise IndexError(group)
+        books = [index for index in group if order.lines[index].change is DraftChange.BOOK]
+        heads = {first.get(index, index) for index in books}
+        joined = {index for index, head in first.items() if head in heads} | set(books)
+        first.update(dict.fromkeys(joined, min(joined, default=0)))
+    return first

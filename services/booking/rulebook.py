@@ -1,0 +1,31 @@
+"""The activities' rules, read once per version and remembered: every line of a rush needs them."""
+
+from collections.abc import Iterable
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.booking.activity import from_json
+from services.booking.lines import Rules
+from services.booking.school_calendar import SchoolCalendar
+from services.booking.tables import Activity
+
+
+class RuleBook:
+    """One per process. It asks the table for the versions each time, so it never answers with old rules."""
+
+    def __init__(self, school: SchoolCalendar | None = None) -> None:
+        self._school = school or SchoolCalendar()
+        self._known: dict[str, tuple[int, Rules]] = {}
+
+    async def of(self, session: AsyncSession, activities: Iterable[str]) -> dict[str, Rules]:
+        """The rules of those of the activities that exist."""
+        wanted = sorted(set(activities))
+        versions = (await session.exec(select(Activity.id, Activity.version).where(col(Activity.id).in_(wanted)))).all()
+        stale = [id_ for id_, version in versions if id_ not in self._known or self._known[id_][0] != version]
+        if stale:
+            rows = (await session.exec(select(Activity.id, Activity.version, Activity.rules).where(col(Activity.id).in_(stale)))).all()
+            for id_, version, rules in rows:
+                spec = from_json(dict(rules))
+                self._known[id_] = (version, Rules(spec, self._school.holidays(spec.school_zone)))
+        return {id_: self._known[id_][1] for id_, _ in versions}
