@@ -1,0 +1,92 @@
+"""Deadlines are instants in the town's own time, whatever clocks and calendars do; and they can be read."""
+
+import datetime as dt
+from dataclasses import replace
+
+import pytest
+
+from services.booking.activity import DaysBefore, Deadline, HoursBefore, WeekdayBefore
+from services.booking.deadlines import booking_closes_at, cancelling_closes_at, in_words, starts_at
+from services.booking.season import Holidays
+from tests.booking.test_activity import APS_MATIN, MULTI
+
+NONE = Holidays()
+ARMISTICE = Holidays(public=frozenset({dt.date(2026, 11, 11)}))
+
+
+def paris(text: str) -> dt.datetime:
+    """A moment of the town's clock, with its offset spelled out."""
+    return dt.datetime.fromisoformat(text)
+
+
+def closes(deadline: Deadline, day: dt.date, holidays: Holidays = NONE) -> dt.datetime:
+    instant = booking_closes_at(replace(APS_MATIN, booking_deadline=deadline), day, holidays)
+    assert instant.tzinfo is dt.UTC
+    return instant
+
+
+def test_without_a_deadline_booking_is_possible_until_the_opening_starts() -> None:
+    assert closes(None, dt.date(2026, 9, 7)) == paris("2026-09-07T07:30+02:00") == starts_at(APS_MATIN, dt.date(2026, 9, 7))
+
+
+def test_days_before_at_a_time() -> None:
+    assert closes(DaysBefore(1, "09:00"), dt.date(2026, 9, 7)) == paris("2026-09-06T09:00+02:00")
+    assert closes(DaysBefore(0, "06:00"), dt.date(2026, 9, 7)) == paris("2026-09-07T06:00+02:00")
+
+
+@pytest.mark.parametrize(
+    ("day", "last_moment"),
+    [
+        (dt.date(2026, 9, 18), "2026-09-16T09:00+02:00"),  # Friday: Wednesday
+        (dt.date(2026, 9, 14), "2026-09-10T09:00+02:00"),  # Monday: the weekend is left out
+        (dt.date(2026, 11, 12), "2026-11-09T09:00+01:00"),  # the 11th is a public holiday
+        (dt.date(2026, 9, 9), "2026-09-04T09:00+02:00"),  # the 8th is a day off of the activity, the 5th and 6th a weekend
+    ],
+)
+def test_working_days_leave_out_weekends_public_holidays_and_days_off(day: dt.date, last_moment: str) -> None:
+    spec = replace(APS_MATIN, open_on=frozenset())
+    assert booking_closes_at(spec, day, ARMISTICE) == paris(last_moment)
+
+
+def test_a_weekday_of_the_week_before() -> None:
+    for day in range(7, 14):  # Monday to Sunday of the same week
+        assert booking_closes_at(MULTI, dt.date(2026, 9, day), NONE) == paris("2026-09-03T12:00+02:00")
+    assert closes(WeekdayBefore(6, "23:59", 0), dt.date(2026, 9, 7)) == paris("2026-09-13T23:59+02:00")
+
+
+def test_civil_times_keep_their_hour_across_the_change_of_clocks() -> None:
+    # Clocks go back on Sunday 25 October 2026, forward on Sunday 28 March 2027.
+    assert closes(DaysBefore(2, "09:00"), dt.date(2026, 10, 26)) == paris("2026-10-24T09:00+02:00")
+    assert closes(DaysBefore(1, "09:00"), dt.date(2026, 10, 26)) == paris("2026-10-25T09:00+01:00")
+    assert closes(WeekdayBefore(3, "12:00", 1), dt.date(2027, 3, 29)) == paris("2027-03-25T12:00+01:00")
+
+
+def test_hours_before_really_pass() -> None:
+    assert cancelling_closes_at(MULTI, dt.date(2026, 9, 9), NONE) == paris("2026-09-07T07:30+02:00")
+    # 48 hours before Monday 07:30 in winter time: Saturday 08:30 in summer time.
+    assert cancelling_closes_at(MULTI, dt.date(2026, 10, 26), NONE) == paris("2026-10-24T08:30+02:00")
+
+
+def test_the_structure_has_its_own_time_zone() -> None:
+    reunion = replace(APS_MATIN, timezone="Indian/Reunion", booking_deadline=DaysBefore(1, "09:00"))
+    assert booking_closes_at(reunion, dt.date(2026, 12, 1), NONE) == paris("2026-11-30T09:00+04:00")
+
+
+@pytest.mark.parametrize(
+    ("deadline", "french", "english"),
+    [
+        (None, "jusqu'au début de l'activité", "until it starts"),
+        (DaysBefore(0, "09:30"), "le jour même avant 9 h 30", "on the day, before 09:30"),
+        (DaysBefore(1, "09:00"), "la veille avant 9 h", "the day before, by 09:00"),
+        (DaysBefore(3, "18:00"), "3 jours avant, avant 18 h", "3 days before, by 18:00"),
+        (DaysBefore(1, "09:00", True), "le jour ouvré précédent avant 9 h", "the working day before, by 09:00"),
+        (DaysBefore(2, "09:00", True), "2 jours ouvrés avant, avant 9 h", "2 working days before, by 09:00"),
+        (HoursBefore(48), "48 h avant le début", "48 hours before it starts"),
+        (WeekdayBefore(3, "12:00", 1), "le jeudi de la semaine précédente avant 12 h", "Thursday of the week before, by 12:00"),
+        (WeekdayBefore(0, "12:00", 0), "le lundi de la même semaine avant 12 h", "Monday of the same week, by 12:00"),
+        (WeekdayBefore(4, "12:00", 2), "le vendredi, 2 semaines avant, avant 12 h", "Friday, 2 weeks before, by 12:00"),
+    ],
+)
+def test_a_deadline_can_be_read(deadline: Deadline, french: str, english: str) -> None:
+    assert in_words(deadline, "fr") == french
+    assert in_words(deadline, "en") == english
