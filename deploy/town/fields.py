@@ -5,17 +5,21 @@ import difflib
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import TypeVar
 
 from deploy.town.dates import EXPECTED as A_DATE
 from deploy.town.dates import resolve
 from deploy.town.reading import Entry, Listing, Mapping, Mistake, Node, Place, Scalar
+from services.billing.tariff import exact_quotient
 
 T = TypeVar("T")
+D = TypeVar("D")
 Reader = Callable[[Node], T]
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+_QUOTIENT = re.compile(r"\d{1,6}(\.\d{1,2})?")
 _WHOLE = re.compile(r"[+-]?(0|[1-9]\d{0,14})")
 
 
@@ -66,7 +70,7 @@ class Fields:
     def place_of(self, key: str) -> Place:
         return self.entries[key].place if key in self.entries else self.place
 
-    def need(self, key: str, reader: Reader[T], stand_in: T) -> T:
+    def need(self, key: str, reader: Reader[T], stand_in: D) -> T | D:
         self._asked.append(key)
         if key not in self.entries:
             if isinstance(self.node, Mapping):
@@ -74,7 +78,7 @@ class Fields:
             return stand_in
         return self._read(key, reader, stand_in)
 
-    def may(self, key: str, reader: Reader[T], default: T) -> T:
+    def may(self, key: str, reader: Reader[T], default: D) -> T | D:
         """An optional value: missing and null mean the default."""
         self._asked.append(key)
         if key not in self.entries or is_null(self.entries[key].value):
@@ -90,7 +94,7 @@ class Fields:
         self._bad.add(key)
         self.mistakes.note(self.place_of(key), what, expected)
 
-    def _read(self, key: str, reader: Reader[T], stand_in: T) -> T:
+    def _read(self, key: str, reader: Reader[T], stand_in: D) -> T | D:
         entry = self.entries[key]
         try:
             return reader(entry.value)
@@ -192,6 +196,14 @@ def whole(at_least: int, at_most: int, expected: str) -> Reader[int]:
 def cents(at_least: int = 0) -> Reader[int]:
     """An amount, in whole cents so that nothing is ever rounded."""
     return whole(at_least, 100_000_00, f"whole euro cents, {at_least} or more (131 is 1,31 EUR)")
+
+
+def quotient(node: Node) -> Decimal:
+    expected = "a family quotient, such as 742 or 742.50"
+    word = text(node, expected)
+    if not _QUOTIENT.fullmatch(word):
+        raise Wrong(f"{word!r} is no quotient", expected)
+    return exact_quotient(word)
 
 
 def yes_or_no(node: Node) -> bool:

@@ -2,12 +2,11 @@
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Literal
+from decimal import Decimal
 
 from deploy.town.reading import Place
+from services.billing.tariff import Per
 from services.booking.activity import ActivitySpec, SchoolZone
-
-Per = Literal["presence", "hour"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +33,11 @@ class Wallet:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """A price for quotients up to a bound, included; None: for all that are left."""
+    """A price for quotients up to a bound, included; None: for all that are left. It begins where the band before it ends."""
 
-    quotient_up_to: int | None
+    quotient_up_to: Decimal | None
     cents: int
+    quotient_above: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class Family:
     id: str
     number: str
     accounts: tuple[str, ...]
-    quotient: int | None
+    quotient: Decimal | None
     children: tuple[Child, ...]
     payments: tuple[Payment, ...] = ()
     charges: tuple[Charge, ...] = ()

@@ -1,0 +1,264 @@
+"""How an activity stands in a town file: season, days, places, hours, deadlines, allocation, tariff."""
+
+import datetime as dt
+from collections.abc import Collection
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import cast
+
+from deploy.town.dates import WEEKDAYS
+from deploy.town.fields import (
+    Fields,
+    Mistakes,
+    Wrong,
+    cents,
+    choice,
+    date,
+    describe,
+    identifier,
+    items,
+    listing,
+    mapping,
+    quotient,
+    reading,
+    reference,
+    text,
+    time,
+    whole,
+    yes_or_no,
+)
+from deploy.town.reading import Mapping, Node, Scalar
+from deploy.town.town import Activity, Band, Structure, Tariff
+from services.billing.tariff import Per
+from services.booking.activity import (
+    ActivitySpec,
+    Allocation,
+    ChosenHours,
+    DaysBefore,
+    Deadline,
+    FixedHours,
+    Hours,
+    HoursBefore,
+    Immediate,
+    Policy,
+    Scheduled,
+    SchoolHolidays,
+    WeekdayBefore,
+)
+
+SCHOOL_HOLIDAYS = ("closed", "only", "any")
+POLICIES = ("arrival", "points", "lottery")
+LONGEST_SEASON = dt.timedelta(days=3 * 366)
+
+A_DEADLINE = '{days_before: 2, at: "09:00"}, {hours_before: 48} or {weekday: thursday, at: "12:00", weeks_before: 1}'
+AN_ALLOCATION = 'immediate, or {scheduled_at: "02:00", policy: arrival}'
+HOURS = '{arrival: "07:30", departure: "08:45"}, or {from: "07:30", to: "18:30", step_minutes: 15, minimum_minutes: 60}'
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What an activity may refer to."""
+
+    structure: Structure
+    wallets: Collection[str]
+    today: dt.date
+
+
+def read_activity(node: Node, mistakes: Mistakes, around: Around) -> Activity:
+    with reading(node, mistakes, "an activity") as fields:
+        opens_on, closes_on = _season(fields, around.today)
+        days = listing(date(around.today))
+        capacity = fields.may("capacity", whole(0, 100_000, "a number of places, or null where they are not counted"), None)
+        spec = ActivitySpec(
+            id=fields.need("id", identifier, "?"),
+            structure=around.structure.id,
+            timezone=around.structure.timezone,
+            school_zone=around.structure.school_zone,
+            wallet=fields.need("wallet", reference("wallets", around.wallets), "?"),
+            name=fields.need("name", text, "?"),
+            opens_on=opens_on,
+            closes_on=closes_on,
+            weekdays=fields.need("weekdays", _weekdays, frozenset()),
+            hours=fields.need("hours", lambda hours: _hours(hours, mistakes), FixedHours("00:00", "23:59")),
+            category=fields.may("category", text, None),
+            school_holidays=cast(SchoolHolidays, fields.may("school_holidays", choice(SCHOOL_HOLIDAYS), "any")),
+            closed_on=frozenset(fields.may("closed_on", days, ())),
+            open_on=frozenset(fields.may("open_on", days, ())),
+            capacity=capacity,
+            waiting_list=_waiting_list(fields),
+            booking_deadline=fields.may("booking_deadline", lambda rule: _deadline(rule, mistakes), None),
+            cancellation_deadline=fields.may("cancellation_deadline", lambda rule: _deadline(rule, mistakes), None),
+            allocation=fields.may("allocation", lambda rule: _allocation(rule, mistakes), Immediate()),
+        )
+        _check_days(fields, spec)
+        return Activity(spec, _tariffs(fields, mistakes, around.today))
+
+
+# ------------------------------------------------------------------------------------------------------ season and days
+def _season(fields: Fields, today: dt.date) -> tuple[dt.date, dt.date]:
+    node = fields.need("season", mapping, None)
+    if node is None:
+        return today, today
+    with reading(node, fields.mistakes, "a season") as season:
+        opens_on = season.need("from", date(today), today)
+        closes_on = season.need("to", date(today), today)
+        if season.good("from", "to"):
+            if closes_on < opens_on:
+                season.wrong("to", f"to: the season ends ({closes_on}) before it begins ({opens_on})", f"a day from {opens_on} on")
+            elif closes_on - opens_on > LONGEST_SEASON:
+                season.wrong("to", f"to: a season of {(closes_on - opens_on).days} days", "three years at most")
+        return opens_on, closes_on
+
+
+def _weekdays(node: Node) -> frozenset[int]:
+    names = listing(choice(WEEKDAYS))(node)
+    for name in set(names):
+        if names.count(name) > 1:
+            raise Wrong(f"{name} stands there twice", "each weekday once")
+    return frozenset(WEEKDAYS.index(name) for name in names)
+
+
+def _waiting_list(fields: Fields) -> int | None:
+    """Left out there is none; null is one without end."""
+    if "waiting_list" not in fields:
+        return 0
+    return fields.may("waiting_list", whole(0, 100_000, "a number of ranks, 0 for no waiting list, null for one without end"), None)
+
+
+def _check_days(fields: Fields, spec: ActivitySpec) -> None:
+    if not spec.weekdays and not spec.open_on and fields.good("weekdays"):
+        fields.wrong("weekdays", "weekdays: the activity is never open", "at least one weekday, or days in open_on")
+
+
+# ------------------------------------------------------------------------------------------------- hours and deadlines
+def _hours(node: Node, mistakes: Mistakes) -> Hours:
+    if not isinstance(node, Mapping):
+        raise Wrong(f"{describe(node)} are no hours", HOURS)
+    with reading(node, mistakes, "hours") as fields:
+        if "arrival" in node.entries or "departure" in node.entries:
+            fixed = FixedHours(fields.need("arrival", time, "00:00"), fields.need("departure", time, "23:59"))
+            _in_order(fields, "arrival", fixed.arrival, "departure", fixed.departure)
+            return fixed
+        chosen = ChosenHours(
+            earliest=fields.need("from", time, "00:00"),
+            latest=fields.need("to", time, "23:59"),
+            step_minutes=fields.may("step_minutes", whole(1, 240, "minutes, from 1 to 240"), 15),
+            minimum_minutes=fields.may("minimum_minutes", whole(1, 24 * 60, "minutes, at least 1"), 15),
+        )
+        if _in_order(fields, "from", chosen.earliest, "to", chosen.latest):
+            _check_minimum(fields, chosen)
+        return chosen
+
+
+def _in_order(fields: Fields, start_key: str, start: str, end_key: str, end: str) -> bool:
+    if not fields.good(start_key, end_key):
+        return False
+    if end <= start:
+        fields.wrong(end_key, f"{end_key}: {end} is not after {start_key} ({start})", f"a time after {start}")
+    return end > start
+
+
+def minutes(time_of_day: str) -> int:
+    """Since midnight."""
+    return int(time_of_day[:2]) * 60 + int(time_of_day[3:])
+
+
+def _check_minimum(fields: Fields, hours: ChosenHours) -> None:
+    longest = minutes(hours.latest) - minutes(hours.earliest)
+    if fields.good("minimum_minutes") and hours.minimum_minutes > longest:
+        problem = f"minimum_minutes: {hours.minimum_minutes} do not fit between {hours.earliest} and {hours.latest}"
+        fields.wrong("minimum_minutes", problem, f"at most {longest}")
+
+
+def _deadline(node: Node, mistakes: Mistakes) -> Deadline:
+    if not isinstance(node, Mapping):
+        raise Wrong(f"{describe(node)} is no deadline", A_DEADLINE)
+    kinds = [key for key in ("days_before", "hours_before", "weekday") if key in node.entries]
+    if len(kinds) != 1:
+        raise Wrong("a deadline is one of three kinds", A_DEADLINE, node.place)
+    with reading(node, mistakes, "a deadline") as fields:
+        if kinds == ["hours_before"]:
+            return HoursBefore(fields.need("hours_before", whole(0, 24 * 366, "a number of hours"), 0))
+        at = fields.need("at", time, "00:00")
+        if kinds == ["weekday"]:
+            weekday = fields.need("weekday", choice(WEEKDAYS), "monday")
+            weeks_before = fields.may("weeks_before", whole(0, 52, "a number of weeks, from 0 to 52"), 1)
+            return WeekdayBefore(WEEKDAYS.index(weekday), at, weeks_before)
+        days = fields.need("days_before", whole(0, 366, "a number of days, from 0 to 366"), 0)
+        return DaysBefore(days, at, fields.may("working_days", yes_or_no, False))
+
+
+def _allocation(node: Node, mistakes: Mistakes) -> Allocation:
+    if isinstance(node, Scalar) and node.text == "immediate":
+        return Immediate()
+    if not isinstance(node, Mapping):
+        raise Wrong(f"{describe(node)} is no way of allocating", AN_ALLOCATION)
+    with reading(node, mistakes, "an allocation") as fields:
+        return Scheduled(fields.need("scheduled_at", time, "00:00"), cast(Policy, fields.may("policy", choice(POLICIES), "arrival")))
+
+
+# --------------------------------------------------------------------------------------------------------------- tariff
+def _tariffs(fields: Fields, mistakes: Mistakes, today: dt.date) -> tuple[Tariff, ...]:
+    nodes = fields.each("tariff", needed=True)
+    if fields.good("tariff") and not nodes:
+        fields.wrong("tariff", "tariff: there is none", "at least one version, from the first day of the season on")
+    tariffs = [_tariff(node, mistakes, today) for node in nodes]
+    for (node, before), (later, after) in pairwise(zip(nodes, tariffs, strict=True)):
+        if after.valid_from <= before.valid_from:
+            problem = f"this version of the tariff begins on {after.valid_from}, not after the one on line {node.place.line}"
+            mistakes.note(later.place, problem, f"versions in order of time: a day after {before.valid_from}")
+    return tuple(tariffs)
+
+
+def _tariff(node: Node, mistakes: Mistakes, today: dt.date) -> Tariff:
+    with reading(node, mistakes, "a tariff") as fields:
+        return Tariff(
+            valid_from=fields.need("from", date(today), dt.date.min),
+            per=Per(fields.need("per", choice([per.value for per in Per]), "presence")),
+            bands=_bands(fields, mistakes),
+            siblings_percent=fields.may("siblings_percent", listing(whole(0, 100, "percents, from 0 to 100")), ()),
+        )
+
+
+def _bands(fields: Fields, mistakes: Mistakes) -> tuple[Band, ...]:
+    nodes = fields.need("bands", items, ())
+    if fields.good("bands") and not nodes:
+        fields.wrong("bands", "bands: there are none", "at least {cents: ...}, for every quotient")
+    bands = tuple(_band(node, mistakes) for node in nodes)
+    for number, (node, (band, after)) in enumerate(zip(nodes[1:], pairwise(bands), strict=True), 1):
+        names = f"bands {number} ({_named(band)}) and {number + 1} ({_named(after)})"
+        if trouble := _between(band, after):
+            mistakes.note(node.place, f"{names} {trouble[0]}", trouble[1])
+    if bands and bands[0].quotient_above:
+        problem = f"there is a hole before band 1 ({_named(bands[0])}): families below it have no price"
+        mistakes.note(nodes[0].place, problem, "a first band without quotient_above")
+    if bands and bands[-1].quotient_up_to is not None:
+        problem = f"there is a hole after band {len(bands)} ({_named(bands[-1])}): families above it have no price"
+        mistakes.note(nodes[-1].place, problem, "a last band without quotient_up_to: {cents: ...}")
+    return bands
+
+
+def _between(band: Band, after: Band) -> tuple[str, str] | None:
+    """What is wrong between two neighbours, and what was expected."""
+    if band.quotient_up_to is None:
+        return "overlap: the former takes all that is left", "the band without quotient_up_to last"
+    if after.quotient_up_to is not None and after.quotient_up_to <= band.quotient_up_to:
+        return "overlap", f"a bound above {band.quotient_up_to}"
+    if after.quotient_above is not None and after.quotient_above != band.quotient_up_to:
+        trouble = "leave a hole between them" if after.quotient_above > band.quotient_up_to else "overlap"
+        return trouble, f"quotient_above: {band.quotient_up_to}, or none: a band begins where the one before it ends"
+    return None
+
+
+def _band(node: Node, mistakes: Mistakes) -> Band:
+    with reading(node, mistakes, "a band") as fields:
+        return Band(
+            quotient_up_to=fields.may("quotient_up_to", quotient, None),
+            cents=fields.need("cents", cents(), 0),
+            quotient_above=fields.may("quotient_above", quotient, None),
+        )
+
+
+def _named(band: Band) -> str:
+    start = "" if band.quotient_above is None else f"above {band.quotient_above} "
+    return start + ("without end" if band.quotient_up_to is None else f"up to {band.quotient_up_to}")
