@@ -1,0 +1,19 @@
+"""The mailer's process: it hears, queues and sends. Nobody asks it anything, so it has no schema."""
+
+from starlette.applications import Starlette
+
+from services.events import PlaceGiven, RequestDecided, ResetLinkMade
+from services.mailer.reactions import service
+from services.mailer.sending import keep_sending, look_now
+from services.service import application
+from services.settings import Settings
+
+__all__ = ["app", "service"]
+
+service.runs(keep_sending)
+for kind in (RequestDecided, PlaceGiven, ResetLinkMade):
+    service.after(kind)(look_now)
+
+
+def app(settings: Settings) -> Starlette:
+    return application(service, settings)

@@ -1,0 +1,67 @@
+"""What the mailer does when it hears something: keep a copy, or queue a letter."""
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.clock import Clock
+from services.events import ActivityChanged, ContactsChanged, PlaceGiven, RequestDecided, ResetLinkMade, StructureChanged
+from services.mailer import commands
+from services.mailer.addresses import Adult
+from services.mailer.report import Outcome
+from services.mailer.tables import MailerTable
+from services.service import Service
+
+service = Service("mailer", MailerTable.metadata)
+
+
+@service.reacts_to(StructureChanged)
+async def keep_structure(session: AsyncSession, event: StructureChanged, clock: Clock) -> None:
+    await commands.keep_structure(session, event.structure, event.version, event.title, event.timezone)
+
+
+@service.reacts_to(ContactsChanged)
+async def keep_contacts(session: AsyncSession, event: ContactsChanged, clock: Clock) -> None:
+    adults = [Adult(**contact.model_dump()) for contact in event.adults]
+    await commands.keep_contacts(session, event.structure, event.family, event.version, adults, event.children)
+
+
+@service.reacts_to(ActivityChanged)
+async def keep_activity(session: AsyncSession, event: ActivityChanged, clock: Clock) -> None:
+    await commands.keep_activity(session, event.structure, event.activity, event.version, event.title)
+
+
+@service.reacts_to(RequestDecided)
+async def report_request(session: AsyncSession, event: RequestDecided, clock: Clock) -> None:
+    movements = [
+        commands.Decided(
+            cancellation=line.kind == "CANCEL",
+            outcome=Outcome(line.outcome),
+            child=line.child,
+            activity=line.activity,
+            date=line.date,
+            code=line.code,
+        )
+        for line in event.movements
+    ]
+    await commands.queue_report(session, clock.now(), event.structure, event.family, event.request, movements)
+
+
+@service.reacts_to(PlaceGiven)
+async def announce_place(session: AsyncSession, event: PlaceGiven, clock: Clock) -> None:
+    await commands.queue_place_given(
+        session, clock.now(), event.structure, event.family, event.booking, event.child, event.activity, event.date
+    )
+
+
+@service.reacts_to(ResetLinkMade)
+async def send_link(session: AsyncSession, event: ResetLinkMade, clock: Clock) -> None:
+    await commands.queue_password_link(
+        session,
+        clock.now(),
+        event.structure,
+        event.account,
+        event.email,
+        event.language,
+        event.token,
+        event.expires_at,
+        event.event_id,
+    )

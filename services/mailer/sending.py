@@ -1,0 +1,179 @@
+"""Sends what is queued: takes mails in hand, sends each, then records it as sent.
+
+In that order on purpose. A crash between the two sends the mail again, with the same Message-ID; the other order would lose it.
+Several mailers may run: a mail in hand is claimed, and the claim lapses unless its holder lives to renew it.
+"""
+
+import asyncio
+import contextlib
+import datetime as dt
+from collections.abc import Coroutine
+from uuid import uuid4
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.clock import Clock
+from services.crash import crash_point
+from services.database import Database
+from services.mailer import commands, queries
+from services.mailer.envelope import Parts, Sender, seal
+from services.mailer.letters import PORTAL
+from services.mailer.post import Answer, Post, Unreachable
+from services.mailer.tables import Mail
+from services.service import Running
+from services.telemetry import log
+
+AT_ONCE = 20  #: Mails in hand, sent one after the other.
+CLAIM_SECONDS = 15.0  #: After a crash, what was in hand is free again so soon.
+LOOK_SECONDS = 1.0  #: How often the queue is looked at when nobody says that there is something in it.
+LONGEST_PAUSE_SECONDS = 30.0  #: Between two attempts to reach a mail server that is down.
+FINISH_SECONDS = 3.0  #: What a mail in mid-sending is given when the process ends.
+WAKE = "mailer.wake"
+
+
+class Sending:
+    """One sender: its connection, and its claims."""
+
+    def __init__(self, database: Database, clock: Clock, post: Post, sender: Sender, portal: str) -> None:
+        self._database = database
+        self._clock = clock
+        self._post = post
+        self._sender = sender
+        self._portal = portal
+        self._name = uuid4().hex
+
+    async def round(self) -> int:
+        """Try what is due, at most AT_ONCE mails; how many were tried. Raises Unreachable if the mail server is."""
+        async with self._database.reading() as session:
+            if not await queries.anything_due(session, self._clock.now(), _real_now()):
+                return 0
+        mails = await self._claim()
+        beat = asyncio.create_task(self._renew_claims())
+        try:
+            for mail in mails:
+                await self._post_connected(mail)
+                await _unbroken(self._deliver(mail))
+        finally:
+            beat.cancel()
+            await asyncio.gather(beat, return_exceptions=True)
+            async with self._database.transaction() as session:
+                await commands.release(session, self._name)
+        return len(mails)
+
+    async def _claim(self) -> list[Mail]:
+        async with self._database.transaction() as session:
+            now = _real_now()
+            return list(await commands.claim(session, self._name, self._clock.now(), now, now + _claim_time(), AT_ONCE))
+
+    async def _renew_claims(self) -> None:
+        while True:
+            await asyncio.sleep(CLAIM_SECONDS / 3)
+            # If the database is away, the claims may lapse and a mail go out twice: under the same Message-ID.
+            with contextlib.suppress(Exception):
+                async with self._database.transaction() as session:
+                    await commands.renew(session, self._name, _real_now() + _claim_time())
+
+    async def _post_connected(self, mail: Mail) -> None:
+        """A server that is down costs no mail an attempt, but it does cost patience."""
+        try:
+            await self._post.connect()
+        except Unreachable as error:
+            async with self._database.transaction() as session:
+                await commands.lose_patience(session, mail.id, self._clock.now(), str(error))
+            raise
+
+    async def _deliver(self, mail: Mail) -> None:
+        crash_point("mailer.before_send")
+        answer = await self._post.send(seal(self._parts(mail), self._sender), self._sender.address, mail.awaited)
+        crash_point("mailer.after_send")
+        async with self._database.transaction() as session:
+            await self._note(session, mail, answer)
+        if answer.words:
+            log().warning("not all of a mail was taken", mail=mail.id, later=len(answer.later), never=len(answer.never))
+
+    async def _note(self, session: AsyncSession, mail: Mail, answer: Answer) -> None:
+        now = self._clock.now()
+        taken = len(mail.awaited) - len(answer.later) - len(answer.never)
+        if answer.later and taken:
+            await commands.mark_partly_sent(session, mail.id, now, list(answer.later), answer.words)
+        elif answer.later:
+            await commands.postpone(session, mail.id, now, list(answer.later), answer.words)
+        elif taken:
+            await commands.mark_sent(session, mail.id, now, answer.words or None)
+        else:
+            await commands.give_up(session, mail.id, now, answer.words)
+
+    def _parts(self, mail: Mail) -> Parts:
+        assert mail.to_address is not None, "a queued mail has an address"
+        return Parts(
+            id=mail.id,
+            to=[(mail.to_name or "", mail.to_address), *((name, address) for name, address in mail.copies)],
+            subject=mail.subject,
+            language=mail.language,
+            text=mail.text.replace(PORTAL, self._portal),
+            html=mail.html.replace(PORTAL, self._portal),
+            written_at=mail.created_at,
+        )
+
+
+def _real_now() -> dt.datetime:
+    """Claims are about processes that live or die, not about the town's time: a clock that stands still must not keep one for ever."""
+    return dt.datetime.now(dt.UTC)
+
+
+def _claim_time() -> dt.timedelta:
+    return dt.timedelta(seconds=CLAIM_SECONDS)
+
+
+async def keep_sending(running: Running) -> None:
+    """The background task of every mailer. A mail server that is down makes it wait, and nothing else."""
+    settings = running.settings
+    post = Post(settings.smtp_url)
+    sending = Sending(running.database, running.clock, post, Sender.read(settings.mail_from), settings.public_url)
+    wake: asyncio.Event = running.resources.setdefault(WAKE, asyncio.Event())
+    pause = LOOK_SECONDS
+    try:
+        while True:
+            try:
+                tried = await sending.round()
+                pause = LOOK_SECONDS
+            except Unreachable as error:
+                log().warning("mail server unreachable", error=str(error), next_attempt_seconds=pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                continue
+            if tried:
+                running.outbox_written()
+                continue
+            if not await _woken(wake):
+                await post.close()
+    finally:
+        await post.close()
+
+
+def look_now(running: Running) -> None:
+    """Something was queued."""
+    running.resources.setdefault(WAKE, asyncio.Event()).set()
+
+
+async def _woken(wake: asyncio.Event) -> bool:
+    """Wait for somebody to say that there is something to send, but not for ever: a mail's own time may come."""
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            await wake.wait()
+    except TimeoutError:
+        return False
+    wake.clear()
+    return True
+
+
+async def _unbroken(work: Coroutine[None, None, None]) -> None:
+    """Let it end, even when the process is asked to: a mail that was handed over should be recorded."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task}, timeout=FINISH_SECONDS)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise

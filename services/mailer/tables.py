@@ -1,0 +1,96 @@
+"""The rows of the mailer: copies of what others own, and the mails."""
+
+import datetime as dt
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, Column, Index, Text, text
+from sqlmodel import Field, SQLModel
+
+from services.database import BIGINT, Instant, as_text, new_metadata
+
+
+class MailerTable(SQLModel):
+    metadata = new_metadata()
+
+
+# ------------------------------------------------------------------------------------------------------------- copies
+class Structure(MailerTable, table=True):
+    """A town's name. Like every copy here, it changes only for a higher `version`."""
+
+    id: str = Field(primary_key=True)
+    version: int = Field(sa_type=BIGINT)
+    title: str
+    timezone: str
+
+
+class Activity(MailerTable, table=True):
+    """What a report calls an activity."""
+
+    id: str = Field(primary_key=True)
+    structure: str
+    version: int = Field(sa_type=BIGINT)
+    title: str
+
+
+class Family(MailerTable, table=True):
+    """How a family is greeted and where its mails go."""
+
+    id: str = Field(primary_key=True)
+    structure: str
+    version: int = Field(sa_type=BIGINT)
+    adults: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))  #: The fields of addresses.Adult, in order.
+    children: dict[str, str] = Field(sa_column=Column(JSON, nullable=False))  #: Child id -> "LASTNAME Firstname".
+
+
+# -------------------------------------------------------------------------------------------------------------- mails
+class MailKind(StrEnum):
+    """Which letter it is."""
+
+    REPORT = "report"  #: compte rendu
+    PLACE_GIVEN = "place_given"  #: place obtenue
+    PASSWORD_LINK = "password_link"  #: lien de nouveau mot de passe
+
+
+class MailState(StrEnum):
+    QUEUED = "QUEUED"  #: à envoyer
+    SENT = "SENT"  #: envoyé
+    FAILED = "FAILED"  #: abandonné
+    UNADDRESSED = "UNADDRESSED"  #: sans adresse : nobody of the family has one, nothing is sent
+
+
+class Mail(MailerTable, table=True):
+    """One message. It is made once per `cause`, whatever arrives twice, and its id is made from that cause."""
+
+    __table_args__ = (
+        Index(
+            "ix_mail_waiting",
+            "next_attempt_at",
+            sqlite_where=text("state = 'QUEUED'"),
+            postgresql_where=text("state = 'QUEUED'"),
+        ),
+    )
+
+    id: str = Field(primary_key=True, max_length=32)  #: Also the left half of the Message-ID: the same at every attempt.
+    kind: MailKind = Field(sa_type=as_text(MailKind))
+    cause: str = Field(unique=True)  #: Such as "report:<request>".
+    structure: str
+    family: str | None = Field(default=None, index=True)
+    account: str | None = None  #: The adult it is addressed to.
+    language: str
+    to_name: str | None = None
+    to_address: str | None = None
+    copies: list[list[str]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))  #: [name, address] of the others.
+    subject: str
+    text: str = Field(sa_type=Text)
+    html: str = Field(sa_type=Text)
+    state: MailState = Field(sa_type=as_text(MailState))
+    attempts: int = 0
+    #: The addresses that the mail server did not answer for yet; others got it, or never will.
+    awaited: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    created_at: dt.datetime = Field(sa_type=Instant)
+    next_attempt_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    claimed_by: str | None = None  #: The sender that has it in hand, until `claimed_until` (real time, whatever the clock says).
+    claimed_until: dt.datetime | None = Field(default=None, sa_type=Instant)
+    sent_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    last_error: str | None = Field(default=None, sa_type=Text)
