@@ -87,8 +87,9 @@ class Database:
         async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
             await session.flush()
-            for write in session.info.pop("before_commit", ()):
-                await write(session)
+            while hooks := session.info.pop("before_commit", ()):  # One may bring the next: what is decided late is recorded too.
+                for write in hooks:
+                    await write(session)
             crash_point(f"{point}.before_commit")
         crash_point(f"{point}.after_commit")
 
