@@ -45,6 +45,7 @@ from services.booking.activity import (
     SchoolHolidays,
     WeekdayBefore,
 )
+from services.booking.hours import minutes
 
 SCHOOL_HOLIDAYS = ("closed", "only", "any")
 POLICIES = ("arrival", "points", "lottery")
@@ -156,11 +157,6 @@ def _in_order(fields: Fields, start_key: str, start: str, end_key: str, end: str
     if end <= start:
         fields.wrong(end_key, f"{end_key}: {end} is not after {start_key} ({start})", f"a time after {start}")
     return end > start
-
-
-def minutes(time_of_day: str) -> int:
-    """Since midnight."""
-    return int(time_of_day[:2]) * 60 + int(time_of_day[3:])
 
 
 def _check_minimum(fields: Fields, hours: ChosenHours) -> None:

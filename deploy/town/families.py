@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from deploy.town import reading as tree
-from deploy.town.activities import minutes
 from deploy.town.fields import (
     Fields,
     Mistakes,
@@ -27,6 +26,7 @@ from deploy.town.fields import (
 )
 from deploy.town.town import Activity, Charge, Child, Enrollment, Family, Payment, TakenOverBooking
 from services.booking.activity import ChosenHours
+from services.booking.hours import check
 
 PAYMENT_MODES = ("CARD", "INTERNET", "CHEQUE", "CASH", "TRANSFER", "DIRECT_DEBIT", "CESU", "VOUCHER", "OTHER")
 OLDEST = dt.timedelta(days=25 * 366)  #: Nobody older is a child of the town's activities.
@@ -189,20 +189,16 @@ def _check_season(fields: Fields, activity: Activity, booking: TakenOverBooking)
 
 
 def _check_hours(fields: Fields, activity: Activity, booking: TakenOverBooking) -> None:
-    hours = activity.spec.hours
-    if isinstance(hours, ChosenHours):
-        if not booking.arrival or not booking.departure:
-            problem = f"arrival and departure are missing: {activity.spec.id} lets families choose"
-            fields.wrong("arrival", problem, f"times between {hours.earliest} and {hours.latest}")
-        elif not _allowed(hours, booking.arrival, booking.departure):
-            step = f"in steps of {hours.step_minutes} minutes, for at least {hours.minimum_minutes}"
-            problem = f"arrival: {booking.arrival} to {booking.departure} is not possible in {activity.spec.id}"
-            fields.wrong("arrival", problem, f"times between {hours.earliest} and {hours.latest}, {step}")
-    elif (booking.arrival or hours.arrival, booking.departure or hours.departure) != (hours.arrival, hours.departure):
-        fields.wrong("arrival", f"arrival: the hours of {activity.spec.id} are fixed", f"{hours.arrival} to {hours.departure}, or nothing")
-
-
-def _allowed(hours: ChosenHours, arrival: str, departure: str) -> bool:
-    start, end, earliest = minutes(arrival), minutes(departure), minutes(hours.earliest)
-    on_step = (start - earliest) % hours.step_minutes == 0 and (end - earliest) % hours.step_minutes == 0
-    return hours.earliest <= arrival and departure <= hours.latest and on_step and end - start >= hours.minimum_minutes
+    """By booking's own rule for hours (S26)."""
+    hours, name = activity.spec.hours, activity.spec.id
+    trouble = check(hours, booking.arrival, booking.departure)
+    if trouble is None:
+        return
+    if not isinstance(hours, ChosenHours):
+        fields.wrong("arrival", f"arrival: the hours of {name} are fixed", f"{hours.arrival} to {hours.departure}, or nothing")
+    elif trouble == "HOURS_REQUIRED":
+        problem = f"arrival and departure are missing: {name} lets families choose"
+        fields.wrong("arrival", problem, f"times between {hours.earliest} and {hours.latest}")
+    else:
+        expected = f"{hours.earliest} to {hours.latest}, in steps of {hours.step_minutes} minutes, for at least {hours.minimum_minutes}"
+        fields.wrong("arrival", f"arrival: {booking.arrival} to {booking.departure} is not possible in {name}", expected)

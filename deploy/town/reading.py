@@ -83,13 +83,10 @@ def read(path: Path) -> Mapping:
 
 def parse(text: str, file: str) -> Mapping:
     """The tree of a file's text. Raises TownFileError."""
-    loader = yaml.SafeLoader(text)
     try:
-        root = loader.get_single_node()
+        root = yaml.compose(text, yaml.SafeLoader)
     except yaml.YAMLError as error:
         raise TownFileError([_syntax_mistake(error, file)]) from None
-    finally:
-        loader.dispose()
     if not isinstance(root, yaml.MappingNode):
         raise TownFileError([Mistake(Place(file, 1), "this is not a town file", "keys such as structure, wallets, activities, families")])
     tree = _Tree(file)
