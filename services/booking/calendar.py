@@ -1,9 +1,11 @@
 """The state of a day, for one activity or for all of a child's (rules.md, "Day states")."""
 
+import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
+from services.booking.lines import Enrolled, OpeningRules
 from services.booking.status import BookingStatus
 
 
@@ -73,3 +75,29 @@ def _something_reserved(found: set[DayState]) -> DayState:
     if found & ACTIONABLE:
         return DayState.WAITING if found & WAITING else DayState.BOOKED
     return DayState.WAITING_LOCKED if DayState.WAITING_LOCKED in found else DayState.BOOKED_LOCKED
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What one day of one activity shows to one child's family."""
+
+    state: DayState
+    places_left: int | None  #: None where places are not counted, or do not matter because the day is closed.
+    why_closed: str | None  #: For CLOSED: a reason of season.Closed, TOO_LATE or NOT_ENROLLED.
+
+
+def show(rules: OpeningRules, places: Places, status: BookingStatus | None, *, now: dt.datetime, enrolled: Enrolled | None) -> Shown:
+    admitted = enrolled is not None and enrolled.on(rules.date)
+    late = now >= rules.booking_closes_at
+    state = day_state(
+        places,
+        status,
+        is_open=admitted and rules.closed is None,
+        booking_closed=late,
+        cancelling_closed=now >= rules.cancelling_closes_at,
+    )
+    if state is not DayState.CLOSED:
+        return Shown(state, places.left, None)
+    if not admitted:
+        return Shown(state, None, "NOT_ENROLLED")
+    return Shown(state, None, "TOO_LATE" if rules.closed is None else rules.closed.value)

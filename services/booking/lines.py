@@ -11,6 +11,8 @@ from services.booking import deadlines, hours
 from services.booking.activity import ActivitySpec, Hours, LocalTime
 from services.booking.season import Closed, Holidays, why_closed
 
+REMEMBERED = 800  #: Days by activity: two years and a margin.
+
 
 @dataclass(frozen=True, slots=True)
 class OpeningRules:
@@ -45,6 +47,8 @@ class Rules:
     def on(self, day: dt.date) -> OpeningRules:
         known = self._days.get(day)
         if known is None:
+            if len(self._days) >= REMEMBERED:  # Nobody fills the memory by asking for the calendars of centuries.
+                self._days.clear()
             known = self._days[day] = opening_rules(self.spec, day, self._holidays)
         return known
 

@@ -26,7 +26,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "TOO_LATE_TO_CANCEL": ("Hors délai pour annuler", "Too late to cancel"),
     "UNKNOWN_BOOKING": ("Aucune réservation à annuler", "There is no booking to cancel"),
     # States of a booking that are not a plain yes.
-    "SUBMITTED": ("Non transmise", "Not yet answered"),
+    "SUBMITTED": ("En attente de réponse", "Waiting for an answer"),
     "WAITLISTED": ("Mise en liste d'attente", "On the waiting list"),
     "CANCELLED": ("Annulée", "Cancelled"),
     "EXPIRED": ("Date limite passée pendant l'attente", "The deadline passed while waiting"),

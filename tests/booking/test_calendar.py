@@ -1,11 +1,17 @@
 """The eight day states, by the table of the rules; and the 255 ways in which they meet on one day."""
 
+import datetime as dt
 import itertools
 
 import pytest
 
-from services.booking.calendar import DayState, Places, aggregate, day_state
+from services.booking.calendar import DayState, Places, Shown, aggregate, day_state, show
+from services.booking.lines import Enrolled, Rules
+from services.booking.season import Holidays
 from services.booking.status import BookingStatus
+from tests.booking.test_activity import APS_MATIN
+
+EVER = Enrolled()
 
 ROOMY = Places(capacity=50, waiting_list=10, taken=47)
 
@@ -87,3 +93,30 @@ def test_s32_all_255_sets_of_states_have_their_aggregate() -> None:
 
 def test_s32_a_child_with_no_activity_sees_closed_days() -> None:
     assert aggregate([]) is DayState.CLOSED
+
+
+# ------------------------------------------------------------------------------------------- why a day shows as it does
+MONDAY = dt.date(2026, 9, 14)
+BEFORE = dt.datetime(2026, 9, 1, tzinfo=dt.UTC)
+MORNINGS = Rules(APS_MATIN, Holidays())
+
+
+def shown(day: dt.date = MONDAY, now: dt.datetime = BEFORE, enrolled: Enrolled | None = EVER, places: Places = ROOMY) -> Shown:
+    return show(MORNINGS.on(day), places, None, now=now, enrolled=enrolled)
+
+
+def test_s24_an_open_day_shows_its_places_left() -> None:
+    assert shown() == Shown(DayState.AVAILABLE, 3, None)
+    assert shown(places=Places(None, 0)) == Shown(DayState.AVAILABLE, None, None)
+
+
+def test_a_closed_day_says_why_and_counts_no_places() -> None:
+    assert shown(dt.date(2026, 9, 16)) == Shown(DayState.CLOSED, None, "WEEKDAY")
+    assert shown(now=dt.datetime(2026, 9, 10, 7, tzinfo=dt.UTC)) == Shown(DayState.CLOSED, None, "TOO_LATE")
+    assert shown(enrolled=None) == Shown(DayState.CLOSED, None, "NOT_ENROLLED")
+    assert shown(enrolled=Enrolled(ends_on=dt.date(2026, 9, 13))) == Shown(DayState.CLOSED, None, "NOT_ENROLLED")
+
+
+def test_a_booking_is_shown_whatever_became_of_the_enrollment() -> None:
+    stays = show(MORNINGS.on(MONDAY), ROOMY, BookingStatus.ACCEPTED, now=BEFORE, enrolled=None)
+    assert stays.state is DayState.BOOKED
