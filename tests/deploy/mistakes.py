@@ -1,6 +1,6 @@
 """Mistakes that the authors of town files make, each as a change of the contract's example."""
 
-# ruff: noqa: E501 -- one mistake a line reads as a table
+
 
 #: What is changed in the example, and what is said about it.
 MISTAKES = {
