@@ -1,0 +1,19 @@
+"""Billing's process: its schema, and what it does when it hears something."""
+
+from starlette.applications import Starlette
+
+from services.billing.loading import holds_moved
+from services.billing.reactions import ABOUT_BOOKINGS
+from services.billing.reactions import billing as service
+from services.billing.schema import schema
+from services.service import application
+from services.settings import Settings
+
+__all__ = ["app", "service"]
+
+for kind in ABOUT_BOOKINGS:
+    service.after(kind)(holds_moved)
+
+
+def app(settings: Settings) -> Starlette:
+    return application(service, settings, schema=schema)

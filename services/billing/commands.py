@@ -1,0 +1,251 @@
+"""What billing can be asked to do. Each command runs in its caller's transaction, and may be repeated without harm."""
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import NoReturn
+from uuid import uuid4
+
+from sqlalchemy import delete, text
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.billing import queries
+from services.billing.balance import in_debit
+from services.billing.ledger import Entry, PaymentMode, opening_charge, payment
+from services.billing.tables import Activity, Child, Family, LedgerEntry, PaymentDetail, Quotient, Standing, Structure, Tariff, Wallet
+from services.billing.tariff import TariffVersion, exact_quotient, in_order
+from services.clock import Clock
+from services.events import EntryPosted, StandingChanged
+from services.outbox import record
+from services.refusal import Forbidden, Refused
+
+#: A family's first quotient is in force for every day, also those before it was told.
+ALWAYS = dt.date(1900, 1, 1)
+#: Enough to see that there is an address; whether it is anybody's, only a mail can tell.
+EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]+\.[^@\s]+")
+
+
+# ------------------------------------------------------------------------------------------------ what the town has set
+async def put_wallet(session: AsyncSession, clock: Clock, id: str, structure: str, name: str) -> None:
+    """A purse for every family of the structure (S12)."""
+    wallet = await session.get(Wallet, id)
+    if wallet is None:
+        session.add(Wallet(id=id, structure=structure, name=name))
+    else:
+        wallet.name = name
+    await session.flush()
+
+
+async def put_tariff(
+    session: AsyncSession, clock: Clock, activity: str, structure: str, wallet: str, tariff: Sequence[TariffVersion]
+) -> None:
+    """What the activity costs from now on: bookings already made keep their price. No versions: it is free.
+
+    Raises TariffError where two versions begin on one day.
+    """
+    await _draw_on(session, activity, structure, wallet)
+    versions = [version.as_data() for version in in_order(tariff)]
+    revisions = select(Tariff).where(Tariff.activity == activity).order_by(col(Tariff.revision).desc()).limit(1)
+    newest = (await session.exec(revisions)).first()
+    if newest is None or newest.versions != versions:
+        session.add(Tariff(activity=activity, revision=newest.revision + 1 if newest else 1, versions=versions))
+    await session.flush()
+
+
+async def _draw_on(session: AsyncSession, activity: str, structure: str, wallet: str) -> None:
+    copy = await session.get(Activity, activity)
+    if copy is None:
+        session.add(Activity(id=activity, structure=structure, wallet=wallet))
+    else:
+        copy.wallet = wallet
+
+
+async def put_quotient(session: AsyncSession, clock: Clock, family: str, structure: str, quotient: Decimal | float | str | None) -> None:
+    """The family's quotient: the first for every day, a later one from today on. None: it tells none any more."""
+    hundredths = None if quotient is None else int(exact_quotient(quotient) * 100)
+    latest = (
+        await session.exec(select(Quotient).where(Quotient.family == family).order_by(col(Quotient.starts_on).desc()).limit(1))
+    ).first()
+    if latest is None:
+        session.add(Quotient(family=family, starts_on=ALWAYS, hundredths=hundredths))
+    elif latest.hundredths != hundredths:
+        today = clock.today((await _structure(session, structure)).timezone)
+        if latest.starts_on == today:
+            latest.hundredths = hundredths
+        else:
+            session.add(Quotient(family=family, starts_on=today, hundredths=hundredths))
+    await session.flush()
+
+
+async def put_debt_limit(session: AsyncSession, clock: Clock, structure: str, cents: int) -> None:
+    """How deep in debt a family may be before its bookings close (S21). Weighs every family of the structure again."""
+    town = await _structure(session, structure)
+    if town.debt_limit_cents == cents:
+        return
+    town.debt_limit_cents = cents
+    await session.flush()
+    for family in (await session.exec(select(Standing.family).where(Standing.structure == structure))).all():
+        await _weigh(session, clock, structure, family)
+
+
+async def _structure(session: AsyncSession, id: str) -> Structure:
+    structure = await session.get(Structure, id)
+    if structure is None:
+        structure = Structure(id=id)
+        session.add(structure)
+        await session.flush()
+    return structure
+
+
+# ------------------------------------------------------------------------------------------------------------ the ledger
+async def take_over_payment(
+    session: AsyncSession,
+    clock: Clock,
+    structure: str,
+    family: str,
+    wallet: str,
+    date: dt.date,
+    mode: PaymentMode | str,
+    reference: str | None,
+    payer: str,
+    bank: str | None,
+    cents: int,
+    cause: str,
+) -> None:
+    """A payment from the old system's books (S11). Nothing at all where it is 0, or its cause was posted before."""
+    if cents == 0:
+        return
+    mode = PaymentMode(mode)
+    posted = await _post(session, clock, payment(cause, family, wallet, mode, cents), structure, family, wallet, date)
+    if posted is not None:
+        session.add(PaymentDetail(entry=posted, mode=mode, reference=reference, payer=payer, bank=bank))
+        await session.flush()
+
+
+async def take_over_charge(
+    session: AsyncSession,
+    clock: Clock,
+    structure: str,
+    family: str,
+    wallet: str,
+    date: dt.date,
+    label: str,
+    cents: int,
+    cause: str,
+) -> None:
+    """A debt from the old system's books. Nothing at all where it is 0, or its cause was posted before."""
+    if cents:
+        await _post(session, clock, opening_charge(cause, family, wallet, cents), structure, family, wallet, date, label)
+
+
+async def _post(
+    session: AsyncSession, clock: Clock, entry: Entry, structure: str, family: str, wallet: str, date: dt.date, label: str | None = None
+) -> str | None:
+    """Write an entry of a family's wallet and what follows from it; its id, or None where its cause was posted before."""
+    await _lock_standing(session, structure, family)
+    if (await session.exec(select(LedgerEntry.id).where(LedgerEntry.cause == entry.cause))).first() is not None:
+        return None
+    row = LedgerEntry(
+        id=uuid4().hex,
+        cause=entry.cause,
+        kind=entry.kind,
+        from_account=entry.from_account,
+        to_account=entry.to_account,
+        amount_cents=entry.amount_cents,
+        structure=structure,
+        family=family,
+        wallet=wallet,
+        date=date,
+        label=label,
+        posted_at=clock.now(),
+    )
+    session.add(row)
+    await session.flush()
+    record(
+        session,
+        EntryPosted(
+            occurred_at=clock.now(),
+            structure=structure,
+            entry=row.id,
+            wallet=wallet,
+            family=family,
+            kind=entry.kind.value,
+            amount_cents=entry.amount_cents,
+        ),
+    )
+    await _weigh(session, clock, structure, family)
+    return row.id
+
+
+async def _lock_standing(session: AsyncSession, structure: str, family: str) -> Standing:
+    """One posting at a time per family: two that did not see each other's entry would both misjudge the balance."""
+    await session.execute(
+        text("INSERT INTO standing (family, structure, in_debit, version) VALUES (:family, :structure, false, 0) ON CONFLICT DO NOTHING"),
+        {"family": family, "structure": structure},
+    )
+    return await session.get_one(Standing, family, with_for_update=True)
+
+
+async def _weigh(session: AsyncSession, clock: Clock, structure: str, family: str) -> None:
+    """Compare the posted balance with the limit; say so if the family fell into debt or came out of it (S21)."""
+    standing = await _lock_standing(session, structure, family)
+    balance_cents = (await queries.posted_cents(session, [family])).get(family, 0)
+    now_in_debit = in_debit(balance_cents, (await _structure(session, structure)).debt_limit_cents)
+    if now_in_debit == standing.in_debit:
+        return
+    standing.in_debit = now_in_debit
+    standing.version += 1
+    await session.flush()
+    record(
+        session,
+        StandingChanged(occurred_at=clock.now(), structure=structure, version=standing.version, family=family, in_debit=now_in_debit),
+    )
+
+
+# ------------------------------------------------------------------------------------------------ copies of others' data
+async def copy_structure(session: AsyncSession, id: str, timezone: str, version: int) -> None:
+    structure = await _structure(session, id)
+    if version > structure.version:
+        structure.timezone, structure.version = timezone, version
+
+
+async def copy_activity(session: AsyncSession, id: str, structure: str, wallet: str, version: int) -> None:
+    activity = await session.get(Activity, id)
+    if activity is None:
+        session.add(Activity(id=id, structure=structure, wallet=wallet, version=version))
+    elif version > activity.version:
+        activity.wallet, activity.version = wallet, version
+
+
+async def copy_family(session: AsyncSession, id: str, structure: str, children: Sequence[str], version: int) -> None:
+    """`children` in order of birth, the eldest first."""
+    family = await session.get(Family, id)
+    if family is None:
+        session.add(Family(id=id, structure=structure, version=version))
+    elif version > family.version:
+        family.version = version
+        await session.execute(delete(Child).where(col(Child.family) == id))
+    else:
+        return
+    session.add_all(Child(id=child, family=id, position=position) for position, child in enumerate(children))
+    await session.flush()
+
+
+# ------------------------------------------------------------------------------------------------------- online payment
+async def start_payment(session: AsyncSession, structure: str, lines: Sequence[tuple[str, int]], email: str | None) -> NoReturn:
+    """Hand the family over to the payment site (S16 to S19). `lines` are (wallet, cents).
+
+    Refused EMAIL_REQUIRED (S18), INVALID_AMOUNT, and otherwise PAYMENT_UNAVAILABLE: no provider is connected yet.
+    Raises Forbidden for a wallet that is not the structure's.
+    """
+    if email is None or not EMAIL.fullmatch(email.strip()):
+        raise Refused("EMAIL_REQUIRED")
+    known = {wallet.id for wallet in await queries.wallets_of(session, [structure])}
+    if any(wallet not in known for wallet, _ in lines):
+        raise Forbidden
+    wallets = [wallet for wallet, _ in lines]
+    if not lines or len(set(wallets)) < len(wallets) or any(cents <= 0 for _, cents in lines):
+        raise Refused("INVALID_AMOUNT")
+    raise Refused("PAYMENT_UNAVAILABLE")

@@ -1,0 +1,92 @@
+"""What must always be true of billing's tables: `preau check` says what is not."""
+
+from collections import defaultdict
+
+from sqlalchemy import func
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.billing import queries
+from services.billing.balance import in_debit
+from services.billing.hold import HoldState
+from services.billing.ledger import EntryKind, wallet_account
+from services.billing.tables import Hold, LedgerEntry, PaymentDetail, Standing, Structure, Wallet
+
+
+async def violations(session: AsyncSession) -> list[str]:
+    """One sentence each; empty if all is well."""
+    return [
+        *await _entries(session),
+        *await _ledger(session),
+        *await _payments(session),
+        *await _holds(session),
+        *await _standings(session),
+    ]
+
+
+async def _entries(session: AsyncSession) -> list[str]:
+    """Positive, between two accounts, of the family and wallet that they name, one for each cause."""
+    structures = dict((await session.exec(select(Wallet.id, Wallet.structure))).all())
+    causes: dict[str, int] = defaultdict(int)
+    found = []
+    for entry in await session.exec(select(LedgerEntry)):
+        causes[entry.cause] += 1
+        if entry.amount_cents <= 0 or entry.from_account == entry.to_account:
+            found.append(f"ledger entry {entry.id} moves {entry.amount_cents} cents from {entry.from_account} to {entry.to_account}")
+        if wallet_account(entry.family, entry.wallet) not in (entry.from_account, entry.to_account):
+            found.append(f"ledger entry {entry.id} does not touch wallet {entry.wallet} of family {entry.family}")
+        if structures.get(entry.wallet) != entry.structure:
+            found.append(f"ledger entry {entry.id} is in structure {entry.structure}, its wallet {entry.wallet} is not")
+    return found + [f"cause {cause} has {count} ledger entries" for cause, count in causes.items() if count > 1]
+
+
+async def _ledger(session: AsyncSession) -> list[str]:
+    """Zero over all accounts, each summed as balances are."""
+    names = select(LedgerEntry.from_account).union(select(LedgerEntry.to_account))
+    accounts = [account for (account,) in await session.execute(names)]
+    total = 0
+    for start in range(0, len(accounts), 1000):
+        total += sum((await queries.account_cents(session, accounts[start : start + 1000])).values())
+    return [f"the ledger's accounts sum to {total} cents, not 0"] if total else []
+
+
+async def _payments(session: AsyncSession) -> list[str]:
+    bare = (
+        select(LedgerEntry.id)
+        .join(PaymentDetail, col(PaymentDetail.entry) == col(LedgerEntry.id), isouter=True)
+        .where(LedgerEntry.kind == EntryKind.PAYMENT, col(PaymentDetail.entry).is_(None))
+    )
+    return [f"payment {entry} does not say how it was paid" for entry in await session.exec(bare)]
+
+
+async def _holds(session: AsyncSession) -> list[str]:
+    """Explained to the cent, on a wallet of the right structure, and at most one for a child's day."""
+    structures = dict((await session.exec(select(Wallet.id, Wallet.structure))).all())
+    days: dict[tuple[object, ...], int] = defaultdict(int)
+    found = []
+    for hold in await session.exec(select(Hold)):
+        if sum(step["amount_cents"] or 0 for step in hold.explanation) != hold.amount_cents:
+            found.append(f"the hold of booking {hold.booking} is not what its steps add up to")
+        if hold.state is HoldState.LIVE:
+            days[hold.family, hold.child, hold.activity, hold.date] += 1
+            if hold.wallet is None or structures.get(hold.wallet) != hold.structure:
+                found.append(f"the hold of booking {hold.booking} draws on {hold.wallet}, no wallet of {hold.structure}")
+    return found + [
+        f"{child} of {family} has {n} holds for {activity} on {date}" for (family, child, activity, date), n in days.items() if n > 1
+    ]
+
+
+async def _standings(session: AsyncSession) -> list[str]:
+    """What is said of each family is what its posted balance says (S21)."""
+    standings = {standing.family: standing.in_debit for standing in await session.exec(select(Standing))}
+    limits = dict((await session.exec(select(Structure.id, Structure.debt_limit_cents))).all())
+    towns = dict((await session.execute(select(LedgerEntry.family, func.max(LedgerEntry.structure)).group_by(LedgerEntry.family))).all())
+    posted: dict[str, int] = {}
+    families = sorted(towns)
+    for start in range(0, len(families), 1000):
+        posted |= await queries.posted_cents(session, families[start : start + 1000])
+    return [
+        f"family {family} has {posted.get(family, 0)} cents and is said to be {'in debt' if standings.get(family) else 'in order'}"
+        for family in sorted({*towns, *standings})
+        if in_debit(posted.get(family, 0), limits.get(towns.get(family, ""), 0)) != standings.get(family, False)
+    ]

@@ -1,0 +1,152 @@
+"""What the resolvers of one request share: whose data the caller may see, and loaders that turn a hundred entities into one statement."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from strawberry.dataloader import DataLoader
+
+from services.billing import prices, queries
+from services.billing.balance import Balance
+from services.billing.prices import PreviewLine
+from services.billing.quote import Unpriced
+from services.billing.tables import Wallet
+from services.billing.tariff import Price
+from services.claims import Caller
+from services.graphql import Context
+from services.refusal import CodedError, Forbidden
+from services.service import Running
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+#: How long an answer waits for the price of a booking that was made this very moment and is not heard of yet.
+PATIENCE_SECONDS = 1.0
+LOOK_AGAIN_SECONDS = 0.1
+NEWS = "billing.news"
+
+
+def _loader(context: Context, name: str, load: Callable[[Context, list[K]], Awaitable[Sequence[V | BaseException]]]) -> DataLoader[K, V]:
+    if name not in context.loaders:
+        context.loaders[name] = DataLoader(load_fn=lambda keys: load(context, keys))
+    loader: DataLoader[K, V] = context.loaders[name]
+    return loader
+
+
+# --------------------------------------------------------------------------------------------------------------- callers
+async def structure_of(context: Context, family: str) -> str:
+    """The structure of a family that is the caller's, or that the caller serves as an agent. Raises Forbidden for any other."""
+    caller = context.signed_in()
+    if family in caller.families:
+        return caller.families[family]
+    if caller.agent_of:
+        loader: DataLoader[str, str | None] = _loader(context, "structures", _structures)
+        structure = await loader.load(family)
+        if structure in caller.agent_of:
+            return structure
+    raise Forbidden
+
+
+async def _structures(context: Context, families: list[str]) -> list[str | None]:
+    async with context.database.reading() as session:
+        found = await queries.structures_of(session, families)
+    return [found.get(family) for family in families]
+
+
+def sees_structure(caller: Caller, structure: str) -> bool:
+    return structure in caller.agent_of or structure in caller.families.values()
+
+
+# -------------------------------------------------------------------------------------------------------------- families
+async def balance(context: Context, asked: queries.BalanceAsked) -> Balance:
+    loader: DataLoader[queries.BalanceAsked, Balance] = _loader(context, "balances", _balances)
+    return await loader.load(asked)
+
+
+async def _balances(context: Context, asked: list[queries.BalanceAsked]) -> list[Balance]:
+    async with context.database.reading() as session:
+        return await queries.balances(session, asked)
+
+
+async def payments(context: Context, family: str, month: str) -> list[queries.PaymentLine]:
+    loader: DataLoader[tuple[str, str], list[queries.PaymentLine]] = _loader(context, "payments", _payments)
+    return await loader.load((family, month))
+
+
+async def _payments(context: Context, asked: list[tuple[str, str]]) -> list[list[queries.PaymentLine]]:
+    async with context.database.reading() as session:
+        found = await queries.payments(session, asked)
+    return [found[one] for one in asked]
+
+
+async def wallet(context: Context, id: str) -> Wallet | None:
+    """None where it does not exist, or belongs to a structure that is none of the caller's."""
+    loader: DataLoader[str, Wallet | None] = _loader(context, "wallets", _wallets)
+    return await loader.load(id)
+
+
+async def _wallets(context: Context, ids: list[str]) -> list[Wallet | None]:
+    caller = context.signed_in()
+    async with context.database.reading() as session:
+        found = await queries.wallets(session, ids)
+    seen = {id: wallet for id, wallet in found.items() if sees_structure(caller, wallet.structure)}
+    return [seen.get(id) for id in ids]
+
+
+# ---------------------------------------------------------------------------------------------------------------- prices
+async def preview(context: Context, line: PreviewLine) -> Price:
+    """Its price among all lines that are asked for in the same request. Raises Forbidden for a child that is not the caller's."""
+    loader: DataLoader[PreviewLine, Price] = _loader(context, "previews", _previews)
+    return await loader.load(line)
+
+
+async def _previews(context: Context, lines: list[PreviewLine]) -> list[Price | BaseException]:
+    caller = context.signed_in()
+    async with context.database.reading() as session:
+        answers = await prices.preview(session, lines, caller.families, caller.agent_of)
+    return [_price_or_error(answer) for answer in answers]
+
+
+def _price_or_error(answer: Price | Unpriced | None) -> Price | BaseException:
+    if answer is None:
+        return Forbidden()
+    if isinstance(answer, Unpriced):
+        return CodedError("NOT_PRICED", f"No price yet without {answer}.")
+    return answer
+
+
+async def booking_price(context: Context, booking: str) -> Price:
+    """What its hold is or was. Nothing for a booking that is unknown, or another family's: nobody learns which."""
+    loader: DataLoader[str, Price] = _loader(context, "bookings", _booking_prices)
+    return await loader.load(booking)
+
+
+async def _booking_prices(context: Context, bookings: list[str]) -> list[Price]:
+    """A booking made by this very request may not be heard of yet: worth a moment's patience."""
+    caller = context.signed_in()
+    found: dict[str, Price] = {}
+    give_up_at = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+    while True:
+        news = _news(context.running)
+        missing = [booking for booking in bookings if booking not in found]
+        async with context.database.reading() as session:
+            held = await prices.holds(session, missing, caller.families, caller.agent_of)
+        found |= {booking: prices.price_of(hold) for booking, hold in held.items()}
+        if len(found) == len(bookings) or asyncio.get_running_loop().time() >= give_up_at:
+            return [found.get(booking, prices.price_of(None)) for booking in bookings]
+        await asyncio.wait([news], timeout=LOOK_AGAIN_SECONDS)
+
+
+def _news(running: Running) -> "asyncio.Future[None]":
+    """Done when holds were next digested in this process; other replicas' are found by looking again."""
+    news: asyncio.Future[None] | None = running.resources.get(NEWS)
+    if news is None or news.done():
+        news = running.resources[NEWS] = asyncio.get_running_loop().create_future()
+    return news
+
+
+def holds_moved(running: Running) -> None:
+    """Wake the answers that wait for a price."""
+    news: asyncio.Future[Any] | None = running.resources.get(NEWS)
+    if news is not None and not news.done():
+        news.set_result(None)

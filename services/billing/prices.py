@@ -1,0 +1,188 @@
+"""Reads what prices a batch of days, and the holds there are: a few statements whatever the size of the batch. Nothing here writes."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sqlalchemy import func
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.billing.hold import HoldKind, HoldState
+from services.billing.quote import Catalogue, Day, Presence, PricedActivity, Unpriced
+from services.billing.tables import Activity, Child, Family, Hold, Quotient, Tariff, Wallet
+from services.billing.tariff import Price, Step, TariffVersion
+
+#: Ids in one statement: both databases stop at some 32,000 parameters.
+AT_ONCE = 5000
+
+
+def slices(ids: Iterable[str]) -> Iterable[list[str]]:
+    """The ids, once each and in order, in portions that a statement can take."""
+    unique = sorted(set(ids))
+    return (unique[start : start + AT_ONCE] for start in range(0, len(unique), AT_ONCE))
+
+
+async def catalogue(session: AsyncSession, days: Sequence[Day]) -> Catalogue:
+    """Everything that prices these days. What was not heard of yet is simply absent: Catalogue.quote says so."""
+    families = {day.family for day in days}
+    activities = await _activities(session, {day.activity for day in days})
+    counting = {id for id, activity in activities.items() if any(version.counts_siblings for version in activity.versions)}
+    together = [day for day in days if day.activity in counting]
+    return Catalogue(
+        activities=activities,
+        children=await _children(session, {day.family for day in together}),
+        quotients=await _quotients(session, families),
+        present=await _present(session, together),
+    )
+
+
+async def _activities(session: AsyncSession, ids: Collection[str]) -> dict[str, PricedActivity]:
+    """Only those whose wallet and tariff are known."""
+    newest = select(Tariff.activity, func.max(Tariff.revision).label("revision")).group_by(Tariff.activity).subquery()
+    statement = (
+        select(Activity.id, Activity.wallet, Tariff)
+        .join(Wallet, col(Wallet.id) == col(Activity.wallet))
+        .join(Tariff, col(Tariff.activity) == col(Activity.id))
+        .join(newest, (newest.c.activity == Tariff.activity) & (newest.c.revision == Tariff.revision))
+        .where(col(Activity.id).in_(ids))
+    )
+    return {
+        id: PricedActivity(wallet, tariff.revision, tuple(TariffVersion.from_data(data) for data in tariff.versions))
+        for id, wallet, tariff in (await session.exec(statement)).all()
+    }
+
+
+async def _children(session: AsyncSession, families: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Family -> its children, the eldest first. A family that was heard of and has none is there too."""
+    found: dict[str, list[str]] = {}
+    for portion in slices(families):
+        known = (
+            select(Family.id, Child.id).join(Child, col(Child.family) == col(Family.id), isouter=True).where(col(Family.id).in_(portion))
+        )
+        for family, child in (await session.exec(known.order_by(col(Child.position)))).all():
+            found.setdefault(family, []).append(child)
+    return {family: tuple(child for child in children if child is not None) for family, children in found.items()}
+
+
+async def _quotients(session: AsyncSession, families: Collection[str]) -> dict[str, list[tuple[dt.date, Decimal | None]]]:
+    found: dict[str, list[tuple[dt.date, Decimal | None]]] = defaultdict(list)
+    for portion in slices(families):
+        rows = await session.exec(select(Quotient).where(col(Quotient.family).in_(portion)).order_by(col(Quotient.starts_on)))
+        for row in rows:
+            found[row.family].append((row.starts_on, None if row.hundredths is None else Decimal(row.hundredths) / 100))
+    return found
+
+
+async def _present(session: AsyncSession, days: Sequence[Day]) -> dict[Presence, set[str]]:
+    """Who has a live hold where one of these days is, give or take some more days."""
+    found: dict[Presence, set[str]] = defaultdict(set)
+    if not days:
+        return found
+    activities = {day.activity for day in days}
+    first, last = min(day.date for day in days), max(day.date for day in days)
+    for portion in slices(day.family for day in days):
+        statement = (
+            select(Hold.family, Hold.activity, col(Hold.date), Hold.child)
+            .where(col(Hold.family).in_(portion), Hold.state == HoldState.LIVE)
+            .where(col(Hold.date).between(first, last), col(Hold.activity).in_(activities))
+        )
+        for family, activity, date, child in (await session.exec(statement)).all():
+            found[family, activity, date].add(child)
+    return found
+
+
+# ----------------------------------------------------------------------------------------------------------------- holds
+async def families_of(session: AsyncSession, children: Collection[str]) -> dict[str, list[tuple[str, str]]]:
+    """Child -> its (family, structure), by billing's own copy."""
+    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    statement = (
+        select(Child.id, Family.id, Family.structure).join(Family, col(Family.id) == col(Child.family)).where(col(Child.id).in_(children))
+    )
+    for child, family, structure in (await session.exec(statement.order_by(col(Family.id)))).all():
+        found[child].append((family, structure))
+    return found
+
+
+async def holds(
+    session: AsyncSession, bookings: Collection[str], families: Collection[str], structures: Collection[str]
+) -> dict[str, Hold]:
+    """Booking -> its hold, of those families, or of any family of those structures."""
+    statement = select(Hold).where(col(Hold.booking).in_(bookings), col(Hold.family).in_(families) | col(Hold.structure).in_(structures))
+    return {hold.booking: hold for hold in (await session.exec(statement)).all()}
+
+
+async def confirmed_holds(session: AsyncSession, days: Sequence[Day]) -> dict[tuple[str, Presence], Hold]:
+    """(child, presence) -> the hold that a cancellation of that day would give back."""
+    if not days:
+        return {}
+    statement = (
+        select(Hold)
+        .where(col(Hold.family).in_({day.family for day in days}), Hold.state == HoldState.LIVE, Hold.kind == HoldKind.CONFIRMED)
+        .where(col(Hold.date).in_({day.date for day in days}), col(Hold.activity).in_({day.activity for day in days}))
+    )
+    return {(hold.child, (hold.family, hold.activity, hold.date)): hold for hold in (await session.exec(statement)).all()}
+
+
+# -------------------------------------------------------------------------------------------------------------- previews
+@dataclass(frozen=True, slots=True)
+class PreviewLine:
+    """One line of a recap (S33): a day to be booked, or one to be given back."""
+
+    books: bool
+    child: str
+    activity: str
+    date: dt.date
+    arrival: str
+    departure: str
+
+    def day(self, family: str) -> Day:
+        return Day(family, self.child, self.activity, self.date, self.arrival, self.departure)
+
+
+async def preview(
+    session: AsyncSession, lines: Sequence[PreviewLine], families: Collection[str], structures: Collection[str]
+) -> list[Price | Unpriced | None]:
+    """What sending the lines together would cost, or give back: one answer for each, in order.
+
+    Only for children of those families, or of any family of those structures: None for any other line.
+    """
+    owners = await families_of(session, {line.child for line in lines})
+    days: list[Day | None] = []
+    for line in lines:
+        mine = (family for family, structure in owners.get(line.child, ()) if family in families or structure in structures)
+        family = next(mine, None)
+        days.append(None if family is None else line.day(family))
+    booked = [day for day, line in zip(days, lines, strict=True) if day is not None and line.books]
+    given_back = [day for day, line in zip(days, lines, strict=True) if day is not None and not line.books]
+    held = await confirmed_holds(session, given_back)
+    prices = await catalogue(session, booked)
+    for day in booked:
+        prices.comes(day)
+    leaving = {(day.child, day.presence) for day in given_back}
+    return [
+        None if day is None else _quoted(prices, day, leaving) if line.books else price_of(held.get((day.child, day.presence)))
+        for day, line in zip(days, lines, strict=True)
+    ]
+
+
+def _quoted(prices: Catalogue, day: Day, leaving: Collection[tuple[str, Presence]]) -> Price | Unpriced:
+    try:
+        return prices.quote(day, leaving).price
+    except Unpriced as missing:
+        return missing
+
+
+def price_of(hold: Hold | None) -> Price:
+    """What is, or was, held; nothing where there is no hold: a waiting place, a refused booking."""
+    if hold is None:
+        return Price(0, ())
+    return Price(hold.amount_cents, tuple(Step.from_data(data) for data in hold.explanation))
+
+
+async def live_holds(session: AsyncSession) -> dict[str, HoldKind]:
+    """Booking -> kind, of every live hold: to be compared with booking's own table by `preau check`."""
+    held = await session.exec(select(Hold.booking, Hold.kind).where(Hold.state == HoldState.LIVE))
+    return {booking: HoldKind(kind) for booking, kind in held}

@@ -1,0 +1,140 @@
+"""What billing can tell. Nothing here writes."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, case, func, union_all
+from sqlalchemy import select as sa_select
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.billing.balance import Balance, WalletBalance
+from services.billing.hold import HoldKind, HoldState
+from services.billing.ledger import WALLETS, EntryKind, wallet_account
+from services.billing.tables import Family, Hold, LedgerEntry, PaymentDetail, Structure, Wallet
+
+
+# -------------------------------------------------------------------------------------------------------------- balances
+@dataclass(frozen=True, slots=True)
+class BalanceAsked:
+    """What one Family.balance wants to know (S13)."""
+
+    family: str
+    structure: str
+    until: dt.date | None
+    include: frozenset[HoldKind]
+
+
+async def wallets_of(session: AsyncSession, structures: Collection[str]) -> Sequence[Wallet]:
+    """By name."""
+    return (await session.exec(select(Wallet).where(col(Wallet.structure).in_(structures)).order_by(Wallet.name, Wallet.id))).all()
+
+
+async def wallets(session: AsyncSession, ids: Collection[str]) -> dict[str, Wallet]:
+    return {wallet.id: wallet for wallet in (await session.exec(select(Wallet).where(col(Wallet.id).in_(ids)))).all()}
+
+
+async def structures_of(session: AsyncSession, families: Collection[str]) -> dict[str, str]:
+    """Family -> structure, of those that were heard of."""
+    found = await session.exec(select(Family.id, Family.structure).where(col(Family.id).in_(families)))
+    return dict(found.all())
+
+
+async def balances(session: AsyncSession, asked: Sequence[BalanceAsked]) -> list[Balance]:
+    """One balance for each, in order, in three or four statements whatever their number (S12 to S15)."""
+    structures = {one.structure for one in asked}
+    purses: dict[str, list[Wallet]] = defaultdict(list)
+    for wallet in await wallets_of(session, structures):
+        purses[wallet.structure].append(wallet)
+    limits = dict((await session.exec(select(Structure.id, Structure.debt_limit_cents).where(col(Structure.id).in_(structures)))).all())
+    posted = await account_cents(session, {wallet_account(one.family, wallet.id) for one in asked for wallet in purses[one.structure]})
+    costs: dict[tuple[dt.date | None, frozenset[HoldKind]], dict[tuple[str, str], int]] = {}
+    for view in {(one.until, one.include) for one in asked}:
+        families = {one.family for one in asked if (one.until, one.include) == view}
+        costs[view] = await _held_cents(session, families, *view)
+    return [
+        Balance(
+            until=one.until,
+            lines=tuple(
+                WalletBalance(
+                    wallet=wallet.id,
+                    name=wallet.name,
+                    balance_cents=posted.get(wallet_account(one.family, wallet.id), 0),
+                    estimated_cost_cents=costs[one.until, one.include].get((one.family, wallet.id), 0),
+                )
+                for wallet in purses[one.structure]
+            ),
+            debt_limit_cents=limits.get(one.structure, 0),
+        )
+        for one in asked
+    ]
+
+
+async def account_cents(session: AsyncSession, accounts: Collection[str]) -> dict[str, int]:
+    """Ledger account -> its balance: what came in minus what left."""
+    to_account, from_account, cents = col(LedgerEntry.to_account), col(LedgerEntry.from_account), col(LedgerEntry.amount_cents)
+    came: Select[Any] = sa_select(to_account.label("account"), cents.label("cents")).where(to_account.in_(accounts))
+    left = sa_select(from_account, -cents).where(from_account.in_(accounts))
+    moves = union_all(came, left).subquery()
+    totals = await session.execute(sa_select(moves.c.account, func.sum(moves.c.cents)).group_by(moves.c.account))
+    return {account: int(total) for account, total in totals}
+
+
+async def _held_cents(
+    session: AsyncSession, families: Collection[str], until: dt.date | None, include: Collection[HoldKind]
+) -> dict[tuple[str, str], int]:
+    """(family, wallet) -> estimated cost: live holds of those kinds, up to and including the day (S13)."""
+    statement = (
+        sa_select(col(Hold.family), col(Hold.wallet), func.sum(col(Hold.amount_cents)))
+        .where(col(Hold.family).in_(families), col(Hold.state) == HoldState.LIVE, col(Hold.kind).in_(include))
+        .group_by(col(Hold.family), col(Hold.wallet))
+    )
+    if until is not None:
+        statement = statement.where(col(Hold.date) <= until)
+    return {(family, wallet): int(cents) for family, wallet, cents in await session.execute(statement)}
+
+
+async def posted_cents(session: AsyncSession, families: Collection[str]) -> dict[str, int]:
+    """Family -> the sum of its wallets' posted balances: what its standing is judged by (S21)."""
+    into, out_of = (
+        func.sum(case((account.startswith(WALLETS), col(LedgerEntry.amount_cents)), else_=0))
+        for account in (col(LedgerEntry.to_account), col(LedgerEntry.from_account))
+    )
+    family = col(LedgerEntry.family)
+    statement = sa_select(family, into - out_of).where(family.in_(families)).group_by(family)
+    return {family: int(cents) for family, cents in await session.execute(statement)}
+
+
+# ------------------------------------------------------------------------------------------------------------- histories
+@dataclass(frozen=True, slots=True)
+class PaymentLine:
+    """One line of the payment history (S11)."""
+
+    entry: LedgerEntry
+    detail: PaymentDetail
+    wallet: Wallet
+
+
+async def payments(session: AsyncSession, months: Collection[tuple[str, str]]) -> dict[tuple[str, str], list[PaymentLine]]:
+    """(family, "YYYY-MM") -> its payments, newest first (S9, S11). One statement for each different month."""
+    found: dict[tuple[str, str], list[PaymentLine]] = {asked: [] for asked in months}
+    for month in {month for _, month in months}:
+        first, next_first = _bounds(month)
+        statement = (
+            select(LedgerEntry, PaymentDetail, Wallet)
+            .where(LedgerEntry.id == PaymentDetail.entry, LedgerEntry.wallet == Wallet.id)
+            .where(col(LedgerEntry.family).in_([family for family, wanted in months if wanted == month]))
+            .where(LedgerEntry.kind == EntryKind.PAYMENT, col(LedgerEntry.date) >= first, col(LedgerEntry.date) < next_first)
+            .order_by(col(LedgerEntry.date).desc(), col(LedgerEntry.posted_at).desc(), col(LedgerEntry.id))
+        )
+        for entry, detail, wallet in (await session.exec(statement)).all():
+            found[entry.family, month].append(PaymentLine(entry, detail, wallet))
+    return found
+
+
+def _bounds(month: str) -> tuple[dt.date, dt.date]:
+    first = dt.date.fromisoformat(f"{month}-01")
+    return first, (first + dt.timedelta(days=31)).replace(day=1)

@@ -1,0 +1,90 @@
+"""What days will cost, for many children at once: the tariffs, quotients and siblings that a batch of days needs, and the answer."""
+
+import datetime as dt
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from services.billing.tariff import FREE, Price, TariffVersion, price, quotient_on, sibling_rank, version_on
+
+Presence = tuple[str, str, dt.date]  #: family, activity, date
+
+
+class Unpriced(Exception):
+    """There is nothing to price this day with: the message says what is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One child of one family at one activity on one day. Hours as "HH:MM"."""
+
+    family: str
+    child: str
+    activity: str
+    date: dt.date
+    arrival: str
+    departure: str
+
+    @property
+    def presence(self) -> Presence:
+        return self.family, self.activity, self.date
+
+
+@dataclass(frozen=True, slots=True)
+class PricedActivity:
+    """An activity with the wallet it draws on and its tariff (versions in order of date; none: free)."""
+
+    wallet: str
+    revision: int
+    versions: tuple[TariffVersion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A price, what it draws on, and which rule it came from."""
+
+    wallet: str
+    price: Price
+    tariff_version: str
+
+
+@dataclass(slots=True)
+class Catalogue:
+    """Everything that prices a batch of days."""
+
+    activities: Mapping[str, PricedActivity]
+    children: Mapping[str, tuple[str, ...]]  #: Family -> its children, the eldest first.
+    quotients: Mapping[str, list[tuple[dt.date, Decimal | None]]]  #: Family -> (from, value) in order of date.
+    present: dict[Presence, set[str]] = field(default_factory=dict)  #: Who comes, by live holds and by what was said since.
+
+    def comes(self, day: Day) -> None:
+        self.present.setdefault(day.presence, set()).add(day.child)
+
+    def leaves(self, day: Day) -> None:
+        self.present.get(day.presence, set()).discard(day.child)
+
+    def quote(self, day: Day, leaving: Collection[tuple[str, Presence]] = ()) -> Quote:
+        """Its price, by the siblings that come too, without those (child, presence) who are just giving their day back.
+
+        Raises Unpriced.
+        """
+        known = self.activities.get(day.activity)
+        if known is None:
+            raise Unpriced(f"the activity {day.activity}, its tariff or its wallet")
+        if not known.versions:
+            return Quote(known.wallet, FREE, f"{known.revision}/")
+        version = version_on(known.versions, day.date)
+        rank = self._rank(day, leaving) if version.counts_siblings else 1
+        quotient = quotient_on(self.quotients.get(day.family, ()), day.date)
+        return Quote(
+            known.wallet,
+            price(version, quotient, day.arrival, day.departure, rank),
+            f"{known.revision}/{version.from_}",
+        )
+
+    def _rank(self, day: Day, leaving: Collection[tuple[str, Presence]]) -> int:
+        children = self.children.get(day.family)
+        if children is None:
+            raise Unpriced(f"the children of family {day.family}")
+        present = self.present.get(day.presence, set())
+        return sibling_rank(day.child, children, {child for child in present if (child, day.presence) not in leaving})

@@ -1,0 +1,110 @@
+"""What billing does when it hears something.
+
+What is said about bookings is gathered and digested once, just before the transaction of the batch commits: thousands of
+bookings then cost a handful of statements.
+"""
+
+from functools import partial
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.billing import commands, holding
+from services.billing.hold import ACCEPTED, EXPIRED, REFUSED, REQUESTED, REQUESTED_VERSION, WAITLISTED, News, cancelled
+from services.billing.holding import Heard, Word
+from services.billing.quote import Day, Unpriced
+from services.billing.tables import BillingTable
+from services.clock import Clock
+from services.events import (
+    ActivityChanged,
+    BookingAccepted,
+    BookingCancelled,
+    BookingEvent,
+    BookingExpired,
+    BookingRefused,
+    BookingRequested,
+    BookingWaitlisted,
+    FamilyChanged,
+    RequestedMovement,
+    StructureChanged,
+)
+from services.service import NotYetKnown, Service
+
+billing = Service("billing", BillingTable.metadata)
+
+GATHERED = "billing.gathered"
+
+
+# ---------------------------------------------------------------------------------------------------------------- copies
+@billing.reacts_to(StructureChanged)
+async def copy_structure(session: AsyncSession, event: StructureChanged, clock: Clock) -> None:
+    await commands.copy_structure(session, event.structure, event.timezone, event.version)
+
+
+@billing.reacts_to(FamilyChanged)
+async def copy_family(session: AsyncSession, event: FamilyChanged, clock: Clock) -> None:
+    await commands.copy_family(session, event.family, event.structure, event.children, event.version)
+
+
+@billing.reacts_to(ActivityChanged)
+async def copy_activity(session: AsyncSession, event: ActivityChanged, clock: Clock) -> None:
+    await commands.copy_activity(session, event.activity, event.structure, event.wallet, event.version)
+
+
+# ----------------------------------------------------------------------------------------------------------------- holds
+ABOUT_BOOKINGS = (BookingRequested, BookingAccepted, BookingWaitlisted, BookingRefused, BookingCancelled, BookingExpired)
+
+
+@billing.reacts_to(BookingRequested)
+async def estimate(session: AsyncSession, event: BookingRequested, clock: Clock) -> None:
+    """What a family asks for is an estimate at once; what it gives back stays held until that is decided."""
+    booked = [movement for movement in event.movements if movement.kind == "BOOK"]
+    words = tuple(Word(movement.booking, _day(event.family, movement), REQUESTED_VERSION, REQUESTED) for movement in booked)
+    given_back = (_day(event.family, movement) for movement in event.movements if movement.kind == "CANCEL")
+    _gather(session, clock, Heard(event.structure, words, frozenset((day.child, day.presence) for day in given_back)))
+
+
+@billing.reacts_to(BookingAccepted)
+async def confirm(session: AsyncSession, event: BookingAccepted, clock: Clock) -> None:
+    _gather(session, clock, _heard(event, ACCEPTED))
+
+
+@billing.reacts_to(BookingWaitlisted)
+async def wait(session: AsyncSession, event: BookingWaitlisted, clock: Clock) -> None:
+    _gather(session, clock, _heard(event, WAITLISTED))
+
+
+@billing.reacts_to(BookingRefused)
+async def forget(session: AsyncSession, event: BookingRefused, clock: Clock) -> None:
+    _gather(session, clock, _heard(event, REFUSED))
+
+
+@billing.reacts_to(BookingCancelled)
+async def release(session: AsyncSession, event: BookingCancelled, clock: Clock) -> None:
+    _gather(session, clock, _heard(event, cancelled(event.was)))
+
+
+@billing.reacts_to(BookingExpired)
+async def expire(session: AsyncSession, event: BookingExpired, clock: Clock) -> None:
+    _gather(session, clock, _heard(event, EXPIRED))
+
+
+def _day(family: str, movement: RequestedMovement | BookingEvent) -> Day:
+    return Day(family, movement.child, movement.activity, movement.date, movement.arrival, movement.departure)
+
+
+def _heard(event: BookingEvent, news: News) -> Heard:
+    return Heard(event.structure, (Word(event.booking, _day(event.family, event), event.version, news),))
+
+
+def _gather(session: AsyncSession, clock: Clock, heard: Heard) -> None:
+    gathered: list[Heard] = session.info.setdefault(GATHERED, [])
+    if not gathered:
+        session.info.setdefault("before_commit", []).append(partial(_digest, clock=clock))
+    gathered.append(heard)
+
+
+async def _digest(session: AsyncSession, clock: Clock) -> None:
+    try:
+        await holding.digest(session, clock, session.info.pop(GATHERED))
+    except Unpriced as missing:
+        raise NotYetKnown(str(missing)) from missing

@@ -1,0 +1,168 @@
+"""The rows of billing.
+
+The ledger only grows: the database itself refuses to change or delete an entry. Everything that billing needs of other services'
+data is a copy of what their events said (structure, family, child, activity), each with the version it was heard with.
+"""
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import JSON, CheckConstraint, Column, ForeignKey, Index, Text
+from sqlmodel import Field, SQLModel
+
+from services.billing.hold import HoldKind, HoldState
+from services.billing.ledger import EntryKind, PaymentMode
+from services.database import BIGINT, Instant, as_text, new_metadata
+
+
+class BillingTable(SQLModel):
+    metadata = new_metadata()
+
+
+# ------------------------------------------------------------------------------------------------ copies of others' data
+class Structure(BillingTable, table=True):
+    """The town, and how deep in debt a family may be before bookings close (S21)."""
+
+    __tablename__ = "structure"
+
+    id: str = Field(primary_key=True)
+    debt_limit_cents: int = Field(default=0, sa_type=BIGINT)
+    timezone: str = "Europe/Paris"
+    version: int = 0  #: Of the copy; 0: not heard of yet.
+
+
+class Family(BillingTable, table=True):
+    """To know whose balance an agent may see."""
+
+    __tablename__ = "family"
+
+    id: str = Field(primary_key=True)
+    structure: str
+    version: int = 0
+
+
+class Child(BillingTable, table=True):
+    """To know whose day is being priced, and its rank among the siblings."""
+
+    __tablename__ = "child"
+
+    id: str = Field(primary_key=True)
+    family: str = Field(primary_key=True, index=True)
+    position: int  #: By birth, the eldest 0.
+
+
+class Activity(BillingTable, table=True):
+    """What draws on which wallet."""
+
+    __tablename__ = "activity"
+
+    id: str = Field(primary_key=True)
+    structure: str
+    wallet: str
+    version: int = 0  #: Of the copy; 0: only its tariff is known so far.
+
+
+# ------------------------------------------------------------------------------------------------ what the town has set
+class Wallet(BillingTable, table=True):
+    """A purse that every family of the structure has ("porte-monnaie", S12)."""
+
+    __tablename__ = "wallet"
+
+    id: str = Field(primary_key=True)
+    structure: str = Field(index=True)
+    name: str
+
+
+class Tariff(BillingTable, table=True):
+    """An activity's tariff as it was at one time. A change is a new revision: what a price came from can always be shown."""
+
+    __tablename__ = "tariff"
+
+    activity: str = Field(primary_key=True)
+    revision: int = Field(primary_key=True)
+    versions: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))  #: TariffVersion.as_data, by date.
+
+
+class Quotient(BillingTable, table=True):
+    """A family's quotient from a day on."""
+
+    __tablename__ = "quotient"
+
+    family: str = Field(primary_key=True)
+    starts_on: dt.date = Field(primary_key=True)
+    hundredths: int | None = Field(default=None, sa_type=BIGINT)  #: Null: the family tells none any more.
+
+
+# ------------------------------------------------------------------------------------------------------------ the ledger
+class LedgerEntry(BillingTable, table=True):
+    """One positive amount from one account to another (ledger.py). Triggers refuse UPDATE and DELETE."""
+
+    __tablename__ = "ledger_entry"
+    __table_args__ = (
+        CheckConstraint("amount_cents > 0", name="amount"),
+        CheckConstraint("from_account <> to_account", name="accounts"),
+        Index("ix_ledger_entry_family_date", "family", "date"),
+    )
+
+    id: str = Field(primary_key=True)
+    cause: str = Field(unique=True)
+    kind: EntryKind = Field(sa_type=as_text(EntryKind))
+    from_account: str = Field(index=True)
+    to_account: str = Field(index=True)
+    amount_cents: int = Field(sa_type=BIGINT)
+    structure: str
+    family: str
+    wallet: str
+    date: dt.date
+    label: str | None = None
+    posted_at: dt.datetime = Field(sa_type=Instant)
+
+
+class PaymentDetail(BillingTable, table=True):
+    """What a payment's line says (S11), beside its entry."""
+
+    __tablename__ = "payment_detail"
+
+    entry: str = Field(sa_column=Column(ForeignKey("ledger_entry.id"), primary_key=True))
+    mode: PaymentMode = Field(sa_type=as_text(PaymentMode))
+    reference: str | None = None  #: "pièce"
+    payer: str
+    bank: str | None = None
+
+
+class Standing(BillingTable, table=True):
+    """Whether a family is in debt (S21). No row: it never was. The row is also the lock under which its balance is summed."""
+
+    __tablename__ = "standing"
+
+    family: str = Field(primary_key=True)
+    structure: str = Field(index=True)
+    in_debit: bool = False
+    version: int = 0
+
+
+# ----------------------------------------------------------------------------------------------------------------- holds
+class Hold(BillingTable, table=True):
+    """The estimated cost of one booking (hold.py). It stays when released, so that news that comes late finds that it is old."""
+
+    __tablename__ = "hold"
+    __table_args__ = (
+        CheckConstraint("amount_cents >= 0", name="amount"),
+        Index("ix_hold_family_state_date", "family", "state", "date"),
+    )
+
+    booking: str = Field(primary_key=True)
+    structure: str
+    family: str
+    child: str
+    activity: str
+    date: dt.date
+    arrival: str
+    departure: str
+    wallet: str | None = None  #: Null where nothing was ever priced.
+    kind: HoldKind = Field(sa_type=as_text(HoldKind))
+    state: HoldState = Field(sa_type=as_text(HoldState))
+    amount_cents: int = Field(default=0, sa_type=BIGINT)
+    tariff_version: str | None = Field(default=None, sa_type=Text)  #: "<revision>/<first day>": which rule the price is frozen with.
+    explanation: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))  #: Step.as_data of each.
+    version: int  #: Of the booking, as last heard; 0: only its request was heard.
