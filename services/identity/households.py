@@ -31,6 +31,7 @@ class AccountSpec:
     email: str | None = None
     agent_of: str | None = None  #: A structure's id.
     language: str = "fr"
+    structure: str | None = None  #: Whose file this is. An account that was its agent, and is not any more, stops being one.
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Secret questions are off: every login, known or not, gets a decoy, always the sa
 
 import hashlib
 import hmac
+import unicodedata
 
 from services.identity.credentials import plain_login
 
@@ -27,3 +28,8 @@ def decoy(login: str, secret: bytes, language: str) -> str:
     digest = hmac.digest(secret, plain_login(login).encode(), hashlib.sha256)
     french, english = QUESTIONS[int.from_bytes(digest[:8]) % len(QUESTIONS)]
     return english if language == "en" else french
+
+
+def plain_answer(text: str) -> str:
+    """The one form in which an answer is hashed: capitals, accents' spelling and spaces mean nothing."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())

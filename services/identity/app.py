@@ -1,0 +1,20 @@
+"""Identity's process: its schema, its public keys, and its duties."""
+
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from services.identity.duties import open_entrance as on_start
+from services.identity.duties import public_keys, tidy_up
+from services.identity.schema import schema
+from services.identity.tables import IdentityTable
+from services.service import Service, application
+from services.settings import Settings
+
+__all__ = ["app", "on_start", "service"]
+
+service = Service("identity", IdentityTable.metadata)
+service.runs(tidy_up)
+
+
+def app(settings: Settings) -> Starlette:
+    return application(service, settings, schema=schema, routes=[Route("/.well-known/jwks.json", public_keys)], on_start=on_start)

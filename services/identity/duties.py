@@ -1,0 +1,40 @@
+"""What a process of identity does besides answering: make its key known, publish it, tidy up."""
+
+import asyncio
+from secrets import token_hex
+
+from sqlmodel import select
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from services.identity import commands
+from services.identity.entrance import RESOURCE, Entrance
+from services.identity.hashing import Hashing
+from services.identity.tables import SigningKey
+from services.service import Running
+
+TIDY_EVERY_SECONDS = 3600
+
+
+async def open_entrance(running: Running) -> None:
+    """Before anything is served."""
+    async with running.database.transaction() as session:
+        signer = await commands.announce_key(session, running.clock, running.settings.signing_key)
+        decoy_secret = await commands.keep_secret(session, "decoys", token_hex(32))
+        keys = (await session.exec(select(SigningKey))).all()
+    for key in keys:
+        running.verifier.trust(key.public_jwk)
+    running.resources[RESOURCE] = Entrance(running.database, running.clock, Hashing(), signer, bytes.fromhex(decoy_secret))
+
+
+async def public_keys(request: Request) -> Response:
+    """GET /.well-known/jwks.json: what verifies our tokens."""
+    running: Running = request.app.state.running
+    return JSONResponse(running.verifier.public_keys(), headers={"Cache-Control": "public, max-age=300"})
+
+
+async def tidy_up(running: Running) -> None:
+    while True:
+        async with running.database.transaction() as session:
+            await commands.tidy(session, running.clock)
+        await asyncio.sleep(TIDY_EVERY_SECONDS)

@@ -1,0 +1,166 @@
+"""What identity looks up. Who asks is part of every question about families: what is another's is not found."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from typing import TypeVar
+
+from sqlalchemy import ColumnElement, or_
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.claims import Caller
+from services.identity.attempts import Tries
+from services.identity.tables import (
+    Account,
+    AccountSession,
+    AgentRole,
+    Announcement,
+    Attempt,
+    Child,
+    Credential,
+    Family,
+    FamilyAdult,
+    Membership,
+    ResetToken,
+    Structure,
+)
+
+T = TypeVar("T")
+
+
+# ------------------------------------------------------------------------------------------------- accounts and sessions
+async def account_by_login(session: AsyncSession, login: str) -> Account | None:
+    """`login` is plain."""
+    return (await session.exec(select(Account).where(Account.login == login).with_for_update())).first()
+
+
+async def account_with_password(session: AsyncSession, login: str) -> tuple[Account, str] | None:
+    """With the password's hash; `login` is plain."""
+    found = select(Account, Credential.password_hash).where(Account.login == login, Credential.account_id == Account.id)
+    return (await session.exec(found)).first()
+
+
+async def account_ids(session: AsyncSession, logins: Collection[str]) -> dict[str, str]:
+    """By plain login."""
+    return dict((await session.exec(select(Account.login, Account.id).where(col(Account.login).in_(logins)))).all())
+
+
+async def loaded_hashes(session: AsyncSession, logins: Collection[str]) -> dict[str, str]:
+    """Of the passwords that the town last handed out, by plain login."""
+    found = select(Account.login, Credential.loaded_hash).where(Credential.account_id == Account.id, col(Account.login).in_(logins))
+    return dict((await session.exec(found)).all())
+
+
+async def signed_in_account(session: AsyncSession, caller: Caller) -> Account | None:
+    """The caller's account, while the session of its token has not been ended."""
+    found = select(Account).where(
+        Account.id == caller.account,
+        AccountSession.account_id == Account.id,
+        AccountSession.id == caller.session,
+        col(AccountSession.ended_at).is_(None),
+    )
+    return (await session.exec(found)).first()
+
+
+async def tries(session: AsyncSession, keys: Collection[str]) -> dict[str, Tries]:
+    """Failures so far, by key; those without any are left out."""
+    rows = (await session.exec(select(Attempt).where(col(Attempt.key).in_(keys)))).all()
+    return {row.key: Tries(row.count, row.last_at) for row in rows}
+
+
+async def account_of_reset(session: AsyncSession, token_sum: str, now: dt.datetime) -> Account | None:
+    """Whom a reset token lets in, while it is good."""
+    found = select(Account).where(
+        ResetToken.token_sum == token_sum,
+        ResetToken.account_id == Account.id,
+        col(ResetToken.used_at).is_(None),
+        ResetToken.expires_at > now,
+    )
+    return (await session.exec(found)).first()
+
+
+async def structures_joined(session: AsyncSession, account: str) -> list[str]:
+    """Ids of the structures that the account belongs to, in order."""
+    found = select(Membership.structure_id).where(Membership.account_id == account).order_by(col(Membership.structure_id))
+    return list((await session.exec(found)).all())
+
+
+async def agent_of(session: AsyncSession, account: str) -> list[Structure]:
+    """The structures that the account works for, by name."""
+    found = select(Structure).where(AgentRole.structure_id == Structure.id, AgentRole.account_id == account)
+    return list((await session.exec(found.order_by(Structure.name, Structure.id))).all())
+
+
+# ------------------------------------------------------------------------------------------------------------ families
+async def families_of(session: AsyncSession, account: str) -> list[Family]:
+    """Those it may act for, by the name of their structure."""
+    found = select(Family).where(FamilyAdult.family_id == Family.id, FamilyAdult.account_id == account, Structure.id == Family.structure_id)
+    return list((await session.exec(found.order_by(Structure.name, Family.number, Family.id))).all())
+
+
+async def lock_families_of(session: AsyncSession, account: str) -> list[Family]:
+    """The same, kept from others' changes until the transaction ends; always in one order, so that two never wait for each other."""
+    found = select(Family).where(FamilyAdult.family_id == Family.id, FamilyAdult.account_id == account)
+    return list((await session.exec(found.order_by(Family.id).with_for_update(of=Family))).all())
+
+
+async def visible_families(session: AsyncSession, caller: Caller, ids: Collection[str]) -> dict[str, Family]:
+    """Those of the ids that the caller may see: his own, and all of a structure that he works for."""
+    found = select(Family).where(col(Family.id).in_(ids), _may_see(caller))
+    return {family.id: family for family in (await session.exec(found)).all()}
+
+
+async def visible_children(session: AsyncSession, caller: Caller, ids: Collection[str]) -> dict[str, Child]:
+    """Those of the ids whose family the caller may see."""
+    found = select(Child).where(col(Child.id).in_(ids), Child.family_id == Family.id, _may_see(caller))
+    return {child.id: child for child in (await session.exec(found)).all()}
+
+
+def _may_see(caller: Caller) -> ColumnElement[bool]:
+    return or_(col(Family.id).in_(caller.families), col(Family.structure_id).in_(caller.agent_of))
+
+
+async def adults(session: AsyncSession, families: Collection[str]) -> dict[str, list[Account]]:
+    """By family, in the town's order."""
+    found = select(FamilyAdult.family_id, Account).where(FamilyAdult.account_id == Account.id, col(FamilyAdult.family_id).in_(families))
+    return _grouped((await session.exec(found.order_by(col(FamilyAdult.position)))).all())
+
+
+async def children(session: AsyncSession, families: Collection[str]) -> dict[str, list[Child]]:
+    """By family, the eldest first."""
+    found = select(Child.family_id, Child).where(col(Child.family_id).in_(families), col(Child.listed))
+    return _grouped((await session.exec(found.order_by(col(Child.position)))).all())
+
+
+def _grouped(rows: Iterable[tuple[str, T]]) -> dict[str, list[T]]:
+    groups: defaultdict[str, list[T]] = defaultdict(list)
+    for key, row in rows:
+        groups[key].append(row)
+    return groups
+
+
+async def adult_rows(session: AsyncSession, family: str) -> Sequence[FamilyAdult]:
+    return (await session.exec(select(FamilyAdult).where(FamilyAdult.family_id == family))).all()
+
+
+async def child_rows(session: AsyncSession, family: str, ids: Collection[str]) -> dict[str, Child]:
+    """Every child that the family ever had, and those of the ids, whosever they are."""
+    found = select(Child).where(or_(Child.family_id == family, col(Child.id).in_(ids)))  # type: ignore[arg-type]  # a column, not a bool
+    return {child.id: child for child in (await session.exec(found)).all()}
+
+
+# ------------------------------------------------------------------------------------------ structures, announcements
+async def structures(session: AsyncSession, ids: Collection[str]) -> dict[str, Structure]:
+    return {row.id: row for row in (await session.exec(select(Structure).where(col(Structure.id).in_(ids)))).all()}
+
+
+async def announcement_titled(session: AsyncSession, structure: str, title: str) -> Announcement | None:
+    found = select(Announcement).where(Announcement.structure_id == structure, Announcement.title == title)
+    return (await session.exec(found.with_for_update())).first()
+
+
+async def announcements_in_force(session: AsyncSession, ids: Collection[str], now: dt.datetime) -> dict[str, list[Announcement]]:
+    """By structure, the newest first (S2)."""
+    found = select(Announcement.structure_id, Announcement).where(col(Announcement.structure_id).in_(ids), Announcement.published_at <= now)
+    return _grouped((await session.exec(found.order_by(col(Announcement.published_at).desc(), col(Announcement.id)))).all())

@@ -1,0 +1,299 @@
+"""The town's register: structures, announcements, accounts and families, as a town puts them in.
+
+All of it may be put in again and again: what is already so is neither written nor told. Each runs in its caller's transaction.
+"""
+
+import asyncio
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+from uuid import uuid4
+
+from sqlalchemy import update
+from sqlmodel import SQLModel, col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.clock import Clock
+from services.events import AccountOpened, AnnouncementPublished, Contact, ContactsChanged, FamilyChanged, StructureChanged
+from services.identity import queries
+from services.identity.credentials import plain_login
+from services.identity.hashing import AT_ONCE, check_now, hash_now
+from services.identity.households import AccountSpec, ChildSpec, FamilySpec, StructureSpec, eldest_first, name_in_letters
+from services.identity.tables import (
+    Account,
+    AccountSession,
+    AgentRole,
+    Announcement,
+    Child,
+    Credential,
+    Family,
+    FamilyAdult,
+    Membership,
+    Structure,
+)
+from services.outbox import record
+from services.refusal import Refused
+
+
+def _differs(row: SQLModel, values: Mapping[str, Any]) -> bool:
+    """Write the values into the row; whether one of them was another."""
+    changed = {name: value for name, value in values.items() if getattr(row, name) != value}
+    for name, value in changed.items():
+        setattr(row, name, value)
+    return bool(changed)
+
+
+# ------------------------------------------------------------------------------------------ structures, announcements
+async def put_structure(session: AsyncSession, clock: Clock, spec: StructureSpec) -> None:
+    row = await session.get(Structure, spec.id, with_for_update=True)
+    values: dict[str, Any] = {"name": spec.name, "timezone": spec.timezone, "school_zone": spec.school_zone}
+    if row is None:
+        row = Structure(id=spec.id, version=1, **values)
+    elif _differs(row, values):
+        row.version += 1
+    else:
+        return
+    session.add(row)
+    await session.flush()
+    record(
+        session,
+        StructureChanged(
+            structure=row.id,
+            occurred_at=clock.now(),
+            version=row.version,
+            title=row.name,
+            timezone=row.timezone,
+            school_zone=cast("Literal['A', 'B', 'C'] | None", row.school_zone),
+        ),
+    )
+
+
+async def put_announcement(session: AsyncSession, clock: Clock, structure: str, title: str, body: str, publish_at: dt.datetime) -> str:
+    """Returns its id. An announcement that is in force keeps its date when it is put in again: "today" is not news every day."""
+    row = await queries.announcement_titled(session, structure, title)
+    if row is None:
+        row = Announcement(id=uuid4().hex, structure_id=structure, title=title, body=body, published_at=publish_at)
+    else:
+        in_force = max(row.published_at, publish_at) <= clock.now()
+        if not _differs(row, {"body": body, "published_at": row.published_at if in_force else publish_at}):
+            return row.id
+    session.add(row)
+    record(session, AnnouncementPublished(structure=structure, occurred_at=clock.now(), announcement=row.id))
+    return row.id
+
+
+# ------------------------------------------------------------------------------------------------------------ accounts
+@dataclass(frozen=True, slots=True)
+class HandedOut:
+    """What was found out about a password that the town hands out. `new_hash` is None where the town handed out the same before."""
+
+    new_hash: str | None
+
+
+async def hash_ahead(session: AsyncSession, specs: Sequence[AccountSpec]) -> dict[str, HandedOut]:
+    """By login. Hashing is slow: done before the transaction that puts hundreds of accounts in, it keeps nobody waiting for that."""
+    known = await queries.loaded_hashes(session, [plain_login(spec.login) for spec in specs])
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def found(spec: AccountSpec) -> HandedOut:
+        async with places:
+            return await asyncio.to_thread(_hand_out, spec.password, known.get(plain_login(spec.login)))
+
+    return dict(zip([spec.login for spec in specs], await asyncio.gather(*map(found, specs)), strict=True))
+
+
+def _hand_out(password: str, loaded_hash: str | None) -> HandedOut:
+    if loaded_hash is not None and check_now(password, loaded_hash):
+        return HandedOut(None)
+    return HandedOut(hash_now(password))
+
+
+async def put_account(session: AsyncSession, clock: Clock, spec: AccountSpec, ahead: HandedOut | None = None) -> str:
+    """Returns the account's id. What the family chose itself (password, e-mail) stands until the town's own value changes.
+
+    The town answers for the passwords it hands out: they need not pass the rules for those that families choose.
+    """
+    login = plain_login(spec.login)
+    account = await queries.account_by_login(session, login)
+    if account is None:
+        account = await _open_account(session, clock, spec, login, ahead)
+    else:
+        await _change_account(session, clock, account, spec, ahead)
+    await _set_roles(session, clock, account.id, spec)
+    return account.id
+
+
+async def _open_account(session: AsyncSession, clock: Clock, spec: AccountSpec, login: str, ahead: HandedOut | None) -> Account:
+    now = clock.now()
+    account = Account(id=uuid4().hex, login=login, email=spec.email, loaded_email=spec.email, opened_at=now, **_profile(spec))
+    session.add(account)
+    await session.flush()
+    hashed = ahead.new_hash if ahead else await asyncio.to_thread(hash_now, spec.password)
+    assert hashed is not None, "an account that does not exist cannot have this password already"
+    session.add(Credential(account_id=account.id, password_hash=hashed, loaded_hash=hashed, changed_at=now))
+    return account
+
+
+async def _change_account(session: AsyncSession, clock: Clock, account: Account, spec: AccountSpec, ahead: HandedOut | None) -> None:
+    values = _profile(spec)
+    if spec.email != account.loaded_email:
+        values |= {"email": spec.email, "loaded_email": spec.email}
+    if _differs(account, values):
+        account.version += 1
+        session.add(account)
+        await tell_contacts(session, clock, account.id)
+    credential = await session.get_one(Credential, account.id, with_for_update=True)
+    if ahead is None:
+        ahead = await asyncio.to_thread(_hand_out, spec.password, credential.loaded_hash)
+    if ahead.new_hash is not None:
+        credential.password_hash = credential.loaded_hash = ahead.new_hash
+        credential.changed_at = clock.now()
+        session.add(credential)
+        await end_sessions(session, account.id, clock.now())
+
+
+async def end_sessions(session: AsyncSession, account: str, now: dt.datetime, but: str | None = None) -> None:
+    """Sign the account out everywhere, `but` in one session."""
+    live = update(AccountSession).where(col(AccountSession.account_id) == account, col(AccountSession.ended_at).is_(None))
+    await session.execute(live.where(col(AccountSession.id) != but).values(ended_at=now) if but else live.values(ended_at=now))
+
+
+def _profile(spec: AccountSpec) -> dict[str, Any]:
+    return {"title": spec.title, "first_name": spec.first_name, "last_name": spec.last_name, "language": spec.language}
+
+
+async def _set_roles(session: AsyncSession, clock: Clock, account: str, spec: AccountSpec) -> None:
+    if spec.agent_of is not None:
+        await _join(session, clock, account, spec.agent_of)
+        if await session.get(AgentRole, (account, spec.agent_of)) is None:
+            session.add(AgentRole(account_id=account, structure_id=spec.agent_of))
+    elif spec.structure is not None:
+        await _join(session, clock, account, spec.structure)
+        role = await session.get(AgentRole, (account, spec.structure))
+        if role is not None:
+            await session.delete(role)
+
+
+async def _join(session: AsyncSession, clock: Clock, account: str, structure: str) -> None:
+    """The account belongs to the structure from now on, which is told the first time."""
+    if await session.get(Structure, structure) is None:
+        raise Refused("UNKNOWN_STRUCTURE", structure=structure)
+    if await session.get(Membership, (account, structure)) is None:
+        session.add(Membership(account_id=account, structure_id=structure))
+        await session.flush()
+        record(session, AccountOpened(structure=structure, occurred_at=clock.now(), account=account))
+
+
+# ------------------------------------------------------------------------------------------------------------ families
+async def put_family(session: AsyncSession, clock: Clock, spec: FamilySpec) -> None:
+    """The accounts are there already. Children that are no longer named leave the family; their past remains."""
+    accounts = await _accounts_of(session, spec)
+    family = await session.get(Family, spec.id, with_for_update=True)
+    is_new = family is None
+    if family is None:
+        family = Family(id=spec.id, structure_id=spec.structure, number=spec.number, version=0)
+        session.add(family)
+        await session.flush()
+    elif family.structure_id != spec.structure:
+        raise Refused("FAMILY_OF_ANOTHER_STRUCTURE", family=spec.id)
+    for account in accounts:
+        await _join(session, clock, account, spec.structure)
+    changed = [
+        is_new,
+        _differs(family, {"number": spec.number}),
+        await _set_adults(session, family, accounts),
+        await _set_children(session, family, spec.children),
+    ]
+    if any(changed):
+        family.version += 1
+        session.add(family)
+        await session.flush()
+        await _tell_family(session, clock, family)
+
+
+async def _accounts_of(session: AsyncSession, spec: FamilySpec) -> list[str]:
+    if await session.get(Structure, spec.structure) is None:
+        raise Refused("UNKNOWN_STRUCTURE", structure=spec.structure)
+    ids = await queries.account_ids(session, [plain_login(login) for login in spec.accounts])
+    for login in spec.accounts:
+        if plain_login(login) not in ids:
+            raise Refused("UNKNOWN_ACCOUNT", login=login)
+    return [ids[plain_login(login)] for login in spec.accounts]
+
+
+async def _set_adults(session: AsyncSession, family: Family, accounts: Sequence[str]) -> bool:
+    rows = {row.account_id: row for row in await queries.adult_rows(session, family.id)}
+    if [account for account, _ in sorted(rows.items(), key=lambda item: item[1].position)] == list(accounts):
+        return False
+    for gone in rows.keys() - set(accounts):
+        await session.delete(rows[gone])
+    for position, account in enumerate(accounts):
+        row = rows.get(account) or FamilyAdult(family_id=family.id, account_id=account, position=position)
+        row.position = position
+        session.add(row)
+    return True
+
+
+async def _set_children(session: AsyncSession, family: Family, specs: Iterable[ChildSpec]) -> bool:
+    specs = eldest_first(specs)
+    rows = await queries.child_rows(session, family.id, [spec.id for spec in specs])
+    changed = False
+    for position, spec in enumerate(specs):
+        values: dict[str, Any] = {"first_name": spec.first_name, "last_name": spec.last_name, "birth_date": spec.birth_date}
+        row = rows.pop(spec.id, None)
+        if row is None:
+            session.add(Child(id=spec.id, family_id=family.id, position=position, **values))
+            changed = True
+            continue
+        if row.family_id != family.id:
+            raise Refused("CHILD_OF_ANOTHER_FAMILY", child=spec.id)
+        if _differs(row, {**values, "position": position, "listed": True}):
+            session.add(row)
+            changed = True
+    for gone in rows.values():
+        if _differs(gone, {"listed": False}):
+            session.add(gone)
+            changed = True
+    return changed
+
+
+async def _tell_family(session: AsyncSession, clock: Clock, family: Family) -> None:
+    adults, children = await queries.adults(session, [family.id]), await queries.children(session, [family.id])
+    about = {"structure": family.structure_id, "occurred_at": clock.now(), "version": family.version, "family": family.id}
+    record(
+        session,
+        FamilyChanged(**about, adults=[account.id for account in adults[family.id]], children=[child.id for child in children[family.id]]),
+        _contacts(about, adults[family.id], children[family.id]),
+    )
+
+
+async def tell_contacts(session: AsyncSession, clock: Clock, account: str) -> None:
+    """Something that letters need of this account has changed: tell it for each of its families."""
+    await session.flush()
+    families = await queries.lock_families_of(session, account)
+    ids = [family.id for family in families]
+    adults, children = await queries.adults(session, ids), await queries.children(session, ids)
+    for family in families:
+        family.version += 1
+        session.add(family)
+        about = {"structure": family.structure_id, "occurred_at": clock.now(), "version": family.version, "family": family.id}
+        record(session, _contacts(about, adults[family.id], children[family.id]))
+
+
+def _contacts(about: dict[str, Any], adults: Iterable[Account], children: Iterable[Child]) -> ContactsChanged:
+    return ContactsChanged(
+        **about,
+        adults=[
+            Contact(
+                account=account.id,
+                title=account.title,
+                first_name=account.first_name,
+                last_name=account.last_name,
+                email=account.email,
+                language=account.language,
+            )
+            for account in adults
+        ],
+        children={child.id: name_in_letters(child.first_name, child.last_name) for child in children},
+    )

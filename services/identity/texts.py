@@ -1,0 +1,48 @@
+"""What identity says to people, in French and in English."""
+
+from services.identity.credentials import MAXIMUM_LENGTH, MINIMUM_LENGTH, Weakness
+
+#: By code of the refusal.
+TEXTS: dict[str, tuple[str, str]] = {
+    "INVALID_CREDENTIALS": ("L'identifiant ou le mot de passe n'est pas correct.", "The login or the password is not right."),
+    "INVALID_EMAIL": ("Cette adresse e-mail n'est pas valable.", "This e-mail address is not valid."),
+    "INVALID_TOKEN": (
+        "Ce lien ou cette session n'est plus valable : recommencez, s'il vous plaît.",
+        "This link or session is no longer valid: please begin again.",
+    ),
+    "PASSWORD_TOO_WEAK": ("Ce mot de passe est trop facile à deviner : {reason}.", "This password is too easy to guess: {reason}."),
+    "TOO_MANY_ATTEMPTS": ("Trop d'essais : réessayez dans {wait}.", "Too many attempts: try again in {wait}."),
+    "UNKNOWN_STRUCTURE": ("La structure {structure} n'existe pas.", "There is no structure {structure}."),
+    "UNKNOWN_ACCOUNT": ("Le compte {login} n'existe pas.", "There is no account {login}."),
+    "FAMILY_OF_ANOTHER_STRUCTURE": (
+        "La famille {family} appartient à une autre structure.",
+        "The family {family} belongs to another structure.",
+    ),
+    "CHILD_OF_ANOTHER_FAMILY": ("L'enfant {child} appartient à une autre famille.", "The child {child} belongs to another family."),
+}
+
+WEAKNESSES: dict[Weakness, tuple[str, str]] = {
+    Weakness.TOO_SHORT: (f"il en faut au moins {MINIMUM_LENGTH} caractères", f"it takes at least {MINIMUM_LENGTH} characters"),
+    Weakness.TOO_LONG: (f"au plus {MAXIMUM_LENGTH} caractères", f"at most {MAXIMUM_LENGTH} characters"),
+    Weakness.TOO_COMMON: ("il est parmi les premiers que l'on essaie", "it is among the first that people try"),
+    Weakness.CONTAINS_LOGIN: ("il contient votre identifiant", "it contains your login"),
+}
+
+
+def say(code: str, language: str, **details: object) -> str:
+    """The text of a refusal. `wait_seconds` and `why` are put into words."""
+    english = language == "en"
+    words = dict(details)
+    if isinstance(seconds := words.get("wait_seconds"), int):
+        words["wait"] = duration(seconds, english)
+    if isinstance(why := words.get("why"), Weakness):
+        words["reason"] = WEAKNESSES[why][english]
+    return TEXTS[code][english].format(**words)
+
+
+def duration(seconds: int, english: bool) -> str:
+    """Up to a minute in seconds, then in minutes, never too short."""
+    if seconds < 60:
+        return f"{seconds} second{'s' if seconds > 1 else ''}" if english else f"{seconds} seconde{'s' if seconds > 1 else ''}"
+    minutes = -(-seconds // 60)
+    return f"{minutes} minute{'s' if minutes > 1 else ''}"
