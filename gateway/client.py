@@ -1,0 +1,194 @@
+"""HTTP to the subgraphs: a small keep-alive client on httptools, because the general ones cost more than the whole rest of the gateway.
+
+A request is answered, or `SubgraphUnavailable` says why not, within its time. Nothing that may have had an effect is ever sent twice.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import httptools
+
+#: Connections to one subgraph at once; further requests wait for a free one, within their time.
+MOST_CONNECTIONS = 100
+#: Shorter than the time after which our servers close an idle connection (5 s), so that no request meets the closing one.
+IDLE_SECONDS = 4.0
+
+
+class SubgraphUnavailable(Exception):
+    """A subgraph is down, slow, or says what nobody can read. The text is for logs, not for clients."""
+
+
+class Response(NamedTuple):
+    status: int
+    body: bytes
+
+
+class Connection(asyncio.Protocol):
+    """One connection, one request at a time."""
+
+    __slots__ = ("_answer", "_chunks", "_parser", "closed", "idle_since", "reusable", "transport")
+
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.closed = False
+        self.reusable = False
+        self.idle_since = 0.0
+        self._answer: asyncio.Future[Response] | None = None
+        self._chunks: list[bytes] = []
+        self._parser: Any = None
+
+    def send(self, request: bytes) -> "asyncio.Future[Response]":
+        assert self.transport is not None
+        self._parser = httptools.HttpResponseParser(self)
+        self._chunks = []
+        self.reusable = False
+        self._answer = asyncio.get_running_loop().create_future()
+        self.transport.write(request)
+        return self._answer
+
+    def close(self) -> None:
+        self.closed = True
+        if self.transport is not None:
+            self.transport.abort()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed = True
+        self._fail(ConnectionResetError(str(exc) if exc else "the connection was closed"))
+
+    def data_received(self, data: bytes) -> None:
+        if self._answer is None:  # nobody asked
+            self.close()
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._fail(SubgraphUnavailable(f"not HTTP: {error}"))
+            self.close()
+
+    # httptools
+
+    def on_body(self, body: bytes) -> None:
+        self._chunks.append(body)
+
+    def on_message_complete(self) -> None:
+        self.reusable = self._parser.should_keep_alive()
+        answer, self._answer = self._answer, None
+        if answer is not None and not answer.done():
+            answer.set_result(Response(self._parser.get_status_code(), b"".join(self._chunks)))
+
+    def _fail(self, error: Exception) -> None:
+        answer, self._answer = self._answer, None
+        if answer is not None and not answer.done():
+            answer.set_exception(error)
+
+
+@dataclass(slots=True)
+class Subgraph:
+    """One subgraph and the connections to it."""
+
+    url: str
+    most_connections: int = MOST_CONNECTIONS
+    _idle: deque[Connection] = field(default_factory=deque)
+    _slots: asyncio.Semaphore = field(init=False)
+    _host: str = field(init=False)
+    _port: int = field(init=False)
+    _ssl: bool = field(init=False)
+    _post: bytes = field(init=False)
+    _get: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        url = urlsplit(self.url)
+        self._ssl = url.scheme == "https"
+        self._host, self._port = url.hostname or "localhost", url.port or (443 if self._ssl else 80)
+        self._slots = asyncio.Semaphore(self.most_connections)
+        path = url.path.rstrip("/")
+        head = f"POST {path}/graphql HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Type: application/json\r\nAccept: application/json\r\n"
+        self._post = head.encode()
+        self._get = f"GET {path}{{}} HTTP/1.1\r\nHost: {url.netloc}\r\nAccept: application/json\r\n\r\n"
+
+    async def post(self, body: bytes, headers: bytes, *, seconds: float, again: bool) -> bytes:
+        """The answer to a GraphQL request. `headers`: complete lines. `again`: once more, if the connection is lost on the way."""
+        request = b"%b%bContent-Length: %d\r\n\r\n%b" % (self._post, headers, len(body), body)
+        response = await self._within(request, seconds, again)
+        if response.status >= 500:
+            raise SubgraphUnavailable(f"HTTP {response.status}")
+        return response.body
+
+    async def get(self, path: str, *, seconds: float) -> Response:
+        return await self._within(self._get.format(path).encode(), seconds, again=True)
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
+    async def _within(self, request: bytes, seconds: float, again: bool) -> Response:
+        try:
+            async with asyncio.timeout(seconds), self._slots:
+                try:
+                    return await self._exchange(request)
+                except OSError:
+                    if not again:
+                        raise
+                return await self._exchange(request)
+        except TimeoutError as error:
+            raise SubgraphUnavailable(f"no answer in {seconds:g} s") from error
+        except OSError as error:
+            raise SubgraphUnavailable(str(error) or type(error).__name__) from error
+
+    async def _exchange(self, request: bytes) -> Response:
+        connection = self._rested() or await self._connect()
+        try:
+            response = await connection.send(request)
+        except BaseException:
+            # Also when nobody waits any more: its answer must not become the next request's.
+            connection.close()
+            raise
+        if connection.reusable and not connection.closed:
+            connection.idle_since = asyncio.get_running_loop().time()
+            self._idle.append(connection)
+        else:
+            connection.close()
+        return response
+
+    def _rested(self) -> Connection | None:
+        """The connection used last, if it is still good."""
+        oldest = asyncio.get_running_loop().time() - IDLE_SECONDS
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.closed and connection.idle_since > oldest:
+                return connection
+            connection.close()
+        return None
+
+    async def _connect(self) -> Connection:
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(Connection, self._host, self._port, ssl=self._ssl or None)
+        return connection
+
+
+@dataclass(slots=True)
+class Subgraphs:
+    """All of them, by the service's name."""
+
+    by_name: Mapping[str, Subgraph]
+
+    @classmethod
+    def at(cls, urls: Mapping[str, str]) -> "Subgraphs":
+        return cls({name: Subgraph(url) for name, url in urls.items()})
+
+    async def __call__(self, service: str, body: bytes, headers: bytes, *, seconds: float, again: bool) -> bytes:
+        return await self.by_name[service].post(body, headers, seconds=seconds, again=again)
+
+    def close(self) -> None:
+        for subgraph in self.by_name.values():
+            subgraph.close()

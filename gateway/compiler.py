@@ -1,0 +1,187 @@
+"""Makes a draft final: the text of every request, which answers may pass as bytes, and the projection."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+import msgspec
+from graphql import DocumentNode, FragmentDefinitionNode, OperationDefinitionNode, SelectionSetNode, print_ast
+
+from gateway.drafts import Block, Draft, Entry, Placed, Segment, Step
+from gateway.plan import Entity, Fetch, Plan
+from gateway.projection import Projector
+from gateway.selection import INTROSPECTION
+from gateway.supergraph import Supergraph
+
+
+def compile_plan(
+    supergraph: Supergraph, draft: Draft, operation: OperationDefinitionNode, fragments: Iterable[FragmentDefinitionNode] = ()
+) -> Plan:
+    untouched = Untouched(supergraph, draft).found()
+    definitions = {each.variable.name.value: print_ast(each) for each in operation.variable_definitions or ()}
+    kind = operation.operation.value
+    return Plan(
+        fetches=tuple(_fetch(supergraph, draft, step, definitions, kind, untouched) for step in draft.steps),
+        project=Projector(supergraph, untouched).object(draft.root, draft.entries),
+        renamed=dict(draft.renamed),
+        introspection=_introspection(draft, operation, fragments),
+    )
+
+
+def _introspection(draft: Draft, operation: OperationDefinitionNode, fragments: Iterable[FragmentDefinitionNode]) -> DocumentNode | None:
+    nodes = tuple(node for entry in draft.entries if entry.selected.name in INTROSPECTION for node in entry.selected.nodes)
+    if not nodes:
+        return None
+    asked = replace(operation, selection_set=SelectionSetNode(selections=nodes))
+    return DocumentNode(definitions=(asked, *fragments))
+
+
+def _fetch(supergraph: Supergraph, draft: Draft, step: Step, definitions: Mapping[str, str], kind: str, untouched: frozenset[int]) -> Fetch:
+    writer = Writer(supergraph)
+    selection = writer.selection(step.block)
+    variables = tuple(sorted(writer.variables))
+    told = [definitions[name] for name in variables]
+    if step.entity:
+        told.insert(0, "$representations:[_Any!]!")
+        text = f"query({','.join(told)}){{_entities(representations:$representations){{...on {step.type}{{{selection}}}}}}}"
+    else:
+        text = f"{kind}{'(' + ','.join(told) + ')' if told else ''}{{{selection}}}"
+    then = tuple(later.id for later in draft.steps if step.id in later.needs)
+    placed = step.block.fields[step.type]
+    return Fetch(
+        id=step.id,
+        service=supergraph.graphs[step.graph],
+        head=b'{"query":' + msgspec.json.encode(text),
+        variables=variables,
+        answers=tuple(draft.renamed.get(key, key) for key in placed if key != "__typename"),
+        entity=_entity(step) if step.entity else None,
+        mutation=kind == "mutation" and not step.entity,
+        opaque=not then and _is_opaque(supergraph, draft, step, untouched),
+        needs=len(step.needs),
+        then=then,
+    )
+
+
+def _entity(step: Step) -> Entity:
+    parts = tuple(step.representation)
+    single = parts[0] if len(parts) == 1 and parts[0].below is None else None
+    return Entity(step.type, step.path, parts, single)
+
+
+# ------------------------------------------------------------------------------------------------ text
+
+
+@dataclass(slots=True)
+class Writer:
+    """Writes a request's selection, and notes the variables that it uses."""
+
+    supergraph: Supergraph
+    variables: set[str] = field(default_factory=set)
+
+    def selection(self, block: Block) -> str:
+        if block.type not in self.supergraph.possible:
+            return self._fields(block.fields.get(block.type, {})) or "__typename"
+        by_text: dict[str, list[str]] = {}
+        for type_name, fields in block.fields.items():
+            text = self._fields({key: placed for key, placed in fields.items() if key != "__typename"})
+            if text and type_name in block.objects:
+                by_text.setdefault(text, []).append(type_name)
+        return " ".join(["__typename", *(part for text, types in by_text.items() for part in self._conditioned(block, text, types))])
+
+    def _conditioned(self, block: Block, text: str, types: list[str]) -> list[str]:
+        """Fragments that ask this of these types: one on their interface where it says the same."""
+        interface = self._interface(block, types) if len(types) > 1 else None
+        if interface is None:
+            return [f"...on {type_name}{{{text}}}" for type_name in types]
+        return [text] if interface == block.type else [f"...on {interface}{{{text}}}"]
+
+    def _interface(self, block: Block, types: list[str]) -> str | None:
+        leaves = [placed for key, placed in block.fields[types[0]].items() if key != "__typename"]
+        if any(placed.block or placed.arguments for placed in leaves):
+            return None
+        for name, possible in self.supergraph.possible_in.items():
+            known = self.supergraph.types[name].fields
+            if possible.get(block.graph, frozenset()) & block.objects == set(types) and all(
+                placed.name in known and block.graph in known[placed.name].joins for placed in leaves
+            ):
+                return name
+        return None
+
+    def _fields(self, fields: Mapping[str, Placed]) -> str:
+        return " ".join(self._field(key, placed) for key, placed in fields.items())
+
+    def _field(self, key: str, placed: Placed) -> str:
+        self.variables |= placed.variables
+        text = placed.name if key == placed.name else f"{key}:{placed.name}"
+        if placed.arguments:
+            text += f"({placed.arguments})"
+        return text if placed.block is None else f"{text}{{{self.selection(placed.block)}}}"
+
+
+# ------------------------------------------------------------------------------------------------ bytes
+
+
+@dataclass(slots=True)
+class Untouched:
+    """Finds the objects that one request answers exactly as the client wants them: same fields, order and names, nothing added.
+
+    The subgraph has completed such an object, nulls and all, so its bytes may go to the client unread.
+    """
+
+    supergraph: Supergraph
+    draft: Draft
+    _joined: dict[tuple[tuple[Segment, ...], str], list[Block]] = field(default_factory=dict)
+    _found: set[int] = field(default_factory=set)
+
+    def found(self) -> frozenset[int]:
+        """The ids of their lists of entries."""
+        for step in self.draft.steps:
+            if step.entity:
+                self._joined.setdefault((step.path, step.type), []).append(step.block)
+        self._mark(self.draft.root, self.draft.entries, [step.block for step in self.draft.steps if not step.entity], ())
+        return frozenset(self._found)
+
+    def _mark(self, type_name: str, entries: list[Entry], blocks: list[Block], path: tuple[Segment, ...]) -> None:
+        for entry in entries:
+            if entry.shape is None or entry.key is None:
+                continue
+            placed = [block.fields[type_name].get(entry.key) for block in blocks if type_name in block.fields]
+            answering = [each.block for each in placed if each is not None and each.block is not None]
+            for below, below_entries in entry.shape.fields.items():
+                below_path = (*path, Segment(entry.key, below if entry.shape.abstract else None))
+                everybody = answering + self._joined.get((below_path, below), [])
+                self._mark(below, below_entries, everybody, below_path)
+                if len(everybody) == 1 and not entry.shape.abstract and self._is_same(below, below_entries, everybody[0]):
+                    self._found.add(id(below_entries))
+
+    def _is_same(self, type_name: str, entries: list[Entry], block: Block) -> bool:
+        placed = block.fields.get(type_name, {})
+        if block.type in self.supergraph.possible or len(placed) != len(entries):
+            return False
+        return all(
+            entry.key == entry.selected.key == key and entry.selected.name == each.name and passes(self.supergraph, entry, self._found)
+            for entry, (key, each) in zip(entries, placed.items(), strict=True)
+        )
+
+
+def passes(supergraph: Supergraph, entry: Entry, untouched: set[int] | frozenset[int]) -> bool:
+    """May the field's value go out as it came?"""
+    if entry.shape is None:
+        return entry.selected.named not in supergraph.narrowed_enums
+    return not entry.shape.abstract and all(id(entries) in untouched for entries in entry.shape.fields.values())
+
+
+def _is_opaque(supergraph: Supergraph, draft: Draft, step: Step, untouched: frozenset[int]) -> bool:
+    entries = _entries_at(draft, step)
+    by_key = {entry.key: entry for entry in entries}
+    return all(key in by_key and passes(supergraph, by_key[key], untouched) for key in step.block.fields[step.type])
+
+
+def _entries_at(draft: Draft, step: Step) -> list[Entry]:
+    """What the client wants of the objects that a step is about; nothing, if they are there for the gateway's own use."""
+    entries = draft.entries
+    for segment in step.path:
+        below = next((entry.shape for entry in entries if entry.key == segment.key and entry.shape), None)
+        if below is None:
+            return []
+        entries = below.fields.get(segment.type, []) if segment.type else next(iter(below.fields.values()), [])
+    return entries

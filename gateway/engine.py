@@ -1,0 +1,230 @@
+"""Carries a plan out: asks the subgraphs, as many at once as the plan allows, merges their answers and cuts the client's out of them.
+
+A subgraph that is down or slow costs the fields it would have brought, never the rest: they are null, or what holds them is, and an
+error says which service and which path. No subgraph is waited for longer than its time.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Protocol
+
+import msgspec
+from graphql import GraphQLSchema, execute_sync
+
+from gateway.client import SubgraphUnavailable
+from gateway.merging import Batch, Object, Path, describe, find, merge, positions, spread
+from gateway.plan import Fetch, Plan, introspected
+
+QUERY_SECONDS = 5.0
+#: submitBookings may itself wait 5 s for the allocator.
+MUTATION_SECONDS = 15.0
+#: Errors that one request to a subgraph may add; a month of days that failed alike is told once, not 31 times.
+MOST_ERRORS = 10
+
+Error = dict[str, Any]
+
+
+class Fetcher(Protocol):
+    async def __call__(self, service: str, body: bytes, headers: bytes, *, seconds: float, again: bool) -> bytes:
+        """Raises SubgraphUnavailable."""
+
+
+class Watcher(Protocol):
+    """Told of every request to a subgraph that went wrong."""
+
+    def __call__(self, service: str, reason: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    data: Object | None
+    errors: list[Error]
+
+
+class _Entities(msgspec.Struct):
+    _entities: list[dict[str, msgspec.Raw] | None] | None = None
+
+
+class _OpaqueEntities(msgspec.Struct):
+    data: _Entities | None = None
+    errors: Any = None
+
+
+class _OpaqueRoot(msgspec.Struct):
+    data: dict[str, msgspec.Raw] | None = None
+    errors: Any = None
+
+
+_decode = msgspec.json.Decoder().decode
+_decode_entities = msgspec.json.Decoder(_OpaqueEntities).decode
+_decode_root = msgspec.json.Decoder(_OpaqueRoot).decode
+NULL = msgspec.Raw(b"null")
+
+
+def _ignore(service: str, reason: str) -> None:
+    """Nobody watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    api: GraphQLSchema
+    fetcher: Fetcher
+    watcher: Watcher = _ignore
+    query_seconds: float = QUERY_SECONDS
+    mutation_seconds: float = MUTATION_SECONDS
+
+    async def run(self, plan: Plan, variables: Mapping[str, Any], headers: bytes = b"") -> Answer:
+        """`variables`: as the client sent them, known to be right. `headers`: complete lines, for the subgraphs."""
+        execution = Execution(self, plan, variables, headers, [fetch.needs for fetch in plan.fetches])
+        await execution.start()
+        if plan.introspection is not None:
+            execution.introspect()
+        complaints: list[str] = []
+        data = plan.project(execution.data, complaints)
+        if complaints and not execution.errors:
+            message = f"Cannot return null for non-nullable field {complaints[0]}."
+            execution.errors.append({"message": message, "extensions": {"code": "INCOMPLETE_ANSWER"}})
+        return Answer(data, execution.errors)
+
+
+@dataclass(slots=True)
+class Execution:
+    """One plan being carried out."""
+
+    engine: Engine
+    plan: Plan
+    variables: Mapping[str, Any]
+    headers: bytes
+    waiting: list[int]  #: per fetch: how many others must be in before it
+    data: Object = field(default_factory=dict)
+    errors: list[Error] = field(default_factory=list)
+
+    async def start(self) -> None:
+        await self._together([fetch for fetch in self.plan.fetches if not fetch.needs])
+
+    async def _together(self, fetches: list[Fetch]) -> None:
+        if len(fetches) == 1:
+            await self._one(fetches[0])
+        elif fetches:
+            await asyncio.gather(*(self._one(fetch) for fetch in fetches))
+
+    async def _one(self, fetch: Fetch) -> None:
+        """A fetch, and then whatever waited for it alone."""
+        await self._fetch(fetch)
+        ready = []
+        for later in fetch.then:
+            self.waiting[later] -= 1
+            if self.waiting[later] == 0:
+                ready.append(self.plan.fetches[later])
+        await self._together(ready)
+
+    async def _fetch(self, fetch: Fetch) -> None:
+        batch = describe(fetch.entity, find(self.data, fetch.entity.path)) if fetch.entity else None
+        if batch is not None and not batch.representations:
+            return
+        seconds = self.engine.mutation_seconds if fetch.mutation else self.engine.query_seconds
+        try:
+            raw = await self.engine.fetcher(
+                fetch.service, self._body(fetch, batch), self.headers, seconds=seconds, again=not fetch.mutation
+            )
+            self._take(fetch, batch, raw)
+        except (SubgraphUnavailable, msgspec.DecodeError) as trouble:
+            self.engine.watcher(fetch.service, str(trouble))
+            self._unavailable(fetch)
+
+    def _body(self, fetch: Fetch, batch: Batch | None) -> bytes:
+        variables = {name: self.variables[name] for name in fetch.variables if name in self.variables}
+        if batch is not None:
+            variables["representations"] = batch.representations
+        if not variables:
+            return fetch.head + b"}"
+        return b'%b,"variables":%b}' % (fetch.head, msgspec.json.encode(variables))
+
+    # ------------------------------------------------------------------------------------------- what came back
+
+    def _take(self, fetch: Fetch, batch: Batch | None, raw: bytes) -> None:
+        if fetch.opaque and self._pass_on(batch, raw):
+            return
+        response = _decode(raw)
+        if not isinstance(response, dict) or not ("data" in response or "errors" in response):
+            raise SubgraphUnavailable("the answer is no GraphQL response")
+        if response.get("errors"):
+            self._note(fetch, batch, response["errors"])
+        data = response.get("data")
+        if data is None:
+            return
+        if batch is None:
+            merge(self.data, data)
+        else:
+            spread(batch, data.get("_entities") or ())
+
+    def _pass_on(self, batch: Batch | None, raw: bytes) -> bool:
+        """Merges the answer unread, where there is nothing to read in it."""
+        if batch is None:
+            root = _decode_root(raw)
+            if root.errors is not None or root.data is None:
+                return False
+            _take_unread(self.data, root.data)
+            return True
+        response = _decode_entities(raw)
+        if response.errors is not None or response.data is None or response.data._entities is None:
+            return False
+        entities = response.data._entities
+        for each, slot in zip(batch.objects, batch.slots, strict=True):
+            entity = entities[slot] if 0 <= slot < len(entities) else None
+            if entity is not None:
+                _take_unread(each, entity)
+        return True
+
+    # ------------------------------------------------------------------------------------------- what went wrong
+
+    def _unavailable(self, fetch: Fetch) -> None:
+        found = positions(self.data, fetch.entity.path, self.plan.renamed) if fetch.entity else iter([()])
+        paths = ((*at, name) for at in found for name in fetch.answers)
+        extensions = {"code": "SUBGRAPH_UNAVAILABLE", "serviceName": fetch.service}
+        message = f"The service {fetch.service} cannot answer at the moment."
+        for path in islice(paths, MOST_ERRORS):
+            self.errors.append({"message": message, "path": path, "extensions": extensions})
+
+    def _note(self, fetch: Fetch, batch: Batch | None, errors: Iterable[Any]) -> None:
+        """The subgraph's own errors, at the paths that the client knows."""
+        told = 0
+        for error in errors:
+            extensions = _extensions(fetch.service, error.get("extensions"))
+            for path in self._client_paths(fetch, batch, error.get("path")):
+                told += 1
+                if told > MOST_ERRORS:
+                    return
+                located = {} if path is None else {"path": path}
+                self.errors.append({"message": str(error.get("message", "")), **located, "extensions": extensions})
+
+    def _client_paths(self, fetch: Fetch, batch: Batch | None, path: list[str | int] | None) -> Iterable[Path | None]:
+        renamed = self.plan.renamed
+        if batch is None or fetch.entity is None:
+            return (None if path is None else tuple(renamed.get(str(step), step) for step in path),)
+        if path is None or len(path) < 2:
+            return islice(positions(self.data, fetch.entity.path, renamed), 1)
+        below = tuple(renamed.get(str(step), step) for step in path[2:])
+        places = zip(positions(self.data, fetch.entity.path, renamed), batch.slots, strict=True)
+        return ((*at, *below) for at, slot in places if slot == path[1])
+
+    def introspect(self) -> None:
+        """What the gateway answers itself."""
+        assert self.plan.introspection is not None
+        result = execute_sync(self.engine.api, self.plan.introspection, variable_values=dict(self.variables))
+        for key, value in (result.data or {}).items():
+            self.data[introspected(key)] = value
+        self.errors.extend(dict(error.formatted) for error in result.errors or ())
+
+
+def _take_unread(into: Object, more: Mapping[str, msgspec.Raw]) -> None:
+    for key, value in more.items():
+        into[key] = None if value == NULL else value
+
+
+def _extensions(service: str, told: Any) -> dict[str, Any]:
+    """Code and details as the service gives them; never how it came about."""
+    kept = {key: value for key, value in told.items() if key not in ("stacktrace", "exception", "debug")} if isinstance(told, dict) else {}
+    return {"code": "SUBGRAPH_ERROR", **kept, "serviceName": service}

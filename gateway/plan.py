@@ -1,0 +1,49 @@
+"""A finished plan: what to send where, in which order, and how the answer is cut out of what came back. Never changes once made."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import DocumentNode
+
+from gateway.drafts import Part, Segment
+
+#: merged data, complaints -> the answer's `data`. A complaint names a field (`Child.firstName`) that was null and must not be.
+Project = Callable[[dict[str, Any], list[str]], dict[str, Any] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """Which objects of the merged data are asked about, and what `_entities` is told of each."""
+
+    type: str
+    path: tuple[Segment, ...]
+    parts: tuple[Part, ...]
+    only_key: Part | None  #: the single scalar key that most entities have: a faster way
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    id: int
+    service: str
+    head: bytes  #: the request's body up to its variables
+    variables: tuple[str, ...]
+    answers: tuple[str, ...]  #: what the client calls the fields it brings
+    entity: Entity | None
+    mutation: bool
+    opaque: bool  #: every field of it goes to the client as the bytes that came
+    needs: int  #: how many fetches must be in before
+    then: tuple[int, ...]  #: the fetches that wait for it
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    fetches: tuple[Fetch, ...]
+    project: Project
+    renamed: Mapping[str, str]  #: key invented by the planner -> what the client calls it
+    introspection: DocumentNode | None  #: what the gateway answers itself
+
+
+def introspected(key: str) -> str:
+    """Where the merged data keeps what the gateway itself answers. No client can name a field so."""
+    return f"introspection {key}"

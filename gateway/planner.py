@@ -1,0 +1,330 @@
+"""Turns an operation into requests to subgraphs, greedily: what the subgraph at hand answers is asked of it, the rest of the best other.
+
+An object's fields go to the request that finds it where they can; what is left is grouped by the subgraph that answers most of it,
+reached by keys (and what @requires names). What even that cannot answer, because it lies below a type without a key, is handed up:
+the field above is asked of another subgraph as well, and the two answers are merged.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import count
+
+from graphql import OperationDefinitionNode
+
+from gateway.drafts import Block, Draft, Entry, Part, Parts, Place, Placed, Segment, Shape, Source, Step
+from gateway.reach import Hop, Reach, size
+from gateway.selection import INTROSPECTION, Selected, Speller, Tree
+
+Fields = Mapping[str, Selected]
+#: A subgraph, and the @requires text that its request carries fields for.
+Wanted = tuple[str, str | None]
+#: Where a field went: its key in the answer, the shape below it, and what is left to ask of another subgraph.
+Put = tuple[str, Shape | None, Selected | None]
+
+
+class Unplannable(Exception):
+    """No subgraph can be asked for something that the schema promises: the supergraph is wrong, or the planner is."""
+
+
+@dataclass(slots=True)
+class Left:
+    """A field still to be asked of somebody, and the entry that waits for it."""
+
+    selected: Selected
+    entry: Entry
+
+
+@dataclass(slots=True)
+class Planner:
+    """Plans one operation; make a new one for the next."""
+
+    reach: Reach
+    steps: list[Step] = field(default_factory=list)
+    renamed: dict[str, str] = field(default_factory=dict)
+    _used: list[set[int]] = field(default_factory=list)  #: per @requires being planned: the steps that serve it
+    _numbers: "count[int]" = field(default_factory=count)
+
+    def plan(self, operation: OperationDefinitionNode, speller: Speller) -> Draft:
+        """Raises Unplannable, and what `Speller.operation` raises."""
+        root = self.reach.supergraph.roots[operation.operation.value]
+        fields = speller.operation(operation)
+        place = Place((), root, None)
+        if operation.operation.value == "mutation":
+            entries = self._serially(place, fields)
+        else:
+            entries, left = self._object(place, fields)
+            if left:
+                raise Unplannable(f"{root}: {', '.join(left)}")
+        return Draft(root, entries, self.steps, self.renamed)
+
+    def _serially(self, place: Place, fields: Fields) -> list[Entry]:
+        """Mutations, in the client's order: neighbours of one subgraph in one request, each request after all before it is joined."""
+        entries: list[Entry] = []
+        source: Source | None = None
+        for selected in fields.values():
+            entry = Entry(selected)
+            entries.append(entry)
+            if selected.name == "__typename" or selected.name in INTROSPECTION:
+                continue
+            graph = self._best_graph(place, {selected.key: selected}, self._may_answer(place))
+            if graph is None:
+                raise Unplannable(f"{place.type}.{selected.name}")
+            if source is None or source.step.graph != graph:
+                source = self._root_source(place, graph)
+                source.step.needs |= {step.id for step in self.steps[:-1]}
+            entry.key, entry.shape, left = self._put(place, source, selected)
+            if left:
+                raise Unplannable(f"{place.type}.{selected.name}")
+        return entries
+
+    # ------------------------------------------------------------------------------------------- one object
+
+    def _object(self, place: Place, fields: Fields, *, internal: bool = False) -> tuple[list[Entry], dict[str, Selected]]:
+        """Asks for all fields of the objects at a place. -> the entries, and what nobody could be asked for."""
+        entries: list[Entry] = []
+        waiting: dict[str, Left] = {}
+        tried: set[tuple[str, str]] = set()
+        for selected in fields.values():
+            entry = Entry(selected)
+            entries.append(entry)
+            if selected.name in INTROSPECTION or (place.home is None and selected.name == "__typename"):
+                continue
+            rest = selected if place.home is None else self._at_home(place, place.home, entry, internal=internal)
+            if rest is not None:
+                waiting[selected.key] = Left(rest, entry)
+            if place.home is not None and not self.reach.requires(place.type, selected.name, place.home.block.graph):
+                tried.add((place.home.block.graph, selected.key))
+        self._elsewhere(place, waiting, tried)
+        return entries, {key: left.selected for key, left in waiting.items()}
+
+    def _at_home(self, place: Place, home: Source, entry: Entry, *, internal: bool) -> Selected | None:
+        """Ask the request that finds the object, if its subgraph can. -> what it cannot answer."""
+        selected, graph = entry.selected, home.block.graph
+        if not self.reach.answers(place.type, selected.name, graph, home.provided, internal=internal):
+            return selected
+        if self.reach.requires(place.type, selected.name, graph):
+            return selected
+        entry.key, entry.shape, rest = self._put(place, home, selected, internal=internal)
+        return rest
+
+    def _elsewhere(self, place: Place, waiting: dict[str, Left], tried: set[tuple[str, str]]) -> None:
+        """Ask other subgraphs for what waits, the one that answers most first. What stays in `waiting` nobody could answer."""
+        while waiting:
+            fields = {key: left.selected for key, left in waiting.items()}
+            untried = self._may_answer(place, tried)
+            graph = self._best_graph(place, fields, untried)
+            if graph is None:
+                return
+            chosen = [key for key, selected in fields.items() if untried(graph, selected)]
+            # A field with @requires first: one without can then ride in the same request.
+            chosen.sort(key=lambda key: not self.reach.requires(place.type, fields[key].name, graph))
+            for key in chosen:
+                tried.add((graph, key))
+                rest = self._ask(place, graph, waiting[key])
+                if rest is None:
+                    del waiting[key]
+                else:
+                    waiting[key].selected = rest
+
+    def _ask(self, place: Place, graph: str, left: Left) -> Selected | None:
+        """-> what is still to be asked of somebody else."""
+        requires = self.reach.requires(place.type, left.selected.name, graph)
+        try:
+            source = self._source(place, graph, requires)
+        except Unplannable:
+            return left.selected
+        key, shape, rest = self._put(place, source, left.selected)
+        entry = left.entry
+        if entry.key is None:
+            entry.key, entry.shape = key, shape
+        elif entry.shape is not None and shape is not None:
+            if entry.key != key:
+                raise Unplannable(f"{place.type}.{left.selected.name} has two names")
+            entry.shape.merge(shape)
+        return rest
+
+    def _may_answer(self, place: Place, tried: set[tuple[str, str]] | None = None) -> Callable[[str, Selected], bool]:
+        return lambda graph, selected: (
+            (not tried or (graph, selected.key) not in tried) and self.reach.answers(place.type, selected.name, graph)
+        )
+
+    def _best_graph(self, place: Place, fields: Fields, may_answer: Callable[[str, Selected], bool]) -> str | None:
+        """The subgraph that answers most of these fields; then the nearest; then the one that leaves least to ask elsewhere."""
+        best: tuple[tuple[int, int, int], str] | None = None
+        for graph in sorted({graph for each in fields.values() for graph in self._graphs_of(place, each)}):
+            can = {key: selected for key, selected in fields.items() if may_answer(graph, selected)}
+            hops = self._distance(place, graph) if can else None
+            if hops is None:
+                continue
+            missing = self.reach.missing(place.type, can, graph)
+            score = (size(can) - missing, -hops, -missing)
+            if best is None or score > best[0]:
+                best = score, graph
+        return best[1] if best else None
+
+    def _graphs_of(self, place: Place, selected: Selected) -> list[str]:
+        known = self.reach.supergraph.types[place.type].fields.get(selected.name)
+        return [graph for graph, join in known.joins.items() if not join.external and not join.overridden] if known else []
+
+    def _distance(self, place: Place, graph: str) -> int | None:
+        if place.home is None:
+            return 0
+        route = self._route(place, place.home, graph)
+        if route is None:
+            return 0 if any(known == graph for known, _ in place.others) else None
+        return len(route)
+
+    def _route(self, place: Place, home: Source, graph: str) -> tuple[Hop, ...] | None:
+        return self.reach.route(place.type, home.block.graph, graph, home.provided)
+
+    # ------------------------------------------------------------------------------------------- further requests
+
+    def _source(self, place: Place, graph: str, requires: str | None = None, asking: tuple[Wanted, ...] = ()) -> Source:
+        """The request of a subgraph for more about the objects at a place; made if there is none yet."""
+        wanted = (graph, requires)
+        if wanted in place.others:
+            return place.others[wanted]
+        if place.home is None:
+            return self._root_source(place, graph)
+        if requires is None:
+            for (known, _), source in place.others.items():
+                if known == graph and source.step.needs <= {place.home.step.id}:
+                    return source
+        if wanted in asking:
+            raise Unplannable(f"{place.type} goes round in circles at {graph}")
+        return self._entity_source(place, place.home, wanted, (*asking, wanted))
+
+    def _root_source(self, place: Place, graph: str) -> Source:
+        step = self._step(place, graph)
+        source = Source(step, step.block, None)
+        place.others[graph, None] = source
+        return source
+
+    def _entity_source(self, place: Place, home: Source, wanted: Wanted, asking: tuple[Wanted, ...]) -> Source:
+        graph, requires = wanted
+        route = self._route(place, home, graph)
+        if route is None:
+            raise Unplannable(f"no key leads from {home.block.graph} to {graph} for {place.type}")
+        holders = [home, *(self._source(place, hop.graph, None, asking) for hop in route[:-1])]
+        representation, needs = self._key_parts(place, holders, route[-1].key)
+        if requires:
+            parts, serving = self._required_parts(place, requires)
+            representation += [part for part in parts if part.name not in {known.name for known in representation}]
+            needs |= serving
+        step = self._step(place, graph)
+        step.entity, step.path, step.representation, step.needs = True, place.path, representation, needs
+        source = Source(step, step.block, None)
+        place.others[wanted] = source
+        return source
+
+    def _step(self, place: Place, graph: str) -> Step:
+        block = Block(graph, place.type, frozenset((place.type,)), {place.type: {}})
+        self.steps.append(Step(len(self.steps), graph, block, place.type))
+        return self.steps[-1]
+
+    def _key_parts(self, place: Place, holders: list[Source], key: str) -> tuple[list[Part], set[int]]:
+        parts: list[Part] = []
+        needs = {holders[0].step.id}
+        for selected in self.reach.field_set(place.type, key).values():
+            one = {selected.key: selected}
+            holder = next(
+                (each for each in holders if self.reach.fully_answers(place.type, one, each.block.graph, each.provided, internal=True)),
+                None,
+            )
+            if holder is None:
+                raise Unplannable(f"{place.type}.{selected.name} is part of a key, and nobody answers it")
+            name, shape, _ = self._put(place, holder, selected, internal=True)
+            parts.append(Part(selected.name, name, _parts(shape)))
+            needs.add(holder.step.id)
+        return parts, needs
+
+    def _required_parts(self, place: Place, requires: str) -> tuple[list[Part], set[int]]:
+        """Has the @requires fields asked for. -> them as parts of a representation, and the steps that answer them."""
+        self._used.append(set())
+        entries, left = self._object(place, self.reach.field_set(place.type, requires), internal=True)
+        needs = self._used.pop()
+        if left:
+            raise Unplannable(f"{place.type}: @requires({requires}) needs {', '.join(left)}")
+        return [Part(entry.selected.name, entry.key, _parts(entry.shape)) for entry in entries if entry.key], needs
+
+    # ------------------------------------------------------------------------------------------- one field
+
+    def _put(self, place: Place, source: Source, selected: Selected, *, internal: bool = False) -> Put:
+        """Puts a field into a request."""
+        for used in self._used:
+            used.add(source.step.id)
+        key = self._key(place, source.block, selected)
+        fields = source.block.of(place.type)
+        if selected.children is None:
+            fields.setdefault(key, Placed(selected.name, selected.arguments, selected.variables, None))
+            return key, None, None
+        if key not in fields:
+            objects = self.reach.objects_below(place.type, selected.name, source.block.graph)
+            block = Block(source.block.graph, selected.named, objects)
+            fields[key] = Placed(selected.name, selected.arguments, selected.variables, block)
+        below = fields[key].block
+        assert below is not None, "the same field has children or it has not"
+        shape, left = self._children(place, source, key, selected, below, internal=internal)
+        return key, shape, replace(selected, children=left) if left else None
+
+    def _children(self, place: Place, source: Source, key: str, selected: Selected, block: Block, *, internal: bool) -> tuple[Shape, Tree]:
+        provided = self.reach.provided(place.type, selected.name, source.block.graph, source.provided)
+        shape = Shape(selected.named in self.reach.supergraph.possible, {})
+        left: Tree = {}
+        for type_name, fields in (selected.children or {}).items():
+            block.of(type_name)
+            found = Source(source.step, block, provided.get(type_name))
+            below = self._place_below(place, key, type_name, found, abstract=shape.abstract)
+            if type_name not in block.objects and below.home is not None and below.home.block is block:
+                shape.fields[type_name] = []  # this subgraph never answers such an object here
+                continue
+            shape.fields[type_name], rest = self._object(below, fields, internal=internal)
+            if rest:
+                left[type_name] = rest
+        return shape, left
+
+    def _place_below(self, place: Place, key: str, type_name: str, found: Source, *, abstract: bool) -> Place:
+        path = (*place.path, Segment(key, type_name if abstract else None))
+        places = place.below.setdefault(key, {})
+        known = places.get(type_name)
+        if known is None:
+            known = places[type_name] = Place(path, type_name, found)
+        elif known.home is not None and known.home.block is not found.block and type_name in found.block.objects:
+            # The same objects, found by a second request as well.
+            return replace(known, home=found)
+        return known
+
+    def _key(self, place: Place, block: Block, selected: Selected) -> str:
+        """The name of a field in the merged answer: the client's, unless something else there has it already."""
+        key, signature = selected.key, selected.signature
+        if place.names.get(key, signature) != signature or self._clashes(place.type, block, key, selected):
+            again = (known for known, behind in place.names.items() if behind == signature and known in self.renamed)
+            key = next(again, None) or self._invent(selected)
+        place.names[key] = selected.signature
+        return key
+
+    def _invent(self, selected: Selected) -> str:
+        key = f"_preau{next(self._numbers)}_{selected.name}"
+        self.renamed[key] = selected.key
+        return key
+
+    def _clashes(self, type_name: str, block: Block, key: str, selected: Selected) -> bool:
+        """Would the subgraph refuse the name, because another type of the same selection set uses it for something else?"""
+        mine = (self.reach.type_text(type_name, selected.name, block.graph), selected.name, selected.arguments)
+        for other, fields in block.fields.items():
+            placed = fields.get(key) if other != type_name else None
+            if placed and (self.reach.type_text(other, placed.name, block.graph), placed.name, placed.arguments) != mine:
+                return True
+        return False
+
+
+def _parts(shape: Shape | None) -> Parts | None:
+    if shape is None:
+        return None
+    return Parts(
+        shape.abstract,
+        {
+            type_name: [Part(entry.selected.name, entry.key, _parts(entry.shape)) for entry in entries if entry.key]
+            for type_name, entries in shape.fields.items()
+        },
+    )

@@ -1,0 +1,183 @@
+"""What a client asked for, spelled out: for each object type, the fields wanted of it, fragments and conditions resolved.
+
+@skip and @include are decided here, so that nothing later knows of conditions: a plan belongs to one set of their values.
+Two fields that would answer under one name are merged or refused here, in time linear in what is asked; the standard validation
+rule for it is quadratic and would let a small document hold the gateway for seconds.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import FragmentDefinitionNode, Node, OperationDefinitionNode, SelectionSetNode, TypeNode, parse, print_ast
+from graphql.language import ast
+
+from gateway.supergraph import Supergraph
+
+#: Fields of an operation, spelled out for every object type. A family's largest page needs a few hundred.
+MOST_FIELDS = 20_000
+INTROSPECTION = ("__schema", "__type")
+
+
+class Conflict(Exception):
+    """Two different fields would answer under one name."""
+
+
+class TooWide(Exception):
+    """Spelled out for every possible type, the operation is too large to plan."""
+
+
+@dataclass(slots=True)
+class Selected:
+    """One field of one object type."""
+
+    name: str
+    key: str  #: what the client calls it
+    arguments: str  #: canonical text: two fields with equal names and arguments are one
+    variables: frozenset[str]
+    named: str  #: its type without lists and exclamation marks
+    children: "Tree | None" = None
+    nodes: tuple[ast.FieldNode, ...] = ()  #: kept for introspection alone
+
+    @property
+    def signature(self) -> tuple[str, str]:
+        return self.name, self.arguments
+
+
+#: object type -> response key -> field
+Tree = dict[str, dict[str, Selected]]
+
+
+def condition_variables(definitions: Iterable[Node]) -> tuple[str, ...]:
+    """Names of the variables that @skip and @include look at."""
+    found: set[str] = set()
+    todo: list[Any] = list(definitions)
+    while todo:
+        node = todo.pop()
+        for directive in node.directives or ():
+            if directive.name.value in ("skip", "include"):
+                found |= set(variables_in(directive.arguments[0].value))
+        if getattr(node, "selection_set", None):
+            todo.extend(node.selection_set.selections)
+    return tuple(sorted(found))
+
+
+def variables_in(node: Any) -> Iterator[str]:
+    if isinstance(node, ast.VariableNode):
+        yield node.name.value
+    for child in (*(getattr(node, "values", None) or ()), *(each.value for each in getattr(node, "fields", None) or ())):
+        yield from variables_in(child)
+
+
+@dataclass(slots=True)
+class Speller:
+    """Spells operations and field sets out."""
+
+    supergraph: Supergraph
+    fragments: Mapping[str, FragmentDefinitionNode] = field(default_factory=dict)
+    conditions: Mapping[str, bool] = field(default_factory=dict)
+    count: int = 0
+
+    def operation(self, operation: OperationDefinitionNode) -> dict[str, Selected]:
+        """Raises Conflict, TooWide."""
+        root = self.supergraph.roots[operation.operation.value]
+        return self.tree(root, [operation.selection_set])[root]
+
+    def field_set(self, type_name: str, text: str) -> Tree:
+        definition: Any = parse("{" + text + "}", no_location=True).definitions[0]
+        return self.tree(type_name, [definition.selection_set])
+
+    def tree(self, type_name: str, sets: list[SelectionSetNode]) -> Tree:
+        tree = {each: self._object(each, sets) for each in sorted(self.supergraph.objects(type_name))}
+        if len(tree) > 1:
+            self._check_shapes(tree)
+        return tree
+
+    def _object(self, type_name: str, sets: list[SelectionSetNode]) -> dict[str, Selected]:
+        collected: dict[str, list[ast.FieldNode]] = {}
+        self._collect(type_name, sets, collected, set())
+        return {key: self._field(type_name, key, nodes) for key, nodes in collected.items()}
+
+    def _field(self, type_name: str, key: str, nodes: list[ast.FieldNode]) -> Selected:
+        self._spend()
+        first = nodes[0]
+        selected = Selected(
+            name=first.name.value,
+            key=key,
+            arguments=_arguments_text(first),
+            variables=frozenset(name for each in first.arguments or () for name in variables_in(each.value)),
+            named="String",
+            nodes=tuple(nodes),
+        )
+        for other in nodes[1:]:
+            if (other.name.value, _arguments_text(other)) != selected.signature:
+                raise Conflict(f"Fields {key!r} conflict: ask for them under different names.")
+        if not selected.name.startswith("__"):
+            selected.named = self.supergraph.types[type_name].fields[selected.name].named
+            below = [each.selection_set for each in nodes if each.selection_set]
+            selected.children = self.tree(selected.named, below) if below else None
+        return selected
+
+    def _collect(self, type_name: str, sets: Iterable[SelectionSetNode], collected: dict[str, list[ast.FieldNode]], seen: set[str]) -> None:
+        for node in (node for each in sets for node in each.selections if self._wanted(node)):
+            if isinstance(node, ast.FieldNode):
+                collected.setdefault(node.alias.value if node.alias else node.name.value, []).append(node)
+                continue
+            fragment: Any = node
+            if isinstance(node, ast.FragmentSpreadNode):
+                if node.name.value in seen:
+                    continue
+                seen.add(node.name.value)
+                fragment = self.fragments[node.name.value]
+            condition = fragment.type_condition
+            if condition is None or type_name in self.supergraph.objects(condition.name.value):
+                self._collect(type_name, (fragment.selection_set,), collected, seen)
+
+    def _spend(self) -> None:
+        self.count += 1
+        if self.count > MOST_FIELDS:
+            raise TooWide("The operation asks for too many fields of too many types.")
+
+    def _wanted(self, node: Any) -> bool:
+        for directive in node.directives or ():
+            if directive.name.value in ("skip", "include"):
+                condition = directive.arguments[0].value
+                holds = self.conditions[condition.name.value] if isinstance(condition, ast.VariableNode) else condition.value
+                if holds == (directive.name.value == "skip"):
+                    return False
+        return True
+
+    # The same name must mean the same shape whichever type the object turns out to have.
+
+    def _check_shapes(self, tree: Tree) -> None:
+        seen: dict[str, tuple[str, Selected]] = {}
+        for type_name, fields in tree.items():
+            for key, selected in fields.items():
+                first = seen.setdefault(key, (type_name, selected))
+                if first[1] is not selected:
+                    self._same_shape(*first, type_name, selected)
+
+    def _same_shape(self, one_type: str, one: Selected, other_type: str, other: Selected) -> None:
+        self._spend()
+        one_node, other_node = self._type_of(one_type, one), self._type_of(other_type, other)
+        if _shape(one_node, one.children is None) != _shape(other_node, other.children is None):
+            raise Conflict(f"Fields {one.key!r} of {one_type} and {other_type} conflict: ask for them under different names.")
+        if one.children is not None and other.children is not None and one.children is not other.children:
+            for left_type, left in one.children.items():
+                for right_type, right in other.children.items():
+                    for key in left.keys() & right.keys():
+                        self._same_shape(left_type, left[key], right_type, right[key])
+
+    def _type_of(self, type_name: str, selected: Selected) -> TypeNode | None:
+        fields = self.supergraph.types[type_name].fields
+        return fields[selected.name].type if selected.name in fields else None
+
+
+def _shape(node: TypeNode | None, leaf: bool) -> str:
+    """The type's text, for what is not a leaf without its name."""
+    text = print_ast(node) if node else "String!"
+    return text if leaf else "".join(character for character in text if character in "[]!")
+
+
+def _arguments_text(node: ast.FieldNode) -> str:
+    return ",".join(sorted(f"{argument.name.value}:{print_ast(argument.value)}" for argument in node.arguments or ()))
