@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -171,4 +172,5 @@ class Bus:
         try:
             await asyncio.wait_for(client.drain(), 2)
         except BROKER_TROUBLE:
-            await client.close()
+            with suppress(*BROKER_TROUBLE):
+                await client.close()

@@ -98,6 +98,13 @@ class Listener:
         self._running = running
         self._internal = internal
         self.stopping = False
+        self._waiting: asyncio.Task[list[Msg]] | None = None
+
+    def stop(self) -> None:
+        """Finish what was heard, and hear no more."""
+        self.stopping = True
+        if self._waiting is not None:
+            self._waiting.cancel()
 
     def _filters(self) -> list[str]:
         return [kind.filter() for kind in self._running.service.heard() if kind.internal is self._internal]
@@ -114,13 +121,25 @@ class Listener:
                 ear = await self._running.bus.subscribe(self._internal, name)
                 connection = self._running.bus.connections
                 while not self.stopping and connection == self._running.bus.connections:
-                    await self._turn(await self._fetch(ear))
+                    await self._turn(await self._hear(ear))
             except BROKER_TROUBLE as error:
                 log().info("listening again soon", error=repr(error))
                 await asyncio.sleep(0.2)
             finally:
                 if ear is not None:
                     await _leave(ear.unsubscribe())
+
+    async def _hear(self, ear: object) -> list[Msg]:
+        """What comes next; nothing when told to stop. Only the waiting is cancelled, never the handling."""
+        self._waiting = asyncio.create_task(self._fetch(ear))
+        try:
+            return await self._waiting
+        except asyncio.CancelledError:
+            if self.stopping:
+                return []
+            raise
+        finally:
+            self._waiting = None
 
     async def _fetch(self, ear: object) -> list[Msg]:
         """Wait for one, then take all that are there."""
@@ -146,25 +165,26 @@ class Listener:
         for bad in (a for a in arrivals if a.event is None):
             await self._bury(bad, bad.trouble)
         good = [a for a in arrivals if a.event is not None]
-        if await self._handled(good):
+        if len(good) > 1 and await self._together(good):
             return
         for one in good:
             await self._alone(one)
 
-    async def _handled(self, arrivals: Sequence[Arrival]) -> bool:
+    async def _together(self, arrivals: Sequence[Arrival]) -> bool:
         """All in one transaction. False if that failed: nothing is written then."""
-        if not arrivals:
-            return True
         try:
-            await self._transact(arrivals)
+            await self._handle(arrivals)
+        except BROKER_TROUBLE:
+            raise
         except Exception as error:
-            if len(arrivals) == 1:
-                raise
             log().debug("one by one", error=repr(error))
             return False
+        return True
+
+    async def _handle(self, arrivals: Sequence[Arrival]) -> None:
+        await self._transact(arrivals)
         for one in arrivals:
             await one.message.ack()
-        return True
 
     async def _transact(self, arrivals: Sequence[Arrival]) -> None:
         running = self._running
@@ -182,7 +202,9 @@ class Listener:
 
     async def _alone(self, one: Arrival) -> None:
         try:
-            await self._handled([one])
+            await self._handle([one])
+        except BROKER_TROUBLE:
+            raise
         except Exception as error:
             if one.attempt >= ATTEMPTS:
                 await self._bury(one, repr(error))
@@ -208,7 +230,7 @@ async def bury(database: Database, one: Arrival, error: str, now: dt.datetime) -
     headers: Mapping[str, str] = {name.lower(): value for name, value in (one.message.headers or {}).items()}
     event_id = headers.get("ce-id") or f"stream-{one.message.metadata.sequence.stream}"
     async with database.transaction("reaction") as session:
-        await session.execute(delete(DeadLetter).where(col(DeadLetter.event_id) == event_id))
+        await session.exec(delete(DeadLetter).where(col(DeadLetter.event_id) == event_id))
         session.add(
             DeadLetter(
                 event_id=event_id,
@@ -230,7 +252,7 @@ async def retry_dead_letter(service: "Service", database: Database, letter: Dead
     event = read(letter.event_id, letter.type, letter.occurred_at.isoformat(), letter.body.encode())
     async with database.transaction("reaction") as session:
         await react(service, session, [event], clock)
-        await session.execute(delete(DeadLetter).where(col(DeadLetter.id) == letter.id))
+        await session.exec(delete(DeadLetter).where(col(DeadLetter.id) == letter.id))
 
 
 async def _leave(farewell: object) -> None:

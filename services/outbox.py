@@ -94,7 +94,7 @@ def record(session: AsyncSession, *events: Event) -> None:
 async def _write(session: AsyncSession) -> None:
     trace = traceparent.get()
     rows = [_row(event, trace) for event in session.info.pop(UNSENT)]
-    await session.execute(insert(Outgoing), rows)
+    await session.exec(insert(Outgoing), params=rows)
 
 
 def _row(event: Event, trace: str | None) -> dict[str, Any]:
@@ -126,4 +126,4 @@ async def remember(session: AsyncSession, event_ids: Iterable[str]) -> None:
     """Note, in the transaction of their effects, that these events were handled."""
     rows = [{"event_id": event_id} for event_id in event_ids]
     if rows:
-        await session.execute(insert(Heard), rows)
+        await session.exec(insert(Heard), params=rows)

@@ -9,11 +9,11 @@ import asyncio
 import datetime as dt
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from typing import Any
 
 import nats.js.errors
 from nats.js.api import StreamInfo
 from sqlalchemy import func, literal, select, text, update
-from sqlalchemy.engine import Row
 from sqlmodel import col
 
 from services.bus import BROKER_TROUBLE, MESSAGE_ID, STREAM, Bus, Letter
@@ -39,15 +39,16 @@ class Relay:
         self._bus = bus
         self._woken = asyncio.Event()
         self._looked_at = (0, 0.0)  # which connection's streams were compared, and when
+        self.stopping = False
 
     def wake(self) -> None:
         self._woken.set()
 
     async def run(self) -> None:
-        """For as long as the process lives."""
+        """Until `stopping`: what is left then goes with the process's last words."""
         async with AsyncExitStack() as stack:
             await self._alone(stack)
-            while True:
+            while not self.stopping:
                 await self._bus.connected.wait()
                 try:
                     if await self.publish_pending() == 0:
@@ -78,7 +79,9 @@ class Relay:
         """One batch. Returns how many events went out. Raises one of BROKER_TROUBLE."""
         await self._compare_streams()
         async with self._database.reading() as session:
-            rows = (await session.execute(select(*COLUMNS).where(OUT.published.is_(False)).order_by(OUT.position).limit(BATCH))).all()
+            connection = await session.connection()
+            pending = select(*COLUMNS).where(OUT.published.is_(False)).order_by(OUT.position).limit(BATCH)
+            rows = (await connection.execute(pending)).all()
         PENDING.labels(self._service).set(len(rows))
         crash_point("relay.after_read")
         for internal in (False, True):
@@ -89,7 +92,7 @@ class Relay:
                 await self._mark(internal, mine, last_seq)
         return len(rows)
 
-    def _letter(self, row: Row[tuple[object, ...]]) -> Letter:
+    def _letter(self, row: Any) -> Letter:
         """CloudEvents 1.0, binary mode, as the NATS binding writes it."""
         headers = {
             MESSAGE_ID: row.event_id,
@@ -105,11 +108,11 @@ class Relay:
             headers["traceparent"] = row.traceparent
         return Letter(row.event_id, row.subject, headers, row.body.encode())
 
-    async def _mark(self, internal: bool, rows: Sequence[Row[tuple[object, ...]]], last_seq: int) -> None:
+    async def _mark(self, internal: bool, rows: Sequence[Any], last_seq: int) -> None:
         async with self._database.transaction("relay") as session:
             positions = [row.position for row in rows]
-            await session.execute(update(Outgoing).where(OUT.position.in_(positions)).values(published=True))
-            await session.execute(
+            await session.exec(update(Outgoing).where(OUT.position.in_(positions)).values(published=True))
+            await session.exec(
                 update(StreamPosition)
                 .where(col(StreamPosition.stream) == STREAM[internal])
                 .values(last_seq=last_seq, last_id=rows[-1].event_id)
@@ -138,7 +141,7 @@ class Relay:
             if known is not None:
                 log().warning("the stream lost events: publishing the outbox again", stream=STREAM[internal])
                 REPUBLISHED.labels(self._service).inc()
-                await session.execute(update(Outgoing).where(OUT.internal.is_(internal)).values(published=False))
+                await session.exec(update(Outgoing).where(OUT.internal.is_(internal)).values(published=False))
 
     async def _still_there(self, info: StreamInfo, known: StreamPosition) -> bool:
         if not known.last_seq:
@@ -160,4 +163,5 @@ def hash_of(words: str) -> int:
 async def backlog(database: Database) -> int:
     """How many events wait to be published: what operators watch."""
     async with database.reading() as session:
-        return int((await session.execute(text("SELECT count(*) FROM outgoing WHERE NOT published"))).scalar_one())
+        connection = await session.connection()
+        return int((await connection.execute(text("SELECT count(*) FROM outgoing WHERE NOT published"))).scalar_one())

@@ -95,6 +95,7 @@ class Running:
     bus: Bus
     relay: Relay
     resources: dict[str, Any] = field(default_factory=dict)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _listeners: list[Listener] = field(default_factory=list)
     _soon: set[asyncio.Task[None]] = field(default_factory=set)
@@ -133,6 +134,22 @@ class Running:
             for key in (await session.exec(select(VerificationKey))).all():
                 self.verifier.trust(key.jwk)
 
+    async def rest(self, seconds: float, woken: asyncio.Event | None = None) -> None:
+        """For background tasks, between two rounds: until `woken` (which is cleared) or `seconds` have passed.
+
+        Ends the task, by CancelledError, when the process drains: here nothing is half done.
+        """
+        waits = [asyncio.ensure_future(event.wait()) for event in (self.stopping, woken) if event is not None]
+        try:
+            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        if self.stopping.is_set():
+            raise asyncio.CancelledError
+        if woken is not None:
+            woken.clear()
+
     async def start(self) -> None:
         """Load what is needed to answer, then begin to speak and to listen. The broker may come later."""
         await self._load_keys()
@@ -148,20 +165,21 @@ class Running:
 
     async def stop(self) -> None:
         """Finish what was begun, publish what was decided, leave: within DRAIN_SECONDS. What remains is safe in the tables."""
+        self.stopping.set()
+        self.relay.stopping = True
+        self.relay.wake()
         for listener in self._listeners:
-            listener.stopping = True
-        for task in self._tasks:
-            if not task.get_name().startswith("listener"):
-                task.cancel()
-        listening = [task for task in self._tasks if task.get_name().startswith("listener")]
-        if listening:
-            _, late = await asyncio.wait(listening, timeout=DRAIN_SECONDS / 2)
+            listener.stop()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=DRAIN_SECONDS / 2)
             for task in late:
                 task.cancel()
         await asyncio.gather(*self._tasks, *self._soon, return_exceptions=True)
-        await self._last_words()
-        await self.bus.close()
-        await self.database.close()
+        try:
+            await self._last_words()
+            await self.bus.close()
+        finally:
+            await self.database.close()
 
     async def _last_words(self) -> None:
         if not self.bus.connected.is_set():
@@ -177,10 +195,10 @@ class Running:
         """Why this process cannot serve now. Empty if it can."""
         reasons = []
         try:
-            async with self.database.reading() as session:
-                await session.execute(text("SELECT 1 FROM outgoing LIMIT 1"))
+            async with self.database.engine.connect() as connection:
+                await connection.execute(text("SELECT 1 FROM outgoing LIMIT 1"))
                 if self.settings.production and not self.database.is_sqlite:
-                    kept = (await session.execute(text("SHOW synchronous_commit"))).scalar()
+                    kept = (await connection.execute(text("SHOW synchronous_commit"))).scalar()
                     if kept == "off":
                         reasons.append("database: synchronous_commit is off")
         except (SQLAlchemyError, OSError) as error:

@@ -22,10 +22,16 @@ OPERATIONS = Histogram("preau_graphql_seconds", "GraphQL requests", ["service"])
 
 def log_to(settings: Settings, service: str) -> None:
     """Set the process's logs up: once, before anything is logged."""
-    level = getattr(logging, settings.log_level.upper(), logging.INFO)
+    _configure(getattr(logging, settings.log_level.upper(), logging.INFO))
+    structlog.contextvars.bind_contextvars(service=service)
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+
+
+def _configure(level: int) -> None:
+    # Plain tracebacks: the pretty ones print local variables, and with them passwords.
     render: structlog.typing.Processor = structlog.processors.JSONRenderer()
     if sys.stderr.isatty():
-        render = structlog.dev.ConsoleRenderer()
+        render = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -37,8 +43,9 @@ def log_to(settings: Settings, service: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    structlog.contextvars.bind_contextvars(service=service)
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+
+
+_configure(logging.INFO)
 
 
 def log() -> structlog.typing.FilteringBoundLogger:

@@ -1,0 +1,292 @@
+"""Events leave, at least once and in order; each takes effect once: with a real broker that forgets, dies and repeats itself."""
+
+import asyncio
+import json
+import random
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from sqlmodel import select
+
+from services.bus import STREAM
+from services.events import BY_TYPE
+from services.listening import retry_dead_letter
+from services.outbox import DeadLetter, Heard, Outgoing, record
+from services.relay import backlog
+from services.service import Running
+from services.settings import Settings
+from tests.facts import until
+from tests.kernel.toy import Standing, ToyTable, say, standing, standings, toy_running
+from tests.nats_server import NatsServer
+
+Make = Callable[..., Awaitable[Running]]
+
+
+@pytest.fixture
+async def toy(tmp_path: Path) -> AsyncIterator[Make]:
+    everybody: list[Running] = []
+
+    async def make(url: str, *, name: str = "toy", start: bool = True) -> Running:
+        one = await toy_running(url, f"sqlite+aiosqlite:///{tmp_path / name}.sqlite", name=name, start=start)
+        everybody.append(one)
+        return one
+
+    yield make
+    for one in everybody:
+        await one.stop()
+
+
+async def say_and_fail(speaker: Running) -> None:
+    async with speaker.database.transaction() as session:
+        record(session, standing("dupont"))
+        raise ZeroDivisionError
+
+
+async def messages(running: Running) -> int:
+    return (await running.bus.jetstream.stream_info(STREAM[False])).state.messages
+
+
+async def test_an_event_leaves_with_its_transaction_and_is_heard(toy: Make, nats_url: str) -> None:
+    speaker, listener = await toy(nats_url, name="speaker"), await toy(nats_url, name="listener")
+    await say(speaker, standing("dupont", 3))
+    await until(lambda: heard_of(listener, "dupont"))
+    assert (await standings(listener))["dupont"].version == 3
+
+
+async def test_a_transaction_that_fails_says_nothing(toy: Make, nats_url: str) -> None:
+    speaker = await toy(nats_url, name="speaker")
+    with pytest.raises(ZeroDivisionError):
+        await say_and_fail(speaker)
+    await say(speaker, standing("martin"))
+    await until(lambda: everything_left(speaker))
+    assert await messages(speaker) == 1
+
+
+async def test_events_are_cloudevents_on_the_contracts_subject(toy: Make, nats_url: str) -> None:
+    speaker = await toy(nats_url, name="speaker")
+    event = standing("dupont", 2)
+    await say(speaker, event)
+    await until(lambda: everything_left(speaker))
+    message = await speaker.bus.jetstream.get_msg("PREAU", seq=1)
+    assert message.subject == "preau.carteville.billing.standing_changed"
+    assert message.headers is not None
+    assert {name: value for name, value in message.headers.items() if name != "ce-time"} == {
+        "Nats-Msg-Id": event.event_id,
+        "ce-specversion": "1.0",
+        "ce-id": event.event_id,
+        "ce-type": "fr.preau.billing.standing_changed.v1",
+        "ce-source": "/preau/carteville/speaker",
+        "ce-subject": "dupont",
+        "ce-datacontenttype": "application/json",
+    }
+    assert json.loads(message.data or b"") == {"structure": "carteville", "version": 2, "family": "dupont", "in_debit": False}
+
+
+async def test_hundreds_of_events_leave_in_order(toy: Make, nats_url: str) -> None:
+    speaker = await toy(nats_url, name="speaker")
+    await say(speaker, *(standing(f"family-{n}") for n in range(1200)))
+    await until(lambda: everything_left(speaker))
+    found = [json.loads((await speaker.bus.jetstream.get_msg("PREAU", seq=n)).data or b"")["family"] for n in (1, 2, 600, 1200)]
+    assert found == ["family-0", "family-1", "family-599", "family-1199"]
+    assert await messages(speaker) == 1200
+
+
+async def test_the_same_message_three_times_takes_effect_once(toy: Make, nats_url: str) -> None:
+    speaker, listener = await toy(nats_url, name="speaker"), await toy(nats_url, name="listener")
+    await say(speaker, standing("dupont", 1))
+    await until(lambda: heard_of(listener, "dupont"))
+    original = await speaker.bus.jetstream.get_msg("PREAU", seq=1)
+    # Under other message ids, the broker takes them for new: only the inbox knows better.
+    for again in ("again-1", "again-2"):
+        headers = {**(original.headers or {}), "Nats-Msg-Id": again}
+        await speaker.bus.jetstream.publish(original.subject or "", original.data or b"", headers=headers)
+    await say(speaker, standing("martin"))
+    await until(lambda: heard_of(listener, "martin"))
+    assert await messages(speaker) == 4
+    assert (await standings(listener))["dupont"].times == 1
+    async with listener.database.reading() as session:
+        assert len((await session.exec(select(Heard))).all()) == 2
+
+
+async def test_late_and_out_of_order_the_newest_wins(toy: Make, nats_url: str) -> None:
+    speaker, listener = await toy(nats_url, name="speaker"), await toy(nats_url, name="listener")
+    versions = list(range(1, 41))
+    random.Random(7).shuffle(versions)
+    assert versions[-1] != 40
+    for version in versions:
+        await say(speaker, standing("dupont", version))
+    await say(speaker, standing("last"))
+    await until(lambda: heard_of(listener, "last"))
+    assert (await standings(listener))["dupont"].version == 40
+
+
+async def test_what_is_not_known_yet_is_heard_again_later(toy: Make, nats_url: str) -> None:
+    speaker, listener = await toy(nats_url, name="speaker"), await toy(nats_url, name="listener")
+    await say(speaker, standing("later-dupont"), standing("other"))
+    await until(lambda: heard_of(listener, "other"))
+    assert "later-dupont" not in await standings(listener)
+    await say(speaker, standing("known"))
+    await until(lambda: heard_of(listener, "later-dupont"))
+
+
+async def test_a_message_that_nobody_can_read_is_buried_and_holds_nobody_up(toy: Make, nats_url: str) -> None:
+    speaker, listener = await toy(nats_url, name="speaker"), await toy(nats_url, name="listener")
+    await say(speaker, standing("first"))
+    await until(lambda: heard_of(listener, "first"))
+    subject = "preau.carteville.billing.standing_changed"
+    publish = speaker.bus.jetstream.publish
+    good = (await speaker.bus.jetstream.get_msg("PREAU", seq=1)).headers or {}
+    await publish(subject, b"not json", headers={**good, "Nats-Msg-Id": "1", "ce-id": "bad-1"})
+    await publish(subject, b'{"family": 12}', headers={**good, "Nats-Msg-Id": "2", "ce-id": "bad-2"})
+    await publish(subject, b"{}", headers={**good, "Nats-Msg-Id": "3", "ce-id": "bad-3", "ce-type": "fr.preau.billing.standing_changed.v9"})
+    await publish(subject, b"{}")
+    await say(speaker, standing("second"))
+    await until(lambda: heard_of(listener, "second"))
+    buried = await dead_letters(listener)
+    assert {letter.event_id for letter in buried} == {"bad-1", "bad-2", "bad-3", "stream-5"}
+    assert "v9" in next(letter.error for letter in buried if letter.event_id == "bad-3")
+
+
+async def test_what_fails_every_time_is_buried_and_can_be_retried(toy: Make, nats_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.listening.ATTEMPTS", 3)
+    monkeypatch.setattr("services.listening.BACK_OFF_SECONDS", (0.05,))
+    speaker, listener = await toy(nats_url, name="speaker"), await toy(nats_url, name="listener")
+    await say(speaker, standing("impossible"), standing("dupont"))
+    await until(lambda: heard_of(listener, "dupont"))
+    (letter,) = await until(lambda: dead_letters(listener))
+    assert (letter.attempts, "cannot be handled" in letter.error) == (3, True)
+
+    async def possible_now(session: object, event: object, clock: object) -> None:
+        return None
+
+    listener.service.reactions[BY_TYPE["fr.preau.billing.standing_changed.v1"]] = possible_now  # as after a repair
+    await retry_dead_letter(listener.service, listener.database, letter, listener.clock)
+    assert await dead_letters(listener) == []
+
+
+async def test_a_service_that_was_away_hears_what_it_missed_and_nothing_twice(toy: Make, nats_url: str) -> None:
+    speaker = await toy(nats_url, name="speaker")
+    listener = await toy(nats_url, name="listener")
+    await say(speaker, standing("before"))
+    await until(lambda: heard_of(listener, "before"))
+    await listener.stop()
+    await say(speaker, standing("meanwhile"))
+    await until(lambda: everything_left(speaker))
+    back = await toy(nats_url, name="listener")
+    await until(lambda: heard_of(back, "meanwhile"))
+    assert {family: row.times for family, row in (await standings(back)).items()} == {"before": 1, "meanwhile": 1}
+
+
+async def test_the_broker_is_killed_in_the_middle_and_nothing_is_lost_or_twice(toy: Make, own_nats: NatsServer) -> None:
+    speaker, listener = await toy(own_nats.url, name="speaker"), await toy(own_nats.url, name="listener")
+    for n in range(300):
+        await say(speaker, standing(f"family-{n}"))
+        if n in (100, 200):
+            own_nats.stop(kill=True)
+            own_nats.start()
+    await until(lambda: everything_left(speaker), within=30)
+    await until(lambda: heard_of(listener, *(f"family-{n}" for n in range(300))), within=30)
+    assert all(row.times == 1 for row in (await standings(listener)).values())
+
+
+async def test_a_service_starts_without_a_broker_and_speaks_when_it_comes(toy: Make, own_nats: NatsServer) -> None:
+    own_nats.stop()
+    speaker = await toy(own_nats.url, name="speaker")
+    await say(speaker, standing("dupont"))
+    assert await backlog(speaker.database) == 1
+    assert any(reason.startswith("broker") for reason in await speaker.not_ready())
+    own_nats.start()
+    await until(lambda: everything_left(speaker))
+
+
+async def test_a_stream_that_was_wiped_is_filled_again_from_the_outbox(toy: Make, own_nats: NatsServer) -> None:
+    speaker, listener = await toy(own_nats.url, name="speaker"), await toy(own_nats.url, name="listener")
+    await say(speaker, *(standing(f"family-{n}") for n in range(50)))
+    await until(lambda: heard_of(listener, "family-49"))
+    own_nats.stop(kill=True)
+    own_nats.wipe()
+    own_nats.start()
+    await say(speaker, standing("after"))
+    await until(lambda: heard_of(listener, "after"), within=30)
+
+    async def all_there() -> bool:
+        return await messages(speaker) == 51
+
+    await until(all_there)
+    assert {row.times for row in (await standings(listener)).values()} == {1}
+    # Whoever comes new hears the whole history from the new stream.
+    newcomer = await toy(own_nats.url, name="newcomer")
+    await until(lambda: heard_of(newcomer, *(f"family-{n}" for n in range(50)), "after"), within=30)
+
+
+@pytest.mark.parametrize("others_speak_first", [False, True])
+async def test_a_stream_that_went_back_is_filled_again(toy: Make, own_nats: NatsServer, tmp_path: Path, others_speak_first: bool) -> None:
+    """A restored disk forgets its last seconds; the place of our last event may even be taken by somebody else's."""
+    speaker = await toy(own_nats.url, name="speaker")
+    await say(speaker, standing("kept"))
+    await until(lambda: everything_left(speaker))
+    own_nats.stop()
+    shutil.copytree(own_nats.store, tmp_path / "yesterday")
+    own_nats.start()
+    await say(speaker, *(standing(f"lost-{n}") for n in range(5)))
+    await until(lambda: everything_left(speaker))
+    await speaker.stop()
+    own_nats.stop(kill=True)
+    own_nats.wipe()
+    shutil.copytree(tmp_path / "yesterday", own_nats.store)
+    own_nats.start()
+    if others_speak_first:
+        other = await toy(own_nats.url, name="other")
+        await say(other, *(standing(f"other-{n}") for n in range(20)))
+        await until(lambda: everything_left(other))
+    speaker = await toy(own_nats.url, name="speaker")
+    newcomer = await toy(own_nats.url, name="newcomer")
+    await until(lambda: heard_of(newcomer, "kept", *(f"lost-{n}" for n in range(5))), within=30)
+
+
+async def test_a_process_that_is_told_to_stop_says_its_last_words(toy: Make, nats_url: str) -> None:
+    speaker, listener = await toy(nats_url, name="speaker"), await toy(nats_url, name="listener")
+    await until(lambda: connected(speaker))
+    async with speaker.database.transaction() as session:
+        record(session, standing("last words"))
+    begun = asyncio.get_running_loop().time()
+    await speaker.stop()
+    assert asyncio.get_running_loop().time() - begun < 8, "a drain must end before anybody loses patience"
+    await until(lambda: heard_of(listener, "last words"))
+
+
+async def test_a_consumer_that_was_deleted_is_made_again(toy: Make, nats_url: str) -> None:
+    speaker, listener = await toy(nats_url, name="speaker"), await toy(nats_url, name="listener")
+    await say(speaker, standing("before"))
+    await until(lambda: heard_of(listener, "before"))
+    await speaker.bus.jetstream.delete_consumer("PREAU", "listener")
+    await say(speaker, standing("after"))
+    await until(lambda: heard_of(listener, "after"))
+    assert (await standings(listener))["before"].times == 1
+
+
+async def heard_of(running: Running, *families: str) -> bool:
+    return set(families) <= set(await standings(running))
+
+
+async def everything_left(running: Running) -> bool:
+    """the outbox is empty"""
+    async with running.database.reading() as session:
+        said = (await session.exec(select(Outgoing))).all()
+    return bool(said) and all(row.published for row in said)
+
+
+async def connected(running: Running) -> bool:
+    return running.bus.connected.is_set()
+
+
+async def dead_letters(running: Running) -> list[DeadLetter]:
+    async with running.database.reading() as session:
+        return list((await session.exec(select(DeadLetter))).all())
+
+
+def test_the_toy_is_no_service_of_the_product() -> None:
+    assert Standing.__table__.metadata is ToyTable.metadata  # type: ignore[attr-defined]
+    assert "toy" not in Settings.from_environment({}).database_urls
