@@ -7,7 +7,7 @@ empty helps nobody; it stays where it was in the line.
 """
 
 import datetime as dt
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -67,6 +67,10 @@ def _tightened(limit: int | None, offered: int | None, count: int) -> int | None
     return None if limit is None or offered is None else min(limit, max(offered, count))
 
 
+def _position(claim: Claim) -> int:
+    return claim.position
+
+
 class Board:
     """The openings that a batch touches, while it is being decided. It must hold every opening of every party that waits."""
 
@@ -91,6 +95,14 @@ class Board:
             self._leave(claim)
         return Answer.FULL, given
 
+    def take(self, key: Key) -> bool:
+        """A place past the line, which the town gives itself. False if none is left."""
+        opening = self.openings[key]
+        if not opening.free:
+            return False
+        opening.taken += 1
+        return True
+
     def give_back(self, key: Key) -> list[Claim]:
         """A place is free again. Returns who was given one."""
         self.openings[key].taken -= 1
@@ -100,6 +112,13 @@ class Board:
         """Somebody no longer waits. Returns who was given a place: what is left of the party may fit now."""
         self._leave(claim)
         return self._serve({other.opening for other in self._parties.get(claim.party or 0, ())})
+
+    def drop(self, claim: Claim) -> list[Claim]:
+        """Somebody's deadline passed, and with it the wish of their whole party. Returns who no longer waits."""
+        gone = [claim] if claim.party is None else self._parties[claim.party].copy()
+        for one in gone:
+            self._leave(one)
+        return gone
 
     def resize(self, key: Key, places: int | None, waiting_places: int | None) -> list[Claim]:
         """The town offers more places, or fewer: then everybody keeps what they have. Returns who was given a place."""
@@ -117,10 +136,10 @@ class Board:
                 return claim
         raise KeyError(booking)
 
-    def rank(self, claim: Claim) -> int:
-        """Place in the line, from 1."""
-        opening = self.openings[claim.opening]
-        return opening.ahead + opening.line.index(claim) + 1
+    def rank(self, key: Key, position: int) -> int:
+        """Place in the line, from 1, of the claim with this position."""
+        opening = self.openings[key]
+        return opening.ahead + bisect_left(opening.line, position, key=_position) + 1
 
     def _serve(self, keys: Iterable[Key]) -> list[Claim]:
         given: list[Claim] = []
@@ -151,7 +170,7 @@ class Board:
         return opening.bookable and (opening.places is None or opening.taken + count <= opening.places)
 
     def _join(self, claim: Claim) -> None:
-        insort(self.openings[claim.opening].line, claim, key=lambda other: other.position)
+        insort(self.openings[claim.opening].line, claim, key=_position)
         if claim.party is not None:
             self._parties.setdefault(claim.party, []).append(claim)
 

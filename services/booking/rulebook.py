@@ -1,6 +1,7 @@
 """The activities' rules, read once per version and remembered: every line of a rush needs them."""
 
 from collections.abc import Iterable
+from functools import cache
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -15,7 +16,7 @@ class RuleBook:
     """One per process. It asks the table for the versions each time, so it never answers with old rules."""
 
     def __init__(self, school: SchoolCalendar | None = None) -> None:
-        self._school = school or SchoolCalendar()
+        self._school = school or _published()
         self._known: dict[str, tuple[int, Rules]] = {}
 
     async def of(self, session: AsyncSession, activities: Iterable[str]) -> dict[str, Rules]:
@@ -29,3 +30,8 @@ class RuleBook:
                 spec = from_json(dict(rules))
                 self._known[id_] = (version, Rules(spec, self._school.holidays(spec.school_zone)))
         return {id_: self._known[id_][1] for id_, _ in versions}
+
+
+@cache
+def _published() -> SchoolCalendar:
+    return SchoolCalendar()

@@ -9,7 +9,7 @@ import datetime as dt
 import zlib
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, ForeignKey, Index, Table, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from services.booking.status import BookingStatus
@@ -26,6 +26,12 @@ def partition_of(structure: str) -> int:
 
 class BookingTable(SQLModel):
     metadata = new_metadata()
+
+
+def core(rows: type[BookingTable]) -> Table:
+    """The table itself, for statements that must not pass through the ORM."""
+    table = rows.metadata.tables[str(rows.__tablename__)]
+    return table
 
 
 # ------------------------------------------------------------------------------------------------ what the town has set

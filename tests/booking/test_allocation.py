@@ -30,11 +30,15 @@ def ask(counter: Board, *claims: Claim, may_wait: bool = True) -> Answer:
     return answer
 
 
+def rank(counter: Board, waiting: Claim) -> int:
+    return counter.rank(waiting.opening, waiting.position)
+
+
 def test_the_first_to_ask_gets_the_place_and_the_next_waits() -> None:
     counter = board(places=1)
     first, second, third = claim(1), claim(2), claim(3)
     assert [ask(counter, c) for c in (first, second, third)] == [Answer.ACCEPTED, Answer.WAITLISTED, Answer.WAITLISTED]
-    assert (counter.rank(second), counter.rank(third)) == (1, 2)
+    assert (rank(counter, second), rank(counter, third)) == (1, 2)
 
 
 def test_s34_without_a_waiting_list_a_full_activity_says_so() -> None:
@@ -59,7 +63,7 @@ def test_s36_a_freed_place_goes_to_the_first_in_the_line() -> None:
     for c in waiting:
         ask(counter, c)
     assert counter.give_back(MONDAY) == [waiting[1]]
-    assert counter.rank(waiting[2]) == 1
+    assert rank(counter, waiting[2]) == 1
 
 
 def test_after_the_booking_deadline_a_freed_place_stays_free() -> None:
@@ -84,7 +88,7 @@ def test_a_place_that_siblings_cannot_use_is_not_kept_empty_for_them() -> None:
     siblings = claim(1, party=1), claim(2, party=1)
     assert ask(counter, *siblings) is Answer.WAITLISTED
     assert ask(counter, claim(3)) is Answer.ACCEPTED
-    assert [counter.rank(c) for c in siblings] == [1, 2]
+    assert [rank(counter, c) for c in siblings] == [1, 2]
 
 
 def test_siblings_that_find_room_for_one_only_on_the_waiting_list_are_both_refused() -> None:
@@ -128,6 +132,14 @@ def test_fewer_places_take_nothing_from_anybody() -> None:
     assert counter.give_back(MONDAY) == []  # 1 place, 1 taken: the line goes on waiting
     opening.tighten()
     assert (opening.taken, opening.taken_limit) == (1, 1)
+
+
+def test_siblings_whose_deadline_passes_stop_waiting_together() -> None:
+    counter = board(places=0)
+    elder, younger = claim(1, MONDAY, party=1), claim(2, TUESDAY, party=1)
+    ask(counter, elder, younger)
+    assert counter.drop(elder) == [elder, younger]
+    assert [opening.waiting for opening in counter.openings.values()] == [0, 0]
 
 
 def test_who_does_not_wait_cannot_leave_the_line() -> None:
@@ -215,7 +227,7 @@ def the_counts_agree(counter: Board, model: Model) -> None:
         line = sorted((c for c in model.waiting if c.opening == key), key=lambda c: c.position)
         assert opening.taken == sum(c.opening == key for c in model.inside)
         assert opening.line == line
-        assert [counter.rank(c) for c in line] == list(range(1, len(line) + 1))
+        assert [rank(counter, c) for c in line] == list(range(1, len(line) + 1))
         assert opening.taken_limit is None or opening.taken <= opening.taken_limit
         assert opening.waiting_limit is None or len(line) <= opening.waiting_limit
         # Nobody waits alone while a place is free.

@@ -1,0 +1,346 @@
+"""Decides: takes what waits in the tables, in order of arrival, and answers all of it in one transaction.
+
+The tables are the queue, so a lost, late or doubled wake-up changes nothing: a request is served while its `served_at` is empty, by
+whoever holds the turn of its partition, once. Everything is read before the first decision and written after the last one.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, cast
+
+from sqlalchemy import String, bindparam, select, type_coerce, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.booking.activity import Scheduled
+from services.booking.allocation import Answer
+from services.booking.desk import Desk
+from services.booking.docket import BOOKING, CASE, IS_LIVE, B, Case, Docket, open_docket, take_turn_of
+from services.booking.lines import Enrolled, check_booking, check_cancelling
+from services.booking.rulebook import RuleBook
+from services.booking.status import LIVE, BookingStatus
+from services.booking.tables import Cancellation, Enrollment, Request, Standing, core
+from services.clock import Clock
+from services.events import DecidedMovement, RequestDecided
+from services.outbox import record
+from services.service import Running
+
+MOST_REQUESTS = 300  #: In one transaction.
+MOST_LINES = 6000
+UNKNOWN = "UNKNOWN_BOOKING"
+SWEEP_SECONDS = 0.25  #: Back-up for a wake-up that was lost, or came from another process.
+
+REQUEST, CANCELLATION, ENROLLMENT, STANDING = core(Request), core(Cancellation), core(Enrollment), core(Standing)
+R, X = REQUEST.c, CANCELLATION.c
+Outcome = Literal["ACCEPTED", "WAITLISTED", "REFUSED", "CANCELLED"]
+
+
+@dataclass(slots=True)
+class Giving:
+    """A CANCEL line."""
+
+    request: str
+    line: int
+    booking: str
+    status: str
+    code: str | None
+
+
+@dataclass(slots=True)
+class Ticket:
+    """A request while it is being served."""
+
+    id: str
+    lines: int
+    family: str
+    structure: str
+    accept_waiting_list: bool
+    submitted_at: dt.datetime
+    cases: list[Case] = field(default_factory=list)
+    givings: list[Giving] = field(default_factory=list)
+
+    @property
+    def decided(self) -> bool:
+        return all(case.status != BookingStatus.SUBMITTED for case in self.cases)
+
+
+TICKET = (R.id, R.lines, R.family, R.structure, R.accept_waiting_list, R.submitted_at)
+
+
+@dataclass(slots=True)
+class Batch:
+    """All that the decisions on some requests depend on."""
+
+    docket: Docket
+    tickets: list[Ticket]
+    enrolled: dict[tuple[str, str], Enrolled]  #: (child, activity)
+    in_debit: set[str]  #: Families (S21).
+    live: set[tuple[str, dt.date, str]]  #: (activity, date, child) that hold a place or a rank.
+    reopened: set[str] = field(default_factory=set)  #: Requests served before, of which a line that waited for its run is gone.
+
+    def decide(self) -> None:
+        for ticket in self.tickets:
+            # What a family gives back first, so that it may take it again in the same request, with other hours for instance.
+            for giving in ticket.givings:
+                if giving.status == BookingStatus.SUBMITTED:
+                    self._give_back(ticket, giving)
+            for unit in units(ticket.cases):
+                if not any(self._waits_for_a_run(case) for case in unit):
+                    self._serve(ticket, unit)
+
+    def _waits_for_a_run(self, case: Case) -> bool:
+        return isinstance(self.docket.rules[case.activity].spec.allocation, Scheduled)
+
+    def _give_back(self, ticket: Ticket, giving: Giving) -> None:
+        case = self.docket.cases[giving.booking]
+        if case.status not in LIVE and case.status != BookingStatus.SUBMITTED:
+            giving.code = UNKNOWN
+        else:
+            giving.code = check_cancelling(self.docket.rules[case.activity].on(case.date), now=ticket.submitted_at)
+        giving.status = (BookingStatus.CANCELLED if giving.code is None else BookingStatus.REFUSED).value
+        if giving.code is None:
+            if case.status in LIVE:
+                self.live.discard((case.activity, case.date, case.child))
+            elif case.request is not None:
+                self.reopened.add(case.request)
+            self._as_of(ticket, case)
+            self.docket.cancel(case, ticket.id, "family")
+
+    def _serve(self, ticket: Ticket, unit: Sequence[Case]) -> None:
+        code = self._why_not(ticket, unit)
+        if code is None:
+            if self.docket.ask(unit, may_wait=ticket.accept_waiting_list) is not Answer.FULL:
+                self.live.update((case.activity, case.date, case.child) for case in unit)
+                return
+            code = "FULL"
+        for case in unit:
+            self.docket.refuse(case, code)
+
+    def _why_not(self, ticket: Ticket, unit: Sequence[Case]) -> str | None:
+        """The first reason in the unit refuses all of it."""
+        wanted = set()
+        for case in unit:
+            place = case.activity, case.date, case.child
+            if place in self.live or place in wanted:
+                return "ALREADY_BOOKED"
+            wanted.add(place)
+            self._as_of(ticket, case)
+            code = check_booking(
+                self.docket.rules[case.activity].on(case.date),
+                case.arrival,
+                case.departure,
+                now=ticket.submitted_at,
+                enrolled=self.enrolled.get((case.child, case.activity)),
+                in_debit=case.family in self.in_debit,
+            )
+            # The intake looked at the hours as the family chose them; the booking has them filled in.
+            code = code or case.code
+            if code is not None:
+                return code
+        return None
+
+    def _as_of(self, ticket: Ticket, case: Case) -> None:
+        """Waiting for the answer makes nobody late: the opening is as bookable as when the family confirmed."""
+        opening = self.docket.board.openings[case.key]
+        opening.bookable = ticket.submitted_at < self.docket.rules[case.activity].on(case.date).booking_closes_at
+
+
+def units(cases: Iterable[Case]) -> Iterable[list[Case]]:
+    """Single lines and whole parties, in the lines' order, without those that have their answer."""
+    parties: dict[int, list[Case]] = {}
+    for case in cases:
+        if case.status != BookingStatus.SUBMITTED:
+            continue
+        if case.party is None:
+            parties[-case.position] = [case]
+        else:
+            parties.setdefault(case.party, []).append(case)
+    return parties.values()
+
+
+# ---------------------------------------------------------------------------------------------------------------- reading
+async def partitions_at_work(session: AsyncSession) -> list[int]:
+    """Those with requests that wait to be served."""
+    rows = await session.execute(select(R.partition).where(R.served_at.is_(None)).distinct())
+    return sorted(rows.scalars())
+
+
+async def _next(session: AsyncSession, partition: int) -> list[Ticket]:
+    query = select(*TICKET).where(R.partition == partition, R.served_at.is_(None)).order_by(R.seq).limit(MOST_REQUESTS)
+    tickets: list[Ticket] = []
+    lines = 0
+    for row in await session.execute(query):
+        lines += row.lines
+        if tickets and lines > MOST_LINES:
+            break
+        tickets.append(Ticket(*row))
+    return tickets
+
+
+async def _load(session: AsyncSession, book: RuleBook, tickets: list[Ticket], now: dt.datetime) -> Batch:
+    ids = [ticket.id for ticket in tickets]
+    by_id = {ticket.id: ticket for ticket in tickets}
+    cases: dict[str, Case] = {}
+    for row in await session.execute(select(*CASE).where(B.request.in_(ids)).order_by(B.position)):
+        # One that a CANCEL line invented, to have something to show, is no wish for a place.
+        if row.code != UNKNOWN:
+            case = cases[row.id] = Case(*row)
+            by_id[case.request or ""].cases.append(case)
+    keys = {case.key for case in cases.values()}
+    lined = {case.key for case in cases.values() if case.status == BookingStatus.WAITLISTED}
+    if len(cases) < sum(ticket.lines for ticket in tickets):
+        lined |= await _load_givings(session, by_id, cases)
+    docket = await open_docket(session, book, now, cases, keys, lined)
+    return Batch(
+        docket,
+        tickets,
+        await _enrolled(session, cases.values()),
+        await _in_debit(session, {ticket.family for ticket in tickets}),
+        await _live(session, ids),
+    )
+
+
+async def _load_givings(session: AsyncSession, tickets: dict[str, Ticket], cases: dict[str, Case]) -> set[tuple[str, dt.date]]:
+    """The CANCEL lines with their bookings. Returns the openings where a place may become free."""
+    giving = X.request, X.line, X.booking, type_coerce(X.status, String), X.code
+    query = (
+        select(*giving, *CASE)
+        .join_from(CANCELLATION, BOOKING, B.id == X.booking)
+        .where(X.request.in_(list(tickets)))
+        .order_by(X.request, X.line)
+    )
+    freed = set()
+    for row in await session.execute(query):
+        one = Giving(*row[:5])
+        tickets[one.request].givings.append(one)
+        freed.add(cases.setdefault(one.booking, Case(*row[5:])).key)
+    return freed
+
+
+async def _enrolled(session: AsyncSession, cases: Iterable[Case]) -> dict[tuple[str, str], Enrolled]:
+    c = ENROLLMENT.c
+    children, activities = {case.child for case in cases}, {case.activity for case in cases}
+    query = select(c.child, c.activity, c.starts_on, c.ends_on).where(c.child.in_(sorted(children)), c.activity.in_(sorted(activities)))
+    return {(child, activity): Enrolled(start, end) for child, activity, start, end in await session.execute(query)}
+
+
+async def _in_debit(session: AsyncSession, families: set[str]) -> set[str]:
+    query = select(STANDING.c.family).where(STANDING.c.family.in_(sorted(families)), STANDING.c.in_debit)
+    return set((await session.execute(query)).scalars())
+
+
+async def _live(session: AsyncSession, requests: Sequence[str]) -> set[tuple[str, dt.date, str]]:
+    """What the children of these requests hold already at the openings they ask for, or give back."""
+    asked = BOOKING.alias("asked")
+    same = (B.activity == asked.c.activity) & (B.date == asked.c.date) & (B.child == asked.c.child)
+    query = select(B.activity, B.date, B.child).join_from(asked, BOOKING, same).where(asked.c.request.in_(requests), IS_LIVE)
+    return {(activity, date, child) for activity, date, child in await session.execute(query)}
+
+
+# ---------------------------------------------------------------------------------------------------------------- writing
+async def _write(session: AsyncSession, batch: Batch, now: dt.datetime) -> None:
+    decided = [ticket for ticket in batch.tickets if ticket.decided]
+    await batch.docket.write(session, frozenset(ticket.id for ticket in decided))
+    givings = [
+        {"r": giving.request, "l": giving.line, "status": giving.status, "code": giving.code}
+        for ticket in batch.tickets
+        for giving in ticket.givings
+    ]
+    connection = await session.connection()
+    if givings:
+        await connection.execute(update(CANCELLATION).where(X.request == bindparam("r"), X.line == bindparam("l")), givings)
+    served = update(REQUEST).values(served_at=now)
+    await connection.execute(served.where(R.id.in_([ticket.id for ticket in batch.tickets])))
+    if decided:
+        await connection.execute(update(REQUEST).values(decided_at=now).where(R.id.in_([ticket.id for ticket in decided])))
+        record(session, *[_decided(batch.docket, ticket, now) for ticket in decided])
+    if batch.reopened:
+        await queue_again(session, batch.reopened)
+
+
+async def queue_again(session: AsyncSession, requests: Iterable[str]) -> None:
+    """Serve these requests once more: something changed for a line that waited for a run."""
+    again = update(REQUEST).where(R.id.in_(sorted(requests)), R.decided_at.is_(None)).values(served_at=None)
+    await (await session.connection()).execute(again)
+
+
+def _decided(docket: Docket, ticket: Ticket, now: dt.datetime) -> RequestDecided:
+    movements = [(case.line, _movement(docket, case)) for case in ticket.cases]
+    movements += [(giving.line, _movement_back(docket.cases[giving.booking], giving)) for giving in ticket.givings]
+    movements.sort(key=lambda pair: pair[0])
+    return RequestDecided.model_construct(
+        occurred_at=now,
+        structure=ticket.structure,
+        request=ticket.id,
+        family=ticket.family,
+        movements=[movement for _, movement in movements],
+    )
+
+
+def _movement(docket: Docket, case: Case) -> DecidedMovement:
+    expired = case.status == BookingStatus.EXPIRED  # while another line of the request still waited for its run
+    return DecidedMovement.model_construct(
+        booking=case.id,
+        child=case.child,
+        activity=case.activity,
+        date=case.date,
+        kind="BOOK",
+        outcome=cast(Outcome, "REFUSED" if expired else case.status),
+        rank=docket.board.rank(case.key, case.position) if case.status == BookingStatus.WAITLISTED else None,
+        code="EXPIRED" if expired else case.code,
+    )
+
+
+def _movement_back(case: Case, giving: Giving) -> DecidedMovement:
+    return DecidedMovement.model_construct(
+        booking=case.id,
+        child=case.child,
+        activity=case.activity,
+        date=case.date,
+        kind="CANCEL",
+        outcome=cast(Outcome, giving.status),
+        rank=None,
+        code=giving.code,
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------- everything
+async def allocate(session: AsyncSession, book: RuleBook, clock: Clock, partition: int) -> list[str]:
+    """Serve the next requests of a partition, in the session's transaction. Returns their ids: none, if none waited."""
+    await take_turn_of(session, partition)
+    tickets = await _next(session, partition)
+    if tickets:
+        batch = await _load(session, book, tickets, tickets[0].submitted_at)
+        batch.docket.now = now = clock.now()
+        batch.decide()
+        await _write(session, batch, now)
+    return [ticket.id for ticket in tickets]
+
+
+class Allocator:
+    """Serves, for as long as the process lives, whatever any process wrote."""
+
+    def __init__(self, running: Running, book: RuleBook, desk: Desk) -> None:
+        self._running = running
+        self._book = book
+        self._desk = desk
+
+    async def run(self) -> None:
+        while True:
+            known = await self._desk.work(SWEEP_SECONDS)
+            await self.serve(known or await self._search())
+
+    async def _search(self) -> list[int]:
+        async with self._running.database.reading() as session:
+            return await partitions_at_work(session)
+
+    async def serve(self, partitions: Iterable[int]) -> None:
+        """Until nothing waits in these."""
+        for partition in partitions:
+            while served := await self._turn(partition):
+                self._running.outbox_written()
+                self._desk.served(served)
+
+    async def _turn(self, partition: int) -> list[str]:
+        async with self._running.database.transaction("allocator") as session:
+            return await allocate(session, self._book, self._running.clock, partition)

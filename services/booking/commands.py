@@ -1,0 +1,236 @@
+"""What the town, other services and time itself ask of booking. Families' requests go by the desk (intake.py, desk.py)."""
+
+import datetime as dt
+from collections import defaultdict
+from uuid import uuid4
+
+from sqlalchemy import insert, update
+from sqlmodel import col, delete, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.booking import hours
+from services.booking.activity import ActivitySpec, Immediate, Scheduled, to_json
+from services.booking.allocation import Key
+from services.booking.allocator import queue_again
+from services.booking.docket import BOOKING, IS_LIVE, IS_SUBMITTED, IS_WAITING, OPENING, B, Case, open_docket, take_turn
+from services.booking.rulebook import RuleBook
+from services.booking.status import BookingStatus
+from services.booking.tables import (
+    LINES_PER_REQUEST,
+    Activity,
+    ChildCopy,
+    Counter,
+    Enrollment,
+    FamilyCopy,
+    Standing,
+    StructureCopy,
+)
+from services.clock import Clock
+from services.events import ActivityChanged, FamilyChanged, StandingChanged, StructureChanged
+from services.outbox import record
+from services.refusal import CodedError, Refused
+
+
+def _book(session: AsyncSession) -> RuleBook:
+    """One per transaction: a town that is loaded asks for the same rules thousands of times."""
+    book: RuleBook = session.info.setdefault("booking.rules", RuleBook())
+    return book
+
+
+# --------------------------------------------------------------------------------------------------------------- the town
+async def put_activity(session: AsyncSession, clock: Clock, spec: ActivitySpec) -> None:
+    """Create or change an activity. The same one again changes nothing.
+
+    More places are given at once to those who wait; fewer take nothing from anybody. Raises CodedError ID_TAKEN.
+    """
+    await take_turn(session, spec.structure)
+    stored = await session.get(Activity, spec.id)
+    if stored is None:
+        session.add(_row(spec, 1))
+        _tell(session, clock, spec, 1)
+    elif stored.structure != spec.structure:
+        raise CodedError("ID_TAKEN", f"activity {spec.id} is another structure's")
+    elif stored.rules != to_json(spec):
+        await session.merge(_row(spec, stored.version + 1))
+        _tell(session, clock, spec, stored.version + 1)
+        await session.flush()
+        await _resize(session, clock, spec)
+        await _answer_at_once(session, spec)
+    await session.flush()
+
+
+def _row(spec: ActivitySpec, version: int) -> Activity:
+    return Activity(
+        id=spec.id,
+        structure=spec.structure,
+        wallet=spec.wallet,
+        name=spec.name,
+        scheduled=isinstance(spec.allocation, Scheduled),
+        rules=to_json(spec),
+        version=version,
+    )
+
+
+def _tell(session: AsyncSession, clock: Clock, spec: ActivitySpec, version: int) -> None:
+    event = ActivityChanged(
+        occurred_at=clock.now(),
+        structure=spec.structure,
+        version=version,
+        activity=spec.id,
+        wallet=spec.wallet,
+        title=spec.name,
+        capacity=spec.capacity,
+        waiting_list=spec.waiting_list,
+        opens_on=spec.opens_on,
+        closes_on=spec.closes_on,
+    )
+    record(session, event)
+
+
+async def _resize(session: AsyncSession, clock: Clock, spec: ActivitySpec) -> None:
+    """The activity's openings offer what it offers now."""
+    rows = (await session.execute(select(OPENING.c.date).where(OPENING.c.activity == spec.id))).scalars()
+    keys = {(spec.id, date) for date in rows}
+    docket = await open_docket(session, _book(session), clock.now(), {}, keys, keys)
+    for key in sorted(keys):
+        docket.resize(key, spec.capacity, spec.waiting_list)
+    await docket.write(session)
+
+
+async def _answer_at_once(session: AsyncSession, spec: ActivitySpec) -> None:
+    """Requests that waited for a run wait for none any more."""
+    if isinstance(spec.allocation, Immediate):
+        waiting = await session.execute(select(B.request).where(IS_SUBMITTED, B.activity == spec.id).distinct())
+        await queue_again(session, [request for request in waiting.scalars() if request is not None])
+
+
+async def put_enrollment(
+    session: AsyncSession,
+    clock: Clock,
+    child: str,
+    family: str,
+    structure: str,
+    activity: str,
+    from_: dt.date | None = None,
+    until: dt.date | None = None,
+) -> None:
+    """Admit a child to an activity, both days included. Raises CodedError UNKNOWN_ACTIVITY."""
+    await _known(session, activity, structure)
+    wanted = Enrollment(child=child, activity=activity, family=family, structure=structure, starts_on=from_, ends_on=until)
+    if await session.get(Enrollment, (child, activity)) != wanted:
+        await session.merge(wanted)
+        await session.flush()
+
+
+async def _known(session: AsyncSession, activity: str, structure: str) -> Activity:
+    found = await session.get(Activity, activity)
+    if found is None or found.structure != structure:
+        raise CodedError("UNKNOWN_ACTIVITY", f"no activity {activity} in {structure}")
+    return found
+
+
+async def take_over_booking(
+    session: AsyncSession,
+    clock: Clock,
+    child: str,
+    family: str,
+    structure: str,
+    activity: str,
+    date: dt.date,
+    arrival: str | None = None,
+    departure: str | None = None,
+) -> None:
+    """A booking that the town had accepted before, whatever the deadlines and the debts. There already: nothing happens.
+
+    It counts among the places. Raises Refused FULL if none is left; CodedError UNKNOWN_ACTIVITY.
+    """
+    await _known(session, activity, structure)
+    await take_turn(session, structure)
+    same = IS_LIVE, B.activity == activity, B.date == date, B.child == child
+    if (await session.execute(select(B.id).where(*same))).first() is not None:
+        return
+    key = activity, date
+    docket = await open_docket(session, _book(session), clock.now(), {}, {key}, set())
+    if not docket.board.take(key):
+        raise Refused("FULL")
+    arrival, departure = hours.resolved(docket.rules[activity].spec.hours, arrival, departure)
+    seq = await _next_number(session)
+    case = Case(
+        id=uuid4().hex,
+        request=None,
+        line=0,
+        family=family,
+        child=child,
+        activity=activity,
+        structure=structure,
+        date=date,
+        arrival=arrival,
+        departure=departure,
+        status=BookingStatus.SUBMITTED.value,
+        code=None,
+        position=seq * LINES_PER_REQUEST,
+        party=None,
+        version=1,
+    )
+    row = {name: getattr(case, name) for name in Case.__slots__} | {"number": f"{seq:06}-1", "requested_at": docket.now}
+    await (await session.connection()).execute(insert(BOOKING), row)
+    docket.cases[case.id] = case
+    docket.accept(case)
+    await docket.write(session)
+
+
+async def _next_number(session: AsyncSession) -> int:
+    value = col(Counter.value)
+    taken = await session.execute(update(Counter).where(col(Counter.name) == "request").values(value=value + 1).returning(value))
+    return int(taken.scalar_one())
+
+
+# ------------------------------------------------------------------------------------------------------------------- time
+async def passed(session: AsyncSession, book: RuleBook, now: dt.datetime) -> dict[str, set[Key]]:
+    """Structure -> its openings where somebody waits although the booking deadline has passed."""
+    rows = (await session.execute(select(B.activity, B.date).where(IS_WAITING).distinct())).all()
+    rules = await book.of(session, {activity for activity, _ in rows})
+    found: dict[str, set[Key]] = defaultdict(set)
+    for activity, date in rows:
+        if rules[activity].on(date).booking_closes_at <= now:
+            found[rules[activity].spec.structure].add((activity, date))
+    return found
+
+
+async def expire(session: AsyncSession, book: RuleBook, clock: Clock, structure: str, keys: set[Key]) -> None:
+    """Those who wait there wait no longer: the booking deadline has passed."""
+    await take_turn(session, structure)
+    docket = await open_docket(session, book, clock.now(), {}, keys, keys)
+    for key in sorted(keys):
+        opening = docket.board.openings[key]
+        while opening.line and not opening.bookable:
+            docket.expire(opening.line[0])
+    await docket.write(session)
+
+
+# --------------------------------------------------------------------------------------------------- what others told us
+async def hear_structure(session: AsyncSession, event: StructureChanged) -> None:
+    known = await session.get(StructureCopy, event.structure)
+    if known is None or known.version < event.version:
+        copy = StructureCopy(
+            id=event.structure, name=event.title, timezone=event.timezone, school_zone=event.school_zone, version=event.version
+        )
+        await session.merge(copy)
+
+
+async def hear_family(session: AsyncSession, event: FamilyChanged) -> None:
+    """Whose children they are now. A child may have come from another family, or gone to one, in whatever order we hear it."""
+    known = await session.get(FamilyCopy, event.family)
+    if known is not None and known.version >= event.version:
+        return
+    await session.merge(FamilyCopy(family=event.family, structure=event.structure, version=event.version))
+    gone = delete(ChildCopy).where(col(ChildCopy.family) == event.family, col(ChildCopy.child).not_in(event.children))
+    await session.execute(gone)
+    for child in event.children:
+        await session.merge(ChildCopy(child=child, family=event.family, structure=event.structure))
+
+
+async def hear_standing(session: AsyncSession, event: StandingChanged) -> None:
+    known = await session.get(Standing, event.family)
+    if known is None or known.version < event.version:
+        await session.merge(Standing(family=event.family, in_debit=event.in_debit, version=event.version))

@@ -1,0 +1,167 @@
+"""Where families' requests meet the process: orders that arrive together go in together, and each waits for its own answer.
+
+Nobody lingers: while one transaction is being committed, the orders of the next gather by themselves (group commit).
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from uuid import uuid4
+
+from sqlalchemy import select
+
+from services.booking.docket import B
+from services.booking.draft import DraftChange
+from services.booking.intake import Asked, R, X, take_in
+from services.booking.order import Line, Order
+from services.booking.rulebook import RuleBook
+from services.booking.status import LIVE, BookingStatus
+from services.booking.tables import partition_of
+from services.claims import Caller
+from services.refusal import Refused
+from services.service import Running
+
+TOGETHER = 300  #: Orders in one transaction, at most.
+ANSWER_SECONDS = 5.0  #: Then the family sees SUBMITTED, and is told later.
+LOOK_SECONDS = 0.25  #: Between looks at the table, in case another process gave the answer.
+
+Taken = asyncio.Future[str]
+
+
+class Desk:
+    """One per process, in `running.resources["desk"]`."""
+
+    def __init__(self, running: Running, book: RuleBook) -> None:
+        self._running = running
+        self._book = book
+        self._orders: list[tuple[Asked, Taken]] = []
+        self._arrived = asyncio.Event()
+        self._partitions: set[int] = set()
+        self._work = asyncio.Event()
+        self._waiting: dict[str, set[asyncio.Future[None]]] = {}
+
+    # ------------------------------------------------------------------------------------------------------- for families
+    async def submit(self, caller: Caller, order: Order) -> str:
+        """The id of the request, once its lines are decided, or after ANSWER_SECONDS as it stands.
+
+        Raises Refused: UNKNOWN_FAMILY, IDEMPOTENCY_KEY_REUSED, NOTHING_TO_SUBMIT, TOO_MANY_LINES, UNKNOWN_CHILD,
+        UNKNOWN_ACTIVITY, ACCOUNT_IN_DEBIT; CodedError: BAD_USER_INPUT.
+        """
+        structure = caller.families.get(order.family)
+        if structure is None:
+            raise Refused("UNKNOWN_FAMILY")
+        taken: Taken = asyncio.get_running_loop().create_future()
+        self._orders.append((Asked(caller.account, structure, order), taken))
+        self._arrived.set()
+        request = await taken
+        await self._answer(request)
+        return request
+
+    async def cancel(self, caller: Caller, booking: str, language: str = "fr") -> None:
+        """Give one booking or waiting place back, without a draft. Twice is as good as once.
+
+        Raises Refused: UNKNOWN_BOOKING, TOO_LATE_TO_CANCEL.
+        """
+        query = select(B.family, B.child, B.activity, B.date, B.arrival, B.departure, B.status).where(B.id == booking)
+        async with self._running.database.reading() as session:
+            found = (await session.execute(query)).one_or_none()
+        if found is None or found.family not in caller.families:
+            raise Refused("UNKNOWN_BOOKING")
+        if found.status is BookingStatus.CANCELLED:
+            return
+        if found.status not in LIVE | {BookingStatus.SUBMITTED}:
+            raise Refused("UNKNOWN_BOOKING")
+        line = Line(DraftChange.CANCEL, found.child, found.activity, found.date, found.arrival, found.departure)
+        request = await self.submit(caller, Order(found.family, uuid4().hex, (line,), language=language, booking=booking))
+        await self._refusal_of(request)
+
+    async def _refusal_of(self, request: str) -> None:
+        query = select(X.code, B.status).join_from(X.code.table, B.id.table, B.id == X.booking).where(X.request == request)
+        async with self._running.database.reading() as session:
+            code, status = (await session.execute(query)).one()
+        if code is not None and status is not BookingStatus.CANCELLED:
+            raise Refused(code)
+
+    async def _answer(self, request: str) -> None:
+        """Until it is served, ANSWER_SECONDS at most."""
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(request, set()).add(answer)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(answer, ANSWER_SECONDS)
+        waiting = self._waiting.get(request)
+        if waiting is not None:
+            waiting.discard(answer)
+            if not waiting:
+                del self._waiting[request]
+
+    # -------------------------------------------------------------------------------------------------- for the allocator
+    def served(self, requests: Iterable[str]) -> None:
+        """These have their answers, committed."""
+        for request in requests:
+            for answer in self._waiting.pop(request, ()):
+                if not answer.done():
+                    answer.set_result(None)
+
+    def wake(self, partition: int | None = None) -> None:
+        """Requests wait in this partition, or in some."""
+        if partition is not None:
+            self._partitions.add(partition)
+        self._work.set()
+
+    async def work(self, seconds: float) -> list[int]:
+        """Wait until requests wait, or for so long. Returns the partitions; none: look for yourself."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._work.wait(), seconds)
+        self._work.clear()
+        partitions, self._partitions = self._partitions, set()
+        return sorted(partitions)
+
+    # ---------------------------------------------------------------------------------------------------------- the tasks
+    async def take_orders(self) -> None:
+        """For as long as the process lives."""
+        while True:
+            await self._arrived.wait()
+            orders, self._orders = self._orders[:TOGETHER], self._orders[TOGETHER:]
+            if not self._orders:
+                self._arrived.clear()
+            wanted = [(asked, taken) for asked, taken in orders if not taken.done()]
+            if wanted and not await self._together(wanted):
+                for one in wanted:
+                    await self._together([one])
+
+    async def _together(self, orders: Sequence[tuple[Asked, Taken]]) -> bool:
+        """In one transaction. False if it failed and may be tried one by one: an order that we cannot take must not hurt others."""
+        try:
+            async with self._running.database.transaction("intake") as session:
+                now = self._running.clock.now()
+                results = await take_in(session, self._book, now, [asked for asked, _ in orders])
+        except Exception as trouble:
+            if len(orders) > 1:
+                return False
+            _settle(orders[0][1], trouble)
+            return True
+        for (asked, taken), result in zip(orders, results, strict=True):
+            _settle(taken, result)
+            if isinstance(result, str):
+                self.wake(partition_of(asked.structure))
+        self._running.outbox_written()
+        return True
+
+    async def look(self) -> None:
+        """For as long as the process lives: find answers that another process gave, or that were there before the question."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if self._waiting:
+                query = select(R.id).where(R.id.in_(list(self._waiting)[:5000]), R.served_at.is_not(None))
+                async with self._running.database.reading() as session:
+                    self.served((await session.execute(query)).scalars().all())
+
+
+def _settle(taken: Taken, result: str | Exception) -> None:
+    """Unless the client has gone."""
+    if taken.done():
+        return
+    if isinstance(result, Exception):
+        taken.set_exception(result)
+    else:
+        taken.set_result(result)

@@ -1,0 +1,248 @@
+"""Takes orders in: what arrives together is checked and written in one transaction, for the allocator to decide.
+
+An order is checked and written in the same transaction, which holds the counter of requests from its first statement: so the order of
+arrival is the order of commits, and of two equal keys that arrive at once, here or in another process, the second sees the first.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import insert, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.booking import hours
+from services.booking.docket import BOOKING, IS_LIVE, IS_SUBMITTED, B
+from services.booking.draft import DraftChange
+from services.booking.lines import Rules
+from services.booking.order import MOST_LINES, Line, Order, parties
+from services.booking.rulebook import RuleBook
+from services.booking.status import BookingStatus
+from services.booking.tables import LINES_PER_REQUEST, Cancellation, ChildCopy, Counter, Request, Standing, core, partition_of
+from services.events import BookingRequested, RequestedMovement
+from services.outbox import record
+from services.refusal import CodedError, Refused
+
+REQUEST, CANCELLATION, COUNTER, STANDING, CHILD = (core(rows) for rows in (Request, Cancellation, Counter, Standing, ChildCopy))
+R, X = REQUEST.c, CANCELLATION.c
+Place = tuple[str, str, dt.date]  #: child, activity, date
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An order, and who confirmed it."""
+
+    account: str
+    structure: str
+    order: Order
+
+
+@dataclass(slots=True)
+class Known:
+    """What the checks of some orders need."""
+
+    answered: dict[tuple[str, str], tuple[str, str]]  #: (family, key) -> request, fingerprint
+    children: dict[str, str]  #: child -> family
+    rules: dict[str, Rules]
+    in_debit: set[str]
+    bookings: dict[Place, str]  #: Those that a CANCEL line may mean.
+
+
+@dataclass(slots=True)
+class Written:
+    """Rows of one transaction, before they are inserted."""
+
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    bookings: list[dict[str, Any]] = field(default_factory=list)
+    cancellations: list[dict[str, Any]] = field(default_factory=list)
+    events: list[BookingRequested] = field(default_factory=list)
+
+
+async def take_in(session: AsyncSession, book: RuleBook, now: dt.datetime, asked: Sequence[Asked]) -> list[str | Exception]:
+    """Check these orders and write those that may be. For each the id of its request, or why there is none."""
+    last = (
+        await session.execute(
+            update(COUNTER).where(COUNTER.c.name == "request").values(value=COUNTER.c.value + len(asked)).returning(COUNTER.c.value)
+        )
+    ).scalar_one()
+    known = await _look_up(session, book, [one.order for one in asked])
+    written = Written()
+    results: list[str | Exception] = []
+    for seq, one in enumerate(asked, last - len(asked) + 1):
+        try:
+            results.append(_take(one, seq, now, known, written))
+        except (Refused, CodedError) as no:
+            results.append(no)
+    await _insert(session, written)
+    return results
+
+
+def _take(asked: Asked, seq: int, now: dt.datetime, known: Known, written: Written) -> str:
+    """Raises Refused or CodedError."""
+    order = asked.order
+    fingerprint = order.fingerprint()
+    earlier = known.answered.get((order.family, order.idempotency_key))
+    if earlier is not None:
+        if earlier[1] != fingerprint:
+            raise Refused("IDEMPOTENCY_KEY_REUSED")
+        return earlier[0]
+    _check(asked, known)
+    request = _write(asked, seq, now, fingerprint, known, written)
+    known.answered[order.family, order.idempotency_key] = request, fingerprint
+    return request
+
+
+def _check(asked: Asked, known: Known) -> None:
+    order = asked.order
+    if not order.lines:
+        raise Refused("NOTHING_TO_SUBMIT")
+    if len(order.lines) > MOST_LINES:
+        raise Refused("TOO_MANY_LINES", limit=MOST_LINES)
+    for line in order.lines:
+        if known.children.get(line.child) != order.family:
+            raise Refused("UNKNOWN_CHILD")
+        rules = known.rules.get(line.activity)
+        if rules is None or rules.spec.structure != asked.structure:
+            raise Refused("UNKNOWN_ACTIVITY")
+    if order.only_books and order.family in known.in_debit:
+        raise Refused("ACCOUNT_IN_DEBIT")
+
+
+def _write(asked: Asked, seq: int, now: dt.datetime, fingerprint: str, known: Known, written: Written) -> str:
+    order = asked.order
+    request, number, first = uuid4().hex, f"{seq:06}", seq * LINES_PER_REQUEST
+    groups = _groups(order)
+    movements = []
+    for index, line in enumerate(order.lines):
+        rules = known.rules[line.activity].spec.hours
+        arrival, departure = hours.resolved(rules, line.arrival, line.departure)
+        booking: dict[str, Any] = {
+            "id": uuid4().hex,
+            "number": f"{number}-{index + 1}",
+            "request": request,
+            "line": index,
+            "family": order.family,
+            "child": line.child,
+            "activity": line.activity,
+            "structure": asked.structure,
+            "date": line.date,
+            "arrival": arrival,
+            "departure": departure,
+            "status": BookingStatus.SUBMITTED,
+            "code": None,
+            "position": first + index,
+            "party": first + groups[index] if index in groups else None,
+            "requested_at": now,
+            "decided_at": None,
+            "version": 1,
+        }
+        if line.change is DraftChange.BOOK:
+            booking["code"] = hours.check(rules, line.arrival, line.departure)
+            written.bookings.append(booking)
+            known.bookings.setdefault(_place(line), booking["id"])
+            about = booking["id"]
+        else:
+            about = _give_back(order, booking, known.bookings.pop(_place(line), None), now, written)
+        movements.append(_movement(line, about, arrival, departure))
+    written.requests.append(_request(asked, request, seq, number, fingerprint, now))
+    written.events.append(
+        BookingRequested.model_construct(
+            occurred_at=now, structure=asked.structure, request=request, family=order.family, movements=movements
+        )
+    )
+    return request
+
+
+def _groups(order: Order) -> dict[int, int]:
+    try:
+        return parties(order)
+    except IndexError as error:
+        raise CodedError("BAD_USER_INPUT", "together: a group names a line that is not there") from error
+
+
+def _place(line: Line) -> Place:
+    return line.child, line.activity, line.date
+
+
+def _give_back(order: Order, invented: dict[str, Any], found: str | None, now: dt.datetime, written: Written) -> str:
+    """A CANCEL line. Where it names nothing, `invented` is a booking that says so. Returns the booking it is about."""
+    about = order.booking or found
+    cancellation = {"request": invented["request"], "line": invented["line"], "booking": about, "status": BookingStatus.SUBMITTED}
+    if about is None:
+        answer = {"status": BookingStatus.REFUSED, "code": "UNKNOWN_BOOKING"}
+        written.bookings.append({**invented, **answer, "decided_at": now})
+        cancellation |= {"booking": invented["id"], **answer}
+    written.cancellations.append({"code": None, **cancellation})
+    return str(cancellation["booking"])
+
+
+def _movement(line: Line, booking: str, arrival: str, departure: str) -> RequestedMovement:
+    # Our own values: validating them again would cost more than writing them.
+    return RequestedMovement.model_construct(
+        booking=booking,
+        child=line.child,
+        activity=line.activity,
+        date=line.date,
+        arrival=arrival,
+        departure=departure,
+        kind=line.change.value,
+    )
+
+
+def _request(asked: Asked, id_: str, seq: int, number: str, fingerprint: str, now: dt.datetime) -> dict[str, Any]:
+    order = asked.order
+    return {
+        "id": id_,
+        "seq": seq,
+        "number": number,
+        "family": order.family,
+        "structure": asked.structure,
+        "account": asked.account,
+        "idempotency_key": order.idempotency_key,
+        "fingerprint": fingerprint,
+        "accept_waiting_list": order.accept_waiting_list,
+        "lines": len(order.lines),
+        "language": order.language,
+        "partition": partition_of(asked.structure),
+        "submitted_at": now,
+    }
+
+
+async def _insert(session: AsyncSession, written: Written) -> None:
+    connection = await session.connection()
+    for table, rows in ((REQUEST, written.requests), (BOOKING, written.bookings), (CANCELLATION, written.cancellations)):
+        if rows:
+            await connection.execute(insert(table), rows)
+    record(session, *written.events)
+
+
+# ---------------------------------------------------------------------------------------------------------------- reading
+async def _look_up(session: AsyncSession, book: RuleBook, orders: Sequence[Order]) -> Known:
+    families = sorted({order.family for order in orders})
+    return Known(
+        await _answered(session, families, [order.idempotency_key for order in orders]),
+        dict((await session.execute(select(CHILD.c.child, CHILD.c.family).where(CHILD.c.family.in_(families)))).tuples()),
+        await book.of(session, {line.activity for order in orders for line in order.lines}),
+        set((await session.execute(select(STANDING.c.family).where(STANDING.c.family.in_(families), STANDING.c.in_debit))).scalars()),
+        await _bookings(session, [order for order in orders if not order.only_books]),
+    )
+
+
+async def _answered(session: AsyncSession, families: Sequence[str], keys: Sequence[str]) -> dict[tuple[str, str], tuple[str, str]]:
+    query = select(R.family, R.idempotency_key, R.id, R.fingerprint).where(R.family.in_(families), R.idempotency_key.in_(keys))
+    return {(family, key): (id_, fingerprint) for family, key, id_, fingerprint in await session.execute(query)}
+
+
+async def _bookings(session: AsyncSession, orders: Sequence[Order]) -> dict[Place, str]:
+    families = sorted({order.family for order in orders})
+    if not families:
+        return {}
+    dates = sorted({line.date for order in orders for line in order.lines})
+    query = select(B.child, B.activity, B.date, B.id).where(B.family.in_(families), B.date.in_(dates))
+    # What is held comes last: it is what a family means, rather than a wish for the same that is not answered yet.
+    wished = await session.execute(query.where(IS_SUBMITTED).order_by(B.position))
+    found = {(child, activity, date): id_ for child, activity, date, id_ in wished}
+    held = await session.execute(query.where(IS_LIVE))
+    return found | {(child, activity, date): id_ for child, activity, date, id_ in held}

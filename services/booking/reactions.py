@@ -1,0 +1,32 @@
+"""What booking does when it hears something: it keeps its copies, and wakes the allocator."""
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.booking import commands
+from services.booking.tables import BookingTable
+from services.clock import Clock
+from services.events import BookingRequested, FamilyChanged, StandingChanged, StructureChanged
+from services.service import Running, Service
+
+service = Service("booking", BookingTable.metadata)
+
+
+@service.reacts_to(StructureChanged)
+async def copy_structure(session: AsyncSession, event: StructureChanged, clock: Clock) -> None:
+    await commands.hear_structure(session, event)
+
+
+@service.reacts_to(FamilyChanged)
+async def copy_family(session: AsyncSession, event: FamilyChanged, clock: Clock) -> None:
+    await commands.hear_family(session, event)
+
+
+@service.reacts_to(StandingChanged)
+async def copy_standing(session: AsyncSession, event: StandingChanged, clock: Clock) -> None:
+    await commands.hear_standing(session, event)
+
+
+@service.after(BookingRequested)
+def wake_the_allocator(running: Running) -> None:
+    """The desk of this process woke it already; another process's may have died in between."""
+    running.resources["desk"].wake()
