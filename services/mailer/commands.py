@@ -211,14 +211,12 @@ async def claim(
 
 async def renew(session: AsyncSession, sender: str, until: dt.datetime) -> None:
     """Still at work on what is in hand."""
-    await session.execute(
-        update(Mail).where(col(Mail.claimed_by) == sender, col(Mail.state) == MailState.QUEUED).values(claimed_until=until)
-    )
+    await session.exec(update(Mail).where(col(Mail.claimed_by) == sender, col(Mail.state) == MailState.QUEUED).values(claimed_until=until))
 
 
 async def release(session: AsyncSession, sender: str) -> None:
     """Give back what is in hand, untried."""
-    await session.execute(
+    await session.exec(
         update(Mail).where(col(Mail.claimed_by) == sender, col(Mail.state) == MailState.QUEUED).values(claimed_by=None, claimed_until=None)
     )
 

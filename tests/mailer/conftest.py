@@ -1,0 +1,180 @@
+"""The mailer's town: one structure, two families, two activities, a mail server."""
+
+import datetime as dt
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from uuid import uuid4
+
+import pytest
+from sqlmodel import select
+
+from services.clock import Clock
+from services.database import Database
+from services.events import (
+    ActivityChanged,
+    Contact,
+    ContactsChanged,
+    DecidedMovement,
+    Event,
+    MailFailed,
+    MailSent,
+    PlaceGiven,
+    RequestDecided,
+    ResetLinkMade,
+    StructureChanged,
+)
+from services.listening import react
+from services.mailer.app import service
+from services.mailer.envelope import Sender
+from services.mailer.post import Post
+from services.mailer.sending import Sending
+from services.mailer.tables import Mail, MailState
+from services.outbox import Outgoing
+from tests.mailer.mail_server import MailServer, mail_server
+
+NOW = dt.datetime(2026, 11, 23, 8, 0, tzinfo=dt.UTC)
+TOWN = "carteville"
+PUBLIC_URL = "https://famille.example.org"
+
+
+def at(day: str) -> dt.date:
+    return dt.date.fromisoformat(day)
+
+
+def town_named(title: str = "Mairie de CarteVille", version: int = 1) -> StructureChanged:
+    return StructureChanged(occurred_at=NOW, structure=TOWN, version=version, title=title, timezone="Europe/Paris", school_zone="B")
+
+
+def activity_named(activity: str = "aps-matin", title: str = "APS MATIN", version: int = 1) -> ActivityChanged:
+    return ActivityChanged(
+        occurred_at=NOW,
+        structure=TOWN,
+        version=version,
+        activity=activity,
+        wallet="periscolaire",
+        title=title,
+        capacity=40,
+        waiting_list=10,
+        opens_on=at("2026-09-01"),
+        closes_on=at("2027-07-01"),
+    )
+
+
+def adult(account: str = "dupont", email: str | None = "jp.dupont@example.org", **fields: str) -> Contact:
+    values = {"title": "M.", "first_name": "Jean-Paul", "last_name": "DUPONT", "language": "fr", **fields}
+    return Contact(account=account, email=email, **values)
+
+
+def family_of(*adults: Contact, family: str = "dupont", version: int = 1, children: dict[str, str] | None = None) -> ContactsChanged:
+    names = {"amalia": "DUPONT Amalia", "paolo": "DUPONT Paolo"} if children is None else children
+    return ContactsChanged(
+        occurred_at=NOW, structure=TOWN, version=version, family=family, adults=list(adults) or [adult()], children=names
+    )
+
+
+def movement(
+    child: str = "paolo", date: str = "2026-12-01", kind: str = "BOOK", outcome: str = "ACCEPTED", **fields: str
+) -> DecidedMovement:
+    values = {"activity": "aps-matin", **fields}
+    return DecidedMovement(booking=uuid4().hex, child=child, date=at(date), kind=kind, outcome=outcome, **values)
+
+
+def decided(*movements: DecidedMovement, request: str = "r1", family: str = "dupont") -> RequestDecided:
+    return RequestDecided(occurred_at=NOW, structure=TOWN, request=request, family=family, movements=list(movements) or [movement()])
+
+
+def place_given(booking: str = "b1", family: str = "dupont", child: str = "amalia") -> PlaceGiven:
+    return PlaceGiven(
+        occurred_at=NOW, structure=TOWN, booking=booking, family=family, child=child, activity="aps-matin", date=at("2026-12-01")
+    )
+
+
+def reset_link(token: str = "s3cret", email: str = "jp.dupont@example.org", language: str = "fr") -> ResetLinkMade:
+    return ResetLinkMade(
+        occurred_at=NOW,
+        structure=TOWN,
+        account="dupont",
+        email=email,
+        language=language,
+        token=token,
+        expires_at=NOW + dt.timedelta(minutes=30),
+    )
+
+
+class Mailroom:
+    """The mailer's tables, and what can be seen in them."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.now = NOW
+
+    @property
+    def clock(self) -> Clock:
+        return Clock(frozen_at=self.now)
+
+    async def hears(self, *events: Event) -> None:
+        """One transaction, as the listener does it."""
+        async with self.database.transaction("reaction") as session:
+            await react(service, session, events, self.clock)
+
+    async def knows_the_town(self) -> None:
+        await self.hears(town_named(), activity_named(), family_of())
+
+    async def mails(self) -> list[Mail]:
+        async with self.database.reading() as session:
+            return list((await session.exec(select(Mail).order_by(Mail.created_at, Mail.cause))).all())  # type: ignore[arg-type]
+
+    async def the_mail(self) -> Mail:
+        (mail,) = await self.mails()
+        return mail
+
+    async def states(self) -> list[MailState]:
+        return [mail.state for mail in await self.mails()]
+
+    async def told(self) -> list[str]:
+        """The types of the events that were recorded about mails, in order."""
+        wanted = [MailSent.type_name(), MailFailed.type_name()]
+        async with self.database.reading() as session:
+            rows = await session.exec(select(Outgoing).order_by(Outgoing.position))  # type: ignore[arg-type]
+            return [row.type for row in rows.all() if row.type in wanted]
+
+    def sending(self, url: str, *, seconds: float = 10.0) -> tuple[Sending, Post]:
+        post = Post(url, seconds=seconds)
+        sender = Sender.read("Préau de la mairie <no-reply@carteville.example>")
+        mailroom = self
+
+        class Now(Clock):
+            """Follows the test's own time."""
+
+            def now(self) -> dt.datetime:
+                return mailroom.now
+
+        return Sending(self.database, Now(), post, sender, PUBLIC_URL), post
+
+    async def sends(self, url: str, *, seconds: float = 10.0) -> int:
+        """One round of one sender."""
+        sending, post = self.sending(url, seconds=seconds)
+        try:
+            return await sending.round()
+        finally:
+            await post.close()
+
+    async def waits(self, **time: float) -> None:
+        self.now += dt.timedelta(**time)
+
+
+@pytest.fixture
+async def mailroom(database_url: Callable[[str], Awaitable[str]]) -> AsyncIterator[Mailroom]:
+    database = Database(await database_url("mailer"))
+    yield Mailroom(database)
+    await database.close()
+
+
+@pytest.fixture
+async def post_office() -> AsyncIterator[MailServer]:
+    async with mail_server() as server:
+        yield server
+
+
+def addressed(mail: Mail) -> Sequence[str]:
+    """Everybody whom a mail goes to."""
+    return [address for address in (mail.to_address, *(address for _, address in mail.copies)) if address]

@@ -1,0 +1,217 @@
+"""What the mailer hears becomes copies and queued mails: once, in whatever order it comes."""
+
+from itertools import permutations
+
+import pytest
+
+from services.mailer.addresses import Adult, is_address, reachable
+from services.mailer.invariants import violations
+from services.mailer.tables import MailKind, MailState
+from services.service import NotYetKnown
+from tests.mailer.conftest import (
+    Mailroom,
+    activity_named,
+    addressed,
+    adult,
+    decided,
+    family_of,
+    movement,
+    place_given,
+    reset_link,
+    town_named,
+)
+
+
+async def test_a_decided_request_becomes_one_report(mailroom: Mailroom) -> None:
+    await mailroom.knows_the_town()
+    await mailroom.hears(decided(movement(), movement(outcome="REFUSED", code="FULL", date="2026-12-03")))
+
+    mail = await mailroom.the_mail()
+    assert (mail.kind, mail.state, mail.family, mail.account) == (MailKind.REPORT, MailState.QUEUED, "dupont", "dupont")
+    assert mail.to_address == "jp.dupont@example.org"
+    assert mail.to_name == "DUPONT Jean-Paul"
+    assert mail.text.startswith("M. DUPONT Jean-Paul\n\nVeuillez trouver")
+    assert "sur la structure : Mairie de CarteVille." in mail.text
+    assert "DUPONT Paolo : jeu. 03/12 (activité complète)" in mail.text
+    assert "APS MATIN" in mail.html
+
+
+async def test_the_report_is_made_once_though_the_event_comes_three_times(mailroom: Mailroom) -> None:
+    await mailroom.knows_the_town()
+    event = decided()
+    await mailroom.hears(event)
+    await mailroom.hears(event, event)
+    # Even under ids of their own, as after the loss of what was heard.
+    await mailroom.hears(decided(), decided())
+    assert len(await mailroom.mails()) == 1
+
+
+async def test_two_requests_make_two_reports(mailroom: Mailroom) -> None:
+    await mailroom.knows_the_town()
+    await mailroom.hears(decided(request="r1"), decided(request="r2"))
+    assert {mail.cause for mail in await mailroom.mails()} == {"report:r1", "report:r2"}
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+async def test_a_report_waits_for_the_names_it_needs(mailroom: Mailroom, order: tuple[int, ...]) -> None:
+    """Whatever comes first: the structure, the activity, the family, or the answer."""
+    waiting = [event for _, event in sorted(zip(order, (town_named(), activity_named(), family_of(), decided()), strict=True))]
+    turns = 0
+    while waiting:
+        event = waiting.pop(0)
+        try:
+            await mailroom.hears(event)
+        except NotYetKnown:
+            waiting.append(event)
+        turns += 1
+    assert turns <= 8
+    assert (await mailroom.the_mail()).state is MailState.QUEUED
+
+
+async def test_a_child_that_is_not_known_yet_is_waited_for(mailroom: Mailroom) -> None:
+    await mailroom.knows_the_town()
+    with pytest.raises(NotYetKnown):
+        await mailroom.hears(decided(movement(child="newborn")))
+    await mailroom.hears(family_of(version=2, children={"newborn": "DUPONT Zoé"}), decided(movement(child="newborn")))
+    assert "DUPONT Zoé : mar. 01/12" in (await mailroom.the_mail()).text
+
+
+async def test_only_newer_copies_count(mailroom: Mailroom) -> None:
+    await mailroom.hears(
+        family_of(adult(email="new@example.org"), version=3),
+        family_of(adult(email="old@example.org"), version=2),
+        activity_named(title="APS DU MATIN", version=9),
+        activity_named(title="APS MATIN", version=8),
+        town_named("Mairie de CarteVille-les-Bains", version=2),
+        town_named("Mairie de CarteVille", version=1),
+        decided(),
+    )
+    mail = await mailroom.the_mail()
+    assert mail.to_address == "new@example.org"
+    assert "Activité : APS DU MATIN :" in mail.text
+    assert "Mairie de CarteVille-les-Bains." in mail.text
+
+
+async def test_both_parents_get_the_same_mail_and_the_first_is_greeted(mailroom: Mailroom) -> None:
+    await mailroom.hears(town_named(), activity_named())
+    await mailroom.hears(
+        family_of(
+            adult("grandpa", None, first_name="Denis"),
+            adult("marie", "marie@example.org", title="Mme", first_name="Marie"),
+            adult("dupont", "jp@example.org"),
+            adult("again", "JP@example.org", first_name="Shared"),
+        ),
+        decided(),
+    )
+    mail = await mailroom.the_mail()
+    assert addressed(mail) == ["marie@example.org", "jp@example.org"]
+    assert mail.account == "marie"
+    assert mail.text.startswith("Mme DUPONT Marie\n")
+
+
+async def test_a_family_without_an_address_gets_no_mail_and_that_is_recorded(mailroom: Mailroom) -> None:
+    await mailroom.hears(town_named(), activity_named(), family_of(adult(email=None)), decided())
+    mail = await mailroom.the_mail()
+    assert (mail.state, mail.to_address, mail.family) == (MailState.UNADDRESSED, None, "dupont")
+    # An address that comes later does not bring an old report back: it would come twice to those who asked for it elsewhere.
+    await mailroom.hears(family_of(version=2), decided())
+    assert await mailroom.states() == [MailState.UNADDRESSED]
+
+
+async def test_the_report_speaks_the_language_of_whom_it_greets(mailroom: Mailroom) -> None:
+    await mailroom.hears(town_named(), activity_named(), family_of(adult(language="en")), decided())
+    mail = await mailroom.the_mail()
+    assert mail.language == "en"
+    assert "new booking request" in mail.text
+
+
+async def test_a_familys_mail_never_goes_to_another_family(mailroom: Mailroom) -> None:
+    await mailroom.knows_the_town()
+    await mailroom.hears(
+        family_of(adult("martin", "martin@example.org", last_name="MARTIN"), family="martin", children={"zoe": "MARTIN Zoé"})
+    )
+    await mailroom.hears(
+        decided(request="r1"),
+        decided(movement(child="zoe"), request="r2", family="martin"),
+        place_given(booking="b1"),
+        place_given(booking="b2", family="martin", child="zoe"),
+    )
+    for mail in await mailroom.mails():
+        assert addressed(mail) == (["martin@example.org"] if mail.family == "martin" else ["jp.dupont@example.org"])
+        assert ("DUPONT" in mail.text) is (mail.family == "dupont")
+        assert ("MARTIN" in mail.text) is (mail.family == "martin")
+    # Another family's child is a name that this family's letters do not know.
+    with pytest.raises(NotYetKnown):
+        await mailroom.hears(decided(movement(child="zoe"), request="r3"))
+
+
+async def test_a_family_of_another_town_is_not_this_one(mailroom: Mailroom) -> None:
+    await mailroom.knows_the_town()
+    with pytest.raises(NotYetKnown):
+        await mailroom.hears(decided().model_copy(update={"structure": "elsewhere"}))
+
+
+async def test_a_place_given_is_announced_once_s36(mailroom: Mailroom) -> None:
+    await mailroom.knows_the_town()
+    await mailroom.hears(place_given(), place_given())
+    mail = await mailroom.the_mail()
+    assert mail.kind is MailKind.PLACE_GIVEN
+    assert mail.subject == "Une place pour DUPONT Amalia : APS MATIN, mardi 01/12/2026"
+
+
+async def test_a_password_link_goes_to_the_accounts_own_address_s3(mailroom: Mailroom) -> None:
+    await mailroom.knows_the_town()
+    await mailroom.hears(reset_link(email="own@example.org"))
+    mail = await mailroom.the_mail()
+    assert (mail.kind, mail.account, mail.family) == (MailKind.PASSWORD_LINK, "dupont", None)
+    assert addressed(mail) == ["own@example.org"]
+    assert "s3cret" in mail.text
+    assert "23/11/2026 à 09:30" in mail.text
+
+
+async def test_a_link_that_can_go_nowhere_is_not_kept(mailroom: Mailroom) -> None:
+    await mailroom.knows_the_town()
+    await mailroom.hears(reset_link(email="not an address"))
+    mail = await mailroom.the_mail()
+    assert mail.state is MailState.UNADDRESSED
+    assert "s3cret" not in mail.text + mail.html
+
+
+async def test_the_invariants_hold_and_see_what_breaks_them(mailroom: Mailroom) -> None:
+    await mailroom.knows_the_town()
+    await mailroom.hears(decided(), place_given(), reset_link())
+    async with mailroom.database.reading() as session:
+        assert await violations(session) == []
+
+    report, *_ = [mail for mail in await mailroom.mails() if mail.kind is MailKind.REPORT]
+    async with mailroom.database.transaction() as session:
+        mail = await session.merge(report)
+        mail.account, mail.text, mail.next_attempt_at = "martin", "", None
+    async with mailroom.database.reading() as session:
+        assert len(await violations(session)) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ("jp.dupont@example.org", True),
+        ("éloïse@example.org", False),  # few servers take it, and a mail that bounces is worse than none
+        ("a@b", True),
+        ("", False),
+        ("dupont", False),
+        ("@example.org", False),
+        ("dupont@", False),
+        ("a@b.org, c@d.org", False),
+        ("a@b.org\r\nBcc: spy@example.org", False),
+        ("a b@example.org", False),
+        ("<a@example.org>", False),
+        (f"{'a' * 250}@example.org", False),
+    ],
+)
+def test_what_can_be_written_to(text: str, good: bool) -> None:
+    assert is_address(text) is good
+
+
+def test_parents_who_share_an_address_get_one_mail() -> None:
+    adults = [Adult(name, None, name, "DUPONT", "us@example.org", "fr") for name in ("a", "b")]
+    assert [one.account for one in reachable(adults)] == ["a"]
