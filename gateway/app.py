@@ -1,0 +1,134 @@
+"""The gateway's process: GraphQL at /graphql, and what operators and other systems look at."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from gateway.client import Subgraphs, SubgraphUnavailable
+from gateway.documents import Documents
+from gateway.engine import Engine
+from gateway.home import HOME, SECURITY
+from gateway.http import GraphQLEndpoint
+from gateway.supergraph import Supergraph
+from services.settings import Settings
+from services.telemetry import log, log_to
+
+SUPERGRAPH = Path(__file__).with_name("supergraph.graphql")
+HEALTH_SECONDS = 2.0
+KEYS_SECONDS = 30.0  #: how long identity's public keys are remembered
+
+FETCHES = Histogram("preau_gateway_fetch_seconds", "Requests to subgraphs", ["service"])
+FAILURES = Counter("preau_gateway_fetch_failures_total", "Requests to subgraphs without a usable answer", ["service"])
+
+
+def app() -> Starlette:
+    """For uvicorn: `uvicorn --factory gateway.app:app`."""
+    return application(Settings.from_environment())
+
+
+def application(settings: Settings) -> Starlette:
+    log_to(settings, "gateway")
+    supergraph = Supergraph.load(SUPERGRAPH.read_text(encoding="utf-8"))
+    subgraphs = Subgraphs.at({service: settings.subgraph_urls[service] for service in supergraph.graphs.values()})
+    neighbours = Neighbours(subgraphs)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        subgraphs.close()
+
+    return Starlette(
+        lifespan=lifespan,
+        routes=[
+            Route("/graphql", GraphQLEndpoint(Documents(supergraph), Engine(supergraph.api, Timed(subgraphs), _note_failure))),
+            Route("/", _home),
+            Route("/livez", _livez),
+            Route("/readyz", neighbours.readyz),
+            Route("/metrics", _metrics),
+            Route("/.well-known/jwks.json", neighbours.keys),
+        ],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """The subgraphs, with a stopwatch."""
+
+    subgraphs: Subgraphs
+
+    async def __call__(self, service: str, body: bytes, headers: bytes, *, seconds: float, again: bool) -> bytes:
+        begun = time.perf_counter()
+        try:
+            return await self.subgraphs(service, body, headers, seconds=seconds, again=again)
+        finally:
+            FETCHES.labels(service).observe(time.perf_counter() - begun)
+
+
+def _note_failure(service: str, reason: str) -> None:
+    FAILURES.labels(service).inc()
+    log().warning("subgraph unavailable", subgraph=service, reason=reason)
+
+
+async def _home(_: Request) -> Response:
+    return HTMLResponse(HOME, headers=SECURITY)
+
+
+async def _livez(_: Request) -> Response:
+    return PlainTextResponse("ok")
+
+
+async def _metrics(_: Request) -> Response:
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+@dataclass(slots=True)
+class Neighbours:
+    """What the gateway asks of the services beside GraphQL."""
+
+    subgraphs: Subgraphs
+    _keys: bytes = b""
+    _keys_until: float = 0.0
+    _loading: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def readyz(self, _: Request) -> Response:
+        reasons = await self.not_ready()
+        return JSONResponse({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
+
+    async def not_ready(self) -> list[str]:
+        services = self.subgraphs.by_name
+        found: Mapping[str, str | None] = dict(zip(services, await asyncio.gather(*map(self._trouble, services)), strict=True))
+        return [f"{service}: {trouble}" for service, trouble in found.items() if trouble]
+
+    async def _trouble(self, service: str) -> str | None:
+        try:
+            response = await self.subgraphs.by_name[service].get("/livez", seconds=HEALTH_SECONDS)
+        except SubgraphUnavailable as error:
+            return str(error)
+        return None if response.status == 200 else f"HTTP {response.status}"
+
+    async def keys(self, _: Request) -> Response:
+        """Identity's public keys; those seen last, if it cannot be asked."""
+        async with self._loading:
+            if time.monotonic() >= self._keys_until:
+                await self._load_keys()
+        if not self._keys:
+            return JSONResponse({"reasons": ["identity cannot be asked at the moment"]}, 503)
+        return Response(self._keys, media_type="application/json", headers={"cache-control": f"public, max-age={KEYS_SECONDS:.0f}"})
+
+    async def _load_keys(self) -> None:
+        try:
+            response = await self.subgraphs.by_name["identity"].get("/.well-known/jwks.json", seconds=HEALTH_SECONDS)
+        except SubgraphUnavailable as error:
+            _note_failure("identity", str(error))
+            return
+        if response.status == 200:
+            self._keys, self._keys_until = response.body, time.monotonic() + KEYS_SECONDS

@@ -1,0 +1,139 @@
+"""Reads GraphQL-over-HTTP requests: what is asked, in which form the answer is wanted, and what the services are told of the client."""
+
+import asyncio
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+from starlette.types import Receive, Scope
+
+from gateway.trouble import RequestError
+from services.telemetry import new_traceparent
+
+LARGEST_BODY = 1_000_000  #: bytes; a draft of 500 lines is about 70,000
+BODY_SECONDS = 10.0
+JSON = b"application/json"
+GRAPHQL = b"application/graphql-response+json"
+EVENTS = b"text/event-stream"
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_REQUEST_ID = re.compile(rb"[\w.:-]{1,128}")
+#: Only these of the client's own headers reach the services, as they are.
+_PASSED_ON = {b"authorization": b"Authorization", b"accept-language": b"Accept-Language"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    query: str
+    variables: dict[str, Any]
+    operation_name: str | None
+
+
+def bad_request(message: str, *, code: str = "BAD_REQUEST", status: int = 400) -> RequestError:
+    return RequestError.coded(code, message, status=status, malformed=True)
+
+
+def media_type(accept: bytes | None) -> bytes:
+    """What to answer in. Raises RequestError, if the client wants neither form."""
+    wanted = [part.partition(b";")[0].strip().lower() for part in (accept or b"*/*").split(b",")]
+    for each in wanted:
+        if each in (GRAPHQL, JSON):
+            return each
+    if b"*/*" in wanted or b"application/*" in wanted:
+        return JSON
+    if EVENTS in wanted:
+        raise bad_request("Subscriptions are not served yet.", code="SUBSCRIPTIONS_UNAVAILABLE", status=406)
+    raise bad_request("Answers are application/graphql-response+json or application/json.", code="NOT_ACCEPTABLE", status=406)
+
+
+async def read_post(headers: dict[bytes, bytes], receive: Receive) -> Asked:
+    """Raises RequestError. JSON alone is read: no page of another site can send it without the browser asking us first."""
+    kind, _, parameters = headers.get(b"content-type", b"").lower().partition(b";")
+    charset = re.search(rb"charset\s*=\s*\"?([\w-]+)", parameters)
+    if kind.strip() != JSON or (charset and charset.group(1) not in (b"utf-8", b"utf8")):
+        raise bad_request("Send application/json in UTF-8.", code="UNSUPPORTED_MEDIA_TYPE", status=415)
+    body = await _body(headers, receive)
+    try:
+        told = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise bad_request("The body is not JSON.") from error
+    if isinstance(told, list):
+        raise bad_request("One operation a request: send an object.", code="BATCHES_REFUSED")
+    if not isinstance(told, dict):
+        raise bad_request("Send a JSON object with `query`.")
+    return _asked(told)
+
+
+def read_get(query_string: bytes) -> Asked:
+    """Raises RequestError."""
+    try:
+        told: dict[str, Any] = {key: values[-1] for key, values in parse_qs(query_string.decode(), max_num_fields=20).items()}
+        for name in ("variables", "extensions"):
+            if name in told:
+                told[name] = msgspec.json.decode(told[name])
+    except (ValueError, RecursionError) as error:
+        raise bad_request("The parameters are not readable; `variables` is JSON.") from error
+    return _asked(told)
+
+
+def _asked(told: dict[str, Any]) -> Asked:
+    query, variables, name = told.get("query"), told.get("variables"), told.get("operationName")
+    if not isinstance(query, str) or not query.strip():
+        raise bad_request("`query` is missing, or is not a string.")
+    if not isinstance(variables, dict | None):
+        raise bad_request("`variables` is not an object.")
+    if not isinstance(name, str | None):
+        raise bad_request("`operationName` is not a string.")
+    if not isinstance(told.get("extensions"), dict | None):
+        raise bad_request("`extensions` is not an object.")
+    return Asked(query, variables or {}, name or None)
+
+
+async def _body(headers: dict[bytes, bytes], receive: Receive) -> bytes:
+    too_large = bad_request(f"A request has at most {LARGEST_BODY} bytes.", code="REQUEST_TOO_LARGE", status=413)
+    length = headers.get(b"content-length", b"0")
+    if length.isdigit() and int(length) > LARGEST_BODY:
+        raise too_large
+    body = b""
+    more = True
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while more:
+                message = await receive()
+                body += message.get("body", b"")
+                more = message.get("more_body", False)
+                if len(body) > LARGEST_BODY:
+                    raise too_large
+    except TimeoutError as error:
+        raise bad_request("The request did not arrive in time.", code="REQUEST_TIMEOUT", status=408) from error
+    return body
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOn:
+    """What the services are told of the client."""
+
+    lines: bytes  #: complete header lines
+    request_id: bytes
+    traceparent: str
+
+
+def passed_on(scope: Scope, headers: dict[bytes, bytes]) -> PassedOn:
+    """Who asks, in which language, under which trace, from which address. The address is the one that this process saw."""
+    trace = headers.get(b"traceparent", b"")
+    if not _TRACEPARENT.fullmatch(trace):
+        trace = new_traceparent().encode()
+    request_id = headers.get(b"x-request-id", b"")
+    if not _REQUEST_ID.fullmatch(request_id):
+        request_id = secrets.token_hex(8).encode()
+    lines = [b"%b: %b\r\n" % (name, headers[key]) for key, name in _PASSED_ON.items() if key in headers and _is_line(headers[key])]
+    lines.append(b"traceparent: %b\r\nX-Request-Id: %b\r\n" % (trace, request_id))
+    if scope.get("client"):
+        lines.append(b"X-Forwarded-For: %b\r\n" % str(scope["client"][0]).encode())
+    return PassedOn(b"".join(lines), request_id, trace.decode())
+
+
+def _is_line(value: bytes) -> bool:
+    return b"\r" not in value and b"\n" not in value

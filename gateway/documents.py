@@ -1,0 +1,162 @@
+"""Documents, parsed, checked and planned once: what comes again costs a look-up.
+
+The caches are bounded: whoever floods the gateway with ever new documents pushes out others' plans, and no more than that.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from graphql import (
+    DocumentNode,
+    FragmentDefinitionNode,
+    GraphQLError,
+    OperationDefinitionNode,
+    OverlappingFieldsCanBeMergedRule,
+    VariableDefinitionNode,
+    parse,
+    specified_rules,
+    validate,
+)
+from graphql.execution.values import get_variable_values
+
+from gateway import limits
+from gateway.compiler import compile_plan
+from gateway.plan import Plan
+from gateway.planner import Planner, Unplannable
+from gateway.reach import Reach
+from gateway.selection import Conflict, Speller, TooWide, condition_variables
+from gateway.supergraph import Supergraph
+from gateway.trouble import RequestError
+from services.telemetry import log
+
+MOST_DOCUMENTS = 512
+#: Sets of values of @skip and @include variables, per document.
+MOST_PLANS = 16
+MOST_COMPLAINTS = 5
+#: Without the quadratic one: `selection.py` looks at what it looked at, in linear time.
+RULES = tuple(rule for rule in specified_rules if rule is not OverlappingFieldsCanBeMergedRule)
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@dataclass(slots=True)
+class Recent(Generic[K, V]):
+    """The values used last."""
+
+    most: int
+    _values: "OrderedDict[K, V]" = field(default_factory=OrderedDict)
+
+    def get(self, key: K) -> V | None:
+        value = self._values.get(key)
+        if value is not None:
+            self._values.move_to_end(key)
+        return value
+
+    def put(self, key: K, value: V) -> None:
+        self._values[key] = value
+        if len(self._values) > self.most:
+            self._values.popitem(last=False)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+@dataclass(slots=True)
+class Operation:
+    """One operation of a document that was found right."""
+
+    kind: str  #: query, mutation, subscription
+    name: str | None
+    definitions: tuple[VariableDefinitionNode, ...]
+    conditions: tuple[str, ...]  #: variables that @skip and @include look at
+    node: OperationDefinitionNode
+    fragments: dict[str, FragmentDefinitionNode]
+    plans: Recent[tuple[bool, ...], Plan] = field(default_factory=lambda: Recent(MOST_PLANS))
+
+
+@dataclass(slots=True)
+class Documents:
+    supergraph: Supergraph
+    most: int = MOST_DOCUMENTS
+    _reach: Reach = field(init=False)
+    _known: Recent[tuple[str, str | None], Operation] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._reach = Reach(self.supergraph)
+        self._known = Recent(self.most)
+
+    def operation(self, text: str, name: str | None) -> Operation:
+        """Raises RequestError."""
+        operation = self._known.get((text, name))
+        if operation is None:
+            operation = self._operation(text, name)
+            self._known.put((text, name), operation)
+        return operation
+
+    def plan(self, operation: Operation, variables: Mapping[str, Any]) -> Plan:
+        """The plan for these variables' conditions. Raises RequestError, also when the variables do not fit."""
+        values = self._coerced(operation, variables) if operation.definitions else {}
+        conditions = tuple(bool(values.get(name)) for name in operation.conditions)
+        plan = operation.plans.get(conditions)
+        if plan is None:
+            plan = self._plan(operation, dict(zip(operation.conditions, conditions, strict=True)))
+            operation.plans.put(conditions, plan)
+        return plan
+
+    def _coerced(self, operation: Operation, variables: Mapping[str, Any]) -> dict[str, Any]:
+        found = get_variable_values(self.supergraph.api, operation.definitions, dict(variables), max_errors=MOST_COMPLAINTS)
+        if isinstance(found, list):
+            raise RequestError.found("BAD_USER_INPUT", found)
+        return found.coerced
+
+    def _operation(self, text: str, name: str | None) -> Operation:
+        document = self._document(text)
+        operations = [each for each in document.definitions if isinstance(each, OperationDefinitionNode)]
+        if name:
+            operations = [each for each in operations if each.name and each.name.value == name]
+        if len(operations) != 1:
+            message = f"The document has no operation {name!r}." if name else "Say which of the operations: operationName."
+            raise RequestError.coded("OPERATION_RESOLUTION_FAILURE", message)
+        node = operations[0]
+        fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
+        return Operation(
+            kind=node.operation.value,
+            name=node.name.value if node.name else None,
+            definitions=tuple(node.variable_definitions or ()),
+            conditions=condition_variables((node, *fragments.values())),
+            node=node,
+            fragments=fragments,
+        )
+
+    def _document(self, text: str) -> DocumentNode:
+        if len(text) > limits.MOST_CHARACTERS:
+            raise RequestError.coded("OPERATION_TOO_LARGE", f"A document has at most {limits.MOST_CHARACTERS} characters.")
+        try:
+            # Without locations: they would keep every token in memory as long as the plan.
+            document = parse(text, no_location=True, max_tokens=limits.MOST_TOKENS)
+            limits.check(document)
+            if validate(self.supergraph.api, document, RULES, max_errors=1):
+                raise RequestError.found("GRAPHQL_VALIDATION_FAILED", self._complaints(text))
+        except GraphQLError as error:
+            raise RequestError.found("GRAPHQL_PARSE_FAILED", [error]) from error
+        except RecursionError as error:
+            raise RequestError.coded("OPERATION_TOO_DEEP", "The document is nested too deeply.") from error
+        return document
+
+    def _complaints(self, text: str) -> list[GraphQLError]:
+        return validate(self.supergraph.api, parse(text), RULES, max_errors=MOST_COMPLAINTS)[: MOST_COMPLAINTS + 1]
+
+    def _plan(self, operation: Operation, conditions: Mapping[str, bool]) -> Plan:
+        try:
+            draft = Planner(self._reach).plan(operation.node, Speller(self.supergraph, operation.fragments, conditions))
+            return compile_plan(self.supergraph, draft, operation.node, operation.fragments.values())
+        except Conflict as error:
+            raise RequestError.coded("GRAPHQL_VALIDATION_FAILED", str(error)) from error
+        except TooWide as error:
+            raise RequestError.coded("OPERATION_TOO_LARGE", str(error)) from error
+        except Unplannable as error:
+            log().error("no plan", operation=operation.name, error=str(error))
+            raise RequestError.coded("PLANNING_FAILED", "The gateway found no way to answer this operation.") from error

@@ -1,0 +1,87 @@
+"""GraphQL over HTTP: POST with JSON, GET for queries. Whatever is sent, the answer is GraphQL; what went wrong inside stays in the log."""
+
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from prometheus_client import Counter
+from starlette.types import Receive, Scope, Send
+
+from gateway.asking import JSON, Asked, PassedOn, bad_request, media_type, passed_on, read_get, read_post
+from gateway.documents import Documents
+from gateway.engine import Engine
+from gateway.trouble import RequestError
+from services.telemetry import OPERATIONS, log, traceparent
+
+ANSWERED = Counter("preau_gateway_operations_total", "Operations", ["kind", "outcome"])
+ALLOWED = b"GET, POST"
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class GraphQLEndpoint:
+    """An ASGI application."""
+
+    documents: Documents
+    engine: Engine
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = time.perf_counter()
+        headers = dict(scope["headers"])
+        passing = passed_on(scope, headers)
+        token = traceparent.set(passing.traceparent)
+        media = JSON
+        try:
+            media = media_type(headers.get(b"accept"))
+            asked = await self._read(scope, headers, receive)
+            status, answer = 200, await self._answer(asked, passing, post=scope["method"] == "POST")
+        except RequestError as error:
+            # Clients of the older media type expect 200 for what a well-formed request asks wrongly.
+            status = error.status if error.malformed or media != JSON else 200
+            answer = {"errors": error.errors}
+            ANSWERED.labels("unknown", "refused").inc()
+        except Exception as error:
+            number = secrets.token_hex(4)
+            log().error("failed", number=number, exc_info=error)
+            message = f"Something went wrong on our side ({number})."
+            status, answer = 200, {"errors": [{"message": message, "extensions": {"code": "INTERNAL_SERVER_ERROR"}}], "data": None}
+            ANSWERED.labels("unknown", "failed").inc()
+        finally:
+            traceparent.reset(token)
+        await _send(send, status, media, _encode(answer), passing.request_id)
+        OPERATIONS.labels("gateway").observe(time.perf_counter() - begun)
+
+    async def _read(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> Asked:
+        if scope["method"] == "POST":
+            return await read_post(headers, receive)
+        if scope["method"] == "GET":
+            return read_get(scope["query_string"])
+        raise bad_request("POST, or GET for queries.", code="METHOD_NOT_ALLOWED", status=405)
+
+    async def _answer(self, asked: Asked, passing: PassedOn, *, post: bool) -> dict[str, Any]:
+        operation = self.documents.operation(asked.query, asked.operation_name)
+        if operation.kind == "subscription":
+            raise RequestError.coded("SUBSCRIPTIONS_UNAVAILABLE", "Subscriptions are not served yet.")
+        if operation.kind != "query" and not post:
+            raise bad_request("GET is for queries: send a mutation by POST.", code="METHOD_NOT_ALLOWED", status=405)
+        plan = self.documents.plan(operation, asked.variables)
+        answer = await self.engine.run(plan, asked.variables, passing.lines)
+        ANSWERED.labels(operation.kind, "partial" if answer.errors else "whole").inc()
+        return {"errors": answer.errors, "data": answer.data} if answer.errors else {"data": answer.data}
+
+
+async def _send(send: Send, status: int, media: bytes, body: bytes, request_id: bytes) -> None:
+    headers = [
+        (b"content-type", media + b"; charset=utf-8"),
+        (b"content-length", b"%d" % len(body)),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+        (b"x-request-id", request_id),
+    ]
+    if status == 405:
+        headers.append((b"allow", ALLOWED))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
