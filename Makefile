@@ -1,0 +1,45 @@
+# What one types. `make help` lists it.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-sqlite test-postgresql lint bench lock compose
+
+help: ## list these targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-16s %s\n", $$1, $$2}'
+
+setup: .venv/ready ## everything into .venv; the others call it first
+
+.venv/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Préau needs Python 3.11 or newer; this is $$($(PYTHON) --version)"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch .venv/ready
+
+run: setup ## the whole system on this machine, with the demo town; Ctrl-C ends it
+	@$(BIN)/preau up
+
+test: test-sqlite test-postgresql ## all tests, on SQLite and on PostgreSQL
+
+test-sqlite: setup
+	$(BIN)/python -m pytest
+
+# The same suite on a real PostgreSQL (from a wheel), but for what never touches a database.
+test-postgresql: setup
+	PREAU_TEST_DATABASE=postgresql $(BIN)/python -m pytest --ignore=tests/gateway --ignore=tests/deploy
+
+lint: setup ## style, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup ## measure the opening rush (prints figures, judges nothing)
+	$(BIN)/python -m tests.bench.rush
+
+lock: setup ## pin every dependency again, with hashes
+	$(BIN)/uv pip compile --quiet --upgrade --no-header --no-emit-index-url --generate-hashes --python-version 3.11 pyproject.toml --group dev -o requirements.lock
+
+compose: setup ## write the subgraphs' SDL and the supergraph again (needs Node)
+	$(BIN)/python -m deploy.compose
