@@ -43,8 +43,8 @@ class Tried:
 
 def _tried(what: str, login: str, address: str | None, by_login: Patience, by_address: Patience) -> list[Tried]:
     tried = [Tried(token_sum(f"{what} login {plain_login(login)}"), by_login)]
-    if address is not None:
-        tried.append(Tried(token_sum(f"{what} address {address}"), by_address))
+    if household := attempts.household_of(address):
+        tried.append(Tried(token_sum(f"{what} address {household}"), by_address))
     return tried
 
 
@@ -77,8 +77,8 @@ async def _count(session: AsyncSession, now: dt.datetime, tried: list[Tried]) ->
 async def _insert_if_new(session: AsyncSession, table: type[SQLModel], **values: Any) -> bool:
     """Whether it was not there: two replicas may try at the same moment."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    result = await session.execute(insert(table).values(**values).on_conflict_do_nothing())
-    return bool(result.rowcount)  # type: ignore[attr-defined]  # an INSERT's result has one
+    result = await session.exec(insert(table).values(**values).on_conflict_do_nothing())
+    return bool(result.rowcount)
 
 
 # ---------------------------------------------------------------------------------------------------------- sign in
@@ -127,7 +127,7 @@ async def _right_key(session: AsyncSession, clock: Clock, door: Door, checked: C
     if checked.right and door.account is not None:
         credential = await session.get_one(Credential, door.account, with_for_update=True)
         if credential.password_hash == door.stored_hash:  # else it was changed while we checked
-            await session.execute(delete(Attempt).where(col(Attempt.key) == tried[0].key))
+            await session.exec(delete(Attempt).where(col(Attempt.key) == tried[0].key))
             return credential
     await _count(session, clock.now(), tried)
     return None
@@ -269,12 +269,12 @@ async def reset_password(session: AsyncSession, clock: Clock, token: str, new_ha
     account = await session.get_one(Account, row.account_id)
     # The letters before this one are worth nothing any more either.
     unused = update(ResetToken).where(col(ResetToken.account_id) == account.id, col(ResetToken.used_at).is_(None))
-    await session.execute(unused.values(used_at=now))
+    await session.exec(unused.values(used_at=now))
     credential = await session.get_one(Credential, account.id, with_for_update=True)
     credential.password_hash, credential.changed_at = new_hash, now
     session.add(credential)
     await end_sessions(session, account.id, now)
-    await session.execute(delete(Attempt).where(col(Attempt.key) == _at_the_door(account.login, None)[0].key))
+    await session.exec(delete(Attempt).where(col(Attempt.key) == _at_the_door(account.login, None)[0].key))
     return await _begin(session, clock, account)
 
 
@@ -306,7 +306,7 @@ async def tidy(session: AsyncSession, clock: Clock) -> None:
     """Forget failures, sessions and tokens that mean nothing any more."""
     now = clock.now()
     long_ago = now - attempts.FORGOTTEN_AFTER
-    await session.execute(delete(Attempt).where(col(Attempt.last_at) < long_ago))
-    await session.execute(delete(ResetToken).where(col(ResetToken.expires_at) < long_ago))
+    await session.exec(delete(Attempt).where(col(Attempt.last_at) < long_ago))
+    await session.exec(delete(ResetToken).where(col(ResetToken.expires_at) < long_ago))
     over = or_(col(AccountSession.ends_at) < long_ago, col(AccountSession.ended_at) < long_ago)
-    await session.execute(delete(AccountSession).where(over))
+    await session.exec(delete(AccountSession).where(over))

@@ -156,7 +156,7 @@ async def _change_account(session: AsyncSession, clock: Clock, account: Account,
 async def end_sessions(session: AsyncSession, account: str, now: dt.datetime, but: str | None = None) -> None:
     """Sign the account out everywhere, `but` in one session."""
     live = update(AccountSession).where(col(AccountSession.account_id) == account, col(AccountSession.ended_at).is_(None))
-    await session.execute(live.where(col(AccountSession.id) != but).values(ended_at=now) if but else live.values(ended_at=now))
+    await session.exec(live.where(col(AccountSession.id) != but).values(ended_at=now) if but else live.values(ended_at=now))
 
 
 def _profile(spec: AccountSpec) -> dict[str, Any]:

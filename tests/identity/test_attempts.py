@@ -4,7 +4,18 @@ import datetime as dt
 
 import pytest
 
-from services.identity.attempts import ACCOUNT, ADDRESS, FORGOTTEN_AFTER, LONGEST, Patience, Tries, one_more, wait_after, wait_left
+from services.identity.attempts import (
+    ACCOUNT,
+    ADDRESS,
+    FORGOTTEN_AFTER,
+    LONGEST,
+    Patience,
+    Tries,
+    household_of,
+    one_more,
+    wait_after,
+    wait_left,
+)
 
 NOW = dt.datetime(2026, 11, 23, 8, tzinfo=dt.UTC)
 SECOND = dt.timedelta(seconds=1)
@@ -51,3 +62,20 @@ def test_many_families_may_share_one_address() -> None:
 
 def test_no_patience_at_all_is_still_never_a_hard_lock() -> None:
     assert wait_after(10_000, Patience(free=0, first_wait=dt.timedelta(days=9))) == LONGEST
+
+
+@pytest.mark.parametrize(
+    ("address", "household"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:0db8:0001:0002"),
+        ("[2001:db8:1:2::9%eth0]", "2001:0db8:0001:0002"),
+        ("<script>", "unreadable"),
+        ("127.0.0.1", None),
+        ("::1", None),
+        (None, None),
+    ],
+)
+def test_failures_are_counted_for_the_household_behind_an_address(address: str | None, household: str | None) -> None:
+    assert household_of(address) == household

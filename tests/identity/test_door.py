@@ -1,0 +1,279 @@
+"""S1, S4: signing in, staying in, signing out."""
+
+import asyncio
+import json
+
+import pytest
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
+from sqlmodel import col, select
+
+from services.claims import Verifier
+from services.clock import Clock
+from services.identity import commands, invariants
+from services.identity.tables import Attempt, Credential, RefreshToken
+from services.identity.tokens import Signer, new_key
+from services.settings import SettingsError
+from tests.identity.town import AGENT_PASSWORD, NOW, PASSWORD, RunFixture, Town
+
+ME = "{ me { id login firstName lastName families { id } agentOf { id } } }"
+SIGN_OUT = "mutation { signOut }"
+
+
+async def test_s1_a_family_signs_in_with_what_the_town_handed_out(running: RunFixture) -> None:
+    town = await Town.of(running)
+    answer = await town.signs_in()
+    assert answer["__typename"] == "SignedIn"
+    assert answer["account"]["login"] == "dupont"
+    assert answer["account"]["families"] == [{"id": "dupont"}]
+    assert answer["accessTokenExpiresAt"] == "2026-11-23T07:15:00Z"
+    caller = town.caller(answer["accessToken"])
+    assert caller is not None
+    assert caller.families == {"dupont": "carteville"}
+    assert caller.agent_of == frozenset()
+    me = await town.answers(ME, answer["accessToken"])
+    assert (me["me"]["firstName"], me["me"]["lastName"]) == ("Jean-Paul", "DUPONT")  # S4: beside "sign out"
+
+
+async def test_s1_capitals_and_spaces_in_a_login_do_not_matter(running: RunFixture) -> None:
+    town = await Town.of(running)
+    assert (await town.signs_in(" DuPont "))["__typename"] == "SignedIn"
+
+
+@pytest.mark.parametrize(
+    ("login", "password"),
+    [("dupont", PASSWORD + "!"), ("dupont", ""), ("dupont", "x" * 100_000), ("nobody", PASSWORD), ("", ""), ("dupont", PASSWORD.upper())],
+)
+async def test_s1_a_wrong_password_and_an_unknown_login_get_the_same_answer(running: RunFixture, login: str, password: str) -> None:
+    town = await Town.of(running)
+    assert await town.signs_in(login, password) == {
+        "__typename": "InvalidCredentials",
+        "code": "INVALID_CREDENTIALS",
+        "message": "L'identifiant ou le mot de passe n'est pas correct.",
+    }
+    english = await town.signs_in(login, password, language="en")
+    assert english["message"] == "The login or the password is not right."
+
+
+async def test_any_service_verifies_the_token_with_the_published_key_alone(running: RunFixture) -> None:
+    town = await Town.of(running)
+    token = (await town.signs_in())["accessToken"]
+    published = json.loads((await town.events("signing_key_published"))[0].body)
+    assert "d" not in published["jwk"], "a private key is never told"
+    elsewhere = Verifier(Clock(frozen_at=NOW))
+    assert elsewhere.caller(f"Bearer {token}") is None, "control: without the key it is nobody"
+    elsewhere.trust(published["jwk"])
+    caller = elsewhere.caller(f"Bearer {token}")
+    assert caller is not None
+    assert caller.account == (await town.answers(ME, token))["me"]["id"]
+
+
+async def test_an_access_token_is_good_for_a_quarter_of_an_hour(running: RunFixture) -> None:
+    town = await Town.of(running)
+    token = (await town.signs_in())["accessToken"]
+    town.later(minutes=14, seconds=59)
+    assert (await town.answers(ME, token))["me"]["login"] == "dupont"
+    town.later(seconds=1)
+    assert (await town.answers(ME, token))["me"] is None
+    assert (await town.answers(ME))["me"] is None, "and nobody at all is no error either"
+
+
+async def test_a_refresh_token_gives_the_next_pair(running: RunFixture) -> None:
+    town = await Town.of(running)
+    first = await town.signs_in()
+    town.later(minutes=20)
+    second = await town.refreshes(first["refreshToken"])
+    assert second["__typename"] == "SignedIn"
+    assert second["refreshToken"] != first["refreshToken"]
+    assert (await town.answers(ME, second["accessToken"]))["me"]["login"] == "dupont"
+    town.later(minutes=20)
+    assert (await town.refreshes(second["refreshToken"]))["__typename"] == "SignedIn"
+
+
+async def test_using_a_refresh_token_twice_ends_the_whole_session(running: RunFixture) -> None:
+    town = await Town.of(running)
+    elsewhere = await town.signs_in()
+    first = await town.signs_in()
+    second = await town.refreshes(first["refreshToken"])
+    assert (await town.refreshes(first["refreshToken"]))["code"] == "INVALID_TOKEN"
+    assert (await town.refreshes(second["refreshToken"]))["code"] == "INVALID_TOKEN", "the thief's copy, or the victim's: both end"
+    assert (await town.answers(ME, second["accessToken"]))["me"] is None
+    assert (await town.refreshes(elsewhere["refreshToken"]))["__typename"] == "SignedIn", "another device is not concerned"
+
+
+async def test_of_many_who_show_one_refresh_token_at_once_at_most_one_gets_in(running: RunFixture) -> None:
+    town = await Town.of(running)
+    token = (await town.signs_in())["refreshToken"]
+    answers = await asyncio.gather(*(town.refreshes(token) for _ in range(8)))
+    assert [answer["__typename"] for answer in answers].count("SignedIn") == 1
+    won = next(answer for answer in answers if answer["__typename"] == "SignedIn")
+    assert (await town.refreshes(won["refreshToken"]))["code"] == "INVALID_TOKEN"
+
+
+@pytest.mark.parametrize("token", ["", "unknown", "a" * 43, "é" * 5000])
+async def test_an_unknown_refresh_token_is_no_longer_valid(running: RunFixture, token: str) -> None:
+    town = await Town.of(running)
+    assert (await town.refreshes(token))["__typename"] == "InvalidToken"
+
+
+async def test_a_family_that_does_nothing_for_a_night_signs_in_again(running: RunFixture) -> None:
+    town = await Town.of(running)
+    first = await town.signs_in()
+    town.later(hours=11)
+    second = await town.refreshes(first["refreshToken"])
+    assert second["__typename"] == "SignedIn"
+    town.later(hours=12)
+    assert (await town.refreshes(second["refreshToken"]))["code"] == "INVALID_TOKEN"
+
+
+async def test_an_agent_signs_in_again_after_an_hour(running: RunFixture) -> None:
+    town = await Town.of(running)
+    answer = await town.signs_in("agent", AGENT_PASSWORD)
+    assert answer["account"]["agentOf"] == [{"id": "carteville"}]
+    caller = town.caller(answer["accessToken"])
+    assert caller is not None
+    assert caller.agent_of == {"carteville"}
+    town.later(hours=1)
+    assert (await town.refreshes(answer["refreshToken"]))["code"] == "INVALID_TOKEN"
+
+
+async def test_s4_after_signing_out_neither_token_opens_identity(running: RunFixture) -> None:
+    town = await Town.of(running)
+    answer = await town.signs_in()
+    assert (await town.answers(SIGN_OUT, answer["accessToken"]))["signOut"] is True
+    assert (await town.answers(ME, answer["accessToken"]))["me"] is None
+    assert (await town.refreshes(answer["refreshToken"]))["code"] == "INVALID_TOKEN"
+    assert (await town.answers(SIGN_OUT, answer["accessToken"]))["signOut"] is True, "twice is no harm"
+
+
+async def test_s4_signing_out_without_a_token_is_unauthenticated(running: RunFixture) -> None:
+    town = await Town.of(running)
+    data, errors = await town.asked(SIGN_OUT)
+    assert data is None
+    assert errors is not None
+    assert errors[0].original_error.code == "UNAUTHENTICATED"
+
+
+# ------------------------------------------------------------------------------------------------------- failed tries
+async def test_after_five_failures_an_account_waits_and_waits_longer(running: RunFixture) -> None:
+    town = await Town.of(running)
+    for _ in range(5):
+        assert (await town.signs_in(password="wrong-wrong-wrong"))["code"] == "INVALID_CREDENTIALS"
+    refused = await town.signs_in()
+    assert refused["__typename"] == "TooManyAttempts", "even with the right password: it is not even looked at"
+    assert refused["message"] == "Trop d'essais : réessayez dans 11 secondes."
+    town.later(seconds=10)
+    assert (await town.signs_in(password="wrong-wrong-wrong"))["code"] == "INVALID_CREDENTIALS"
+    town.later(seconds=17)
+    assert (await town.signs_in())["code"] == "TOO_MANY_ATTEMPTS"
+    town.later(seconds=1)
+    assert (await town.signs_in())["__typename"] == "SignedIn", "never a hard lock"
+    assert (await town.signs_in(password="wrong-wrong-wrong"))["code"] == "INVALID_CREDENTIALS"
+    assert (await town.signs_in())["__typename"] == "SignedIn", "a success forgets the failures"
+
+
+async def test_an_unknown_login_waits_like_a_known_one(running: RunFixture) -> None:
+    town = await Town.of(running)
+    for _ in range(5):
+        assert (await town.signs_in("nobody"))["code"] == "INVALID_CREDENTIALS"
+    assert (await town.signs_in("nobody"))["code"] == "TOO_MANY_ATTEMPTS"
+    assert (await town.signs_in())["__typename"] == "SignedIn", "others are not concerned"
+
+
+async def test_a_hundred_tries_at_once_are_counted_one_by_one(running: RunFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    town = await Town.of(running)
+    checked = 0
+    check = town.entrance.hashing.check
+
+    async def counted(password: str, stored: str) -> object:
+        nonlocal checked
+        checked += 1
+        return await check(password, stored)
+
+    monkeypatch.setattr(town.entrance.hashing, "check", counted)
+    answers = await asyncio.gather(*(town.signs_in(password=f"wrong-password-{n}") for n in range(100)))
+    codes = [answer["code"] for answer in answers]
+    assert codes.count("INVALID_CREDENTIALS") == checked == 5
+    assert codes.count("TOO_MANY_ATTEMPTS") == 95
+
+
+async def test_many_logins_tried_from_one_address_make_the_address_wait(running: RunFixture) -> None:
+    town = await Town.of(running)
+    await town.signs_in("stranger", address="203.0.113.7")
+    async with town.running.database.transaction() as session:
+        for row in (await session.exec(select(Attempt))).all():
+            row.count = 101 if row.count == 1 else row.count
+            session.add(row)
+    assert (await town.signs_in(address="203.0.113.7"))["code"] == "TOO_MANY_ATTEMPTS"
+    assert (await town.signs_in(address="203.0.113.8"))["__typename"] == "SignedIn"
+    town.later(hours=1)
+    assert (await town.signs_in(address="203.0.113.7"))["__typename"] == "SignedIn"
+
+
+async def test_a_family_that_signs_in_on_many_devices_at_once_gets_in_on_all(running: RunFixture) -> None:
+    town = await Town.of(running)
+    answers = await asyncio.gather(*(town.signs_in() for _ in range(12)))
+    assert {answer["__typename"] for answer in answers} == {"SignedIn"}
+    assert len({answer["refreshToken"] for answer in answers}) == 12
+    async with town.running.database.reading() as session:
+        assert await invariants.violations(session) == []
+
+
+async def test_a_password_hashed_with_yesterdays_settings_is_hashed_anew_on_signing_in(running: RunFixture) -> None:
+    town = await Town.of(running)
+    old = PasswordHash((Argon2Hasher(memory_cost=8_192, time_cost=1, parallelism=1),)).hash(PASSWORD)
+    async with town.running.database.transaction() as session:
+        for row in (await session.exec(select(Credential))).all():
+            row.password_hash = old
+            session.add(row)
+    assert (await town.signs_in())["__typename"] == "SignedIn"
+    async with town.running.database.reading() as session:
+        hashes = (await session.exec(select(Credential.password_hash))).all()
+    assert sorted("m=19456,t=2,p=1" in one for one in hashes) == [False, True], "the other has not signed in yet"
+    assert (await town.signs_in())["__typename"] == "SignedIn"
+
+
+async def test_tokens_are_kept_as_sums_only(running: RunFixture) -> None:
+    town = await Town.of(running)
+    answer = await town.signs_in()
+    async with town.running.database.reading() as session:
+        sums = (await session.exec(select(RefreshToken.token_sum))).all()
+    assert [len(one) for one in sums] == [64]
+    assert answer["refreshToken"] not in sums
+
+
+async def test_what_means_nothing_any_more_is_forgotten(running: RunFixture) -> None:
+    town = await Town.of(running)
+    signed_in = await town.signs_in()
+    await town.signs_in(password="wrong-wrong-wrong")
+    await town.answers(SIGN_OUT, (await town.signs_in())["accessToken"])
+    town.later(hours=25)
+    async with town.running.database.transaction() as session:
+        await commands.tidy(session, town.running.clock)
+    async with town.running.database.reading() as session:
+        assert (await session.exec(select(Attempt))).all() == []
+        assert len((await session.exec(select(RefreshToken).where(col(RefreshToken.used_at).is_(None)))).all()) == 1
+    assert signed_in["__typename"] == "SignedIn"
+
+
+async def test_a_restart_keeps_the_key_and_a_new_key_is_told_once(running: RunFixture) -> None:
+    town = await Town.of(running)
+    token = (await town.signs_in())["accessToken"]
+    again = Town(await running("identity", clock=Clock(frozen_at=NOW), start=False, url=town.running.database.url))
+    assert again.caller(token) is not None
+    assert len(await again.events("signing_key_published")) == 1
+    key = new_key()
+    for _ in range(2):
+        other = Town(await running("identity", clock=Clock(frozen_at=NOW), start=False, url=town.running.database.url, signing_key=key))
+    assert len(await other.events("signing_key_published")) == 2
+    assert other.caller(token) is not None, "tokens signed with the key before it run on"
+    assert other.caller((await other.signs_in())["accessToken"]) is not None
+
+
+@pytest.mark.parametrize(
+    "key", ["", "{}", "not json", '{"kty": "oct", "k": "c2VjcmV0"}', '{"kty": "OKP", "crv": "Ed25519", "x": "AAAA"}', "[]"]
+)
+def test_an_unusable_signing_key_is_refused_in_words_that_do_not_repeat_it(key: str) -> None:
+    with pytest.raises(SettingsError, match="PREAU_SIGNING_KEY") as refused:
+        Signer(key)
+    assert "c2VjcmV0" not in str(refused.value)

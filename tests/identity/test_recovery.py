@@ -1,0 +1,133 @@
+"""S3: a forgotten password. No password is ever shown or mailed, and nobody learns who has an account."""
+
+import asyncio
+import json
+
+import pytest
+
+from tests.identity.town import AGENT, PASSWORD, RunFixture, Town, replace
+
+NEW = "un cheval correct en pile"
+ASK = "mutation ($login: String!) { requestPasswordReset(login: $login) }"
+QUESTION = "mutation ($login: String!) { recoveryQuestion(login: $login) }"
+ANSWER = """mutation ($login: String!, $answer: String!) { answerRecoveryQuestion(login: $login, answer: $answer) {
+  __typename ... on Refusal { code } ... on RecoveryGranted { token } } }"""
+
+
+async def letter(town: Town) -> str:
+    """The token in the last letter that the mailer was given."""
+    token: str = json.loads((await town.events("reset_link_made"))[-1].body)["token"]
+    return token
+
+
+async def test_s3_a_single_use_link_gives_a_new_password(running: RunFixture) -> None:
+    town = await Town.of(running)
+    before = await town.signs_in()
+    assert (await town.answers(ASK, login=" Dupont"))["requestPasswordReset"] is True
+    asked, link = (await town.events())[-2:]
+    assert asked.subject == "preau.carteville.identity.password_reset_requested"
+    assert set(json.loads(asked.body)) == {"structure", "account"}
+    told = json.loads(link.body)
+    assert link.internal
+    assert (told["email"], told["language"], told["expires_at"]) == ("jp.dupont@example.org", "fr", "2026-11-23T07:30:00Z")
+    answer = await town.resets(told["token"], NEW)
+    assert answer["__typename"] == "SignedIn"
+    assert town.caller(answer["accessToken"]) is not None
+    assert (await town.signs_in(password=NEW))["__typename"] == "SignedIn"
+    assert (await town.signs_in())["code"] == "INVALID_CREDENTIALS"
+    assert (await town.refreshes(before["refreshToken"]))["code"] == "INVALID_TOKEN", "whoever was signed in is out"
+    assert (await town.resets(told["token"], NEW + " encore"))["code"] == "INVALID_TOKEN", "single use"
+
+
+async def test_s3_the_answer_is_the_same_whether_or_not_the_account_exists(running: RunFixture) -> None:
+    town = await Town.of(running)
+    await town.puts(replace(AGENT, email=None))
+    events = len(await town.events())
+    for login in ("nobody", "", "agent"):  # the agent has no address
+        assert await town.answers(ASK, login=login) == {"requestPasswordReset": True}
+    assert len(await town.events()) == events
+
+
+async def test_s3_a_link_is_good_for_half_an_hour(running: RunFixture) -> None:
+    town = await Town.of(running)
+    await town.answers(ASK, login="dupont")
+    token = await letter(town)
+    town.later(minutes=30)
+    assert (await town.resets(token, NEW))["code"] == "INVALID_TOKEN"
+    await town.answers(ASK, login="dupont")
+    token = await letter(town)
+    town.later(minutes=29, seconds=59)
+    assert (await town.resets(token, NEW))["__typename"] == "SignedIn"
+
+
+async def test_s3_a_weak_password_does_not_use_the_link_up(running: RunFixture) -> None:
+    town = await Town.of(running)
+    await town.answers(ASK, login="dupont")
+    token = await letter(town)
+    assert (await town.resets(token, "Dupont-Dupont"))["__typename"] == "PasswordTooWeak"
+    assert (await town.resets(token, NEW))["__typename"] == "SignedIn"
+
+
+async def test_s3_using_one_link_ends_the_others(running: RunFixture) -> None:
+    town = await Town.of(running)
+    await town.answers(ASK, login="dupont")
+    first = await letter(town)
+    await town.answers(ASK, login="dupont")
+    second = await letter(town)
+    assert first != second
+    assert (await town.resets(second, NEW))["__typename"] == "SignedIn"
+    assert (await town.resets(first, NEW))["code"] == "INVALID_TOKEN"
+
+
+async def test_s3_of_many_who_use_one_link_at_once_one_gets_in(running: RunFixture) -> None:
+    town = await Town.of(running)
+    await town.answers(ASK, login="dupont")
+    token = await letter(town)
+    answers = await asyncio.gather(*(town.resets(token, f"{NEW} {n}") for n in range(6)))
+    assert sorted(answer["__typename"] for answer in answers) == ["InvalidToken"] * 5 + ["SignedIn"]
+
+
+@pytest.mark.parametrize("token", ["", "guess", "0" * 64])
+async def test_s3_a_guessed_link_opens_nothing(running: RunFixture, token: str) -> None:
+    town = await Town.of(running)
+    await town.answers(ASK, login="nobody")
+    assert (await town.resets(token, NEW))["code"] == "INVALID_TOKEN"
+
+
+async def test_s3_nobody_is_flooded_with_letters(running: RunFixture) -> None:
+    town = await Town.of(running)
+    for _ in range(10):
+        assert (await town.answers(ASK, login="dupont"))["requestPasswordReset"] is True
+    assert len(await town.events("reset_link_made")) == 3
+    town.later(hours=1)
+    await town.answers(ASK, login="dupont")
+    assert len(await town.events("reset_link_made")) == 4
+
+
+async def test_s3_whoever_is_kept_waiting_at_the_door_gets_in_by_the_letter(running: RunFixture) -> None:
+    town = await Town.of(running)
+    for _ in range(6):
+        await town.signs_in(password="forgotten")
+    assert (await town.signs_in())["code"] == "TOO_MANY_ATTEMPTS"
+    await town.answers(ASK, login="dupont")
+    await town.resets(await letter(town), NEW)
+    assert (await town.signs_in(password=NEW))["__typename"] == "SignedIn"
+
+
+async def test_s3_every_login_has_a_secret_question_and_always_the_same(running: RunFixture) -> None:
+    town = await Town.of(running)
+    asked = [(await town.answers(QUESTION, login=login))["recoveryQuestion"] for login in ("dupont", "nobody", "dupont", "nobody")]
+    assert asked[:2] == asked[2:]
+    assert all(question.endswith("?") for question in asked)
+    english = (await town.answers(QUESTION, login="nobody", language="en"))["recoveryQuestion"]
+    assert english != asked[1]
+
+
+async def test_s3_secret_questions_are_off_no_answer_is_right_and_guesses_are_counted(running: RunFixture) -> None:
+    town = await Town.of(running)
+    for login in ("dupont", "nobody"):
+        for _ in range(5):
+            answer = (await town.answers(ANSWER, login=login, answer=PASSWORD))["answerRecoveryQuestion"]
+            assert answer == {"__typename": "InvalidCredentials", "code": "INVALID_CREDENTIALS"}
+        assert (await town.answers(ANSWER, login=login, answer="x"))["answerRecoveryQuestion"]["code"] == "TOO_MANY_ATTEMPTS"
+    assert (await town.signs_in())["__typename"] == "SignedIn", "it does not keep the owner from the door"
