@@ -1,0 +1,174 @@
+"""What one caller may see, loaded in batches: a hundred children of one answer cost as many selects as one.
+
+Whatever is not the caller's looks exactly like what does not exist.
+"""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+from strawberry.dataloader import DataLoader
+
+from services.booking import queries
+from services.booking.calendar import Places, Shown, show
+from services.booking.lines import Enrolled, Rules
+from services.booking.queries import MovementRow, OpeningNow
+from services.booking.rulebook import RuleBook
+from services.booking.tables import Booking, ChildCopy, Request
+from services.claims import Caller
+from services.database import Database
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class ShownDay:
+    """One day of one activity for one child, with the rows behind it."""
+
+    date: dt.date
+    shown: Shown
+    booking: Booking | None
+    revision: int  #: 0: no place was ever given or taken.
+    newest: dt.datetime | None  #: When what is shown last changed; None: never.
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A child's days, for the activities it is enrolled in and the one that was asked for."""
+
+    child: str
+    enrolled: Mapping[str, Enrolled]
+    rules: Mapping[str, Rules]
+    openings: Mapping[tuple[str, dt.date], OpeningNow]
+    bookings: Mapping[tuple[str, str, dt.date], Booking]
+
+    def places(self, activity: str, date: dt.date) -> Places:
+        opening = self.openings.get((activity, date))
+        if opening is not None:
+            return opening.places
+        spec = self.rules[activity].spec
+        return Places(spec.capacity, spec.waiting_list)
+
+    def day(self, activity: str, date: dt.date, now: dt.datetime) -> ShownDay:
+        opening = self.openings.get((activity, date))
+        booking = self.bookings.get((self.child, activity, date))
+        shown = show(
+            self.rules[activity].on(date),
+            self.places(activity, date),
+            booking.status if booking else None,
+            now=now,
+            enrolled=self.enrolled.get(activity),
+        )
+        changes = [opening.changed_at] if opening else []
+        if booking:
+            changes.append(booking.decided_at or booking.requested_at)
+        return ShownDay(date, shown, booking, opening.revision if opening else 0, max(changes, default=None))
+
+
+@dataclass(frozen=True, slots=True)
+class SpanKey:
+    child: str
+    first: dt.date
+    last: dt.date
+    activity: str | None = None
+
+
+class Reading:
+    """One per request. Not for a mutation's own decisions: what it loaded once, it does not load again."""
+
+    def __init__(self, database: Database, book: RuleBook, caller: Caller) -> None:
+        self.database = database
+        self.caller = caller
+        self._book = book
+        self._children = self._loader(queries.owners)
+        self._structures = self._loader(queries.structures_of)
+        self._rules = self._loader(book.of)
+        self._enrollments = self._loader(queries.enrollments)
+        self._bookings = self._loader(queries.bookings)
+        self._requests = self._loader(queries.requests)
+        self._movements = self._loader(queries.movements)
+        self._ranks = self._loader(queries.ranks)
+        self._debts = self._loader(_debts)
+        self._spans: DataLoader[SpanKey, Span] = DataLoader(self._load_spans)
+
+    def _loader(self, select: Callable[[AsyncSession, list[K]], Awaitable[Mapping[K, V]]]) -> DataLoader[K, V | None]:
+        async def load(keys: list[K]) -> list[V | None]:
+            async with self.database.reading() as session:
+                found = await select(session, keys)
+            return [found.get(key) for key in keys]
+
+        return DataLoader(load)
+
+    # --------------------------------------------------------------------------------------------------- may be seen
+    def sees(self, family: str, structure: str) -> bool:
+        return family in self.caller.families or structure in self.caller.agent_of
+
+    async def family(self, family: str) -> str | None:
+        """Its structure."""
+        structure = self.caller.families.get(family) or await self._structures.load(family)
+        return structure if structure is not None and self.sees(family, structure) else None
+
+    async def child(self, child: str) -> ChildCopy | None:
+        found = await self._children.load(child)
+        return found if found is not None and self.sees(found.family, found.structure) else None
+
+    async def rules(self, activity: str) -> Rules | None:
+        """Of an activity of one of the caller's structures."""
+        found = await self._rules.load(activity)
+        if found is None:
+            return None
+        structure = found.spec.structure
+        return found if structure in self.caller.agent_of or structure in self.caller.families.values() else None
+
+    async def booking(self, booking: str) -> Booking | None:
+        found = await self._bookings.load(booking)
+        return found if found is not None and self.sees(found.family, found.structure) else None
+
+    async def request(self, request: str) -> Request | None:
+        found = await self._requests.load(request)
+        return found if found is not None and self.sees(found.family, found.structure) else None
+
+    # ------------------------------------------------------------------- what belongs to what was seen: ask for that first
+    async def enrolled(self, child: str) -> Mapping[str, Enrolled]:
+        """Activity -> period, by the activities' names."""
+        return await self._enrollments.load(child) or {}
+
+    async def movements(self, request: str) -> list[MovementRow]:
+        return await self._movements.load(request) or []
+
+    async def rank(self, booking: str) -> int | None:
+        return await self._ranks.load(booking)
+
+    async def in_debit(self, family: str) -> bool:
+        return await self._debts.load(family) is not None
+
+    async def span(self, child: str, first: dt.date, last: dt.date, activity: str | None = None) -> Span:
+        """`activity`, if given, exists."""
+        return await self._spans.load(SpanKey(child, first, last, activity))
+
+    async def _load_spans(self, keys: list[SpanKey]) -> list[Span]:
+        """Two selects for each different period, however many children and activities."""
+        enrolled = dict(zip(keys, await self._enrollments.load_many([key.child for key in keys]), strict=True))
+        wanted = {key: {*(enrolled[key] or {}), *([key.activity] if key.activity else [])} for key in keys}
+        activities = sorted(set().union(*wanted.values()))
+        rules = dict(zip(activities, await self._rules.load_many(activities), strict=True))
+        periods: dict[tuple[dt.date, dt.date], list[SpanKey]] = defaultdict(list)
+        for key in keys:
+            periods[key.first, key.last].append(key)
+        spans: dict[SpanKey, Span] = {}
+        async with self.database.reading() as session:
+            for (first, last), together in periods.items():
+                openings = await queries.openings(session, set().union(*(wanted[key] for key in together)), first, last)
+                bookings = await queries.standing_bookings(session, {key.child for key in together}, first, last)
+                for key in together:
+                    known = {activity: found for activity in wanted[key] if (found := rules[activity]) is not None}
+                    spans[key] = Span(key.child, enrolled[key] or {}, known, openings, bookings)
+        return [spans[key] for key in keys]
+
+
+async def _debts(session: AsyncSession, families: list[str]) -> Mapping[str, bool]:
+    return dict.fromkeys(await queries.in_debit(session, families), True)

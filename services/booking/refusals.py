@@ -1,0 +1,121 @@
+"""Every "no" of booking as a GraphQL type. The code of each has its text in texts.py."""
+
+import re
+from typing import Any
+
+import strawberry
+
+from services.booking.texts import say
+from services.graphql import Refusal
+from services.refusal import Refused
+
+
+@strawberry.federation.type(shareable=True)
+class AccountInDebit(Refusal):
+    """The family's account is in debt: it cannot book (S21), but it can cancel."""
+
+
+@strawberry.federation.type(shareable=True)
+class NothingToSubmit(Refusal):
+    """The draft is empty."""
+
+
+@strawberry.federation.type(shareable=True)
+class TooManyLines(Refusal):
+    """The draft has more lines than one request may have."""
+
+
+@strawberry.federation.type(shareable=True)
+class IdempotencyKeyReused(Refusal):
+    """The same key came with other lines before."""
+
+
+@strawberry.federation.type(shareable=True)
+class UnknownFamily(Refusal):
+    """No such family, or not the caller's."""
+
+
+@strawberry.federation.type(shareable=True)
+class UnknownChild(Refusal):
+    """No such child, or not the caller's."""
+
+
+@strawberry.federation.type(shareable=True)
+class UnknownActivity(Refusal):
+    """No such activity in the child's structure."""
+
+
+@strawberry.federation.type(shareable=True)
+class UnknownBooking(Refusal):
+    """No such booking, not the caller's, or nothing to cancel any more."""
+
+
+@strawberry.federation.type(shareable=True)
+class TooLateToCancel(Refusal):
+    """The cancellation deadline has passed."""
+
+
+@strawberry.federation.type(shareable=True)
+class Full(Refusal):
+    """No place is left, nor one on the waiting list."""
+
+
+@strawberry.federation.type(shareable=True)
+class Closed(Refusal):
+    """The activity is not open that day."""
+
+
+@strawberry.federation.type(shareable=True)
+class TooLate(Refusal):
+    """The booking deadline has passed."""
+
+
+@strawberry.federation.type(shareable=True)
+class AlreadyBooked(Refusal):
+    """The child has, or waits for, that place already."""
+
+
+@strawberry.federation.type(shareable=True)
+class HoursNotAllowed(Refusal):
+    """These hours are not within the activity's bounds, steps or minimum (S26)."""
+
+
+@strawberry.federation.type(shareable=True)
+class HoursRequired(Refusal):
+    """The activity wants hours to be chosen (S26)."""
+
+
+@strawberry.federation.type(shareable=True)
+class NotEnrolled(Refusal):
+    """The child is not enrolled in the activity."""
+
+
+REFUSALS: tuple[type[Refusal], ...] = (
+    AccountInDebit,
+    NothingToSubmit,
+    TooManyLines,
+    IdempotencyKeyReused,
+    UnknownFamily,
+    UnknownChild,
+    UnknownActivity,
+    UnknownBooking,
+    TooLateToCancel,
+    Full,
+    Closed,
+    TooLate,
+    AlreadyBooked,
+    HoursNotAllowed,
+    HoursRequired,
+    NotEnrolled,
+)
+BY_CODE = {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).upper(): kind for kind in REFUSALS}
+
+
+def refusal(code: str, language: str, **details: object) -> Refusal:
+    """The member of the union that this code names, with its text."""
+    return BY_CODE[code](code=code, message=say(code, language, **details))
+
+
+def refusal_of(refused: Refused, language: str) -> Any:
+    """The member of a mutation's or query's union. Any: which one, only its code knows."""
+    return refusal(refused.code, language, **refused.details)

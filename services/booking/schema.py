@@ -1,0 +1,189 @@
+"""Booking's subgraph: what families can ask and do. Resolvers translate; drafting.py and the desk decide."""
+
+import datetime as dt
+from collections.abc import AsyncGenerator
+from enum import Enum
+
+import strawberry
+from strawberry import ID
+
+from services.booking import drafting
+from services.booking.draft import ToggleScope
+from services.booking.draft_types import (
+    BookingLine,
+    BookingLineInput,
+    CancelResult,
+    CopyInput,
+    CopyPlan,
+    CopyResult,
+    Preview,
+    PreviewLine,
+    PreviewResult,
+    SkippedDay,
+    SubmitInput,
+    SubmitResult,
+    Toggled,
+    ToggleInput,
+    ToggleResult,
+    lines_of,
+)
+from services.booking.drafting import Click, Copying
+from services.booking.follow_up import Family, Request
+from services.booking.order import Order
+from services.booking.refusals import REFUSALS, refusal_of
+from services.booking.texts import say
+from services.booking.types import Activity, Booking, Calendar, Child, month_of, reading_of
+from services.graphql import Info, YearMonth, subgraph
+from services.refusal import CodedError, Refused
+
+LONGEST_COPY = dt.timedelta(days=400)
+
+
+@strawberry.enum
+class Weekday(Enum):
+    MONDAY = 0  #: lundi
+    TUESDAY = 1  #: mardi
+    WEDNESDAY = 2  #: mercredi
+    THURSDAY = 3  #: jeudi
+    FRIDAY = 4  #: vendredi
+    SATURDAY = 5  #: samedi
+    SUNDAY = 6  #: dimanche
+
+
+def _malformed(info: Info) -> CodedError:
+    return CodedError("BAD_USER_INPUT", say("BAD_USER_INPUT", info.context.language))
+
+
+@strawberry.type
+class Query:
+    """Drafts live in the client: none of these has an effect."""
+
+    @strawberry.field
+    async def toggle_bookings(self, info: Info, input: ToggleInput) -> ToggleResult:
+        """The draft after one click (S27-S30)."""
+        if input.day is None and input.scope is not ToggleScope.MONTH:
+            raise _malformed(info)
+        context = info.context
+        first, _ = month_of(input.month)
+        click = Click(input.scope, input.child, input.activity, first, input.day, input.arrival, input.departure)
+        try:
+            outcome = await drafting.toggle(reading_of(context), click, lines_of(input.draft), context.now)
+        except Refused as no:
+            refused: ToggleResult = refusal_of(no, context.language)
+            return refused
+        return Toggled(
+            draft=[BookingLine.of(line) for line in outcome.draft],
+            skipped=[SkippedDay.of(skipped, context.language) for skipped in outcome.skipped],
+        )
+
+    @strawberry.field
+    async def copy_bookings(self, info: Info, input: CopyInput) -> CopyResult:
+        """What can be copied, and why the rest cannot (S31)."""
+        if not dt.timedelta() <= input.to - input.from_ <= LONGEST_COPY:
+            raise _malformed(info)
+        context = info.context
+        copying = Copying(
+            from_child=input.from_child,
+            from_activity=input.from_activity,
+            to_child=input.to_child,
+            to_activity=input.to_activity,
+            first=input.from_,
+            last=input.to,
+            arrival=input.arrival,
+            departure=input.departure,
+            include_booked=input.include_booked,
+        )
+        try:
+            outcome = await drafting.copy(reading_of(context), copying, lines_of(input.draft), context.now)
+        except Refused as no:
+            refused: CopyResult = refusal_of(no, context.language)
+            return refused
+        return CopyPlan(
+            draft=[BookingLine.of(line) for line in outcome.draft],
+            skipped=[SkippedDay.of(skipped, context.language) for skipped in outcome.skipped],
+        )
+
+    @strawberry.field
+    async def preview_bookings(self, info: Info, family: ID, lines: list[BookingLineInput]) -> PreviewResult:
+        """The recap of a draft (S33)."""
+        context = info.context
+        try:
+            answers = await drafting.preview(reading_of(context), family, lines_of(lines), context.now)
+        except Refused as no:
+            refused: PreviewResult = refusal_of(no, context.language)
+            return refused
+        return Preview.of(answers, context.language)
+
+    @strawberry.field
+    async def request(self, info: Info, id: ID) -> Request | None:
+        """Null: no such request, or not the caller's."""
+        row = await reading_of(info.context).request(id)
+        return None if row is None else Request.of(row)
+
+
+@strawberry.type
+class Mutation:
+    @strawberry.mutation
+    async def submit_bookings(self, info: Info, input: SubmitInput) -> SubmitResult:
+        """Answers when every movement on an IMMEDIATE activity is decided, or after 5 s with what is known (SUBMITTED).
+
+        The same key from the same family gives the same Request again, never a second one.
+        """
+        context = info.context
+        order = Order(
+            family=input.family,
+            idempotency_key=input.idempotency_key,
+            lines=lines_of(input.lines),
+            accept_waiting_list=input.accept_waiting_list,
+            together=input.together,
+            language=context.language,
+        )
+        try:
+            id_ = await context.running.resources["desk"].submit(context.signed_in(), order)
+        except Refused as no:
+            refused: SubmitResult = refusal_of(no, context.language)
+            return refused
+        _forget(info)
+        row = await reading_of(context).request(id_)
+        assert row is not None, f"request {id_} was answered but is not there"
+        return Request.of(row)
+
+    @strawberry.mutation
+    async def cancel_booking(self, info: Info, booking: ID) -> CancelResult:
+        """One booking or waiting place, without a draft."""
+        context = info.context
+        try:
+            await context.running.resources["desk"].cancel(context.signed_in(), booking, context.language)
+        except Refused as no:
+            refused: CancelResult = refusal_of(no, context.language)
+            return refused
+        _forget(info)
+        row = await reading_of(context).booking(booking)
+        assert row is not None, f"booking {booking} was cancelled but is not there"
+        return Booking.of(row)
+
+
+def _forget(info: Info) -> None:
+    """What was read before the change."""
+    info.context.loaders.clear()
+
+
+@strawberry.type
+class Subscription:
+    @strawberry.subscription
+    async def calendar_changed(self, info: Info, child: ID, month: YearMonth, activity: ID | None = None) -> AsyncGenerator[Calendar, None]:
+        """After any change that this child would see."""
+        raise _unavailable(info)
+        yield  # what makes it a subscription
+
+    @strawberry.subscription
+    async def request_decided(self, info: Info, request: ID) -> AsyncGenerator[Request, None]:
+        raise _unavailable(info)
+        yield  # what makes it a subscription
+
+
+def _unavailable(info: Info) -> CodedError:
+    return CodedError("SUBSCRIPTIONS_UNAVAILABLE", say("SUBSCRIPTIONS_UNAVAILABLE", info.context.language))
+
+
+schema = subgraph(Query, Mutation, Subscription, types=[Activity, Booking, Child, Family, PreviewLine, Request, Weekday, *REFUSALS])

@@ -1,0 +1,299 @@
+"""Booking's part of the graph: activities, calendars, bookings. Fields load through `Reading`, so that many cost what one costs."""
+
+import calendar as months
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import Self, cast
+
+import strawberry
+from strawberry import ID, Private
+
+from services.booking import deadlines
+from services.booking.activity import ActivitySpec, ChosenHours
+from services.booking.calendar import DayState, aggregate
+from services.booking.draft import DraftChange, ToggleScope
+from services.booking.lines import check_cancelling
+from services.booking.queries import STANDING
+from services.booking.reading import Reading, ShownDay, Span
+from services.booking.status import BookingStatus
+from services.booking.tables import Booking as BookingRow
+from services.booking.tables import ChildCopy
+from services.booking.texts import say
+from services.graphql import Context, Info, LocalTime, YearMonth
+from services.refusal import Forbidden
+
+for kind in (DayState, BookingStatus, DraftChange, ToggleScope):
+    strawberry.enum(kind)
+
+
+def reading_of(context: Context) -> Reading:
+    """This request's. Raises Unauthenticated."""
+    if "booking" not in context.loaders:
+        context.loaders["booking"] = Reading(context.database, context.running.resources["rules"], context.signed_in())
+    return cast(Reading, context.loaders["booking"])
+
+
+def month_of(month: YearMonth) -> tuple[dt.date, dt.date]:
+    """Its first and its last day."""
+    first = dt.date.fromisoformat(f"{month}-01")
+    return first, first.replace(day=months.monthrange(first.year, first.month)[1])
+
+
+# --------------------------------------------------------------------------------------------------------- activities
+@strawberry.federation.type(keys=["id"])
+class Activity:
+    """What can be booked, such as "APS MATIN"."""
+
+    spec: Private[ActivitySpec]
+    id: ID
+    name: str
+    category: str | None
+    opens_on: dt.date = strawberry.field(description="First day of the season (S20).")
+    closes_on: dt.date = strawberry.field(description="Last day of the season, included.")
+    limited: bool = strawberry.field(description="It has a number of places (S24).")
+    arrival: LocalTime = strawberry.field(description="Its own, or the earliest that a family may choose.")
+    departure: LocalTime = strawberry.field(description="Its own, or the latest that a family may choose.")
+    chooses_hours: bool
+    hour_step_minutes: int | None
+
+    @classmethod
+    def of(cls, spec: ActivitySpec) -> Self:
+        chosen = spec.hours if isinstance(spec.hours, ChosenHours) else None
+        return cls(
+            spec=spec,
+            id=ID(spec.id),
+            name=spec.name,
+            category=spec.category,
+            opens_on=spec.opens_on,
+            closes_on=spec.closes_on,
+            limited=spec.limited,
+            arrival=LocalTime(spec.arrival),
+            departure=LocalTime(spec.departure),
+            chooses_hours=chosen is not None,
+            hour_step_minutes=chosen.step_minutes if chosen else None,
+        )
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, id: ID) -> Self | None:
+        rules = await reading_of(info.context).rules(str(id))
+        return None if rules is None else cls.of(rules.spec)
+
+    @strawberry.field
+    def booking_rule(self, info: Info) -> str:
+        """Until when it may be booked, in words."""
+        return deadlines.in_words(self.spec.booking_deadline, info.context.language)
+
+    @strawberry.field
+    def cancellation_rule(self, info: Info) -> str:
+        """Until when a booking may be cancelled, in words."""
+        return deadlines.in_words(self.spec.cancellation_deadline, info.context.language)
+
+
+async def activity_of(info: Info, activity: str) -> Activity:
+    """Of a row that the caller may see."""
+    rules = await reading_of(info.context).rules(activity)
+    if rules is None:
+        raise Forbidden
+    return Activity.of(rules.spec)
+
+
+# ------------------------------------------------------------------------------------------------------------ bookings
+@strawberry.federation.type(keys=["id"])
+class Booking:
+    """One child at one opening (S35)."""
+
+    row: Private[BookingRow]
+    id: ID
+    number: str
+    date: dt.date
+    arrival: LocalTime
+    departure: LocalTime
+    status: BookingStatus
+    requested_at: dt.datetime
+    decided_at: dt.datetime | None
+
+    @classmethod
+    def of(cls, row: BookingRow) -> Self:
+        return cls(
+            row=row,
+            id=ID(row.id),
+            number=row.number,
+            date=row.date,
+            arrival=LocalTime(row.arrival),
+            departure=LocalTime(row.departure),
+            status=row.status,
+            requested_at=row.requested_at,
+            decided_at=row.decided_at,
+        )
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, id: ID) -> Self | None:
+        row = await reading_of(info.context).booking(str(id))
+        return None if row is None else cls.of(row)
+
+    @strawberry.field
+    def child(self) -> "Child":
+        return Child(id=ID(self.row.child))
+
+    @strawberry.field
+    async def activity(self, info: Info) -> Activity:
+        return await activity_of(info, self.row.activity)
+
+    @strawberry.field
+    async def rank(self, info: Info) -> int | None:
+        """Place in the waiting list, from 1."""
+        if self.status is not BookingStatus.WAITLISTED:
+            return None
+        return await reading_of(info.context).rank(self.row.id)
+
+    @strawberry.field
+    def reason(self, info: Info) -> str | None:
+        """Why it is not simply accepted: the observation, in words (S34)."""
+        if self.status is BookingStatus.REFUSED and self.row.code is not None:
+            return say(self.row.code, info.context.language)
+        unsettled = (BookingStatus.SUBMITTED, BookingStatus.WAITLISTED, BookingStatus.EXPIRED)
+        return say(self.status.value, info.context.language) if self.status in unsettled else None
+
+    @strawberry.field
+    async def cancellable(self, info: Info) -> bool:
+        """It stands, and it is not too late to cancel it."""
+        if self.status not in STANDING or self.row.code is not None:
+            return False
+        rules = await reading_of(info.context).rules(self.row.activity)
+        return rules is not None and check_cancelling(rules.on(self.date), now=info.context.now) is None
+
+
+# ----------------------------------------------------------------------------------------------------------- calendars
+@strawberry.type
+class CalendarDay:
+    date: dt.date
+    state: DayState
+    places_left: int | None = strawberry.field(description="Null when places are not counted, or the day is closed.")
+    reason: str | None = strawberry.field(description="Why it is CLOSED, in words.")
+    booking: Booking | None = strawberry.field(description="Of the selected activity.")
+    revision: int = strawberry.field(description="Grows with each change of places: drop what is older than what you show.")
+
+
+@strawberry.type
+class ActivityDay:
+    activity: Activity
+    date: dt.date
+    state: DayState
+    places_left: int | None = strawberry.field(description="Null when places are not counted, or the day is closed.")
+    reason: str | None = strawberry.field(description="Why it is CLOSED, in words: holiday, too late, not open.")
+    booking: Booking | None
+    revision: int = strawberry.field(description="Grows with each change of places: drop what is older than what you show.")
+
+
+@strawberry.type
+class Calendar:
+    month: YearMonth
+    activity: Activity | None = strawberry.field(description="Null: the aggregated calendar of all the child's activities (S32).")
+    days: list[CalendarDay]
+    as_of: dt.datetime = strawberry.field(description="Time of the newest event shown (S6).")
+
+
+def _why(day: ShownDay, language: str) -> str | None:
+    return None if day.shown.why_closed is None else say(day.shown.why_closed, language)
+
+
+def _calendar_day(day: ShownDay, language: str) -> CalendarDay:
+    return CalendarDay(
+        date=day.date,
+        state=day.shown.state,
+        places_left=day.shown.places_left,
+        reason=_why(day, language),
+        booking=None if day.booking is None else Booking.of(day.booking),
+        revision=day.revision,
+    )
+
+
+def _aggregated_day(date: dt.date, days: Sequence[ShownDay], language: str) -> CalendarDay:
+    state = aggregate(day.shown.state for day in days)
+    reasons = {_why(day, language) for day in days}
+    return CalendarDay(
+        date=date,
+        state=state,
+        places_left=None,
+        reason=reasons.pop() if len(reasons) == 1 else None,  # Said only where it holds for all of them.
+        booking=None,
+        revision=sum(day.revision for day in days),
+    )
+
+
+def _newest(days: Iterable[ShownDay], now: dt.datetime) -> dt.datetime:
+    """Nothing ever happened there: what is shown is true now."""
+    return max((day.newest for day in days if day.newest is not None), default=now)
+
+
+# ------------------------------------------------------------------------------------------------------------ children
+@strawberry.federation.type(keys=["id"])
+class Child:
+    id: ID
+
+    @classmethod
+    def resolve_reference(cls, id: ID) -> Self:
+        return cls(id=id)
+
+    async def mine(self, info: Info) -> ChildCopy:
+        """Raises Forbidden: not the caller's, or no such child."""
+        found = await reading_of(info.context).child(str(self.id))
+        if found is None:
+            raise Forbidden
+        return found
+
+    @strawberry.field
+    async def activities(self, info: Info) -> list[Activity]:
+        """Those that the child is enrolled in, by name."""
+        await self.mine(info)
+        reading = reading_of(info.context)
+        return [await activity_of(info, activity) for activity in await reading.enrolled(str(self.id))]
+
+    @strawberry.field
+    async def calendar(self, info: Info, month: YearMonth, activity: ID | None = None) -> Calendar:
+        """Every day of the month, for one activity, or for all of the child's (S32)."""
+        child = await self.mine(info)
+        selected = None
+        if activity is not None:
+            selected = await activity_of(info, str(activity))
+            if selected.spec.structure != child.structure:
+                raise Forbidden
+        first, last = month_of(month)
+        span = await reading_of(info.context).span(child.child, first, last, selected.spec.id if selected else None)
+        dates = [first + dt.timedelta(days=offset) for offset in range((last - first).days + 1)]
+        return _calendar(month, selected, span, dates, info.context)
+
+    @strawberry.field
+    async def day(self, info: Info, date: dt.date) -> list[ActivityDay]:
+        """Each of the child's activities on one day, by name (S32)."""
+        child = await self.mine(info)
+        span = await reading_of(info.context).span(child.child, date, date)
+        context = info.context
+        return [
+            ActivityDay(
+                activity=Activity.of(span.rules[activity].spec),
+                date=date,
+                state=day.shown.state,
+                places_left=day.shown.places_left,
+                reason=_why(day, context.language),
+                booking=None if day.booking is None else Booking.of(day.booking),
+                revision=day.revision,
+            )
+            for activity in span.enrolled
+            for day in [span.day(activity, date, context.now)]
+        ]
+
+
+def _calendar(month: YearMonth, selected: Activity | None, span: Span, dates: Sequence[dt.date], context: Context) -> Calendar:
+    activities = [selected.spec.id] if selected else list(span.enrolled)
+    shown = [[span.day(activity, date, context.now) for activity in activities] for date in dates]
+    if selected:
+        days = [_calendar_day(day, context.language) for (day,) in shown]
+    else:
+        days = [_aggregated_day(date, on_date, context.language) for date, on_date in zip(dates, shown, strict=True)]
+    return Calendar(
+        month=month,
+        activity=selected,
+        days=days,
+        as_of=_newest((day for on_date in shown for day in on_date), context.now),
+    )
