@@ -4,6 +4,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from urllib.parse import quote
 
 from sqlalchemy import update
 from sqlmodel import col
@@ -129,7 +130,7 @@ async def queue_password_link(
     mail.language = spoken(language)
     mail.account = account
     _to(mail, reachable([Adult(account, None, "", "", address, language)]))
-    link = f"{PORTAL}{letters.PASSWORD_PATH}{token}"
+    link = f"{PORTAL}{letters.PASSWORD_PATH}{quote(token, safe='')}"
     _say(mail, letters.password_link_letter(mail.language, address=link, expires_at=expires_at, timezone=town.timezone))
     _forget_secret(mail)
     session.add(mail)
