@@ -1,8 +1,9 @@
 """One database per service, one transaction per request or message."""
 
+import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from enum import StrEnum
 from typing import Any
 
@@ -70,6 +71,8 @@ class Database:
         )
         if sqlite:
             _make_sqlite_serious(self.engine)
+        # SQLite has one writer at a time and lets the others poll for their turn; those of one process can simply queue.
+        self._turn: asyncio.Lock | nullcontext[None] = asyncio.Lock() if sqlite else nullcontext()
         # A copy of the engine: same pool, but its transactions are known to be for looking only.
         self._reading = self.engine.execution_options(reading=True)
 
@@ -84,7 +87,7 @@ class Database:
         `session.info["before_commit"]` holds functions of the session to await just before (the outbox is written so).
         `point` names the crash points around the commit (crash.py).
         """
-        async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+        async with self._turn, AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
             await session.flush()
             while hooks := session.info.pop("before_commit", ()):  # One may bring the next: what is decided late is recorded too.
