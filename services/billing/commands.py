@@ -181,7 +181,8 @@ async def _post(
 
 async def _lock_standing(session: AsyncSession, structure: str, family: str) -> Standing:
     """One posting at a time per family: two that did not see each other's entry would both misjudge the balance."""
-    await session.execute(
+    connection = await session.connection()
+    await connection.execute(
         text("INSERT INTO standing (family, structure, in_debit, version) VALUES (:family, :structure, false, 0) ON CONFLICT DO NOTHING"),
         {"family": family, "structure": structure},
     )
@@ -226,7 +227,7 @@ async def copy_family(session: AsyncSession, id: str, structure: str, children: 
         session.add(Family(id=id, structure=structure, version=version))
     elif version > family.version:
         family.version = version
-        await session.execute(delete(Child).where(col(Child.family) == id))
+        await session.exec(delete(Child).where(col(Child.family) == id))
     else:
         return
     session.add_all(Child(id=child, family=id, position=position) for position, child in enumerate(children))

@@ -15,13 +15,7 @@ from services.billing.tables import Hold, LedgerEntry, PaymentDetail, Standing, 
 
 async def violations(session: AsyncSession) -> list[str]:
     """One sentence each; empty if all is well."""
-    return [
-        *await _entries(session),
-        *await _ledger(session),
-        *await _payments(session),
-        *await _holds(session),
-        *await _standings(session),
-    ]
+    return [sentence for check in (_entries, _ledger, _payments, _holds, _standings) for sentence in await check(session)]
 
 
 async def _entries(session: AsyncSession) -> list[str]:
@@ -43,7 +37,7 @@ async def _entries(session: AsyncSession) -> list[str]:
 async def _ledger(session: AsyncSession) -> list[str]:
     """Zero over all accounts, each summed as balances are."""
     names = select(LedgerEntry.from_account).union(select(LedgerEntry.to_account))
-    accounts = [account for (account,) in await session.execute(names)]
+    accounts = [account for (account,) in await (await session.connection()).execute(names)]
     total = 0
     for start in range(0, len(accounts), 1000):
         total += sum((await queries.account_cents(session, accounts[start : start + 1000])).values())
@@ -80,7 +74,7 @@ async def _standings(session: AsyncSession) -> list[str]:
     """What is said of each family is what its posted balance says (S21)."""
     standings = {standing.family: standing.in_debit for standing in await session.exec(select(Standing))}
     limits = dict((await session.exec(select(Structure.id, Structure.debt_limit_cents))).all())
-    towns = dict((await session.execute(select(LedgerEntry.family, func.max(LedgerEntry.structure)).group_by(LedgerEntry.family))).all())
+    towns = dict((await session.exec(select(LedgerEntry.family, func.max(LedgerEntry.structure)).group_by(LedgerEntry.family))).all())
     posted: dict[str, int] = {}
     families = sorted(towns)
     for start in range(0, len(families), 1000):

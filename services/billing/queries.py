@@ -4,9 +4,8 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Select, case, func, union_all
+from sqlalchemy import case, func, union_all
 from sqlalchemy import select as sa_select
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -51,7 +50,7 @@ async def balances(session: AsyncSession, asked: Sequence[BalanceAsked]) -> list
         purses[wallet.structure].append(wallet)
     limits = dict((await session.exec(select(Structure.id, Structure.debt_limit_cents).where(col(Structure.id).in_(structures)))).all())
     posted = await account_cents(session, {wallet_account(one.family, wallet.id) for one in asked for wallet in purses[one.structure]})
-    costs: dict[tuple[dt.date | None, frozenset[HoldKind]], dict[tuple[str, str], int]] = {}
+    costs: dict[tuple[dt.date | None, frozenset[HoldKind]], dict[tuple[str, str | None], int]] = {}
     for view in {(one.until, one.include) for one in asked}:
         families = {one.family for one in asked if (one.until, one.include) == view}
         costs[view] = await _held_cents(session, families, *view)
@@ -76,16 +75,16 @@ async def balances(session: AsyncSession, asked: Sequence[BalanceAsked]) -> list
 async def account_cents(session: AsyncSession, accounts: Collection[str]) -> dict[str, int]:
     """Ledger account -> its balance: what came in minus what left."""
     to_account, from_account, cents = col(LedgerEntry.to_account), col(LedgerEntry.from_account), col(LedgerEntry.amount_cents)
-    came: Select[Any] = sa_select(to_account.label("account"), cents.label("cents")).where(to_account.in_(accounts))
+    came = sa_select(to_account, cents).where(to_account.in_(accounts))
     left = sa_select(from_account, -cents).where(from_account.in_(accounts))
     moves = union_all(came, left).subquery()
-    totals = await session.execute(sa_select(moves.c.account, func.sum(moves.c.cents)).group_by(moves.c.account))
-    return {account: int(total) for account, total in totals}
+    totals = sa_select(moves.c.to_account, func.sum(moves.c.amount_cents)).group_by(moves.c.to_account)
+    return {account: int(total) for account, total in await (await session.connection()).execute(totals)}
 
 
 async def _held_cents(
     session: AsyncSession, families: Collection[str], until: dt.date | None, include: Collection[HoldKind]
-) -> dict[tuple[str, str], int]:
+) -> dict[tuple[str, str | None], int]:
     """(family, wallet) -> estimated cost: live holds of those kinds, up to and including the day (S13)."""
     statement = (
         sa_select(col(Hold.family), col(Hold.wallet), func.sum(col(Hold.amount_cents)))
@@ -94,7 +93,7 @@ async def _held_cents(
     )
     if until is not None:
         statement = statement.where(col(Hold.date) <= until)
-    return {(family, wallet): int(cents) for family, wallet, cents in await session.execute(statement)}
+    return {(family, wallet): int(cents) for family, wallet, cents in await (await session.connection()).execute(statement)}
 
 
 async def posted_cents(session: AsyncSession, families: Collection[str]) -> dict[str, int]:
@@ -105,7 +104,7 @@ async def posted_cents(session: AsyncSession, families: Collection[str]) -> dict
     )
     family = col(LedgerEntry.family)
     statement = sa_select(family, into - out_of).where(family.in_(families)).group_by(family)
-    return {family: int(cents) for family, cents in await session.execute(statement)}
+    return {family: int(cents) for family, cents in await (await session.connection()).execute(statement)}
 
 
 # ------------------------------------------------------------------------------------------------------------- histories

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import strawberry
+from strawberry import UNSET
 from strawberry.federation.schema_directives import Key
 from strawberry.federation.types import FieldSet
 
@@ -192,10 +193,10 @@ class Family:
         return cls(id=strawberry.ID(_id(key)))
 
     @strawberry.field
-    async def balance(self, info: Info, until: dt.date | None = None, include: list[HoldKind] = CONFIRMED_ONLY) -> Balance:
+    async def balance(self, info: Info, until: dt.date | None = UNSET, include: list[HoldKind] = CONFIRMED_ONLY) -> Balance:
         """S13 to S15. `until` is inclusive; null: all bookings not yet debited."""
         structure = await loading.structure_of(info.context, self.id)
-        return Balance.of(await loading.balance(info.context, queries.BalanceAsked(self.id, structure, until, frozenset(include))))
+        return Balance.of(await loading.balance(info.context, queries.BalanceAsked(self.id, structure, until or None, frozenset(include))))
 
     @strawberry.field
     async def payments(self, info: Info, month: YearMonth) -> PaymentHistory:
@@ -343,7 +344,7 @@ class PaymentLineInput:
 class StartPaymentInput:
     family: strawberry.ID
     lines: list[PaymentLineInput]
-    email: str | None = None
+    email: str | None = UNSET
     idempotency_key: str
 
 
@@ -362,7 +363,7 @@ class Mutation:
         lines = [(line.wallet, line.amount_cents) for line in input.lines]
         try:
             async with info.context.database.transaction() as session:
-                await commands.start_payment(session, structure, lines, input.email)
+                await commands.start_payment(session, structure, lines, input.email or None)
         except Refused as no:
             return REFUSALS[no.code](code=no.code, message=say(no.code, info.context.language, **no.details))
 

@@ -173,7 +173,7 @@ def price(version: TariffVersion, quotient: Decimal | None, arrival: str, depart
     percent = version.reduction_percent(rank)
     net = _half_up(gross * (100 - percent), 100)
     if percent:
-        steps.append(Step("SIBLING", {"rank": str(rank), "percent": str(percent)}, net - gross))
+        steps.append(Step("SIBLING" if rank > 1 else "FIRST_CHILD", {"rank": str(rank), "percent": str(percent)}, net - gross))
     return Price(net, tuple(steps))
 
 

@@ -9,6 +9,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "HOURS": ("{duration}", "{duration}"),
     "HALF_DAYS": ("{count} demi-journées", "{count} half-days"),
     "FLAT_MONTH": ("Forfait mensuel", "Monthly flat rate"),
+    "FIRST_CHILD": ("1er enfant -{percent} %", "First child -{percent} %"),
     "SIBLING": ("{rank}e enfant -{percent} %", "Child number {rank} -{percent} %"),
     "FREE": ("Gratuit", "Free"),
     # Refusals.
