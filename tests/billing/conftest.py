@@ -135,10 +135,10 @@ class Town:
         return Answer(result.data, [getattr(e.original_error, "code", None) or (e.extensions or {}).get("code") for e in errors])
 
     async def represents(self, selection: str, *representations: dict[str, Any], **how: Any) -> Answer:
-        query = (
-            f"query($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on {representations[0]['__typename']} {{ {selection} }} }} }}"
-        )
-        answer = await self.asks(query, r=list(representations), **how)
+        kind = representations[0]["__typename"]
+        query = f"query($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on {kind} {{ {selection} }} }} }}"
+        # A copy: Strawberry takes the representations apart.
+        answer = await self.asks(query, r=[dict(one) for one in representations], **how)
         return Answer(answer.data and answer.data["_entities"], answer.codes)
 
     async def is_sound(self) -> None:

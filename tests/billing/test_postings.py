@@ -1,0 +1,120 @@
+"""Payments and debts move wallets, once; a family in debt is told of once (S11, S21)."""
+
+import asyncio
+import datetime as dt
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from services.billing import commands
+from services.billing.tables import LedgerEntry
+from services.billing.tariff import TariffError
+from services.events import EntryPosted, StandingChanged
+from tests.billing.conftest import APS, MULTI, Town
+
+
+async def test_a_payment_is_posted_once_for_its_cause(town: Town) -> None:
+    for _ in range(2):
+        await town.pays("dupont", "periscolaire", 50_06, cause="line 12")
+    await town.pays("dupont", "periscolaire", 1_00, cause="line 13")
+    assert [(e["kind"], e["wallet"], e["family"], e["amount_cents"]) for e in await town.said(EntryPosted)] == [
+        ("PAYMENT", "periscolaire", "dupont", 50_06),
+        ("PAYMENT", "periscolaire", "dupont", 1_00),
+    ]
+    await town.is_sound()
+
+
+async def test_nothing_is_posted_for_nothing(town: Town) -> None:
+    await town.pays("dupont", "periscolaire", 0)
+    await town.owes("dupont", "periscolaire", 0)
+    assert await town.said(EntryPosted) == []
+
+
+async def test_a_negative_amount_is_refused(town: Town) -> None:
+    with pytest.raises(ValueError, match="positive"):
+        await town.owes("dupont", "periscolaire", -1)
+
+
+@pytest.mark.parametrize("change", ["UPDATE ledger_entry SET amount_cents = 1", "DELETE FROM ledger_entry"])
+async def test_the_database_itself_refuses_to_rewrite_an_entry(town: Town, change: str) -> None:
+    await town.pays("dupont", "periscolaire", 50_06)
+    with pytest.raises(DBAPIError, match="a ledger entry is final"):
+        async with town.running.database.engine.begin() as connection:
+            await connection.execute(text(change))
+
+
+async def test_the_database_itself_refuses_an_entry_of_nothing_and_a_second_of_one_cause(town: Town) -> None:
+    def entry(id: str, cause: str, cents: int) -> LedgerEntry:
+        return LedgerEntry(
+            id=id,
+            cause=cause,
+            kind="PAYMENT",
+            from_account="cash",
+            to_account="wallet:dupont:periscolaire",
+            amount_cents=cents,
+            structure="carteville",
+            family="dupont",
+            wallet="periscolaire",
+            date=dt.date(2026, 11, 1),
+            posted_at=town.running.clock.now(),
+        )
+
+    for wrong in ([entry("a", "a", 0)], [entry("a", "same", 1), entry("b", "same", 2)]):
+        with pytest.raises(IntegrityError):
+            async with town.running.database.transaction() as session:
+                session.add_all(wrong)
+
+
+async def test_s21_a_family_first_known_is_in_order_and_nothing_is_said_of_it(town: Town) -> None:
+    await town.pays("dupont", "periscolaire", 10_00)
+    assert await town.said(StandingChanged) == []
+
+
+async def test_s21_debt_is_said_when_it_begins_and_when_it_ends(town: Town) -> None:
+    await town.owes("dupont", "periscolaire", 51_65)
+    await town.owes("dupont", "periscolaire", 1_00)
+    await town.pays("dupont", "multiaccueil", 52_65)
+    said = await town.said(StandingChanged)
+    assert [(event["family"], event["in_debit"], event["version"]) for event in said] == [("dupont", True, 1), ("dupont", False, 2)]
+    await town.is_sound()
+
+
+async def test_s21_the_structures_limit_weighs_everybody_again(town: Town) -> None:
+    await town.owes("dupont", "periscolaire", 20_00)
+    await town.limits_debt(20_00)
+    await town.limits_debt(20_00)
+    await town.limits_debt(19_99)
+    assert [(e["in_debit"], e["version"]) for e in await town.said(StandingChanged)] == [(True, 1), (False, 2), (True, 3)]
+    await town.is_sound()
+
+
+async def test_s21_postings_at_the_same_time_are_judged_together(town: Town) -> None:
+    """Each alone leaves the family in order; all together do not. A lock per family makes somebody notice."""
+    await town.pays("dupont", "periscolaire", 10_00)
+    await asyncio.gather(*(town.owes("dupont", "periscolaire", 3_00) for _ in range(4)))
+    assert [e["in_debit"] for e in await town.said(StandingChanged)] == [True]
+    await town.is_sound()
+
+
+async def test_putting_the_same_again_writes_nothing(town: Town) -> None:
+    async def counts() -> list[int]:
+        async with town.running.database.engine.connect() as connection:
+            tables = ("wallet", "tariff", "quotient", "activity", "outgoing")
+            return [(await connection.execute(text(f"SELECT count(*) FROM {table}"))).scalar_one() for table in tables]
+
+    before = await counts()
+    async with town.running.database.transaction() as session:
+        clock = town.running.clock
+        await commands.put_wallet(session, clock, "periscolaire", "carteville", "PERISCOLAIRE")
+        await commands.put_tariff(session, clock, "multi", "carteville", "multiaccueil", MULTI)
+        await commands.put_quotient(session, clock, "dupont", "carteville", "742.00")
+        await commands.put_debt_limit(session, clock, "carteville", 0)
+        assert not session.dirty
+    assert await counts() == before
+
+
+async def test_a_tariff_with_two_beginnings_on_one_day_is_refused(town: Town) -> None:
+    with pytest.raises(TariffError):
+        async with town.running.database.transaction() as session:
+            await commands.put_tariff(session, town.running.clock, "multi", "carteville", "multiaccueil", APS + MULTI)
