@@ -24,7 +24,7 @@ class AccountSpec:
     """A login of one adult, with the password that the town hands out."""
 
     login: str
-    password: str = field(repr=False)
+    password: str | None = field(repr=False)  #: None: as it is. A new account needs one.
     title: str | None
     first_name: str
     last_name: str

@@ -98,8 +98,10 @@ async def hash_ahead(session: AsyncSession, specs: Sequence[AccountSpec]) -> dic
 
     async def found(spec: AccountSpec) -> HandedOut:
         async with places:
+            assert spec.password is not None, "left out below"
             return await asyncio.to_thread(_hand_out, spec.password, known.get(plain_login(spec.login)))
 
+    specs = [spec for spec in specs if spec.password is not None]
     return dict(zip([spec.login for spec in specs], await asyncio.gather(*map(found, specs)), strict=True))
 
 
@@ -125,6 +127,8 @@ async def put_account(session: AsyncSession, clock: Clock, spec: AccountSpec, ah
 
 
 async def _open_account(session: AsyncSession, clock: Clock, spec: AccountSpec, login: str, ahead: HandedOut | None) -> Account:
+    if spec.password is None:
+        raise Refused("PASSWORD_MISSING", login=login)
     now = clock.now()
     account = Account(id=uuid4().hex, login=login, email=spec.email, loaded_email=spec.email, opened_at=now, **_profile(spec))
     session.add(account)
@@ -143,9 +147,14 @@ async def _change_account(session: AsyncSession, clock: Clock, account: Account,
         account.version += 1
         session.add(account)
         await tell_contacts(session, clock, account.id)
+    if spec.password is not None:
+        await _change_password(session, clock, account, spec.password, ahead)
+
+
+async def _change_password(session: AsyncSession, clock: Clock, account: Account, password: str, ahead: HandedOut | None) -> None:
     credential = await session.get_one(Credential, account.id, with_for_update=True)
     if ahead is None:
-        ahead = await asyncio.to_thread(_hand_out, spec.password, credential.loaded_hash)
+        ahead = await asyncio.to_thread(_hand_out, password, credential.loaded_hash)
     if ahead.new_hash is not None:
         credential.password_hash = credential.loaded_hash = ahead.new_hash
         credential.changed_at = clock.now()
