@@ -1,0 +1,107 @@
+"""Where the parts of an embedded system are: chosen once, kept in its folder, found there by the other commands."""
+
+import json
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from deploy.trouble import Trouble
+from services.settings import Settings, SettingsError
+
+HOST = "127.0.0.1"
+FILE = "addresses.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """All on 127.0.0.1, except the gateway's if it is told otherwise."""
+
+    gateway: int
+    identity: int
+    billing: int
+    booking: int
+    mailer: int
+    nats: int
+    nats_monitor: int
+    mailbox: int
+    smtp: int
+
+    def environment(self) -> dict[str, str]:
+        """As the settings of the processes that are to find one another."""
+        return {
+            "PREAU_PORT": str(self.gateway),
+            "NATS_URL": f"nats://{HOST}:{self.nats}",
+            "SMTP_URL": f"smtp://{HOST}:{self.smtp}",
+            **{f"{service.upper()}_URL": f"http://{HOST}:{getattr(self, service)}" for service in ("identity", "billing", "booking")},
+        }
+
+
+def choose(folder: Path, gateway: int, environ: Mapping[str, str]) -> Ports:
+    """Those that the environment sets; else those of last time, while nobody else took them; else free ones."""
+    before = _kept(folder)
+    set_by = {"nats": "NATS_URL", "smtp": "SMTP_URL"} | {name: f"{name.upper()}_URL" for name in ("identity", "billing", "booking")}
+    chosen: dict[str, int] = {"gateway": gateway}
+    taken: list[socket.socket] = []
+    for name in Ports.__dataclass_fields__:
+        if name in chosen:
+            continue
+        wanted = _port_of(environ[set_by[name]]) if set_by.get(name) in environ else before.get(name, 0)
+        taken.append(_free(wanted) or _free(0) or socket.socket())
+        chosen[name] = wanted if set_by.get(name) in environ else taken[-1].getsockname()[1]
+    for one in taken:
+        one.close()
+    return Ports(**chosen)
+
+
+def _port_of(url: str) -> int:
+    text = url.rstrip("/").rpartition(":")[2]
+    if not text.isdigit():
+        raise Trouble(f"{url} has no port: on one machine it must name one, such as http://{HOST}:8101")
+    return int(text)
+
+
+def _free(port: int) -> socket.socket | None:
+    """A socket that holds the port, or None if somebody else does."""
+    try:
+        return listening(HOST, port)
+    except OSError:
+        return None
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket on which connections wait until somebody takes them. Raises OSError."""
+    return socket.create_server((host, port), backlog=1024)
+
+
+def keep(folder: Path, ports: Ports) -> None:
+    new = folder / f"{FILE}.new"
+    new.write_text(json.dumps(asdict(ports), indent=2))
+    new.replace(folder / FILE)
+
+
+def _kept(folder: Path) -> dict[str, int]:
+    try:
+        kept: dict[str, Any] = json.loads((folder / FILE).read_text())
+    except (OSError, ValueError):
+        return {}
+    return {name: port for name, port in kept.items() if name in Ports.__dataclass_fields__ and isinstance(port, int)}
+
+
+def settings_of(data: Path | None) -> Settings:
+    """The settings of a command beside a running system: the environment's, completed by the embedded system's own file.
+
+    Raises Trouble.
+    """
+    environ = dict(os.environ)
+    if data is not None:
+        environ["PREAU_DATA"] = str(data)
+    kept = _kept(Path(environ.get("PREAU_DATA", "var")))
+    if len(kept) == len(Ports.__dataclass_fields__):
+        environ = Ports(**kept).environment() | environ
+    try:
+        return Settings.from_environment(environ)
+    except SettingsError as error:
+        raise Trouble(str(error)) from None

@@ -1,0 +1,40 @@
+"""One process of one service, or of the gateway: `preau serve booking`."""
+
+import socket
+from importlib import import_module
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from services.settings import Settings
+
+PORTS = {"gateway": 8000, "identity": 8101, "billing": 8102, "booking": 8103, "mailer": 8104}  #: By default, in a container each.
+GRACE_SECONDS = 2  #: For answers under way when told to end; open subscriptions are cut after it.
+
+
+def application(name: str, settings: Settings) -> ASGIApp:
+    """By the convention that each process's app module has `app(settings)`."""
+    module = import_module("gateway.app" if name == "gateway" else f"services.{name}.app")
+    app: ASGIApp = module.app(settings)
+    return app
+
+
+def serve(name: str, settings: Settings, host: str, port: int | None, socket_fd: int | None) -> None:
+    """Until SIGTERM or SIGINT. `socket_fd` is a listening socket that the parent holds: connections wait there while we restart."""
+    if port is None:
+        port = settings.port if name == "gateway" else PORTS[name]
+    config = uvicorn.Config(
+        application(name, settings),
+        host=host,
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        log_level="warning",
+        lifespan="on",
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=75,
+    )
+    sockets = None if socket_fd is None else [socket.socket(fileno=socket_fd)]
+    uvicorn.Server(config).run(sockets=sockets)

@@ -1,0 +1,308 @@
+"""Loads checked towns through the services' own commands, one transaction per service: what is already so is not written again.
+
+The services may be running: the events are in the outboxes and their relays find them. Dying halfway harms nothing: load again.
+"""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import event
+from sqlmodel import SQLModel, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+import services.billing.commands as billing
+import services.booking.commands as booking
+import services.identity.commands as identity
+from deploy.town.opendays import open_days, why_not_open
+from deploy.town.reading import Mistake, TownFileError
+from deploy.town.town import Account, Family, TakenOverBooking, Tariff, Town
+from services.billing.tables import Wallet
+from services.billing.tariff import QuotientBand, TariffVersion
+from services.booking.activity import ActivitySpec
+from services.booking.tables import Activity
+from services.clock import Clock
+from services.database import Database
+from services.identity import queries
+from services.identity.credentials import plain_login
+from services.identity.households import AccountSpec, ChildSpec, FamilySpec, StructureSpec
+from services.identity.tables import Child
+from services.identity.tables import Family as FamilyRow
+from services.refusal import Refused
+
+Step = Callable[[], None]
+SERVICES = ("identity", "billing", "booking")
+
+
+class _DryRun(Exception):
+    """Everything was tried: take it back."""
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What a load did, or would have done."""
+
+    changes: Counter[str] = field(default_factory=Counter)  #: Rows written, by service.
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The file's ids -> ours: `<structure>.<id>` where another structure has it already."""
+
+    families: dict[str, str]
+    children: dict[str, str]
+    activities: dict[str, str]
+    wallets: dict[str, str]
+
+
+def steps_of(town: Town) -> int:
+    """How many steps a progress bar will see."""
+    families = town.families
+    people = len(town.accounts) + len(town.announcements) + len(families)
+    offers = len(town.wallets) + 2 * len(town.activities)
+    return (
+        1
+        + people
+        + offers
+        + sum(len(family.payments) + len(family.charges) + len(family.children) + len(family.bookings) for family in families)
+    )
+
+
+async def load(towns: Sequence[Town], databases: dict[str, Database], clock: Clock, step: Step, *, dry_run: bool = False) -> Loaded:
+    """Raises TownFileError for mistakes that only the databases can tell: then nothing of that town was loaded."""
+    loaded = Loaded()
+    for town in towns:
+        names = await _names(town, databases)
+        await _load_one(_Load(town, names, clock, step, loaded), databases, dry_run)
+    return loaded
+
+
+async def _load_one(work: "_Load", databases: dict[str, Database], dry_run: bool) -> None:
+    async with databases["identity"].reading() as session:
+        accounts = await _account_specs(session, work.town)
+        ahead = await identity.hash_ahead(session, [spec for spec in accounts if spec.password is not None])
+    for service, part in (("identity", work.people(accounts, ahead)), ("billing", work.money), ("booking", work.places)):
+        async with _counting(databases[service], service, work.loaded):
+            try:
+                async with databases[service].transaction() as session:
+                    await part(session)
+                    if dry_run:
+                        raise _DryRun
+            except _DryRun:
+                pass
+
+
+@dataclass(slots=True)
+class _Load:
+    """One town on its way into the services."""
+
+    town: Town
+    names: Names
+    clock: Clock
+    step: Step
+    loaded: Loaded
+
+    @property
+    def structure(self) -> str:
+        return self.town.structure.id
+
+    def people(self, accounts: Sequence[AccountSpec], ahead: dict[str, Any]) -> Callable[[AsyncSession], Any]:
+        async def load(session: AsyncSession) -> None:
+            await identity.put_structure(session, self.clock, structure_spec(self.town))
+            self.step()
+            zone = ZoneInfo(self.town.structure.timezone)
+            for one in self.town.announcements:
+                publish_at = dt.datetime.combine(one.publish_on, dt.time(), zone)
+                await identity.put_announcement(session, self.clock, self.structure, one.title, one.body, publish_at)
+                self.step()
+            for spec in accounts:
+                await identity.put_account(session, self.clock, spec, ahead.get(spec.login))
+                self.step()
+            for family in self.town.families:
+                await identity.put_family(session, self.clock, self._family_spec(family))
+                self.step()
+
+        return load
+
+    def _family_spec(self, family: Family) -> FamilySpec:
+        children = [
+            ChildSpec(self.names.children[child.id], child.first_name, child.last_name, child.birth_date) for child in family.children
+        ]
+        return FamilySpec(self.names.families[family.id], self.structure, family.number, family.accounts, tuple(children))
+
+    # ----------------------------------------------------------------------------------------------------------- billing
+    async def money(self, session: AsyncSession) -> None:
+        await billing.put_debt_limit(session, self.clock, self.structure, self.town.structure.debt_limit_cents)
+        for wallet in self.town.wallets:
+            await billing.put_wallet(session, self.clock, self.names.wallets[wallet.id], self.structure, wallet.name)
+            self.step()
+        for activity in self.town.activities:
+            ours, wallet_id = self.names.activities[activity.spec.id], self.names.wallets[activity.spec.wallet]
+            tariff = tuple(tariff_version(tariff) for tariff in activity.tariffs)
+            await billing.put_tariff(session, self.clock, ours, self.structure, wallet_id, tariff)
+            self.step()
+        for family in self.town.families:
+            await self._taken_over(session, family)
+
+    async def _taken_over(self, session: AsyncSession, family: Family) -> None:
+        ours = self.names.families[family.id]
+        await billing.put_quotient(session, self.clock, ours, self.structure, family.quotient)
+        for payment in family.payments:
+            await billing.take_over_payment(
+                session,
+                self.clock,
+                self.structure,
+                ours,
+                self.names.wallets[payment.wallet],
+                payment.date,
+                payment.mode,
+                payment.reference,
+                payment.payer,
+                payment.bank,
+                payment.cents,
+                payment.cause,
+            )
+            self.step()
+        for charge in family.charges:
+            wallet = self.names.wallets[charge.wallet]
+            await billing.take_over_charge(
+                session, self.clock, self.structure, ours, wallet, charge.date, charge.label, charge.cents, charge.cause
+            )
+            self.step()
+
+    # ----------------------------------------------------------------------------------------------------------- booking
+    async def places(self, session: AsyncSession) -> None:
+        specs = {activity.spec.id: self._renamed(activity.spec) for activity in self.town.activities}
+        for spec in specs.values():
+            await booking.put_activity(session, self.clock, spec)
+            self.step()
+        for family in self.town.families:
+            for child in family.children:
+                for enrollment in child.enrollments:
+                    ours = (self.names.children[child.id], self.names.families[family.id], self.structure)
+                    activity = self.names.activities[enrollment.activity]
+                    await booking.put_enrollment(session, self.clock, *ours, activity, enrollment.since, enrollment.until)
+                self.step()
+            for line in family.bookings:
+                await self._take_over(session, self.names.families[family.id], specs[line.activity], line)
+                self.step()
+
+    def _renamed(self, spec: ActivitySpec) -> ActivitySpec:
+        return replace(spec, id=self.names.activities[spec.id], wallet=self.names.wallets[spec.wallet])
+
+    async def _take_over(self, session: AsyncSession, family: str, spec: ActivitySpec, line: TakenOverBooking) -> None:
+        days = [line.date] if line.count is None else open_days(spec, line.date, line.count)
+        if line.count is not None and len(days) < line.count:
+            self.loaded.warnings.append(f"{line.place}: only {len(days)} days of {spec.id} are left until {spec.closes_on}")
+        for day in days:
+            if reason := why_not_open(spec, day):
+                self.loaded.warnings.append(f"{line.place}: left out, {spec.id} is not open on {day} ({reason})")
+                continue
+            child = self.names.children[line.child]
+            try:
+                await booking.take_over_booking(
+                    session, self.clock, child, family, self.structure, spec.id, day, line.arrival, line.departure
+                )
+            except Refused as refused:
+                self.loaded.warnings.append(f"{line.place}: left out, {spec.id} on {day}: {refused.code}")
+
+
+# ------------------------------------------------------------------------------------------------ from the file's words
+def structure_spec(town: Town) -> StructureSpec:
+    structure = town.structure
+    return StructureSpec(structure.id, structure.name, structure.timezone, structure.school_zone)
+
+
+def tariff_version(tariff: Tariff) -> TariffVersion:
+    bands = tuple(QuotientBand(band.quotient_up_to, band.cents, band.quotient_above) for band in tariff.bands)
+    return TariffVersion(tariff.valid_from, tariff.per, bands, tariff.siblings_percent)
+
+
+async def _account_specs(session: AsyncSession, town: Town) -> list[AccountSpec]:
+    known = await queries.account_ids(session, [plain_login(account.login) for account in town.accounts])
+    mistakes = [_no_password(account) for account in town.accounts if account.password is None and plain_login(account.login) not in known]
+    if mistakes:
+        raise TownFileError(mistakes)
+    return [_account_spec(account, town.structure.id) for account in town.accounts]
+
+
+def _no_password(account: Account) -> Mistake:
+    assert account.place is not None, "accounts come from a file"
+    return Mistake(account.place, f"account {account.login!r} is new and has no password", "password: ...")
+
+
+def _account_spec(account: Account, structure: str) -> AccountSpec:
+    return AccountSpec(
+        login=account.login,
+        password=account.password,
+        title=account.title,
+        first_name=account.first_name,
+        last_name=account.last_name,
+        email=account.email,
+        agent_of=structure if account.agent else None,
+        language=account.language,
+        structure=structure,
+    )
+
+
+# ------------------------------------------------------------------------------------------------------ ids in use already
+async def _names(town: Town, databases: dict[str, Database]) -> Names:
+    structure = town.structure.id
+    children = [child.id for family in town.families for child in family.children]
+    async with AsyncExitStack() as stack:
+        sessions = {service: await stack.enter_async_context(databases[service].reading()) for service in SERVICES}
+        family_rows = await _rows(sessions["identity"], FamilyRow, _both(structure, _ids(town.families)))
+        child_rows = await _rows(sessions["identity"], Child, _both(structure, children))
+        of_children = await _rows(sessions["identity"], FamilyRow, {row.family_id for row in child_rows})
+        family_owner = {row.id: row.structure_id for row in of_children}
+        activities = [activity.spec.id for activity in town.activities]
+        activity_rows = await _rows(sessions["booking"], Activity, _both(structure, activities))
+        wallet_rows = await _rows(sessions["billing"], Wallet, _both(structure, _ids(town.wallets)))
+        return Names(
+            families=renamed(structure, _ids(town.families), {row.id: row.structure_id for row in family_rows}),
+            children=renamed(structure, children, {row.id: family_owner[row.family_id] for row in child_rows}),
+            activities=renamed(structure, activities, {row.id: row.structure for row in activity_rows}),
+            wallets=renamed(structure, _ids(town.wallets), {row.id: row.structure for row in wallet_rows}),
+        )
+
+
+def _ids(things: Sequence[Any]) -> list[str]:
+    return [thing.id for thing in things]
+
+
+def _both(structure: str, ids: Collection[str]) -> set[str]:
+    return {*ids, *(f"{structure}.{one}" for one in ids)}
+
+
+async def _rows(session: AsyncSession, table: type[SQLModel], ids: Collection[str]) -> list[Any]:
+    return list((await session.exec(select(table).where(col(table.id).in_(list(ids))))).all())  # type: ignore[attr-defined]  # all have one
+
+
+def renamed(structure: str, ids: Collection[str], owners: dict[str, str]) -> dict[str, str]:
+    """The file's ids -> the ids to use, given who owns which already. An id once given stays, whatever came after it."""
+    names = {}
+    for one in ids:
+        long = f"{structure}.{one}"
+        foreign = owners.get(one, structure) != structure
+        names[one] = long if foreign or owners.get(long) == structure else one
+    return names
+
+
+@asynccontextmanager
+async def _counting(database: Database, service: str, loaded: Loaded) -> AsyncIterator[None]:
+    """Count the rows that are written meanwhile."""
+
+    def count(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if statement.lstrip().upper().startswith(("INSERT", "UPDATE", "DELETE")):
+            loaded.changes[service] += max(cursor.rowcount, 0)
+
+    event.listen(database.engine.sync_engine, "after_cursor_execute", count)
+    try:
+        yield
+    finally:
+        event.remove(database.engine.sync_engine, "after_cursor_execute", count)

