@@ -10,7 +10,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Ce lien ou cette session n'est plus valable : recommencez, s'il vous plaît.",
         "This link or session is no longer valid: please begin again.",
     ),
-    "PASSWORD_MISSING": ("Le compte {login} est nouveau : il lui faut un mot de passe.", "The account {login} is new: it needs a password."),
+    "PASSWORD_MISSING": ("Le nouveau compte {login} a besoin d'un mot de passe.", "The new account {login} needs a password."),
     "PASSWORD_TOO_WEAK": ("Ce mot de passe est trop facile à deviner : {reason}.", "This password is too easy to guess: {reason}."),
     "TOO_MANY_ATTEMPTS": ("Trop d'essais : réessayez dans {wait}.", "Too many attempts: try again in {wait}."),
     "UNKNOWN_STRUCTURE": ("La structure {structure} n'existe pas.", "There is no structure {structure}."),
