@@ -141,7 +141,8 @@ class Documents:
             if validate(self.supergraph.api, document, RULES, max_errors=1):
                 raise RequestError.found("GRAPHQL_VALIDATION_FAILED", self._complaints(text))
         except GraphQLError as error:
-            raise RequestError.found("GRAPHQL_PARSE_FAILED", [error]) from error
+            code = "OPERATION_TOO_LARGE" if "Document contains more than" in error.message else "GRAPHQL_PARSE_FAILED"
+            raise RequestError.found(code, [error]) from error
         except RecursionError as error:
             raise RequestError.coded("OPERATION_TOO_DEEP", "The document is nested too deeply.") from error
         return document

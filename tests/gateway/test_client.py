@@ -1,0 +1,175 @@
+"""The gateway's HTTP client against servers that misbehave: an answer or a reason in time, and no mutation twice."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from gateway.client import Subgraph, SubgraphUnavailable
+
+Conversation = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+
+
+class Server:
+    """A server whose every connection goes as the test says."""
+
+    def __init__(self) -> None:
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self.conversation: Conversation = self.polite
+        self.writers: list[asyncio.StreamWriter] = []
+
+    async def start(self) -> Subgraph:
+        self.server = await asyncio.start_server(self.connected, "127.0.0.1", 0)
+        return Subgraph(f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}")
+
+    async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self.writers.append(writer)
+        try:
+            await self.conversation(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async def request(self, reader: asyncio.StreamReader) -> bytes:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = next((int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0)
+        self.requests.append(head + await reader.readexactly(length))
+        return self.requests[-1]
+
+    async def polite(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await self.request(reader)
+            writer.write(ANSWER)
+
+    async def stop(self) -> None:
+        self.server.close()
+        for writer in self.writers:
+            writer.close()
+        await self.server.wait_closed()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    server = Server()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+async def subgraph(server: Server) -> AsyncIterator[Subgraph]:
+    subgraph = await server.start()
+    yield subgraph
+    subgraph.close()
+
+
+async def test_a_connection_serves_one_request_after_another(server: Server, subgraph: Subgraph) -> None:
+    for _ in range(3):
+        assert await subgraph.post(b'{"query":"{a}"}', b"X-Request-Id: 7\r\n", seconds=5, again=True) == b"{}"
+
+    assert server.connections == 1
+    assert server.requests[0].startswith(b"POST /graphql HTTP/1.1\r\n")
+    assert b"X-Request-Id: 7\r\n" in server.requests[0]
+    assert server.requests[0].endswith(b'\r\n\r\n{"query":"{a}"}')
+
+
+async def test_requests_at_once_have_connections_of_their_own_up_to_the_limit(server: Server, subgraph: Subgraph) -> None:
+    few = Subgraph(subgraph.url, most_connections=3)
+    await asyncio.gather(*(few.post(b"{}", b"", seconds=5, again=False) for _ in range(20)))
+
+    assert len(server.requests) == 20
+    assert server.connections <= 3
+    few.close()
+
+
+async def test_a_silent_server_is_given_up_in_time_and_its_connection_not_used_again(server: Server, subgraph: Subgraph) -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.request(reader)
+        await reader.read()
+
+    server.conversation = silent
+    with pytest.raises(SubgraphUnavailable, match=r"no answer in 0\.05 s"):
+        await subgraph.post(b"{}", b"", seconds=0.05, again=True)
+
+    server.conversation = server.polite
+    assert await subgraph.post(b"{}", b"", seconds=5, again=False) == b"{}"
+    assert server.connections == 2
+
+
+async def hang_up_once(server: Server) -> None:
+    async def rude(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.request(reader)
+        server.conversation = server.polite
+
+    server.conversation = rude
+
+
+async def test_a_query_whose_connection_is_lost_is_sent_once_more(server: Server, subgraph: Subgraph) -> None:
+    await hang_up_once(server)
+
+    assert await subgraph.post(b"{}", b"", seconds=5, again=True) == b"{}"
+    assert len(server.requests) == 2
+
+
+async def test_a_mutation_whose_connection_is_lost_is_not(server: Server, subgraph: Subgraph) -> None:
+    await hang_up_once(server)
+
+    with pytest.raises(SubgraphUnavailable):
+        await subgraph.post(b"{}", b"", seconds=5, again=False)
+    assert len(server.requests) == 1
+
+
+async def test_nobody_there_is_a_reason(server: Server, subgraph: Subgraph) -> None:
+    await server.stop()
+
+    with pytest.raises(SubgraphUnavailable):
+        await subgraph.post(b"{}", b"", seconds=5, again=True)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 500 Oops\r\nContent-Length: 2\r\n\r\n{}", b"HTTP/1.1 503 Draining\r\nContent-Length: 0\r\n\r\n"],
+)
+async def test_nonsense_and_server_errors_are_no_answers(server: Server, subgraph: Subgraph, answer: bytes) -> None:
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.request(reader)
+        writer.write(answer)
+        await reader.read()
+
+    server.conversation = speak
+    with pytest.raises(SubgraphUnavailable):
+        await subgraph.post(b"{}", b"", seconds=5, again=False)
+
+
+async def test_an_answer_in_pieces_is_put_together(server: Server, subgraph: Subgraph) -> None:
+    async def slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.request(reader)
+        for piece in (b"HTTP/1.1 200 OK\r\nTransfer-", b"Encoding: chunked\r\n\r\n2\r\n{", b'"\r\n4\r\na":1\r\n1\r\n}\r\n0', b"\r\n\r\n"):
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0)
+        await reader.read()
+
+    server.conversation = slowly
+    assert await subgraph.post(b"{}", b"", seconds=5, again=False) == b'{"a":1}'
+
+
+async def test_an_answer_that_comes_too_late_is_never_the_next_requests(server: Server, subgraph: Subgraph) -> None:
+    late = asyncio.Event()
+
+    async def lagging(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.request(reader)
+        await late.wait()
+        writer.write(ANSWER.replace(b"{}", b"[]"))
+        await server.polite(reader, writer)
+
+    server.conversation = lagging
+    with pytest.raises(SubgraphUnavailable):
+        await subgraph.post(b"{}", b"", seconds=0.05, again=False)
+    server.conversation = server.polite
+    late.set()
+    assert await subgraph.post(b"{}", b"", seconds=5, again=False) == b"{}"
+    assert server.connections == 2

@@ -1,0 +1,85 @@
+"""What is committed is what the services say: told without Node."""
+
+import pytest
+
+from deploy import compose
+from gateway.supergraph import Supergraph, UnsupportedSupergraph
+from tests.gateway.fakes import GATEWAY
+
+SUPERGRAPH = (GATEWAY / "supergraph.graphql").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("service", compose.SUBGRAPHS)
+def test_the_committed_subgraph_is_the_services_own(service: str) -> None:
+    assert compose.exported(service) == compose.committed()[service], "run `make compose` and commit what it writes"
+
+
+def test_the_supergraph_was_composed_from_the_committed_subgraphs() -> None:
+    assert SUPERGRAPH.splitlines()[0] == compose.headline(compose.committed()), "run `make compose` and commit what it writes"
+
+
+def test_another_subgraph_would_be_noticed() -> None:
+    changed = {**compose.committed(), "billing": compose.committed()["billing"] + "\ntype New { id: ID! }\n"}
+
+    assert compose.headline(changed) != SUPERGRAPH.splitlines()[0]
+
+
+def test_clients_see_no_machinery() -> None:
+    types = Supergraph.load(SUPERGRAPH).api.type_map
+
+    assert not [name for name in types if name.startswith(("join__", "link__", "_")) and not name.startswith("__")]
+    assert {"Query", "Mutation", "Subscription", "PreviewLine"} <= set(types)
+
+
+JOIN = 'schema @link(url: "https://specs.apollo.dev/join/v0.5", for: EXECUTION) {more} {{ query: Query }}\n'
+GRAPHS = 'enum join__Graph {{ A @join__graph(name: "a", url: "") }}\ntype Query @join__type(graph: A) {{ thing: Thing }}\n'
+
+
+@pytest.mark.parametrize(
+    ("types", "complaint"),
+    [
+        ('interface Thing @join__type(graph: A, key: "id") { id: ID! }', "Thing: @key on an interface is not supported"),
+        ("type Thing @join__type(graph: A, isInterfaceObject: true) { id: ID! }", "Thing: @interfaceObject is not supported"),
+        (
+            'type Thing @join__type(graph: A) { id: ID! @join__field(graph: A, override: "b", overrideLabel: "percent(5)") }',
+            "Thing.id: @override with a label is not supported",
+        ),
+        (
+            'type Thing @join__type(graph: A) { id: ID! @join__field(graph: A, contextArguments: [{name: "x"}]) }',
+            "Thing.id: @fromContext is not supported",
+        ),
+        ("type Thing @join__type(graph: A) { id: ID! @authenticated }", "Thing.id: @authenticated is not supported"),
+        ("type Thing @join__type(graph: A) @policy(policies: []) { id: ID! }", "Thing: @policy is not supported"),
+        ("type Thing @join__type(graph: A) { id: ID! @listSize(assumedSize: 3) }", "Thing.id: @listSize is not supported"),
+    ],
+)
+def test_what_is_not_supported_is_refused_at_load_by_name(types: str, complaint: str) -> None:
+    with pytest.raises(UnsupportedSupergraph) as refused:
+        Supergraph.load(JOIN.format(more="") + GRAPHS.format() + types)
+
+    assert str(refused.value) == complaint
+
+
+@pytest.mark.parametrize(
+    ("link", "complaint"),
+    [
+        (
+            '@link(url: "https://example.org/shield/v1.0", for: SECURITY)',
+            "schema: the feature https://example.org/shield/v1.0 is not supported",
+        ),
+        (
+            '@link(url: "https://specs.apollo.dev/join/v0.6", for: EXECUTION)',
+            "schema: https://specs.apollo.dev/join/v0.6 is newer than join v0.5",
+        ),
+    ],
+)
+def test_an_unknown_feature_that_changes_execution_is_refused(link: str, complaint: str) -> None:
+    with pytest.raises(UnsupportedSupergraph) as refused:
+        Supergraph.load(JOIN.format(more=link) + GRAPHS.format() + "type Thing @join__type(graph: A) { id: ID! }")
+
+    assert str(refused.value) == complaint
+
+
+def test_a_plain_schema_is_no_supergraph() -> None:
+    with pytest.raises(UnsupportedSupergraph):
+        Supergraph.load("type Query { me: String }")

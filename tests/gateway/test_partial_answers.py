@@ -1,0 +1,112 @@
+"""A service that is down, slow or confused costs what it would have answered, and nothing else."""
+
+import pytest
+
+from gateway.engine import MOST_ERRORS
+from tests.gateway.fakes import Gateway, Town
+
+
+async def test_a_service_that_is_down_costs_its_nullable_field_and_says_so(entrance: Gateway, carteville: Town) -> None:
+    carteville.down.add("identity")
+
+    answer = await entrance.ask('{ me { login } request(id: "r1") { number } }')
+
+    assert answer.data == {"me": None, "request": {"number": "D1"}}
+    (error,) = answer.errors
+    assert error["path"] == ["me"]
+    assert error["extensions"] == {"code": "SUBGRAPH_UNAVAILABLE", "serviceName": "identity"}
+
+
+async def test_null_goes_up_to_what_may_be_null_and_the_path_says_which_field_is_missing(entrance: Gateway, carteville: Town) -> None:
+    carteville.down.add("billing")
+
+    answer = await entrance.ask("{ me { login families { balance { inDebit } } } }")
+
+    # Family.balance, Account.families and its elements are all non-null.
+    assert answer.data == {"me": None}
+    assert [error["path"] for error in answer.errors] == [["me", "families", 0, "balance"]]
+
+
+async def test_a_missing_price_does_not_take_the_answer_of_a_mutation_down_silently(entrance: Gateway, carteville: Town) -> None:
+    carteville.down.add("billing")
+
+    answer = await entrance.ask(
+        """
+        mutation ($input: SubmitInput!) {
+          s: submitBookings(input: $input) { ... on Request { movements { booking { p: priceCents } } } }
+        }
+        """,
+        {"input": {"family": "dupont", "idempotencyKey": "k", "lines": []}},
+    )
+
+    assert answer.data is None
+    assert [error["path"] for error in answer.errors] == [["s", "movements", n, "booking", "p"] for n in range(3)]
+
+
+async def test_many_places_that_failed_alike_are_told_a_few_times(entrance: Gateway, carteville: Town) -> None:
+    carteville.down.add("booking")
+    many = " ".join(f'c{n}: calendar(month: "2026-{n:02}") {{ month }}' for n in range(1, 13))
+
+    answer = await entrance.ask(f"{{ me {{ families {{ children {{ {many} }} }} }} }}")
+
+    assert len(answer.errors) == MOST_ERRORS
+
+
+async def test_an_unknown_entity_is_an_error_at_its_place(entrance: Gateway, carteville: Town) -> None:
+    def not_yours(found: dict[str, str]) -> dict[str, str]:
+        raise PermissionError("Not yours, or not there.")
+
+    carteville.subgraphs["billing"].entities = {"Family": not_yours}
+
+    answer = await entrance.ask("{ me { mine: families { id balance { inDebit } } } }")
+
+    assert answer.data == {"me": None}
+    (error,) = answer.errors
+    assert error["path"] == ["me", "mine", 0]
+    assert error["message"] == "Not yours, or not there."
+    assert error["extensions"]["serviceName"] == "billing"
+
+
+async def test_an_error_inside_an_entity_keeps_its_path_for_every_object_it_stands_for(entrance: Gateway, carteville: Town) -> None:
+    def no_name(_: object) -> str:
+        raise ValueError("no name")
+
+    carteville.subgraphs["identity"].entities = {"Child": lambda found: {"birthDate": no_name}}
+
+    answer = await entrance.ask('{ request(id: "r1") { movements { booking { id who: child { born: birthDate } } } } }')
+
+    assert [each["booking"]["who"] for each in answer.data["request"]["movements"]] == [{"born": None}] * 3
+    assert [error["path"] for error in answer.errors] == [["request", "movements", n, "booking", "who", "born"] for n in range(3)]
+
+
+async def test_an_entity_that_is_silently_null_is_told_by_the_gateway(entrance: Gateway, carteville: Town) -> None:
+    carteville.subgraphs["billing"].entities = {"Family": lambda found: None}
+
+    answer = await entrance.ask("{ me { families { balance { inDebit } } } }")
+
+    assert answer.data == {"me": None}
+    (error,) = answer.errors
+    assert error["message"] == "Cannot return null for non-nullable field Family.balance."
+
+
+@pytest.mark.parametrize("nonsense", [b"", b"<html>", b"[]", b"{}", b'{"data":{"_entities":3}}', b'{"data":[]}', b"null"])
+async def test_what_nobody_can_read_counts_as_no_answer(entrance: Gateway, carteville: Town, nonsense: bytes) -> None:
+    carteville.says["billing"] = nonsense
+
+    answer = await entrance.ask("{ me { login families { balance { inDebit } } } }")
+
+    assert answer.data == {"me": None}
+    assert [error["extensions"]["code"] for error in answer.errors] == ["SUBGRAPH_UNAVAILABLE"]
+
+
+async def test_a_services_own_code_reaches_the_client_but_not_how_it_came_about(entrance: Gateway, carteville: Town) -> None:
+    carteville.says["identity"] = (
+        b'{"data":{"me":null},"errors":[{"message":"Sign in first.","path":["me"],'
+        b'"extensions":{"code":"UNAUTHENTICATED","stacktrace":["secret"]}}]}'
+    )
+
+    answer = await entrance.ask("{ me { login } }")
+
+    assert answer.errors == [
+        {"message": "Sign in first.", "path": ["me"], "extensions": {"code": "UNAUTHENTICATED", "serviceName": "identity"}}
+    ]
