@@ -7,15 +7,15 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import httptools
 
 #: Connections to one subgraph at once; further requests wait for a free one, within their time.
 MOST_CONNECTIONS = 100
-#: Shorter than the time after which our servers close an idle connection (5 s), so that no request meets the closing one.
-IDLE_SECONDS = 4.0
+#: Shorter than the time after which our servers close an idle connection (75 s), so that no request meets the closing one.
+IDLE_SECONDS = 60.0
 
 
 class SubgraphUnavailable(Exception):
@@ -58,8 +58,7 @@ class Connection(asyncio.Protocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's own is one in all but name
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
