@@ -18,8 +18,9 @@ from services.booking.desk import Desk
 from services.booking.docket import BOOKING, CASE, IS_LIVE, B, Case, Docket, open_docket, take_turn_of
 from services.booking.lines import Enrolled, check_booking, check_cancelling
 from services.booking.rulebook import RuleBook
+from services.booking.saying import made
 from services.booking.status import LIVE, BookingStatus
-from services.booking.tables import Cancellation, Enrollment, Request, Standing, core
+from services.booking.tables import Cancellation, Enrollment, Request, Standing, core, run
 from services.clock import Clock
 from services.events import DecidedMovement, RequestDecided
 from services.outbox import record
@@ -161,27 +162,27 @@ def units(cases: Iterable[Case]) -> Iterable[list[Case]]:
 # ---------------------------------------------------------------------------------------------------------------- reading
 async def partitions_at_work(session: AsyncSession) -> list[int]:
     """Those with requests that wait to be served."""
-    rows = await session.execute(select(R.partition).where(R.served_at.is_(None)).distinct())
+    rows = await run(session, select(R.partition).where(R.served_at.is_(None)).distinct())
     return sorted(rows.scalars())
 
 
-async def _next(session: AsyncSession, partition: int) -> list[Ticket]:
-    query = select(*TICKET).where(R.partition == partition, R.served_at.is_(None)).order_by(R.seq).limit(MOST_REQUESTS)
-    tickets: list[Ticket] = []
+async def _next(session: AsyncSession, partition: int) -> tuple[list[Ticket], bool]:
+    """Those that have waited longest, as many as one transaction should serve; and whether more wait."""
+    query = select(*TICKET).where(R.partition == partition, R.served_at.is_(None)).order_by(R.seq).limit(MOST_REQUESTS + 1)
+    tickets = [Ticket(*row) for row in await run(session, query)]
     lines = 0
-    for row in await session.execute(query):
-        lines += row.lines
-        if tickets and lines > MOST_LINES:
-            break
-        tickets.append(Ticket(*row))
-    return tickets
+    for count, ticket in enumerate(tickets):
+        lines += ticket.lines
+        if count == MOST_REQUESTS or (count and lines > MOST_LINES):
+            return tickets[:count], True
+    return tickets, False
 
 
 async def _load(session: AsyncSession, book: RuleBook, tickets: list[Ticket], now: dt.datetime) -> Batch:
     ids = [ticket.id for ticket in tickets]
     by_id = {ticket.id: ticket for ticket in tickets}
     cases: dict[str, Case] = {}
-    for row in await session.execute(select(*CASE).where(B.request.in_(ids)).order_by(B.position)):
+    for row in await run(session, select(*CASE).where(B.request.in_(ids)).order_by(B.position)):
         # One that a CANCEL line invented, to have something to show, is no wish for a place.
         if row.code != UNKNOWN:
             case = cases[row.id] = Case(*row)
@@ -210,7 +211,7 @@ async def _load_givings(session: AsyncSession, tickets: dict[str, Ticket], cases
         .order_by(X.request, X.line)
     )
     freed = set()
-    for row in await session.execute(query):
+    for row in await run(session, query):
         one = Giving(*row[:5])
         tickets[one.request].givings.append(one)
         freed.add(cases.setdefault(one.booking, Case(*row[5:])).key)
@@ -221,12 +222,12 @@ async def _enrolled(session: AsyncSession, cases: Iterable[Case]) -> dict[tuple[
     c = ENROLLMENT.c
     children, activities = {case.child for case in cases}, {case.activity for case in cases}
     query = select(c.child, c.activity, c.starts_on, c.ends_on).where(c.child.in_(sorted(children)), c.activity.in_(sorted(activities)))
-    return {(child, activity): Enrolled(start, end) for child, activity, start, end in await session.execute(query)}
+    return {(child, activity): Enrolled(start, end) for child, activity, start, end in await run(session, query)}
 
 
 async def _in_debit(session: AsyncSession, families: set[str]) -> set[str]:
     query = select(STANDING.c.family).where(STANDING.c.family.in_(sorted(families)), STANDING.c.in_debit)
-    return set((await session.execute(query)).scalars())
+    return set((await run(session, query)).scalars())
 
 
 async def _live(session: AsyncSession, requests: Sequence[str]) -> set[tuple[str, dt.date, str]]:
@@ -234,7 +235,7 @@ async def _live(session: AsyncSession, requests: Sequence[str]) -> set[tuple[str
     asked = BOOKING.alias("asked")
     same = (B.activity == asked.c.activity) & (B.date == asked.c.date) & (B.child == asked.c.child)
     query = select(B.activity, B.date, B.child).join_from(asked, BOOKING, same).where(asked.c.request.in_(requests), IS_LIVE)
-    return {(activity, date, child) for activity, date, child in await session.execute(query)}
+    return {(activity, date, child) for activity, date, child in await run(session, query)}
 
 
 # ---------------------------------------------------------------------------------------------------------------- writing
@@ -246,13 +247,12 @@ async def _write(session: AsyncSession, batch: Batch, now: dt.datetime) -> None:
         for ticket in batch.tickets
         for giving in ticket.givings
     ]
-    connection = await session.connection()
     if givings:
-        await connection.execute(update(CANCELLATION).where(X.request == bindparam("r"), X.line == bindparam("l")), givings)
+        await run(session, update(CANCELLATION).where(X.request == bindparam("r"), X.line == bindparam("l")), givings)
     served = update(REQUEST).values(served_at=now)
-    await connection.execute(served.where(R.id.in_([ticket.id for ticket in batch.tickets])))
+    await run(session, served.where(R.id.in_([ticket.id for ticket in batch.tickets])))
     if decided:
-        await connection.execute(update(REQUEST).values(decided_at=now).where(R.id.in_([ticket.id for ticket in decided])))
+        await run(session, update(REQUEST).values(decided_at=now).where(R.id.in_([ticket.id for ticket in decided])))
         record(session, *[_decided(batch.docket, ticket, now) for ticket in decided])
     if batch.reopened:
         await queue_again(session, batch.reopened)
@@ -261,14 +261,15 @@ async def _write(session: AsyncSession, batch: Batch, now: dt.datetime) -> None:
 async def queue_again(session: AsyncSession, requests: Iterable[str]) -> None:
     """Serve these requests once more: something changed for a line that waited for a run."""
     again = update(REQUEST).where(R.id.in_(sorted(requests)), R.decided_at.is_(None)).values(served_at=None)
-    await (await session.connection()).execute(again)
+    await run(session, again)
 
 
 def _decided(docket: Docket, ticket: Ticket, now: dt.datetime) -> RequestDecided:
     movements = [(case.line, _movement(docket, case)) for case in ticket.cases]
     movements += [(giving.line, _movement_back(docket.cases[giving.booking], giving)) for giving in ticket.givings]
     movements.sort(key=lambda pair: pair[0])
-    return RequestDecided.model_construct(
+    return made(
+        RequestDecided,
         occurred_at=now,
         structure=ticket.structure,
         request=ticket.id,
@@ -279,7 +280,8 @@ def _decided(docket: Docket, ticket: Ticket, now: dt.datetime) -> RequestDecided
 
 def _movement(docket: Docket, case: Case) -> DecidedMovement:
     expired = case.status == BookingStatus.EXPIRED  # while another line of the request still waited for its run
-    return DecidedMovement.model_construct(
+    return made(
+        DecidedMovement,
         booking=case.id,
         child=case.child,
         activity=case.activity,
@@ -292,7 +294,8 @@ def _movement(docket: Docket, case: Case) -> DecidedMovement:
 
 
 def _movement_back(case: Case, giving: Giving) -> DecidedMovement:
-    return DecidedMovement.model_construct(
+    return made(
+        DecidedMovement,
         booking=case.id,
         child=case.child,
         activity=case.activity,
@@ -305,16 +308,16 @@ def _movement_back(case: Case, giving: Giving) -> DecidedMovement:
 
 
 # ------------------------------------------------------------------------------------------------------------- everything
-async def allocate(session: AsyncSession, book: RuleBook, clock: Clock, partition: int) -> list[str]:
-    """Serve the next requests of a partition, in the session's transaction. Returns their ids: none, if none waited."""
+async def allocate(session: AsyncSession, book: RuleBook, clock: Clock, partition: int) -> tuple[list[str], bool]:
+    """Serve the next requests of a partition, in the session's transaction. Returns their ids, and whether more wait."""
     await take_turn_of(session, partition)
-    tickets = await _next(session, partition)
+    tickets, more = await _next(session, partition)
     if tickets:
         batch = await _load(session, book, tickets, tickets[0].submitted_at)
         batch.docket.now = now = clock.now()
         batch.decide()
         await _write(session, batch, now)
-    return [ticket.id for ticket in tickets]
+    return [ticket.id for ticket in tickets], more
 
 
 class Allocator:
@@ -337,10 +340,12 @@ class Allocator:
     async def serve(self, partitions: Iterable[int]) -> None:
         """Until nothing waits in these."""
         for partition in partitions:
-            while served := await self._turn(partition):
+            more = True
+            while more:
+                served, more = await self._turn(partition)
                 self._running.outbox_written()
                 self._desk.served(served)
 
-    async def _turn(self, partition: int) -> list[str]:
+    async def _turn(self, partition: int) -> tuple[list[str], bool]:
         async with self._running.database.transaction("allocator") as session:
             return await allocate(session, self._book, self._running.clock, partition)

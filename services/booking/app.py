@@ -5,6 +5,7 @@ from starlette.applications import Starlette
 from services.booking.counter import allocate, expire, find_answers, take_orders
 from services.booking.counter import open_counter as on_start
 from services.booking.reactions import service
+from services.booking.schema import schema
 from services.service import application
 from services.settings import Settings
 
@@ -15,4 +16,4 @@ for task in (take_orders, allocate, find_answers, expire):
 
 
 def app(settings: Settings) -> Starlette:
-    return application(service, settings, on_start=on_start)
+    return application(service, settings, schema=schema, on_start=on_start)

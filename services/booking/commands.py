@@ -2,7 +2,6 @@
 
 import datetime as dt
 from collections import defaultdict
-from uuid import uuid4
 
 from sqlalchemy import insert, update
 from sqlmodel import col, delete, select
@@ -11,9 +10,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.booking import hours
 from services.booking.activity import ActivitySpec, Immediate, Scheduled, to_json
 from services.booking.allocation import Key
-from services.booking.allocator import queue_again
+from services.booking.allocator import REQUEST, R, queue_again
 from services.booking.docket import BOOKING, IS_LIVE, IS_SUBMITTED, IS_WAITING, OPENING, B, Case, open_docket, take_turn
 from services.booking.rulebook import RuleBook
+from services.booking.saying import new_id
 from services.booking.status import BookingStatus
 from services.booking.tables import (
     LINES_PER_REQUEST,
@@ -24,6 +24,7 @@ from services.booking.tables import (
     FamilyCopy,
     Standing,
     StructureCopy,
+    run,
 )
 from services.clock import Clock
 from services.events import ActivityChanged, FamilyChanged, StandingChanged, StructureChanged
@@ -89,7 +90,7 @@ def _tell(session: AsyncSession, clock: Clock, spec: ActivitySpec, version: int)
 
 async def _resize(session: AsyncSession, clock: Clock, spec: ActivitySpec) -> None:
     """The activity's openings offer what it offers now."""
-    rows = (await session.execute(select(OPENING.c.date).where(OPENING.c.activity == spec.id))).scalars()
+    rows = (await run(session, select(OPENING.c.date).where(OPENING.c.activity == spec.id))).scalars()
     keys = {(spec.id, date) for date in rows}
     docket = await open_docket(session, _book(session), clock.now(), {}, keys, keys)
     for key in sorted(keys):
@@ -100,8 +101,9 @@ async def _resize(session: AsyncSession, clock: Clock, spec: ActivitySpec) -> No
 async def _answer_at_once(session: AsyncSession, spec: ActivitySpec) -> None:
     """Requests that waited for a run wait for none any more."""
     if isinstance(spec.allocation, Immediate):
-        waiting = await session.execute(select(B.request).where(IS_SUBMITTED, B.activity == spec.id).distinct())
-        await queue_again(session, [request for request in waiting.scalars() if request is not None])
+        undecided = R.structure == spec.structure, R.decided_at.is_(None)
+        waiting = select(B.request).join(REQUEST, R.id == B.request).where(*undecided, IS_SUBMITTED, B.activity == spec.id).distinct()
+        await queue_again(session, (await run(session, waiting)).scalars())
 
 
 async def put_enrollment(
@@ -147,7 +149,7 @@ async def take_over_booking(
     await _known(session, activity, structure)
     await take_turn(session, structure)
     same = IS_LIVE, B.activity == activity, B.date == date, B.child == child
-    if (await session.execute(select(B.id).where(*same))).first() is not None:
+    if (await run(session, select(B.id).where(*same))).first() is not None:
         return
     key = activity, date
     docket = await open_docket(session, _book(session), clock.now(), {}, {key}, set())
@@ -156,7 +158,7 @@ async def take_over_booking(
     arrival, departure = hours.resolved(docket.rules[activity].spec.hours, arrival, departure)
     seq = await _next_number(session)
     case = Case(
-        id=uuid4().hex,
+        id=new_id(),
         request=None,
         line=0,
         family=family,
@@ -173,7 +175,7 @@ async def take_over_booking(
         version=1,
     )
     row = {name: getattr(case, name) for name in Case.__slots__} | {"number": f"{seq:06}-1", "requested_at": docket.now}
-    await (await session.connection()).execute(insert(BOOKING), row)
+    await run(session, insert(BOOKING), [row])
     docket.cases[case.id] = case
     docket.accept(case)
     await docket.write(session)
@@ -181,14 +183,14 @@ async def take_over_booking(
 
 async def _next_number(session: AsyncSession) -> int:
     value = col(Counter.value)
-    taken = await session.execute(update(Counter).where(col(Counter.name) == "request").values(value=value + 1).returning(value))
+    taken = await run(session, update(Counter).where(col(Counter.name) == "request").values(value=value + 1).returning(value))
     return int(taken.scalar_one())
 
 
 # ------------------------------------------------------------------------------------------------------------------- time
 async def passed(session: AsyncSession, book: RuleBook, now: dt.datetime) -> dict[str, set[Key]]:
     """Structure -> its openings where somebody waits although the booking deadline has passed."""
-    rows = (await session.execute(select(B.activity, B.date).where(IS_WAITING).distinct())).all()
+    rows = (await run(session, select(B.activity, B.date).where(IS_WAITING).distinct())).all()
     rules = await book.of(session, {activity for activity, _ in rows})
     found: dict[str, set[Key]] = defaultdict(set)
     for activity, date in rows:
@@ -225,7 +227,7 @@ async def hear_family(session: AsyncSession, event: FamilyChanged) -> None:
         return
     await session.merge(FamilyCopy(family=event.family, structure=event.structure, version=event.version))
     gone = delete(ChildCopy).where(col(ChildCopy.family) == event.family, col(ChildCopy.child).not_in(event.children))
-    await session.execute(gone)
+    await run(session, gone)
     for child in event.children:
         await session.merge(ChildCopy(child=child, family=event.family, structure=event.structure))
 

@@ -16,7 +16,7 @@ from services.booking.intake import Asked, R, X, take_in
 from services.booking.order import Line, Order
 from services.booking.rulebook import RuleBook
 from services.booking.status import LIVE, BookingStatus
-from services.booking.tables import partition_of
+from services.booking.tables import partition_of, run
 from services.claims import Caller
 from services.refusal import Refused
 from services.service import Running
@@ -64,7 +64,7 @@ class Desk:
         """
         query = select(B.family, B.child, B.activity, B.date, B.arrival, B.departure, B.status).where(B.id == booking)
         async with self._running.database.reading() as session:
-            found = (await session.execute(query)).one_or_none()
+            found = (await run(session, query)).one_or_none()
         if found is None or found.family not in caller.families:
             raise Refused("UNKNOWN_BOOKING")
         if found.status is BookingStatus.CANCELLED:
@@ -78,7 +78,7 @@ class Desk:
     async def _refusal_of(self, request: str) -> None:
         query = select(X.code, B.status).join_from(X.code.table, B.id.table, B.id == X.booking).where(X.request == request)
         async with self._running.database.reading() as session:
-            code, status = (await session.execute(query)).one()
+            code, status = (await run(session, query)).one()
         if code is not None and status is not BookingStatus.CANCELLED:
             raise Refused(code)
 
@@ -154,7 +154,7 @@ class Desk:
             if self._waiting:
                 query = select(R.id).where(R.id.in_(list(self._waiting)[:5000]), R.served_at.is_not(None))
                 async with self._running.database.reading() as session:
-                    self.served((await session.execute(query)).scalars().all())
+                    self.served((await run(session, query)).scalars().all())
 
 
 def _settle(taken: Taken, result: str | Exception) -> None:

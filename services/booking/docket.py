@@ -16,8 +16,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.booking.allocation import Answer, Board, Claim, Key, Opening
 from services.booking.lines import Rules
 from services.booking.rulebook import RuleBook
+from services.booking.saying import made
 from services.booking.status import LIVE, BookingStatus
-from services.booking.tables import Booking, Partition, core, partition_of
+from services.booking.tables import Booking, Partition, core, partition_of, run
 from services.booking.tables import Opening as OpeningRow
 from services.events import (
     BookingAccepted,
@@ -50,7 +51,7 @@ async def take_turn(session: AsyncSession, structure: str) -> None:
 
 async def take_turn_of(session: AsyncSession, partition: int) -> None:
     turn = PARTITION.c.turn
-    await session.execute(update(PARTITION).where(PARTITION.c.number == partition).values(turn=turn + 1))
+    await run(session, update(PARTITION).where(PARTITION.c.number == partition).values(turn=turn + 1))
 
 
 @dataclass(slots=True, eq=False)
@@ -170,7 +171,8 @@ class Docket:
     def _tell(self, kind: type[BookingEvent], case: Case, request: str | None, **more: Any) -> None:
         self.events.append(
             # Our own values, already checked: validating them again would be half of a rush's cost.
-            kind.model_construct(
+            made(
+                kind,
                 occurred_at=self.now,
                 structure=case.structure,
                 version=case.version,
@@ -193,7 +195,8 @@ class Docket:
         for case in self.given:
             if case.status == BookingStatus.ACCEPTED and case.request not in answered:
                 self.events.append(
-                    PlaceGiven.model_construct(
+                    made(
+                        PlaceGiven,
                         occurred_at=self.now,
                         structure=case.structure,
                         booking=case.id,
@@ -214,7 +217,7 @@ class Docket:
         for (status, code, steps), ids in sorted(alike.items(), key=lambda item: item[0][0] in LIVE):
             change = update(BOOKING).values(status=status, code=code, decided_at=self.now, version=B.version + steps)
             for some in in_chunks(ids):
-                await session.execute(change.where(B.id.in_(some)))
+                await run(session, change.where(B.id.in_(some)))
 
     async def _write_openings(self, session: AsyncSession) -> None:
         new: list[dict[str, Any]] = []
@@ -231,15 +234,15 @@ class Docket:
                 revision = stored["revision"] + 1
                 changed.append({"a": activity, "d": date, **counts, "revision": revision, "changed_at": self.now})
                 self._tell_capacity((activity, date), opening, revision)
-        connection = await session.connection()
         if new:
-            await connection.execute(insert(OPENING), new)
+            await run(session, insert(OPENING), new)
         if changed:
-            await connection.execute(update(OPENING).where(O.activity == bindparam("a"), O.date == bindparam("d")), changed)
+            await run(session, update(OPENING).where(O.activity == bindparam("a"), O.date == bindparam("d")), changed)
 
     def _tell_capacity(self, key: Key, opening: Opening, revision: int) -> None:
         self.events.append(
-            CapacityChanged.model_construct(
+            made(
+                CapacityChanged,
                 occurred_at=self.now,
                 structure=self.rules[key[0]].spec.structure,
                 version=revision,
@@ -296,7 +299,7 @@ async def open_docket(
 async def _stored(session: AsyncSession, keys: Iterable[Key]) -> dict[Key, RowMapping]:
     activities, dates = {key[0] for key in keys}, {key[1] for key in keys}
     query = select(OPENING).where(O.activity.in_(sorted(activities)), O.date.in_(sorted(dates)))
-    rows = (await session.execute(query)).mappings()
+    rows = (await run(session, query)).mappings()
     return {(row["activity"], row["date"]): row for row in rows if (row["activity"], row["date"]) in keys}
 
 
@@ -321,7 +324,7 @@ async def _stand_in_line(session: AsyncSession, openings: Mapping[Key, Opening],
         return
     activities, dates = {key[0] for key in keys}, {key[1] for key in keys}
     query = select(*CASE).where(IS_WAITING, B.activity.in_(sorted(activities)), B.date.in_(sorted(dates))).order_by(B.position)
-    for row in await session.execute(query):
+    for row in await run(session, query):
         if (row.activity, row.date) in keys:
             case = cases.setdefault(row.id, Case(*row))
             opening = openings[case.key]
@@ -334,5 +337,5 @@ async def _elsewhere(session: AsyncSession, openings: Mapping[Key, Opening], key
     parties = {claim.party for key in keys for claim in openings[key].line if claim.party is not None}
     if not parties:
         return set()
-    rows = await session.execute(select(B.activity, B.date).where(IS_WAITING, B.party.in_(sorted(parties))))
+    rows = await run(session, select(B.activity, B.date).where(IS_WAITING, B.party.in_(sorted(parties))))
     return {(activity, date) for activity, date in rows}

@@ -8,7 +8,6 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy import insert, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -19,8 +18,9 @@ from services.booking.draft import DraftChange
 from services.booking.lines import Rules
 from services.booking.order import MOST_LINES, Line, Order, parties
 from services.booking.rulebook import RuleBook
+from services.booking.saying import made, new_id
 from services.booking.status import BookingStatus
-from services.booking.tables import LINES_PER_REQUEST, Cancellation, ChildCopy, Counter, Request, Standing, core, partition_of
+from services.booking.tables import LINES_PER_REQUEST, Cancellation, ChildCopy, Counter, Request, Standing, core, partition_of, run
 from services.events import BookingRequested, RequestedMovement
 from services.outbox import record
 from services.refusal import CodedError, Refused
@@ -62,11 +62,9 @@ class Written:
 
 async def take_in(session: AsyncSession, book: RuleBook, now: dt.datetime, asked: Sequence[Asked]) -> list[str | Exception]:
     """Check these orders and write those that may be. For each the id of its request, or why there is none."""
-    last = (
-        await session.execute(
-            update(COUNTER).where(COUNTER.c.name == "request").values(value=COUNTER.c.value + len(asked)).returning(COUNTER.c.value)
-        )
-    ).scalar_one()
+    count = COUNTER.c.value
+    counted = update(COUNTER).where(COUNTER.c.name == "request").values(value=count + len(asked)).returning(count)
+    last = (await run(session, counted)).scalar_one()
     known = await _look_up(session, book, [one.order for one in asked])
     written = Written()
     results: list[str | Exception] = []
@@ -112,14 +110,14 @@ def _check(asked: Asked, known: Known) -> None:
 
 def _write(asked: Asked, seq: int, now: dt.datetime, fingerprint: str, known: Known, written: Written) -> str:
     order = asked.order
-    request, number, first = uuid4().hex, f"{seq:06}", seq * LINES_PER_REQUEST
+    request, number, first = new_id(), f"{seq:06}", seq * LINES_PER_REQUEST
     groups = _groups(order)
     movements = []
     for index, line in enumerate(order.lines):
         rules = known.rules[line.activity].spec.hours
         arrival, departure = hours.resolved(rules, line.arrival, line.departure)
         booking: dict[str, Any] = {
-            "id": uuid4().hex,
+            "id": new_id(),
             "number": f"{number}-{index + 1}",
             "request": request,
             "line": index,
@@ -148,9 +146,7 @@ def _write(asked: Asked, seq: int, now: dt.datetime, fingerprint: str, known: Kn
         movements.append(_movement(line, about, arrival, departure))
     written.requests.append(_request(asked, request, seq, number, fingerprint, now))
     written.events.append(
-        BookingRequested.model_construct(
-            occurred_at=now, structure=asked.structure, request=request, family=order.family, movements=movements
-        )
+        made(BookingRequested, occurred_at=now, structure=asked.structure, request=request, family=order.family, movements=movements)
     )
     return request
 
@@ -180,7 +176,8 @@ def _give_back(order: Order, invented: dict[str, Any], found: str | None, now: d
 
 def _movement(line: Line, booking: str, arrival: str, departure: str) -> RequestedMovement:
     # Our own values: validating them again would cost more than writing them.
-    return RequestedMovement.model_construct(
+    return made(
+        RequestedMovement,
         booking=booking,
         child=line.child,
         activity=line.activity,
@@ -211,28 +208,29 @@ def _request(asked: Asked, id_: str, seq: int, number: str, fingerprint: str, no
 
 
 async def _insert(session: AsyncSession, written: Written) -> None:
-    connection = await session.connection()
     for table, rows in ((REQUEST, written.requests), (BOOKING, written.bookings), (CANCELLATION, written.cancellations)):
         if rows:
-            await connection.execute(insert(table), rows)
+            await run(session, insert(table), rows)
     record(session, *written.events)
 
 
 # ---------------------------------------------------------------------------------------------------------------- reading
 async def _look_up(session: AsyncSession, book: RuleBook, orders: Sequence[Order]) -> Known:
     families = sorted({order.family for order in orders})
+    children = select(CHILD.c.child, CHILD.c.family).where(CHILD.c.family.in_(families))
+    debtors = select(STANDING.c.family).where(STANDING.c.family.in_(families), STANDING.c.in_debit)
     return Known(
         await _answered(session, families, [order.idempotency_key for order in orders]),
-        dict((await session.execute(select(CHILD.c.child, CHILD.c.family).where(CHILD.c.family.in_(families)))).tuples()),
+        {row.child: row.family for row in await run(session, children)},
         await book.of(session, {line.activity for order in orders for line in order.lines}),
-        set((await session.execute(select(STANDING.c.family).where(STANDING.c.family.in_(families), STANDING.c.in_debit))).scalars()),
+        set((await run(session, debtors)).scalars()),
         await _bookings(session, [order for order in orders if not order.only_books]),
     )
 
 
 async def _answered(session: AsyncSession, families: Sequence[str], keys: Sequence[str]) -> dict[tuple[str, str], tuple[str, str]]:
     query = select(R.family, R.idempotency_key, R.id, R.fingerprint).where(R.family.in_(families), R.idempotency_key.in_(keys))
-    return {(family, key): (id_, fingerprint) for family, key, id_, fingerprint in await session.execute(query)}
+    return {(family, key): (id_, fingerprint) for family, key, id_, fingerprint in await run(session, query)}
 
 
 async def _bookings(session: AsyncSession, orders: Sequence[Order]) -> dict[Place, str]:
@@ -242,7 +240,7 @@ async def _bookings(session: AsyncSession, orders: Sequence[Order]) -> dict[Plac
     dates = sorted({line.date for order in orders for line in order.lines})
     query = select(B.child, B.activity, B.date, B.id).where(B.family.in_(families), B.date.in_(dates))
     # What is held comes last: it is what a family means, rather than a wish for the same that is not answered yet.
-    wished = await session.execute(query.where(IS_SUBMITTED).order_by(B.position))
+    wished = await run(session, query.where(IS_SUBMITTED).order_by(B.position))
     found = {(child, activity, date): id_ for child, activity, date, id_ in wished}
-    held = await session.execute(query.where(IS_LIVE))
+    held = await run(session, query.where(IS_LIVE))
     return found | {(child, activity, date): id_ for child, activity, date, id_ in held}

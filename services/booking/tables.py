@@ -7,10 +7,24 @@ rank is never stored: it is the order by `position` of those who wait, so it can
 
 import datetime as dt
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, ForeignKey, Index, Table, UniqueConstraint, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    CursorResult,
+    Executable,
+    ForeignKey,
+    Index,
+    Table,
+    UniqueConstraint,
+    text,
+)
 from sqlmodel import Field, SQLModel
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking.status import BookingStatus
 from services.database import Instant, as_text, new_metadata
@@ -32,6 +46,12 @@ def core(rows: type[BookingTable]) -> Table:
     """The table itself, for statements that must not pass through the ORM."""
     table = rows.metadata.tables[str(rows.__tablename__)]
     return table
+
+
+async def run(session: AsyncSession, statement: Executable, rows: Sequence[dict[str, Any]] | None = None) -> CursorResult[*tuple[Any, ...]]:
+    """Execute a Core statement in the session's transaction, past the ORM; with `rows`, once for each, in bulk."""
+    connection = await session.connection()
+    return await connection.execute(statement, rows)
 
 
 # ------------------------------------------------------------------------------------------------ what the town has set
@@ -163,6 +183,12 @@ class Request(BookingTable, table=True):
             sqlite_where=text("served_at IS NULL"),
             postgresql_where=text("served_at IS NULL"),
         ),
+        Index(
+            "ix_request_undecided",
+            "structure",
+            sqlite_where=text("decided_at IS NULL"),
+            postgresql_where=text("decided_at IS NULL"),
+        ),
         Index("ix_request_family_seq", "family", "seq"),
     )
 
@@ -211,13 +237,6 @@ class Booking(BookingTable, table=True):
             sqlite_where=text("status = 'WAITLISTED'"),
             postgresql_where=text("status = 'WAITLISTED'"),
         ),
-        Index(
-            "ix_booking_submitted",
-            "activity",
-            "position",
-            sqlite_where=text("status = 'SUBMITTED'"),
-            postgresql_where=text("status = 'SUBMITTED'"),
-        ),
         Index("ix_booking_family_date", "family", "date"),
         Index("ix_booking_child_date", "child", "date"),
         Index("ix_booking_request_line", "request", "line"),
@@ -236,7 +255,7 @@ class Booking(BookingTable, table=True):
     departure: str
     status: BookingStatus = Field(sa_column=Column(as_text(BookingStatus), nullable=False))
     code: str | None = None
-    position: int = Field(sa_type=BigInteger, unique=True)  #: seq * 1000 + line: the place in every queue.
+    position: int = Field(sa_type=BigInteger)  #: seq * 1000 + line: unique, the place in every queue.
     party: int | None = Field(default=None, sa_type=BigInteger)  #: Lines with the same one are decided all or none.
     requested_at: dt.datetime = Field(sa_type=Instant)
     decided_at: dt.datetime | None = Field(default=None, sa_type=Instant)

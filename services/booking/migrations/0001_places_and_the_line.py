@@ -99,6 +99,13 @@ def upgrade() -> None:
     with op.batch_alter_table("request", schema=None) as batch_op:
         batch_op.create_index("ix_request_family_seq", ["family", "seq"], unique=False)
         batch_op.create_index(
+            "ix_request_undecided",
+            ["structure"],
+            unique=False,
+            sqlite_where=sa.text("decided_at IS NULL"),
+            postgresql_where=sa.text("decided_at IS NULL"),
+        )
+        batch_op.create_index(
             "ix_request_unserved",
             ["partition", "seq"],
             unique=False,
@@ -150,7 +157,6 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["activity"], ["activity.id"], name=op.f("fk_booking_activity")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_booking")),
-        sa.UniqueConstraint("position", name=op.f("uq_booking_position")),
     )
     with op.batch_alter_table("booking", schema=None) as batch_op:
         batch_op.create_index("ix_booking_child_date", ["child", "date"], unique=False)
@@ -170,13 +176,6 @@ def upgrade() -> None:
             postgresql_where=sa.text("status IN ('ACCEPTED', 'WAITLISTED')"),
         )
         batch_op.create_index("ix_booking_request_line", ["request", "line"], unique=False)
-        batch_op.create_index(
-            "ix_booking_submitted",
-            ["activity", "position"],
-            unique=False,
-            sqlite_where=sa.text("status = 'SUBMITTED'"),
-            postgresql_where=sa.text("status = 'SUBMITTED'"),
-        )
 
     op.create_table(
         "enrollment",
