@@ -43,14 +43,11 @@ def choose(folder: Path, gateway: int, environ: Mapping[str, str]) -> Ports:
     """Those that the environment sets; else those of last time, while nobody else took them; else free ones."""
     before = _kept(folder)
     set_by = {"nats": "NATS_URL", "smtp": "SMTP_URL"} | {name: f"{name.upper()}_URL" for name in ("identity", "billing", "booking")}
-    chosen: dict[str, int] = {"gateway": gateway}
+    chosen = {name: _port_of(environ[setting]) for name, setting in set_by.items() if environ.get(setting)} | {"gateway": gateway}
     taken: list[socket.socket] = []
-    for name in Ports.__dataclass_fields__:
-        if name in chosen:
-            continue
-        wanted = _port_of(environ[set_by[name]]) if set_by.get(name) in environ else before.get(name, 0)
-        taken.append(_free(wanted) or _free(0) or socket.socket())
-        chosen[name] = wanted if set_by.get(name) in environ else taken[-1].getsockname()[1]
+    for name in Ports.__dataclass_fields__.keys() - chosen.keys():
+        taken.append(_free(before.get(name, 0)) or listening(HOST, 0))
+        chosen[name] = taken[-1].getsockname()[1]
     for one in taken:
         one.close()
     return Ports(**chosen)

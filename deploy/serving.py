@@ -13,9 +13,9 @@ GRACE_SECONDS = 2  #: For answers under way when told to end; open subscriptions
 
 
 def application(name: str, settings: Settings) -> ASGIApp:
-    """By the convention that each process's app module has `app(settings)`."""
-    module = import_module("gateway.app" if name == "gateway" else f"services.{name}.app")
-    app: ASGIApp = module.app(settings)
+    """By the convention that each service's app module has `app(settings)`."""
+    build = import_module("gateway.app").application if name == "gateway" else import_module(f"services.{name}.app").app
+    app: ASGIApp = build(settings)
     return app
 
 

@@ -1,0 +1,212 @@
+"""The console command `preau`: everything that operators, developers and clusters ask of the product."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+
+from deploy.addresses import settings_of
+from deploy.trouble import Trouble
+from services.bus import BROKER_TROUBLE
+from services.database import Database
+from services.settings import SERVICES, Settings, SettingsError
+
+# Commands import what they need when they run: `preau serve booking` must not pay for the others.
+app = typer.Typer(
+    name="preau",
+    help="Préau, the open-source family portal for towns.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Process = StrEnum("Process", [(name.upper(), name) for name in ("gateway", *SERVICES)])
+ServiceName = StrEnum("ServiceName", [(name.upper(), name) for name in SERVICES])
+Action = StrEnum("Action", [(name.upper(), name) for name in ("list", "retry", "drop")])
+
+Data = Annotated[Path | None, typer.Option("--data", help="Folder of an embedded system (default: PREAU_DATA, or var).")]
+
+
+@app.command()
+def up(
+    data: Data = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="The gateway's port (default: PREAU_PORT, or 8000).")] = None,
+    town: Annotated[list[Path] | None, typer.Option(help="Town to load instead of the demo town; may be repeated.")] = None,
+    no_demo: Annotated[bool, typer.Option("--no-demo", help="Begin empty, without the demo town.")] = False,
+) -> None:
+    """Run the whole system on this machine, with everything it needs; state lives in the data folder."""
+    from deploy.up import Wish  # noqa: PLC0415 -- see above
+    from deploy.up import up as run  # noqa: PLC0415
+
+    folder = data or Path(os.environ.get("PREAU_DATA", "var"))
+    chosen = port if port is not None else Settings.from_environment().port
+    _run(run(Wish(folder, chosen, tuple(town or ()), demo=not no_demo), os.environ))
+
+
+@app.command()
+def serve(
+    name: Annotated[Process, typer.Argument(help="Which process.")],
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int | None, typer.Option(help="Port (default: 8000 gateway, 8101 to 8104 services).")] = None,
+    socket_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Run one process of one service, or of the gateway: one container each."""
+    from deploy.serving import serve as run  # noqa: PLC0415 -- see above
+
+    run(name.value, Settings.from_environment(), host, port, socket_fd)
+
+
+@app.command()
+def migrate(
+    services: Annotated[list[ServiceName] | None, typer.Argument(help="Which services (default: all).")] = None,
+    data: Data = None,
+) -> None:
+    """Bring databases up to date. Safe to run twice, and from two places at once."""
+    from deploy.migrate import migrate as run  # noqa: PLC0415 -- see above
+
+    settings = settings_of(data)
+    settings.data.mkdir(parents=True, exist_ok=True)
+    for service in [one.value for one in services or ServiceName]:
+        _run(run(service, settings.database_urls[service]))
+        print(f"{service}: up to date")
+
+
+@app.command()
+def load(
+    files: Annotated[list[Path], typer.Argument(help="Town files (see town.example.yaml).")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Try everything, keep nothing.")] = False,
+    data: Data = None,
+) -> None:
+    """Load towns from files. The same file again changes nothing; a changed one updates; one with a mistake loads nothing."""
+    _run(_load(settings_of(data), files, dry_run))
+
+
+async def _load(settings: Settings, files: list[Path], dry_run: bool) -> None:
+    from deploy.town.checking import read_towns  # noqa: PLC0415 -- see above
+    from deploy.town.loading import load as run  # noqa: PLC0415
+    from deploy.town.loading import steps_of  # noqa: PLC0415
+
+    towns = read_towns(files, settings.clock)
+    async with AsyncExitStack() as stack:
+        databases = {service: Database(settings.database_urls[service]) for service in ("identity", "billing", "booking")}
+        for database in databases.values():
+            stack.push_async_callback(database.close)
+        with Progress(console=Console(stderr=True), transient=True) as progress:
+            bar = progress.add_task("loading", total=sum(map(steps_of, towns)))
+            loaded = await run(towns, databases, settings.clock, lambda: progress.advance(bar), dry_run=dry_run)
+    for warning in loaded.warnings:
+        print(warning, file=sys.stderr)
+    names = ", ".join(town.structure.id for town in towns)
+    changes = ", ".join(f"{service} {count}" for service, count in loaded.changes.items() if count)
+    if not changes:
+        print(f"{names}: nothing to change")
+    else:
+        print(f"{names}: {'would write' if dry_run else 'wrote'} rows: {changes}")
+
+
+@app.command()
+def export(
+    structure: Annotated[str, typer.Argument(help="The structure's id.")],
+    file: Annotated[Path, typer.Argument(help="Where to write; - for standard output.")],
+    data: Data = None,
+) -> None:
+    """Write a town back as a file that `load` takes. Passwords are not in it: accounts keep theirs when it is loaded again."""
+    from deploy.town.export import export as run  # noqa: PLC0415 -- see above
+
+    text = _run(run(settings_of(data), structure))
+    if str(file) == "-":
+        print(text, end="")
+        return
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Trouble(f"{file} cannot be written: {error.strerror}") from None
+
+
+@app.command()
+def events(
+    subject: Annotated[str, typer.Argument(help="Such as booking, booking.accepted, or preau.carteville.>")] = "preau.>",
+    replay: Annotated[bool, typer.Option("--replay", help="From the first event the stream keeps.")] = False,
+    data: Data = None,
+) -> None:
+    """Follow the events, one readable line each, until Ctrl-C."""
+    from deploy.events import follow  # noqa: PLC0415 -- see above
+
+    _run(follow(settings_of(data), subject, replay=replay))
+
+
+@app.command("dead-letters")
+def dead_letters(
+    action: Annotated[Action, typer.Argument(help="list, retry or drop.")] = Action("list"),  # noqa: B008 -- an enum member
+    ids: Annotated[list[str] | None, typer.Argument(help="As listed, such as booking/3 (default: all; drop needs them named).")] = None,
+    data: Data = None,
+) -> None:
+    """Events that could not be handled: see them, handle them now, or forget them."""
+    from deploy.deadletters import act  # noqa: PLC0415 -- see above
+
+    if not _run(act(settings_of(data), action.value, ids or [])):
+        raise typer.Exit(1)
+
+
+@app.command()
+def check(data: Data = None) -> None:
+    """Verify on the live databases what must always be true; exit code 1 if something is not."""
+    from deploy.check import check as run  # noqa: PLC0415 -- see above
+
+    if not _run(run(settings_of(data))):
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor(data: Data = None) -> None:
+    """Is everything reachable, migrated, in time; and what to do if not."""
+    from deploy.doctor import examine  # noqa: PLC0415 -- see above
+
+    if not _run(examine(settings_of(data))):
+        raise typer.Exit(1)
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    return asyncio.run(work)
+
+
+def main() -> None:
+    """Never a traceback for what is no bug: one clear line, and an exit code."""
+    from deploy.town.reading import TownFileError  # noqa: PLC0415 -- see above
+
+    try:
+        app()
+    except (Trouble, TownFileError, SettingsError) as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except OperationalError as error:
+        hint = "run `preau migrate` first" if "no such table" in str(error) or "does not exist" in str(error) else "is it reachable?"
+        _fail(f"a database does not answer as it should: {error.orig}; {hint}")
+    except SQLAlchemyError as error:
+        _fail(f"a database does not answer as it should: {error}")
+    except BROKER_TROUBLE as error:
+        _fail(f"no answer from the broker or a database ({error or type(error).__name__}). Is the system running? See `preau doctor`.")
+    except Exception as error:
+        if os.environ.get("PREAU_LOG_LEVEL") == "debug":
+            raise
+        _fail(f"this should not happen: {type(error).__name__}: {error} (PREAU_LOG_LEVEL=debug shows where)")
+
+
+def _fail(message: str) -> None:
+    print(f"preau: {message}", file=sys.stderr)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
