@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlmodel import col, select
+from sqlalchemy import bindparam, insert, select, update
+from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.billing import prices
@@ -34,28 +36,60 @@ class Heard:
     leaving: frozenset[tuple[str, Presence]] = frozenset()
 
 
+@dataclass(slots=True)
+class _Known:
+    """What is known of one hold while a batch is digested. Plain, because a rush brings ten thousand of them."""
+
+    booking: str
+    structure: str
+    family: str
+    kind: HoldKind
+    state: HoldState
+    version: int
+    wallet: str | None = None
+    amount_cents: int = 0
+    tariff_version: str | None = None
+    explanation: list[dict[str, Any]] | None = None  #: None: as it stands in the table.
+    day: Day | None = None  #: Of a hold that is not in the table yet.
+    was_owed: bool = False
+    moved: bool = False
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether it is announced: an estimate for a place that nobody has is nobody else's business."""
+        return self.state is HoldState.LIVE and self.kind is HoldKind.CONFIRMED
+
+
+KNOWN = [
+    getattr(Hold, name)
+    for name in ("booking", "structure", "family", "kind", "state", "version", "wallet", "amount_cents", "tariff_version")
+]
+
+
 async def digest(session: AsyncSession, clock: Clock, heard: Sequence[Heard]) -> None:
     """Bring the holds up to date with all that was heard, in that order. Raises Unpriced where a price needs more than is known."""
-    known = await _holds(session, (word.booking for piece in heard for word in piece.words))
-    before = {booking: _owed(hold) for booking, hold in known.items()}
+    known = await _known(session, (word.booking for piece in heard for word in piece.words))
     catalogue = await prices.catalogue(session, [word.day for piece in heard for word in piece.words])
     for piece in heard:
-        _apply(session, piece, known, catalogue)
-    await session.flush()
-    for booking, hold in known.items():
-        _tell(session, clock, hold, was_owed=before.get(booking, False))
+        _apply(piece, known, catalogue)
+    moved = [hold for hold in known.values() if hold.moved]
+    await _write(session, moved)
+    if news := [_event(hold, clock) for hold in moved if hold.is_owed != hold.was_owed]:
+        record(session, *news)
 
 
-async def _holds(session: AsyncSession, bookings: Iterable[str]) -> dict[str, Hold]:
+async def _known(session: AsyncSession, bookings: Iterable[str]) -> dict[str, _Known]:
     """Locked: another replica may be hearing about the same bookings."""
-    found: dict[str, Hold] = {}
+    statement = select(*KNOWN).order_by(col(Hold.booking)).with_for_update()
+    found: dict[str, _Known] = {}
     for portion in prices.slices(bookings):
-        rows = await session.exec(select(Hold).where(col(Hold.booking).in_(portion)).order_by(col(Hold.booking)).with_for_update())
-        found.update((hold.booking, hold) for hold in rows)
+        for row in await (await session.connection()).execute(statement.where(col(Hold.booking).in_(portion))):
+            hold = found[row.booking] = _Known(**row._mapping)
+            hold.was_owed = hold.is_owed
     return found
 
 
-def _apply(session: AsyncSession, piece: Heard, known: dict[str, Hold], catalogue: Catalogue) -> None:
+def _apply(piece: Heard, known: dict[str, _Known], catalogue: Catalogue) -> None:
     fresh = [word for word in piece.words if is_newer(word.version, known[word.booking].version if word.booking in known else None)]
     # All of a request first: siblings that are asked for together count for one another.
     for word in fresh:
@@ -64,9 +98,10 @@ def _apply(session: AsyncSession, piece: Heard, known: dict[str, Hold], catalogu
     for word in fresh:
         hold = known.get(word.booking)
         if hold is None:
-            hold = known[word.booking] = _new(piece.structure, word)
-            session.add(hold)
-        hold.kind, hold.state, hold.version = word.news.kind, word.news.state, word.version
+            hold = known[word.booking] = _Known(
+                word.booking, piece.structure, word.day.family, word.news.kind, word.news.state, word.version, explanation=[], day=word.day
+            )
+        hold.kind, hold.state, hold.version, hold.moved = word.news.kind, word.news.state, word.version, True
         if not word.news.costs:
             hold.wallet, hold.amount_cents, hold.tariff_version, hold.explanation = None, 0, None, []
         elif hold.tariff_version is None:
@@ -75,25 +110,7 @@ def _apply(session: AsyncSession, piece: Heard, known: dict[str, Hold], catalogu
             catalogue.leaves(word.day)
 
 
-def _new(structure: str, word: Word) -> Hold:
-    day = word.day
-    return Hold(
-        booking=word.booking,
-        structure=structure,
-        family=day.family,
-        child=day.child,
-        activity=day.activity,
-        date=day.date,
-        arrival=day.arrival,
-        departure=day.departure,
-        kind=word.news.kind,
-        state=word.news.state,
-        explanation=[],
-        version=word.version,
-    )
-
-
-def _set_price(hold: Hold, day: Day, catalogue: Catalogue, leaving: frozenset[tuple[str, Presence]]) -> None:
+def _set_price(hold: _Known, day: Day, catalogue: Catalogue, leaving: frozenset[tuple[str, Presence]]) -> None:
     """Once: the price that the family was shown when it asked is the price it pays."""
     quote = catalogue.quote(day, leaving)
     hold.wallet, hold.tariff_version = quote.wallet, quote.tariff_version
@@ -101,26 +118,55 @@ def _set_price(hold: Hold, day: Day, catalogue: Catalogue, leaving: frozenset[tu
     hold.explanation = [step.as_data() for step in quote.price.steps]
 
 
-def _owed(hold: Hold) -> bool:
-    """Whether it is announced: an estimate for a place that nobody has is nobody else's business."""
-    return hold.state is HoldState.LIVE and hold.kind is HoldKind.CONFIRMED
+async def _write(session: AsyncSession, moved: Sequence[_Known]) -> None:
+    """New ones, those whose price moved too, and the many others: one statement for each of the three."""
+    connection = await session.connection()
+    if fresh := [{**_moved(hold), **_priced(hold), **_day(hold, hold.day)} for hold in moved if hold.day]:
+        await connection.execute(insert(Hold), fresh)
+    this = update(Hold).where(col(Hold.booking) == bindparam("of_booking"))
+    known = [hold for hold in moved if not hold.day]
+    if priced := [{**_moved(hold), **_priced(hold), "of_booking": hold.booking} for hold in known if hold.explanation is not None]:
+        await connection.execute(this, priced)
+    if others := [{**_moved(hold), "of_booking": hold.booking} for hold in known if hold.explanation is None]:
+        await connection.execute(this, others)
 
 
-def _tell(session: AsyncSession, clock: Clock, hold: Hold, *, was_owed: bool) -> None:
-    if was_owed == _owed(hold):
-        return
+def _moved(hold: _Known) -> dict[str, Any]:
+    return {"kind": hold.kind, "state": hold.state, "version": hold.version}
+
+
+def _priced(hold: _Known) -> dict[str, Any]:
+    return {
+        "wallet": hold.wallet,
+        "amount_cents": hold.amount_cents,
+        "tariff_version": hold.tariff_version,
+        "explanation": hold.explanation,
+    }
+
+
+def _day(hold: _Known, day: Day) -> dict[str, Any]:
+    return {
+        "booking": hold.booking,
+        "structure": hold.structure,
+        "family": day.family,
+        "child": day.child,
+        "activity": day.activity,
+        "date": day.date,
+        "arrival": day.arrival,
+        "departure": day.departure,
+    }
+
+
+def _event(hold: _Known, clock: Clock) -> Held | Released:
     assert hold.wallet is not None, f"the hold of {hold.booking} draws on no wallet"
-    kind = Released if was_owed else Held
-    record(
-        session,
-        kind(
-            occurred_at=clock.now(),
-            structure=hold.structure,
-            version=hold.version,
-            hold=hold.booking,
-            booking=hold.booking,
-            wallet=hold.wallet,
-            family=hold.family,
-            amount_cents=hold.amount_cents,
-        ),
+    kind = Held if hold.is_owed else Released
+    return kind(
+        occurred_at=clock.now(),
+        structure=hold.structure,
+        version=hold.version,
+        hold=hold.booking,
+        booking=hold.booking,
+        wallet=hold.wallet,
+        family=hold.family,
+        amount_cents=hold.amount_cents,
     )
