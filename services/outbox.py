@@ -85,6 +85,8 @@ class VerificationKey(MailroomTable, table=True):
 
 def record(session: AsyncSession, *events: Event) -> None:
     """Send these events if, and only if, the session's transaction commits (Database.transaction writes them just before)."""
+    if not events:
+        return
     unsent = session.info.setdefault(UNSENT, [])
     if not unsent:
         session.info.setdefault("before_commit", []).append(_write)

@@ -83,7 +83,8 @@ class Relay:
             pending = select(*COLUMNS).where(OUT.published.is_(False)).order_by(OUT.position).limit(BATCH)
             rows = (await connection.execute(pending)).all()
         PENDING.labels(self._service).set(len(rows))
-        crash_point("relay.after_read")
+        if rows:
+            crash_point("relay.after_read")
         for internal in (False, True):
             mine = [row for row in rows if row.internal is internal]
             if mine:

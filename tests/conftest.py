@@ -94,10 +94,8 @@ async def database_url(postgresql: str | None, tmp_path: Path) -> AsyncIterator[
         if postgresql is None:
             url = f"sqlite+aiosqlite:///{tmp_path / f'{service}-{uuid4().hex[:6]}.sqlite'}"
         else:
-            name = f"{service}_{uuid4().hex[:12]}"
-            await _execute(postgresql, f"CREATE DATABASE {name}")
-            made.append(name)
-            url = _url_of(postgresql, name).replace("postgresql://", "postgresql+asyncpg://")
+            made.append(f"{service}_{uuid4().hex[:12]}")
+            url = await create_database(postgresql, made[-1])
         await migrate(service, url)
         return url
 
@@ -107,9 +105,10 @@ async def database_url(postgresql: str | None, tmp_path: Path) -> AsyncIterator[
         await _execute(postgresql, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def _url_of(server: str, database: str) -> str:
-    head, _, query = server.partition("?")
-    return f"{head.rsplit('/', 1)[0]}/{database}" + (f"?{query}" if query else "")
+async def create_database(server: str, name: str) -> str:
+    """On a PostgreSQL server; returns its SQLAlchemy URL."""
+    await _execute(server, f"CREATE DATABASE {name}")
+    return f"{server.rsplit('/', 1)[0]}/{name}".replace("postgresql://", "postgresql+asyncpg://")
 
 
 async def _execute(url: str, statement: str) -> None:

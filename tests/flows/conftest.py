@@ -1,0 +1,53 @@
+"""One system of real processes for all stories of a run: starting one takes seconds."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from deploy.migrate import migrate
+from services.settings import SERVICES
+from tests.conftest import create_database
+from tests.flows import town as towns
+from tests.flows.system import System
+from tests.flows.town import Town
+
+Found = Callable[..., Awaitable[Town]]
+
+
+@pytest.fixture(scope="session")
+def system(postgresql: str | None) -> Iterator[System]:
+    folder = Path(tempfile.mkdtemp(prefix="preau-system-"))
+    urls = {}
+    for service in SERVICES:
+        urls[service] = f"sqlite+aiosqlite:///{folder / service}.sqlite"
+        if postgresql is not None:
+            urls[service] = asyncio.run(create_database(postgresql, f"{service}_{uuid4().hex[:12]}"))
+        asyncio.run(migrate(service, urls[service]))
+    one = System(folder / "run", urls)
+    try:
+        one.start()
+        yield one
+    finally:
+        one.stop()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+async def found(system: System, tmp_path: Path) -> AsyncIterator[Found]:
+    """`await found(activities=[...], families=[...])`: a new town in the running system."""
+    everywhere: list[Town] = []
+
+    async def make(*, activities: Sequence[dict[str, Any]], families: Sequence[dict[str, Any]]) -> Town:
+        one = await towns.found(system, tmp_path, activities=activities, families=families)
+        everywhere.append(one)
+        return one
+
+    yield make
+    for one in everywhere:
+        await one.client.aclose()

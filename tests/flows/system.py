@@ -1,0 +1,153 @@
+"""The whole system as real processes, each of which a test may kill and start again; and a client of its gateway."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from services.settings import SERVICES
+from tests.nats_server import NatsServer, free_port
+
+START_SECONDS = 60.0
+PROCESSES = ("mailbox", *SERVICES, "gateway")
+
+
+@dataclass
+class System:
+    """NATS, the mailbox, the four services and the gateway on 127.0.0.1."""
+
+    folder: Path
+    databases: Mapping[str, str]  #: service -> SQLAlchemy URL, migrated.
+    settings: Mapping[str, str] = field(default_factory=dict)
+    nats: NatsServer = field(init=False)
+    ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in (*PROCESSES, "smtp")})
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        (self.folder / "nats").mkdir(parents=True)
+        self.nats = NatsServer(self.folder / "nats")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        urls = {f"{name.upper()}_DATABASE_URL": url for name, url in self.databases.items()}
+        places = {f"{name.upper()}_URL": f"http://127.0.0.1:{self.ports[name]}" for name in ("identity", "billing", "booking")}
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "PREAU_DATA": str(self.folder),
+            "PREAU_PORT": str(self.ports["gateway"]),
+            "NATS_URL": self.nats.url,
+            "SMTP_URL": f"smtp://127.0.0.1:{self.ports['smtp']}",
+            **urls,
+            **places,
+            **self.settings,
+        }
+
+    @property
+    def gateway(self) -> str:
+        return f"http://127.0.0.1:{self.ports['gateway']}"
+
+    @property
+    def mailbox(self) -> str:
+        return f"http://127.0.0.1:{self.ports['mailbox']}"
+
+    # ------------------------------------------------------------------------------------------------------- processes
+    def start(self, *names: str, crash_at: str | None = None) -> None:
+        """These processes, or all; ready when this returns, unless they are to die at a crash point."""
+        if not names:
+            self.nats.start()
+        for name in names or PROCESSES:
+            assert name not in self.processes, f"{name} runs already"
+            self._spawn(name, {} if crash_at is None else {"PREAU_CRASH_AT": crash_at})
+        if crash_at is None:
+            for name in names or PROCESSES:
+                self.wait_until_ready(name)
+
+    def _spawn(self, name: str, more: Mapping[str, str]) -> None:
+        command = [sys.executable, "-m", "deploy.cli", "serve", name, "--port", str(self.ports[name])]
+        if name == "mailbox":
+            mail = ["--data", str(self.folder / "mail"), "--smtp-port", str(self.ports["smtp"]), "--http-port", str(self.ports["mailbox"])]
+            command = [sys.executable, "-m", "deploy.mailbox", *mail]
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                command, env={**self.environment, **more}, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def wait_until_ready(self, name: str) -> None:
+        path = "/messages" if name == "mailbox" else "/readyz"
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            assert self.processes[name].poll() is None, f"{name} ended:\n{self.log_of(name)}"
+            try:
+                answer = httpx2.get(f"http://127.0.0.1:{self.ports[name]}{path}", timeout=2)
+                if answer.status_code == 200:
+                    return
+                trouble = answer.text
+            except httpx2.HTTPError as error:
+                trouble = repr(error)
+            assert time.monotonic() < deadline, f"{name} is not ready: {trouble}\n{self.log_of(name)}"
+            time.sleep(0.05)
+
+    def log_of(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text(errors="replace")[-3000:]
+
+    def kill(self, name: str) -> None:
+        """SIGKILL, and proof that it died of it."""
+        process = self.processes.pop(name)
+        assert process.poll() is None, f"{name} was dead already"
+        process.kill()
+        assert process.wait(10) == -signal.SIGKILL
+
+    def died(self, name: str, *, within: float = 30.0) -> None:
+        """Proof that a process died at its crash point: of SIGKILL, which it sent itself."""
+        process = self.processes.pop(name)
+        try:
+            status = process.wait(within)
+        except subprocess.TimeoutExpired:
+            self.processes[name] = process
+            raise AssertionError(f"{name} never came to its crash point:\n{self.log_of(name)}") from None
+        assert status == -signal.SIGKILL, f"{name} ended with {status}:\n{self.log_of(name)}"
+
+    def terminate(self, name: str) -> float:
+        """SIGTERM; returns how many seconds it took to leave."""
+        begun = time.monotonic()
+        process = self.processes.pop(name)
+        process.terminate()
+        assert process.wait(15) in (0, -signal.SIGTERM), self.log_of(name)
+        return time.monotonic() - begun
+
+    def stop(self) -> None:
+        for process in self.processes.values():
+            process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.processes.clear()
+        if self.nats.process is not None:
+            self.nats.stop()
+
+    # ---------------------------------------------------------------------------------------------------------- clients
+    def client(self) -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(base_url=self.gateway, timeout=20)
+
+    async def mails(self, to: str) -> list[dict[str, Any]]:
+        """What the town's mail server took for this address."""
+        async with httpx2.AsyncClient(base_url=self.mailbox, timeout=5) as client:
+            messages: list[dict[str, Any]] = (await client.get("/messages")).json()
+        return [message for message in messages if to in str(message["to"])]
+
+    def preau(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """The console command, beside the running system."""
+        return subprocess.run(
+            [sys.executable, "-m", "deploy.cli", *arguments], env=self.environment, capture_output=True, text=True, timeout=60, check=check
+        )

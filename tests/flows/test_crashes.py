@@ -1,0 +1,167 @@
+"""Processes really killed, at every named crash point and in the middle of a rush: nothing lost, nothing twice, nobody oversold."""
+
+import asyncio
+import random
+from typing import Any
+
+import pytest
+
+from services.crash import CRASH_POINTS
+from tests.facts import until
+from tests.flows.conftest import Found
+from tests.flows.system import System
+from tests.flows.town import Family, Town, activity, answers, family, next_days
+
+#: Which process dies where, while a family books two days.
+DEATHS = [
+    ("booking", "intake.before_commit"),
+    ("booking", "intake.after_commit"),
+    ("booking", "allocator.before_commit"),
+    ("booking", "allocator.after_commit"),
+    ("booking", "relay.after_read"),
+    ("booking", "relay.after_publish"),
+    ("billing", "reaction.before_commit"),
+    ("billing", "reaction.after_commit"),
+    ("billing", "relay.after_read"),
+    ("billing", "relay.after_publish"),
+    ("mailer", "reaction.before_commit"),
+    ("mailer", "reaction.after_commit"),
+    ("mailer", "mailer.before_send"),
+    ("mailer", "mailer.after_send"),
+    ("identity", "command.before_commit"),
+    ("identity", "command.after_commit"),
+]
+
+
+def test_every_crash_point_of_the_product_is_tried() -> None:
+    assert {point for _, point in DEATHS} == set(CRASH_POINTS)
+
+
+@pytest.mark.parametrize(("process", "point"), DEATHS, ids=[f"{process} at {point}" for process, point in DEATHS])
+async def test_dying_there_loses_nothing_and_does_nothing_twice(found: Found, system: System, process: str, point: str) -> None:
+    town = await found(activities=[activity("aps", capacity=1)], families=[family("dupont"), family("martin")])
+    dupont, martin = await town.everybody("dupont", "martin")
+    days = next_days(2)
+    assert await martin.asks(days[1]) == ["ACCEPTED"]
+    await until(lambda: mails(martin, 1))
+    system.kill(process)
+    system.start(process, crash_at=point)
+    if process == "identity":
+        system.wait_until_ready(process)
+        asking = asyncio.create_task(signs_in_again(town))
+    else:
+        asking = asyncio.create_task(insists(dupont, [dupont.line(day) for day in days]))
+    await asyncio.to_thread(system.died, process)
+    await asyncio.to_thread(system.start, process)
+    if process == "identity":
+        dupont = await asking
+        asking = asyncio.create_task(insists(dupont, [dupont.line(day) for day in days]))
+    assert await asking == ["ACCEPTED", "WAITLISTED 1"]
+    assert await dupont.bookings() == {days[0].isoformat(): "ACCEPTED", days[1].isoformat(): "WAITLISTED 1"}
+    await dupont.costs(131)
+    await martin.costs(131)
+    # SMTP cannot promise exactly one: dying between the server's yes and our note of it sends the same mail, with the same id, again.
+    assert len({mail["message_id"] for mail in await until(lambda: mails(dupont, 1))}) == 1
+    assert len(await dupont.mails()) <= (2 if point == "mailer.after_send" else 1)
+    all_is_well(system)
+
+
+async def test_the_broker_is_killed_and_started_again_in_the_middle_of_a_rush(found: Found, system: System) -> None:
+    names = [f"f{n}" for n in range(30)]
+    town = await found(activities=[activity("aps", capacity=10, waiting_list=5)], families=[family(name) for name in names])
+    families = await town.everybody(*names)
+    days = next_days(10)
+    rush = [asyncio.create_task(books_day_by_day(one, days)) for one in families]
+    for _ in range(2):
+        await until(lambda: done(rush, at_least=1))
+        await asyncio.to_thread(system.nats.stop, kill=True)
+        await asyncio.sleep(0.3)  # a while without a broker: requests are taken in and decided all the same
+        await asyncio.to_thread(system.nats.start)
+    everything = await asyncio.gather(*rush)
+    await as_it_should_be(families, everything, places=10, waiting=5)
+    all_is_well(system)
+
+
+@pytest.mark.parametrize("seed", [1])
+async def test_processes_are_killed_at_random_in_the_middle_of_a_rush(found: Found, system: System, seed: int) -> None:
+    names = [f"f{n}" for n in range(30)]
+    town = await found(activities=[activity("aps", capacity=10, waiting_list=5)], families=[family(name) for name in names])
+    families = await town.everybody(*names)
+    days = next_days(10)
+    chance = random.Random(seed)
+    rush = [asyncio.create_task(books_day_by_day(one, days)) for one in families]
+    killed = 0
+    while not all(one.done() for one in rush):
+        victim = chance.choice(["booking", "booking", "billing", "mailer", "gateway"])
+        await asyncio.to_thread(system.kill, victim)
+        await asyncio.to_thread(system.start, victim)
+        killed += 1
+    assert killed >= 2, "a rush that is over before anybody dies proves nothing"
+    await as_it_should_be(families, await asyncio.gather(*rush), places=10, waiting=5)
+    all_is_well(system)
+
+
+async def test_told_to_stop_under_load_a_service_leaves_in_time_and_loses_nothing(found: Found, system: System) -> None:
+    names = [f"f{n}" for n in range(10)]
+    town = await found(activities=[activity("aps", capacity=50)], families=[family(name) for name in names])
+    families = await town.everybody(*names)
+    days = next_days(6)
+    rush = [asyncio.create_task(books_day_by_day(one, days)) for one in families]
+    await until(lambda: done(rush, at_least=0))
+    seconds = await asyncio.to_thread(system.terminate, "booking")
+    await asyncio.to_thread(system.start, "booking")
+    assert seconds < 10
+    assert await asyncio.gather(*rush) == [["ACCEPTED"] * 6] * 10
+    all_is_well(system)
+
+
+# ------------------------------------------------------------------------------------------------------------ the parts
+async def insists(one: Family, lines: list[dict[str, Any]]) -> list[str]:
+    return answers(await one.insists(lines, key="a double click is no second order"))
+
+
+async def signs_in_again(town: Town) -> Family:
+    """As a parent does whose sign-in broke."""
+    while True:
+        try:
+            return await town.sign_in("dupont")
+        except (AssertionError, TypeError):
+            await asyncio.sleep(0.1)
+
+
+async def books_day_by_day(one: Family, days: list[Any]) -> list[str]:
+    """In one request per day, each sent until it is answered."""
+    result = []
+    for day in days:
+        result += answers(await one.insists([one.line(day)], key=f"{one.id}-{day}", within=90))
+    return result
+
+
+async def done(rush: list["asyncio.Task[list[str]]"], *, at_least: int) -> bool:
+    """so many of the rush are through"""
+    await asyncio.sleep(0.05)
+    return sum(one.done() for one in rush) >= at_least
+
+
+async def as_it_should_be(families: list[Family], everything: list[list[str]], *, places: int, waiting: int) -> None:
+    """Every day is sold out and its line full, never more; each family's answers are what the tables say, and cost what they cost."""
+    for column in zip(*everything, strict=True):
+        given = sorted(answer.split()[0] for answer in column)
+        assert given.count("ACCEPTED") == places
+        assert given.count("WAITLISTED") == waiting
+        assert given.count("REFUSED") == len(families) - places - waiting
+    for one, its_answers in zip(families, everything, strict=True):
+        assert sorted((await one.bookings()).values()) == sorted(answer for answer in its_answers if not answer.startswith("REFUSED"))
+        await one.costs(131 * its_answers.count("ACCEPTED"), within=60)
+
+
+async def mails(one: Family, count: int) -> list[dict[str, Any]]:
+    """so many mails have come"""
+    found = await one.mails()
+    return found if len(found) >= count else []
+
+
+def all_is_well(system: System) -> None:
+    """`preau check` agrees."""
+    checked = system.preau("check", check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
