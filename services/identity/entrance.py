@@ -3,6 +3,7 @@
 A hash takes longer than all the rest of a request: a transaction that waited for it would make every other writer wait too.
 """
 
+import asyncio
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -19,6 +20,7 @@ from services.identity.tokens import Signer
 from services.refusal import Refused, Unauthenticated
 
 RESOURCE = "entrance"  #: Its name among a process's resources.
+RESET_SECONDS = 0.15  #: What asking for a letter always takes, so that the time does not tell whether one was written.
 
 
 def _refuse_weak(password: str, login: str) -> None:
@@ -86,6 +88,14 @@ class Entrance:
         if not changed:
             raise Refused("INVALID_CREDENTIALS")
         return await self.account(caller)
+
+    async def request_password_reset(self, login: str, address: str | None) -> None:
+        """Says nothing, and takes always the same time."""
+        await asyncio.gather(asyncio.sleep(RESET_SECONDS), self._request_password_reset(login, address))
+
+    async def _request_password_reset(self, login: str, address: str | None) -> None:
+        async with self.database.transaction() as session:
+            await commands.request_password_reset(session, self.clock, login, address)
 
     async def reset_password(self, token: str, new: str) -> Opened:
         """A password that is too weak does not use the token up."""

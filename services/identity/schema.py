@@ -361,8 +361,7 @@ class Mutation:
     @strawberry.mutation
     async def request_password_reset(self, info: Info, login: str) -> bool:
         """Always true, always as slow; mails a single-use link where there is an account with an address."""
-        async with info.context.database.transaction() as session:
-            await commands.request_password_reset(session, info.context.clock, login, info.context.address)
+        await _entrance(info).request_password_reset(login, info.context.address)
         info.context.running.outbox_written()
         return True
 

@@ -6,12 +6,13 @@ import json
 import pytest
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
+from sqlalchemy import delete
 from sqlmodel import col, select
 
 from services.claims import Verifier
 from services.clock import Clock
 from services.identity import commands, invariants
-from services.identity.tables import Attempt, Credential, RefreshToken
+from services.identity.tables import Attempt, Credential, RefreshToken, Secret, SigningKey
 from services.identity.tokens import Signer, new_key
 from services.settings import SettingsError
 from tests.identity.town import AGENT_PASSWORD, NOW, PASSWORD, RunFixture, Town
@@ -197,6 +198,29 @@ async def test_a_hundred_tries_at_once_are_counted_one_by_one(running: RunFixtur
     assert codes.count("TOO_MANY_ATTEMPTS") == 95
 
 
+async def test_an_unknown_login_costs_a_hash_and_no_more_than_two_are_made_at_once(
+    running: RunFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town = await Town.of(running)
+    now, most, stored = 0, 0, []
+    check = town.entrance.hashing.check
+
+    async def watched(password: str, one: str) -> object:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        stored.append(one)
+        checked = await check(password, one)
+        now -= 1
+        return checked
+
+    monkeypatch.setattr(town.entrance.hashing, "check", watched)
+    await asyncio.gather(*(town.signs_in(login) for login in ("dupont", *(f"nobody{n}" for n in range(9)))))
+    assert most == 2
+    assert len(stored) == 10
+    assert len({one.rsplit("$", 2)[0] for one in stored}) == 1, "the same settings, so the same time"
+
+
 async def test_many_logins_tried_from_one_address_make_the_address_wait(running: RunFixture) -> None:
     town = await Town.of(running)
     await town.signs_in("stranger", address="203.0.113.7")
@@ -268,6 +292,20 @@ async def test_a_restart_keeps_the_key_and_a_new_key_is_told_once(running: RunFi
     assert len(await other.events("signing_key_published")) == 2
     assert other.caller(token) is not None, "tokens signed with the key before it run on"
     assert other.caller((await other.signs_in())["accessToken"]) is not None
+
+
+async def test_two_replicas_that_start_at_once_agree_on_one_key(running: RunFixture) -> None:
+    town = await Town.of(running)
+    async with town.running.database.transaction() as session:
+        await session.exec(delete(SigningKey))
+        await session.exec(delete(Secret))
+    url = town.running.database.url
+    replicas = await asyncio.gather(*(running("identity", clock=Clock(frozen_at=NOW), start=False, url=url) for _ in range(4)))
+    kids = {Town(one).entrance.signer.kid for one in replicas}
+    assert len(kids) == 1
+    assert len({Town(one).entrance.decoy_secret for one in replicas}) == 1
+    told = [json.loads(event.body)["kid"] for event in await town.events("signing_key_published")]
+    assert told == [town.entrance.signer.kid, *kids]
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,12 @@ async def test_a_password_changed_in_the_file_is_in_force_and_ends_sessions(runn
     assert (await town.refreshes(session["refreshToken"]))["code"] == "INVALID_TOKEN"
 
 
+async def test_a_file_without_passwords_leaves_them_as_they_are(running: RunFixture) -> None:
+    town = await Town.of(running)
+    await town.puts(replace(DUPONT, password=None, first_name="Jean"))
+    assert (await town.signs_in())["account"]["firstName"] == "Jean"
+
+
 async def test_who_is_no_longer_an_agent_in_the_file_is_none(running: RunFixture) -> None:
     town = await Town.of(running)
     await town.puts(replace(AGENT, agent_of=None))
@@ -159,6 +165,7 @@ async def test_every_password_is_kept_as_argon2id_and_nothing_else(running: RunF
         (replace(DUPONTS, accounts=("dupont", "nobody")), "UNKNOWN_ACCOUNT"),
         (replace(DUPONTS, structure="autreville"), "FAMILY_OF_ANOTHER_STRUCTURE"),
         (FamilySpec("martin", "carteville", "9", ("agent",), (AMALIA,)), "CHILD_OF_ANOTHER_FAMILY"),
+        (replace(DURAND, password=None), "PASSWORD_MISSING"),
         (replace(DURAND, structure="nowhere"), "UNKNOWN_STRUCTURE"),
         (replace(DURAND, agent_of="nowhere"), "UNKNOWN_STRUCTURE"),
     ],
