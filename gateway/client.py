@@ -119,7 +119,7 @@ class Subgraph:
         """The answer to a GraphQL request. `headers`: complete lines. `again`: once more, if the connection is lost on the way."""
         request = b"%b%bContent-Length: %d\r\n\r\n%b" % (self._post, headers, len(body), body)
         response = await self._within(request, seconds, again)
-        if response.status >= 500:
+        if response.status >= 500 or not response.body.startswith(b"{"):
             raise SubgraphUnavailable(f"HTTP {response.status}")
         return response.body
 
