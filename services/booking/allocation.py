@@ -129,6 +129,10 @@ class Board:
         opening.waiting_limit = None if waiting_places is None else max(waiting_places, opening.waiting)
         return given
 
+    def serve(self, key: Key) -> list[Claim]:
+        """Who of those that wait there can be given a place now. Nobody, if nothing moved since the last time."""
+        return self._serve({key})
+
     def waiting(self, booking: str, key: Key) -> Claim:
         """The claim of a booking that waits. KeyError if it does not."""
         for claim in self.openings[key].line:

@@ -1,0 +1,84 @@
+"""What must always be true of booking's tables: `preau check` says what is not."""
+
+import datetime as dt
+
+from sqlalchemy import select, text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.booking.docket import IS_WAITING, B, open_docket
+from services.booking.rulebook import RuleBook
+from services.booking.tables import run
+
+#: What each select finds is a broken promise; the columns fill the sentence.
+SELECTS: dict[str, str] = {
+    "more places of {activity} on {date} are taken ({accepted}) than it may give ({taken_limit})": """
+        SELECT o.activity, o.date, count(*) AS accepted, o.taken_limit FROM opening o
+        JOIN booking b ON b.activity = o.activity AND b.date = o.date AND b.status = 'ACCEPTED'
+        GROUP BY o.activity, o.date, o.taken_limit HAVING count(*) > o.taken_limit""",
+    "more children wait for {activity} on {date} ({waiting}) than may ({waiting_limit})": """
+        SELECT o.activity, o.date, count(*) AS waiting, o.waiting_limit FROM opening o
+        JOIN booking b ON b.activity = o.activity AND b.date = o.date AND b.status = 'WAITLISTED'
+        GROUP BY o.activity, o.date, o.waiting_limit HAVING count(*) > o.waiting_limit""",
+    "{activity} on {date} counts {taken} taken and {waiting} waiting, but its bookings are {accepted} and {waitlisted}": """
+        SELECT * FROM (
+          SELECT o.activity, o.date, o.taken, o.waiting,
+            (SELECT count(*) FROM booking b
+              WHERE b.activity = o.activity AND b.date = o.date AND b.status = 'ACCEPTED') AS accepted,
+            (SELECT count(*) FROM booking b
+              WHERE b.activity = o.activity AND b.date = o.date AND b.status = 'WAITLISTED') AS waitlisted
+          FROM opening o) counted
+        WHERE taken <> accepted OR waiting <> waitlisted""",
+    "booking {id} is {status} on {date}, but {activity} has no opening then": """
+        SELECT b.id, b.status, b.activity, b.date FROM booking b
+        LEFT JOIN opening o ON o.activity = b.activity AND o.date = b.date
+        WHERE b.status IN ('ACCEPTED', 'WAITLISTED') AND o.activity IS NULL""",
+    "child {child} holds {held} bookings of {activity} on {date}": """
+        SELECT child, activity, date, count(*) AS held FROM booking WHERE status IN ('ACCEPTED', 'WAITLISTED')
+        GROUP BY child, activity, date HAVING count(*) > 1""",
+    "booking {id} of {activity} on {date} overtook {waiting}, which still waits": """
+        SELECT later.id, later.activity, later.date, min(earlier.id) AS waiting FROM booking earlier
+        JOIN booking later ON later.activity = earlier.activity AND later.date = earlier.date
+        WHERE earlier.status = 'WAITLISTED' AND earlier.party IS NULL
+          AND later.status = 'ACCEPTED' AND later.request IS NOT NULL AND later.position > earlier.position
+        GROUP BY later.id, later.activity, later.date""",
+    "the party {party} is not together: {statuses} of its bookings are answered differently": """
+        SELECT party, count(DISTINCT status) AS statuses FROM booking
+        WHERE party IS NOT NULL AND status IN ('ACCEPTED', 'WAITLISTED', 'SUBMITTED')
+        GROUP BY party HAVING count(DISTINCT status) > 1""",
+    "request {id} is decided, but {open} of its lines are not": """
+        SELECT r.id, count(*) AS open FROM request r
+        JOIN (SELECT request, status FROM booking UNION ALL SELECT request, status FROM cancellation) line ON line.request = r.id
+        WHERE r.decided_at IS NOT NULL AND line.status = 'SUBMITTED' GROUP BY r.id""",
+    "request {id} was sent with {lines} lines and has {found}": """
+        SELECT r.id, r.lines, count(line.request) AS found FROM request r
+        LEFT JOIN (
+          SELECT request, line FROM booking WHERE request IS NOT NULL AND (code IS NULL OR code <> 'UNKNOWN_BOOKING')
+          UNION ALL SELECT request, line FROM cancellation) line ON line.request = r.id
+        GROUP BY r.id, r.lines HAVING count(line.request) <> r.lines""",
+    "request {id} is decided, but was never served": """
+        SELECT id FROM request WHERE decided_at IS NOT NULL AND served_at IS NULL""",
+    "booking {booking} was cancelled by request {request}, and is {status}": """
+        SELECT x.booking, x.request, b.status FROM cancellation x LEFT JOIN booking b ON b.id = x.booking
+        WHERE x.status = 'CANCELLED' AND (b.status IS NULL OR b.status <> 'CANCELLED')""",
+    "booking {id} is {status}, but nothing says when": """
+        SELECT id, status FROM booking WHERE (status = 'SUBMITTED') <> (decided_at IS NULL)""",
+}
+
+
+async def violations(session: AsyncSession, now: dt.datetime | None = None) -> list[str]:
+    """One sentence each; empty if all is well. `now` decides which lines are still to be served."""
+    found = [
+        sentence.format(**row._mapping)  # the public name for it, in SQLAlchemy's words
+        for sentence, query in SELECTS.items()
+        for row in await run(session, text(query))
+    ]
+    return found + await _waiting_in_vain(session, now or dt.datetime.now(dt.UTC))
+
+
+async def _waiting_in_vain(session: AsyncSession, now: dt.datetime) -> list[str]:
+    """Whoever would be given a place if the lines were served now."""
+    lines = await run(session, select(B.activity, B.date).where(IS_WAITING).distinct())
+    keys = {(activity, date) for activity, date in lines}
+    docket = await open_docket(session, RuleBook(), now, {}, keys, keys)
+    given = [claim for key in sorted(keys) for claim in docket.board.serve(key)]
+    return [f"booking {claim.booking} waits for {claim.opening[0]} on {claim.opening[1]}, where a place is free" for claim in given]
