@@ -32,7 +32,8 @@ class Weakness(StrEnum):
 
 def plain_login(text: str) -> str:
     """The one form in which a login is kept and compared: typed capitals and spaces around it mean nothing."""
-    return unicodedata.normalize("NFKC", text).strip().casefold()
+    # PostgreSQL keeps no NUL in a text; nobody has one in a login.
+    return unicodedata.normalize("NFKC", text).strip().casefold().replace("\0", "\ufffd")
 
 
 def plain_password(text: str) -> str:

@@ -24,7 +24,8 @@ def _load(context: Context, name: str, find: Callable[[list[str]], Awaitable[Map
     if name not in context.loaders:
 
         async def load(keys: list[str]) -> list[T | None]:
-            found = await find(keys)
+            # Keys come from outside: what PostgreSQL could not even compare names nothing.
+            found = await find([key for key in keys if isinstance(key, str) and "\0" not in key])
             return [found.get(key) for key in keys]
 
         context.loaders[name] = DataLoader(load)
@@ -317,8 +318,8 @@ async def _account(changing: Awaitable[tables.Account]) -> Account:
 
 def _bounded(name: str, text: str, longest: int) -> str:
     text = text.strip()
-    if not 0 < len(text) <= longest:
-        raise CodedError("BAD_USER_INPUT", f"{name}: 1 to {longest} characters.")
+    if not 0 < len(text) <= longest or not text.isprintable():
+        raise CodedError("BAD_USER_INPUT", f"{name}: 1 to {longest} printable characters.")
     return text
 
 

@@ -43,7 +43,17 @@ async def test_s1_capitals_and_spaces_in_a_login_do_not_matter(running: RunFixtu
 
 @pytest.mark.parametrize(
     ("login", "password"),
-    [("dupont", PASSWORD + "!"), ("dupont", ""), ("dupont", "x" * 100_000), ("nobody", PASSWORD), ("", ""), ("dupont", PASSWORD.upper())],
+    [
+        ("dupont", PASSWORD + "!"),
+        ("dupont", ""),
+        ("dupont", "x" * 100_000),
+        ("nobody", PASSWORD),
+        ("", ""),
+        ("dup\0ont", PASSWORD),
+        ("dupont", "\0"),
+        ("'; --", "x"),
+        ("dupont", PASSWORD.upper()),
+    ],
 )
 async def test_s1_a_wrong_password_and_an_unknown_login_get_the_same_answer(running: RunFixture, login: str, password: str) -> None:
     town = await Town.of(running)

@@ -110,10 +110,11 @@ async def test_s7_the_secret_question_is_kept_and_its_answer_hashed(running: Run
     assert kept.startswith("$argon2id$")
 
 
-async def test_an_empty_secret_question_is_no_question(running: RunFixture) -> None:
+@pytest.mark.parametrize("question", ["", " ", "x" * 201, "a\0b", "a\r\nb"])
+async def test_an_empty_or_unreadable_secret_question_is_no_question(running: RunFixture, question: str) -> None:
     town = await Town.of(running)
     token = (await town.signs_in())["accessToken"]
-    _, errors = await town.asked(QUESTION_CHANGE, token, password=PASSWORD, question=" ", answer="Gribouille")
+    _, errors = await town.asked(QUESTION_CHANGE, token, password=PASSWORD, question=question, answer="Gribouille")
     assert errors is not None
     assert errors[0].original_error.code == "BAD_USER_INPUT"
 

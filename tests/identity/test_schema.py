@@ -131,7 +131,7 @@ async def test_an_agent_sees_the_families_of_his_structure_and_of_no_other(runni
     assert await entities(town, token, key("Family", "durand"), key("Child", "lucie"), key("Structure", "autreville")) == [None] * 3
 
 
-@pytest.mark.parametrize("id", [None, 7, ["dupont"], {"a": 1}])
+@pytest.mark.parametrize("id", [None, 7, "\0", "dupont\0", ["dupont"], {"a": 1}])
 async def test_a_malformed_key_is_an_error_not_a_crash(running: RunFixture, id: object) -> None:
     town = await Town.of(running)
     token = (await town.signs_in())["accessToken"]
