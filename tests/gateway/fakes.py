@@ -50,7 +50,7 @@ def runnable(sdl: str) -> GraphQLSchema:
     schema = build_ast_schema(DocumentNode(definitions=tuple(bare(node) for node in kinds)), assume_valid_sdl=True)
     if not entities:
         return schema
-    query = "extend type Query" if schema.query_type else "type Query"
+    query = "extend type Query" if schema.query_type else "extend schema { query: Query } type Query"
     more = f"scalar _Any union _Entity = {' | '.join(entities)} {query} {{ _entities(representations: [_Any!]!): [_Entity]! }}"
     return extend_schema(schema, parse(more), assume_valid_sdl=True)
 
