@@ -10,6 +10,10 @@ from services.booking.texts import say, time_of_day, weekday
 DAY = dt.timedelta(days=1)
 WEEK = dt.timedelta(weeks=1)
 
+#: Calendars and time zones cannot reckon with the ends of time, which anybody may ask for: their deadlines passed long ago.
+RECKONED = range(1900, 2200)
+LONG_AGO = dt.datetime(1900, 1, 1, tzinfo=dt.UTC)
+
 
 def booking_closes_at(spec: ActivitySpec, day: dt.date, holidays: Holidays) -> dt.datetime:
     """Booking that day's opening is possible before this instant (UTC), not at it."""
@@ -52,6 +56,8 @@ def _weeks_code(weeks: int) -> str:
 
 
 def _instant(spec: ActivitySpec, deadline: Deadline, day: dt.date, holidays: Holidays) -> dt.datetime:
+    if day.year not in RECKONED:
+        return LONG_AGO
     match deadline:
         case None:
             return starts_at(spec, day)

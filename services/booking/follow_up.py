@@ -184,12 +184,19 @@ def _read(cursor: str) -> list[str]:
         raise ValueError(cursor) from error
 
 
+def _number(text: str) -> int:
+    """Raises ValueError, also for what no column of ours can hold."""
+    if len(text) > 18:
+        raise ValueError(text)
+    return int(text)
+
+
 def _date_and_position(cursor: str | None, info: Info) -> tuple[dt.date, int] | None:
     if cursor is None:
         return None
     try:
         date, position = _read(cursor)
-        return dt.date.fromisoformat(date), int(position)
+        return dt.date.fromisoformat(date), _number(position)
     except ValueError:
         raise _malformed(info) from None
 
@@ -199,6 +206,6 @@ def _seq(cursor: str | None, info: Info) -> int | None:
         return None
     try:
         (seq,) = _read(cursor)
-        return int(seq)
+        return _number(seq)
     except ValueError:
         raise _malformed(info) from None

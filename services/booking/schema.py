@@ -37,6 +37,7 @@ from services.graphql import Info, YearMonth, subgraph
 from services.refusal import CodedError, Refused
 
 LONGEST_COPY = dt.timedelta(days=400)
+LONGEST_KEY = 200
 
 
 @strawberry.enum
@@ -130,6 +131,8 @@ class Mutation:
         The same key from the same family gives the same Request again, never a second one.
         """
         context = info.context
+        if not 0 < len(input.idempotency_key) <= LONGEST_KEY:
+            raise _malformed(info)
         order = Order(
             family=input.family,
             idempotency_key=input.idempotency_key,

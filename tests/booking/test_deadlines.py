@@ -90,3 +90,10 @@ def test_the_structure_has_its_own_time_zone() -> None:
 def test_a_deadline_can_be_read(deadline: Deadline, french: str, english: str) -> None:
     assert in_words(deadline, "fr") == french
     assert in_words(deadline, "en") == english
+
+
+@pytest.mark.parametrize("day", [dt.date.min, dt.date(1, 1, 9), dt.date.max])
+@pytest.mark.parametrize("deadline", [None, DaysBefore(2, "09:00", True), HoursBefore(48), WeekdayBefore(3, "12:00", 1)])
+def test_the_ends_of_time_are_too_late_and_harm_nobody(day: dt.date, deadline: Deadline) -> None:
+    # A request for such a day must not stop the allocator, which works out every rule of every line.
+    assert closes(deadline, day) < dt.datetime(1950, 1, 1, tzinfo=dt.UTC)

@@ -1,5 +1,6 @@
 """Confirming (S34), following (S35), cancelling (S36), through the graph and the real allocator."""
 
+import base64
 import datetime as dt
 from dataclasses import replace
 from typing import Any
@@ -100,7 +101,17 @@ async def test_a_draft_is_refused_as_a_whole_where_it_cannot_be_right(carteville
         assert (await submits(carteville, mine, family=family))["__typename"] == "UnknownFamily"
     given = {"family": "dupont", "idempotencyKey": "x", "lines": [mine]}
     assert await carteville.is_refused(SUBMIT, None, input=given) == "UNAUTHENTICATED"
-    assert await carteville.is_refused(SUBMIT, input={**given, "together": [[0, 7]]}) == "BAD_USER_INPUT"
+    for wrong in ({"together": [[0, 7]]}, {"idempotencyKey": ""}, {"idempotencyKey": "x" * 201}):
+        assert await carteville.is_refused(SUBMIT, input={**given, **wrong}) == "BAD_USER_INPUT"
+
+
+async def test_a_day_at_the_end_of_time_is_refused_and_the_next_family_is_served(carteville: Screens) -> None:
+    for day in ("0001-01-01", "9999-12-31"):
+        mine = {**line("BOOK", "amalia", "aps-matin", 14), "date": day}
+        assert answers(await submits(carteville, mine, key=day)) == [("BOOK", "REFUSED", None, "CLOSED")]
+        found = await carteville.of_child("amalia", f'day(date: "{day}") {{ state reason }}')
+        assert found["day"][0] == {"state": "CLOSED", "reason": "Hors de la période de l'activité"}
+    assert answers(await submits(carteville, line("BOOK", "amalia", "aps-matin", 14))) == [("BOOK", "ACCEPTED", None, None)]
 
 
 async def test_s21_in_debt_nothing_is_booked_but_cancelling_stays_allowed(carteville: Screens) -> None:
@@ -214,7 +225,11 @@ async def test_nobody_follows_another_family(carteville: Screens) -> None:
     assert (await carteville.of_family("dupont", 'bookings(child: "zoe") { totalCount }'))["bookings"] == {"totalCount": 0}
 
 
-@pytest.mark.parametrize("arguments", ['after: "x"', 'after: "YXxifGM="', "first: -1", "first: 501"])
+NONSENSE = base64.b64encode(b"a|b|c").decode()
+TOO_LARGE = base64.b64encode(b"9" * 30).decode()
+
+
+@pytest.mark.parametrize("arguments", ['after: "x"', f'after: "{NONSENSE}"', f'after: "{TOO_LARGE}"', "first: -1", "first: 501"])
 async def test_pages_are_asked_for_properly(carteville: Screens, arguments: str) -> None:
     for field in ("bookings", "requests"):
         query = entities("Family", "dupont", f"{field}({arguments}) {{ totalCount }}")
