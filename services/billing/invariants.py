@@ -8,7 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.billing import queries
 from services.billing.balance import in_debit
-from services.billing.hold import HoldState
+from services.billing.hold import HoldKind, HoldState
 from services.billing.ledger import EntryKind, wallet_account
 from services.billing.tables import Hold, LedgerEntry, PaymentDetail, Standing, Structure, Wallet
 
@@ -54,7 +54,7 @@ async def _payments(session: AsyncSession) -> list[str]:
 
 
 async def _holds(session: AsyncSession) -> list[str]:
-    """Explained to the cent, on a wallet of the right structure, and at most one for a child's day."""
+    """Explained to the cent, on a wallet of the right structure, and at most one confirmed for a child's day."""
     structures = dict((await session.exec(select(Wallet.id, Wallet.structure))).all())
     days: dict[tuple[object, ...], int] = defaultdict(int)
     found = []
@@ -62,7 +62,7 @@ async def _holds(session: AsyncSession) -> list[str]:
         if sum(step["amount_cents"] or 0 for step in hold.explanation) != hold.amount_cents:
             found.append(f"the hold of booking {hold.booking} is not what its steps add up to")
         if hold.state is HoldState.LIVE:
-            days[hold.family, hold.child, hold.activity, hold.date] += 1
+            days[hold.family, hold.child, hold.activity, hold.date] += hold.kind is HoldKind.CONFIRMED
             if hold.wallet is None or structures.get(hold.wallet) != hold.structure:
                 found.append(f"the hold of booking {hold.booking} draws on {hold.wallet}, no wallet of {hold.structure}")
     return found + [

@@ -6,9 +6,11 @@ import datetime as dt
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.billing import commands
-from services.billing.tables import LedgerEntry
+from services.billing import commands, queries
+from services.billing.invariants import violations
+from services.billing.tables import LedgerEntry, Standing
 from services.billing.tariff import TariffError
 from services.events import EntryPosted, StandingChanged
 from tests.billing.conftest import APS, MULTI, Town
@@ -95,6 +97,30 @@ async def test_s21_postings_at_the_same_time_are_judged_together(town: Town) -> 
     await asyncio.gather(*(town.owes("dupont", "periscolaire", 3_00) for _ in range(4)))
     assert [e["in_debit"] for e in await town.said(StandingChanged)] == [True]
     await town.is_sound()
+
+
+async def test_s21_the_control_without_the_lock_nobody_notices(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same postings, each judged before the other is visible: the debt goes unsaid, and `preau check` sees it."""
+    if town.running.database.is_sqlite:
+        pytest.skip("SQLite lets one writer in at a time, lock or no lock")
+    await town.pays("dupont", "periscolaire", 10_00)
+    everybody_summed, sums = asyncio.Barrier(2), queries.posted_cents
+
+    async def look_without_lock(session: AsyncSession, structure: str, family: str) -> Standing:
+        return await session.get_one(Standing, family)
+
+    async def sum_together(session: AsyncSession, families: list[str]) -> dict[str, int]:
+        found = await sums(session, families)
+        await everybody_summed.wait()
+        return found
+
+    monkeypatch.setattr(commands, "_lock_standing", look_without_lock)
+    monkeypatch.setattr(queries, "posted_cents", sum_together)
+    await asyncio.gather(*(town.owes("dupont", "periscolaire", 6_00) for _ in range(2)))
+    monkeypatch.undo()
+    assert await town.said(StandingChanged) == []
+    async with town.running.database.reading() as session:
+        assert await violations(session) == ["family dupont has -200 cents and is said to be in order"]
 
 
 async def test_putting_the_same_again_writes_nothing(town: Town) -> None:
