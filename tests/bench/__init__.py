@@ -1,0 +1,1 @@
+"""Figures, for people to read: nothing here judges. `make bench`."""
