@@ -52,8 +52,9 @@ async def put_activity(session: AsyncSession, clock: Clock, spec: ActivitySpec) 
     elif stored.structure != spec.structure:
         raise CodedError("ID_TAKEN", f"activity {spec.id} is another structure's")
     elif stored.rules != to_json(spec):
-        await session.merge(_row(spec, stored.version + 1))
-        _tell(session, clock, spec, stored.version + 1)
+        version = stored.version + 1
+        await session.merge(_row(spec, version))
+        _tell(session, clock, spec, version)
         await session.flush()
         await _resize(session, clock, spec)
         await _answer_at_once(session, spec)

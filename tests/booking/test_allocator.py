@@ -1,0 +1,353 @@
+"""What becomes of the lines of a request: the allocator over the real tables, without the desk."""
+
+import datetime as dt
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from services.booking import commands
+from services.booking.activity import ChosenHours, DaysBefore, Scheduled
+from services.booking.counter import expire_passed
+from services.booking.rulebook import RuleBook
+from services.clock import Clock
+from services.events import BY_TYPE, FamilyChanged, StandingChanged
+from services.refusal import CodedError, Refused
+from tests.booking.town import CANTINE, CLOCK, MONDAY, NOW, TUESDAY, Town, books, cancels
+
+DAY = dt.timedelta(days=1)
+WEDNESDAY = dt.date(2026, 12, 2)
+
+
+@pytest.fixture
+async def town(running: Any) -> Town:
+    """A canteen with 1 place and 2 waiting places a day; four families with a child each."""
+    made = Town(await running("booking", clock=CLOCK, start=False))
+    await made.opens()
+    for family in ("dupont", "durand", "petit", "moreau"):
+        await made.household(family)
+    return made
+
+
+# ------------------------------------------------------------------------------------------------------------- each line
+async def test_s34_the_first_is_in_the_next_wait_and_the_last_is_told_full(town: Town) -> None:
+    assert [await town.asks(family) for family in ("dupont", "durand", "petit", "moreau")] == [
+        ["ACCEPTED"],
+        ["WAITLISTED"],
+        ["WAITLISTED"],
+        ["REFUSED FULL"],
+    ]
+    assert await town.line_up() == {"ACCEPTED": ["dupont"], "WAITLISTED": ["durand", "petit"]}
+    await town.is_sound()
+
+
+async def test_what_arrives_together_is_decided_in_order_of_arrival(town: Town) -> None:
+    await town.writes(town.order("petit"), town.order("dupont"))
+    await town.writes(town.order("durand"))
+    await town.decides()
+    assert await town.line_up() == {"ACCEPTED": ["petit"], "WAITLISTED": ["dupont", "durand"]}
+    await town.is_sound()
+
+
+async def test_s34_every_line_has_its_own_reason(town: Town) -> None:
+    await town.opens(id="multi", hours=ChosenHours("07:30", "18:30", 15, 60), capacity=None)
+    await town.opens(id="early", booking_deadline=DaysBefore(20, "09:00"))
+    await town.household("dupont", "dupont", "paolo", activities=("multi", "early"), version=2)
+    assert await town.asks(
+        "dupont",
+        books("dupont"),
+        books("dupont"),
+        books("dupont", WEDNESDAY),
+        books("dupont", MONDAY, "early"),
+        books("dupont", MONDAY, "multi"),
+        books("dupont", MONDAY, "multi", arrival="06:00", departure="12:00"),
+        books("dupont", MONDAY, "multi", arrival="08:00", departure="12:00"),
+        books("dupont", TUESDAY, arrival="09:00"),
+        books("paolo", TUESDAY),
+    ) == [
+        "ACCEPTED",
+        "REFUSED ALREADY_BOOKED",
+        "REFUSED CLOSED",
+        "REFUSED TOO_LATE",
+        "REFUSED HOURS_REQUIRED",
+        "REFUSED HOURS_NOT_ALLOWED",
+        "ACCEPTED",
+        "REFUSED HOURS_NOT_ALLOWED",
+        "REFUSED NOT_ENROLLED",
+    ]
+    await town.is_sound()
+
+
+async def test_s21_in_debt_a_family_may_still_cancel_and_each_booking_says_why_not(town: Town) -> None:
+    await town.asks("dupont")
+    await town.owes("dupont")
+    assert await town.asks("dupont", cancels("dupont"), books("dupont", TUESDAY)) == ["CANCELLED", "REFUSED ACCOUNT_IN_DEBIT"]
+
+
+async def test_s21_a_family_that_falls_into_debt_between_intake_and_decision_is_refused(town: Town) -> None:
+    (request,) = await town.writes(town.order("dupont"))
+    await town.owes("dupont")
+    await town.decides()
+    assert await town.answers(str(request)) == ["REFUSED ACCOUNT_IN_DEBIT"]
+
+
+async def test_a_family_may_refuse_to_wait(town: Town) -> None:
+    await town.asks("dupont")
+    assert await town.asks("durand", accept_waiting_list=False) == ["REFUSED FULL"]
+
+
+async def test_waiting_for_the_answer_makes_nobody_late(running: Any) -> None:
+    morning = Town(await running("booking", clock=CLOCK, start=False))
+    url = morning.running.settings.database_urls["booking"]
+    night = Town(await running("booking", clock=Clock(frozen_at=NOW + 20 * DAY), start=False, url=url))
+    await morning.opens()
+    await morning.household("dupont")
+    (request,) = await morning.writes(morning.order("dupont"))
+    await night.decides()
+    assert await night.answers(str(request)) == ["ACCEPTED"]
+
+
+# ---------------------------------------------------------------------------------------------------------- giving back
+async def test_s36_a_freed_place_goes_to_the_first_in_the_line_who_is_told(town: Town) -> None:
+    for family in ("dupont", "durand", "petit"):
+        await town.asks(family)
+    assert await town.asks("dupont", cancels("dupont")) == ["CANCELLED"]
+    assert await town.line_up() == {"ACCEPTED": ["durand"], "WAITLISTED": ["petit"]}
+    ((_, told),) = await town.told("place_given")
+    assert (told["family"], told["child"], told["date"]) == ("durand", "durand", "2026-11-30")
+    *_, (_, accepted) = await town.told("accepted")
+    assert (accepted["family"], accepted["from_waiting_list"], accepted["request"]) == ("durand", True, None)
+    await town.is_sound()
+
+
+async def test_leaving_the_line_moves_those_behind(town: Town) -> None:
+    for family in ("dupont", "durand", "petit"):
+        await town.asks(family)
+    assert await town.asks("durand", cancels("durand")) == ["CANCELLED"]
+    assert await town.asks("moreau") == ["WAITLISTED"]
+    assert await town.line_up() == {"ACCEPTED": ["dupont"], "WAITLISTED": ["petit", "moreau"]}
+    assert [body["rank"] for _, body in await town.told("waitlisted")] == [1, 2, 2]
+    await town.is_sound()
+
+
+async def test_new_hours_are_a_cancellation_and_a_booking_in_one_request(town: Town) -> None:
+    await town.asks("dupont")
+    assert await town.asks("dupont", books("dupont"), cancels("dupont")) == ["ACCEPTED", "CANCELLED"]
+    await town.asks("durand")
+    assert await town.asks("dupont", cancels("dupont"), books("dupont")) == ["CANCELLED", "WAITLISTED"]
+    assert await town.line_up() == {"ACCEPTED": ["durand"], "WAITLISTED": ["dupont"]}
+    await town.is_sound()
+
+
+async def test_too_late_to_cancel_changes_nothing(town: Town) -> None:
+    await town.opens(cancellation_deadline=DaysBefore(20, "09:00"))
+    await town.asks("dupont")
+    assert await town.asks("dupont", cancels("dupont")) == ["REFUSED TOO_LATE_TO_CANCEL"]
+    assert (await town.line_up())["ACCEPTED"] == ["dupont"]
+
+
+async def test_cancelling_nothing_is_answered_with_a_booking_that_says_so(town: Town) -> None:
+    assert await town.asks("dupont", cancels("dupont")) == ["REFUSED UNKNOWN_BOOKING"]
+    assert await town.rows("SELECT status, code FROM booking") == [("REFUSED", "UNKNOWN_BOOKING")]
+    assert await town.told("refused", "cancelled") == []
+    await town.is_sound()
+
+
+async def test_booked_and_cancelled_before_anybody_looked(town: Town) -> None:
+    first, second = await town.writes(town.order("dupont"), town.order("dupont", cancels("dupont")))
+    await town.decides()
+    assert (await town.answers(str(first)), await town.answers(str(second))) == (["CANCELLED"], ["CANCELLED"])
+    assert [name for name, _ in await town.told("accepted", "cancelled")] == ["accepted", "cancelled"]
+    await town.is_sound()
+
+
+async def test_whose_place_came_before_the_report_gets_no_second_mail(town: Town) -> None:
+    await town.asks("dupont")
+    await town.writes(town.order("durand"), town.order("dupont", cancels("dupont")))
+    await town.decides()
+    assert await town.told("place_given") == []
+    decided = {body["family"]: body["movements"][0] for _, body in (await town.told("request_decided"))[1:]}
+    assert (decided["durand"]["outcome"], decided["dupont"]["outcome"]) == ("ACCEPTED", "CANCELLED")
+
+
+# --------------------------------------------------------------------------------------------------------------- together
+async def test_siblings_are_decided_all_or_none(town: Town) -> None:
+    await town.household("dupont", "amalia", "paolo", version=2)
+    both = books("amalia"), books("paolo")
+    assert await town.asks("dupont", *both, together=[[0, 1]]) == ["WAITLISTED", "WAITLISTED"]
+    assert await town.asks("durand") == ["ACCEPTED"]
+    await town.opens(capacity=3)
+    assert await town.line_up() == {"ACCEPTED": ["amalia", "paolo", "durand"], "WAITLISTED": []}
+    await town.is_sound()
+
+
+async def test_siblings_on_two_days_wait_for_both(town: Town) -> None:
+    await town.household("dupont", "amalia", "paolo", version=2)
+    await town.asks("durand", books("durand", TUESDAY))
+    pair = books("amalia"), books("paolo", TUESDAY)
+    assert await town.asks("dupont", *pair, together=[[0, 1]]) == ["WAITLISTED", "WAITLISTED"]
+    assert await town.asks("durand", cancels("durand", TUESDAY)) == ["CANCELLED"]
+    assert ((await town.line_up())["ACCEPTED"], (await town.line_up(TUESDAY))["ACCEPTED"]) == (["amalia"], ["paolo"])
+    await town.is_sound()
+
+
+async def test_one_line_that_may_not_be_refuses_its_whole_group(town: Town) -> None:
+    answers = await town.asks("dupont", books("dupont"), books("dupont", WEDNESDAY), together=[[0, 1]])
+    assert answers == ["REFUSED CLOSED", "REFUSED CLOSED"]
+
+
+# --------------------------------------------------------------------------------------------------------------- the town
+async def test_more_places_are_given_to_the_line_and_fewer_take_nothing(town: Town) -> None:
+    for family in ("dupont", "durand", "petit"):
+        await town.asks(family)
+    await town.opens(capacity=2)
+    assert await town.line_up() == {"ACCEPTED": ["dupont", "durand"], "WAITLISTED": ["petit"]}
+    await town.opens(capacity=1)
+    assert await town.line_up() == {"ACCEPTED": ["dupont", "durand"], "WAITLISTED": ["petit"]}
+    await town.asks("dupont", cancels("dupont"))
+    assert await town.line_up() == {"ACCEPTED": ["durand"], "WAITLISTED": ["petit"]}
+    await town.asks("durand", cancels("durand"))
+    assert await town.line_up() == {"ACCEPTED": ["petit"], "WAITLISTED": []}
+    await town.is_sound()
+
+
+async def test_the_same_activity_again_is_no_change(town: Town) -> None:
+    before = len(await town.told())
+    await town.opens()
+    assert len(await town.told()) == before
+    await town.opens(name="Cantine")
+    (_, first), (_, second) = await town.told("activity_changed")
+    assert (first["version"], second["version"], second["title"]) == (1, 2, "Cantine")
+
+
+async def test_an_id_belongs_to_one_structure(town: Town) -> None:
+    with pytest.raises(CodedError):
+        await town.opens(structure="autreville")
+
+
+async def test_bookings_taken_over_count_places_whatever_the_deadline_and_the_debt(town: Town) -> None:
+    await town.owes("dupont")
+    past = dt.date(2026, 11, 9)
+
+    async def take_over(child: str, date: dt.date) -> None:
+        async with town.running.database.transaction() as session:
+            await commands.take_over_booking(session, CLOCK, child, child, "carteville", "cantine", date)
+
+    for _ in range(2):
+        await take_over("dupont", past)
+        await take_over("dupont", MONDAY)
+    assert len(await town.told("accepted")) == 2
+    assert await town.asks("durand") == ["WAITLISTED"]
+    with pytest.raises(Refused):
+        await take_over("petit", MONDAY)
+    await town.is_sound()
+
+
+async def test_the_line_expires_with_the_booking_deadline(town: Town, running: Any) -> None:
+    for family in ("dupont", "durand", "petit"):
+        await town.asks(family)
+    later = await running("booking", clock=Clock(frozen_at=NOW + 20 * DAY), start=False, url=town.running.settings.database_urls["booking"])
+    await expire_passed(town.running)
+    assert await town.told("expired") == []
+    await expire_passed(later)
+    assert [body["family"] for _, body in await town.told("expired")] == ["durand", "petit"]
+    assert await town.line_up() == {"ACCEPTED": ["dupont"], "WAITLISTED": []}
+    await town.is_sound()
+
+
+async def test_after_the_deadline_a_place_that_is_given_back_stays_free(town: Town) -> None:
+    await town.asks("dupont")
+    await town.asks("durand")
+    await town.opens(booking_deadline=DaysBefore(20, "09:00"))
+    await town.asks("dupont", cancels("dupont"))
+    assert await town.line_up() == {"ACCEPTED": [], "WAITLISTED": ["durand"]}
+    await town.is_sound()
+
+
+# -------------------------------------------------------------------------------------------------------- scheduled runs
+async def test_s35_where_a_run_decides_a_request_stays_submitted(town: Town) -> None:
+    await town.opens(id="loisirs", allocation=Scheduled("02:00", "arrival"), capacity=1)
+    await town.household("dupont", activities=("loisirs",), version=2)
+    assert await town.asks("dupont", books("dupont"), books("dupont", MONDAY, "loisirs")) == ["ACCEPTED", "SUBMITTED"]
+    assert await town.told("request_decided") == []
+    assert await town.asks("dupont", cancels("dupont", MONDAY, "loisirs")) == ["CANCELLED"]
+    await town.decides()
+    first, second = [body["movements"] for _, body in await town.told("request_decided")]
+    assert [movement["outcome"] for movement in second] == ["ACCEPTED", "CANCELLED"]
+    assert [movement["outcome"] for movement in first] == ["CANCELLED"]
+    await town.is_sound()
+
+
+async def test_s35_an_activity_that_needs_no_run_any_more_answers_at_once(town: Town) -> None:
+    run = replace(CANTINE, id="loisirs", allocation=Scheduled("02:00", "arrival"))
+    await town.opens(run)
+    for family in ("dupont", "durand"):
+        await town.household(family, activities=("loisirs",), version=2)
+        assert await town.asks(family, books(family, MONDAY, "loisirs")) == ["SUBMITTED"]
+    await town.opens(replace(CANTINE, id="loisirs"))
+    await town.decides()
+    assert await town.line_up(MONDAY, "loisirs") == {"ACCEPTED": ["dupont"], "WAITLISTED": ["durand"]}
+    await town.is_sound()
+
+
+# ------------------------------------------------------------------------------------------------------------ the events
+async def test_a_request_is_decided_once_however_often_it_is_delivered(town: Town) -> None:
+    await town.writes(town.order("dupont", books("dupont"), books("dupont", TUESDAY)))
+    assert len(await town.decides()) == 1
+    assert await town.decides() == []
+    names = [name for name, _ in await town.told() if name != "activity_changed"]
+    assert names == ["requested", "accepted", "accepted", "capacity_changed", "capacity_changed", "request_decided"]
+
+
+async def test_each_booking_tells_its_story_with_growing_versions(town: Town) -> None:
+    await town.asks("dupont")
+    await town.asks("durand")
+    await town.asks("dupont", cancels("dupont"))
+    stories: dict[str, list[tuple[str, int]]] = {}
+    for name, body in await town.told("accepted", "waitlisted", "cancelled"):
+        stories.setdefault(body["family"], []).append((name, body["version"]))
+    assert stories == {"dupont": [("accepted", 2), ("cancelled", 3)], "durand": [("waitlisted", 2), ("accepted", 3)]}
+    assert [body["version"] for _, body in await town.told("capacity_changed")] == [1, 2, 3]
+
+
+async def test_every_event_of_ours_passes_the_checks_that_a_rush_leaves_out(town: Town) -> None:
+    await town.asks("dupont")
+    await town.asks("durand")
+    await town.asks("petit", accept_waiting_list=False)
+    await town.asks("dupont", cancels("dupont"), cancels("dupont", TUESDAY))
+    rows = await town.rows("SELECT type, body FROM outgoing")
+    assert {type_.split(".")[3] for type_, _ in rows} >= {"requested", "accepted", "waitlisted", "refused", "cancelled", "place_given"}
+    for type_, body in rows:
+        BY_TYPE[type_].model_validate_json(body[:-1] + ',"occurred_at":"2026-11-16T08:00:00Z","event_id":"e"}')
+
+
+# --------------------------------------------------------------------------------------------------- what others told us
+async def test_old_news_of_a_family_or_its_debt_changes_nothing(town: Town) -> None:
+    async def hear(*events: FamilyChanged | StandingChanged) -> None:
+        async with town.running.database.transaction() as session:
+            for event in events:
+                await (commands.hear_family if isinstance(event, FamilyChanged) else commands.hear_standing)(session, event)  # type: ignore[arg-type]
+
+    def family(version: int, *children: str) -> FamilyChanged:
+        return FamilyChanged(occurred_at=NOW, structure="carteville", version=version, family="dupont", adults=[], children=list(children))
+
+    def standing(version: int, in_debit: bool) -> StandingChanged:
+        return StandingChanged(occurred_at=NOW, structure="carteville", version=version, family="dupont", in_debit=in_debit)
+
+    await hear(family(3, "paolo"), family(2, "amalia"), standing(3, True), standing(2, False))
+    assert await town.rows("SELECT child FROM child_copy WHERE family = 'dupont'") == [("paolo",)]
+    assert [row[0] for row in await town.rows("SELECT in_debit FROM standing")] == [True]
+
+
+async def test_a_child_that_moved_to_another_family_is_not_taken_back_by_late_news(town: Town) -> None:
+    await town.household("durand", "dupont", version=2)
+    await town.household("dupont", "paolo", version=2)
+    assert await town.rows("SELECT family FROM child_copy WHERE child = 'dupont'") == [("durand",)]
+
+
+async def test_the_rule_book_never_answers_with_old_rules(town: Town) -> None:
+    book = RuleBook()
+    for capacity in (1, 7):
+        await town.opens(capacity=capacity)
+        async with town.running.database.reading() as session:
+            assert (await book.of(session, ["cantine", "nothing"]))["cantine"].spec.capacity == capacity
