@@ -5,9 +5,8 @@ import os
 import sys
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -30,9 +29,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Process = StrEnum("Process", [(name.upper(), name) for name in ("gateway", *SERVICES)])
-ServiceName = StrEnum("ServiceName", [(name.upper(), name) for name in SERVICES])
-Action = StrEnum("Action", [(name.upper(), name) for name in ("list", "retry", "drop")])
+Process = Literal["gateway", "identity", "billing", "booking", "mailer"]
+Action = Literal["list", "retry", "drop"]
 
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of an embedded system (default: PREAU_DATA, or var).")]
 
@@ -63,20 +61,22 @@ def serve(
     """Run one process of one service, or of the gateway: one container each."""
     from deploy.serving import serve as run  # noqa: PLC0415 -- see above
 
-    run(name.value, Settings.from_environment(), host, port, socket_fd)
+    run(name, Settings.from_environment(), host, port, socket_fd)
 
 
 @app.command()
 def migrate(
-    services: Annotated[list[ServiceName] | None, typer.Argument(help="Which services (default: all).")] = None,
+    services: Annotated[list[str] | None, typer.Argument(help="Which services (default: all).")] = None,
     data: Data = None,
 ) -> None:
     """Bring databases up to date. Safe to run twice, and from two places at once."""
     from deploy.migrate import migrate as run  # noqa: PLC0415 -- see above
 
+    if unknown := set(services or ()) - set(SERVICES):
+        raise Trouble(f"there is no service {', '.join(sorted(unknown))}: there are {', '.join(SERVICES)}")
     settings = settings_of(data)
     settings.data.mkdir(parents=True, exist_ok=True)
-    for service in [one.value for one in services or ServiceName]:
+    for service in services or SERVICES:
         _run(run(service, settings.database_urls[service]))
         print(f"{service}: up to date")
 
@@ -147,14 +147,14 @@ def events(
 
 @app.command("dead-letters")
 def dead_letters(
-    action: Annotated[Action, typer.Argument(help="list, retry or drop.")] = Action("list"),  # noqa: B008 -- an enum member
+    action: Annotated[Action, typer.Argument(help="list, retry or drop.")] = "list",
     ids: Annotated[list[str] | None, typer.Argument(help="As listed, such as booking/3 (default: all; drop needs them named).")] = None,
     data: Data = None,
 ) -> None:
     """Events that could not be handled: see them, handle them now, or forget them."""
     from deploy.deadletters import act  # noqa: PLC0415 -- see above
 
-    if not _run(act(settings_of(data), action.value, ids or [])):
+    if not _run(act(settings_of(data), action, ids or [])):
         raise typer.Exit(1)
 
 
@@ -190,6 +190,9 @@ def main() -> None:
         _fail(str(error))
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # `preau events | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
     except OperationalError as error:
         hint = "run `preau migrate` first" if "no such table" in str(error) or "does not exist" in str(error) else "is it reachable?"
         _fail(f"a database does not answer as it should: {error.orig}; {hint}")

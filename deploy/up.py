@@ -164,7 +164,7 @@ def _listen(name: str, port: int) -> socket.socket:
         return addresses.listening(HOST, port)
     except OSError as error:
         hint = "choose another with --port" if name == "gateway" else "set another, or none at all for a free one"
-        raise Trouble(f"port {port}, for {name}, is not free ({error.strerror}): {hint}") from None
+        raise Trouble(f"port {port}, for {name}, is not free ({os.strerror(error.errno or 0)}): {hint}") from None
 
 
 def _nats_server() -> str:

@@ -1,0 +1,173 @@
+"""`preau check`: what must always be true, verified on the live databases, within each service and between them.
+
+Between services things are true a moment later: what one knows, another is about to hear. So a difference counts only if it is
+still there after everybody had the time to hear it.
+"""
+
+import asyncio
+import datetime as dt
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from importlib import import_module
+
+from sqlalchemy import func
+from sqlmodel import col, select
+
+from deploy.backlog import backlog
+from services.billing.hold import HoldKind, HoldState
+from services.billing.tables import Hold
+from services.booking.status import BookingStatus
+from services.booking.tables import Booking, Request
+from services.bus import BROKER_TROUBLE
+from services.database import Database
+from services.mailer.tables import Family, Mail, MailKind
+from services.outbox import DeadLetter, Outgoing
+from services.settings import SERVICES, Settings
+
+LOOKS = 8  #: How often a difference between services is looked at before it counts.
+BETWEEN_SECONDS = 1.0
+SHOWN = 20
+
+Databases = dict[str, Database]
+Look = Callable[[Databases], Awaitable[set[str]]]
+
+#: What each service keeps by itself, in words.
+WITHIN = {
+    "identity": "every account can be proved, nobody acts where he does not belong",
+    "billing": "the ledger sums to zero, entries and holds are sound, standings equal balances",
+    "booking": "nobody is over capacity, ranks have no holes, nobody overtook, every request is answered once",
+    "mailer": "every mail goes to its own family, and says something",
+}
+
+
+async def check(settings: Settings) -> bool:
+    """Print a line for each promise, with what breaks it. True if all are kept."""
+    async with AsyncExitStack() as stack:
+        databases = {service: Database(settings.database_urls[service]) for service in SERVICES}
+        for database in databases.values():
+            stack.push_async_callback(database.close)
+        results = [_tell(f"{service}: {WITHIN[service]}", await _within(service, databases[service])) for service in SERVICES]
+        today = settings.clock.now().date()
+        looks: dict[str, Look] = {
+            "holds: each place to come has its estimated cost, and nothing else has one": lambda found: _holds(found, today),
+            "reports: each answered request of a family with an address has one": _reports,
+            "outboxes: every event leaves": _unsent,
+        }
+        results += [_tell(promise, found) for promise, found in (await _between(looks, databases)).items()]
+        results.append(_tell("dead letters: there are none", await _dead_letters(databases)))
+        results.append(await _heard(settings))
+    return all(results)
+
+
+def _tell(promise: str, broken: set[str] | list[str]) -> bool:
+    print(f"{'BROKEN' if broken else 'ok    '}  {promise}", flush=True)
+    for sentence in sorted(broken)[:SHOWN]:
+        print(f"          {sentence}")
+    if len(broken) > SHOWN:
+        print(f"          ... and {len(broken) - SHOWN} more")
+    return not broken
+
+
+async def _within(service: str, database: Database) -> list[str]:
+    invariants = import_module(f"services.{service}.invariants")
+    async with database.reading() as session:
+        found: list[str] = await invariants.violations(session)
+    return found
+
+
+async def _between(looks: dict[str, Look], databases: Databases) -> dict[str, set[str]]:
+    """Only what every look finds: the rest was on its way."""
+    broken = {promise: await look(databases) for promise, look in looks.items()}
+    for _ in range(LOOKS - 1):
+        if not any(broken.values()):
+            break
+        await asyncio.sleep(BETWEEN_SECONDS)
+        for promise, found in broken.items():
+            if found:
+                broken[promise] = found & await looks[promise](databases)
+    return broken
+
+
+# --------------------------------------------------------------------------------------------- booking against billing
+async def _holds(databases: Databases, today: dt.date) -> set[str]:
+    """Days that are past may have been debited: there only the absence of strangers counts."""
+    async with databases["booking"].reading() as session:
+        rows = await session.exec(select(col(Booking.id), col(Booking.status), col(Booking.date)))
+        bookings = {id: (status, date) for id, status, date in rows}
+    async with databases["billing"].reading() as session:
+        live = select(Hold.booking, Hold.kind).where(Hold.state == HoldState.LIVE)
+        holds = dict((await session.exec(live)).all())
+    found = set()
+    for id, (status, date) in bookings.items():
+        kind = holds.pop(id, None)
+        if sentence := _hold_trouble(status, kind, is_future=date > today):
+            found.add(f"booking {id} on {date} {sentence}")
+    return found | {f"a hold is kept for booking {id}, which does not exist" for id in holds}
+
+
+def _hold_trouble(status: str, kind: str | None, *, is_future: bool) -> str | None:
+    match status:
+        case BookingStatus.ACCEPTED:
+            wanted = kind == HoldKind.CONFIRMED or (kind is None and not is_future)
+            return None if wanted else f"is accepted; its hold is {kind or 'missing'}"
+        case BookingStatus.WAITLISTED:
+            return None if kind == HoldKind.PENDING else f"waits; its hold is {kind or 'missing'}"
+        case BookingStatus.SUBMITTED:
+            return None if kind in (HoldKind.PENDING, None) else f"is not decided; its hold is {kind}"
+    return None if kind is None else f"is {status}, and a hold is kept for it"
+
+
+# ---------------------------------------------------------------------------------------------- booking against mailer
+async def _reports(databases: Databases) -> set[str]:
+    async with databases["booking"].reading() as session:
+        decided = select(Request.id, Request.family).where(col(Request.decided_at).is_not(None))
+        requests = dict((await session.exec(decided)).all())
+    async with databases["mailer"].reading() as session:
+        with_address = {family.id for family in await session.exec(select(Family)) if any(adult.get("email") for adult in family.adults)}
+        reports = set((await session.exec(select(Mail.cause).where(Mail.kind == MailKind.REPORT))).all())
+    missing = {id for id, family in requests.items() if family in with_address and f"report:{id}" not in reports}
+    return {f"request {id} of family {requests[id]} has no report" for id in missing}
+
+
+# ------------------------------------------------------------------------------------------------------ what must move
+async def _unsent(databases: Databases) -> set[str]:
+    """The oldest event that waits in each outbox: another one at the next look means that it moves."""
+    found = set()
+    for service, database in databases.items():
+        async with database.reading() as session:
+            oldest = (await session.exec(select(func.min(Outgoing.position)).where(col(Outgoing.published).is_(False)))).one()
+        if oldest is not None:
+            found.add(f"{service}: event {oldest} and those after it do not leave: is the broker there, does {service} run?")
+    return found
+
+
+async def _dead_letters(databases: Databases) -> list[str]:
+    found = []
+    for service, database in databases.items():
+        async with database.reading() as session:
+            found += [f"{service}/{letter.id} {letter.subject}: {letter.error[:120]}" for letter in await session.exec(select(DeadLetter))]
+    return found
+
+
+async def _heard(settings: Settings) -> bool:
+    """Not a promise of the databases: where no broker answers, it is said and nothing more."""
+    promise = "consumers: every event is heard"
+    try:
+        last = await backlog(settings)
+        for _ in range(LOOKS - 1):
+            if not any(last.unhandled.values()):
+                break
+            await asyncio.sleep(BETWEEN_SECONDS)
+            now = await backlog(settings)
+            moving = any(now.unhandled.get(name, 0) != count for name, count in last.unhandled.items() if count)
+            last = now
+            if moving:
+                break
+        else:
+            return _tell(
+                promise, [f"{name} has {count} events before it and does not move" for name, count in last.unhandled.items() if count]
+            )
+    except BROKER_TROUBLE:
+        print(f"?       {promise} (no broker at {settings.nats_url} to ask)")
+        return True
+    return _tell(promise, [])

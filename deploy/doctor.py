@@ -1,0 +1,129 @@
+"""`preau doctor`: is everything reachable, migrated, in time; and what to do about what is not."""
+
+import asyncio
+import datetime as dt
+from collections.abc import Awaitable, Callable
+from functools import partial
+from urllib.parse import urlsplit
+
+import httpx2
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import col, select
+
+from deploy.backlog import connect, unhandled
+from deploy.migrate import is_current
+from services.bus import BROKER_TROUBLE
+from services.database import Database
+from services.outbox import DeadLetter, Outgoing
+from services.settings import SERVICES, Settings
+
+TIMEOUT_SECONDS = 3.0
+LATE = dt.timedelta(seconds=30)  #: An event that waits longer to be published is late.
+MANY = 1000  #: Events that a consumer may have before it without being behind.
+
+
+class Sick(Exception):
+    def __init__(self, what: str, cure: str) -> None:
+        super().__init__(what)
+        self.cure = cure
+
+
+async def examine(settings: Settings) -> bool:
+    """Print a line for each finding. True if all is well."""
+    healthy = []
+    for service in SERVICES:
+        healthy.append(await _finding(f"{service}'s database", partial(_database, settings, service)))
+    healthy.append(await _finding("broker", partial(_broker, settings)))
+    healthy.append(await _finding("mail server", partial(_mail, settings)))
+    for name, url in {**settings.subgraph_urls, "gateway": f"http://127.0.0.1:{settings.port}"}.items():
+        healthy.append(await _finding(name, partial(_process, name, url)))
+    return all(healthy)
+
+
+async def _finding(name: str, look: Callable[[], Awaitable[str]]) -> bool:
+    try:
+        print(f"ok    {name}: {await look()}", flush=True)
+    except Sick as sick:
+        print(f"SICK  {name}: {sick}\n      -> {sick.cure}", flush=True)
+        return False
+    return True
+
+
+# ------------------------------------------------------------------------------------------------------------ databases
+async def _database(settings: Settings, service: str) -> str:
+    url = settings.database_urls[service]
+    try:
+        current = await is_current(service, url)
+        if not current:
+            raise Sick("not up to date with this version", f"preau migrate {service}")
+        return await _outbox(Database(url), settings.clock.now())
+    except (SQLAlchemyError, OSError) as error:
+        reason = str(getattr(error, "orig", None) or error)
+        raise Sick(f"not reachable ({reason})", f"start it, or correct {service.upper()}_DATABASE_URL") from None
+
+
+async def _outbox(database: Database, now: dt.datetime) -> str:
+    try:
+        async with database.reading() as session:
+            waiting = select(Outgoing.occurred_at).where(col(Outgoing.published).is_(False)).order_by(col(Outgoing.position)).limit(1)
+            oldest = (await session.exec(waiting)).first()
+            letters = len((await session.exec(select(DeadLetter.id))).all())
+    finally:
+        await database.close()
+    if oldest is not None and now - oldest > LATE:
+        raise Sick(
+            f"an event waits since {oldest:%Y-%m-%d %H:%M:%S} UTC to be published", "start the service, and see that it reaches the broker"
+        )
+    if letters:
+        raise Sick(f"{letters} dead letters", "preau dead-letters list, then retry or drop them")
+    return "reachable, up to date, outbox in time"
+
+
+# ------------------------------------------------------------------------------------------------- broker and mail server
+async def _broker(settings: Settings) -> str:
+    try:
+        bus = await connect(settings)
+    except BROKER_TROUBLE as error:
+        raise Sick(
+            f"no answer from {settings.nats_url} ({error or type(error).__name__})", "start nats-server, or correct NATS_URL"
+        ) from None
+    try:
+        waiting = await unhandled(bus)
+    except BROKER_TROUBLE as error:
+        raise Sick(f"no JetStream ({error!r})", "start nats-server with jetstream { ... }") from None
+    finally:
+        await bus.close()
+    behind = {name: count for name, count in waiting.items() if count > MANY}
+    if behind:
+        named = ", ".join(f"{name} {count}" for name, count in behind.items())
+        raise Sick(f"events wait to be heard: {named}", "start these services, or more of them; see their logs")
+    missing = [service for service in SERVICES if service not in waiting]
+    if missing:
+        raise Sick(f"{', '.join(missing)} never listened", "start these services once")
+    return "reachable, everybody listens and keeps up"
+
+
+async def _mail(settings: Settings) -> str:
+    address = urlsplit(settings.smtp_url)
+    port = address.port or {"smtp": 25, "smtp+starttls": 587, "smtps": 465}.get(address.scheme, 25)
+    try:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            _, writer = await asyncio.open_connection(address.hostname, port, ssl=address.scheme == "smtps" or None)
+        writer.close()
+    except (OSError, TimeoutError) as error:
+        reason = str(error) or type(error).__name__
+        raise Sick(f"no answer from {address.hostname}:{port} ({reason})", "start it, or correct SMTP_URL; mails wait meanwhile") from None
+    return f"reachable at {address.hostname}:{port}"
+
+
+# ------------------------------------------------------------------------------------------------------------ processes
+async def _process(name: str, url: str) -> str:
+    setting = "PREAU_PORT" if name == "gateway" else f"{name.upper()}_URL"
+    try:
+        async with httpx2.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
+            answer = await client.get(f"{url}/readyz")
+    except httpx2.HTTPError as error:
+        raise Sick(f"no answer from {url} ({type(error).__name__})", f"preau serve {name} (or preau up), or correct {setting}") from None
+    if answer.status_code != 200:
+        raise Sick(f"not ready: {answer.text[:300]}", "do what the reasons say; it becomes ready by itself")
+    return f"ready at {url}"

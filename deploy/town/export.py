@@ -1,0 +1,284 @@
+"""A town back as a file that `load` takes: as it is now, with the wallets' whole past and the bookings still to come.
+
+Passwords cannot be exported, and need not be: an account without one keeps its own when the file is loaded again. Whoever waits
+for a place is not in the file: ranks cannot be handed from one system to another.
+"""
+
+import datetime as dt
+from collections import defaultdict
+from contextlib import AsyncExitStack
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import yaml
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from deploy.town.dates import WEEKDAYS
+from deploy.trouble import Trouble
+from services.billing import tables as billing
+from services.billing.ledger import WALLETS
+from services.booking import activity as rules
+from services.booking import tables as booking
+from services.booking.status import BookingStatus
+from services.database import Database
+from services.identity import tables as identity
+from services.settings import Settings
+
+HEAD = """\
+# {name}, exported on {today}. `preau load` takes it. Accounts keep their passwords; a new account needs one here.
+"""
+
+Item = dict[str, Any]
+
+
+async def export(settings: Settings, structure: str) -> str:
+    """The file's text. Raises Trouble if there is no such structure."""
+    async with AsyncExitStack() as stack:
+        sessions = {}
+        for service in ("identity", "billing", "booking"):
+            database = Database(settings.database_urls[service])
+            stack.push_async_callback(database.close)
+            sessions[service] = await stack.enter_async_context(database.reading())
+        row = await sessions["identity"].get(identity.Structure, structure)
+        if row is None:
+            known = (await sessions["identity"].exec(select(identity.Structure.id))).all()
+            raise Trouble(f"there is no structure {structure!r}; known: {', '.join(sorted(known)) or 'none'}")
+        today = settings.clock.today(row.timezone)
+        town = await _Export(row, today, **sessions).town()
+    text: str = yaml.safe_dump(town, allow_unicode=True, sort_keys=False, width=140, default_flow_style=None)
+    return HEAD.format(name=row.name, today=today) + text
+
+
+def without_nothing(item: Item) -> Item:
+    """Keys that would say nothing are left out."""
+    return {key: value for key, value in item.items() if value is not None and value != []}
+
+
+class _Export:
+    def __init__(
+        self, structure: identity.Structure, today: dt.date, identity: AsyncSession, billing: AsyncSession, booking: AsyncSession
+    ) -> None:
+        self.structure = structure
+        self.today = today
+        self.identity = identity
+        self.billing = billing
+        self.booking = booking
+
+    def own(self, id: str) -> str:
+        """The id as the town wrote it: without what was put before it because another town had it."""
+        return id.removeprefix(f"{self.structure.id}.")
+
+    async def town(self) -> Item:
+        purse = await self.billing.get(billing.Structure, self.structure.id)
+        wallets = await self._of(self.billing, billing.Wallet, billing.Wallet.structure)
+        specs = [rules.from_json(row.rules) for row in await self._of(self.booking, booking.Activity, booking.Activity.structure)]
+        structure = {
+            "id": self.structure.id,
+            "name": self.structure.name,
+            "timezone": self.structure.timezone,
+            "school_zone": self.structure.school_zone,
+            "debt_limit_cents": purse.debt_limit_cents if purse else 0,
+        }
+        return {
+            "structure": without_nothing(structure),
+            "announcements": await self._announcements(),
+            "wallets": [{"id": self.own(wallet.id), "name": wallet.name} for wallet in wallets],
+            "activities": [await self._activity(spec) for spec in specs],
+            "accounts": await self._accounts(),
+            "families": await self._families({spec.id: spec for spec in specs}),
+        }
+
+    async def _of(self, session: AsyncSession, table: Any, column: Any) -> list[Any]:
+        """Rows of this structure, in a stable order."""
+        return list((await session.exec(select(table).where(col(column) == self.structure.id).order_by(col(table.id)))).all())
+
+    async def _announcements(self) -> list[Item]:
+        zone = ZoneInfo(self.structure.timezone)
+        rows = await self._of(self.identity, identity.Announcement, identity.Announcement.structure_id)
+        rows.sort(key=lambda row: (row.published_at, row.title))
+        return [{"title": row.title, "body": row.body, "from": row.published_at.astimezone(zone).date()} for row in rows]
+
+    # --------------------------------------------------------------------------------------------------------- activities
+    async def _activity(self, spec: rules.ActivitySpec) -> Item:
+        newest = select(billing.Tariff).where(billing.Tariff.activity == spec.id).order_by(col(billing.Tariff.revision).desc()).limit(1)
+        tariff = (await self.billing.exec(newest)).first()
+        item = {
+            "id": self.own(spec.id),
+            "name": spec.name,
+            "category": spec.category,
+            "wallet": self.own(spec.wallet),
+            "season": {"from": spec.opens_on, "to": spec.closes_on},
+            "weekdays": [WEEKDAYS[day] for day in sorted(spec.weekdays)],
+            "school_holidays": spec.school_holidays,
+            "closed_on": sorted(spec.closed_on),
+            "open_on": sorted(spec.open_on),
+            "capacity": spec.capacity,
+            "hours": hours_item(spec.hours),
+            "booking_deadline": deadline_item(spec.booking_deadline),
+            "cancellation_deadline": deadline_item(spec.cancellation_deadline),
+            "allocation": allocation_item(spec.allocation),
+            "tariff": [tariff_item(version) for version in tariff.versions] if tariff else [],
+        }
+        return without_nothing(item) | {"waiting_list": spec.waiting_list}
+
+    # ------------------------------------------------------------------------------------------------ accounts and families
+    async def _accounts(self) -> list[Item]:
+        member = select(identity.Account).join(identity.Membership, col(identity.Membership.account_id) == col(identity.Account.id))
+        rows = await self.identity.exec(
+            member.where(identity.Membership.structure_id == self.structure.id).order_by(identity.Account.login)
+        )
+        roles = select(identity.AgentRole.account_id).where(identity.AgentRole.structure_id == self.structure.id)
+        agents = set((await self.identity.exec(roles)).all())
+        return [without_nothing(account_item(row) | {"agent": True if row.id in agents else None}) for row in rows]
+
+    async def _families(self, specs: dict[str, rules.ActivitySpec]) -> list[Item]:
+        families = await self._of(self.identity, identity.Family, identity.Family.structure_id)
+        logins = await self._logins()
+        children = await self._children()
+        enrolled = await self._enrollments(specs)
+        money = await self._money()
+        bookings = await self._bookings(specs, enrolled)
+        items = []
+        for family in families:
+            own = children[family.id]
+            item = {
+                "id": self.own(family.id),
+                "number": family.number,
+                "accounts": logins[family.id],
+                "quotient": await self._quotient(family.id),
+                "children": [child_item(child, self.own(child.id), enrolled[child.id]) for child in own],
+                "payments": money[family.id, "payments"],
+                "charges": money[family.id, "charges"],
+                "bookings": [booking for child in own for booking in bookings[child.id]],
+            }
+            items.append(without_nothing(item) | {"accounts": logins[family.id]})
+        return items
+
+    async def _logins(self) -> dict[str, list[str]]:
+        adults = select(identity.FamilyAdult, identity.Account.login).join(
+            identity.Account, col(identity.Account.id) == col(identity.FamilyAdult.account_id)
+        )
+        found: dict[str, list[str]] = defaultdict(list)
+        for adult, login in await self.identity.exec(adults.order_by(col(identity.FamilyAdult.position))):
+            found[adult.family_id].append(login)
+        return found
+
+    async def _children(self) -> dict[str, list[identity.Child]]:
+        found: dict[str, list[identity.Child]] = defaultdict(list)
+        for child in await self.identity.exec(
+            select(identity.Child).where(col(identity.Child.listed)).order_by(col(identity.Child.position))
+        ):
+            found[child.family_id].append(child)
+        return found
+
+    async def _enrollments(self, specs: dict[str, rules.ActivitySpec]) -> dict[str, dict[str, Item]]:
+        """Child -> activity -> enrollment, both as in the file."""
+        found: dict[str, dict[str, Item]] = defaultdict(dict)
+        rows = select(booking.Enrollment).where(booking.Enrollment.structure == self.structure.id).order_by(booking.Enrollment.activity)
+        for row in await self.booking.exec(rows):
+            if row.activity in specs:
+                item = {"activity": self.own(row.activity), "from": row.starts_on, "until": row.ends_on}
+                found[row.child][row.activity] = without_nothing(item)
+        return found
+
+    async def _quotient(self, family: str) -> Decimal | int | float | None:
+        newest = select(billing.Quotient.hundredths).where(billing.Quotient.family == family)
+        hundredths = (await self.billing.exec(newest.order_by(col(billing.Quotient.starts_on).desc()).limit(1))).first()
+        if hundredths is None:
+            return None
+        return hundredths // 100 if hundredths % 100 == 0 else hundredths / 100
+
+    async def _money(self) -> dict[tuple[str, str], list[Item]]:
+        """(family, payments or charges) -> what moved its wallets, each with its cause: loaded again, it moves nothing twice."""
+        entries = select(billing.LedgerEntry, billing.PaymentDetail).join(
+            billing.PaymentDetail, col(billing.PaymentDetail.entry) == col(billing.LedgerEntry.id), isouter=True
+        )
+        rows = await self.billing.exec(
+            entries.where(billing.LedgerEntry.structure == self.structure.id).order_by(
+                col(billing.LedgerEntry.date), col(billing.LedgerEntry.cause)
+            )
+        )
+        found: dict[tuple[str, str], list[Item]] = defaultdict(list)
+        for entry, detail in rows:
+            item = {"date": entry.date, "wallet": self.own(entry.wallet), "cents": entry.amount_cents, "cause": entry.cause}
+            if entry.to_account.startswith(WALLETS):
+                found[entry.family, "payments"].append(item | payment_item(entry, detail))
+            else:
+                found[entry.family, "charges"].append(item | {"label": entry.label or entry.kind.value})
+        return found
+
+    async def _bookings(self, specs: dict[str, rules.ActivitySpec], enrolled: dict[str, dict[str, Item]]) -> dict[str, list[Item]]:
+        """Those still to come: what is past is in the wallets."""
+        rows = select(booking.Booking).where(
+            booking.Booking.structure == self.structure.id,
+            booking.Booking.status == BookingStatus.ACCEPTED,
+            booking.Booking.date >= self.today,
+        )
+        found: dict[str, list[Item]] = defaultdict(list)
+        for row in await self.booking.exec(rows.order_by(col(booking.Booking.date), col(booking.Booking.activity))):
+            spec = specs[row.activity]
+            if row.activity in enrolled[row.child] and spec.opens_on <= row.date <= spec.closes_on:
+                item = {"child": self.own(row.child), "activity": self.own(row.activity), "date": row.date}
+                chosen = isinstance(spec.hours, rules.ChosenHours)
+                found[row.child].append(item | ({"arrival": row.arrival, "departure": row.departure} if chosen else {}))
+        return found
+
+
+# ------------------------------------------------------------------------------------------------ into the file's words
+def hours_item(hours: rules.Hours) -> Item:
+    if isinstance(hours, rules.FixedHours):
+        return {"arrival": hours.arrival, "departure": hours.departure}
+    bounds = {"from": hours.earliest, "to": hours.latest}
+    return bounds | {"step_minutes": hours.step_minutes, "minimum_minutes": hours.minimum_minutes}
+
+
+def deadline_item(deadline: rules.Deadline) -> Item | None:
+    match deadline:
+        case rules.DaysBefore(days, at, working_days):
+            return {"days_before": days, "at": at, "working_days": working_days}
+        case rules.HoursBefore(hours):
+            return {"hours_before": hours}
+        case rules.WeekdayBefore(weekday, at, weeks_before):
+            return {"weekday": WEEKDAYS[weekday], "at": at, "weeks_before": weeks_before}
+    return None
+
+
+def allocation_item(allocation: rules.Allocation) -> str | Item:
+    if isinstance(allocation, rules.Scheduled):
+        return {"scheduled_at": allocation.at, "policy": allocation.policy}
+    return "immediate"
+
+
+def tariff_item(version: dict[str, Any]) -> Item:
+    """From billing's own stored form."""
+    bands = [
+        without_nothing({"quotient_above": _number(band["above"]), "quotient_up_to": _number(band["up_to"]), "cents": band["cents"]})
+        for band in version["bands"]
+    ]
+    item = {"from": dt.date.fromisoformat(version["from"]), "per": version["per"], "bands": bands}
+    return without_nothing(item | {"siblings_percent": version["siblings_percent"]})
+
+
+def _number(text: str | None) -> int | float | None:
+    if text is None:
+        return None
+    return float(text) if "." in text else int(text)
+
+
+def account_item(row: identity.Account) -> Item:
+    item = {"login": row.login, "title": row.title, "first_name": row.first_name, "last_name": row.last_name, "email": row.email}
+    return item | {"language": row.language}
+
+
+def child_item(row: identity.Child, id: str, enrolled: dict[str, Item]) -> Item:
+    activities = [item["activity"] if list(item) == ["activity"] else item for item in enrolled.values()]
+    item = {"id": id, "first_name": row.first_name, "last_name": row.last_name, "birth_date": row.birth_date}
+    return without_nothing(item | {"activities": activities})
+
+
+def payment_item(entry: billing.LedgerEntry, detail: billing.PaymentDetail | None) -> Item:
+    if detail is None:
+        return {"mode": "OTHER", "payer": entry.label or entry.kind.value}
+    return without_nothing({"mode": detail.mode.value, "reference": detail.reference, "payer": detail.payer, "bank": detail.bank})
