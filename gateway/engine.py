@@ -43,23 +43,46 @@ class Answer:
     errors: list[Error]
 
 
+class _Error(msgspec.Struct):
+    """As a subgraph tells it."""
+
+    message: str = ""
+    path: list[str | int] | None = None
+    extensions: dict[str, Any] | None = None
+
+
 class _Entities(msgspec.Struct):
-    _entities: list[dict[str, msgspec.Raw] | None] | None = None
+    _entities: list[Object | None] | None = None
 
 
-class _OpaqueEntities(msgspec.Struct):
-    data: _Entities | None = None
-    errors: Any = None
+class _Root(msgspec.Struct):
+    data: Object | msgspec.UnsetType | None = msgspec.UNSET
+    errors: list[_Error] | None = None
 
 
-class _OpaqueRoot(msgspec.Struct):
-    data: dict[str, msgspec.Raw] | None = None
-    errors: Any = None
+class _Joined(msgspec.Struct):
+    data: _Entities | msgspec.UnsetType | None = msgspec.UNSET
+    errors: list[_Error] | None = None
 
 
-_decode = msgspec.json.Decoder().decode
-_decode_entities = msgspec.json.Decoder(_OpaqueEntities).decode
-_decode_root = msgspec.json.Decoder(_OpaqueRoot).decode
+class _UnreadEntities(msgspec.Struct):
+    _entities: list[dict[str, msgspec.Raw] | None]
+
+
+class _UnreadRoot(msgspec.Struct):
+    data: dict[str, msgspec.Raw] | None
+    errors: msgspec.Raw | None = None
+
+
+class _UnreadJoined(msgspec.Struct):
+    data: _UnreadEntities | None
+    errors: msgspec.Raw | None = None
+
+
+_decode_root = msgspec.json.Decoder(_Root).decode
+_decode_joined = msgspec.json.Decoder(_Joined).decode
+_decode_unread_root = msgspec.json.Decoder(_UnreadRoot).decode
+_decode_unread_joined = msgspec.json.Decoder(_UnreadJoined).decode
 NULL = msgspec.Raw(b"null")
 
 
@@ -145,38 +168,39 @@ class Execution:
     # ------------------------------------------------------------------------------------------- what came back
 
     def _take(self, fetch: Fetch, batch: Batch | None, raw: bytes) -> None:
+        """Raises what decoding raises, if it is no GraphQL response."""
         if fetch.opaque and self._pass_on(batch, raw):
             return
-        response = _decode(raw)
-        if not isinstance(response, dict) or not ("data" in response or "errors" in response):
+        response: _Root | _Joined = _decode_root(raw) if batch is None else _decode_joined(raw)
+        if response.errors:
+            self._note(fetch, batch, response.errors)
+        elif response.data is msgspec.UNSET:
             raise SubgraphUnavailable("the answer is no GraphQL response")
-        if response.get("errors"):
-            self._note(fetch, batch, response["errors"])
-        data = response.get("data")
-        if data is None:
-            return
-        if batch is None:
-            merge(self.data, data)
-        else:
-            spread(batch, data.get("_entities") or ())
+        if isinstance(response.data, dict):
+            merge(self.data, response.data)
+        elif isinstance(response.data, _Entities) and batch is not None:
+            spread(batch, response.data._entities or ())
 
     def _pass_on(self, batch: Batch | None, raw: bytes) -> bool:
-        """Merges the answer unread, where there is nothing to read in it."""
-        if batch is None:
-            root = _decode_root(raw)
-            if root.errors is not None or root.data is None:
-                return False
-            _take_unread(self.data, root.data)
-            return True
-        response = _decode_entities(raw)
-        if response.errors is not None or response.data is None or response.data._entities is None:
+        """Merges the answer unread, where there is nothing to read in it. -> False: there is."""
+        try:
+            response: _UnreadRoot | _UnreadJoined = _decode_unread_root(raw) if batch is None else _decode_unread_joined(raw)
+        except msgspec.ValidationError:
             return False
-        entities = response.data._entities
+        if response.errors is not None or response.data is None:
+            return False
+        if isinstance(response.data, _UnreadEntities):
+            self._pass_on_entities(batch, response.data._entities)
+        else:
+            _take_unread(self.data, response.data)
+        return True
+
+    def _pass_on_entities(self, batch: Batch | None, entities: list[dict[str, msgspec.Raw] | None]) -> None:
+        assert batch is not None, "only entities are joined"
         for each, slot in zip(batch.objects, batch.slots, strict=True):
             entity = entities[slot] if 0 <= slot < len(entities) else None
             if entity is not None:
                 _take_unread(each, entity)
-        return True
 
     # ------------------------------------------------------------------------------------------- what went wrong
 
@@ -188,17 +212,17 @@ class Execution:
         for path in islice(paths, MOST_ERRORS):
             self.errors.append({"message": message, "path": path, "extensions": extensions})
 
-    def _note(self, fetch: Fetch, batch: Batch | None, errors: Iterable[Any]) -> None:
+    def _note(self, fetch: Fetch, batch: Batch | None, errors: Iterable[_Error]) -> None:
         """The subgraph's own errors, at the paths that the client knows."""
         told = 0
         for error in errors:
-            extensions = _extensions(fetch.service, error.get("extensions"))
-            for path in self._client_paths(fetch, batch, error.get("path")):
+            extensions = _extensions(fetch.service, error.extensions)
+            for path in self._client_paths(fetch, batch, error.path):
                 told += 1
                 if told > MOST_ERRORS:
                     return
                 located = {} if path is None else {"path": path}
-                self.errors.append({"message": str(error.get("message", "")), **located, "extensions": extensions})
+                self.errors.append({"message": error.message, **located, "extensions": extensions})
 
     def _client_paths(self, fetch: Fetch, batch: Batch | None, path: list[str | int] | None) -> Iterable[Path | None]:
         renamed = self.plan.renamed
@@ -224,7 +248,7 @@ def _take_unread(into: Object, more: Mapping[str, msgspec.Raw]) -> None:
         into[key] = None if value == NULL else value
 
 
-def _extensions(service: str, told: Any) -> dict[str, Any]:
+def _extensions(service: str, told: Mapping[str, Any] | None) -> dict[str, Any]:
     """Code and details as the service gives them; never how it came about."""
-    kept = {key: value for key, value in told.items() if key not in ("stacktrace", "exception", "debug")} if isinstance(told, dict) else {}
+    kept = {key: value for key, value in (told or {}).items() if key not in ("stacktrace", "exception", "debug")}
     return {"code": "SUBGRAPH_ERROR", **kept, "serviceName": service}

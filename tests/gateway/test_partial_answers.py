@@ -89,7 +89,21 @@ async def test_an_entity_that_is_silently_null_is_told_by_the_gateway(entrance: 
     assert error["message"] == "Cannot return null for non-nullable field Family.balance."
 
 
-@pytest.mark.parametrize("nonsense", [b"", b"<html>", b"[]", b"{}", b'{"data":{"_entities":3}}', b'{"data":[]}', b"null"])
+NONSENSE = [
+    b"",
+    b"<html>",
+    b"[]",
+    b"{}",
+    b'{"data":{"_entities":3}}',
+    b'{"data":[]}',
+    b"null",
+    b'{"errors":3}',
+    b'{"errors":[3]}',
+    b'{"data":3}',
+]
+
+
+@pytest.mark.parametrize("nonsense", NONSENSE)
 async def test_what_nobody_can_read_counts_as_no_answer(entrance: Gateway, carteville: Town, nonsense: bytes) -> None:
     carteville.says["billing"] = nonsense
 

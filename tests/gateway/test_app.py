@@ -1,0 +1,160 @@
+"""The gateway's whole process over real HTTP: three services on ports of their own, and what operators look at."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Route
+
+from gateway import app as gateway_app
+from gateway.app import application
+from services.settings import Settings
+from tests.gateway.fakes import Town
+
+
+@dataclass
+class Service:
+    """One subgraph behind a real server."""
+
+    name: str
+    town: Town
+    alive: bool = True
+    keys_asked: int = 0
+    server: Any = field(default=None, repr=False)
+
+    async def graphql(self, request: Request) -> JSONResponse:
+        asked = await request.json()
+        return JSONResponse(await self.town.subgraphs[self.name].answer(asked["query"], asked.get("variables") or {}))
+
+    async def livez(self, _: Request) -> PlainTextResponse:
+        return PlainTextResponse("ok", 200 if self.alive else 500)
+
+    async def keys(self, _: Request) -> JSONResponse:
+        self.keys_asked += 1
+        return JSONResponse({"keys": [{"kid": "1"}]}, 200 if self.alive else 500)
+
+    @asynccontextmanager
+    async def served(self) -> AsyncIterator[str]:
+        """-> its address."""
+        routes = [
+            Route("/graphql", self.graphql, methods=["POST"]),
+            Route("/livez", self.livez),
+            Route("/.well-known/jwks.json", self.keys),
+        ]
+        self.server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), port=0, log_level="error", lifespan="off"))
+        self.server.install_signal_handlers = lambda: None
+        running = asyncio.create_task(self.server.serve())
+        while not self.server.started:
+            await asyncio.sleep(0.01)
+        yield f"http://127.0.0.1:{self.server.servers[0].sockets[0].getsockname()[1]}"
+        self.server.should_exit = True
+        await running
+
+
+@pytest.fixture
+def services(carteville: Town) -> dict[str, Service]:
+    return {name: Service(name, carteville) for name in ("identity", "billing", "booking")}
+
+
+@pytest.fixture
+async def client(services: dict[str, Service]) -> AsyncIterator[httpx2.AsyncClient]:
+    async with AsyncExitStack() as stack:
+        urls = {f"{name.upper()}_URL": await stack.enter_async_context(service.served()) for name, service in services.items()}
+        app = application(Settings.from_environment(urls))
+        await stack.enter_async_context(app.router.lifespan_context(app))
+        yield await stack.enter_async_context(httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://preau.test"))
+
+
+QUERY = '{ me { firstName families { balance { newBalanceCents } children { calendar(month: "2026-11") { days { date state } } } } } }'
+
+
+async def test_one_question_is_answered_by_three_services(client: httpx2.AsyncClient) -> None:
+    answers = await asyncio.gather(*(client.post("/graphql", json={"query": QUERY}) for _ in range(20)))
+
+    for answer in answers:
+        (family,) = answer.json()["data"]["me"]["families"]
+        assert family["balance"] == {"newBalanceCents": -52_55}
+        assert family["children"][1]["calendar"]["days"][0] == {"date": "2026-11-23", "state": "BOOKED"}
+
+
+async def test_a_service_that_is_gone_costs_its_part(client: httpx2.AsyncClient, services: dict[str, Service]) -> None:
+    services["billing"].server.should_exit = True
+    while services["billing"].server.servers[0].is_serving():
+        await asyncio.sleep(0.01)
+
+    answer = await client.post("/graphql", json={"query": '{ me { login } onlinePayment(id: "1") { id } }'})
+
+    assert answer.json()["data"] == {"me": {"login": "dupont"}, "onlinePayment": None}
+    assert answer.json()["errors"][0]["extensions"] == {"code": "SUBGRAPH_UNAVAILABLE", "serviceName": "billing"}
+    ready = await client.get("/readyz")
+    assert ready.status_code == 503
+    (reason,) = ready.json()["reasons"]
+    assert reason.startswith("billing: ")
+
+
+async def test_ready_is_when_every_service_lives(client: httpx2.AsyncClient, services: dict[str, Service]) -> None:
+    assert (await client.get("/readyz")).json() == {"ready": True, "reasons": []}
+
+    services["identity"].alive = False
+
+    answer = await client.get("/readyz")
+    assert (answer.status_code, answer.json()) == (503, {"ready": False, "reasons": ["identity: HTTP 500"]})
+    assert (await client.get("/livez")).text == "ok"
+
+
+async def test_public_keys_are_identitys_remembered_for_a_while(client: httpx2.AsyncClient, services: dict[str, Service]) -> None:
+    for _ in range(3):
+        assert (await client.get("/.well-known/jwks.json")).json() == {"keys": [{"kid": "1"}]}
+
+    assert services["identity"].keys_asked == 1
+
+
+async def test_public_keys_seen_last_serve_while_identity_cannot_be_asked(
+    client: httpx2.AsyncClient, services: dict[str, Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway_app, "KEYS_SECONDS", 0.0)
+    services["identity"].alive = False
+    assert (await client.get("/.well-known/jwks.json")).status_code == 503
+
+    services["identity"].alive = True
+    assert (await client.get("/.well-known/jwks.json")).status_code == 200
+
+    services["identity"].alive = False
+    assert (await client.get("/.well-known/jwks.json")).json() == {"keys": [{"kid": "1"}]}
+
+
+async def test_the_home_page_says_what_this_is_in_french_then_in_english(client: httpx2.AsyncClient) -> None:
+    page = await client.get("/")
+
+    assert page.headers["content-type"].startswith("text/html")
+    assert page.text.index("L’espace famille") < page.text.index("Your town’s family portal")
+    assert '<html lang="fr">' in page.text
+    assert '<div lang="en">' in page.text
+    assert "/graphql" in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+
+
+async def test_metrics_tell_of_operations_and_of_each_service(client: httpx2.AsyncClient) -> None:
+    await client.post("/graphql", json={"query": QUERY})
+
+    text = (await client.get("/metrics")).text
+    assert 'preau_graphql_seconds_count{service="gateway"}' in text
+    assert 'preau_gateway_operations_total{kind="query",outcome="whole"}' in text
+    for name in ("identity", "billing", "booking"):
+        assert f'preau_gateway_fetch_seconds_count{{service="{name}"}}' in text
+
+
+async def test_nothing_of_the_inside_is_reachable_from_outside(client: httpx2.AsyncClient) -> None:
+    for query in ("{ _service { sdl } }", '{ _entities(representations: [{__typename: "Family", id: "dupont"}]) { __typename } }'):
+        body = (await client.post("/graphql", json={"query": query})).json()
+        assert "data" not in body
+        assert json.dumps(body).count("sdl") == 0
