@@ -1,0 +1,151 @@
+"""Many at once: several processes on one database, the last place, equal keys, cancelling while the line moves."""
+
+import asyncio
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from services.booking.invariants import violations
+from tests.booking.town import CLOCK, MONDAY, Town, books, caller, cancels, date_in
+
+FAMILIES = [f"famille-{n}" for n in range(30)]
+
+
+@pytest.fixture
+async def two(running: Any) -> list[Town]:
+    """Two whole processes' worth, each with its desk and its allocator, on one database; 30 families."""
+    first = Town(await running("booking", clock=CLOCK))
+    second = Town(await running("booking", clock=CLOCK, url=first.running.settings.database_urls["booking"]))
+    await first.opens(waiting_list=0)
+    for family in FAMILIES:
+        await first.household(family)
+    return [first, second]
+
+
+async def everybody_asks(towns: Sequence[Town], families: Sequence[str], *days: dt.date) -> list[list[str]]:
+    lines = days or (MONDAY,)
+    return await asyncio.gather(
+        *(towns[index % len(towns)].submits(family, *(books(family, day) for day in lines)) for index, family in enumerate(families))
+    )
+
+
+async def test_thirty_families_want_the_last_place_and_one_has_it(two: list[Town]) -> None:
+    answers = await everybody_asks(two, FAMILIES)
+    assert sorted(answers) == [["ACCEPTED"], *[["REFUSED FULL"]] * 29]
+    await two[0].is_sound()
+
+
+async def test_to_look_and_then_to_write_sells_the_last_place_many_times(two: list[Town]) -> None:
+    """The negative control: what the test above would find if the counter looked first and wrote afterwards."""
+    town = two[0]
+    await town.submits("famille-0")
+    await town.submits("famille-0", cancels("famille-0"))
+    everybody_has_looked = asyncio.Barrier(10)
+
+    async def naive(family: str) -> None:
+        taken = await town.rows("SELECT count(*) FROM booking WHERE status = 'ACCEPTED'")
+        await everybody_has_looked.wait()
+        if taken == [(0,)]:
+            async with town.running.database.transaction() as session:
+                insert = """INSERT INTO booking (id, number, line, family, child, activity, structure, date, arrival, departure, status,
+                              position, requested_at, decided_at, version)
+                            VALUES (:id, :id, 0, :id, :id, 'cantine', 'carteville', :date, '11:00', '15:20', 'ACCEPTED',
+                              :position, :now, :now, 1)"""
+                now = CLOCK.now().isoformat(" ") if town.running.database.is_sqlite else CLOCK.now()
+                values = {"id": family, "date": date_in(town, MONDAY), "position": int(family[8:]) + 10**6, "now": now}
+                await (await session.connection()).execute(text(insert), values)
+
+    await asyncio.gather(*(naive(family) for family in FAMILIES[:10]))
+    async with town.running.database.reading() as session:
+        found = await violations(session, CLOCK.now())
+    assert "more places of cantine on 2026-11-30 are taken (10) than it may give (1)" in found
+
+
+async def test_the_database_itself_refuses_one_place_too_many(two: list[Town]) -> None:
+    town = two[0]
+    await town.submits("famille-0")
+    with pytest.raises(IntegrityError):
+        async with town.running.database.transaction() as session:
+            await (await session.connection()).execute(text("UPDATE opening SET taken = taken + 1"))
+
+
+async def test_a_rush_on_many_days_through_two_allocators_leaves_every_count_right(two: list[Town]) -> None:
+    town = two[0]
+    await town.opens(capacity=7, waiting_list=3)
+    days = [MONDAY + dt.timedelta(days=n) for n in (0, 1, 3, 4, 7, 8)]
+    answers = await everybody_asks(two, FAMILIES, *days)
+    told = [answer for family in answers for answer in family]
+    assert {answer: told.count(answer) for answer in set(told)} == {"ACCEPTED": 42, "WAITLISTED": 18, "REFUSED FULL": 120}
+    assert len(await town.told("request_decided")) == 30
+    await town.is_sound()
+
+
+async def test_the_same_key_in_two_processes_at_once_is_one_request(two: list[Town]) -> None:
+    order = two[0].order("famille-0", key="once")
+    answers = await asyncio.gather(*(town.desk.submit(caller("famille-0"), order) for town in two * 5))
+    assert len(set(answers)) == 1
+    assert await two[0].rows("SELECT count(*) FROM request") == [(1,)]
+    await two[0].is_sound()
+
+
+async def test_to_look_for_a_key_and_then_to_write_it_fails(two: list[Town]) -> None:
+    """The negative control: without the counter's lock both find nothing, and the table refuses the second."""
+    town = two[0]
+    both_have_looked = asyncio.Barrier(2)
+
+    async def naive(id_: str) -> None:
+        found = await town.rows("SELECT id FROM request WHERE family = 'famille-0' AND idempotency_key = 'once'")
+        await both_have_looked.wait()
+        if not found:
+            async with town.running.database.transaction() as session:
+                insert = """INSERT INTO request (id, seq, number, family, structure, account, idempotency_key, fingerprint,
+                              accept_waiting_list, lines, language, partition, submitted_at)
+                            VALUES (:id, :seq, :id, 'famille-0', 'carteville', 'a', 'once', 'f', true, 0, 'fr', 99, :now)"""
+                now = CLOCK.now().isoformat(" ") if town.running.database.is_sqlite else CLOCK.now()
+                await (await session.connection()).execute(text(insert), {"id": id_, "seq": -int(id_), "now": now})
+
+    results = await asyncio.gather(naive("1"), naive("2"), return_exceptions=True)
+    assert [type(result) for result in results if result is not None] == [IntegrityError]
+
+
+async def test_cancelling_while_the_line_moves_gives_each_place_once(two: list[Town]) -> None:
+    town = two[0]
+    await town.opens(waiting_list=None)
+    for turn in range(8):
+        first, *line = FAMILIES[turn * 3 : turn * 3 + 3]
+        for family in (first, *line):
+            await town.submits(family)
+        holder, *_ = (await town.line_up())["ACCEPTED"]
+        leaving = {holder, line[0]}
+        await asyncio.gather(
+            *(two[index % 2].submits(family, cancels(family)) for index, family in enumerate(sorted(leaving))),
+            two[1].submits(FAMILIES[25], cancels(FAMILIES[25])),
+            two[0].submits(FAMILIES[26 + turn % 4]),
+        )
+        now = await town.line_up()
+        assert len(now["ACCEPTED"]) == 1
+        assert leaving.isdisjoint(now["ACCEPTED"] + now["WAITLISTED"])
+        await town.is_sound()
+    assert len(await town.told("place_given", "accepted")) >= 8
+
+
+async def test_the_town_takes_places_back_while_families_come_and_go(two: list[Town]) -> None:
+    town = two[0]
+
+    async def town_changes_its_mind() -> None:
+        for capacity in (5, 2, 8, 0, 3):
+            await two[1].opens(capacity=capacity, waiting_list=None)
+
+    async def comes_and_goes(index: int, family: str) -> None:
+        await two[index % 2].submits(family)
+        if index % 3 == 0:
+            await two[index % 2].submits(family, cancels(family))
+
+    await asyncio.gather(town_changes_its_mind(), *(comes_and_goes(index, family) for index, family in enumerate(FAMILIES)))
+    await town.is_sound()
+    now = await town.line_up()
+    assert (len(now["ACCEPTED"]) + len(now["WAITLISTED"]), len(now["ACCEPTED"]) >= 3) == (20, True)
