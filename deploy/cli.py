@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 from rich.progress import Progress
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from deploy.addresses import settings_of
 from deploy.trouble import Trouble
@@ -182,33 +182,34 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:
 
 def main() -> None:
     """Never a traceback for what is no bug: one clear line, and an exit code."""
-    from deploy.town.reading import TownFileError  # noqa: PLC0415 -- see above
-
     try:
         app()
-    except (Trouble, TownFileError, SettingsError) as error:
-        _fail(str(error))
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:  # `preau events | head`: the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except OperationalError as error:
-        hint = "run `preau migrate` first" if "no such table" in str(error) or "does not exist" in str(error) else "is it reachable?"
-        _fail(f"a database does not answer as it should: {error.orig}; {hint}")
-    except SQLAlchemyError as error:
-        _fail(f"a database does not answer as it should: {error}")
-    except BROKER_TROUBLE as error:
-        _fail(f"no answer from the broker or a database ({error or type(error).__name__}). Is the system running? See `preau doctor`.")
     except Exception as error:
         if os.environ.get("PREAU_LOG_LEVEL") == "debug":
             raise
-        _fail(f"this should not happen: {type(error).__name__}: {error} (PREAU_LOG_LEVEL=debug shows where)")
+        print(f"preau: {_in_words(error)}", file=sys.stderr)
+        sys.exit(1)
 
 
-def _fail(message: str) -> None:
-    print(f"preau: {message}", file=sys.stderr)
-    sys.exit(1)
+def _in_words(error: Exception) -> str:
+    from deploy.town.reading import TownFileError  # noqa: PLC0415 -- see above
+
+    match error:
+        case TownFileError():
+            return f"nothing was loaded\n{error}"
+        case Trouble() | SettingsError():
+            return str(error)
+        case SQLAlchemyError():
+            reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+            missing = "no such table" in reason or "does not exist" in reason
+            return f"a database does not answer as it should: {reason}; {'run `preau migrate` first' if missing else 'see `preau doctor`'}"
+    if isinstance(error, BROKER_TROUBLE):
+        return f"no answer from the broker or a database ({error or type(error).__name__}). Is the system running? See `preau doctor`."
+    return f"this should not happen: {type(error).__name__}: {error} (PREAU_LOG_LEVEL=debug shows where)"
 
 
 if __name__ == "__main__":

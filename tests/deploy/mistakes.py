@@ -1,7 +1,5 @@
 """Mistakes that the authors of town files make, each as a change of the contract's example."""
 
-
-
 #: What is changed in the example, and what is said about it.
 MISTAKES = {
     "an unknown key": ("closed_on:", "closd_on:", "closd_on is no key of an activity (did you mean closed_on?); expected allocation"),
