@@ -20,6 +20,8 @@ DEEPEST = 15
 DEEPEST_INTROSPECTION = 20
 MOST_ALIASES = 30
 MOST_DIRECTIVES = 60
+#: Each is answered by the gateway itself, in tens of milliseconds during which it answers nobody else.
+MOST_INTROSPECTIONS = 2
 #: One try at a secret for one request: otherwise aliases would make a hundred of it.
 AUTHENTICATION = frozenset(
     {"signIn", "refreshSession", "changePassword", "changeEmail", "changeSecurityQuestion"}
@@ -39,6 +41,7 @@ class Size:
     aliases: int = 0
     directives: int = 0
     authentications: int = 0
+    introspections: int = 0
 
     def beside(self, other: "Size") -> "Size":
         return Size(
@@ -48,6 +51,7 @@ class Size:
             self.aliases + other.aliases,
             self.directives + other.directives,
             self.authentications + other.authentications,
+            self.introspections + other.introspections,
         )
 
 
@@ -69,6 +73,8 @@ def _excesses(size: Size) -> Iterator[tuple[str, str]]:
         yield "TOO_MANY_ALIASES", f"An operation has at most {MOST_ALIASES} aliases."
     if size.directives > MOST_DIRECTIVES:
         yield "TOO_MANY_DIRECTIVES", f"An operation has at most {MOST_DIRECTIVES} directives."
+    if size.introspections > MOST_INTROSPECTIONS:
+        yield "TOO_MANY_INTROSPECTIONS", f"An operation asks for __schema and __type at most {MOST_INTROSPECTIONS} times."
     if size.authentications > 1:
         yield "ONE_AUTHENTICATION_A_REQUEST", "A request carries at most one mutation that looks at a password, a token or an answer."
 
@@ -105,6 +111,7 @@ class Measure:
             bool(node.alias) + below.aliases,
             below.directives,
             (name in AUTHENTICATION) + below.authentications,
+            (name in ("__schema", "__type")) + below.introspections,
         )
 
     def _fragment(self, name: str) -> Size:

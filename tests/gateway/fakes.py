@@ -64,6 +64,7 @@ class Call:
     variables: dict[str, Any]
     headers: str
     again: bool
+    seconds: float
 
     @property
     def representations(self) -> list[dict[str, Any]]:
@@ -101,7 +102,7 @@ class Town:
 
     async def __call__(self, service: str, body: bytes, headers: bytes, *, seconds: float, again: bool) -> bytes:
         asked = json.loads(body)
-        self.calls.append(Call(service, asked["query"], asked.get("variables") or {}, headers.decode(), again))
+        self.calls.append(Call(service, asked["query"], asked.get("variables") or {}, headers.decode(), again, seconds))
         if service in self.down:
             raise SubgraphUnavailable("it is down")
         if service in self.says:

@@ -1,5 +1,6 @@
 """Families ask one question; identity, booking and billing are each asked their part of it, once."""
 
+from gateway.engine import MUTATION_SECONDS, QUERY_SECONDS
 from tests.gateway.fakes import Gateway, Town
 
 HOME = """
@@ -148,6 +149,8 @@ async def test_mutations_are_never_sent_twice_but_the_joins_after_them_may_be(en
     )
 
     assert [(call.service, call.again) for call in carteville.calls] == [("booking", False), ("billing", True)]
+    # The allocator may take its 5 s; a look-up may not take longer than that.
+    assert [call.seconds for call in carteville.calls] == [MUTATION_SECONDS, QUERY_SECONDS] == [15, 5]
 
 
 async def test_one_field_under_two_names_with_other_arguments_is_two_fields(entrance: Gateway, carteville: Town) -> None:

@@ -128,6 +128,11 @@ def test_introspection_has_a_depth_of_its_own_and_may_not_go_round_in_circles(do
     assert code_of(documents, circle) == "GRAPHQL_VALIDATION_FAILED"
 
 
+def test_the_schema_is_told_a_few_times_a_request(documents: Documents) -> None:
+    many = " ".join(f"a{n}: __schema {{ types {{ name }} }}" for n in range(limits.MOST_INTROSPECTIONS + 1))
+    assert code_of(documents, f"{{ {many} }}") == "TOO_MANY_INTROSPECTIONS"
+
+
 async def test_the_standard_introspection_query_passes(entrance: Gateway, carteville: Town) -> None:
     from graphql import get_introspection_query  # noqa: PLC0415 -- only here
 
