@@ -10,9 +10,11 @@ Nothing is switched off: prices are held and reports are mailed meanwhile.
 import argparse
 import asyncio
 import json
+import os
 import random
 import shutil
 import statistics
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -50,6 +52,7 @@ class Round:
     per_day: Counter[tuple[str, str]]
     lost: int
     drained_seconds: float
+    cpu_seconds: dict[str, float]  #: Of each process, until every event was handled.
 
     def report(self) -> dict[str, Any]:
         waits = sorted(self.waits)
@@ -62,6 +65,7 @@ class Round:
             "oversold": sum(max(0, count - PLACES) for (status, _), count in self.per_day.items() if status == "ACCEPTED"),
             "lost": self.lost,
             "all events handled after s": round(self.drained_seconds, 1),
+            **{f"{name} CPU ms/request": round(1000 * seconds / len(waits), 1) for name, seconds in self.cpu_seconds.items()},
         }
 
 
@@ -78,13 +82,22 @@ async def tokens(gateway: Subgraph, families: int) -> list[str]:
         token: str = answer["data"]["signIn"]["accessToken"]
         return token
 
+    print(f"{families} families sign in ...", file=sys.stderr, flush=True)
     found: list[str] = []
     for start in range(0, families, AT_ONCE):
         found += await asyncio.gather(*(sign_in(n) for n in range(start, min(start + AT_ONCE, families))))
     return found
 
 
-async def rush(gateway: Subgraph, settings: Settings, signed_in: Sequence[str], name: str) -> Round:
+def cpu_seconds(system: System) -> dict[str, float]:
+    pids = {name: process.pid for name, process in system.processes.items()} | {
+        "nats": system.nats.process.pid if system.nats.process else 0
+    }
+    tick = os.sysconf("SC_CLK_TCK")
+    return {name: sum(map(int, Path(f"/proc/{pid}/stat").read_text().rsplit(")")[-1].split()[11:13])) / tick for name, pid in pids.items()}
+
+
+async def rush(system: System, gateway: Subgraph, settings: Settings, signed_in: Sequence[str], name: str) -> Round:
     days = [day.isoformat() for day in next_days(DAYS)]
     waits: list[float] = []
     answers: Counter[str] = Counter()
@@ -109,11 +122,15 @@ async def rush(gateway: Subgraph, settings: Settings, signed_in: Sequence[str], 
                 per_day[status, movement["booking"]["date"]] += 1
                 lost += status == "SUBMITTED"
 
+    print(f"{name} ...", file=sys.stderr, flush=True)
+    before = cpu_seconds(system)
     begun = time.perf_counter()
     await asyncio.gather(*(one_by_one() for _ in range(AT_ONCE)))
     seconds = time.perf_counter() - begun
     await settled(settings, 120)
-    return Round(seconds, waits, answers, per_day, lost, time.perf_counter() - begun - seconds)
+    drained = time.perf_counter() - begun - seconds
+    used = {name: after - before[name] for name, after in cpu_seconds(system).items()}
+    return Round(seconds, waits, answers, per_day, lost, drained, used)
 
 
 def _body(n: int, name: str, days: Sequence[str]) -> bytes:
@@ -135,8 +152,8 @@ async def measure(folder: Path, urls: dict[str, str], families: int, rounds: int
         await load_file(system, path)
         settings = Settings.from_environment(system.environment)
         signed_in = await tokens(gateway, families)
-        await rush(gateway, settings, signed_in[:50], "warm-up")
-        return [await rush(gateway, settings, signed_in, f"rush-{n}") for n in range(rounds)]
+        await rush(system, gateway, settings, signed_in[:50], "warm-up")
+        return [await rush(system, gateway, settings, signed_in, f"rush-{n}") for n in range(rounds)]
     finally:
         gateway.close()
         await asyncio.to_thread(system.stop)
