@@ -1,0 +1,189 @@
+"""Loading a town: through the services' own commands, as often as one likes, beside other towns, and back into a file."""
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+import yaml
+from sqlalchemy import text
+from sqlmodel import col, select
+
+from deploy.demo import DEMO
+from deploy.town.checking import check, read_town
+from deploy.town.export import export
+from deploy.town.loading import Loaded, load, renamed, steps_of
+from deploy.town.reading import TownFileError, parse
+from deploy.trouble import Trouble
+from services.billing.tables import Quotient, Wallet
+from services.booking.status import BookingStatus
+from services.booking.tables import Booking, Enrollment
+from services.clock import Clock
+from services.database import Database
+from services.identity.tables import Account, Child, Family, Structure
+from services.outbox import Outgoing
+from services.settings import Settings
+from tests.deploy.conftest import Databases
+from tests.deploy.test_checking import EXAMPLE, MONDAY, TEXT
+
+TUESDAY = Clock(frozen_at=dt.datetime(2026, 11, 24, 7, 0, tzinfo=dt.UTC))
+
+
+async def put(databases: Databases, file: str, clock: Clock = MONDAY, *, dry_run: bool = False) -> Loaded:
+    steps: list[None] = []
+    town = check(parse(file, "town.yaml"), clock)
+    loaded = await load([town], databases, clock, lambda: steps.append(None), dry_run=dry_run)
+    assert len(steps) == steps_of(town), "the progress bar must end where it says"
+    return loaded
+
+
+async def events_of(database: Database) -> list[str]:
+    async with database.reading() as session:
+        return list((await session.exec(select(Outgoing.type).order_by(col(Outgoing.position)))).all())
+
+
+async def bookings_of(databases: Databases) -> list[tuple[str, str, dt.date]]:
+    async with databases["booking"].reading() as session:
+        rows = await session.exec(select(Booking).where(Booking.status == BookingStatus.ACCEPTED).order_by(col(Booking.date)))
+        return [(row.child, row.activity, row.date) for row in rows]
+
+
+async def test_the_example_stands_in_all_three_services(databases: Databases) -> None:
+    loaded = await put(databases, TEXT)
+    assert loaded.warnings == []
+    assert set(loaded.changes) == {"identity", "billing", "booking"}
+    async with databases["identity"].reading() as session:
+        assert {child.id: child.family_id for child in await session.exec(select(Child))} == {"amalia": "dupont", "paolo": "dupont"}
+    async with databases["booking"].reading() as session:
+        enrolled = {(row.child, row.activity) for row in await session.exec(select(Enrollment))}
+    assert enrolled == {("amalia", "aps-matin"), ("paolo", "aps-matin"), ("paolo", "multi")}
+    assert await bookings_of(databases) == [("amalia", "aps-matin", dt.date(2026, 11, 30))]
+    async with databases["billing"].reading() as session:
+        assert (await session.exec(text("SELECT sum(amount_cents) FROM ledger_entry"))).scalar_one() == 50_06  # type: ignore[call-overload]
+    assert "fr.preau.booking.accepted.v1" in await events_of(databases["booking"])
+
+
+async def test_loading_the_same_file_again_changes_nothing(databases: Databases) -> None:
+    await put(databases, TEXT)
+    before = {service: await events_of(databases[service]) for service in databases}
+    loaded = await put(databases, TEXT)
+    assert sum(loaded.changes.values()) == 0
+    assert {service: await events_of(databases[service]) for service in databases} == before
+
+
+async def test_a_changed_file_updates_what_changed(databases: Databases) -> None:
+    await put(databases, TEXT)
+    changed = TEXT.replace("capacity: 40", "capacity: 45").replace("quotient: 742", "quotient: 512").replace("Jean-Paul", "Jean")
+    loaded = await put(databases, changed)
+    assert set(loaded.changes) == {"identity", "billing", "booking"}
+    async with databases["identity"].reading() as session:
+        assert (await session.exec(select(Account.first_name).where(Account.login == "dupont"))).one() == "Jean"
+    async with databases["billing"].reading() as session:
+        assert 512_00 in (await session.exec(select(Quotient.hundredths))).all()
+    assert (await events_of(databases["booking"])).count("fr.preau.booking.activity_changed.v1") == 3
+    assert sum((await put(databases, changed)).changes.values()) == 0
+
+
+async def test_payments_are_not_paid_again_on_another_day(databases: Databases) -> None:
+    """`today-20d` means another day tomorrow, but the cheque is the same cheque."""
+    await put(databases, TEXT)
+    await put(databases, TEXT, TUESDAY)
+    async with databases["billing"].reading() as session:
+        assert (await session.exec(text("SELECT count(*) FROM ledger_entry"))).scalar_one() == 1  # type: ignore[call-overload]
+
+
+async def test_a_dry_run_keeps_nothing(databases: Databases) -> None:
+    loaded = await put(databases, TEXT, dry_run=True)
+    assert sum(loaded.changes.values()) > 10
+    for service in ("identity", "billing", "booking"):
+        assert await events_of(databases[service]) == []
+    async with databases["identity"].reading() as session:
+        assert (await session.exec(select(Structure))).all() == []
+
+
+async def test_ids_that_another_town_has_are_told_apart(databases: Databases) -> None:
+    await put(databases, TEXT)
+    other = TEXT.replace("id: carteville", "id: autreville").replace("Mairie de CarteVille", "Mairie d'Autreville")
+    await put(databases, other)
+    async with databases["identity"].reading() as session:
+        families = {row.id: row.structure_id for row in await session.exec(select(Family))}
+        children = set((await session.exec(select(Child.id))).all())
+    assert families == {"dupont": "carteville", "autreville.dupont": "autreville"}
+    assert children == {"amalia", "paolo", "autreville.amalia", "autreville.paolo"}
+    async with databases["billing"].reading() as session:
+        wallets = {row.id for row in await session.exec(select(Wallet)) if row.structure == "autreville"}
+    assert wallets == {"autreville.periscolaire", "autreville.multiaccueil"}
+    assert ("autreville.amalia", "autreville.aps-matin", dt.date(2026, 11, 30)) in await bookings_of(databases)
+    assert sum((await put(databases, other)).changes.values()) == 0, "the ids it got are found again"
+    assert sum((await put(databases, TEXT)).changes.values()) == 0
+
+
+def test_an_id_once_given_stays() -> None:
+    assert renamed("b", ["x"], {}) == {"x": "x"}
+    assert renamed("b", ["x"], {"x": "b"}) == {"x": "x"}
+    assert renamed("b", ["x"], {"x": "a"}) == {"x": "b.x"}
+    assert renamed("b", ["x"], {"b.x": "b"}) == {"x": "b.x"}
+
+
+async def test_a_day_that_is_not_open_is_left_out_and_said(databases: Databases) -> None:
+    loaded = await put(databases, TEXT.replace("date: today+7d}", "date: today+2d}"))
+    assert len(loaded.warnings) == 1
+    assert "town.yaml:" in loaded.warnings[0]
+    assert "not open on 2026-11-25 (not on that weekday)" in loaded.warnings[0]
+    assert await bookings_of(databases) == []
+
+
+async def test_the_next_open_days_leave_out_wednesdays_and_closed_days(databases: Databases) -> None:
+    await put(databases, TEXT.replace("date: today+7d}", "next: 4}").replace("closed_on: [today+40d]", "closed_on: [today+3d]"))
+    assert [date.day for _, _, date in await bookings_of(databases)] == [24, 27, 30, 1]
+
+
+async def test_a_season_that_has_no_such_days_left_says_so(databases: Databases) -> None:
+    loaded = await put(databases, TEXT.replace("date: today+7d}", "next: 300}").replace("capacity: 40", "capacity: null"))
+    assert "days of aps-matin are left until 2027-09-01" in loaded.warnings[0]
+
+
+async def test_a_full_day_is_left_out_and_said(databases: Databases) -> None:
+    loaded = await put(databases, TEXT.replace("capacity: 40", "capacity: 0"))
+    assert "FULL" in loaded.warnings[0]
+
+
+async def test_an_account_without_password_keeps_its_own_but_a_new_one_needs_one(databases: Databases) -> None:
+    without = TEXT.replace(', password: "Amalia-et-Paolo-2026"', "")
+    with pytest.raises(TownFileError, match=r"town\.yaml:\d+: account 'dupont' is new and has no password; expected password"):
+        await put(databases, without)
+    assert await events_of(databases["identity"]) == []
+    await put(databases, TEXT)
+    assert sum((await put(databases, without)).changes.values()) == 0
+
+
+@pytest.mark.parametrize("file", [EXAMPLE, DEMO], ids=["example", "demo"])
+async def test_an_exported_town_is_the_town(settings: Settings, databases: Databases, file: Path) -> None:
+    """Loaded where it came from, it changes nothing; it says what the file said."""
+    town = read_town(file, MONDAY)
+    await load([town], databases, MONDAY, lambda: None)
+    exported = await export(settings, "carteville")
+    again = check(parse(exported, "exported.yaml"), MONDAY)
+    loaded = await load([again], databases, MONDAY, lambda: None)
+    assert (sum(loaded.changes.values()), loaded.warnings) == (0, [])
+    assert again.structure == town.structure
+    assert {activity.spec.id: activity for activity in again.activities} == {activity.spec.id: activity for activity in town.activities}
+    assert {family.id: family.quotient for family in again.families} == {family.id: family.quotient for family in town.families}
+
+
+async def test_an_exported_town_can_be_founded_elsewhere(settings: Settings, databases: Databases, database_url: object) -> None:
+    await put(databases, TEXT)
+    exported = yaml.safe_load(await export(settings, "carteville"))
+    for account in exported["accounts"]:
+        account["password"] = "Un-nouveau-mot-2026"
+    elsewhere = {service: Database(await database_url(service)) for service in databases}  # type: ignore[operator]
+    try:
+        await put(elsewhere, yaml.safe_dump(exported))
+        assert await bookings_of(elsewhere) == await bookings_of(databases)
+    finally:
+        for database in elsewhere.values():
+            await database.close()
+
+
+async def test_a_town_that_does_not_exist_cannot_be_exported(settings: Settings) -> None:
+    with pytest.raises(Trouble, match="there is no structure 'nowhere'"):
+        await export(settings, "nowhere")
