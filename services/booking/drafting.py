@@ -11,9 +11,10 @@ from services.booking import hours
 from services.booking.activity import ActivitySpec, FixedHours, LocalTime
 from services.booking.draft import Choice, Day, DraftChange, DraftLine, Outcome, Source, ToggleScope
 from services.booking.order import MOST_LINES, Line
+from services.booking.queries import Booked
 from services.booking.reading import Reading, Span
 from services.booking.recap import Facts, Forecast, Held, forecast
-from services.booking.tables import Booking, ChildCopy
+from services.booking.tables import ChildCopy
 from services.refusal import Refused
 
 
@@ -166,7 +167,7 @@ def _day(span: Span, activity: str, date: dt.date, now: dt.datetime) -> Day:
     return Day(date, found.shown.state, why if why in (None, "TOO_LATE", "NOT_ENROLLED") else "CLOSED", times)
 
 
-def _bookings_of(span: Span, activity: str) -> list[Booking]:
+def _bookings_of(span: Span, activity: str) -> list[Booked]:
     return [row for (child, booked, _), row in span.bookings.items() if (child, booked) == (span.child, activity)]
 
 

@@ -2,10 +2,12 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, fields
+from typing import Any
 
-from sqlalchemy import ColumnElement, func, literal_column, tuple_
+from sqlalchemy import ColumnElement, Select, func, literal_column, tuple_
+from sqlalchemy import select as select_columns
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -13,9 +15,36 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.booking.calendar import Places
 from services.booking.lines import Enrolled
 from services.booking.status import BookingStatus
-from services.booking.tables import Activity, Booking, Cancellation, ChildCopy, Enrollment, FamilyCopy, Opening, Request, Standing
+from services.booking.tables import Activity, Booking, Cancellation, ChildCopy, Enrollment, FamilyCopy, Opening, Request, Standing, core
 
 STANDING = (BookingStatus.SUBMITTED, BookingStatus.ACCEPTED, BookingStatus.WAITLISTED)
+
+
+@dataclass(slots=True)
+class Booked:
+    """A booking as it is read: screens show them by the hundred, and the ORM's objects would cost ten times as much."""
+
+    id: str
+    number: str
+    request: str | None
+    line: int
+    family: str
+    child: str
+    activity: str
+    structure: str
+    date: dt.date
+    arrival: str
+    departure: str
+    status: BookingStatus
+    code: str | None
+    position: int
+    requested_at: dt.datetime
+    decided_at: dt.datetime | None
+
+
+#: Select these, and `Booked(*row)`.
+BOOKED = tuple(core(Booking).c[field.name] for field in fields(Booked))
+B = core(Booking).c
 
 
 # ------------------------------------------------------------------------------------------------------ whose is what
@@ -75,20 +104,21 @@ async def openings(
 
 async def standing_bookings(
     session: AsyncSession, children: Collection[str], first: dt.date, last: dt.date
-) -> dict[tuple[str, str, dt.date], Booking]:
+) -> dict[tuple[str, str, dt.date], Booked]:
     """(child, activity, date) -> the booking that stands: accepted, waiting, or not answered yet."""
-    rows = await session.exec(
-        select(Booking)
-        .where(col(Booking.child).in_(children), col(Booking.date).between(first, last), col(Booking.status).in_(STANDING))
-        .order_by(col(Booking.position).desc())
-    )
-    found: dict[tuple[str, str, dt.date], Booking] = {}
-    for row in rows.all():
+    query = select_columns(*BOOKED).where(B.child.in_(children), B.date.between(first, last), B.status.in_(STANDING))
+    found: dict[tuple[str, str, dt.date], Booked] = {}
+    for row in await _booked(session, query.order_by(B.position.desc())):
         key = (row.child, row.activity, row.date)
         # What is not answered yet never hides an answer, and what will be refused anyway never shows.
         if row.status is not BookingStatus.SUBMITTED or (key not in found and row.code is None):
             found[key] = row
     return found
+
+
+async def _booked(session: AsyncSession, query: Select[Any]) -> list[Booked]:
+    connection = await session.connection()
+    return [Booked(*row) for row in await connection.execute(query)]
 
 
 async def ranks(session: AsyncSession, bookings: Collection[str]) -> dict[str, int]:
@@ -138,21 +168,20 @@ class Wanted:
         return found
 
 
-async def bookings_page(session: AsyncSession, wanted: Wanted, after: tuple[dt.date, int] | None, limit: int) -> list[Booking]:
+async def bookings_page(session: AsyncSession, wanted: Wanted, after: tuple[dt.date, int] | None, limit: int) -> list[Booked]:
     """By date, then in order of arrival. `after` is the (date, position) of the last one seen."""
-    query = select(Booking).where(*wanted.conditions()).order_by(col(Booking.date), col(Booking.position)).limit(limit)
+    query = select_columns(*BOOKED).where(*wanted.conditions()).order_by(B.date, B.position).limit(limit)
     if after is not None:
-        query = query.where(tuple_(col(Booking.date), col(Booking.position)) > tuple_(*after))
-    return list((await session.exec(query)).all())
+        query = query.where(tuple_(B.date, B.position) > tuple_(*after))
+    return await _booked(session, query)
 
 
 async def bookings_count(session: AsyncSession, wanted: Wanted) -> int:
     return (await session.exec(select(func.count()).select_from(Booking).where(*wanted.conditions()))).one()
 
 
-async def bookings(session: AsyncSession, ids: Collection[str]) -> dict[str, Booking]:
-    rows = await session.exec(select(Booking).where(col(Booking.id).in_(ids)))
-    return {row.id: row for row in rows.all()}
+async def bookings(session: AsyncSession, ids: Collection[str]) -> dict[str, Booked]:
+    return {row.id: row for row in await _booked(session, select_columns(*BOOKED).where(B.id.in_(ids)))}
 
 
 async def requests_page(session: AsyncSession, family: str, before: int | None, limit: int) -> list[Request]:
@@ -178,30 +207,38 @@ class MovementRow:
 
     line: int
     cancels: bool
-    booking: Booking
+    booking: Booked
     code: str | None  #: Why it was refused, if it was.
 
 
 async def movements(session: AsyncSession, ids: Collection[str]) -> dict[str, list[MovementRow]]:
     """Request -> its movements in the lines' order."""
-    found: dict[str, list[MovementRow]] = {id_: [] for id_ in ids}
-    for booking in (await session.exec(select(Booking).where(col(Booking.request).in_(ids)))).all():
-        assert booking.request is not None
-        unknown = booking.code == "UNKNOWN_BOOKING"
+    found: dict[str, dict[int, MovementRow]] = {id_: {} for id_ in ids}
+    for booking in await _booked(session, select_columns(*BOOKED).where(B.request.in_(ids))):
+        # A row with this code was made by a CANCEL line that named nothing.
+        cancels = booking.code == "UNKNOWN_BOOKING"
         code = booking.code if booking.status is BookingStatus.REFUSED else None
-        found[booking.request].append(MovementRow(booking.line, unknown, booking, code))
-    pairs = await session.exec(
-        select(Cancellation, Booking).join(Booking, col(Booking.id) == Cancellation.booking).where(col(Cancellation.request).in_(ids))
-    )
-    for cancellation, booking in pairs.all():
-        code = cancellation.code if cancellation.status is BookingStatus.REFUSED else None
-        found[cancellation.request].append(MovementRow(cancellation.line, True, booking, code))
-    return {id_: _one_per_line(rows) for id_, rows in found.items()}
+        found[booking.request or ""][booking.line] = MovementRow(booking.line, cancels, booking, code)
+    x = core(Cancellation).c
+    pairs = select_columns(x.request, x.line, x.status, x.code, *BOOKED).join_from(x.line.table, B.id.table, B.id == x.booking)
+    connection = await session.connection()
+    for request, line, status, code, *booked in await connection.execute(pairs.where(x.request.in_(ids))):
+        refused = code if status is BookingStatus.REFUSED else None
+        found[request][line] = MovementRow(line, True, Booked(*booked), refused)
+    return {id_: [lines[line] for line in sorted(lines)] for id_, lines in found.items()}
 
 
-def _one_per_line(rows: Iterable[MovementRow]) -> list[MovementRow]:
-    by_line: dict[int, MovementRow] = {}
-    for row in rows:
-        if row.line not in by_line or row.code != "UNKNOWN_BOOKING":
-            by_line[row.line] = row
-    return [by_line[line] for line in sorted(by_line)]
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A request with all that is said about it."""
+
+    request: Request
+    movements: list[MovementRow]
+    ranks: dict[str, int]
+
+
+async def answers(session: AsyncSession, ids: Collection[str]) -> dict[str, Answer]:
+    found, lines = await requests(session, ids), await movements(session, ids)
+    waiting = [row.booking.id for rows in lines.values() for row in rows if row.booking.status is BookingStatus.WAITLISTED]
+    theirs = await ranks(session, waiting) if waiting else {}
+    return {id_: Answer(request, lines[id_], theirs) for id_, request in found.items()}

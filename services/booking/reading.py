@@ -15,9 +15,9 @@ from strawberry.dataloader import DataLoader
 from services.booking import queries
 from services.booking.calendar import Places, Shown, show
 from services.booking.lines import Enrolled, Rules
-from services.booking.queries import MovementRow, OpeningNow
+from services.booking.queries import Answer, Booked, MovementRow, OpeningNow
 from services.booking.rulebook import RuleBook
-from services.booking.tables import Booking, ChildCopy, Request
+from services.booking.tables import ChildCopy, Request
 from services.claims import Caller
 from services.database import Database
 
@@ -31,7 +31,7 @@ class ShownDay:
 
     date: dt.date
     shown: Shown
-    booking: Booking | None
+    booking: Booked | None
     revision: int  #: 0: no place was ever given or taken.
     newest: dt.datetime | None  #: When what is shown last changed; None: never.
 
@@ -44,7 +44,7 @@ class Span:
     enrolled: Mapping[str, Enrolled]
     rules: Mapping[str, Rules]
     openings: Mapping[tuple[str, dt.date], OpeningNow]
-    bookings: Mapping[tuple[str, str, dt.date], Booking]
+    bookings: Mapping[tuple[str, str, dt.date], Booked]
 
     def places(self, activity: str, date: dt.date) -> Places:
         opening = self.openings.get((activity, date))
@@ -124,7 +124,7 @@ class Reading:
         structure = found.spec.structure
         return found if structure in self.caller.agent_of or structure in self.caller.families.values() else None
 
-    async def booking(self, booking: str) -> Booking | None:
+    async def booking(self, booking: str) -> Booked | None:
         found = await self._bookings.load(booking)
         return found if found is not None and self.sees(found.family, found.structure) else None
 
@@ -150,6 +150,12 @@ class Reading:
         """`activity`, if given, exists."""
         return await self._spans.load(SpanKey(child, first, last, activity))
 
+    def know(self, answer: Answer) -> None:
+        """What was just loaded for this caller need not be loaded again."""
+        self._requests.prime(answer.request.id, answer.request)
+        self._movements.prime(answer.request.id, answer.movements)
+        self._ranks.prime_many(answer.ranks)
+
     async def _load_spans(self, keys: list[SpanKey]) -> list[Span]:
         """Two selects for each different period, however many children and activities."""
         enrolled = dict(zip(keys, await self._enrollments.load_many([key.child for key in keys]), strict=True))
@@ -168,6 +174,23 @@ class Reading:
                     known = {activity: found for activity in wanted[key] if (found := rules[activity]) is not None}
                     spans[key] = Span(key.child, enrolled[key] or {}, known, openings, bookings)
         return [spans[key] for key in keys]
+
+
+class Answers:
+    """One per process: those whom one transaction of the allocator answered all ask in the same instant, and are told together."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._loader: DataLoader[str, Answer] = DataLoader(self._load, cache=False)
+
+    async def to(self, request: str) -> Answer:
+        """The request exists."""
+        return await self._loader.load(request)
+
+    async def _load(self, requests: list[str]) -> list[Answer]:
+        async with self._database.reading() as session:
+            found = await queries.answers(session, requests)
+        return [found[request] for request in requests]
 
 
 async def _debts(session: AsyncSession, families: list[str]) -> Mapping[str, bool]:

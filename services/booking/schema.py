@@ -32,7 +32,7 @@ from services.booking.follow_up import Family, Request
 from services.booking.order import Order
 from services.booking.refusals import REFUSALS, refusal_of
 from services.booking.texts import say
-from services.booking.types import Activity, Booking, Calendar, Child, month_of, reading_of
+from services.booking.types import Activity, Booking, Calendar, Child, answers_of, month_of, reading_of
 from services.graphql import Info, YearMonth, subgraph
 from services.refusal import CodedError, Refused
 
@@ -146,10 +146,10 @@ class Mutation:
         except Refused as no:
             refused: SubmitResult = refusal_of(no, context.language)
             return refused
+        answer = await answers_of(context).to(id_)
         _forget(info)
-        row = await reading_of(context).request(id_)
-        assert row is not None, f"request {id_} was answered but is not there"
-        return Request.of(row)
+        reading_of(context).know(answer)
+        return Request.of(answer.request)
 
     @strawberry.mutation
     async def cancel_booking(self, info: Info, booking: ID) -> CancelResult:

@@ -13,10 +13,9 @@ from services.booking.activity import ActivitySpec, ChosenHours
 from services.booking.calendar import DayState, aggregate
 from services.booking.draft import DraftChange, ToggleScope
 from services.booking.lines import check_cancelling
-from services.booking.queries import STANDING
-from services.booking.reading import Reading, ShownDay, Span
+from services.booking.queries import STANDING, Booked
+from services.booking.reading import Answers, Reading, ShownDay, Span
 from services.booking.status import BookingStatus
-from services.booking.tables import Booking as BookingRow
 from services.booking.tables import ChildCopy
 from services.booking.texts import say
 from services.graphql import Context, Info, LocalTime, YearMonth
@@ -31,6 +30,12 @@ def reading_of(context: Context) -> Reading:
     if "booking" not in context.loaders:
         context.loaders["booking"] = Reading(context.database, context.running.resources["rules"], context.signed_in())
     return cast(Reading, context.loaders["booking"])
+
+
+def answers_of(context: Context) -> Answers:
+    """The process's."""
+    found: Answers = context.running.resources.setdefault("answers", Answers(context.database))
+    return found
 
 
 def month_of(month: YearMonth) -> tuple[dt.date, dt.date]:
@@ -102,7 +107,7 @@ async def activity_of(info: Info, activity: str) -> Activity:
 class Booking:
     """One child at one opening (S35)."""
 
-    row: Private[BookingRow]
+    row: Private[Booked]
     id: ID
     number: str
     date: dt.date
@@ -113,7 +118,7 @@ class Booking:
     decided_at: dt.datetime | None
 
     @classmethod
-    def of(cls, row: BookingRow) -> Self:
+    def of(cls, row: Booked) -> Self:
         return cls(
             row=row,
             id=ID(row.id),
