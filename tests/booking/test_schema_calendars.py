@@ -7,6 +7,7 @@ import pytest
 
 from services.booking.activity import ActivitySpec
 from services.booking.schema import schema
+from services.graphql import Context
 from tests.booking.screens import AGENT, DUPONT, DURAND, OTHER_AGENT, Screens, entities, screens, signed_in
 from tests.booking.test_activity import APS_MATIN, MULTI
 
@@ -233,3 +234,12 @@ def test_the_graph_keeps_the_contracts_names() -> None:
         "enum DayState {\n  CLOSED\n  FULL\n  AVAILABLE\n  WAITLIST_OPEN\n  BOOKED\n  WAITING\n  BOOKED_LOCKED\n  WAITING_LOCKED\n}",
     ):
         assert line in sdl
+
+
+async def test_live_updates_say_that_they_are_not_there_yet(carteville: Screens) -> None:
+    for subscription in ('calendarChanged(child: "amalia", month: "2026-09") { asOf }', 'requestDecided(request: "x") { id }'):
+        answers = await schema.subscribe(
+            f"subscription {{ {subscription} }}", context_value=Context(running=carteville.running, caller=DUPONT, language="en")
+        )
+        first = await anext(aiter(answers))  # type: ignore[arg-type]
+        assert [error.message for error in first.errors or []] == ["Live updates are not available yet."]
