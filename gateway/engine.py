@@ -5,6 +5,7 @@ error says which service and which path. No subgraph is waited for longer than i
 """
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -18,6 +19,8 @@ from gateway.merging import Batch, Object, Path, describe, find, merge, position
 from gateway.plan import Fetch, Plan, introspected
 
 QUERY_SECONDS = 5.0
+#: A query's answer, however many services it takes one after another.
+WHOLE_QUERY_SECONDS = 10.0
 #: submitBookings may itself wait 5 s for the allocator.
 MUTATION_SECONDS = 15.0
 #: Errors that one request to a subgraph may add; a month of days that failed alike is told once, not 31 times.
@@ -95,12 +98,10 @@ class Engine:
     api: GraphQLSchema
     fetcher: Fetcher
     watcher: Watcher = _ignore
-    query_seconds: float = QUERY_SECONDS
-    mutation_seconds: float = MUTATION_SECONDS
 
     async def run(self, plan: Plan, variables: Mapping[str, Any], headers: bytes = b"") -> Answer:
         """`variables`: as the client sent them, known to be right. `headers`: complete lines, for the subgraphs."""
-        execution = Execution(self, plan, variables, headers, [fetch.needs for fetch in plan.fetches])
+        execution = Execution(self, plan, variables, headers, [fetch.needs for fetch in plan.fetches], time.monotonic())
         await execution.start()
         if plan.introspection is not None:
             execution.introspect()
@@ -121,6 +122,7 @@ class Execution:
     variables: Mapping[str, Any]
     headers: bytes
     waiting: list[int]  #: per fetch: how many others must be in before it
+    begun: float  #: by the monotonic clock
     data: Object = field(default_factory=dict)
     errors: list[Error] = field(default_factory=list)
 
@@ -147,7 +149,7 @@ class Execution:
         batch = describe(fetch.entity, find(self.data, fetch.entity.path)) if fetch.entity else None
         if batch is not None and not batch.representations:
             return
-        seconds = self.engine.mutation_seconds if fetch.mutation else self.engine.query_seconds
+        seconds = MUTATION_SECONDS if fetch.mutation else self._query_seconds()
         try:
             raw = await self.engine.fetcher(
                 fetch.service, self._body(fetch, batch), self.headers, seconds=seconds, again=not fetch.mutation
@@ -156,6 +158,12 @@ class Execution:
         except (SubgraphUnavailable, msgspec.DecodeError) as trouble:
             self.engine.watcher(fetch.service, str(trouble))
             self._unavailable(fetch)
+
+    def _query_seconds(self) -> float:
+        """For one request. What joins the answer of a mutation gets its full time: the mutation has been done."""
+        if self.plan.fetches[0].mutation:
+            return QUERY_SECONDS
+        return max(0.0, min(QUERY_SECONDS, self.begun + WHOLE_QUERY_SECONDS - time.monotonic()))
 
     def _body(self, fetch: Fetch, batch: Batch | None) -> bytes:
         variables = {name: self.variables[name] for name in fetch.variables if name in self.variables}

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway import engine
 from gateway.engine import MOST_ERRORS
 from tests.gateway.fakes import Gateway, Town
 
@@ -50,6 +51,16 @@ async def test_many_places_that_failed_alike_are_told_a_few_times(entrance: Gate
     answer = await entrance.ask(f"{{ me {{ families {{ children {{ {many} }} }} }} }}")
 
     assert len(answer.errors) == MOST_ERRORS
+
+
+async def test_services_that_are_each_a_little_slow_do_not_add_up_for_ever(
+    entrance: Gateway, carteville: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "WHOLE_QUERY_SECONDS", 0.0)  # the time is over when the family has been found
+
+    await entrance.ask("{ me { families { balance { inDebit } } } }")
+
+    assert [call.seconds for call in carteville.calls] == [0.0, 0.0]
 
 
 async def test_an_unknown_entity_is_an_error_at_its_place(entrance: Gateway, carteville: Town) -> None:
