@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -9,16 +10,17 @@ import pytest
 from services.booking import desk as desks
 from services.booking.order import MOST_LINES, Order
 from services.refusal import CodedError, Refused
-from tests.booking.town import CLOCK, MONDAY, TUESDAY, Town, books, caller, cancels
+from tests.booking.town import CLOCK, MONDAY, TUESDAY, Town, at_work, books, caller, cancels
 
 
 @pytest.fixture
-async def town(running: Any) -> Town:
-    made = Town(await running("booking", clock=CLOCK))
+async def town(running: Any) -> AsyncIterator[Town]:
+    made = Town(await running("booking", clock=CLOCK, start=False))
     await made.opens()
     for family in ("dupont", "durand", "petit"):
         await made.household(family)
-    return made
+    async with at_work(made):
+        yield made
 
 
 async def refusal(town: Town, family: str, order: Order, who: str | None = None) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -10,20 +10,21 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from services.booking.invariants import violations
-from tests.booking.town import CLOCK, MONDAY, Town, books, caller, cancels, date_in
+from tests.booking.town import CLOCK, MONDAY, Town, at_work, books, caller, cancels, date_in
 
 FAMILIES = [f"famille-{n}" for n in range(30)]
 
 
 @pytest.fixture
-async def two(running: Any) -> list[Town]:
+async def two(running: Any) -> AsyncIterator[list[Town]]:
     """Two whole processes' worth, each with its desk and its allocator, on one database; 30 families."""
-    first = Town(await running("booking", clock=CLOCK))
-    second = Town(await running("booking", clock=CLOCK, url=first.running.settings.database_urls["booking"]))
+    first = Town(await running("booking", clock=CLOCK, start=False))
+    second = Town(await running("booking", clock=CLOCK, start=False, url=first.running.settings.database_urls["booking"]))
     await first.opens(waiting_list=0)
     for family in FAMILIES:
         await first.household(family)
-    return [first, second]
+    async with at_work(first, second):
+        yield [first, second]
 
 
 async def everybody_asks(towns: Sequence[Town], families: Sequence[str], *days: dt.date) -> list[list[str]]:
@@ -135,6 +136,7 @@ async def test_cancelling_while_the_line_moves_gives_each_place_once(two: list[T
 
 async def test_the_town_takes_places_back_while_families_come_and_go(two: list[Town]) -> None:
     town = two[0]
+    await town.opens(waiting_list=None)
 
     async def town_changes_its_mind() -> None:
         for capacity in (5, 2, 8, 0, 3):

@@ -2,7 +2,8 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from services.booking.draft import DraftChange
 from services.booking.intake import Asked, take_in
 from services.booking.invariants import violations
 from services.booking.order import Line, Order
+from services.booking.reactions import service
 from services.booking.rulebook import RuleBook
 from services.booking.tables import partition_of
 from services.claims import Caller
@@ -144,6 +146,19 @@ class Town:
     async def is_sound(self) -> None:
         async with self.running.database.reading() as session:
             assert await violations(session, self.clock.now()) == []
+
+
+@asynccontextmanager
+async def at_work(*towns: Town) -> AsyncIterator[None]:
+    """With the background work of booking's process, but neither broker nor HTTP."""
+    tasks = [asyncio.create_task(task(town.running)) for town in towns for task in service.tasks]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        for result in await asyncio.gather(*tasks, return_exceptions=True):
+            assert isinstance(result, asyncio.CancelledError), result
 
 
 def date_in(town: Town, date: dt.date) -> dt.date | str:
