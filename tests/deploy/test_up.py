@@ -1,0 +1,161 @@
+"""`preau up`: a whole town on one machine, which survives what happens to its processes, and ends when told to."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.system import Preau, alive, gone
+from tests.deploy.test_checking import EXAMPLE, TEXT
+
+SERVICES = {"identity", "billing", "booking", "mailer"}
+EVERYBODY = SERVICES | {"gateway", "mailbox", "nats-server"}
+BALANCE = "{ me { families { id balance { lines { wallet { name } balanceCents estimatedCostCents newBalanceCents } } } } }"
+
+
+@pytest.fixture
+def started() -> Iterator[list[Preau]]:
+    """Whatever a test starts is gone afterwards."""
+    systems: list[Preau] = []
+    yield systems
+    for system in systems:
+        if system.process.poll() is None:
+            system.process.kill()
+            system.process.wait()
+
+
+def figures(preau: Preau, token: str) -> dict[str, list[int]]:
+    (family,) = preau.ask(BALANCE, token=token)["me"]["families"]
+    return {
+        line["wallet"]["name"]: [line["balanceCents"], line["estimatedCostCents"], line["newBalanceCents"]]
+        for line in family["balance"]["lines"]
+    }
+
+
+def preau(*arguments: str, data: Path) -> subprocess.CompletedProcess[str]:
+    """Another command beside it."""
+    command = [sys.executable, "-m", "deploy.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PREAU_DATA": str(data)}, timeout=120, check=False)
+
+
+def test_a_newcomer_gets_a_working_town_that_survives_its_processes(tmp_path: Path, started: list[Preau]) -> None:
+    """One long story, for starting everything takes a while."""
+    town = Preau(tmp_path / "data")
+    started.append(town)
+    town.until("ready")
+    assert [line.split(" ")[0] for line in town.lines[:4]] == ["gateway", "mailbox", "smtp", "nats"]
+    assert town.address("gateway") == f"http://127.0.0.1:{town.port}"
+    assert set(town.children()) == EVERYBODY
+
+    # The guide's own figures, through the gateway (S14).
+    login, password = next(line for line in town.lines if line.startswith("login dupont")).split()[1:3]
+    token = town.sign_in(login, password)
+    assert figures(town, token) == {"PERISCOLAIRE": [50_06, 102_61, -52_55], 'Multiaccueil "Les Tagazoux"': [0, 0, 0]}
+    # Two families asked for a day that is full: they wait, and their reports are in the mailbox.
+    assert len(list((town.data / "mail").glob("*.eml"))) == 2
+    (kone,) = town.ask(
+        "{ me { families { bookings(status: [WAITLISTED]) { nodes { status rank } } } } }", token=town.sign_in("kone", "Awa-et-Moussa-2026")
+    )["me"]["families"]
+    assert kone["bookings"]["nodes"] == [{"status": "WAITLISTED", "rank": 2}]
+
+    # The operators' commands find it by its folder.
+    for command in (("check",), ("doctor",), ("dead-letters",), ("load", str(Path("deploy/demo/carteville.yaml")))):
+        done = preau(*command, data=town.data)
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+    assert done.stdout == "carteville: nothing to change\n"
+
+    # A second one on the same folder is refused.
+    second = Preau(town.data)
+    started.append(second)
+    assert second.process.wait(60) == 1
+    assert second.rest() == [
+        f"preau: {town.data} is in use by another `preau up` (process {town.process.pid}). Stop it first, or choose another --data."
+    ]
+
+    # Whoever dies is started again, on the same address; requests wait meanwhile.
+    before = town.children()
+    for name in sorted(EVERYBODY):
+        os.kill(before[name], signal.SIGKILL)
+        said = "nats" if name == "nats-server" else name
+        town.until(f"{said} was killed by SIGKILL; starting it again", within=10)
+    assert figures(town, town.sign_in(login, password))["PERISCOLAIRE"] == [50_06, 102_61, -52_55]
+    after = town.children()
+    assert set(after) == EVERYBODY
+    assert not set(after.values()) & set(before.values())
+
+    # It ends in time, and nobody stays behind.
+    assert town.stop(signal.SIGTERM) < 10
+    assert town.process.returncode == 0
+    assert gone(after, within=0.5)
+    addresses = town.lines[:4]
+
+    # State and addresses survive; nothing is loaded a second time.
+    again = Preau(town.data, port=town.port)
+    started.append(again)
+    again.until("ready")
+    assert again.lines[:4] == addresses
+    assert figures(again, again.sign_in(login, password))["PERISCOLAIRE"] == [50_06, 102_61, -52_55]
+    assert len(list((town.data / "mail").glob("*.eml"))) == 2, "no report is sent twice"
+    assert preau("check", data=town.data).returncode == 0
+
+    # Ctrl-C is as good.
+    children = again.children()
+    assert again.stop(signal.SIGINT) < 10
+    assert again.process.returncode == 0
+    assert gone(children, within=0.5)
+
+
+def test_a_town_of_ones_own(tmp_path: Path, started: list[Preau]) -> None:
+    town = Preau(tmp_path / "data", "--town", str(EXAMPLE))
+    started.append(town)
+    town.until("ready")
+    assert not any(line.startswith("login") for line in town.lines)
+    assert figures(town, town.sign_in("dupont", "Amalia-et-Paolo-2026"))["PERISCOLAIRE"][0] == 50_06
+
+    # Killed with no chance to say anything, it leaves nobody behind.
+    children = town.children()
+    assert len(children) == len(EVERYBODY)
+    town.process.kill()
+    assert gone(children)
+
+
+def test_an_empty_system(tmp_path: Path, started: list[Preau]) -> None:
+    town = Preau(tmp_path / "data", "--no-demo")
+    started.append(town)
+    town.until("ready")
+    assert town.ask("{ me { id } }") == {"me": None}
+    loaded = preau("load", str(EXAMPLE), data=town.data)
+    assert loaded.returncode == 0, loaded.stderr
+    assert town.sign_in("dupont", "Amalia-et-Paolo-2026")
+    assert town.stop() < 10
+
+
+def test_a_wrong_town_file_is_told_before_anything_stays(tmp_path: Path, started: list[Preau]) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(TEXT.replace("school_zone: B", "school_zone: D"), encoding="utf-8")
+    town = Preau(tmp_path / "data", "--town", str(wrong))
+    started.append(town)
+    assert town.process.wait(60) == 1
+    assert f"{wrong}:4: school_zone: 'D' is not possible; expected A, B, C" in town.rest()
+
+
+def test_a_port_in_use_is_told(tmp_path: Path, started: list[Preau]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        town = Preau(tmp_path / "data", port=taken.getsockname()[1])
+        started.append(town)
+        assert town.process.wait(60) == 1
+        assert town.rest() == [f"preau: port {town.port}, for gateway, is not free (Address already in use): choose another with --port"]
+
+
+def test_production_is_not_for_one_machine(tmp_path: Path, started: list[Preau]) -> None:
+    secrets = {"PREAU_PUBLIC_URL": "https://x.example", "PREAU_SIGNING_KEY": "{}", "PREAU_MAIL_FROM": "a@example.org"}
+    town = Preau(tmp_path / "data", PREAU_ENV="production", **secrets)
+    started.append(town)
+    assert town.process.wait(60) == 1
+    assert "`preau up` is for one machine" in town.rest()[0]
+    assert alive(os.getpid())
