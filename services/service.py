@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import MetaData, text
@@ -27,9 +27,6 @@ from services.outbox import VerificationKey
 from services.relay import Relay
 from services.settings import Settings
 from services.telemetry import log, log_to
-
-if TYPE_CHECKING:
-    import strawberry.federation
 
 __all__ = ["NotYetKnown", "Running", "Service", "application"]
 
@@ -228,7 +225,6 @@ def application(
     service: Service,
     settings: Settings,
     *,
-    schema: "strawberry.federation.Schema | None" = None,
     routes: Sequence[BaseRoute] = (),
     on_start: Callable[[Running], Awaitable[None]] | None = None,
 ) -> Starlette:
@@ -247,12 +243,7 @@ def application(
         finally:
             await running.stop()
 
-    app = Starlette(routes=[*_health_routes(), *routes], lifespan=lifespan)
-    if schema is not None:
-        from services.graphql import endpoint  # noqa: PLC0415 -- the mailer has no schema and needs no GraphQL in memory
-
-        app.routes.append(Route("/graphql", endpoint(schema, service.name), methods=["POST"]))
-    return app
+    return Starlette(routes=[*_health_routes(), *routes], lifespan=lifespan)
 
 
 def _health_routes() -> list[BaseRoute]:

@@ -1,11 +1,13 @@
 """Booking's process: its schema, its allocator, and what it does when it hears something."""
 
 from starlette.applications import Starlette
+from starlette.routing import Route
 
 from services.booking.counter import allocate, expire, find_answers, take_orders
 from services.booking.counter import open_counter as on_start
 from services.booking.reactions import service
 from services.booking.schema import schema
+from services.graphql import endpoint
 from services.service import application
 from services.settings import Settings
 
@@ -16,4 +18,5 @@ for task in (take_orders, allocate, find_answers, expire):
 
 
 def app(settings: Settings) -> Starlette:
-    return application(service, settings, schema=schema, on_start=on_start)
+    graphql = Route("/graphql", endpoint(schema, service.name), methods=["POST"])
+    return application(service, settings, routes=[graphql], on_start=on_start)

@@ -3,6 +3,7 @@
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from services.graphql import endpoint
 from services.identity.duties import open_entrance as on_start
 from services.identity.duties import public_keys, tidy_up
 from services.identity.schema import schema
@@ -17,4 +18,5 @@ service.runs(tidy_up)
 
 
 def app(settings: Settings) -> Starlette:
-    return application(service, settings, schema=schema, routes=[Route("/.well-known/jwks.json", public_keys)], on_start=on_start)
+    graphql = Route("/graphql", endpoint(schema, service.name), methods=["POST"])
+    return application(service, settings, routes=[graphql, Route("/.well-known/jwks.json", public_keys)], on_start=on_start)
