@@ -336,6 +336,7 @@ class RequestDecided(Event):
     name = "request_decided"
     request: str
     family: str
+    account: str | None = None  #: Who confirmed it: the report goes to that adult.
     movements: list[DecidedMovement]
 
     @property

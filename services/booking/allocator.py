@@ -57,6 +57,7 @@ class Ticket:
     structure: str
     accept_waiting_list: bool
     submitted_at: dt.datetime
+    account: str
     cases: list[Case] = field(default_factory=list)
     givings: list[Giving] = field(default_factory=list)
 
@@ -65,7 +66,7 @@ class Ticket:
         return all(case.status != BookingStatus.SUBMITTED for case in self.cases)
 
 
-TICKET = (R.id, R.lines, R.family, R.structure, R.accept_waiting_list, R.submitted_at)
+TICKET = (R.id, R.lines, R.family, R.structure, R.accept_waiting_list, R.submitted_at, R.account)
 
 
 @dataclass(slots=True)
@@ -274,6 +275,7 @@ def _decided(docket: Docket, ticket: Ticket, now: dt.datetime) -> RequestDecided
         structure=ticket.structure,
         request=ticket.id,
         family=ticket.family,
+        account=ticket.account,
         movements=[movement for _, movement in movements],
     )
 

@@ -297,6 +297,8 @@ async def test_a_request_is_decided_once_however_often_it_is_delivered(town: Tow
     assert await town.decides() == []
     names = [name for name, _ in await town.told() if name != "activity_changed"]
     assert names == ["requested", "accepted", "accepted", "capacity_changed", "capacity_changed", "request_decided"]
+    ((_, decided),) = await town.told("request_decided")
+    assert (decided["family"], decided["account"]) == ("dupont", "dupont")  # the adult who asked, whom the mailer answers
 
 
 async def test_each_booking_tells_its_story_with_growing_versions(town: Town) -> None:
