@@ -65,6 +65,7 @@ class Database:
         options: dict[str, Any] = {} if sqlite else {"pool_size": 5, "max_overflow": 5, "pool_timeout": 5}
         self.engine: AsyncEngine = create_async_engine(
             url,
+            hide_parameters=True,  # Errors end up in logs, and parameters are names, addresses and hashes.
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,
             **options,
