@@ -238,15 +238,15 @@ async def copy_family(session: AsyncSession, id: str, structure: str, children: 
 async def start_payment(session: AsyncSession, structure: str, lines: Sequence[tuple[str, int]], email: str | None) -> NoReturn:
     """Hand the family over to the payment site (S16 to S19). `lines` are (wallet, cents).
 
-    Refused EMAIL_REQUIRED (S18), INVALID_AMOUNT, and otherwise PAYMENT_UNAVAILABLE: no provider is connected yet.
-    Raises Forbidden for a wallet that is not the structure's.
+    Refused INVALID_AMOUNT, EMAIL_REQUIRED for what is no address (S18), and otherwise PAYMENT_UNAVAILABLE: no provider is
+    connected yet. Without an address it would be the account's own. Raises Forbidden for a wallet that is not the structure's.
     """
-    if email is None or not EMAIL.fullmatch(email.strip()):
-        raise Refused("EMAIL_REQUIRED")
     known = {wallet.id for wallet in await queries.wallets_of(session, [structure])}
     if any(wallet not in known for wallet, _ in lines):
         raise Forbidden
     wallets = [wallet for wallet, _ in lines]
     if not lines or len(set(wallets)) < len(wallets) or any(cents <= 0 for _, cents in lines):
         raise Refused("INVALID_AMOUNT")
+    if email is not None and not EMAIL.fullmatch(email.strip()):
+        raise Refused("EMAIL_REQUIRED")
     raise Refused("PAYMENT_UNAVAILABLE")

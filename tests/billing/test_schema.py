@@ -277,8 +277,9 @@ def payment(email: str | None = "jp.dupont@example.org", family: str = "dupont",
 @pytest.mark.parametrize(
     ("input", "refusal"),
     [
-        (payment(email=None), "EMAIL_REQUIRED"),
+        (payment(email=None), "PAYMENT_UNAVAILABLE"),
         (payment(email="nobody"), "EMAIL_REQUIRED"),
+        (payment(email="nobody", lines=[]), "INVALID_AMOUNT"),
         (payment(lines=[]), "INVALID_AMOUNT"),
         (payment(lines=[("periscolaire", 0)]), "INVALID_AMOUNT"),
         (payment(lines=[("periscolaire", -5)]), "INVALID_AMOUNT"),
