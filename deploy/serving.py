@@ -33,6 +33,9 @@ def serve(name: str, settings: Settings, host: str, port: int | None, socket_fd:
         log_level="warning",
         lifespan="on",
         server_header=False,
+        # Whoever may say from which address somebody comes may try passwords for ever: only those that the operator names.
+        proxy_headers=settings.trusted_proxies is not None,
+        forwarded_allow_ips=settings.trusted_proxies or "",
         timeout_graceful_shutdown=GRACE_SECONDS,
         timeout_keep_alive=75,
     )
