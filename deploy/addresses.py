@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import make_url
+
 from deploy.trouble import Trouble
 from services.settings import Settings, SettingsError
 
@@ -85,6 +87,20 @@ def _kept(folder: Path) -> dict[str, int]:
     except (OSError, ValueError):
         return {}
     return {name: port for name, port in kept.items() if name in Ports.__dataclass_fields__ and isinstance(port, int)}
+
+
+def missing_file(url: str) -> str | None:
+    """The file of an SQLite database that is not there: connecting would make an empty one."""
+    path = make_url(url).database or ""
+    return path if url.startswith("sqlite") and not Path(path).exists() else None
+
+
+def existing(settings: Settings) -> Settings:
+    """The same settings, if their databases are there. Raises Trouble."""
+    for service, url in settings.database_urls.items():
+        if path := missing_file(url):
+            raise Trouble(f"{service} has no database at {path}: is --data (or PREAU_DATA) right? `preau migrate` makes one")
+    return settings
 
 
 def settings_of(data: Path | None) -> Settings:

@@ -11,6 +11,8 @@ from services.bus import BROKER_TROUBLE, STREAM, Bus
 from services.database import Database
 from services.settings import SERVICES, Settings
 
+PATIENCE_SECONDS = 4.0
+
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
@@ -32,10 +34,22 @@ async def connect(settings: Settings) -> Bus:
 
 
 async def _client(settings: Settings) -> Client:
-    client: Client = await nats.connect(
-        settings.nats_url, user_credentials=settings.nats_credentials, name="operator", connect_timeout=3, allow_reconnect=False
-    )
+    async with asyncio.timeout(PATIENCE_SECONDS):  # the client itself would try for two minutes
+        client: Client = await nats.connect(
+            settings.nats_url,
+            user_credentials=settings.nats_credentials,
+            name="operator",
+            connect_timeout=3,
+            allow_reconnect=False,
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0.1,
+            error_cb=_silent,
+        )
     return client
+
+
+async def _silent(_: Exception) -> None:
+    """What goes wrong is raised where it is asked for: nothing is to be printed on the way."""
 
 
 async def unpublished(settings: Settings) -> dict[str, int]:

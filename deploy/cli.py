@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 from sqlalchemy.exc import SQLAlchemyError
 
-from deploy.addresses import settings_of
+from deploy.addresses import existing, settings_of
 from deploy.trouble import Trouble
 from services.bus import BROKER_TROUBLE
 from services.database import Database
@@ -88,7 +88,7 @@ def load(
     data: Data = None,
 ) -> None:
     """Load towns from files. The same file again changes nothing; a changed one updates; one with a mistake loads nothing."""
-    _run(_load(settings_of(data), files, dry_run))
+    _run(_load(existing(settings_of(data)), files, dry_run))
 
 
 async def _load(settings: Settings, files: list[Path], dry_run: bool) -> None:
@@ -123,7 +123,7 @@ def export(
     """Write a town back as a file that `load` takes. Passwords are not in it: accounts keep theirs when it is loaded again."""
     from deploy.town.export import export as run  # noqa: PLC0415 -- see above
 
-    text = _run(run(settings_of(data), structure))
+    text = _run(run(existing(settings_of(data)), structure))
     if str(file) == "-":
         print(text, end="")
         return
@@ -154,7 +154,7 @@ def dead_letters(
     """Events that could not be handled: see them, handle them now, or forget them."""
     from deploy.deadletters import act  # noqa: PLC0415 -- see above
 
-    if not _run(act(settings_of(data), action, ids or [])):
+    if not _run(act(existing(settings_of(data)), action, ids or [])):
         raise typer.Exit(1)
 
 
@@ -163,7 +163,7 @@ def check(data: Data = None) -> None:
     """Verify on the live databases what must always be true; exit code 1 if something is not."""
     from deploy.check import check as run  # noqa: PLC0415 -- see above
 
-    if not _run(run(settings_of(data))):
+    if not _run(run(existing(settings_of(data)))):
         raise typer.Exit(1)
 
 

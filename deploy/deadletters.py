@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from importlib import import_module
 
-from rich.console import Console
-from rich.table import Table
 from sqlmodel import select
 
 from deploy.trouble import Trouble
@@ -57,10 +55,9 @@ def _show(letters: Sequence[tuple[str, DeadLetter]]) -> None:
     if not letters:
         print("no dead letters")
         return
-    table = Table("id", "event", "buried", "attempts", "error", box=None, pad_edge=False)
     for service, one in letters:
-        table.add_row(_name(service, one), one.subject, f"{one.buried_at:%Y-%m-%d %H:%M:%S}", str(one.attempts), one.error)
-    Console(soft_wrap=True).print(table)
+        print(f"{_name(service, one)}  {one.subject}  buried {one.buried_at:%Y-%m-%d %H:%M:%S} UTC after {one.attempts} attempts")
+        print(f"    {one.error}")
 
 
 async def _do(settings: Settings, action: str, service: str, letter: DeadLetter) -> bool:

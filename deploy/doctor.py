@@ -10,6 +10,7 @@ import httpx2
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col, select
 
+from deploy.addresses import missing_file
 from deploy.backlog import connect, unhandled
 from deploy.migrate import is_current
 from services.bus import BROKER_TROUBLE
@@ -52,6 +53,8 @@ async def _finding(name: str, look: Callable[[], Awaitable[str]]) -> bool:
 # ------------------------------------------------------------------------------------------------------------ databases
 async def _database(settings: Settings, service: str) -> str:
     url = settings.database_urls[service]
+    if path := missing_file(url):
+        raise Sick(f"there is none at {path}", f"preau migrate {service}; or is --data (or PREAU_DATA) another folder?")
     try:
         current = await is_current(service, url)
         if not current:

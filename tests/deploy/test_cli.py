@@ -1,0 +1,112 @@
+"""The console command: what is wrong is said in one clear line, with an exit code, never with a traceback."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from deploy.cli import app
+from tests.deploy.test_checking import EXAMPLE, TEXT
+
+COMMANDS = ("up", "serve", "migrate", "load", "export", "events", "dead-letters", "check", "doctor")
+
+
+def preau(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "deploy.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | environ, timeout=60, check=False)
+
+
+def one_line(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 1, (done.stdout, done.stderr)
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+def test_every_command_of_the_contract_is_there_and_explains_itself() -> None:
+    runner = CliRunner()
+    listed = runner.invoke(app, ["--help"]).output
+    for command in COMMANDS:
+        assert f"\n  {command} " in listed
+        told = runner.invoke(app, [command, "--help"])
+        assert told.exit_code == 0
+        assert len(told.output.split("\n\n")[1]) > 20, told.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "said"),
+    [
+        (["check"], {"PREAU_PORT": "x"}, "preau: PREAU_PORT is a port number, not 'x'"),
+        (["check"], {"PREAU_ENV": "prod"}, "preau: PREAU_ENV is embedded or production, not 'prod'"),
+        (["migrate", "kitchen"], {}, "preau: there is no service kitchen: there are identity, billing, booking, mailer"),
+        (["events", "kitchen"], {}, "preau: 'kitchen' is no subject: begin with preau., or with a service"),
+        (["events", "booking.eaten"], {}, "preau: booking publishes no 'eaten'; it publishes: accepted"),
+        (["events"], {"NATS_URL": "nats://127.0.0.1:1"}, "preau: no answer from the broker or a database"),
+        (["up"], {"PREAU_PORT": "x"}, "preau: PREAU_PORT is a port number, not 'x'"),
+        (["up", "--data", "/proc/nowhere"], {}, "preau: /proc/nowhere cannot be used: "),
+        (["serve", "booking"], {"PREAU_CLOCK": "noon"}, "preau: PREAU_CLOCK: "),
+    ],
+)
+def test_trouble_is_one_clear_line(arguments: list[str], environ: dict[str, str], said: str, tmp_path: Path) -> None:
+    assert one_line(preau(*arguments, **{"PREAU_DATA": str(tmp_path)} | environ)).startswith(said)
+
+
+@pytest.mark.parametrize("arguments", [["check"], ["export", "carteville", "-"], ["load", str(EXAMPLE)], ["dead-letters"]])
+def test_databases_that_are_not_there_are_told_and_not_made(arguments: list[str], tmp_path: Path) -> None:
+    said = one_line(preau(*arguments, PREAU_DATA=str(tmp_path)))
+    assert said.startswith(f"preau: identity has no database at {tmp_path}/identity.sqlite")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_databases_that_were_never_migrated_are_told(tmp_path: Path) -> None:
+    for service in ("identity", "billing", "booking", "mailer"):
+        (tmp_path / f"{service}.sqlite").touch()
+    said = one_line(preau("check", PREAU_DATA=str(tmp_path)))
+    assert "no such table" in said
+    assert "run `preau migrate` first" in said
+
+
+def test_migrating_twice_is_safe(tmp_path: Path) -> None:
+    for _ in range(2):
+        done = preau("migrate", PREAU_DATA=str(tmp_path / "data"))
+        assert done.stdout.splitlines() == [f"{service}: up to date" for service in ("identity", "billing", "booking", "mailer")], (
+            done.stderr
+        )
+
+
+def test_mistakes_in_a_file_are_listed_and_nothing_is_loaded(tmp_path: Path) -> None:
+    assert preau("migrate", PREAU_DATA=str(tmp_path)).returncode == 0
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(TEXT.replace("school_zone: B", "school_zone: D").replace("cents: 5006", "cents: -1"), encoding="utf-8")
+    done = preau("load", str(EXAMPLE), str(wrong), PREAU_DATA=str(tmp_path))
+    assert done.returncode == 1
+    heading, *mistakes = done.stderr.splitlines()
+    assert heading == "preau: nothing was loaded"
+    assert [mistake.split(": ")[0] for mistake in mistakes] == [f"{wrong}:4", f"{wrong}:52"]
+    assert "there is no structure 'carteville'; known: none" in one_line(preau("export", "carteville", "-", PREAU_DATA=str(tmp_path)))
+
+
+def test_load_says_what_it_does(tmp_path: Path) -> None:
+    assert preau("migrate", PREAU_DATA=str(tmp_path)).returncode == 0
+    tried = preau("load", "--dry-run", str(EXAMPLE), PREAU_DATA=str(tmp_path))
+    assert tried.stdout.startswith("carteville: would write rows: identity "), tried.stderr
+    assert preau("load", str(EXAMPLE), PREAU_DATA=str(tmp_path)).stdout.startswith("carteville: wrote rows: identity ")
+    assert preau("load", str(EXAMPLE), PREAU_DATA=str(tmp_path)).stdout == "carteville: nothing to change\n"
+    exported = tmp_path / "exported.yaml"
+    assert preau("export", "carteville", str(exported), PREAU_DATA=str(tmp_path)).returncode == 0
+    assert preau("load", str(exported), PREAU_DATA=str(tmp_path)).stdout == "carteville: nothing to change\n"
+
+
+def test_the_doctor_says_what_to_do(tmp_path: Path) -> None:
+    nowhere = {"NATS_URL": "nats://127.0.0.1:1", "SMTP_URL": "smtp://127.0.0.1:1", "PREAU_PORT": "1"}
+    urls = {f"{name}_URL": "http://127.0.0.1:1" for name in ("IDENTITY", "BILLING", "BOOKING")}
+    done = preau("doctor", PREAU_DATA=str(tmp_path), **nowhere, **urls)
+    assert done.returncode == 1
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert [line.split()[0] for line in lines[::2]] == ["SICK"] * 10
+    assert any(line.startswith("      -> preau migrate booking; or is --data") for line in lines)
+    assert "      -> start nats-server, or correct NATS_URL" in lines
+    assert "      -> start it, or correct SMTP_URL; mails wait meanwhile" in lines
