@@ -13,6 +13,7 @@ from sqlalchemy import JSON, Column, Index, Text, insert, text
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.bulk import BulkInsert
 from services.database import BIGINT, Instant, new_metadata
 from services.events import INTERNAL, Event
 from services.telemetry import traceparent
@@ -95,24 +96,17 @@ def record(session: AsyncSession, *events: Event) -> None:
 
 async def _write(session: AsyncSession) -> None:
     trace = traceparent.get()
-    rows = [_row(event, trace) for event in session.info.pop(UNSENT)]
     # Past the ORM, which would cost more than all the rest for the thousands of events of a rush.
-    connection = await session.connection()
-    await connection.execute(insert(Outgoing.metadata.tables["outgoing"]), rows)
+    await _insert(session, [_row(event, trace) for event in session.info.pop(UNSENT)])
 
 
-def _row(event: Event, trace: str | None) -> dict[str, Any]:
-    return {
-        "event_id": event.event_id,
-        "internal": event.internal,
-        "subject": event.subject,
-        "type": event.type_name(),
-        "about": event.about,
-        "occurred_at": event.occurred_at,
-        "traceparent": trace,
-        "body": event.body().decode(),
-        "published": False,
-    }
+_COLUMNS = ("event_id", "internal", "subject", "type", "about", "occurred_at", "traceparent", "body", "published")
+_insert = BulkInsert(Outgoing.metadata.tables["outgoing"], _COLUMNS)
+
+
+def _row(event: Event, trace: str | None) -> tuple[Any, ...]:
+    kind = event.type_name()
+    return event.event_id, event.internal, event.subject, kind, event.about, event.occurred_at, trace, event.body().decode(), False
 
 
 def stream_filter(internal: bool) -> str:

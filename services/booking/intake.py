@@ -7,7 +7,7 @@ arrival is the order of commits, and of two equal keys that arrive at once, here
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import insert, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -21,6 +21,7 @@ from services.booking.rulebook import RuleBook
 from services.booking.saying import made, new_id
 from services.booking.status import BookingStatus
 from services.booking.tables import LINES_PER_REQUEST, Cancellation, ChildCopy, Counter, Request, Standing, core, partition_of, run
+from services.bulk import BulkInsert
 from services.events import BookingRequested, RequestedMovement
 from services.outbox import record
 from services.refusal import CodedError, Refused
@@ -50,12 +51,38 @@ class Known:
     bookings: dict[Place, str]  #: Those that a CANCEL line may mean.
 
 
+class BookingRow(NamedTuple):
+    """A row of `booking`, in the order of its columns here."""
+
+    id: str
+    number: str
+    request: str
+    line: int
+    family: str
+    child: str
+    activity: str
+    structure: str
+    date: dt.date
+    arrival: str
+    departure: str
+    status: BookingStatus
+    code: str | None
+    position: int
+    party: int | None
+    requested_at: dt.datetime
+    decided_at: dt.datetime | None = None
+    version: int = 1
+
+
+insert_bookings = BulkInsert(BOOKING, BookingRow._fields)
+
+
 @dataclass(slots=True)
 class Written:
     """Rows of one transaction, before they are inserted."""
 
     requests: list[dict[str, Any]] = field(default_factory=list)
-    bookings: list[dict[str, Any]] = field(default_factory=list)
+    bookings: list[BookingRow] = field(default_factory=list)
     cancellations: list[dict[str, Any]] = field(default_factory=list)
     events: list[BookingRequested] = field(default_factory=list)
 
@@ -116,31 +143,28 @@ def _write(asked: Asked, seq: int, now: dt.datetime, fingerprint: str, known: Kn
     for index, line in enumerate(order.lines):
         rules = known.rules[line.activity].spec.hours
         arrival, departure = hours.resolved(rules, line.arrival, line.departure)
-        booking: dict[str, Any] = {
-            "id": new_id(),
-            "number": f"{number}-{index + 1}",
-            "request": request,
-            "line": index,
-            "family": order.family,
-            "child": line.child,
-            "activity": line.activity,
-            "structure": asked.structure,
-            "date": line.date,
-            "arrival": arrival,
-            "departure": departure,
-            "status": BookingStatus.SUBMITTED,
-            "code": None,
-            "position": first + index,
-            "party": first + groups[index] if index in groups else None,
-            "requested_at": now,
-            "decided_at": None,
-            "version": 1,
-        }
+        booking = BookingRow(
+            id=new_id(),
+            number=f"{number}-{index + 1}",
+            request=request,
+            line=index,
+            family=order.family,
+            child=line.child,
+            activity=line.activity,
+            structure=asked.structure,
+            date=line.date,
+            arrival=arrival,
+            departure=departure,
+            status=BookingStatus.SUBMITTED,
+            code=hours.check(rules, line.arrival, line.departure),
+            position=first + index,
+            party=first + groups[index] if index in groups else None,
+            requested_at=now,
+        )
         if line.change is DraftChange.BOOK:
-            booking["code"] = hours.check(rules, line.arrival, line.departure)
             written.bookings.append(booking)
-            known.bookings.setdefault(_place(line), booking["id"])
-            about = booking["id"]
+            known.bookings.setdefault(_place(line), booking.id)
+            about = booking.id
         else:
             about = _give_back(order, booking, known.bookings.pop(_place(line), None), now, written)
         movements.append(_movement(line, about, arrival, departure))
@@ -162,16 +186,15 @@ def _place(line: Line) -> Place:
     return line.child, line.activity, line.date
 
 
-def _give_back(order: Order, invented: dict[str, Any], found: str | None, now: dt.datetime, written: Written) -> str:
+def _give_back(order: Order, invented: BookingRow, found: str | None, now: dt.datetime, written: Written) -> str:
     """A CANCEL line. Where it names nothing, `invented` is a booking that says so. Returns the booking it is about."""
-    about = order.booking or found
-    cancellation = {"request": invented["request"], "line": invented["line"], "booking": about, "status": BookingStatus.SUBMITTED}
+    about, status, code = order.booking or found, BookingStatus.SUBMITTED, None
     if about is None:
-        answer = {"status": BookingStatus.REFUSED, "code": "UNKNOWN_BOOKING"}
-        written.bookings.append({**invented, **answer, "decided_at": now})
-        cancellation |= {"booking": invented["id"], **answer}
-    written.cancellations.append({"code": None, **cancellation})
-    return str(cancellation["booking"])
+        about, status, code = invented.id, BookingStatus.REFUSED, "UNKNOWN_BOOKING"
+        written.bookings.append(invented._replace(status=status, code=code, decided_at=now))
+    row = {"request": invented.request, "line": invented.line, "booking": about, "status": status, "code": code}
+    written.cancellations.append(row)
+    return about
 
 
 def _movement(line: Line, booking: str, arrival: str, departure: str) -> RequestedMovement:
@@ -208,9 +231,10 @@ def _request(asked: Asked, id_: str, seq: int, number: str, fingerprint: str, no
 
 
 async def _insert(session: AsyncSession, written: Written) -> None:
-    for table, rows in ((REQUEST, written.requests), (BOOKING, written.bookings), (CANCELLATION, written.cancellations)):
+    for table, rows in ((REQUEST, written.requests), (CANCELLATION, written.cancellations)):
         if rows:
             await run(session, insert(table), rows)
+    await insert_bookings(session, written.bookings)
     record(session, *written.events)
 
 
