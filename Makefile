@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-sqlite test-postgresql lint bench lock compose
+.PHONY: help setup run test test-sqlite test-postgresql lint bench lock compose asyncapi
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-16s %s\n", $$1, $$2}'
@@ -43,3 +43,6 @@ lock: setup ## pin every dependency again, with hashes
 
 compose: setup ## write the subgraphs' SDL and the supergraph again (needs Node)
 	$(BIN)/python -m deploy.compose
+
+asyncapi: setup ## write deploy/asyncapi.yaml, the events for other systems, again
+	$(BIN)/python -m deploy.asyncapi

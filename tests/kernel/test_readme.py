@@ -8,6 +8,11 @@ from services.settings import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
+#: The events that we promised to the town's other systems.
+CONTRACT = """identity.account_opened identity.email_changed identity.password_reset_requested identity.family_changed
+    identity.announcement_published booking.activity_changed booking.requested booking.accepted booking.waitlisted booking.refused
+    booking.cancelled booking.expired booking.capacity_changed booking.day_settled billing.held billing.released billing.entry_posted
+    billing.standing_changed billing.payment_settled mailer.mail_sent mailer.mail_failed""".split()
 
 
 def test_the_first_lines_are_the_two_commands() -> None:
@@ -27,11 +32,7 @@ def test_every_setting_that_is_read_is_in_the_table() -> None:
 
 
 def test_every_event_of_the_contract_has_its_class() -> None:
-    contract = """identity.account_opened identity.email_changed identity.password_reset_requested identity.family_changed
-        identity.announcement_published booking.activity_changed booking.requested booking.accepted booking.waitlisted booking.refused
-        booking.cancelled booking.expired booking.capacity_changed booking.day_settled billing.held billing.released billing.entry_posted
-        billing.standing_changed billing.payment_settled mailer.mail_sent mailer.mail_failed""".split()
-    assert {f"fr.preau.{name}.v1" for name in contract} <= set(BY_TYPE)
+    assert {f"fr.preau.{name}.v1" for name in CONTRACT} <= set(BY_TYPE)
 
 
 def test_public_events_carry_no_names_and_no_addresses() -> None:
