@@ -1,7 +1,8 @@
 """`preau check`: what must always be true, verified on the live databases, within each service and between them.
 
 Between services things are true a moment later: what one knows, another is about to hear. So a difference counts only if it is
-still there after everybody had the time to hear it.
+still there when nothing is on its way any more, or after more time than a service needs that was killed while it listened: the
+broker gives it what it had in hand again after half a minute.
 """
 
 import asyncio
@@ -10,26 +11,32 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from importlib import import_module
 
+import nats.js.errors
 from sqlalchemy import func
 from sqlmodel import col, select
 
-from deploy.backlog import backlog
+from deploy.backlog import connect
 from services.billing.hold import HoldKind, HoldState
 from services.billing.tables import Hold
 from services.booking.status import BookingStatus
 from services.booking.tables import Booking, Request
-from services.bus import BROKER_TROUBLE
+from services.bus import BROKER_TROUBLE, STREAM, Bus
 from services.database import Database
 from services.mailer.tables import Family, Mail, MailKind
 from services.outbox import DeadLetter, Outgoing
 from services.settings import SERVICES, Settings
 
-LOOKS = 8  #: How often a difference between services is looked at before it counts.
+LOOKS = 3  #: How often a difference is looked at, once nothing is on its way any more, before it counts.
 BETWEEN_SECONDS = 1.0
+PATIENCE_SECONDS = 75.0  #: For what is on its way.
 SHOWN = 20
 
 Databases = dict[str, Database]
 Look = Callable[[Databases], Awaitable[set[str]]]
+
+OUTBOXES = "outboxes: every event leaves"
+CONSUMERS = "consumers: every event is heard"
+ON_ITS_WAY = (OUTBOXES, CONSUMERS)
 
 #: What each service keeps by itself, in words.
 WITHIN = {
@@ -48,15 +55,29 @@ async def check(settings: Settings) -> bool:
             stack.push_async_callback(database.close)
         results = [_tell(f"{service}: {WITHIN[service]}", await _within(service, databases[service])) for service in SERVICES]
         today = settings.clock.now().date()
+        bus = await _bus(settings, stack)
         looks: dict[str, Look] = {
             "holds: each place to come has its estimated cost, and nothing else has one": lambda found: _holds(found, today),
             "reports: each answered request of a family with an address has one": _reports,
-            "outboxes: every event leaves": _unsent,
+            OUTBOXES: _unsent,
+            CONSUMERS: lambda _: _unheard(bus),
         }
+        if bus is None:
+            del looks[CONSUMERS]
         results += [_tell(promise, found) for promise, found in (await _between(looks, databases)).items()]
         results.append(_tell("dead letters: there are none", await _dead_letters(databases)))
-        results.append(await _heard(settings))
+        if bus is None:
+            print(f"?       {CONSUMERS} (no broker at {settings.nats_url} to ask)")
     return all(results)
+
+
+async def _bus(settings: Settings, stack: AsyncExitStack) -> Bus | None:
+    try:
+        bus = await connect(settings)
+    except BROKER_TROUBLE:
+        return None
+    stack.push_async_callback(bus.close)
+    return bus
 
 
 def _tell(promise: str, broken: set[str] | list[str]) -> bool:
@@ -78,13 +99,14 @@ async def _within(service: str, database: Database) -> list[str]:
 async def _between(looks: dict[str, Look], databases: Databases) -> dict[str, set[str]]:
     """Only what every look finds: the rest was on its way."""
     broken = {promise: await look(databases) for promise, look in looks.items()}
-    for _ in range(LOOKS - 1):
-        if not any(broken.values()):
-            break
+    looked = 1
+    deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+    while any(broken.values()) and looked < LOOKS and asyncio.get_running_loop().time() < deadline:
         await asyncio.sleep(BETWEEN_SECONDS)
-        for promise, found in broken.items():
-            if found:
-                broken[promise] = found & await looks[promise](databases)
+        now = {promise: await looks[promise](databases) for promise, found in broken.items() if found or promise in ON_ITS_WAY}
+        for promise, found in now.items():
+            broken[promise] &= found
+        looked = looked + 1 if not any(now.get(promise) for promise in ON_ITS_WAY) else 1
     return broken
 
 
@@ -149,25 +171,16 @@ async def _dead_letters(databases: Databases) -> list[str]:
     return found
 
 
-async def _heard(settings: Settings) -> bool:
-    """Not a promise of the databases: where no broker answers, it is said and nothing more."""
-    promise = "consumers: every event is heard"
-    try:
-        last = await backlog(settings)
-        for _ in range(LOOKS - 1):
-            if not any(last.unhandled.values()):
-                break
-            await asyncio.sleep(BETWEEN_SECONDS)
-            now = await backlog(settings)
-            moving = any(now.unhandled.get(name, 0) != count for name, count in last.unhandled.items() if count)
-            last = now
-            if moving:
-                break
-        else:
-            return _tell(
-                promise, [f"{name} has {count} events before it and does not move" for name, count in last.unhandled.items() if count]
-            )
-    except BROKER_TROUBLE:
-        print(f"?       {promise} (no broker at {settings.nats_url} to ask)")
-        return True
-    return _tell(promise, [])
+async def _unheard(bus: Bus | None) -> set[str]:
+    """The place of each consumer that has not heard everything: another one at the next look means that it moves."""
+    found = set()
+    for stream in STREAM.values() if bus is not None else ():
+        try:
+            consumers = await bus.jetstream.consumers_info(stream) if bus is not None else []
+        except nats.js.errors.NotFoundError:
+            continue
+        for one in consumers:
+            if (one.num_pending or 0) + (one.num_ack_pending or 0):
+                place = one.ack_floor.stream_seq if one.ack_floor else 0
+                found.add(f"{one.name} stays at event {place} of {stream}, and there are more: does it run?")
+    return found

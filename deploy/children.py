@@ -12,7 +12,7 @@ from pathlib import Path
 from deploy.trouble import Trouble
 
 FIRST_WAIT_SECONDS = 0.1
-LONGEST_WAIT_SECONDS = 5.0
+LONGEST_WAIT_SECONDS = 2.0
 HEALTHY_SECONDS = 10.0  #: Who lived that long is started again at once.
 HOPELESS = 4  #: Deaths before the system was ever ready after which `up` gives up.
 LARGEST_LOG_BYTES = 10_000_000

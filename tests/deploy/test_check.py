@@ -53,6 +53,7 @@ SABOTAGE = {
 async def settled(settings: Settings, databases: Databases, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A loaded town whose services have heard everything: as if they had run."""
     monkeypatch.setattr(checking, "BETWEEN_SECONDS", 0.0)
+    monkeypatch.setattr(checking, "PATIENCE_SECONDS", 1.0)
     await put(databases, TEXT)
     async with databases["booking"].reading() as session:
         ((booking, version),) = (await session.exec(text("SELECT id, version FROM booking"))).all()  # type: ignore[call-overload]
