@@ -120,9 +120,8 @@ async def put_enrollment(
     """Admit a child to an activity, both days included. Raises CodedError UNKNOWN_ACTIVITY."""
     await _known(session, activity, structure)
     wanted = Enrollment(child=child, activity=activity, family=family, structure=structure, starts_on=from_, ends_on=until)
-    if await session.get(Enrollment, (child, activity)) != wanted:
-        await session.merge(wanted)
-        await session.flush()
+    await session.merge(wanted)  # writes only what differs
+    await session.flush()
 
 
 async def _known(session: AsyncSession, activity: str, structure: str) -> Activity:

@@ -1,0 +1,40 @@
+"""SIGKILL around each commit of a request: nothing is lost, nothing happens twice, and the same key finds its answer."""
+
+import asyncio
+import os
+import signal
+import sys
+from typing import Any
+
+import pytest
+
+from tests.booking.dies import submit
+from tests.booking.town import CLOCK, Town, at_work
+
+
+@pytest.mark.parametrize(
+    ("point", "written", "decided"),
+    [
+        ("intake.before_commit", 0, 0),
+        ("intake.after_commit", 1, 0),
+        ("allocator.before_commit", 1, 0),
+        ("allocator.after_commit", 1, 1),
+    ],
+)
+async def test_a_request_survives_the_death_of_the_process(running: Any, point: str, written: int, decided: int) -> None:
+    town = Town(await running("booking", clock=CLOCK, start=False))
+    await town.opens()
+    await town.household("dupont")
+    url = town.running.settings.database_urls["booking"]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.booking.dies", url, env={**os.environ, "PREAU_CRASH_AT": point}
+    )
+    assert await process.wait() == -signal.SIGKILL
+    assert await town.rows("SELECT count(*), count(decided_at) FROM request") == [(written, decided)]
+    async with at_work(town):
+        request = await submit(town)
+        assert await submit(town) == request
+    assert await town.answers(request) == ["ACCEPTED"]
+    names = [name for name, _ in await town.told("requested", "accepted", "request_decided")]
+    assert names == ["requested", "accepted", "request_decided"]
+    await town.is_sound()
