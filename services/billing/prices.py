@@ -11,7 +11,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.billing.hold import HoldKind, HoldState
-from services.billing.quote import Catalogue, Day, Presence, PricedActivity, Unpriced
+from services.billing.quote import Catalogue, Day, Presence, PricedActivity, Unpriced, no_activity
 from services.billing.tables import Activity, Child, Family, Hold, Quotient, Tariff, Wallet
 from services.billing.tariff import Price, Step, TariffVersion
 
@@ -43,15 +43,15 @@ async def _activities(session: AsyncSession, ids: Collection[str]) -> dict[str, 
     """Only those whose wallet and tariff are known."""
     newest = select(Tariff.activity, func.max(Tariff.revision).label("revision")).group_by(Tariff.activity).subquery()
     statement = (
-        select(Activity.id, Activity.wallet, Tariff)
+        select(Activity.id, Activity.structure, Activity.wallet, Tariff)
         .join(Wallet, col(Wallet.id) == col(Activity.wallet))
         .join(Tariff, col(Tariff.activity) == col(Activity.id))
         .join(newest, (newest.c.activity == Tariff.activity) & (newest.c.revision == Tariff.revision))
         .where(col(Activity.id).in_(ids))
     )
     return {
-        id: PricedActivity(wallet, tariff.revision, tuple(TariffVersion.from_data(data) for data in tariff.versions))
-        for id, wallet, tariff in (await session.exec(statement)).all()
+        id: PricedActivity(structure, wallet, tariff.revision, tuple(TariffVersion.from_data(data) for data in tariff.versions))
+        for id, structure, wallet, tariff in (await session.exec(statement)).all()
     }
 
 
@@ -147,14 +147,18 @@ async def preview(
 ) -> list[Price | Unpriced | None]:
     """What sending the lines together would cost, or give back: one answer for each, in order.
 
-    Only for children of those families, or of any family of those structures: None for any other line.
+    Only for children of those families, or of any family of those structures: None for any other line. An activity of another
+    structure than the family's has no price for it, as if there were none.
     """
     owners = await families_of(session, {line.child for line in lines})
     days: list[Day | None] = []
+    homes: dict[str, str] = {}
     for line in lines:
-        mine = (family for family, structure in owners.get(line.child, ()) if family in families or structure in structures)
-        family = next(mine, None)
+        mine = (owner for owner in owners.get(line.child, ()) if owner[0] in families or owner[1] in structures)
+        family, structure = next(mine, (None, ""))
         days.append(None if family is None else line.day(family))
+        if family is not None:
+            homes[family] = structure
     booked = [day for day, line in zip(days, lines, strict=True) if day is not None and line.books]
     given_back = [day for day, line in zip(days, lines, strict=True) if day is not None and not line.books]
     held = await confirmed_holds(session, given_back)
@@ -162,13 +166,19 @@ async def preview(
     for day in booked:
         prices.comes(day)
     leaving = {(day.child, day.presence) for day in given_back}
-    return [
-        None if day is None else _quoted(prices, day, leaving) if line.books else price_of(held.get((day.child, day.presence)))
-        for day, line in zip(days, lines, strict=True)
-    ]
+
+    def answer(line: PreviewLine, day: Day | None) -> Price | Unpriced | None:
+        if day is None:
+            return None
+        return _quoted(prices, day, leaving, homes[day.family]) if line.books else price_of(held.get((day.child, day.presence)))
+
+    return [answer(line, day) for line, day in zip(lines, days, strict=True)]
 
 
-def _quoted(prices: Catalogue, day: Day, leaving: Collection[tuple[str, Presence]]) -> Price | Unpriced:
+def _quoted(prices: Catalogue, day: Day, leaving: Collection[tuple[str, Presence]], structure: str) -> Price | Unpriced:
+    known = prices.activities.get(day.activity)
+    if known is not None and known.structure != structure:
+        return no_activity(day)
     try:
         return prices.quote(day, leaving).price
     except Unpriced as missing:

@@ -30,10 +30,15 @@ class Day:
         return self.family, self.activity, self.date
 
 
+def no_activity(day: Day) -> Unpriced:
+    return Unpriced(f"the activity {day.activity}, its tariff or its wallet")
+
+
 @dataclass(frozen=True, slots=True)
 class PricedActivity:
     """An activity with the wallet it draws on and its tariff (versions in order of date; none: free)."""
 
+    structure: str
     wallet: str
     revision: int
     versions: tuple[TariffVersion, ...]
@@ -70,7 +75,7 @@ class Catalogue:
         """
         known = self.activities.get(day.activity)
         if known is None:
-            raise Unpriced(f"the activity {day.activity}, its tariff or its wallet")
+            raise no_activity(day)
         if not known.versions:
             return Quote(known.wallet, FREE, f"{known.revision}/")
         version = version_on(known.versions, day.date)
