@@ -112,7 +112,7 @@ class Bus:
                 durable_name=durable,
                 filter_subjects=sorted(filters),
                 ack_policy=AckPolicy.EXPLICIT,
-                ack_wait=30,
+                ack_wait=5,  # What a dead process had in hand comes again soon; a slow one hears it twice, which the inbox is for.
                 max_deliver=-1,  # We count ourselves, and bury what cannot be handled where operators see it.
                 max_ack_pending=5000,
             ),

@@ -49,5 +49,6 @@ async def found(system: System, tmp_path: Path) -> AsyncIterator[Found]:
         return one
 
     yield make
+    system.revive()  # whatever a test left dead, after a failure of its own
     for one in everywhere:
         await one.client.aclose()

@@ -123,6 +123,16 @@ class System:
         assert process.wait(15) in (0, -signal.SIGTERM), self.log_of(name)
         return time.monotonic() - begun
 
+    def revive(self) -> None:
+        """Start what does not run."""
+        if self.nats.process is None:
+            self.nats.start()
+        for name in [name for name, process in self.processes.items() if process.poll() is not None]:
+            del self.processes[name]
+        missing = [name for name in PROCESSES if name not in self.processes]
+        if missing:
+            self.start(*missing)
+
     def stop(self) -> None:
         for process in self.processes.values():
             process.terminate()
