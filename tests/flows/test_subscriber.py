@@ -35,6 +35,7 @@ def five_lines(system: System, town: Town) -> str:
     """README's subscriber; only the broker's address and the structure's name are replaced."""
     section = README.partition("\n## Events\n")[2].partition("\n## ")[0]
     (code,) = re.findall(r"^```python\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    assert len(code.splitlines()) == 5
     assert "nats://127.0.0.1:4222" in code
     assert "preau.carteville.booking.>" in code
     return code.replace("nats://127.0.0.1:4222", system.nats.url).replace("carteville", town.structure)
