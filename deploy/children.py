@@ -53,14 +53,21 @@ class Child:
         loop = asyncio.get_running_loop()
         while not self.stopping:
             begun = loop.time()
-            self.process = await self._start()
-            status = await self.process.wait()
+            how = await self._live()
             if self.stopping:
                 return
             self.deaths += 1
             self._wait = 0.0 if loop.time() - begun > HEALTHY_SECONDS else min(self._wait * 2 or FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
-            self.say(f"{self.name} {_ended(status)}; starting it again{self._in()} (its log: {self.log})")
+            self.say(f"{self.name} {how}; starting it again{self._in()} (its log: {self.log})")
             await asyncio.sleep(self._wait)
+
+    async def _live(self) -> str:
+        """How it ended."""
+        try:
+            self.process = await self._start()
+        except OSError as error:  # no memory, no more processes, no program
+            return f"could not be started ({error})"
+        return _ended(await self.process.wait())
 
     def _in(self) -> str:
         return f" in {self._wait:.1f} s" if self._wait else ""

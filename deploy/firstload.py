@@ -16,6 +16,7 @@ from services.identity.tables import Structure
 from services.settings import Settings
 
 FILE = "loaded.json"
+BEGUN = ""  #: Instead of a file's sum: its loading began, and nobody knows how far it came.
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class First:
     changed: bool
     demo: bool = False  #: The demonstration town was loaded just now.
     logins: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 async def load_first(settings: Settings, folder: Path, towns: tuple[Path, ...], *, demo: bool) -> First:
@@ -34,13 +36,20 @@ async def load_first(settings: Settings, folder: Path, towns: tuple[Path, ...], 
             stack.push_async_callback(database.close)
         async with databases["identity"].reading() as session:
             empty = (await session.exec(select(Structure.id).limit(1))).first() is None
-        files = towns if towns else (DEMO,) if demo and empty else ()
-        new = {str(path.absolute()): _sum(path) for path in files}
-        changed = [path for path in files if empty or known.get(str(path.absolute())) != new[str(path.absolute())]]
-        await load(read_towns(changed, settings.clock), databases, settings.clock, step=lambda: None)
+        half_done = known.get(_key(DEMO)) == BEGUN
+        files = towns if towns else (DEMO,) if demo and (empty or half_done) else ()
+        new = {_key(path): _sum(path) for path in files}
+        changed = [path for path in files if empty or known.get(_key(path)) != new[_key(path)]]
+        read = read_towns(changed, settings.clock)
+        _keep(folder, known | {_key(path): BEGUN for path in changed})
+        loaded = await load(read, databases, settings.clock, step=lambda: None)
     _keep(folder, known | new)
-    has_demo = str(DEMO) in known | new and not towns
-    return First(bool(changed), DEMO in changed, tuple(demo_logins()) if has_demo else ())
+    has_demo = _key(DEMO) in known | new and not towns
+    return First(bool(changed), DEMO in changed, tuple(demo_logins()) if has_demo else (), tuple(loaded.warnings))
+
+
+def _key(path: Path) -> str:
+    return str(path.absolute())
 
 
 def _sum(path: Path) -> str:

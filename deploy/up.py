@@ -200,6 +200,8 @@ async def _start(system: System, wish: Wish, keepers: dict[str, asyncio.Task[Non
     for name in ("nats", "mailbox"):
         keepers[name] = asyncio.create_task(system.children[name].keep())
     loaded = await load_first(system.settings, system.folder, wish.towns, demo=wish.demo)
+    for line in loaded.warnings:
+        warn(line)
     for name in (*SERVICES, "gateway"):
         keepers[name] = asyncio.create_task(system.children[name].keep())
     await _until_ready(system)
