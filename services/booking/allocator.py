@@ -20,7 +20,7 @@ from services.booking.lines import Enrolled, check_booking, check_cancelling
 from services.booking.rulebook import RuleBook
 from services.booking.saying import made
 from services.booking.status import LIVE, BookingStatus
-from services.booking.tables import Cancellation, Enrollment, Request, Standing, core, run
+from services.booking.tables import Cancellation, Enrollment, Request, Standing, among, core, filled, run
 from services.clock import Clock
 from services.events import DecidedMovement, RequestDecided
 from services.outbox import record
@@ -66,7 +66,27 @@ class Ticket:
         return all(case.status != BookingStatus.SUBMITTED for case in self.cases)
 
 
+#: Select these, in this order, and `Ticket(*row)`; or `Giving(*row)`.
 TICKET = (R.id, R.lines, R.family, R.structure, R.accept_waiting_list, R.submitted_at, R.account)
+
+
+GIVING = (X.request, X.line, X.booking, type_coerce(X.status, String), X.code)
+
+NEXT = select(*TICKET).where(R.partition == bindparam("partition"), R.served_at.is_(None)).order_by(R.seq).limit(MOST_REQUESTS + 1)
+LINES = select(*CASE).where(B.request.in_(among("requests"))).order_by(B.position)
+GIVINGS = (
+    select(*GIVING, *CASE)
+    .join_from(CANCELLATION, BOOKING, B.id == X.booking)
+    .where(X.request.in_(among("requests")))
+    .order_by(X.request, X.line)
+)
+E = ENROLLMENT.c
+ENROLLED = select(E.child, E.activity, E.starts_on, E.ends_on).where(E.child.in_(among("children")), E.activity.in_(among("activities")))
+IN_DEBIT = select(STANDING.c.family).where(STANDING.c.family.in_(among("families")), STANDING.c.in_debit)
+ASKED = BOOKING.alias("asked")
+SAME = (B.activity == ASKED.c.activity) & (B.date == ASKED.c.date) & (B.child == ASKED.c.child)
+HELD = select(B.activity, B.date, B.child).join_from(ASKED, BOOKING, SAME).where(ASKED.c.request.in_(among("requests")), IS_LIVE)
+SERVED = update(REQUEST).where(R.id.in_(among("requests"))).values(served_at=bindparam("served"), decided_at=bindparam("decided"))
 
 
 @dataclass(slots=True)
@@ -169,8 +189,7 @@ async def partitions_at_work(session: AsyncSession) -> list[int]:
 
 async def _next(session: AsyncSession, partition: int) -> tuple[list[Ticket], bool]:
     """Those that have waited longest, as many as one transaction should serve; and whether more wait."""
-    query = select(*TICKET).where(R.partition == partition, R.served_at.is_(None)).order_by(R.seq).limit(MOST_REQUESTS + 1)
-    tickets = [Ticket(*row) for row in await run(session, query)]
+    tickets = [Ticket(*row) for row in await run(session, NEXT, {"partition": partition})]
     lines = 0
     for count, ticket in enumerate(tickets):
         lines += ticket.lines
@@ -183,7 +202,7 @@ async def _load(session: AsyncSession, book: RuleBook, tickets: list[Ticket], no
     ids = [ticket.id for ticket in tickets]
     by_id = {ticket.id: ticket for ticket in tickets}
     cases: dict[str, Case] = {}
-    for row in await run(session, select(*CASE).where(B.request.in_(ids)).order_by(B.position)):
+    for row in await run(session, LINES, {"requests": filled(ids)}):
         # One that a CANCEL line invented, to have something to show, is no wish for a place.
         if row.code != UNKNOWN:
             case = cases[row.id] = Case(*row)
@@ -204,15 +223,8 @@ async def _load(session: AsyncSession, book: RuleBook, tickets: list[Ticket], no
 
 async def _load_givings(session: AsyncSession, tickets: dict[str, Ticket], cases: dict[str, Case]) -> set[tuple[str, dt.date]]:
     """The CANCEL lines with their bookings. Returns the openings where a place may become free."""
-    giving = X.request, X.line, X.booking, type_coerce(X.status, String), X.code
-    query = (
-        select(*giving, *CASE)
-        .join_from(CANCELLATION, BOOKING, B.id == X.booking)
-        .where(X.request.in_(list(tickets)))
-        .order_by(X.request, X.line)
-    )
     freed = set()
-    for row in await run(session, query):
+    for row in await run(session, GIVINGS, {"requests": filled(tickets)}):
         one = Giving(*row[:5])
         tickets[one.request].givings.append(one)
         freed.add(cases.setdefault(one.booking, Case(*row[5:])).key)
@@ -220,23 +232,17 @@ async def _load_givings(session: AsyncSession, tickets: dict[str, Ticket], cases
 
 
 async def _enrolled(session: AsyncSession, cases: Iterable[Case]) -> dict[tuple[str, str], Enrolled]:
-    c = ENROLLMENT.c
-    children, activities = {case.child for case in cases}, {case.activity for case in cases}
-    query = select(c.child, c.activity, c.starts_on, c.ends_on).where(c.child.in_(sorted(children)), c.activity.in_(sorted(activities)))
-    return {(child, activity): Enrolled(start, end) for child, activity, start, end in await run(session, query)}
+    wanted = {"children": filled({case.child for case in cases}), "activities": filled({case.activity for case in cases})}
+    return {(child, activity): Enrolled(start, end) for child, activity, start, end in await run(session, ENROLLED, wanted)}
 
 
 async def _in_debit(session: AsyncSession, families: set[str]) -> set[str]:
-    query = select(STANDING.c.family).where(STANDING.c.family.in_(sorted(families)), STANDING.c.in_debit)
-    return set((await run(session, query)).scalars())
+    return set((await run(session, IN_DEBIT, {"families": filled(families)})).scalars())
 
 
 async def _live(session: AsyncSession, requests: Sequence[str]) -> set[tuple[str, dt.date, str]]:
     """What the children of these requests hold already at the openings they ask for, or give back."""
-    asked = BOOKING.alias("asked")
-    same = (B.activity == asked.c.activity) & (B.date == asked.c.date) & (B.child == asked.c.child)
-    query = select(B.activity, B.date, B.child).join_from(asked, BOOKING, same).where(asked.c.request.in_(requests), IS_LIVE)
-    return {(activity, date, child) for activity, date, child in await run(session, query)}
+    return {(activity, date, child) for activity, date, child in await run(session, HELD, {"requests": filled(requests)})}
 
 
 # ---------------------------------------------------------------------------------------------------------------- writing
@@ -250,11 +256,10 @@ async def _write(session: AsyncSession, batch: Batch, now: dt.datetime) -> None:
     ]
     if givings:
         await run(session, update(CANCELLATION).where(X.request == bindparam("r"), X.line == bindparam("l")), givings)
-    served = update(REQUEST).values(served_at=now)
-    await run(session, served.where(R.id.in_([ticket.id for ticket in batch.tickets])))
-    if decided:
-        await run(session, update(REQUEST).values(decided_at=now).where(R.id.in_([ticket.id for ticket in decided])))
-        record(session, *[_decided(batch.docket, ticket, now) for ticket in decided])
+    for decided_at, tickets in ((now, decided), (None, [ticket for ticket in batch.tickets if not ticket.decided])):
+        if tickets:
+            await run(session, SERVED, {"requests": filled(ticket.id for ticket in tickets), "served": now, "decided": decided_at})
+    record(session, *[_decided(batch.docket, ticket, now) for ticket in decided])
     if batch.reopened:
         await queue_again(session, batch.reopened)
 

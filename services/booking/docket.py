@@ -18,7 +18,7 @@ from services.booking.lines import Rules
 from services.booking.rulebook import RuleBook
 from services.booking.saying import made
 from services.booking.status import LIVE, BookingStatus
-from services.booking.tables import Booking, Partition, core, partition_of, run
+from services.booking.tables import Booking, Partition, among, core, filled, partition_of, run
 from services.booking.tables import Opening as OpeningRow
 from services.events import (
     BookingAccepted,
@@ -50,8 +50,7 @@ async def take_turn(session: AsyncSession, structure: str) -> None:
 
 
 async def take_turn_of(session: AsyncSession, partition: int) -> None:
-    turn = PARTITION.c.turn
-    await run(session, update(PARTITION).where(PARTITION.c.number == partition).values(turn=turn + 1))
+    await run(session, TURN, {"partition": partition})
 
 
 @dataclass(slots=True, eq=False)
@@ -99,6 +98,18 @@ CASE = (
     B.position,
     B.party,
     B.version,
+)
+
+
+TURN = update(PARTITION).where(PARTITION.c.number == bindparam("partition")).values(turn=PARTITION.c.turn + 1)
+STORED = select(OPENING).where(O.activity.in_(among("activities")), O.date.in_(among("dates")))
+LINE_UP = select(*CASE).where(IS_WAITING, B.activity.in_(among("activities")), B.date.in_(among("dates"))).order_by(B.position)
+NEW_OPENING = insert(OPENING)
+CHANGED_OPENING = update(OPENING).where(O.activity == bindparam("a"), O.date == bindparam("d"))
+ANSWER = (
+    update(BOOKING)
+    .where(B.id.in_(among("ids")))
+    .values(status=bindparam("answer"), code=bindparam("why"), decided_at=bindparam("now"), version=B.version + bindparam("steps"))
 )
 
 
@@ -215,9 +226,9 @@ class Docket:
             alike[case.status, case.code, case.version - version].append(id_)
         # Those that leave first: a child may give back a day and take it again in one request.
         for (status, code, steps), ids in sorted(alike.items(), key=lambda item: item[0][0] in LIVE):
-            change = update(BOOKING).values(status=status, code=code, decided_at=self.now, version=B.version + steps)
-            for some in in_chunks(ids):
-                await run(session, change.where(B.id.in_(some)))
+            for start in range(0, len(ids), TOGETHER):
+                some = filled(ids[start : start + TOGETHER])
+                await run(session, ANSWER, {"ids": some, "answer": status, "why": code, "now": self.now, "steps": steps})
 
     async def _write_openings(self, session: AsyncSession) -> None:
         new: list[dict[str, Any]] = []
@@ -235,9 +246,9 @@ class Docket:
                 changed.append({"a": activity, "d": date, **counts, "revision": revision, "changed_at": self.now})
                 self._tell_capacity((activity, date), opening, revision)
         if new:
-            await run(session, insert(OPENING), new)
+            await run(session, NEW_OPENING, new)
         if changed:
-            await run(session, update(OPENING).where(O.activity == bindparam("a"), O.date == bindparam("d")), changed)
+            await run(session, CHANGED_OPENING, changed)
 
     def _tell_capacity(self, key: Key, opening: Opening, revision: int) -> None:
         self.events.append(
@@ -266,13 +277,6 @@ def _counts(opening: Opening) -> dict[str, int | None]:
     }
 
 
-def in_chunks(ids: Sequence[str]) -> Iterable[Sequence[str]]:
-    """Filled up to a power of two by repeating one, so that the database sees few different statements and keeps them prepared."""
-    for start in range(0, len(ids), TOGETHER):
-        some = list(ids[start : start + TOGETHER])
-        yield some + some[-1:] * ((1 << (len(some) - 1).bit_length()) - len(some))
-
-
 async def open_docket(
     session: AsyncSession, book: RuleBook, now: dt.datetime, cases: dict[str, Case], keys: Set[Key], with_lines: Set[Key]
 ) -> Docket:
@@ -296,10 +300,13 @@ async def open_docket(
     return Docket(now, Board(openings), cases, rules, stored)
 
 
+def _bounds(keys: Iterable[Key]) -> dict[str, list[Any]]:
+    """More than the keys, if they are many: who asks takes those that he wants."""
+    return {"activities": filled({key[0] for key in keys}), "dates": filled({key[1] for key in keys})}
+
+
 async def _stored(session: AsyncSession, keys: Iterable[Key]) -> dict[Key, RowMapping]:
-    activities, dates = {key[0] for key in keys}, {key[1] for key in keys}
-    query = select(OPENING).where(O.activity.in_(sorted(activities)), O.date.in_(sorted(dates)))
-    rows = (await run(session, query)).mappings()
+    rows = (await run(session, STORED, _bounds(keys))).mappings()
     return {(row["activity"], row["date"]): row for row in rows if (row["activity"], row["date"]) in keys}
 
 
@@ -322,9 +329,7 @@ def _opening(stored: RowMapping | None, rules: Rules, key: Key, now: dt.datetime
 async def _stand_in_line(session: AsyncSession, openings: Mapping[Key, Opening], keys: set[Key], cases: dict[str, Case]) -> None:
     if not keys:
         return
-    activities, dates = {key[0] for key in keys}, {key[1] for key in keys}
-    query = select(*CASE).where(IS_WAITING, B.activity.in_(sorted(activities)), B.date.in_(sorted(dates))).order_by(B.position)
-    for row in await run(session, query):
+    for row in await run(session, LINE_UP, _bounds(keys)):
         if (row.activity, row.date) in keys:
             case = cases.setdefault(row.id, Case(*row))
             opening = openings[case.key]

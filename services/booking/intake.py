@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking import hours
@@ -20,7 +20,19 @@ from services.booking.order import MOST_LINES, Line, Order, parties
 from services.booking.rulebook import RuleBook
 from services.booking.saying import made, new_id
 from services.booking.status import BookingStatus
-from services.booking.tables import LINES_PER_REQUEST, Cancellation, ChildCopy, Counter, Request, Standing, core, partition_of, run
+from services.booking.tables import (
+    LINES_PER_REQUEST,
+    Cancellation,
+    ChildCopy,
+    Counter,
+    Request,
+    Standing,
+    among,
+    core,
+    filled,
+    partition_of,
+    run,
+)
 from services.bulk import BulkInsert
 from services.events import BookingRequested, RequestedMovement
 from services.outbox import record
@@ -28,6 +40,14 @@ from services.refusal import CodedError, Refused
 
 REQUEST, CANCELLATION, COUNTER, STANDING, CHILD = (core(rows) for rows in (Request, Cancellation, Counter, Standing, ChildCopy))
 R, X = REQUEST.c, CANCELLATION.c
+COUNT = update(COUNTER).where(COUNTER.c.name == "request").values(value=COUNTER.c.value + bindparam("more")).returning(COUNTER.c.value)
+NEW_REQUEST, NEW_CANCELLATION = insert(REQUEST), insert(CANCELLATION)
+ANSWERED = select(R.family, R.idempotency_key, R.id, R.fingerprint).where(
+    R.family.in_(among("families")), R.idempotency_key.in_(among("keys"))
+)
+CHILDREN = select(CHILD.c.child, CHILD.c.family).where(CHILD.c.family.in_(among("families")))
+IN_DEBIT = select(STANDING.c.family).where(STANDING.c.family.in_(among("families")), STANDING.c.in_debit)
+
 Place = tuple[str, str, dt.date]  #: child, activity, date
 
 
@@ -89,9 +109,7 @@ class Written:
 
 async def take_in(session: AsyncSession, book: RuleBook, now: dt.datetime, asked: Sequence[Asked]) -> list[str | Exception]:
     """Check these orders and write those that may be. For each the id of its request, or why there is none."""
-    count = COUNTER.c.value
-    counted = update(COUNTER).where(COUNTER.c.name == "request").values(value=count + len(asked)).returning(count)
-    last = (await run(session, counted)).scalar_one()
+    last = (await run(session, COUNT, {"more": len(asked)})).scalar_one()
     known = await _look_up(session, book, [one.order for one in asked])
     written = Written()
     results: list[str | Exception] = []
@@ -231,9 +249,9 @@ def _request(asked: Asked, id_: str, seq: int, number: str, fingerprint: str, no
 
 
 async def _insert(session: AsyncSession, written: Written) -> None:
-    for table, rows in ((REQUEST, written.requests), (CANCELLATION, written.cancellations)):
+    for statement, rows in ((NEW_REQUEST, written.requests), (NEW_CANCELLATION, written.cancellations)):
         if rows:
-            await run(session, insert(table), rows)
+            await run(session, statement, rows)
     await insert_bookings(session, written.bookings)
     record(session, *written.events)
 
@@ -241,20 +259,19 @@ async def _insert(session: AsyncSession, written: Written) -> None:
 # ---------------------------------------------------------------------------------------------------------------- reading
 async def _look_up(session: AsyncSession, book: RuleBook, orders: Sequence[Order]) -> Known:
     families = sorted({order.family for order in orders})
-    children = select(CHILD.c.child, CHILD.c.family).where(CHILD.c.family.in_(families))
-    debtors = select(STANDING.c.family).where(STANDING.c.family.in_(families), STANDING.c.in_debit)
+    these = {"families": filled(families)}
     return Known(
         await _answered(session, families, [order.idempotency_key for order in orders]),
-        {row.child: row.family for row in await run(session, children)},
+        {row.child: row.family for row in await run(session, CHILDREN, these)},
         await book.of(session, {line.activity for order in orders for line in order.lines}),
-        set((await run(session, debtors)).scalars()),
+        set((await run(session, IN_DEBIT, these)).scalars()),
         await _bookings(session, [order for order in orders if not order.only_books]),
     )
 
 
 async def _answered(session: AsyncSession, families: Sequence[str], keys: Sequence[str]) -> dict[tuple[str, str], tuple[str, str]]:
-    query = select(R.family, R.idempotency_key, R.id, R.fingerprint).where(R.family.in_(families), R.idempotency_key.in_(keys))
-    return {(family, key): (id_, fingerprint) for family, key, id_, fingerprint in await run(session, query)}
+    rows = await run(session, ANSWERED, {"families": filled(families), "keys": filled(keys)})
+    return {(family, key): (id_, fingerprint) for family, key, id_, fingerprint in rows}
 
 
 async def _bookings(session: AsyncSession, orders: Sequence[Order]) -> dict[Place, str]:

@@ -3,13 +3,17 @@
 from collections.abc import Iterable
 from functools import cache
 
-from sqlmodel import col, select
+from sqlalchemy import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking.activity import from_json
 from services.booking.lines import Rules
 from services.booking.school_calendar import SchoolCalendar
-from services.booking.tables import Activity
+from services.booking.tables import Activity, among, core, filled, run
+
+A = core(Activity).c
+VERSIONS = select(A.id, A.version).where(A.id.in_(among("activities")))
+RULES = select(A.id, A.version, A.rules).where(A.id.in_(among("activities")))
 
 
 class RuleBook:
@@ -21,12 +25,10 @@ class RuleBook:
 
     async def of(self, session: AsyncSession, activities: Iterable[str]) -> dict[str, Rules]:
         """The rules of those of the activities that exist."""
-        wanted = sorted(set(activities))
-        versions = (await session.exec(select(Activity.id, Activity.version).where(col(Activity.id).in_(wanted)))).all()
+        versions = (await run(session, VERSIONS, {"activities": filled(set(activities))})).all()
         stale = [id_ for id_, version in versions if id_ not in self._known or self._known[id_][0] != version]
         if stale:
-            rows = (await session.exec(select(Activity.id, Activity.version, Activity.rules).where(col(Activity.id).in_(stale)))).all()
-            for id_, version, rules in rows:
+            for id_, version, rules in await run(session, RULES, {"activities": filled(stale)}):
                 spec = from_json(dict(rules))
                 self._known[id_] = (version, Rules(spec, self._school.holidays(spec.school_zone)))
         return {id_: self._known[id_][1] for id_, _ in versions}
