@@ -183,6 +183,9 @@ def endpoint(schema: strawberry.federation.Schema, service: str) -> Callable[[Re
 
 
 async def _answer(schema: strawberry.federation.Schema, body: bytes, context: Context) -> dict[str, Any]:
+    # As JSON or as GraphQL writes it. No text of ours has it, and PostgreSQL cannot even compare with it.
+    if b"\\u0000" in body:
+        return {"errors": [{"message": "Text cannot hold the character NUL.", "extensions": {"code": "BAD_USER_INPUT"}}]}
     asked = _read(body)
     if asked is None:
         return {"errors": [{"message": "Send a JSON object with `query`.", "extensions": {"code": "BAD_REQUEST"}}]}
