@@ -20,6 +20,8 @@ from strawberry.schema.config import StrawberryConfig
 from services.claims import Caller
 from services.clock import Clock
 from services.database import Database
+from services.execution import LeanExecutionContext
+from services.inputs import quicken
 from services.refusal import CodedError, Unauthenticated
 from services.service import Running
 from services.telemetry import OPERATIONS, log, traceparent
@@ -131,12 +133,13 @@ def subgraph(
     query: type | None = None, mutation: type | None = None, subscription: type | None = None, types: Iterable[type] = ()
 ) -> strawberry.federation.Schema:
     """A federation 2.9 schema with the product's scalars and caches (without them validation is most of a request's cost)."""
-    return _Schema(
+    schema = _Schema(
         query=query,
         mutation=mutation,
         subscription=subscription,
         types=list(types),
         federation_version="2.9",
+        execution_context_class=LeanExecutionContext,
         config=StrawberryConfig(scalar_map=SCALARS),
         extensions=[
             lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS),
@@ -145,6 +148,8 @@ def subgraph(
             lambda: ValidationCache(maxsize=512),
         ],
     )
+    quicken(schema)
+    return schema
 
 
 # -------------------------------------------------------------------------------------------------------------- endpoint
