@@ -5,6 +5,7 @@ Publishes: mail_sent, mail_failed.
 Reacts to: structure_changed, contacts_changed and reset_link_made of identity; activity_changed, request_decided and place_given
 of booking.
 
-A family's mail is one message: to its first adult who has an address, who is greeted by name, the others in copy. It waits in a
-table, is sent, then recorded as sent: a crash between the two sends it again under the same Message-ID, and never loses it.
+A family's mail is one message to one adult, who is greeted by name: the one who confirmed the request, if a mail can reach them, or
+else the first whom one can reach. Nobody is in copy: parents may live apart, and one's address is no business of the other's. A mail
+waits in a table, is sent, then recorded as sent: a crash between the two sends it again under the same Message-ID, and never loses it.
 """

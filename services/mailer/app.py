@@ -1,11 +1,13 @@
 """The mailer's process: it hears, queues and sends. Nobody asks it anything, so it has no schema."""
 
+import os
+
 from starlette.applications import Starlette
 
 from services.events import PlaceGiven, RequestDecided, ResetLinkMade
 from services.mailer.reactions import service
 from services.mailer.sending import keep_sending, look_now
-from services.service import application
+from services.service import Running, application
 from services.settings import Settings
 
 __all__ = ["app", "service"]
@@ -15,5 +17,10 @@ for kind in (RequestDecided, PlaceGiven, ResetLinkMade):
     service.after(kind)(look_now)
 
 
+async def give_way(running: Running) -> None:
+    """Nobody waits at a screen for a mail: where processors are few, those whom families wait for go first."""
+    os.nice(10)
+
+
 def app(settings: Settings) -> Starlette:
-    return application(service, settings)
+    return application(service, settings, on_start=give_way)

@@ -4,17 +4,19 @@ import datetime as dt
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import update
-from sqlmodel import col
+from sqlalchemy import Update, case, insert, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.events import MailFailed, MailSent
 from services.mailer import letters, queries
-from services.mailer.addresses import Adult, one_line, reachable
+from services.mailer.addresses import Adult, addressee, one_line
 from services.mailer.attempts import given_up, wait_after
+from services.mailer.envelope import Parts
 from services.mailer.letters import PORTAL, Letter
+from services.mailer.queries import MAIL, Home, Names
 from services.mailer.report import Movement, Outcome, gather
 from services.mailer.tables import Activity, Family, Mail, MailKind, MailState, Structure
 from services.mailer.texts import say, spoken
@@ -56,59 +58,71 @@ class Decided:
     child: str
     activity: str
     date: dt.date
-    code: str | None
+    code: str | None = None
 
 
-async def queue_report(
-    session: AsyncSession, now: dt.datetime, structure: str, family: str, request: str, movements: Sequence[Decided]
-) -> None:
-    """The report of a request (S37), once. Raises NotYetKnown while a name is missing."""
-    mail = _new(MailKind.REPORT, request, structure, now)
-    if await queries.is_queued(session, mail.cause):
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A letter that a family is to get, in ids."""
+
+    kind: MailKind
+    about: str  #: The request or the booking: there is one letter of the kind about each.
+    structure: str
+    family: str
+    movements: Sequence[Decided]
+    account: str | None = None  #: Who asked, if that is known.
+
+    @property
+    def cause(self) -> str:
+        return f"{self.kind}:{self.about}"
+
+
+async def queue(session: AsyncSession, now: dt.datetime, wishes: Iterable[Wish]) -> None:
+    """Write these letters, each once. Raises NotYetKnown while a name is missing: none of them is written then."""
+    wanted = {wish.cause: wish for wish in wishes}
+    for cause in await queries.queued(session, wanted):
+        del wanted[cause]
+    if not wanted:
         return
-    home = await _family(session, structure, family)
-    if addressee := _address(mail, home):
-        titles = await queries.activity_titles(session, {line.activity for line in movements})
-        report = gather(
-            Movement(
-                cancellation=line.cancellation,
-                outcome=line.outcome,
-                activity=_known(titles, line.activity),
-                child=_known(home.children, line.child),
-                date=line.date,
-                reason=say(line.code or "OTHER", mail.language) if line.outcome is Outcome.REFUSED else None,
-            )
-            for line in movements
-        )
-        town = await _structure(session, structure)
-        _say(
-            mail,
-            letters.report_letter(mail.language, greeting=addressee.greeting, structure=town.title, report=report),
-        )
-    session.add(mail)
+    names = await queries.names(
+        session,
+        {wish.structure for wish in wanted.values()},
+        {line.activity for wish in wanted.values() for line in wish.movements},
+        {wish.family for wish in wanted.values()},
+    )
+    mails = [_to_family(wish, names, now) for wish in wanted.values()]
+    await (await session.connection()).execute(insert(MAIL), mails)
 
 
-async def queue_place_given(
-    session: AsyncSession, now: dt.datetime, structure: str, family: str, booking: str, child: str, activity: str, date: dt.date
-) -> None:
-    """A child that waited has a place (S36): told once per booking. Raises NotYetKnown while a name is missing."""
-    mail = _new(MailKind.PLACE_GIVEN, booking, structure, now)
-    if await queries.is_queued(session, mail.cause):
-        return
-    home = await _family(session, structure, family)
-    if addressee := _address(mail, home):
-        titles = await queries.activity_titles(session, {activity})
-        town = await _structure(session, structure)
-        letter = letters.place_given_letter(
-            mail.language,
-            greeting=addressee.greeting,
-            structure=town.title,
-            activity=_known(titles, activity),
-            child=_known(home.children, child),
-            date=date,
+def _to_family(wish: Wish, names: Names, now: dt.datetime) -> dict[str, Any]:
+    home = names.families.get(wish.family)
+    if home is None or home.structure != wish.structure:
+        raise NotYetKnown(f"family {wish.family} of {wish.structure}")
+    to = addressee(home.adults, wish.account)
+    letter = _write(wish, to, home, names) if to else None
+    return {**_mail(wish.cause, wish.kind, wish.structure, now, to, letter), "family": wish.family}
+
+
+def _write(wish: Wish, to: Adult, home: Home, names: Names) -> Letter:
+    structure = _known(names.structures, wish.structure)
+    if wish.kind is MailKind.PLACE_GIVEN:
+        (line,) = wish.movements
+        activity, child = _known(names.activities, line.activity), _known(home.children, line.child)
+        return letters.place_given_letter(
+            to.language, greeting=to.greeting, structure=structure, activity=activity, child=child, date=line.date
         )
-        _say(mail, letter)
-    session.add(mail)
+    report = gather(
+        Movement(
+            cancellation=line.cancellation,
+            outcome=line.outcome,
+            activity=_known(names.activities, line.activity),
+            child=_known(home.children, line.child),
+            date=line.date,
+            reason=say(line.code or "OTHER", spoken(to.language)) if line.outcome is Outcome.REFUSED else None,
+        )
+        for line in wish.movements
+    )
+    return letters.report_letter(to.language, greeting=to.greeting, structure=structure, report=report)
 
 
 async def queue_password_link(
@@ -123,74 +137,39 @@ async def queue_password_link(
     event_id: str,
 ) -> None:
     """The single-use link for a new password (S3), to the account's own address. Raises NotYetKnown before the structure is."""
-    mail = _new(MailKind.PASSWORD_LINK, event_id, structure, now)
-    if await queries.is_queued(session, mail.cause):
+    cause = f"{MailKind.PASSWORD_LINK}:{event_id}"
+    if await queries.queued(session, [cause]):
         return
-    town = await _structure(session, structure)
-    mail.language = spoken(language)
-    mail.account = account
-    _to(mail, reachable([Adult(account, None, "", "", address, language)]))
-    link = f"{PORTAL}{letters.PASSWORD_PATH}{quote(token, safe='')}"
-    _say(mail, letters.password_link_letter(mail.language, address=link, expires_at=expires_at, timezone=town.timezone))
-    _forget_secret(mail)
-    session.add(mail)
-
-
-def _new(kind: MailKind, about: str, structure: str, now: dt.datetime) -> Mail:
-    cause = f"{kind}:{about}"
-    return Mail(
-        id=hashlib.sha256(cause.encode()).hexdigest()[:32],
-        kind=kind,
-        cause=cause,
-        structure=structure,
-        language="fr",
-        subject="",
-        text="",
-        html="",
-        state=MailState.UNADDRESSED,
-        created_at=now,
-    )
-
-
-def _address(mail: Mail, home: Family) -> Adult | None:
-    """Address it to the family: the first adult who can be reached, whom the letter greets, and the others in copy."""
-    adults = reachable(Adult(**fields) for fields in home.adults)
-    mail.family = home.id
-    _to(mail, adults)
-    if not adults:
-        return None
-    mail.account = adults[0].account
-    mail.language = spoken(adults[0].language)
-    return adults[0]
-
-
-def _to(mail: Mail, adults: Sequence[Adult]) -> None:
-    addresses = [adult.email for adult in adults if adult.email]
-    if not addresses:
-        return
-    mail.to_name, mail.to_address = adults[0].name, addresses[0]
-    mail.copies = [[adult.name, address] for adult, address in zip(adults[1:], addresses[1:], strict=True)]
-    mail.awaited = addresses
-    mail.state = MailState.QUEUED
-    mail.next_attempt_at = mail.created_at
-
-
-def _say(mail: Mail, letter: Letter) -> None:
-    mail.subject, mail.text, mail.html = letter.subject, letter.text, letter.html
-
-
-async def _structure(session: AsyncSession, structure: str) -> Structure:
-    known = await session.get(Structure, structure)
-    if known is None:
+    timezone = await queries.timezone(session, structure)
+    if timezone is None:
         raise NotYetKnown(f"structure {structure}")
-    return known
+    to = addressee([Adult(account, None, "", "", address, language)])
+    link = f"{PORTAL}{letters.PASSWORD_PATH}{quote(token, safe='')}"
+    letter = letters.password_link_letter(language, address=link, expires_at=expires_at, timezone=timezone) if to else None
+    mail = {**_mail(cause, MailKind.PASSWORD_LINK, structure, now, to, letter), "account": account}
+    await (await session.connection()).execute(insert(MAIL), mail)
 
 
-async def _family(session: AsyncSession, structure: str, family: str) -> Family:
-    known = await session.get(Family, family)
-    if known is None or known.structure != structure:
-        raise NotYetKnown(f"family {family} of {structure}")
-    return known
+def _mail(cause: str, kind: MailKind, structure: str, now: dt.datetime, to: Adult | None, letter: Letter | None) -> dict[str, Any]:
+    """A row of Mail: with nobody to write to, it says that there was something to tell."""
+    return {
+        "id": hashlib.sha256(cause.encode()).hexdigest()[:32],
+        "kind": kind,
+        "cause": cause,
+        "structure": structure,
+        "family": None,
+        "account": to and to.account,
+        "language": spoken(to.language if to else "fr"),
+        "to_name": to and to.name,
+        "to_address": to and to.email,
+        "subject": letter.subject if letter else "",
+        "text": letter.text if letter else "",
+        "html": letter.html if letter else "",
+        "state": MailState.QUEUED if to else MailState.UNADDRESSED,
+        "attempts": 0,
+        "created_at": now,
+        "next_attempt_at": now if to else None,
+    }
 
 
 def _known(names: dict[str, str], key: str) -> str:
@@ -202,46 +181,66 @@ def _known(names: dict[str, str], key: str) -> str:
 # ------------------------------------------------------------------------------------------------------------ sending
 async def claim(
     session: AsyncSession, sender: str, now: dt.datetime, real_now: dt.datetime, until: dt.datetime, limit: int
-) -> Sequence[Mail]:
+) -> Sequence[Parts]:
     """Take mails that are due in hand: until then nobody else sends them."""
     mails = await queries.due(session, now, real_now, limit)
-    for mail in mails:
-        mail.claimed_by, mail.claimed_until = sender, until
+    if mails:
+        taken = update(MAIL).where(MAIL.c.id.in_([mail.id for mail in mails])).values(claimed_by=sender, claimed_until=until)
+        await (await session.connection()).execute(taken)
     return mails
 
 
 async def renew(session: AsyncSession, sender: str, until: dt.datetime) -> None:
     """Still at work on what is in hand."""
-    await session.exec(update(Mail).where(col(Mail.claimed_by) == sender, col(Mail.state) == MailState.QUEUED).values(claimed_until=until))
+    await (await session.connection()).execute(_in_hand(sender).values(claimed_until=until))
 
 
 async def release(session: AsyncSession, sender: str) -> None:
     """Give back what is in hand, untried."""
-    await session.exec(
-        update(Mail).where(col(Mail.claimed_by) == sender, col(Mail.state) == MailState.QUEUED).values(claimed_by=None, claimed_until=None)
+    await (await session.connection()).execute(_in_hand(sender).values(claimed_by=None, claimed_until=None))
+
+
+def _in_hand(sender: str) -> Update:
+    return update(MAIL).where(MAIL.c.claimed_by == sender, MAIL.c.state == MailState.QUEUED)
+
+
+async def mark_sent(session: AsyncSession, mails: Sequence[str], now: dt.datetime) -> None:
+    """The mail server has them. Announced once, even if two senders had one."""
+    if mails:
+        await _finish(session, mails, MailSent, now, state=MailState.SENT, sent_at=now, last_error=None)
+
+
+async def give_up(session: AsyncSession, mail_id: str, now: dt.datetime, note: str) -> None:
+    """It will not be tried again."""
+    await _finish(session, [mail_id], MailFailed, now, state=MailState.FAILED, last_error=note)
+
+
+async def _finish(
+    session: AsyncSession, mails: Sequence[str], news: type[MailSent | MailFailed], now: dt.datetime, **values: object
+) -> None:
+    """Past the ORM: a rush ends in thousands of these."""
+    m = MAIL.c
+    end = update(MAIL).where(m.id.in_(mails), m.state == MailState.QUEUED)
+    # A link that was sent, or never will be, has no business in our tables.
+    secret = m.kind == MailKind.PASSWORD_LINK
+    rows = await (await session.connection()).execute(
+        end.values(
+            attempts=m.attempts + 1,
+            next_attempt_at=None,
+            claimed_by=None,
+            claimed_until=None,
+            text=case((secret, ""), else_=m.text),
+            html=case((secret, ""), else_=m.html),
+            **values,
+        ).returning(m.structure, m.id, m.kind, m.family, m.account, m.attempts)
     )
+    for structure, mail, kind, family, account, attempts in rows:
+        about = {"family": family, "account": account, "attempts": attempts}
+        record(session, news(occurred_at=now, structure=structure, mail=mail, kind=kind.value, **about))
 
 
-async def mark_sent(session: AsyncSession, mail_id: str, now: dt.datetime, note: str | None = None) -> None:
-    """The mail server has it for at least one of its addresses. Announced once, even if two senders had it."""
-    mail = await _unfinished(session, mail_id)
-    if mail is not None:
-        mail.attempts += 1
-        mail.sent_at, mail.last_error = now, note
-        _finish(mail, MailState.SENT)
-        record(session, MailSent(occurred_at=now, **_about(mail)))
-
-
-async def mark_partly_sent(session: AsyncSession, mail_id: str, now: dt.datetime, awaited: list[str], note: str) -> None:
-    """Some addresses have it; those that were told to come again later are tried alone."""
-    mail = await _unfinished(session, mail_id)
-    if mail is not None:
-        mail.sent_at = mail.sent_at or now
-        await postpone(session, mail_id, now, awaited, note)
-
-
-async def postpone(session: AsyncSession, mail_id: str, now: dt.datetime, awaited: list[str], note: str) -> None:
-    """These addresses are tried again later, or never again once patience has run out."""
+async def postpone(session: AsyncSession, mail_id: str, now: dt.datetime, note: str) -> None:
+    """It is tried again later, or never again once patience has run out."""
     mail = await _unfinished(session, mail_id)
     if mail is None:
         return
@@ -249,7 +248,6 @@ async def postpone(session: AsyncSession, mail_id: str, now: dt.datetime, awaite
         await give_up(session, mail_id, now, note)
         return
     mail.attempts += 1
-    mail.awaited = awaited
     mail.next_attempt_at = now + wait_after(mail.attempts)
     mail.last_error = note
     mail.claimed_by = mail.claimed_until = None
@@ -262,44 +260,6 @@ async def lose_patience(session: AsyncSession, mail_id: str, now: dt.datetime, n
         await give_up(session, mail_id, now, note)
 
 
-async def give_up(session: AsyncSession, mail_id: str, now: dt.datetime, note: str) -> None:
-    """It will not be tried again. A mail that reached at least one of its addresses was sent, not failed."""
-    mail = await _unfinished(session, mail_id)
-    if mail is None:
-        return
-    if mail.sent_at is not None:
-        await mark_sent(session, mail_id, mail.sent_at, note)
-        return
-    mail.attempts += 1
-    mail.last_error = note
-    _finish(mail, MailState.FAILED)
-    record(session, MailFailed(occurred_at=now, **_about(mail)))
-
-
 async def _unfinished(session: AsyncSession, mail_id: str) -> Mail | None:
     mail = await session.get(Mail, mail_id, with_for_update=True)
     return mail if mail is not None and mail.state is MailState.QUEUED else None
-
-
-def _finish(mail: Mail, state: MailState) -> None:
-    mail.state = state
-    mail.awaited = []
-    mail.next_attempt_at = mail.claimed_by = mail.claimed_until = None
-    _forget_secret(mail)
-
-
-def _forget_secret(mail: Mail) -> None:
-    """A link that was sent, or never will be, has no business in our tables."""
-    if mail.kind is MailKind.PASSWORD_LINK and mail.state is not MailState.QUEUED:
-        mail.text = mail.html = ""
-
-
-def _about(mail: Mail) -> dict[str, object]:
-    return {
-        "structure": mail.structure,
-        "mail": mail.id,
-        "kind": mail.kind.value,
-        "family": mail.family,
-        "account": mail.account,
-        "attempts": mail.attempts,
-    }

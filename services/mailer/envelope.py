@@ -1,12 +1,15 @@
 """A mail as it travels: the same bytes at every attempt, headers that no name can break."""
 
 import datetime as dt
-from collections.abc import Sequence
+from binascii import b2a_qp
+from collections.abc import Iterator
 from dataclasses import dataclass
 from email import policy
 from email.headerregistry import Address
-from email.message import EmailMessage
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime, formataddr, parseaddr
+from functools import lru_cache
+
+LINE = 76  #: Characters of a header's line (RFC 2047, 2): up to here there is nothing to fold.
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,7 @@ class Sender:
     def read(cls, text: str) -> "Sender":
         """Raises ValueError if there is no address in it."""
         name, address = parseaddr(text)
-        if not Address(addr_spec=address).domain:
+        if not address.isascii() or not Address(addr_spec=address).domain:
             raise ValueError(f"a sender needs an address, such as `Mairie <no-reply@example.org>`, not {text!r}")
         return cls(name, address)
 
@@ -34,7 +37,8 @@ class Parts:
     """What a message is made of."""
 
     id: str
-    to: Sequence[tuple[str, str]]  #: (name, address): the first is written to, the others are in copy.
+    to_name: str
+    to_address: str
     subject: str
     language: str
     text: str
@@ -47,20 +51,44 @@ def message_id(mail: str, sender: Sender) -> str:
     return f"<{mail}@{sender.domain}>"
 
 
-def seal(parts: Parts, sender: Sender) -> EmailMessage:
-    message = EmailMessage(policy.default)
-    message["Message-ID"] = message_id(parts.id, sender)
-    message["Date"] = format_datetime(parts.written_at)
-    message["From"] = Address(sender.name, addr_spec=sender.address)
-    first, *others = (Address(name, addr_spec=address) for name, address in parts.to)
-    message["To"] = first
-    if others:
-        message["Cc"] = others
-    message["Subject"] = parts.subject
-    message["Content-Language"] = parts.language
+def seal(parts: Parts, sender: Sender) -> bytes:
+    """ASCII alone, so that any server can pass it on as it is."""
+    return b"".join(_message(parts, sender))
+
+
+def _message(parts: Parts, sender: Sender) -> Iterator[bytes]:
+    boundary = f"part-{parts.id}"
+    yield f"Message-ID: {message_id(parts.id, sender)}\r\nDate: {format_datetime(parts.written_at)}\r\n".encode()
+    yield _address("From", sender.name, sender.address)
+    yield _address("To", parts.to_name, parts.to_address)
+    yield _subject(parts.subject)
+    yield f"Content-Language: {parts.language}\r\n".encode()
     # No answer from a holiday responder: nobody reads it (RFC 3834).
-    message["Auto-Submitted"] = "auto-generated"
-    message.set_content(parts.text)
-    message.add_alternative(parts.html, subtype="html")
-    message.set_boundary(f"part-{parts.id}")
-    return message
+    yield b"Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
+    yield f'Content-Type: multipart/alternative; boundary="{boundary}"\r\n\r\n'.encode()
+    for kind, body in (("plain", parts.text), ("html", parts.html)):
+        yield f'--{boundary}\r\nContent-Type: text/{kind}; charset="utf-8"\r\n'.encode()
+        yield b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+        yield b2a_qp(body.replace("\r\n", "\n").replace("\n", "\r\n").encode())
+        yield b"\r\n"
+    yield f"--{boundary}--\r\n".encode()
+
+
+@lru_cache(maxsize=64)
+def _address(header: str, name: str, address: str) -> bytes:
+    """What fits on one line and is quite harmless goes past the parser, which takes longer than all the rest."""
+    if address.isascii():
+        line = f"{header}: {formataddr((name, address))}"
+        if len(line) <= LINE and line.isascii() and line.isprintable():
+            return f"{line}\r\n".encode()
+    return _folded(header, Address(name, addr_spec=address))
+
+
+@lru_cache(maxsize=64)
+def _subject(subject: str) -> bytes:
+    return _folded("Subject", subject)
+
+
+def _folded(header: str, value: str | Address) -> bytes:
+    """Encoded. Raises ValueError for a value with a line break, which would start a header of its own."""
+    return policy.SMTP.fold_binary(*policy.SMTP.header_store_parse(header, value))

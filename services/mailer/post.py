@@ -1,8 +1,7 @@
 """The town's mail server: one kept connection, and what its answers mean."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from email.message import EmailMessage
+from dataclasses import dataclass
+from enum import Enum
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
@@ -15,16 +14,18 @@ class Unreachable(Exception):
     """No mail can be sent now, whichever: no connection, or the server turned us away before it knew what we wanted."""
 
 
+class Verdict(Enum):
+    """What became of one attempt."""
+
+    TAKEN = "taken"  #: The server has it.
+    LATER = "later"  #: Refused for now, or nobody knows.
+    NEVER = "never"  #: Refused for good.
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of one attempt, address by address, with the server's words."""
-
-    later: Mapping[str, str] = field(default_factory=dict)  #: Refused for now.
-    never: Mapping[str, str] = field(default_factory=dict)  #: Refused for good.
-
-    @property
-    def words(self) -> str:
-        return "; ".join(f"{address}: {said}" for address, said in {**self.later, **self.never}.items())[:1000]
+    verdict: Verdict
+    words: str = ""  #: The server's own, where it did not take it.
 
 
 class Post:
@@ -55,21 +56,19 @@ class Post:
             self._smtp.close()
             raise Unreachable(repr(error)) from error
 
-    async def send(self, message: EmailMessage, sender: str, addresses: Sequence[str]) -> Answer:
-        """Hand it over. The server may have it although the answer says `later`: a connection can break after it agreed."""
+    async def send(self, message: bytes, sender: str, address: str) -> Answer:
+        """Hand it over. The server may have it although the answer is LATER: a connection can break after it agreed."""
         try:
-            refused, _ = await self._smtp.send_message(message, sender=sender, recipients=addresses)
+            await self._smtp.sendmail(sender, [address], message)
         except aiosmtplib.SMTPRecipientsRefused as error:
-            return _sorted({one.recipient: (one.code, one.message) for one in error.recipients})
+            return _refused(error.recipients[0])
         except aiosmtplib.SMTPDataError as error:
-            return _sorted(dict.fromkeys(addresses, (error.code, error.message)))
-        except aiosmtplib.SMTPNotSupported as error:
-            return Answer(never=dict.fromkeys(addresses, error.message))
+            return _refused(error)
         except (aiosmtplib.SMTPException, OSError) as error:
             # Also a refused sender (a 5xx even): that is about us, not about the family, and will be put right.
             self._smtp.close()
-            return Answer(later=dict.fromkeys(addresses, repr(error)))
-        return _sorted({address: (answer.code, answer.message) for address, answer in refused.items()})
+            return Answer(Verdict.LATER, repr(error)[:1000])
+        return Answer(Verdict.TAKEN)
 
     async def close(self) -> None:
         """Say goodbye if there is somebody to say it to."""
@@ -80,10 +79,6 @@ class Post:
                 self._smtp.close()
 
 
-def _sorted(refused: Mapping[str, tuple[int, str]]) -> Answer:
-    said = {address: f"{code} {words}" for address, (code, words) in refused.items()}
-    never = {address for address, (code, _) in refused.items() if 500 <= code < 600}
-    return Answer(
-        later={address: words for address, words in said.items() if address not in never},
-        never={address: words for address, words in said.items() if address in never},
-    )
+def _refused(error: aiosmtplib.SMTPResponseException) -> Answer:
+    verdict = Verdict.NEVER if 500 <= error.code < 600 else Verdict.LATER
+    return Answer(verdict, f"{error.code} {error.message}"[:1000])

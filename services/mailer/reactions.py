@@ -1,4 +1,10 @@
-"""What the mailer does when it hears something: keep a copy, or queue a letter."""
+"""What the mailer does when it hears something: keep a copy, or queue a letter.
+
+Families' letters are gathered and queued together, just before the transaction of the batch commits: hundreds of reports then cost a
+handful of statements.
+"""
+
+from functools import partial
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -6,11 +12,14 @@ from services.clock import Clock
 from services.events import ActivityChanged, ContactsChanged, PlaceGiven, RequestDecided, ResetLinkMade, StructureChanged
 from services.mailer import commands
 from services.mailer.addresses import Adult
+from services.mailer.commands import Decided, Wish
 from services.mailer.report import Outcome
-from services.mailer.tables import MailerTable
+from services.mailer.tables import MailerTable, MailKind
 from services.service import Service
 
 service = Service("mailer", MailerTable.metadata)
+
+WISHES = "mailer.wishes"
 
 
 @service.reacts_to(StructureChanged)
@@ -32,7 +41,7 @@ async def keep_activity(session: AsyncSession, event: ActivityChanged, clock: Cl
 @service.reacts_to(RequestDecided)
 async def report_request(session: AsyncSession, event: RequestDecided, clock: Clock) -> None:
     movements = [
-        commands.Decided(
+        Decided(
             cancellation=line.kind == "CANCEL",
             outcome=Outcome(line.outcome),
             child=line.child,
@@ -42,14 +51,13 @@ async def report_request(session: AsyncSession, event: RequestDecided, clock: Cl
         )
         for line in event.movements
     ]
-    await commands.queue_report(session, clock.now(), event.structure, event.family, event.request, movements)
+    _gather(session, clock, Wish(MailKind.REPORT, event.request, event.structure, event.family, movements, event.account))
 
 
 @service.reacts_to(PlaceGiven)
 async def announce_place(session: AsyncSession, event: PlaceGiven, clock: Clock) -> None:
-    await commands.queue_place_given(
-        session, clock.now(), event.structure, event.family, event.booking, event.child, event.activity, event.date
-    )
+    place = Decided(False, Outcome.ACCEPTED, event.child, event.activity, event.date)
+    _gather(session, clock, Wish(MailKind.PLACE_GIVEN, event.booking, event.structure, event.family, [place]))
 
 
 @service.reacts_to(ResetLinkMade)
@@ -65,3 +73,14 @@ async def send_link(session: AsyncSession, event: ResetLinkMade, clock: Clock) -
         event.expires_at,
         event.event_id,
     )
+
+
+def _gather(session: AsyncSession, clock: Clock, wish: Wish) -> None:
+    gathered: list[Wish] = session.info.setdefault(WISHES, [])
+    if not gathered:
+        session.info.setdefault("before_commit", []).append(partial(_queue, clock=clock))
+    gathered.append(wish)
+
+
+async def _queue(session: AsyncSession, clock: Clock) -> None:
+    await commands.queue(session, clock.now(), session.info.pop(WISHES))

@@ -7,7 +7,8 @@ Several mailers may run: a mail in hand is claimed, and the claim lapses unless 
 import asyncio
 import contextlib
 import datetime as dt
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from uuid import uuid4
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -18,12 +19,14 @@ from services.database import Database
 from services.mailer import commands, queries
 from services.mailer.envelope import Parts, Sender, seal
 from services.mailer.letters import PORTAL
-from services.mailer.post import Answer, Post, Unreachable
-from services.mailer.tables import Mail
+from services.mailer.post import Answer, Post, Unreachable, Verdict
 from services.service import Running
 from services.telemetry import log
 
-AT_ONCE = 20  #: Mails in hand, sent one after the other.
+AT_ONCE = 50  #: Mails in hand, sent one after the other.
+#: Mails recorded in one transaction, which costs more than sending one: so many may go out twice after a crash, each once more.
+RECORDED_TOGETHER = 10
+SOON_SECONDS = 0.05  #: If the server takes longer over a mail, those before it are recorded meanwhile.
 CLAIM_SECONDS = 15.0  #: After a crash, what was in hand is free again so soon.
 LOOK_SECONDS = 1.0  #: How often the queue is looked at when nobody says that there is something in it.
 LONGEST_PAUSE_SECONDS = 30.0  #: Between two attempts to reach a mail server that is down.
@@ -41,6 +44,7 @@ class Sending:
         self._sender = sender
         self._portal = portal
         self._name = uuid4().hex
+        self._answers: list[tuple[str, Answer]] = []  # of mails that were tried, and are not recorded yet
 
     async def round(self) -> int:
         """Try what is due, at most AT_ONCE mails; how many were tried. Raises Unreachable if the mail server is."""
@@ -49,21 +53,25 @@ class Sending:
                 return 0
         mails = await self._claim()
         beat = asyncio.create_task(self._renew_claims())
+        tried = 0
         try:
             for mail in mails:
                 await self._post_connected(mail)
                 await _unbroken(self._deliver(mail))
+                tried += 1
         finally:
             beat.cancel()
             await asyncio.gather(beat, return_exceptions=True)
-            async with self._database.transaction() as session:
-                await commands.release(session, self._name)
-        return len(mails)
+            await self._record()
+            if tried < len(mails):
+                async with self._database.transaction() as session:
+                    await commands.release(session, self._name)
+        return tried
 
-    async def _claim(self) -> list[Mail]:
+    async def _claim(self) -> Sequence[Parts]:
         async with self._database.transaction() as session:
             now = _real_now()
-            return list(await commands.claim(session, self._name, self._clock.now(), now, now + _claim_time(), AT_ONCE))
+            return await commands.claim(session, self._name, self._clock.now(), now, now + _claim_time(), AT_ONCE)
 
     async def _renew_claims(self) -> None:
         while True:
@@ -73,7 +81,7 @@ class Sending:
                 async with self._database.transaction() as session:
                     await commands.renew(session, self._name, _real_now() + _claim_time())
 
-    async def _post_connected(self, mail: Mail) -> None:
+    async def _post_connected(self, mail: Parts) -> None:
         """A server that is down costs no mail an attempt, but it does cost patience."""
         try:
             await self._post.connect()
@@ -82,38 +90,37 @@ class Sending:
                 await commands.lose_patience(session, mail.id, self._clock.now(), str(error))
             raise
 
-    async def _deliver(self, mail: Mail) -> None:
+    async def _deliver(self, mail: Parts) -> None:
+        ours = replace(mail, text=mail.text.replace(PORTAL, self._portal), html=mail.html.replace(PORTAL, self._portal))
         crash_point("mailer.before_send")
-        answer = await self._post.send(seal(self._parts(mail), self._sender), self._sender.address, mail.awaited)
+        sending = asyncio.ensure_future(self._post.send(seal(ours, self._sender), self._sender.address, mail.to_address))
+        try:
+            done, _ = await asyncio.wait({sending}, timeout=SOON_SECONDS)
+            if not done:
+                await self._record()
+            self._answers.append((mail.id, await sending))
+        finally:
+            sending.cancel()
         crash_point("mailer.after_send")
-        async with self._database.transaction() as session:
-            await self._note(session, mail, answer)
-        if answer.words:
-            log().warning("not all of a mail was taken", mail=mail.id, later=len(answer.later), never=len(answer.never))
+        if len(self._answers) >= RECORDED_TOGETHER:
+            await self._record()
 
-    async def _note(self, session: AsyncSession, mail: Mail, answer: Answer) -> None:
+    async def _record(self) -> None:
+        answers, self._answers = self._answers, []
+        if answers:
+            async with self._database.transaction() as session:
+                await self._note(session, answers)
+
+    async def _note(self, session: AsyncSession, answers: Sequence[tuple[str, Answer]]) -> None:
         now = self._clock.now()
-        taken = len(mail.awaited) - len(answer.later) - len(answer.never)
-        if answer.later and taken:
-            await commands.mark_partly_sent(session, mail.id, now, list(answer.later), answer.words)
-        elif answer.later:
-            await commands.postpone(session, mail.id, now, list(answer.later), answer.words)
-        elif taken:
-            await commands.mark_sent(session, mail.id, now, answer.words or None)
-        else:
-            await commands.give_up(session, mail.id, now, answer.words)
-
-    def _parts(self, mail: Mail) -> Parts:
-        assert mail.to_address is not None, "a queued mail has an address"
-        return Parts(
-            id=mail.id,
-            to=[(mail.to_name or "", mail.to_address), *((name, address) for name, address in mail.copies)],
-            subject=mail.subject,
-            language=mail.language,
-            text=mail.text.replace(PORTAL, self._portal),
-            html=mail.html.replace(PORTAL, self._portal),
-            written_at=mail.created_at,
-        )
+        await commands.mark_sent(session, [mail for mail, answer in answers if answer.verdict is Verdict.TAKEN], now)
+        for mail, answer in answers:
+            if answer.verdict is Verdict.LATER:
+                await commands.postpone(session, mail, now, answer.words)
+            elif answer.verdict is Verdict.NEVER:
+                await commands.give_up(session, mail, now, answer.words)
+            if answer.verdict is not Verdict.TAKEN:
+                log().warning("a mail was not taken", mail=mail, again=answer.verdict is Verdict.LATER)
 
 
 def _real_now() -> dt.datetime:

@@ -4,7 +4,7 @@ import datetime as dt
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, Text, text
+from sqlalchemy import JSON, Column, Index, Table, Text, text
 from sqlmodel import Field, SQLModel
 
 from services.database import BIGINT, Instant, as_text, new_metadata
@@ -12,6 +12,11 @@ from services.database import BIGINT, Instant, as_text, new_metadata
 
 class MailerTable(SQLModel):
     metadata = new_metadata()
+
+
+def core(rows: type[MailerTable]) -> Table:
+    """The table itself, for statements that must not pass through the ORM."""
+    return rows.metadata.tables[str(rows.__tablename__)]
 
 
 # ------------------------------------------------------------------------------------------------------------- copies
@@ -76,18 +81,15 @@ class Mail(MailerTable, table=True):
     cause: str = Field(unique=True)  #: Such as "report:<request>".
     structure: str
     family: str | None = Field(default=None, index=True)
-    account: str | None = None  #: The adult it is addressed to.
+    account: str | None = None  #: The adult it is addressed to, alone.
     language: str
     to_name: str | None = None
     to_address: str | None = None
-    copies: list[list[str]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))  #: [name, address] of the others.
     subject: str
     text: str = Field(sa_type=Text)
     html: str = Field(sa_type=Text)
     state: MailState = Field(sa_type=as_text(MailState))
     attempts: int = 0
-    #: The addresses that the mail server did not answer for yet; others got it, or never will.
-    awaited: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     created_at: dt.datetime = Field(sa_type=Instant)
     next_attempt_at: dt.datetime | None = Field(default=None, sa_type=Instant)
     claimed_by: str | None = None  #: The sender that has it in hand, until `claimed_until` (real time, whatever the clock says).

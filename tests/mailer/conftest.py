@@ -1,7 +1,7 @@
 """The mailer's town: one structure, two families, two activities, a mail server."""
 
 import datetime as dt
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import uuid4
 
 import pytest
@@ -78,8 +78,10 @@ def movement(
     return DecidedMovement(booking=uuid4().hex, child=child, date=at(date), kind=kind, outcome=outcome, **values)
 
 
-def decided(*movements: DecidedMovement, request: str = "r1", family: str = "dupont") -> RequestDecided:
-    return RequestDecided(occurred_at=NOW, structure=TOWN, request=request, family=family, movements=list(movements) or [movement()])
+def decided(*movements: DecidedMovement, request: str = "r1", family: str = "dupont", account: str | None = None) -> RequestDecided:
+    return RequestDecided(
+        occurred_at=NOW, structure=TOWN, request=request, family=family, account=account, movements=list(movements) or [movement()]
+    )
 
 
 def place_given(booking: str = "b1", family: str = "dupont", child: str = "amalia") -> PlaceGiven:
@@ -173,8 +175,3 @@ async def mailroom(database_url: Callable[[str], Awaitable[str]]) -> AsyncIterat
 async def post_office() -> AsyncIterator[MailServer]:
     async with mail_server() as server:
         yield server
-
-
-def addressed(mail: Mail) -> Sequence[str]:
-    """Everybody whom a mail goes to."""
-    return [address for address in (mail.to_address, *(address for _, address in mail.copies)) if address]

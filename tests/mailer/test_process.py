@@ -86,7 +86,10 @@ async def test_a_mail_server_that_is_down_stops_no_listening(running: Run, monke
         await mailer.stop()
 
 
-@pytest.mark.parametrize(("point", "copies"), [("mailer.before_send:2", 1), ("mailer.after_send:2", 2), ("command.before_commit:2", 2)])
+@pytest.mark.parametrize(
+    ("point", "copies"),
+    [("mailer.before_send:1", 1), ("mailer.before_send:2", 2), ("mailer.after_send:2", 2), ("command.before_commit:2", 2)],
+)
 async def test_a_mailer_killed_in_mid_sending_loses_nothing(mailroom: Mailroom, post_office: MailServer, point: str, copies: int) -> None:
     mailroom.now = dt.datetime.now(dt.UTC)  # the process that is killed has the real time
     await mailroom.knows_the_town()

@@ -45,7 +45,7 @@ DUPONT Amalia : ven. 05/05, mar. 09/05
 DUPONT Paolo : ven. 05/05
 
 Vous pouvez consulter l'état de vos réservations sur notre site Internet.
-"""  # noqa: E501 -- the guide's own lines
+"""
 
 
 def may(day: int) -> dt.date:
