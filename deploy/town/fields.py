@@ -172,6 +172,8 @@ def text(node: Node, expected: str = "a text") -> str:
     """Any single value, as it is written."""
     if not isinstance(node, Scalar) or node.kind == "null" or not node.text.strip():
         raise Wrong(f"{describe(node)} is no text", expected)
+    if any(ord(character) < 32 and character not in "\n\t" for character in node.text):
+        raise Wrong(f"{node.text!r} has characters that nobody can see", expected)
     return node.text.strip()
 
 

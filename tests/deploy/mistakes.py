@@ -101,6 +101,7 @@ MISTAKES = {
     "no time zone": ("Europe/Paris", "Europe/Pari", "timezone: 'Europe/Pari' is no time zone (did you mean Europe/Paris?)"),
     "no school zone": ("school_zone: B", "school_zone: D", "school_zone: 'D' is not possible; expected A, B, C"),
     "places below zero": ("capacity: 40", "capacity: -1", "capacity: -1 is not possible here"),
+    "an invisible character": ("name: PERISCOLAIRE", 'name: "PERI\\0"', "has characters that nobody can see; expected a text"),
     "a key twice": ("    capacity: 12\n", "    capacity: 12\n    capacity: 13\n", "capacity stands here twice"),
     "neither true nor false": ("agent: true", "agent: maybe", "agent: 'maybe' is neither true nor false"),
 }
