@@ -27,7 +27,7 @@ SETTINGS = {
     "SMTP_URL": "the town's mail server, `smtp://`, `smtp+starttls://` or `smtps://` (default `smtp://127.0.0.1:8025`)",
     "PREAU_MAIL_FROM": "sender of every mail (default `Préau <no-reply@localhost>`)",
     "PREAU_SIGNING_KEY": "identity's private Ed25519 key as a JWK; embedded makes its own in PREAU_DATA",
-    "PREAU_TRUSTED_PROXIES": "addresses of the reverse proxies before the gateway, by commas: their `X-Forwarded-For` is believed (default none)",
+    "PREAU_TRUSTED_PROXIES": "reverse proxies before the gateway, by commas, whose `X-Forwarded-For` is believed (default none)",
     "PREAU_PAYMENT_PROVIDER": "online payment provider (default none: payment online is unavailable)",
     "PREAU_CLOCK": "tests only, refused in production: `2026-11-23T07:00:00Z` freezes, `+3d` shifts",
     "PREAU_CRASH_AT": "tests only, refused in production: die at a named crash point",
