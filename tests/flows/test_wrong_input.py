@@ -7,7 +7,7 @@ import asyncio
 import datetime as dt
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,10 @@ import httpx2
 import pytest
 import yaml
 
+from services.database import Database
+from services.identity.hashing import token_sum
+from services.identity.tables import Attempt
+from services.settings import SERVICES
 from tests.flows import questions, town
 from tests.flows.questions import Question
 from tests.flows.system import System
@@ -109,8 +113,16 @@ async def found(system: System, folder: Path, client: httpx2.AsyncClient, activi
 
 
 @pytest.fixture(scope="module")
-def built(system: System, tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    return asyncio.run(build(system, tmp_path_factory.mktemp("nonsense")))
+def built(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """When all is over, no process has noted a fault of its own, or anything that was secret."""
+    scene = asyncio.run(build(system, tmp_path_factory.mktemp("nonsense")))
+    logs = {name: system.folder / f"{name}.log" for name in ("gateway", *SERVICES)}
+    sizes = {name: log.stat().st_size for name, log in logs.items()}
+    yield scene
+    for name, log in logs.items():
+        noted = log.read_bytes()[sizes[name] :].decode(errors="replace")
+        for never in ('"event": "failed"', '"event": "no plan"', town.PASSWORD, scene.dupont.token):
+            assert never not in noted, f"{name} notes {never}: {noted[-5000:]}"
 
 
 @pytest.fixture
@@ -469,6 +481,8 @@ async def test_methods_and_content_types_that_are_not_ours(scene: Scene) -> None
                        "?" + "a=1&" * 500, "?query=" + "%00"):  # fmt: skip
         answer = decent(await client.get(f"/graphql{parameters}", headers=headers), begun)
         assert told(answer.json())[0] in ("BAD_REQUEST", "GRAPHQL_PARSE_FAILED"), parameters
+    upgrade = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-version": "13", "sec-websocket-key": "eA=="}
+    assert decent(await client.get("/graphql", headers=upgrade), begun).status_code >= 400
     for path in ("/graphql/", "/nothing", "/../etc/passwd", "/%00", "/.env"):
         assert decent(await client.get(path), begun).status_code in (404, 307), path
 
@@ -492,12 +506,19 @@ async def test_headers_that_say_nothing_right(scene: Scene) -> None:
 
 
 async def test_nobody_gets_more_tries_by_saying_that_they_come_from_elsewhere(scene: Scene) -> None:
-    """The gateway believes no address that a client claims: the account's own patience ends all the same."""
-    sign_in = {"query": town.SIGN_IN, "variables": {"login": f"nobody-{uuid4().hex}", "password": "guess"}}
+    """The gateway believes no address that a client claims, and the account's own patience ends in any case."""
+    login = f"nobody-{uuid4().hex}"
+    sign_in = {"query": town.SIGN_IN, "variables": {"login": login, "password": "guess"}}
     found = []
-    for n in range(6):
-        answer = await scene.send(json.dumps(sign_in), x_forwarded_for=f"203.0.113.{n}")
-        found += told(answer.json())
+    for _ in range(6):
+        found += told((await scene.send(json.dumps(sign_in), x_forwarded_for="203.0.113.77")).json())
     assert found == ["INVALID_CREDENTIALS"] * 5 + ["TOO_MANY_ATTEMPTS"]
+    database = Database(scene.town.system.databases["identity"])
+    try:
+        async with database.reading() as session:
+            assert await session.get(Attempt, token_sum(f"door login {login}")) is not None
+            assert await session.get(Attempt, token_sum("door address 203.0.113.77")) is None
+    finally:
+        await database.close()
     tried = {"query": town.SIGN_IN, "variables": {"login": scene.dupont.id, "password": town.PASSWORD}}
-    assert "accessToken" in (await scene.send(json.dumps(tried), x_forwarded_for="203.0.113.9")).text
+    assert "accessToken" in (await scene.send(json.dumps(tried), x_forwarded_for="203.0.113.77")).text
