@@ -1,7 +1,7 @@
 """Letters: one file per kind and language in letters/, with the subject, the text part and the HTML part that says the same."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from zoneinfo import ZoneInfo
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.environment import TemplateModule
 
-from services.mailer.report import Report
+from services.mailer.report import Day, Report
 from services.mailer.texts import long_day, short_day, spoken
 
 #: Stands in a letter for the portal's address, which only the sender of the mail knows. A reserved name: it leads nowhere.
@@ -47,8 +47,7 @@ def password_link_letter(language: str, *, address: str, expires_at: dt.datetime
 
 def _write(kind: str, language: str, **facts: object) -> Letter:
     language = spoken(language)
-    day: Callable[[dt.date], str] = partial(short_day, language=language)
-    facts |= {"short_day": day, "site": PORTAL}
+    facts |= {"told": partial(_told, language=language), "site": PORTAL}
     name = f"{kind}.{language}.jinja"
     plain, html = (_letters(markup).get_template(name).make_module(facts) for markup in (False, True))
     return Letter(
@@ -57,6 +56,11 @@ def _write(kind: str, language: str, **facts: object) -> Letter:
         text=_part(plain, "text"),
         html=_part(html, "html"),
     )
+
+
+def _told(days: Iterable[Day], language: str) -> str:
+    """The days of one child, such as "lun. 15/05, mar. 16/05 (activité complète)"."""
+    return ", ".join(f"{short_day(day.date, language)} ({day.reason})" if day.reason else short_day(day.date, language) for day in days)
 
 
 def _part(letter: TemplateModule, part: str) -> str:
@@ -70,6 +74,7 @@ def _letters(markup: bool) -> Environment:
         loader=PackageLoader("services.mailer", "letters"),
         autoescape=markup,
         undefined=StrictUndefined,
+        auto_reload=False,  # a look at three files for every letter
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from itertools import groupby
 
 
@@ -106,6 +107,7 @@ def _order(movement: Movement) -> tuple[int, str, str, str, str, dt.date, bool]:
     )
 
 
+@lru_cache(maxsize=1000)
 def _as_read(name: str) -> tuple[str, str]:
     """Sort key of a French reader: "Élan" stands with E. The name itself follows, so that equal names stay together."""
     letters = unicodedata.normalize("NFD", name.casefold())

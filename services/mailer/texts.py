@@ -1,6 +1,7 @@
 """The mailer's few words outside the letters: days, and why a movement was refused. French first, English second."""
 
 import datetime as dt
+from functools import lru_cache
 
 LANGUAGES = ("fr", "en")
 
@@ -41,6 +42,7 @@ def say(code: str, language: str) -> str:
     return TEXTS.get(code, TEXTS["OTHER"])[LANGUAGES.index(language)]
 
 
+@lru_cache(maxsize=2000)
 def short_day(date: dt.date, language: str) -> str:
     """As reports write days: "lun. 15/05", "Mon 15/05"."""
     return f"{WEEKDAYS[LANGUAGES.index(language)][date.weekday()]} {date:%d/%m}"
