@@ -14,7 +14,6 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking.activity import Scheduled
 from services.booking.allocation import Answer
-from services.booking.desk import Desk
 from services.booking.docket import BOOKING, CASE, IS_LIVE, B, Case, Docket, open_docket, take_turn_of
 from services.booking.lines import Enrolled, check_booking, check_cancelling
 from services.booking.rulebook import RuleBook
@@ -24,12 +23,10 @@ from services.booking.tables import Cancellation, Enrollment, Request, Standing,
 from services.clock import Clock
 from services.events import DecidedMovement, RequestDecided
 from services.outbox import record
-from services.service import Running
 
 MOST_REQUESTS = 300  #: In one transaction.
 MOST_LINES = 6000
 UNKNOWN = "UNKNOWN_BOOKING"
-SWEEP_SECONDS = 0.25  #: Back-up for a wake-up that was lost, or came from another process.
 
 REQUEST, CANCELLATION, ENROLLMENT, STANDING = core(Request), core(Cancellation), core(Enrollment), core(Standing)
 R, X = REQUEST.c, CANCELLATION.c
@@ -72,7 +69,7 @@ TICKET = (R.id, R.lines, R.family, R.structure, R.accept_waiting_list, R.submitt
 
 GIVING = (X.request, X.line, X.booking, type_coerce(X.status, String), X.code)
 
-NEXT = select(*TICKET).where(R.partition == bindparam("partition"), R.served_at.is_(None)).order_by(R.seq).limit(MOST_REQUESTS + 1)
+NEXT = select(*TICKET).where(R.partition == bindparam("partition"), R.served_at.is_(None)).order_by(R.seq).limit(bindparam("most"))
 LINES = select(*CASE).where(B.request.in_(among("requests"))).order_by(B.position)
 GIVINGS = (
     select(*GIVING, *CASE)
@@ -187,13 +184,13 @@ async def partitions_at_work(session: AsyncSession) -> list[int]:
     return sorted(rows.scalars())
 
 
-async def _next(session: AsyncSession, partition: int) -> tuple[list[Ticket], bool]:
+async def _next(session: AsyncSession, partition: int, most: int) -> tuple[list[Ticket], bool]:
     """Those that have waited longest, as many as one transaction should serve; and whether more wait."""
-    tickets = [Ticket(*row) for row in await run(session, NEXT, {"partition": partition})]
+    tickets = [Ticket(*row) for row in await run(session, NEXT, {"partition": partition, "most": most + 1})]
     lines = 0
     for count, ticket in enumerate(tickets):
         lines += ticket.lines
-        if count == MOST_REQUESTS or (count and lines > MOST_LINES):
+        if count == most or (count and lines > MOST_LINES):
             return tickets[:count], True
     return tickets, False
 
@@ -315,10 +312,12 @@ def _movement_back(case: Case, giving: Giving) -> DecidedMovement:
 
 
 # ------------------------------------------------------------------------------------------------------------- everything
-async def allocate(session: AsyncSession, book: RuleBook, clock: Clock, partition: int) -> tuple[list[str], bool]:
+async def allocate(
+    session: AsyncSession, book: RuleBook, clock: Clock, partition: int, most: int = MOST_REQUESTS
+) -> tuple[list[str], bool]:
     """Serve the next requests of a partition, in the session's transaction. Returns their ids, and whether more wait."""
     await take_turn_of(session, partition)
-    tickets, more = await _next(session, partition)
+    tickets, more = await _next(session, partition, most)
     if tickets:
         batch = await _load(session, book, tickets, tickets[0].submitted_at)
         batch.docket.now = now = clock.now()
@@ -327,32 +326,11 @@ async def allocate(session: AsyncSession, book: RuleBook, clock: Clock, partitio
     return [ticket.id for ticket in tickets], more
 
 
-class Allocator:
-    """Serves, for as long as the process lives, whatever any process wrote."""
-
-    def __init__(self, running: Running, book: RuleBook, desk: Desk) -> None:
-        self._running = running
-        self._book = book
-        self._desk = desk
-
-    async def run(self) -> None:
-        while True:
-            known = await self._desk.work(SWEEP_SECONDS)
-            await self.serve(known or await self._search())
-
-    async def _search(self) -> list[int]:
-        async with self._running.database.reading() as session:
-            return await partitions_at_work(session)
-
-    async def serve(self, partitions: Iterable[int]) -> None:
-        """Until nothing waits in these."""
-        for partition in partitions:
-            more = True
-            while more:
-                served, more = await self._turn(partition)
-                self._running.outbox_written()
-                self._desk.served(served)
-
-    async def _turn(self, partition: int) -> tuple[list[str], bool]:
-        async with self._running.database.transaction("allocator") as session:
-            return await allocate(session, self._book, self._running.clock, partition)
+async def set_aside(session: AsyncSession, clock: Clock, partition: int) -> list[str]:
+    """The first request that waits there cannot be served, for a mistake of ours: it stays SUBMITTED, for people to look at."""
+    await take_turn_of(session, partition)
+    tickets, _ = await _next(session, partition, 1)
+    ids = [ticket.id for ticket in tickets]
+    if ids:
+        await run(session, SERVED, {"requests": ids, "served": clock.now(), "decided": None})
+    return ids

@@ -1,14 +1,67 @@
 """What runs in the background of booking's process: it takes orders in, decides, finds answers, and closes what time has closed."""
 
 import asyncio
+from collections.abc import Iterable
+
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from services.booking import commands
-from services.booking.allocator import Allocator
+from services.booking.allocator import MOST_REQUESTS, partitions_at_work, set_aside
+from services.booking.allocator import allocate as allocate_next
 from services.booking.desk import Desk
 from services.booking.rulebook import RuleBook
 from services.service import Running
+from services.telemetry import log
 
+SWEEP_SECONDS = 0.25  #: Back-up for a wake-up that was lost, or came from another process.
 EXPIRE_SECONDS = 5.0
+
+
+class Allocator:
+    """Serves, for as long as the process lives, whatever any process wrote."""
+
+    def __init__(self, running: Running, book: RuleBook, desk: Desk) -> None:
+        self._running = running
+        self._book = book
+        self._desk = desk
+
+    async def run(self) -> None:
+        while True:
+            known = await self._desk.work(SWEEP_SECONDS)
+            await self.serve(known or await self._search())
+
+    async def _search(self) -> list[int]:
+        async with self._running.database.reading() as session:
+            return await partitions_at_work(session)
+
+    async def serve(self, partitions: Iterable[int]) -> None:
+        """Until nothing waits in these. One request that we cannot serve must not hold up the others behind it."""
+        for partition in partitions:
+            more, most = True, MOST_REQUESTS
+            while more:
+                try:
+                    served, more = await self._turn(partition, most)
+                except Exception as trouble:
+                    if not _comes_again(trouble):
+                        raise
+                    log().error("not served", partition=partition, requests=most, error=repr(trouble), exc_info=trouble)
+                    served = await self._set_aside(partition) if most == 1 else []
+                    most = MOST_REQUESTS if most == 1 else 1
+                self._running.outbox_written()
+                self._desk.served(served)
+
+    async def _turn(self, partition: int, most: int) -> tuple[list[str], bool]:
+        async with self._running.database.transaction("allocator") as session:
+            return await allocate_next(session, self._book, self._running.clock, partition, most)
+
+    async def _set_aside(self, partition: int) -> list[str]:
+        async with self._running.database.transaction() as session:
+            return await set_aside(session, self._running.clock, partition)
+
+
+def _comes_again(trouble: Exception) -> bool:
+    """A mistake of ours, which the same request would bring again; not the database's trouble, which passes."""
+    return isinstance(trouble, IntegrityError | DataError) or not isinstance(trouble, SQLAlchemyError | OSError)
 
 
 async def open_counter(running: Running) -> None:

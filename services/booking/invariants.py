@@ -55,6 +55,11 @@ SELECTS: dict[str, str] = {
           SELECT request, line FROM booking WHERE request IS NOT NULL AND (code IS NULL OR code <> 'UNKNOWN_BOOKING')
           UNION ALL SELECT request, line FROM cancellation) line ON line.request = r.id
         GROUP BY r.id, r.lines HAVING count(line.request) <> r.lines""",
+    "request {id} was set aside: its line {line} on {activity} was never answered": """
+        SELECT r.id, b.line, b.activity FROM request r
+        JOIN booking b ON b.request = r.id AND b.status = 'SUBMITTED'
+        JOIN activity a ON a.id = b.activity
+        WHERE r.served_at IS NOT NULL AND r.decided_at IS NULL AND b.party IS NULL AND NOT a.scheduled""",
     "request {id} is decided, but was never served": """
         SELECT id FROM request WHERE decided_at IS NOT NULL AND served_at IS NULL""",
     "booking {booking} was cancelled by request {request}, and is {status}": """

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from services.booking import allocator, commands
 from services.booking import desk as desks
+from services.booking.invariants import violations
 from services.booking.order import MOST_LINES, Order
 from services.refusal import CodedError, Refused
 from tests.booking.town import CLOCK, MONDAY, TUESDAY, Town, at_work, books, caller, cancels
@@ -81,6 +83,24 @@ async def test_one_that_cannot_be_taken_in_does_not_hurt_its_neighbours(town: To
     )
     assert isinstance(bad, TypeError)
     assert (await town.answers(str(good)), await town.answers(str(other))) == (["ACCEPTED"], ["ACCEPTED"])
+
+
+async def test_one_that_cannot_be_decided_does_not_hold_up_those_behind_it(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    check = allocator.check_booking
+
+    def stumble(*args: Any, **kwargs: Any) -> str | None:
+        if kwargs["enrolled"].starts_on == TUESDAY:
+            raise ZeroDivisionError
+        return check(*args, **kwargs)
+
+    monkeypatch.setattr(allocator, "check_booking", stumble)
+    async with town.running.database.transaction() as session:
+        await commands.put_enrollment(session, CLOCK, "durand", "durand", "carteville", "cantine", from_=TUESDAY)
+    await town.opens(capacity=None)
+    assert await town.at_once("dupont", "durand", "petit") == [["ACCEPTED"], ["SUBMITTED"], ["ACCEPTED"]]
+    async with town.running.database.reading() as session:
+        (sentence,) = await violations(session, CLOCK.now())
+    assert sentence.endswith("was set aside: its line 0 on cantine was never answered")
 
 
 # ------------------------------------------------------------------------------------------------------------ the same key
