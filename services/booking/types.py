@@ -2,7 +2,7 @@
 
 import calendar as months
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Self, cast
 
 import strawberry
@@ -144,12 +144,11 @@ class Booking:
     async def activity(self, info: Info) -> Activity:
         return await activity_of(info, self.row.activity)
 
-    @strawberry.field
-    async def rank(self, info: Info) -> int | None:
+    @strawberry.field(graphql_type=int | None)  # type: ignore[untyped-decorator]  # strawberry has no types for this form
+    def rank(self, info: Info) -> Awaitable[int | None] | None:
         """Place in the waiting list, from 1."""
-        if self.status is not BookingStatus.WAITLISTED:
-            return None
-        return await reading_of(info.context).rank(self.row.id)
+        # Not a coroutine: most bookings wait for nothing, and a task for each of them would cost more than the rest of their answer.
+        return reading_of(info.context).rank(self.row.id) if self.status is BookingStatus.WAITLISTED else None
 
     @strawberry.field
     def reason(self, info: Info) -> str | None:
