@@ -6,7 +6,8 @@ here. `unheard` is the same promise on the receiving side: delivered at least on
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import JSON, Column, Index, Text, insert, text
@@ -19,6 +20,8 @@ from services.events import INTERNAL, Event
 from services.telemetry import traceparent
 
 UNSENT = "outbox.unsent"
+
+Traces = Mapping[str | None, str | None]  #: Request id -> its W3C trace context.
 
 
 class MailroomTable(SQLModel):
@@ -84,20 +87,23 @@ class VerificationKey(MailroomTable, table=True):
     jwk: dict[str, str] = Field(sa_type=JSON)
 
 
-def record(session: AsyncSession, *events: Event) -> None:
-    """Send these events if, and only if, the session's transaction commits (Database.transaction writes them just before)."""
+def record(session: AsyncSession, *events: Event, traces: Traces = MappingProxyType({})) -> None:
+    """Send these events if, and only if, the session's transaction commits (Database.transaction writes them just before).
+
+    They carry the trace of what is being handled; where one transaction serves many requests, that of each event's own.
+    """
     if not events:
         return
     unsent = session.info.setdefault(UNSENT, [])
     if not unsent:
         session.info.setdefault("before_commit", []).append(_write)
-    unsent.extend(events)
+    trace = traceparent.get()
+    unsent.extend((event, traces.get(getattr(event, "request", None), trace)) for event in events)
 
 
 async def _write(session: AsyncSession) -> None:
-    trace = traceparent.get()
     # Past the ORM, which would cost more than all the rest for the thousands of events of a rush.
-    await _insert(session, [_row(event, trace) for event in session.info.pop(UNSENT)])
+    await _insert(session, [_row(event, trace) for event, trace in session.info.pop(UNSENT)])
 
 
 _COLUMNS = ("event_id", "internal", "subject", "type", "about", "occurred_at", "traceparent", "body", "published")

@@ -55,6 +55,7 @@ class Ticket:
     accept_waiting_list: bool
     submitted_at: dt.datetime
     account: str
+    trace: str | None
     cases: list[Case] = field(default_factory=list)
     givings: list[Giving] = field(default_factory=list)
 
@@ -64,7 +65,7 @@ class Ticket:
 
 
 #: Select these, in this order, and `Ticket(*row)`; or `Giving(*row)`.
-TICKET = (R.id, R.lines, R.family, R.structure, R.accept_waiting_list, R.submitted_at, R.account)
+TICKET = (R.id, R.lines, R.family, R.structure, R.accept_waiting_list, R.submitted_at, R.account, R.traceparent)
 
 
 GIVING = (X.request, X.line, X.booking, type_coerce(X.status, String), X.code)
@@ -209,6 +210,7 @@ async def _load(session: AsyncSession, book: RuleBook, tickets: list[Ticket], no
     if len(cases) < sum(ticket.lines for ticket in tickets):
         lined |= await _load_givings(session, by_id, cases)
     docket = await open_docket(session, book, now, cases, keys, lined)
+    docket.traces = {ticket.id: ticket.trace for ticket in tickets}
     return Batch(
         docket,
         tickets,
@@ -256,7 +258,7 @@ async def _write(session: AsyncSession, batch: Batch, now: dt.datetime) -> None:
     for decided_at, tickets in ((now, decided), (None, [ticket for ticket in batch.tickets if not ticket.decided])):
         if tickets:
             await run(session, SERVED, {"requests": filled(ticket.id for ticket in tickets), "served": now, "decided": decided_at})
-    record(session, *[_decided(batch.docket, ticket, now) for ticket in decided])
+    record(session, *[_decided(batch.docket, ticket, now) for ticket in decided], traces=batch.docket.traces)
     if batch.reopened:
         await queue_again(session, batch.reopened)
 

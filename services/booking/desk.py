@@ -20,6 +20,7 @@ from services.booking.tables import partition_of, run
 from services.claims import Caller
 from services.refusal import Refused
 from services.service import Running
+from services.telemetry import traceparent
 
 TOGETHER = 300  #: Orders in one transaction, at most.
 ANSWER_SECONDS = 5.0  #: Then the family sees SUBMITTED, and is told later.
@@ -51,7 +52,7 @@ class Desk:
         if structure is None:
             raise Refused("UNKNOWN_FAMILY")
         taken: Taken = asyncio.get_running_loop().create_future()
-        self._orders.append((Asked(caller.account, structure, order), taken))
+        self._orders.append((Asked(caller.account, structure, order, traceparent.get()), taken))
         self._arrived.set()
         request = await taken
         await self._answer(request)

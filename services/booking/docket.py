@@ -31,7 +31,7 @@ from services.events import (
     Event,
     PlaceGiven,
 )
-from services.outbox import record
+from services.outbox import Traces, record
 
 BOOKING, OPENING, PARTITION = core(Booking), core(OpeningRow), core(Partition)
 B, O = BOOKING.c, OPENING.c  # noqa: E741 -- B and O, like the tables
@@ -124,6 +124,7 @@ class Docket:
     stored: dict[Key, RowMapping]  #: The openings as the table has them.
     events: list[Event] = field(default_factory=list)
     given: list[Case] = field(default_factory=list)  #: Who waited and has a place now.
+    traces: Traces = field(default_factory=dict)
     _versions: dict[str, int] = field(default_factory=dict)  #: Of the changed bookings, as the table has them.
 
     def ask(self, cases: Sequence[Case], *, may_wait: bool) -> Answer:
@@ -217,7 +218,7 @@ class Docket:
                         date=case.date,
                     )
                 )
-        record(session, *self.events)
+        record(session, *self.events, traces=self.traces)
 
     async def _write_bookings(self, session: AsyncSession) -> None:
         alike: dict[tuple[str, str | None, int], list[str]] = defaultdict(list)

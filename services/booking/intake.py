@@ -58,6 +58,7 @@ class Asked:
     account: str
     structure: str
     order: Order
+    trace: str | None = None  #: W3C trace context.
 
 
 @dataclass(slots=True)
@@ -243,6 +244,7 @@ def _request(asked: Asked, id_: str, seq: int, number: str, fingerprint: str, no
         "accept_waiting_list": order.accept_waiting_list,
         "lines": len(order.lines),
         "language": order.language,
+        "traceparent": asked.trace,
         "partition": partition_of(asked.structure),
         "submitted_at": now,
     }
@@ -253,7 +255,7 @@ async def _insert(session: AsyncSession, written: Written) -> None:
         if rows:
             await run(session, statement, rows)
     await insert_bookings(session, written.bookings)
-    record(session, *written.events)
+    record(session, *written.events, traces={request["id"]: request["traceparent"] for request in written.requests})
 
 
 # ---------------------------------------------------------------------------------------------------------------- reading

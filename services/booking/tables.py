@@ -221,6 +221,7 @@ class Request(BookingTable, table=True):
     accept_waiting_list: bool = True
     lines: int  #: How many.
     language: str
+    traceparent: str | None = None  #: W3C trace context in which it came: the events of its answer carry it too.
     partition: int
     submitted_at: dt.datetime = Field(sa_type=Instant)
     served_at: dt.datetime | None = Field(default=None, sa_type=Instant)

@@ -88,6 +88,7 @@ def upgrade() -> None:
         sa.Column("accept_waiting_list", sa.Boolean(), nullable=False),
         sa.Column("lines", sa.Integer(), nullable=False),
         sa.Column("language", sa.String(), nullable=False),
+        sa.Column("traceparent", sa.String(), nullable=True),
         sa.Column("partition", sa.Integer(), nullable=False),
         sa.Column("submitted_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("served_at", sa.DateTime(timezone=True), nullable=True),
