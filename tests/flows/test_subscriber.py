@@ -23,7 +23,7 @@ from services.events import BY_TYPE
 from tests.facts import until
 from tests.flows.conftest import Found
 from tests.flows.system import System
-from tests.flows.town import Town, activity, family, next_days
+from tests.flows.town import SUBMIT, Town, activity, family, next_days
 from tests.json_schema import mistakes
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
@@ -174,6 +174,23 @@ async def test_every_event_of_a_booking_story_is_as_the_document_says(system: Sy
     assert [trouble for message in messages for trouble in troubles(message, town)] == []
     ids = [(message.headers or {})["ce-id"] for message in messages]
     assert len(ids) == len(set(ids))
+
+
+async def test_the_trace_of_a_request_rides_along_to_the_hold_of_its_price(system: System, found: Found) -> None:
+    town = await found(activities=[activity("aps")], families=[family("dupont")])
+    dupont = await town.sign_in("dupont")
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    order = {"family": dupont.id, "idempotencyKey": "traced", "lines": [dupont.line(next_days(1)[0])]}
+    headers = {"authorization": f"Bearer {dupont.token}", "traceparent": trace}
+    answer = await town.client.post("/graphql", json={"query": SUBMIT, "variables": {"input": order}}, headers=headers)
+    assert answer.json()["data"]["submitBookings"]["decided"]
+    expected = {"booking.requested", "booking.accepted", "booking.request_decided", "billing.held"}
+
+    async def traced() -> bool:
+        messages = await all_of(system, f"preau.{town.structure}.>")
+        return expected <= {m.subject.split(".", 2)[2] for m in messages if (m.headers or {}).get("traceparent", "").startswith(trace[:35])}
+
+    await until(traced, within=30)
 
 
 async def all_of(system: System, subject: str) -> list[Msg]:
