@@ -57,7 +57,7 @@ def seal(parts: Parts, sender: Sender) -> bytes:
 
 
 def _message(parts: Parts, sender: Sender) -> Iterator[bytes]:
-    boundary = f"part-{parts.id}"
+    boundary = f"=_{parts.id}"  # in quoted-printable no line can begin so
     yield f"Message-ID: {message_id(parts.id, sender)}\r\nDate: {format_datetime(parts.written_at)}\r\n".encode()
     yield _address("From", sender.name, sender.address)
     yield _address("To", parts.to_name, parts.to_address)
@@ -69,7 +69,7 @@ def _message(parts: Parts, sender: Sender) -> Iterator[bytes]:
     for kind, body in (("plain", parts.text), ("html", parts.html)):
         yield f'--{boundary}\r\nContent-Type: text/{kind}; charset="utf-8"\r\n'.encode()
         yield b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"
-        yield b2a_qp(body.replace("\r\n", "\n").replace("\n", "\r\n").encode())
+        yield b2a_qp(body.replace("\r\n", "\n").encode()).replace(b"\n", b"\r\n")
         yield b"\r\n"
     yield f"--{boundary}--\r\n".encode()
 
@@ -77,9 +77,9 @@ def _message(parts: Parts, sender: Sender) -> Iterator[bytes]:
 @lru_cache(maxsize=64)
 def _address(header: str, name: str, address: str) -> bytes:
     """What fits on one line and is quite harmless goes past the parser, which takes longer than all the rest."""
-    if address.isascii():
+    if address.isascii() and name.isprintable():
         line = f"{header}: {formataddr((name, address))}"
-        if len(line) <= LINE and line.isascii() and line.isprintable():
+        if len(line) <= LINE and line.isascii():
             return f"{line}\r\n".encode()
     return _folded(header, Address(name, addr_spec=address))
 

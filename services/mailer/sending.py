@@ -29,6 +29,7 @@ RECORDED_TOGETHER = 10
 SOON_SECONDS = 0.05  #: If the server takes longer over a mail, those before it are recorded meanwhile.
 CLAIM_SECONDS = 15.0  #: After a crash, what was in hand is free again so soon.
 LOOK_SECONDS = 1.0  #: How often the queue is looked at when nobody says that there is something in it.
+GATHER_SECONDS = 0.1  #: What comes at about the same time is taken in hand together.
 LONGEST_PAUSE_SECONDS = 30.0  #: Between two attempts to reach a mail server that is down.
 FINISH_SECONDS = 3.0  #: What a mail in mid-sending is given when the process ends.
 WAKE = "mailer.wake"
@@ -150,9 +151,10 @@ async def keep_sending(running: Running) -> None:
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
                 continue
             if tried:
-                running.outbox_written()
-                continue
-            if not await _woken(wake):
+                continue  # That they were sent is published at the relay's next sweep: many at once, nobody waits for it.
+            if await _woken(wake):
+                await asyncio.sleep(GATHER_SECONDS)
+            else:
                 await post.close()
     finally:
         await post.close()

@@ -107,6 +107,23 @@ async def test_a_mailer_killed_in_mid_sending_loses_nothing(mailroom: Mailroom, 
     assert await mailroom.told() == ["fr.preau.mailer.mail_sent.v1"] * 3
 
 
+async def test_a_mailer_killed_among_many_mails_sends_again_what_it_had_not_recorded_and_no_more(
+    mailroom: Mailroom, post_office: MailServer
+) -> None:
+    mailroom.now = dt.datetime.now(dt.UTC)
+    await mailroom.knows_the_town()
+    await mailroom.hears(*(decided(request=f"r{number}") for number in range(25)))
+    await one_round(mailroom, post_office, PREAU_CRASH_AT="mailer.after_send:19")
+    assert len(post_office.taken) == 19
+    await everybody_forgets_the_dead(mailroom)
+    assert await one_round(mailroom, post_office) == 0
+
+    assert await mailroom.states() == [MailState.SENT] * 25
+    assert len(set(post_office.message_ids())) == 25
+    assert len(post_office.taken) - 25 <= sending.RECORDED_TOGETHER
+    assert await mailroom.told() == ["fr.preau.mailer.mail_sent.v1"] * 25
+
+
 async def one_round(mailroom: Mailroom, post_office: MailServer, **environment: str) -> int:
     url = mailroom.database.engine.url.render_as_string(hide_password=False)
     process = await asyncio.create_subprocess_exec(

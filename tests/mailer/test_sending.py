@@ -10,6 +10,7 @@ from services.mailer.attempts import LONGEST_WAIT, wait_after
 from services.mailer.post import Post, Unreachable
 from services.mailer.sending import CLAIM_SECONDS, Sending
 from services.mailer.tables import Mail, MailState
+from tests.facts import until
 from tests.mailer.conftest import PUBLIC_URL, Mailroom, adult, decided, family_of, movement, place_given, reset_link, town_named
 from tests.mailer.mail_server import HANGS, LOST, MailServer
 
@@ -304,6 +305,19 @@ async def test_a_slow_server_does_not_cost_a_living_sender_its_claim(
     await sending
     assert len(post_office.taken) == 1
     assert CLAIM_SECONDS > 10
+
+
+async def test_what_a_server_took_is_recorded_while_it_dawdles_over_the_next(mailroom: Mailroom, post_office: MailServer) -> None:
+    await queue(mailroom, 3)
+    post_office.after_data.extend(["250 OK", "250 OK", HANGS])
+    sending = asyncio.create_task(mailroom.sends(post_office.url, seconds=3))
+
+    async def two_are_recorded() -> bool:
+        return sorted(await mailroom.states()) == [MailState.QUEUED, MailState.SENT, MailState.SENT]
+
+    await until(two_are_recorded)
+    assert not sending.done()
+    await sending
 
 
 async def test_a_mail_in_mid_sending_is_finished_and_the_rest_given_back_when_the_process_ends(
