@@ -35,8 +35,9 @@ lint: setup ## style, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup ## measure the opening rush (prints figures, judges nothing)
+bench: setup ## measure the opening rush and the subgraphs (prints figures, judges nothing)
 	$(BIN)/python -m tests.bench.rush
+	$(BIN)/python -m tests.bench.subgraph
 
 lock: setup ## pin every dependency again, with hashes
 	$(BIN)/uv pip compile --quiet --upgrade --no-header --no-emit-index-url --generate-hashes --python-version 3.11 pyproject.toml --group dev -o requirements.lock
