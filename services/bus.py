@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +11,6 @@ import nats
 import nats.js.errors
 import orjson
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, StorageType, StreamConfig, StreamInfo
@@ -148,20 +147,6 @@ class Bus:
             log().debug("published one by one", reason=answer["error"])
             return None
         return int(answer["seq"])
-
-    async def tell(self, subject: str, body: bytes = b"") -> None:
-        """Plain NATS, at most once: to wake somebody up, never to say what is not in a table."""
-        if self.client is not None and self.connected.is_set():
-            await self.client.publish(subject, body)
-
-    async def on(self, subject: str, call: Callable[[bytes], None]) -> None:
-        """Call this for each plain message on the subject, from now until the connection is closed."""
-        assert self.client is not None
-
-        async def relay(message: Msg) -> None:
-            call(message.data)
-
-        await self.client.subscribe(subject, cb=relay)
 
     async def close(self) -> None:
         """Flush and leave. Pull subscriptions are to be unsubscribed before: one left open makes a drain wait for 30 s."""

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-SHIFT = re.compile(r"([+-])(\d+)([dhms])")
+SHIFT = re.compile(r"([+-])([0-9]+)([dhms])")
 UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 
 

@@ -10,11 +10,16 @@ from typing import Any
 import orjson
 from sqlalchemy import BigInteger, DateTime, Enum, Integer, MetaData, event
 from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.types import TypeDecorator
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.crash import crash_point
+
+#: The database is away, overloaded or starting: trying again is right, trying something else is not.
+OUTAGE = (OperationalError, InterfaceError, PoolTimeout, OSError)
 
 # Constraint names must be the same on SQLite and PostgreSQL, or migrations cannot name them.
 NAMING = {

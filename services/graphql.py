@@ -74,7 +74,7 @@ def _bad(kind: str, expected: str, value: object) -> GraphQLError:
 
 def _parse_date(value: object) -> dt.date:
     try:
-        if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value):
+        if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
             return dt.date.fromisoformat(value)
     except ValueError:
         pass
@@ -92,13 +92,13 @@ def _parse_instant(value: object) -> dt.datetime:
 
 
 def _parse_time(value: object) -> LocalTime:
-    if isinstance(value, str) and re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
+    if isinstance(value, str) and re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value):
         return LocalTime(value)
     raise _bad("LocalTime", "a time of day as HH:MM", value)
 
 
 def _parse_month(value: object) -> YearMonth:
-    if isinstance(value, str) and re.fullmatch(r"(19|20|21)\d\d-(0[1-9]|1[0-2])", value):
+    if isinstance(value, str) and re.fullmatch(r"(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])", value):
         return YearMonth(value)
     raise _bad("YearMonth", "a month as YYYY-MM", value)
 

@@ -20,7 +20,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.bus import BROKER_TROUBLE
 from services.clock import Clock
-from services.database import Database
+from services.database import OUTAGE, Database
 from services.events import BY_TYPE, Event
 from services.outbox import DeadLetter, remember, unheard
 from services.telemetry import HEARD, log, traceparent
@@ -47,8 +47,10 @@ class Arrival:
     trouble: str = ""
 
     @property
-    def attempt(self) -> int:
-        return int(self.message.metadata.num_delivered or 1)
+    def id(self) -> str:
+        """The event's; for a message without one, its place in the stream."""
+        headers = {name.lower(): value for name, value in (self.message.headers or {}).items()}
+        return headers.get("ce-id") or f"stream-{self.message.metadata.sequence.stream}"
 
 
 def read(event_id: str, type_name: str, occurred_at: str, body: bytes) -> Event:
@@ -98,6 +100,7 @@ class Listener:
         self._running = running
         self._internal = internal
         self.stopping = False
+        self._failures: dict[str, int] = {}
         self._waiting: asyncio.Task[list[Msg]] | None = None
 
     def stop(self) -> None:
@@ -122,7 +125,8 @@ class Listener:
                 connection = self._running.bus.connections
                 while not self.stopping and connection == self._running.bus.connections:
                     await self._turn(await self._hear(ear))
-            except BROKER_TROUBLE as error:
+            except (*BROKER_TROUBLE, *OUTAGE) as error:
+                # What was in hand comes again by itself.
                 log().info("listening again soon", error=repr(error))
                 await asyncio.sleep(0.2)
             finally:
@@ -174,7 +178,7 @@ class Listener:
         """All in one transaction. False if that failed: nothing is written then."""
         try:
             await self._handle(arrivals)
-        except BROKER_TROUBLE:
+        except (*BROKER_TROUBLE, *OUTAGE):
             raise
         except Exception as error:
             log().debug("one by one", error=repr(error))
@@ -203,20 +207,27 @@ class Listener:
     async def _alone(self, one: Arrival) -> None:
         try:
             await self._handle([one])
-        except BROKER_TROUBLE:
+        except (*BROKER_TROUBLE, *OUTAGE):
             raise
         except Exception as error:
-            if one.attempt >= ATTEMPTS:
-                await self._bury(one, repr(error))
-                return
-            delay = BACK_OFF_SECONDS[min(one.attempt, len(BACK_OFF_SECONDS)) - 1]
-            say = log().debug if isinstance(error, NotYetKnown) else log().warning
-            say("tried again later", subject=one.message.subject, error=repr(error), attempt=one.attempt)
-            await one.message.nak(delay=delay)
+            await self._failed(one, error)
+        else:
+            self._failures.pop(one.id, None)
 
-    async def _bury(self, one: Arrival, error: str) -> None:
+    async def _failed(self, one: Arrival, error: Exception) -> None:
+        """Ask for it again later; bury it after ATTEMPTS. Counted here: the broker also counts what an outage cut short."""
+        count = self._failures[one.id] = self._failures.get(one.id, 0) + 1
+        if count >= ATTEMPTS:
+            await self._bury(one, repr(error), count)
+            return
+        say = log().debug if isinstance(error, NotYetKnown) else log().warning
+        say("tried again later", subject=one.message.subject, error=repr(error), attempt=count)
+        await one.message.nak(delay=BACK_OFF_SECONDS[min(count, len(BACK_OFF_SECONDS)) - 1])
+
+    async def _bury(self, one: Arrival, error: str, attempts: int = 1) -> None:
         """Keep what cannot be handled where operators see it, and tell the broker to forget it."""
-        await bury(self._running.database, one, error, self._running.clock.now())
+        self._failures.pop(one.id, None)
+        await bury(self._running.database, one, error, attempts, self._running.clock.now())
         HEARD.labels(self._running.service.name, "buried").inc()
         log().error("dead letter", subject=one.message.subject, error=error)
         await one.message.term()
@@ -226,20 +237,19 @@ def _stream(internal: bool) -> str:
     return "PREAU_INTERNAL" if internal else "PREAU"
 
 
-async def bury(database: Database, one: Arrival, error: str, now: dt.datetime) -> None:
+async def bury(database: Database, one: Arrival, error: str, attempts: int, now: dt.datetime) -> None:
     headers: Mapping[str, str] = {name.lower(): value for name, value in (one.message.headers or {}).items()}
-    event_id = headers.get("ce-id") or f"stream-{one.message.metadata.sequence.stream}"
     async with database.transaction("reaction") as session:
-        await session.exec(delete(DeadLetter).where(col(DeadLetter.event_id) == event_id))
+        await session.exec(delete(DeadLetter).where(col(DeadLetter.event_id) == one.id))
         session.add(
             DeadLetter(
-                event_id=event_id,
+                event_id=one.id,
                 subject=one.message.subject,
                 type=headers.get("ce-type", ""),
                 occurred_at=one.event.occurred_at if one.event else None,
                 body=one.message.data.decode(errors="replace"),
                 error=error[:2000],
-                attempts=one.attempt,
+                attempts=attempts,
                 buried_at=now,
             )
         )

@@ -16,7 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.bulk import BulkInsert
 from services.database import BIGINT, Instant, new_metadata
-from services.events import INTERNAL, Event
+from services.events import Event
 from services.telemetry import traceparent
 
 UNSENT = "outbox.unsent"
@@ -113,11 +113,6 @@ _insert = BulkInsert(Outgoing.metadata.tables["outgoing"], _COLUMNS)
 def _row(event: Event, trace: str | None) -> tuple[Any, ...]:
     kind = event.type_name()
     return event.event_id, event.internal, event.subject, kind, event.about, event.occurred_at, trace, event.body().decode(), False
-
-
-def stream_filter(internal: bool) -> str:
-    """The subjects of one of the two streams, as SQL LIKE."""
-    return f"{INTERNAL}.%" if internal else "preau.%"
 
 
 async def unheard(session: AsyncSession, event_ids: Sequence[str]) -> set[str]:

@@ -14,6 +14,7 @@ from typing import Any
 import nats.js.errors
 from nats.js.api import StreamInfo
 from sqlalchemy import func, literal, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from services.bus import BROKER_TROUBLE, MESSAGE_ID, STREAM, Bus, Letter
@@ -47,9 +48,11 @@ class Relay:
     async def run(self) -> None:
         """Until `stopping`: what is left then goes with the process's last words."""
         async with AsyncExitStack() as stack:
-            await self._alone(stack)
+            lock = await self._alone(stack)
             while not self.stopping:
                 await self._bus.connected.wait()
+                if lock is not None:
+                    await lock.execute(text("SELECT 1"))  # a connection that was cut holds no lock: begin again
                 try:
                     if await self.publish_pending() == 0:
                         await self._rest()
@@ -65,15 +68,16 @@ class Relay:
             return
         self._woken.clear()
 
-    async def _alone(self, stack: AsyncExitStack) -> None:
+    async def _alone(self, stack: AsyncExitStack) -> AsyncConnection | None:
         """Hold a lock that PostgreSQL frees when this process dies. SQLite has one process by construction."""
         if self._database.is_sqlite:
-            return
+            return None
         connection = await stack.enter_async_context(self._database.engine.connect())
         connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
         lock = select(func.pg_try_advisory_lock(literal(hash_of("preau relay"))))
         while not (await connection.execute(lock)).scalar():  # noqa: ASYNC110 -- another process holds it: no event tells us
             await asyncio.sleep(SWEEP_SECONDS)
+        return connection
 
     async def publish_pending(self) -> int:
         """One batch. Returns how many events went out. Raises one of BROKER_TROUBLE."""

@@ -14,8 +14,8 @@ import re
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 EXPECTED = 'a date: "2026-09-01", "today", "today+30d", "monday", "month-start", "month-start+1m"...'
 
-_EXPRESSION = re.compile(r"(?P<anchor>\d{4}-\d{2}-\d{2}|[a-z]+(?:-[a-z]+)?)(?P<steps>(?:[+-]\d{1,4}[dwmy])*)")
-_STEP = re.compile(r"([+-]\d+)([dwmy])")
+_EXPRESSION = re.compile(r"(?P<anchor>[0-9]{4}-[0-9]{2}-[0-9]{2}|[a-z]+(?:-[a-z]+)?)(?P<steps>(?:[+-][0-9]{1,4}[dwmy])*)")
+_STEP = re.compile(r"([+-][0-9]+)([dwmy])")
 
 
 def resolve(text: str, today: dt.date) -> dt.date:

@@ -18,9 +18,9 @@ D = TypeVar("D")
 Reader = Callable[[Node], T]
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
-_QUOTIENT = re.compile(r"\d{1,6}(\.\d{1,2})?")
-_WHOLE = re.compile(r"[+-]?(0|[1-9]\d{0,14})")
+_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+_QUOTIENT = re.compile(r"[0-9]{1,6}(\.[0-9]{1,2})?")
+_WHOLE = re.compile(r"[+-]?(0|[1-9][0-9]{0,14})")
 
 
 class Wrong(Exception):
