@@ -46,6 +46,8 @@ def up(
     from deploy.up import Wish  # noqa: PLC0415 -- see above
     from deploy.up import up as run  # noqa: PLC0415
 
+    if os.environ.get("PREAU_ENV") == "production":
+        raise Trouble("`preau up` is for one machine, embedded: in production run `preau migrate`, then `preau serve` for each service")
     folder = data or Path(os.environ.get("PREAU_DATA", "var"))
     chosen = port if port is not None else Settings.from_environment().port
     _run(run(Wish(folder, chosen, tuple(town or ()), demo=not no_demo), os.environ))
@@ -61,7 +63,7 @@ def serve(
     """Run one process of one service, or of the gateway: one container each."""
     from deploy.serving import serve as run  # noqa: PLC0415 -- see above
 
-    run(name, Settings.from_environment(), host, port, socket_fd)
+    run(name, Settings.from_environment(process=name), host, port, socket_fd)
 
 
 @app.command()

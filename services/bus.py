@@ -96,7 +96,12 @@ class Bus:
     async def ensure_stream(self, internal: bool) -> StreamInfo:
         """The stream, created if it is missing. Several services may do this at once."""
         wanted = StreamConfig(
-            name=STREAM[internal], subjects=[SUBJECTS[internal]], storage=StorageType.FILE, allow_atomic=True, duplicate_window=120
+            name=STREAM[internal],
+            subjects=[SUBJECTS[internal]],
+            storage=StorageType.FILE,
+            num_replicas=self.settings.nats_replicas,
+            allow_atomic=True,
+            duplicate_window=120,
         )
         try:
             return await self.jetstream.stream_info(STREAM[internal])

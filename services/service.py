@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx2
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import MetaData, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -190,21 +192,46 @@ class Running:
 
     async def not_ready(self) -> list[str]:
         """Why this process cannot serve now. Empty if it can."""
-        reasons = []
-        try:
-            async with self.database.engine.connect() as connection:
-                await connection.execute(text("SELECT 1 FROM outgoing LIMIT 1"))
-                if self.settings.production and not self.database.is_sqlite:
-                    kept = (await connection.execute(text("SHOW synchronous_commit"))).scalar()
-                    if kept == "off":
-                        reasons.append("database: synchronous_commit is off")
-        except (SQLAlchemyError, OSError) as error:
-            reasons.append(f"database: {type(error).__name__}; is it reachable, was `preau migrate` run?")
+        reasons = await self._database_trouble()
+        if self.settings.production:
+            reasons += await weak_broker(self.settings)
         if not self.bus.connected.is_set():
             reasons.append(f"broker: no connection to {self.settings.nats_url}")
         if not self.verifier.public_keys()["keys"]:
             reasons.append("tokens: identity's public key is not known yet")
         return reasons
+
+    async def _database_trouble(self) -> list[str]:
+        try:
+            async with self.database.engine.connect() as connection:
+                version = (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar()
+                if version != (wanted := _newest_migration(self.service.name)):
+                    return [f"database: it is at version {version}, not {wanted}: run `preau migrate {self.service.name}`"]
+                if self.database.is_sqlite or not self.settings.production:
+                    return []
+                if (await connection.execute(text("SHOW synchronous_commit"))).scalar() == "off":
+                    return ["database: synchronous_commit is off"]
+        except (SQLAlchemyError, OSError) as error:
+            return [f"database: {type(error).__name__}; is it reachable, was `preau migrate` run?"]
+        return []
+
+
+@cache
+def _newest_migration(service: str) -> str:
+    """The files are named by their number."""
+    return max(path.name[:4] for path in (Path(__file__).parent / service / "migrations").glob("[0-9]*.py"))
+
+
+async def weak_broker(settings: Settings) -> list[str]:
+    """Whether the broker would lose acknowledged events in a power cut: it says yes before it syncs, unless told otherwise."""
+    try:
+        async with httpx2.AsyncClient(timeout=2) as client:
+            told = (await client.get(f"{settings.nats_monitor_url}/varz")).json()
+    except (httpx2.HTTPError, ValueError) as error:
+        return [f"broker: {settings.nats_monitor_url} does not say whether it syncs ({type(error).__name__})"]
+    if not told.get("jetstream", {}).get("config", {}).get("sync_always"):
+        return ["broker: set `sync_interval: always` in its jetstream block"]
+    return []
 
 
 async def _forever(name: str, work: Callable[[], Awaitable[None]]) -> None:

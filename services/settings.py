@@ -17,6 +17,8 @@ SETTINGS = {
     "PREAU_PUBLIC_URL": "address that families use, for links in mails (default `http://127.0.0.1:<port>`)",
     "NATS_URL": "the broker (default `nats://127.0.0.1:4222`)",
     "NATS_CREDENTIALS": "path of a NATS credentials file",
+    "NATS_MONITOR_URL": "the broker's monitoring address; production needs it to be sure that the broker syncs to disk",
+    "NATS_REPLICAS": "copies of each stream in a NATS cluster (default 1; 3 in production)",
     "IDENTITY_DATABASE_URL": "identity's database (default a SQLite file in PREAU_DATA)",
     "BILLING_DATABASE_URL": "billing's database (default a SQLite file in PREAU_DATA)",
     "BOOKING_DATABASE_URL": "booking's database (default a SQLite file in PREAU_DATA)",
@@ -49,6 +51,8 @@ class Settings:
     public_url: str
     nats_url: str
     nats_credentials: str | None
+    nats_monitor_url: str | None
+    nats_replicas: int
     database_urls: Mapping[str, str]  #: service -> SQLAlchemy URL with an async driver
     subgraph_urls: Mapping[str, str]  #: identity, billing, booking -> base URL
     smtp_url: str
@@ -60,8 +64,8 @@ class Settings:
     log_level: str
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
-        """Raises SettingsError."""
+    def from_environment(cls, environ: Mapping[str, str] = os.environ, process: str | None = None) -> "Settings":
+        """Raises SettingsError. In production `process` (a service's name, or gateway) says which settings may not be missing."""
         kind = environ.get("PREAU_ENV", "embedded")
         if kind not in ("embedded", "production"):
             raise SettingsError(f"PREAU_ENV is embedded or production, not {kind!r}")
@@ -74,6 +78,8 @@ class Settings:
             public_url=environ.get("PREAU_PUBLIC_URL", f"http://127.0.0.1:{port}").rstrip("/"),
             nats_url=environ.get("NATS_URL", "nats://127.0.0.1:4222"),
             nats_credentials=environ.get("NATS_CREDENTIALS"),
+            nats_monitor_url=environ.get("NATS_MONITOR_URL"),
+            nats_replicas=_replicas(environ, kind),
             database_urls={service: _database_url(environ, data, service) for service in SERVICES},
             subgraph_urls={
                 service: environ.get(f"{service.upper()}_URL", f"http://127.0.0.1:{default}").rstrip("/")
@@ -88,7 +94,7 @@ class Settings:
             log_level=environ.get("PREAU_LOG_LEVEL", "info"),
         )
         if settings.production:
-            _refuse_toys(environ)
+            _refuse_toys(environ, process)
         return settings
 
 
@@ -114,10 +120,28 @@ def _clock(environ: Mapping[str, str]) -> Clock:
         raise SettingsError(f"PREAU_CLOCK: {error}") from error
 
 
-def _refuse_toys(environ: Mapping[str, str]) -> None:
+def _replicas(environ: Mapping[str, str], kind: str) -> int:
+    text = environ.get("NATS_REPLICAS", "3" if kind == "production" else "1")
+    if text not in ("1", "3", "5"):
+        raise SettingsError(f"NATS_REPLICAS is 1, 3 or 5, not {text!r}")
+    return int(text)
+
+
+#: What each process may not be without in production: no more than it uses, so that only identity knows the signing key.
+NEEDED = {
+    "gateway": ("IDENTITY_URL", "BILLING_URL", "BOOKING_URL"),
+    "identity": ("IDENTITY_DATABASE_URL", "NATS_URL", "NATS_MONITOR_URL", "PREAU_SIGNING_KEY"),
+    "billing": ("BILLING_DATABASE_URL", "NATS_URL", "NATS_MONITOR_URL"),
+    "booking": ("BOOKING_DATABASE_URL", "NATS_URL", "NATS_MONITOR_URL"),
+    "mailer": ("MAILER_DATABASE_URL", "NATS_URL", "NATS_MONITOR_URL", "SMTP_URL", "PREAU_MAIL_FROM", "PREAU_PUBLIC_URL"),
+    None: tuple(f"{service.upper()}_DATABASE_URL" for service in SERVICES),
+}
+
+
+def _refuse_toys(environ: Mapping[str, str], process: str | None) -> None:
     for name in ("PREAU_CLOCK", "PREAU_CRASH_AT"):
         if environ.get(name):
             raise SettingsError(f"{name} is for tests: production refuses it")
-    for name in ("PREAU_PUBLIC_URL", "PREAU_SIGNING_KEY", "NATS_URL", "SMTP_URL", "PREAU_MAIL_FROM"):
+    for name in NEEDED[process]:
         if not environ.get(name):
             raise SettingsError(f"production needs {name}")

@@ -25,6 +25,7 @@ class NatsServer:
     folder: Path
     port: int = field(default_factory=free_port)
     monitor: int = field(default_factory=free_port)
+    sync: str = "always"
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -40,7 +41,7 @@ class NatsServer:
         config = self.folder / "nats.conf"
         config.write_text(
             f'listen: "127.0.0.1:{self.port}"\nhttp: "127.0.0.1:{self.monitor}"\n'
-            f'jetstream {{ store_dir: "{self.store}", sync_interval: always }}\n'
+            f'jetstream {{ store_dir: "{self.store}", sync_interval: {self.sync} }}\n'
         )
         self.process = subprocess.Popen(
             ["nats-server", "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
