@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.billing import prices
 from services.billing.hold import HoldKind, HoldState, News, is_newer
-from services.billing.quote import Catalogue, Day, Presence
+from services.billing.quote import Catalogue, Day
 from services.billing.tables import Hold
 from services.clock import Clock
 from services.events import Held, Released
@@ -29,11 +29,16 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What one event said: of one booking, or of all those of a request, beside the days that the request gives back."""
+    """What one event said: of one booking, or of all those of a request, beside the bookings that the request gives back."""
 
     structure: str
     words: tuple[Word, ...]
-    leaving: frozenset[tuple[str, Presence]] = frozenset()
+    leaving: frozenset[str] = frozenset()
+    opens: bool = False  #: Whether it may be the first word about its bookings: who asked together makes the price.
+
+
+class Unasked(Exception):
+    """News of a booking whose request was not heard yet: nobody can tell its price."""
 
 
 @dataclass(slots=True)
@@ -67,7 +72,7 @@ KNOWN = [
 
 
 async def digest(session: AsyncSession, clock: Clock, heard: Sequence[Heard]) -> None:
-    """Bring the holds up to date with all that was heard, in that order. Raises Unpriced where a price needs more than is known."""
+    """Bring the holds up to date with all that was heard, in that order. Raises Unpriced or Unasked where more needs to be known."""
     known = await _known(session, (word.booking for piece in heard for word in piece.words))
     catalogue = await prices.catalogue(session, [word.day for piece in heard for word in piece.words])
     for piece in heard:
@@ -94,10 +99,12 @@ def _apply(piece: Heard, known: dict[str, _Known], catalogue: Catalogue) -> None
     # All of a request first: siblings that are asked for together count for one another.
     for word in fresh:
         if word.news.state is HoldState.LIVE:
-            catalogue.comes(word.day)
+            catalogue.comes(word.booking, word.day)
     for word in fresh:
         hold = known.get(word.booking)
         if hold is None:
+            if not piece.opens:
+                raise Unasked(f"the request of booking {word.booking}")
             hold = known[word.booking] = _Known(
                 word.booking, piece.structure, word.day.family, word.news.kind, word.news.state, word.version, explanation=[], day=word.day
             )
@@ -107,10 +114,10 @@ def _apply(piece: Heard, known: dict[str, _Known], catalogue: Catalogue) -> None
         elif hold.tariff_version is None:
             _set_price(hold, word.day, catalogue, piece.leaving)
         if word.news.state is HoldState.RELEASED:
-            catalogue.leaves(word.day)
+            catalogue.leaves(word.booking, word.day)
 
 
-def _set_price(hold: _Known, day: Day, catalogue: Catalogue, leaving: frozenset[tuple[str, Presence]]) -> None:
+def _set_price(hold: _Known, day: Day, catalogue: Catalogue, leaving: frozenset[str]) -> None:
     """Once: the price that the family was shown when it asked is the price it pays."""
     quote = catalogue.quote(day, leaving)
     hold.wallet, hold.tariff_version = quote.wallet, quote.tariff_version

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from sqlalchemy import func
+from sqlalchemy import select as sa_select
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -76,21 +77,21 @@ async def _quotients(session: AsyncSession, families: Collection[str]) -> dict[s
     return found
 
 
-async def _present(session: AsyncSession, days: Sequence[Day]) -> dict[Presence, set[str]]:
-    """Who has a live hold where one of these days is, give or take some more days."""
-    found: dict[Presence, set[str]] = defaultdict(set)
+async def _present(session: AsyncSession, days: Sequence[Day]) -> dict[Presence, dict[str, str]]:
+    """Who has a live hold (booking -> child) where one of these days is, give or take some more days."""
+    found: dict[Presence, dict[str, str]] = defaultdict(dict)
     if not days:
         return found
     activities = {day.activity for day in days}
     first, last = min(day.date for day in days), max(day.date for day in days)
     for portion in slices(day.family for day in days):
         statement = (
-            select(Hold.family, Hold.activity, col(Hold.date), Hold.child)
-            .where(col(Hold.family).in_(portion), Hold.state == HoldState.LIVE)
+            sa_select(col(Hold.family), col(Hold.activity), col(Hold.date), col(Hold.booking), col(Hold.child))
+            .where(col(Hold.family).in_(portion), col(Hold.state) == HoldState.LIVE)
             .where(col(Hold.date).between(first, last), col(Hold.activity).in_(activities))
         )
-        for family, activity, date, child in (await session.exec(statement)).all():
-            found[family, activity, date].add(child)
+        for family, activity, date, booking, child in await (await session.connection()).execute(statement):
+            found[family, activity, date][booking] = child
     return found
 
 
@@ -114,13 +115,13 @@ async def holds(
     return {hold.booking: hold for hold in (await session.exec(statement)).all()}
 
 
-async def confirmed_holds(session: AsyncSession, days: Sequence[Day]) -> dict[tuple[str, Presence], Hold]:
-    """(child, presence) -> the hold that a cancellation of that day would give back."""
+async def live_holds(session: AsyncSession, days: Sequence[Day]) -> dict[tuple[str, Presence], Hold]:
+    """(child, presence) -> the hold that a cancellation of that day would end: a confirmed one is given back, a pending one is not owed."""
     if not days:
         return {}
     statement = (
         select(Hold)
-        .where(col(Hold.family).in_({day.family for day in days}), Hold.state == HoldState.LIVE, Hold.kind == HoldKind.CONFIRMED)
+        .where(col(Hold.family).in_({day.family for day in days}), Hold.state == HoldState.LIVE)
         .where(col(Hold.date).in_({day.date for day in days}), col(Hold.activity).in_({day.activity for day in days}))
     )
     return {(hold.child, (hold.family, hold.activity, hold.date)): hold for hold in (await session.exec(statement)).all()}
@@ -161,21 +162,24 @@ async def preview(
             homes[family] = structure
     booked = [day for day, line in zip(days, lines, strict=True) if day is not None and line.books]
     given_back = [day for day, line in zip(days, lines, strict=True) if day is not None and not line.books]
-    held = await confirmed_holds(session, given_back)
+    held = await live_holds(session, given_back)
     prices = await catalogue(session, booked)
-    for day in booked:
-        prices.comes(day)
-    leaving = {(day.child, day.presence) for day in given_back}
+    for number, day in enumerate(booked):
+        prices.comes(f"new {number}", day)
+    leaving = {held[day.child, day.presence].booking for day in given_back if (day.child, day.presence) in held}
 
     def answer(line: PreviewLine, day: Day | None) -> Price | Unpriced | None:
         if day is None:
             return None
-        return _quoted(prices, day, leaving, homes[day.family]) if line.books else price_of(held.get((day.child, day.presence)))
+        if line.books:
+            return _quoted(prices, day, leaving, homes[day.family])
+        hold = held.get((day.child, day.presence))
+        return price_of(hold if hold is not None and hold.kind is HoldKind.CONFIRMED else None)
 
     return [answer(line, day) for line, day in zip(lines, days, strict=True)]
 
 
-def _quoted(prices: Catalogue, day: Day, leaving: Collection[tuple[str, Presence]], structure: str) -> Price | Unpriced:
+def _quoted(prices: Catalogue, day: Day, leaving: Collection[str], structure: str) -> Price | Unpriced:
     known = prices.activities.get(day.activity)
     if known is not None and known.structure != structure:
         return no_activity(day)
@@ -191,8 +195,3 @@ def price_of(hold: Hold | None) -> Price:
         return Price(0, ())
     return Price(hold.amount_cents, tuple(Step.from_data(data) for data in hold.explanation))
 
-
-async def live_holds(session: AsyncSession) -> dict[str, HoldKind]:
-    """Booking -> kind, of every live hold: to be compared with booking's own table by `preau check`."""
-    held = await session.exec(select(Hold.booking, Hold.kind).where(Hold.state == HoldState.LIVE))
-    return {booking: HoldKind(kind) for booking, kind in held}

@@ -60,16 +60,17 @@ class Catalogue:
     activities: Mapping[str, PricedActivity]
     children: Mapping[str, tuple[str, ...]]  #: Family -> its children, the eldest first.
     quotients: Mapping[str, list[tuple[dt.date, Decimal | None]]]  #: Family -> (from, value) in order of date.
-    present: dict[Presence, set[str]] = field(default_factory=dict)  #: Who comes, by live holds and by what was said since.
+    #: Who comes, booking -> child, by live holds and by what was said since: a child may give a day back and book it again.
+    present: dict[Presence, dict[str, str]] = field(default_factory=dict)
 
-    def comes(self, day: Day) -> None:
-        self.present.setdefault(day.presence, set()).add(day.child)
+    def comes(self, booking: str, day: Day) -> None:
+        self.present.setdefault(day.presence, {})[booking] = day.child
 
-    def leaves(self, day: Day) -> None:
-        self.present.get(day.presence, set()).discard(day.child)
+    def leaves(self, booking: str, day: Day) -> None:
+        self.present.get(day.presence, {}).pop(booking, None)
 
-    def quote(self, day: Day, leaving: Collection[tuple[str, Presence]] = ()) -> Quote:
-        """Its price, by the siblings that come too, without those (child, presence) who are just giving their day back.
+    def quote(self, day: Day, leaving: Collection[str] = ()) -> Quote:
+        """Its price, by the siblings that come too, without those bookings that are just being given back.
 
         Raises Unpriced.
         """
@@ -87,9 +88,9 @@ class Catalogue:
             f"{known.revision}/{version.from_}",
         )
 
-    def _rank(self, day: Day, leaving: Collection[tuple[str, Presence]]) -> int:
+    def _rank(self, day: Day, leaving: Collection[str]) -> int:
         children = self.children.get(day.family)
         if children is None:
             raise Unpriced(f"the children of family {day.family}")
-        present = self.present.get(day.presence, set())
-        return sibling_rank(day.child, children, {child for child in present if (child, day.presence) not in leaving})
+        present = self.present.get(day.presence, {})
+        return sibling_rank(day.child, children, {child for booking, child in present.items() if booking not in leaving})

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.billing import commands, holding
 from services.billing.hold import ACCEPTED, EXPIRED, REFUSED, REQUESTED, REQUESTED_VERSION, WAITLISTED, News, cancelled
-from services.billing.holding import Heard, Word
+from services.billing.holding import Heard, Unasked, Word
 from services.billing.quote import Day, Unpriced
 from services.billing.tables import BillingTable
 from services.clock import Clock
@@ -59,13 +59,14 @@ async def estimate(session: AsyncSession, event: BookingRequested, clock: Clock)
     """What a family asks for is an estimate at once; what it gives back stays held until that is decided."""
     booked = [movement for movement in event.movements if movement.kind == "BOOK"]
     words = tuple(Word(movement.booking, _day(event.family, movement), REQUESTED_VERSION, REQUESTED) for movement in booked)
-    given_back = (_day(event.family, movement) for movement in event.movements if movement.kind == "CANCEL")
-    _gather(session, clock, Heard(event.structure, words, frozenset((day.child, day.presence) for day in given_back)))
+    given_back = frozenset(movement.booking for movement in event.movements if movement.kind == "CANCEL")
+    _gather(session, clock, Heard(event.structure, words, given_back, opens=True))
 
 
 @billing.reacts_to(BookingAccepted)
 async def confirm(session: AsyncSession, event: BookingAccepted, clock: Clock) -> None:
-    _gather(session, clock, _heard(event, ACCEPTED))
+    """Only what the town took over from its old system was never asked for here."""
+    _gather(session, clock, _heard(event, ACCEPTED, opens=event.request is None and not event.from_waiting_list))
 
 
 @billing.reacts_to(BookingWaitlisted)
@@ -92,8 +93,8 @@ def _day(family: str, movement: RequestedMovement | BookingEvent) -> Day:
     return Day(family, movement.child, movement.activity, movement.date, movement.arrival, movement.departure)
 
 
-def _heard(event: BookingEvent, news: News) -> Heard:
-    return Heard(event.structure, (Word(event.booking, _day(event.family, event), event.version, news),))
+def _heard(event: BookingEvent, news: News, *, opens: bool = False) -> Heard:
+    return Heard(event.structure, (Word(event.booking, _day(event.family, event), event.version, news),), opens=opens)
 
 
 def _gather(session: AsyncSession, clock: Clock, heard: Heard) -> None:
@@ -106,5 +107,5 @@ def _gather(session: AsyncSession, clock: Clock, heard: Heard) -> None:
 async def _digest(session: AsyncSession, clock: Clock) -> None:
     try:
         await holding.digest(session, clock, session.info.pop(GATHERED))
-    except Unpriced as missing:
+    except (Unpriced, Unasked) as missing:
         raise NotYetKnown(str(missing)) from missing

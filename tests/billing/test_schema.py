@@ -47,7 +47,7 @@ async def test_s12_to_s15_the_guides_balances(town: Town) -> None:
     async with town.running.database.transaction() as session:
         dear = (TariffVersion(dt.date(2026, 9, 1), Per.PRESENCE, (QuotientBand(None, 102_61),)),)
         await commands.put_tariff(session, town.running.clock, "aps-matin", "carteville", "periscolaire", dear)
-    await town.hears(Booking("b").accepted())
+    await town.hears(Booking("b").taken_over())
     page = await balance(town)
     assert page["lines"] == [
         {
@@ -69,7 +69,7 @@ async def test_s12_to_s15_the_guides_balances(town: Town) -> None:
 async def test_s13_until_is_inclusive_and_pending_bookings_count_only_when_ticked(town: Town) -> None:
     tuesday = MONDAY + dt.timedelta(1)
     first, second, waiting = Booking("1"), Booking("2", date=tuesday), Booking("3", child="paolo")
-    await town.hears(first.accepted(), second.accepted(), waiting.waitlisted())
+    await town.hears(first.taken_over(), second.taken_over(), waiting.requested(), waiting.waitlisted())
 
     async def cost(arguments: str) -> int:
         return int((await balance(town, arguments))["estimatedCostCents"])
@@ -135,7 +135,7 @@ async def test_s33_a_recap_is_priced_with_siblings_that_stand_in_it(town: Town) 
 
 
 async def test_s33_a_sibling_that_already_comes_counts_and_one_that_is_being_cancelled_does_not(town: Town) -> None:
-    await town.hears(Booking("a", "amalia", "multi").accepted())
+    await town.hears(Booking("a", "amalia", "multi").taken_over())
     alone = await town.represents(PRICE, line("BOOK", "paolo"))
     together = await town.represents(PRICE, line("BOOK", "paolo"), line("CANCEL", "amalia"))
     assert [one["priceCents"] for one in alone.data] == [2_10]
@@ -151,7 +151,8 @@ async def test_s33_what_the_recap_quotes_is_what_is_held(town: Town) -> None:
 
 
 async def test_s33_a_cancellation_gives_back_its_hold_and_a_waiting_place_nothing(town: Town) -> None:
-    await town.hears(Booking("a").accepted(), Booking("w", "paolo").waitlisted())
+    waiting = Booking("w", "paolo")
+    await town.hears(Booking("a").taken_over(), waiting.requested(), waiting.waitlisted())
     answer = await town.represents(PRICE, line("CANCEL", "amalia", "aps-matin"), line("CANCEL", "paolo", "aps-matin"))
     assert answer.data == [
         {"priceCents": 1_31, "explanation": [{"label": "Tranche 2 (QF 742)", "amountCents": 1_31}]},
@@ -177,7 +178,7 @@ async def test_the_price_of_a_booking_made_this_moment_is_waited_for(town: Town,
     async def heard_meanwhile(*arguments: Any) -> Any:
         found = await asked_once(*arguments)
         monkeypatch.setattr(loading.prices, "holds", asked_once)
-        await town.hears(Booking("late").accepted())
+        await town.hears(Booking("late").taken_over())
         return found
 
     monkeypatch.setattr(loading.prices, "holds", heard_meanwhile)
@@ -207,7 +208,7 @@ async def test_a_family_that_does_not_exist_answers_like_a_foreign_one(town: Tow
 
 async def test_nobody_else_learns_the_price_of_a_booking(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "PATIENCE_SECONDS", 0.0)
-    await town.hears(Booking("b").accepted())
+    await town.hears(Booking("b").taken_over())
     theirs, nobodys = {"__typename": "Booking", "id": "b"}, {"__typename": "Booking", "id": "nothing"}
     for caller in (STRANGER, FOREIGN_AGENT):
         answer = await town.represents(PRICE, theirs, nobodys, caller=caller)
