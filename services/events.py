@@ -357,6 +357,26 @@ class PlaceGiven(Event):
     date: dt.date
 
 
+class WaitedFor(BaseModel):
+    """A day that a child waited for."""
+
+    booking: str
+    child: str
+    activity: str
+    date: dt.date
+
+
+class PlaceExpired(Event):
+    """The booking deadline passed while children of one family waited: the mailer tells whoever asked for these days."""
+
+    service = "booking"
+    name = "place_expired"
+    internal = True
+    family: str
+    account: str | None = None  #: Who asked for them, if that is known.
+    waits: list[WaitedFor]
+
+
 # ------------------------------------------------------------------------------------------------------------- billing
 class HoldEvent(Event):
     """What the events about a hold (estimated cost of one booking) say."""

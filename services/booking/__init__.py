@@ -2,6 +2,6 @@
 
 Owns: activities, seasons, openings and their places, deadlines, enrollments, requests, bookings, waiting lists.
 Publishes: activity_changed, requested, accepted, waitlisted, refused, cancelled, expired, capacity_changed, request_decided and,
-for the mailer alone, place_given.
+for the mailer alone, place_given and place_expired.
 Reacts to: identity's structures and families, billing's standings, its own requests.
 """

@@ -11,7 +11,7 @@ from services.booking import hours
 from services.booking.activity import ActivitySpec, Immediate, Scheduled, to_json
 from services.booking.allocation import Key
 from services.booking.allocator import REQUEST, R, queue_again
-from services.booking.docket import BOOKING, IS_LIVE, IS_SUBMITTED, IS_WAITING, OPENING, B, Case, open_docket, take_turn
+from services.booking.docket import BOOKING, IS_LIVE, IS_SUBMITTED, IS_WAITING, OPENING, B, Case, Docket, open_docket, take_turn
 from services.booking.rulebook import RuleBook
 from services.booking.saying import new_id
 from services.booking.status import BookingStatus
@@ -24,10 +24,12 @@ from services.booking.tables import (
     FamilyCopy,
     Standing,
     StructureCopy,
+    among,
+    filled,
     run,
 )
 from services.clock import Clock
-from services.events import ActivityChanged, FamilyChanged, StandingChanged, StructureChanged
+from services.events import ActivityChanged, FamilyChanged, PlaceExpired, StandingChanged, StructureChanged, WaitedFor
 from services.outbox import record
 from services.refusal import CodedError, Refused
 
@@ -208,6 +210,23 @@ async def expire(session: AsyncSession, book: RuleBook, clock: Clock, structure:
         while opening.line and not opening.bookable:
             docket.expire(opening.line[0])
     await docket.write(session)
+    await _tell_who_waited(session, docket, structure)
+
+
+async def _tell_who_waited(session: AsyncSession, docket: Docket, structure: str) -> None:
+    """One letter for each who asked. A request that is not answered yet needs none: its report will say so."""
+    gone = [case for case in docket.cases.values() if case.status == BookingStatus.EXPIRED]
+    select_requests = select(R.id, R.account, R.decided_at).where(R.id.in_(among("requests")))
+    rows = (await run(session, select_requests, {"requests": filled({case.request for case in gone if case.request})})).all()
+    askers = {id_: account for id_, account, _ in rows}
+    unanswered = {id_ for id_, _, decided_at in rows if decided_at is None}
+    letters: dict[tuple[str, str | None], list[WaitedFor]] = defaultdict(list)
+    for case in sorted(gone, key=lambda case: (case.date, case.activity, case.position)):
+        if case.request not in unanswered:
+            line = WaitedFor(booking=case.id, child=case.child, activity=case.activity, date=case.date)
+            letters[case.family, askers.get(case.request)].append(line)
+    about = {"occurred_at": docket.now, "structure": structure}
+    record(session, *[PlaceExpired(**about, family=family, account=account, waits=waits) for (family, account), waits in letters.items()])
 
 
 # --------------------------------------------------------------------------------------------------- what others told us
