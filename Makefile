@@ -25,9 +25,9 @@ test: test-sqlite test-postgresql ## all tests, on SQLite and on PostgreSQL
 test-sqlite: setup
 	$(BIN)/python -m pytest
 
-# The same suite on a real PostgreSQL (from a wheel), but for what never touches a database.
+# The same suite on a real PostgreSQL (from a wheel), but for what has no database or brings its own SQLite.
 test-postgresql: setup
-	PREAU_TEST_DATABASE=postgresql $(BIN)/python -m pytest --ignore=tests/gateway --ignore=tests/deploy
+	PREAU_TEST_DATABASE=postgresql $(BIN)/python -m pytest --ignore=tests/gateway --ignore=tests/deploy/test_up.py --ignore=tests/deploy/test_mailbox.py
 
 lint: setup ## style, types, import contracts
 	$(BIN)/ruff check .
