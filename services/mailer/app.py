@@ -4,7 +4,7 @@ import os
 
 from starlette.applications import Starlette
 
-from services.events import PlaceGiven, RequestDecided, ResetLinkMade
+from services.events import PlaceExpired, PlaceGiven, RequestDecided, ResetLinkMade
 from services.mailer.reactions import service
 from services.mailer.sending import keep_sending, look_now
 from services.service import Running, application
@@ -13,7 +13,7 @@ from services.settings import Settings
 __all__ = ["app", "service"]
 
 service.runs(keep_sending)
-for kind in (RequestDecided, PlaceGiven, ResetLinkMade):
+for kind in (RequestDecided, PlaceGiven, PlaceExpired, ResetLinkMade):
     service.after(kind)(look_now)
 
 

@@ -122,7 +122,8 @@ def _write(wish: Wish, to: Adult, home: Home, names: Names) -> Letter:
         )
         for line in wish.movements
     )
-    return letters.report_letter(to.language, greeting=to.greeting, structure=structure, report=report)
+    write = letters.place_expired_letter if wish.kind is MailKind.PLACE_EXPIRED else letters.report_letter
+    return write(to.language, greeting=to.greeting, structure=structure, report=report)
 
 
 async def queue_password_link(

@@ -38,6 +38,11 @@ def place_given_letter(language: str, *, greeting: str, structure: str, activity
     return _write("place_given", language, greeting=greeting, structure=structure, activity=activity, child=child, day=day)
 
 
+def place_expired_letter(language: str, *, greeting: str, structure: str, report: Report) -> Letter:
+    """The booking deadline passed while children waited: the days of `report`, all in one section, end without a place."""
+    return _write("place_expired", language, greeting=greeting, structure=structure, report=report)
+
+
 def password_link_letter(language: str, *, address: str, expires_at: dt.datetime, timezone: str) -> Letter:
     """The way back in (S3). `address` holds the single-use token; `expires_at` is told in the structure's time zone."""
     local = expires_at.astimezone(ZoneInfo(timezone))

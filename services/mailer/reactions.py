@@ -9,7 +9,7 @@ from functools import partial
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.clock import Clock
-from services.events import ActivityChanged, ContactsChanged, PlaceGiven, RequestDecided, ResetLinkMade, StructureChanged
+from services.events import ActivityChanged, ContactsChanged, PlaceExpired, PlaceGiven, RequestDecided, ResetLinkMade, StructureChanged
 from services.mailer import commands
 from services.mailer.addresses import Adult
 from services.mailer.commands import Decided, Wish
@@ -58,6 +58,13 @@ async def report_request(session: AsyncSession, event: RequestDecided, clock: Cl
 async def announce_place(session: AsyncSession, event: PlaceGiven, clock: Clock) -> None:
     place = Decided(False, Outcome.ACCEPTED, event.child, event.activity, event.date)
     _gather(session, clock, Wish(MailKind.PLACE_GIVEN, event.booking, event.structure, event.family, [place]))
+
+
+@service.reacts_to(PlaceExpired)
+async def regret_places(session: AsyncSession, event: PlaceExpired, clock: Clock) -> None:
+    waits = [Decided(False, Outcome.WAITLISTED, line.child, line.activity, line.date) for line in event.waits]
+    # A booking waits, and expires, once: the first of them names the letter.
+    _gather(session, clock, Wish(MailKind.PLACE_EXPIRED, event.waits[0].booking, event.structure, event.family, waits, event.account))
 
 
 @service.reacts_to(ResetLinkMade)

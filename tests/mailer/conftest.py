@@ -17,10 +17,12 @@ from services.events import (
     Event,
     MailFailed,
     MailSent,
+    PlaceExpired,
     PlaceGiven,
     RequestDecided,
     ResetLinkMade,
     StructureChanged,
+    WaitedFor,
 )
 from services.listening import react
 from services.mailer.app import service
@@ -88,6 +90,11 @@ def place_given(booking: str = "b1", family: str = "dupont", child: str = "amali
     return PlaceGiven(
         occurred_at=NOW, structure=TOWN, booking=booking, family=family, child=child, activity="aps-matin", date=at("2026-12-01")
     )
+
+
+def place_expired(*dates: str, child: str = "amalia", family: str = "dupont", account: str | None = None) -> PlaceExpired:
+    waits = [WaitedFor(booking=f"{child}-{date}", child=child, activity="aps-matin", date=at(date)) for date in dates or ("2026-12-01",)]
+    return PlaceExpired(occurred_at=NOW, structure=TOWN, family=family, account=account, waits=waits)
 
 
 def reset_link(token: str = "s3cret", email: str = "jp.dupont@example.org", language: str = "fr") -> ResetLinkMade:

@@ -17,6 +17,7 @@ from tests.mailer.conftest import (
     decided,
     family_of,
     movement,
+    place_expired,
     place_given,
     reset_link,
     town_named,
@@ -183,6 +184,23 @@ async def test_a_place_given_is_announced_once_s36(mailroom: Mailroom) -> None:
     mail = await mailroom.the_mail()
     assert mail.kind is MailKind.PLACE_GIVEN
     assert mail.subject == "Une place pour DUPONT Amalia : APS MATIN, mardi 01/12/2026"
+
+
+async def test_children_who_waited_in_vain_are_told_of_in_one_letter_to_who_asked(mailroom: Mailroom) -> None:
+    await mailroom.hears(town_named(), activity_named(), family_of(*PARENTS))
+    ended = place_expired("2026-12-01", "2026-12-03", account="dupont")
+    await mailroom.hears(ended, ended)
+    await mailroom.hears(place_expired("2026-12-01", "2026-12-03", account="dupont"))
+    mail = await mailroom.the_mail()
+    assert (mail.kind, mail.state, mail.family, mail.account) == (MailKind.PLACE_EXPIRED, MailState.QUEUED, "dupont", "dupont")
+    assert mail.subject == "Liste d'attente terminée, sans place : Mairie de CarteVille"
+    assert "DUPONT Amalia : mar. 01/12, jeu. 03/12\n" in mail.text
+
+
+async def test_each_deadline_that_passes_has_its_letter(mailroom: Mailroom) -> None:
+    await mailroom.knows_the_town()
+    await mailroom.hears(place_expired("2026-12-01"), place_expired("2026-12-03"), place_expired("2026-12-01", child="paolo"))
+    assert len(await mailroom.mails()) == 3
 
 
 async def test_a_password_link_goes_to_the_accounts_own_address_s3(mailroom: Mailroom) -> None:

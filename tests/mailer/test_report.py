@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.mailer.letters import PORTAL, password_link_letter, place_given_letter, report_letter
+from services.mailer.letters import PORTAL, password_link_letter, place_expired_letter, place_given_letter, report_letter
 from services.mailer.report import Movement, Outcome, gather
 from services.mailer.texts import TEXTS, say
 
@@ -215,6 +215,40 @@ def test_a_place_given_is_announced_in_words_of_its_own() -> None:
     assert "DUPONT Amalia : lundi 15/05/2017" in letter.text
     assert "lundi 15/05/2017" in letter.html
     assert "Monday 15/05/2017" in place_given_letter("en", date=may(15), **facts).text
+
+
+ENDED = """\
+M. DUPONT Jean-Paul
+
+La date limite de réservation est passée sans qu'une place se libère pour 3 demandes en liste d'attente sur la structure : \
+Mairie de CarteVille.
+
+Ces demandes ont expiré : aucune place n'est réservée.
+
+***** DEMANDES EXPIREES *****
+
+--> Activité : APS MATIN :
+
+DUPONT Amalia : lun. 15/05, mar. 16/05
+DUPONT Paolo : lun. 15/05
+
+Vous pouvez consulter l'état de vos réservations sur notre site Internet.
+"""
+
+
+def test_waiting_that_ends_without_a_place_is_told_child_by_child() -> None:
+    waits = [*booked(Outcome.WAITLISTED, "DUPONT Paolo", 15), *booked(Outcome.WAITLISTED, "DUPONT Amalia", 16, 15)]
+    facts = {"greeting": "M. DUPONT Jean-Paul", "structure": "Mairie de CarteVille"}
+    letter = place_expired_letter("fr", report=gather(waits), **facts)
+    assert letter.text == ENDED
+    assert "Demandes expirées" in letter.html
+    assert "lun. 15/05, mar. 16/05" in letter.html
+    english = place_expired_letter("en", report=gather(waits), **facts).text
+    assert "no place became free for 3 requests" in english
+    assert "DUPONT Amalia: Mon 15/05, Tue 16/05\n" in english
+    one = [place_expired_letter(language, report=gather(waits[:1]), **facts).text for language in ("fr", "en")]
+    assert "pour 1 demande en liste" in one[0]
+    assert "1 request on" in one[1]
 
 
 def test_a_password_link_says_until_when_in_the_towns_time() -> None:
