@@ -73,7 +73,14 @@ class Listener:
 async def running(system: System, *command: str) -> AsyncIterator[Listener]:
     environment = {**system.environment, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        sys.executable,
+        *command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        # A shell that starts us in the background has us, and with us our children, ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     listener = Listener(process)
     try:
