@@ -1,12 +1,14 @@
-"""Loads checked towns through the services' own commands, one transaction per service: what is already so is not written again.
+"""Loads checked towns through the services' own commands: what is already so is not written again.
 
-The services may be running: the events are in the outboxes and their relays find them. Dying halfway harms nothing: load again.
+The services may be running: the events are in the outboxes and their relays find them. One transaction per service, except that
+bookings are taken over in portions, between which families' own requests have their turn. Dying halfway harms nothing: load again.
 """
 
+import asyncio
 import datetime as dt
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -25,7 +27,9 @@ from deploy.town.town import Account, Family, TakenOverBooking, Tariff, Town
 from services.billing.tables import Wallet
 from services.billing.tariff import QuotientBand, TariffVersion
 from services.booking.activity import ActivitySpec
+from services.booking.rulebook import RuleBook
 from services.booking.tables import Activity
+from services.booking.taking_over import TakenOver, take_over
 from services.clock import Clock
 from services.database import Database
 from services.identity import queries
@@ -33,13 +37,17 @@ from services.identity.credentials import plain_login
 from services.identity.households import AccountSpec, ChildSpec, FamilySpec, StructureSpec
 from services.identity.tables import Child
 from services.identity.tables import Family as FamilyRow
-from services.refusal import Refused
 
 _WRITES = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+"?(\w+)', re.IGNORECASE)
 NO_NEWS = {"partition"}  #: Tables that are written to take a turn, not to say anything.
 
 Step = Callable[[], None]
+Portion = Callable[[AsyncSession], Awaitable[None]]
 SERVICES = ("identity", "billing", "booking")
+
+PORTION = 100  #: Bookings taken over in one transaction, more or less: families who book meanwhile wait so long.
+#: Then the others have their turn: whoever waits for SQLite's lock looks every 100 ms whether it is free.
+PAUSE_SECONDS = 0.15
 
 
 class _DryRun(Exception):
@@ -90,15 +98,23 @@ async def _load_one(work: "_Load", databases: dict[str, Database], dry_run: bool
     async with databases["identity"].reading() as session:
         accounts = await _account_specs(session, work.town)
         ahead = await identity.hash_ahead(session, [spec for spec in accounts if spec.password is not None])
-    for service, part in (("identity", work.people(accounts, ahead)), ("billing", work.money), ("booking", work.places)):
+    parts = (("identity", [work.people(accounts, ahead)]), ("billing", [work.money]), ("booking", work.places(together=dry_run)))
+    for service, portions in parts:
         async with _counting(databases[service], service, work.loaded):
-            try:
-                async with databases[service].transaction() as session:
-                    await part(session)
-                    if dry_run:
-                        raise _DryRun
-            except _DryRun:
-                pass
+            for number, portion in enumerate(portions):
+                if number and databases[service].is_sqlite:
+                    await asyncio.sleep(PAUSE_SECONDS)
+                await _in_one_transaction(databases[service], portion, dry_run)
+
+
+async def _in_one_transaction(database: Database, portion: "Portion", dry_run: bool) -> None:
+    try:
+        async with database.transaction() as session:
+            await portion(session)
+            if dry_run:
+                raise _DryRun
+    except _DryRun:
+        pass
 
 
 @dataclass(slots=True)
@@ -110,12 +126,17 @@ class _Load:
     clock: Clock
     step: Step
     loaded: Loaded
+    book: RuleBook = field(default_factory=RuleBook)
+    specs: dict[str, ActivitySpec] = field(init=False)  #: By the file's ids.
+
+    def __post_init__(self) -> None:
+        self.specs = {activity.spec.id: self._renamed(activity.spec) for activity in self.town.activities}
 
     @property
     def structure(self) -> str:
         return self.town.structure.id
 
-    def people(self, accounts: Sequence[AccountSpec], ahead: dict[str, Any]) -> Callable[[AsyncSession], Any]:
+    def people(self, accounts: Sequence[AccountSpec], ahead: dict[str, Any]) -> Portion:
         async def load(session: AsyncSession) -> None:
             await identity.put_structure(session, self.clock, structure_spec(self.town))
             self.step()
@@ -180,40 +201,72 @@ class _Load:
             self.step()
 
     # ----------------------------------------------------------------------------------------------------------- booking
-    async def places(self, session: AsyncSession) -> None:
-        specs = {activity.spec.id: self._renamed(activity.spec) for activity in self.town.activities}
-        for spec in specs.values():
+    def places(self, *, together: bool = False) -> list[Portion]:
+        """What is to be booked first, then the families, some at a time. `together`: all in one, for a try that keeps nothing."""
+        portions = [self._activities, *(self._families(some) for some in portions_of(self.town.families))]
+        return [_one_after_another(portions)] if together else portions
+
+    async def _activities(self, session: AsyncSession) -> None:
+        for spec in self.specs.values():
             await booking.put_activity(session, self.clock, spec)
             self.step()
-        for family in self.town.families:
-            for child in family.children:
-                for enrollment in child.enrollments:
-                    ours = (self.names.children[child.id], self.names.families[family.id], self.structure)
-                    activity = self.names.activities[enrollment.activity]
-                    await booking.put_enrollment(session, self.clock, *ours, activity, enrollment.since, enrollment.until)
-                self.step()
-            for line in family.bookings:
-                await self._take_over(session, self.names.families[family.id], specs[line.activity], line)
-                self.step()
 
-    def _renamed(self, spec: ActivitySpec) -> ActivitySpec:
-        return replace(spec, id=self.names.activities[spec.id], wallet=self.names.wallets[spec.wallet])
+    def _families(self, families: Sequence[Family]) -> Portion:
+        async def load(session: AsyncSession) -> None:
+            wanted: dict[TakenOver, TakenOverBooking] = {}
+            for family in families:
+                await self._enroll(session, family)
+                for line in family.bookings:
+                    wanted |= dict.fromkeys(self._taken_over_days(self.names.families[family.id], line), line)
+                    self.step()
+            for one in await take_over(session, self.book, self.clock, self.structure, list(wanted)):
+                self.loaded.warnings.append(f"{wanted[one].place}: left out, {one.activity} on {one.date}: FULL")
 
-    async def _take_over(self, session: AsyncSession, family: str, spec: ActivitySpec, line: TakenOverBooking) -> None:
+        return load
+
+    async def _enroll(self, session: AsyncSession, family: Family) -> None:
+        for child in family.children:
+            for enrollment in child.enrollments:
+                ours = (self.names.children[child.id], self.names.families[family.id], self.structure)
+                activity = self.names.activities[enrollment.activity]
+                await booking.put_enrollment(session, self.clock, *ours, activity, enrollment.since, enrollment.until)
+            self.step()
+
+    def _taken_over_days(self, family: str, line: TakenOverBooking) -> Iterator[TakenOver]:
+        spec = self.specs[line.activity]
         days = [line.date] if line.count is None else open_days(spec, line.date, line.count)
         if line.count is not None and len(days) < line.count:
             self.loaded.warnings.append(f"{line.place}: only {len(days)} days of {spec.id} are left until {spec.closes_on}")
         for day in days:
             if reason := why_not_open(spec, day):
                 self.loaded.warnings.append(f"{line.place}: left out, {spec.id} is not open on {day} ({reason})")
-                continue
-            child = self.names.children[line.child]
-            try:
-                await booking.take_over_booking(
-                    session, self.clock, child, family, self.structure, spec.id, day, line.arrival, line.departure
-                )
-            except Refused as refused:
-                self.loaded.warnings.append(f"{line.place}: left out, {spec.id} on {day}: {refused.code}")
+            else:
+                yield TakenOver(self.names.children[line.child], family, spec.id, day, line.arrival, line.departure)
+
+    def _renamed(self, spec: ActivitySpec) -> ActivitySpec:
+        return replace(spec, id=self.names.activities[spec.id], wallet=self.names.wallets[spec.wallet])
+
+
+def portions_of(families: Sequence[Family]) -> Iterator[list[Family]]:
+    """Some families at a time, with PORTION bookings or so."""
+    portion: list[Family] = []
+    size = 0
+    for family in families:
+        portion.append(family)
+        size += 1 + sum(line.count or 1 for line in family.bookings)
+        if size >= PORTION:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion
+
+
+def _one_after_another(portions: Sequence[Portion]) -> Portion:
+    async def load(session: AsyncSession) -> None:
+        for portion in portions:
+            await portion(session)
+
+    return load
 
 
 # ------------------------------------------------------------------------------------------------ from the file's words

@@ -3,23 +3,18 @@
 import datetime as dt
 from collections import defaultdict
 
-from sqlalchemy import insert, update
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.booking import hours
 from services.booking.activity import ActivitySpec, Immediate, Scheduled, to_json
 from services.booking.allocation import Key
 from services.booking.allocator import REQUEST, R, queue_again
-from services.booking.docket import BOOKING, IS_LIVE, IS_SUBMITTED, IS_WAITING, OPENING, B, Case, Docket, open_docket, take_turn
+from services.booking.docket import IS_SUBMITTED, IS_WAITING, OPENING, B, Docket, open_docket, take_turn
 from services.booking.rulebook import RuleBook
-from services.booking.saying import new_id
 from services.booking.status import BookingStatus
 from services.booking.tables import (
-    LINES_PER_REQUEST,
     Activity,
     ChildCopy,
-    Counter,
     Enrollment,
     FamilyCopy,
     Standing,
@@ -31,7 +26,7 @@ from services.booking.tables import (
 from services.clock import Clock
 from services.events import ActivityChanged, FamilyChanged, PlaceExpired, StandingChanged, StructureChanged, WaitedFor
 from services.outbox import record
-from services.refusal import CodedError, Refused
+from services.refusal import CodedError
 
 
 def _book(session: AsyncSession) -> RuleBook:
@@ -131,62 +126,6 @@ async def _known(session: AsyncSession, activity: str, structure: str) -> Activi
     if found is None or found.structure != structure:
         raise CodedError("UNKNOWN_ACTIVITY", f"no activity {activity} in {structure}")
     return found
-
-
-async def take_over_booking(
-    session: AsyncSession,
-    clock: Clock,
-    child: str,
-    family: str,
-    structure: str,
-    activity: str,
-    date: dt.date,
-    arrival: str | None = None,
-    departure: str | None = None,
-) -> None:
-    """A booking that the town had accepted before, whatever the deadlines and the debts. There already: nothing happens.
-
-    It counts among the places. Raises Refused FULL if none is left; CodedError UNKNOWN_ACTIVITY.
-    """
-    await _known(session, activity, structure)
-    await take_turn(session, structure)
-    same = IS_LIVE, B.activity == activity, B.date == date, B.child == child
-    if (await run(session, select(B.id).where(*same))).first() is not None:
-        return
-    key = activity, date
-    docket = await open_docket(session, _book(session), clock.now(), {}, {key}, set())
-    if not docket.board.take(key):
-        raise Refused("FULL")
-    arrival, departure = hours.resolved(docket.rules[activity].spec.hours, arrival, departure)
-    seq = await _next_number(session)
-    case = Case(
-        id=new_id(),
-        request=None,
-        line=0,
-        family=family,
-        child=child,
-        activity=activity,
-        structure=structure,
-        date=date,
-        arrival=arrival,
-        departure=departure,
-        status=BookingStatus.SUBMITTED.value,
-        code=None,
-        position=seq * LINES_PER_REQUEST,
-        party=None,
-        version=1,
-    )
-    row = {name: getattr(case, name) for name in Case.__slots__} | {"number": f"{seq:06}-1", "requested_at": docket.now}
-    await run(session, insert(BOOKING), [row])
-    docket.cases[case.id] = case
-    docket.accept(case)
-    await docket.write(session)
-
-
-async def _next_number(session: AsyncSession) -> int:
-    value = col(Counter.value)
-    taken = await run(session, update(Counter).where(col(Counter.name) == "request").values(value=value + 1).returning(value))
-    return int(taken.scalar_one())
 
 
 # ------------------------------------------------------------------------------------------------------------------- time

@@ -8,7 +8,9 @@ import pytest
 
 from services.booking import commands
 from services.booking.activity import ActivitySpec
+from services.booking.rulebook import RuleBook
 from services.booking.schema import schema
+from services.booking.taking_over import TakenOver, take_over
 from services.claims import Caller
 from services.clock import Clock
 from services.events import FamilyChanged, StandingChanged
@@ -60,8 +62,8 @@ class Screens:
 
     async def has_booked(self, child: str, activity: str, *days: dt.date, family: str = "dupont") -> None:
         async with self.running.database.transaction() as session:
-            for day in days:
-                await commands.take_over_booking(session, self.running.clock, child, family, "carteville", activity, day)
+            taken_over = [TakenOver(child, family, activity, day) for day in days]
+            assert await take_over(session, RuleBook(), self.running.clock, "carteville", taken_over) == []
 
     async def owes(self, family: str, in_debit: bool = True) -> None:
         self._version += 1

@@ -10,9 +10,10 @@ from services.booking import commands
 from services.booking.activity import ChosenHours, DaysBefore, Scheduled
 from services.booking.counter import expire_passed
 from services.booking.rulebook import RuleBook
+from services.booking.taking_over import TakenOver, take_over
 from services.clock import Clock
 from services.events import BY_TYPE, FamilyChanged, StandingChanged
-from services.refusal import CodedError, Refused
+from services.refusal import CodedError
 from tests.booking.town import CANTINE, CLOCK, MONDAY, NOW, TUESDAY, Town, books, cancels
 
 DAY = dt.timedelta(days=1)
@@ -225,21 +226,25 @@ async def test_an_id_belongs_to_one_structure(town: Town) -> None:
         await town.opens(structure="autreville")
 
 
+DUPONT, PETIT = ("dupont", "dupont"), ("petit", "petit")
+
+
 async def test_bookings_taken_over_count_places_whatever_the_deadline_and_the_debt(town: Town) -> None:
     await town.owes("dupont")
     past = dt.date(2026, 11, 9)
 
-    async def take_over(child: str, date: dt.date) -> None:
+    async def takes_over(*wanted: TakenOver) -> list[TakenOver]:
         async with town.running.database.transaction() as session:
-            await commands.take_over_booking(session, CLOCK, child, child, "carteville", "cantine", date)
+            return await take_over(session, town.book, CLOCK, "carteville", wanted)
 
+    before, then, too_many = (TakenOver(*who, "cantine", date) for who, date in ((DUPONT, past), (DUPONT, MONDAY), (PETIT, MONDAY)))
     for _ in range(2):
-        await take_over("dupont", past)
-        await take_over("dupont", MONDAY)
+        assert await takes_over(before, then, then, too_many) == [too_many]
     assert len(await town.told("accepted")) == 2
+    assert await town.rows("SELECT count(DISTINCT number) FROM booking") == [(2,)]
     assert await town.asks("durand") == ["WAITLISTED"]
-    with pytest.raises(Refused):
-        await take_over("petit", MONDAY)
+    with pytest.raises(CodedError, match="no activity nothing in carteville"):
+        await takes_over(TakenOver(*PETIT, "nothing", MONDAY))
     await town.is_sound()
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -9,6 +10,7 @@ from sqlalchemy import text
 from sqlmodel import col, select
 
 from deploy.demo import DEMO
+from deploy.town import loading
 from deploy.town.checking import check, read_town
 from deploy.town.export import export
 from deploy.town.loading import Loaded, load, renamed, steps_of
@@ -17,6 +19,7 @@ from deploy.trouble import Trouble
 from services.billing.tables import Quotient, Wallet
 from services.booking.status import BookingStatus
 from services.booking.tables import Booking, Enrollment
+from services.booking.taking_over import TakenOver, take_over
 from services.clock import Clock
 from services.database import Database
 from services.identity.tables import Account, Child, Family, Structure
@@ -154,6 +157,38 @@ async def test_an_account_without_password_keeps_its_own_but_a_new_one_needs_one
     assert await events_of(databases["identity"]) == []
     await put(databases, TEXT)
     assert sum((await put(databases, without)).changes.values()) == 0
+
+
+def with_families(number: int) -> str:
+    """The example with so many families, each with a child that comes on Monday."""
+    town = yaml.safe_load(TEXT)
+    town["families"] = [
+        {
+            "id": f"f{n}",
+            "number": f"{n}",
+            "accounts": ["dupont"],
+            "children": [{"id": f"c{n}", "first_name": "Zoé", "last_name": f"N{n}", "activities": ["aps-matin"]}],
+            "bookings": [{"child": f"c{n}", "activity": "aps-matin", "date": "today+7d"}],
+        }
+        for n in range(number)
+    ]
+    return yaml.safe_dump(town)
+
+
+async def test_families_who_book_have_their_turn_while_a_town_is_loaded(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was taken over is committed, and its locks let go of, before the next portion begins."""
+    committed: list[int] = []
+
+    async def look_then_take_over(*args: Any) -> list[TakenOver]:
+        committed.append(len(await bookings_of(databases)))
+        return await take_over(*args)
+
+    monkeypatch.setattr(loading, "take_over", look_then_take_over)
+    monkeypatch.setattr(loading, "PORTION", 4)
+    await put(databases, with_families(5))
+    assert committed == [0, 2, 4]
+    assert len(await bookings_of(databases)) == 5
+    assert (await put(databases, with_families(5), dry_run=True)).changes.total() == 0
 
 
 @pytest.mark.parametrize("file", [EXAMPLE, DEMO], ids=["example", "demo"])
