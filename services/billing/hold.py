@@ -8,6 +8,17 @@ from enum import StrEnum
 from typing import Literal
 
 
+class BookingStatus(StrEnum):
+    """What became of a booking, in booking's words."""
+
+    SUBMITTED = "SUBMITTED"  #: non transmis
+    ACCEPTED = "ACCEPTED"  #: accepté
+    WAITLISTED = "WAITLISTED"  #: liste d'attente
+    REFUSED = "REFUSED"  #: refusé: it costs nothing
+    CANCELLED = "CANCELLED"  #: annulé
+    EXPIRED = "EXPIRED"  #: expiré
+
+
 class HoldKind(StrEnum):
     """What is held for."""
 

@@ -103,11 +103,7 @@ def _apply(piece: Heard, known: dict[str, _Known], catalogue: Catalogue) -> None
     for word in fresh:
         hold = known.get(word.booking)
         if hold is None:
-            if not piece.opens:
-                raise Unasked(f"the request of booking {word.booking}")
-            hold = known[word.booking] = _Known(
-                word.booking, piece.structure, word.day.family, word.news.kind, word.news.state, word.version, explanation=[], day=word.day
-            )
+            hold = known[word.booking] = _opened(piece, word)
         hold.kind, hold.state, hold.version, hold.moved = word.news.kind, word.news.state, word.version, True
         if not word.news.costs:
             hold.wallet, hold.amount_cents, hold.tariff_version, hold.explanation = None, 0, None, []
@@ -115,6 +111,13 @@ def _apply(piece: Heard, known: dict[str, _Known], catalogue: Catalogue) -> None
             _set_price(hold, word.day, catalogue, piece.leaving)
         if word.news.state is HoldState.RELEASED:
             catalogue.leaves(word.booking, word.day)
+
+
+def _opened(piece: Heard, word: Word) -> _Known:
+    if not piece.opens:
+        raise Unasked(f"the request of booking {word.booking}")
+    news, day = word.news, word.day
+    return _Known(word.booking, piece.structure, day.family, news.kind, news.state, word.version, explanation=[], day=day)
 
 
 def _set_price(hold: _Known, day: Day, catalogue: Catalogue, leaving: frozenset[str]) -> None:

@@ -194,4 +194,3 @@ def price_of(hold: Hold | None) -> Price:
     if hold is None:
         return Price(0, ())
     return Price(hold.amount_cents, tuple(Step.from_data(data) for data in hold.explanation))
-

@@ -13,7 +13,7 @@ from strawberry.federation.types import FieldSet
 from services.billing import commands, loading, queries, tables, tariff
 from services.billing.balance import Balance as Page
 from services.billing.balance import WalletBalance as PageLine
-from services.billing.hold import HoldKind
+from services.billing.hold import BookingStatus, HoldKind
 from services.billing.ledger import PaymentMode
 from services.billing.prices import PreviewLine as Line
 from services.billing.texts import say
@@ -22,6 +22,7 @@ from services.refusal import CodedError, Refused
 
 strawberry.enum(HoldKind, description="What is held for: accepted bookings, or waiting and submitted ones.")
 strawberry.enum(PaymentMode)
+strawberry.enum(BookingStatus)
 
 CONFIRMED_ONLY = [HoldKind.CONFIRMED]  #: A waiting place is not owed (S13).
 
@@ -269,22 +270,32 @@ class PreviewLine:
 
 @strawberry.federation.type(keys=["id"])
 class Booking:
-    """The price of a booking: frozen when it was asked for."""
+    """The price of a booking: frozen when it was asked for; nothing where it was refused, even if billing has not heard of that yet."""
 
     id: strawberry.ID
+    status: BookingStatus = strawberry.federation.field(external=True)
 
     @classmethod
     def resolve_reference(cls, **key: Any) -> "Booking":
-        return cls(id=strawberry.ID(_id(key)))
+        return cls(id=strawberry.ID(_id(key)), status=_status(key.get("status")))
 
-    @strawberry.field
+    @strawberry.federation.field(requires=["status"])  # type: ignore[untyped-decorator]  # strawberry gives it no type
     async def price_cents(self, info: Info) -> int:
-        return (await loading.booking_price(info.context, self.id)).cents
+        return (await self._price(info)).cents
 
-    @strawberry.field
+    @strawberry.federation.field(requires=["status"])  # type: ignore[untyped-decorator]  # strawberry gives it no type
     async def explanation(self, info: Info) -> list[PriceStep]:
-        price = await loading.booking_price(info.context, self.id)
-        return [PriceStep.of(step, info.context.language) for step in price.steps]
+        return [PriceStep.of(step, info.context.language) for step in (await self._price(info)).steps]
+
+    async def _price(self, info: Info) -> tariff.Price:
+        info.context.signed_in()
+        return tariff.Price(0, ()) if self.status is BookingStatus.REFUSED else await loading.booking_price(info.context, self.id)
+
+
+def _status(told: Any) -> BookingStatus:
+    if isinstance(told, str) and told in BookingStatus.__members__:
+        return BookingStatus(told)
+    raise CodedError("BAD_USER_INPUT", f"BookingStatus: not {told!r}")
 
 
 def _id(key: Any) -> str:

@@ -36,6 +36,10 @@ def line(change: str, child: str, activity: str = "multi", date: dt.date = MONDA
     }
 
 
+def booking(id: str, status: str = "ACCEPTED") -> dict[str, str]:
+    return {"__typename": "Booking", "id": id, "status": status}
+
+
 async def balance(town: Town, arguments: str = "", caller: Caller = JEAN_PAUL) -> Any:
     answer = await town.represents(BALANCE % arguments, DUPONT, caller=caller)
     assert answer.codes == []
@@ -146,7 +150,7 @@ async def test_s33_what_the_recap_quotes_is_what_is_held(town: Town) -> None:
     amalia, paolo = Booking("a", "amalia", "multi"), Booking("p", "paolo", "multi")
     quoted = await town.represents(PRICE, line("BOOK", "amalia"), line("BOOK", "paolo"))
     await town.hears(request(amalia, paolo), paolo.accepted(), amalia.accepted())
-    held = await town.represents(PRICE, {"__typename": "Booking", "id": "a"}, {"__typename": "Booking", "id": "p"})
+    held = await town.represents(PRICE, booking("a"), booking("p"))
     assert held.data == quoted.data
 
 
@@ -168,8 +172,18 @@ async def test_prices_are_explained_in_english_too(town: Town) -> None:
 async def test_a_refused_booking_shows_no_price_and_a_cancelled_one_what_it_was(town: Town) -> None:
     refused, cancelled = Booking("r"), Booking("c", "paolo")
     await town.hears(request(refused, cancelled), refused.refused(), cancelled.accepted(), cancelled.cancelled())
-    answer = await town.represents(PRICE, {"__typename": "Booking", "id": "r"}, {"__typename": "Booking", "id": "c"})
+    answer = await town.represents(PRICE, booking("r"), booking("c"))
     assert [(one["priceCents"], len(one["explanation"])) for one in answer.data] == [(0, 0), (1_31, 1)]
+
+
+async def test_a_refused_booking_shows_no_price_before_billing_heard_of_the_refusal(town: Town) -> None:
+    refused, unheard = Booking("r"), Booking("u", "paolo")
+    await town.hears(refused.requested())
+    for one in (refused, unheard):
+        answer = await town.represents(PRICE, booking(one.id, "REFUSED"))
+        assert answer.data == [{"priceCents": 0, "explanation": []}]
+    answer = await town.represents(PRICE, booking("r", "SUBMITTED"))
+    assert answer.data[0]["priceCents"] == 1_31
 
 
 async def test_the_price_of_a_booking_made_this_moment_is_waited_for(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +197,7 @@ async def test_the_price_of_a_booking_made_this_moment_is_waited_for(town: Town,
 
     monkeypatch.setattr(loading.prices, "holds", heard_meanwhile)
     monkeypatch.setattr(loading, "LOOK_AGAIN_SECONDS", 60.0)  # It is the news that wakes the answer, not the next look.
-    answer = await town.represents("priceCents", {"__typename": "Booking", "id": "late"})
+    answer = await town.represents("priceCents", booking("late"))
     assert answer.data == [{"priceCents": 1_31}]
     assert BookingAccepted in town.running.service.wakes
 
@@ -209,7 +223,7 @@ async def test_a_family_that_does_not_exist_answers_like_a_foreign_one(town: Tow
 async def test_nobody_else_learns_the_price_of_a_booking(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "PATIENCE_SECONDS", 0.0)
     await town.hears(Booking("b").taken_over())
-    theirs, nobodys = {"__typename": "Booking", "id": "b"}, {"__typename": "Booking", "id": "nothing"}
+    theirs, nobodys = booking("b"), booking("nothing")
     for caller in (STRANGER, FOREIGN_AGENT):
         answer = await town.represents(PRICE, theirs, nobodys, caller=caller)
         assert answer.data == [{"priceCents": 0, "explanation": []}] * 2, "what is foreign answers as what does not exist"
@@ -248,6 +262,8 @@ BOOK = line("BOOK", "amalia")
         {**BOOK, "departure": None},
         {**BOOK, "child": "amalia"},
         {"__typename": "PreviewLine"},
+        {"__typename": "Booking", "id": "b"},
+        booking("b", "STOLEN"),
     ],
 )
 async def test_malformed_entities_are_the_askers_mistake(town: Town, wrong: dict[str, Any]) -> None:
