@@ -60,7 +60,7 @@ class Mailbox:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._read: dict[str, Letter] = {}
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def keep(self, sender: str, recipients: list[str], content: bytes) -> str:
         """Write it to the disk, whole or not at all; its id."""
@@ -371,6 +371,8 @@ def main() -> None:
     parser.add_argument("--smtp-port", type=int, default=8025, help="0: any free one")
     parser.add_argument("--http-port", type=int, default=8026, help="0: any free one")
     options = parser.parse_args()
+    os.umask(0o077)  # mails hold links for new passwords: they are for nobody else's eyes
+    os.nice(10)  # a real mail server runs on another machine: in an opening rush its stand-in must not take time from those who book
     asyncio.run(serve(options.data, options.host, options.smtp_port, options.http_port))
 
 

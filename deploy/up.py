@@ -5,6 +5,7 @@ import fcntl
 import os
 import signal
 import socket
+import stat
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -30,6 +31,9 @@ SETTLE_SECONDS = 30.0
 GATEWAY_PATIENCE_SECONDS = 2.5
 SERVICE_PATIENCE_SECONDS = 5.0
 BROKER_PATIENCE_SECONDS = 1.5
+
+#: The umask of everything we start: the databases hold the private key of all access tokens, the mails hold links for new passwords.
+FOR_US_ALONE = 0o077
 
 # max_file_store is what may be kept, not what is taken; the outboxes can fill an emptied broker again.
 NATS_CONFIG = """\
@@ -96,6 +100,7 @@ def warn(line: str) -> None:
 
 async def up(wish: Wish, environ: Mapping[str, str]) -> None:
     """Until SIGTERM or SIGINT. Raises Trouble."""
+    os.umask(FOR_US_ALONE)
     stop = asyncio.Event()
     for kind in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(kind, stop.set)
@@ -122,7 +127,7 @@ async def up(wish: Wish, environ: Mapping[str, str]) -> None:
 def _lock(folder: Path) -> int:
     """One `up` per folder. The lock is the kernel's: it ends with us, however we end."""
     try:
-        (folder / "logs").mkdir(parents=True, exist_ok=True)
+        _make_private(folder)
         lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise Trouble(f"{folder} cannot be used: {error.strerror}. Choose another folder with --data.") from None
@@ -135,6 +140,14 @@ def _lock(folder: Path) -> int:
     os.ftruncate(lock, 0)
     os.write(lock, str(os.getpid()).encode())
     return lock
+
+
+def _make_private(folder: Path) -> None:
+    """Close a folder that an earlier `up` left open, and only such: one that was there before us may be shared with others."""
+    used_before = (folder / "lock").exists()
+    (folder / "logs").mkdir(parents=True, exist_ok=True)
+    if used_before and folder.stat().st_uid == os.geteuid() and not folder.stat().st_mode & stat.S_IWOTH:
+        folder.chmod(0o700)
 
 
 async def _prepare(wish: Wish, environ: Mapping[str, str]) -> System:

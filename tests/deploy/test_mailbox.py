@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import os
 import signal
 import socket
+import stat
 import sys
 import urllib.error
 import urllib.request
@@ -108,6 +110,18 @@ async def test_a_mail_that_was_taken_is_shown_and_survives_being_killed(tmp_path
         assert status == 200
         assert "Message-ID: <0123@example.org>" in raw
         assert raw.startswith("Return-Path: <no-reply@example.org>")
+
+
+async def test_mails_are_for_their_owners_eyes_and_keep_nobody_waiting(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        async with mailbox(tmp_path / "mails") as box:
+            await box.send(mail())
+            assert os.getpriority(os.PRIO_PROCESS, box.process.pid) >= 10
+    finally:
+        os.umask(before)
+    kept = [tmp_path / "mails", *(tmp_path / "mails").iterdir()]
+    assert [stat.S_IMODE(path.stat().st_mode) for path in kept] == [0o700, 0o600]
 
 
 async def test_the_newest_mail_comes_first(tmp_path: Path) -> None:

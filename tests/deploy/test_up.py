@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -35,6 +36,11 @@ def figures(preau: Preau, token: str) -> dict[str, list[int]]:
         line["wallet"]["name"]: [line["balanceCents"], line["estimatedCostCents"], line["newBalanceCents"]]
         for line in family["balance"]["lines"]
     }
+
+
+def readable(folder: Path) -> list[str]:
+    """What others than the owner may read, or at least enter."""
+    return [str(path) for path in (folder, *folder.rglob("*")) if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)]
 
 
 def preau(*arguments: str, data: Path) -> subprocess.CompletedProcess[str]:
@@ -133,6 +139,7 @@ def test_an_empty_system(tmp_path: Path, started: list[Preau]) -> None:
     assert loaded.returncode == 0, loaded.stderr
     assert town.sign_in("dupont", "Amalia-et-Paolo-2026")
     assert town.stop() < 10
+    assert readable(town.data) == []
 
 
 def test_a_wrong_town_file_is_told_before_anything_stays(tmp_path: Path, started: list[Preau]) -> None:
@@ -142,6 +149,31 @@ def test_a_wrong_town_file_is_told_before_anything_stays(tmp_path: Path, started
     started.append(town)
     assert town.process.wait(60) == 1
     assert f"{wrong}:4: school_zone: 'D' is not possible; expected A, B, C" in town.rest()
+
+
+def test_keys_and_mails_are_for_nobody_elses_eyes(tmp_path: Path, started: list[Preau]) -> None:
+    before = os.umask(0o022)
+    try:
+        town = Preau(tmp_path / "data", "--town", str(tmp_path / "none.yaml"))
+    finally:
+        os.umask(before)
+    started.append(town)
+    assert town.process.wait(60) == 1
+    assert (town.data / "identity.sqlite").exists(), "control: it came as far as that"
+    assert readable(town.data) == []
+
+
+def test_a_folder_that_an_earlier_version_left_open_is_closed(tmp_path: Path, started: list[Preau]) -> None:
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "lock").touch()
+    (tmp_path / "anybodys").mkdir()
+    for folder, mode in ((tmp_path / "used", 0o700), (tmp_path / "anybodys", 0o755)):
+        folder.chmod(0o755)
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            town = Preau(folder, port=taken.getsockname()[1])
+            started.append(town)
+            assert town.process.wait(60) == 1
+        assert stat.S_IMODE(folder.stat().st_mode) == mode
 
 
 def test_a_port_in_use_is_told(tmp_path: Path, started: list[Preau]) -> None:
