@@ -58,18 +58,20 @@ def _weeks_code(weeks: int) -> str:
 def _instant(spec: ActivitySpec, deadline: Deadline, day: dt.date, holidays: Holidays) -> dt.datetime:
     if day.year not in RECKONED:
         return LONG_AGO
+    start = starts_at(spec, day)
     match deadline:
         case None:
-            return starts_at(spec, day)
+            return start
         case HoursBefore(hours):
             # Hours that really pass: on the night when clocks change, 48 of them are not two civil days.
-            return starts_at(spec, day) - dt.timedelta(hours=hours)
+            return start - dt.timedelta(hours=hours)
         case DaysBefore(days, at, working_days):
             last = _working_days_before(spec, day, days, holidays) if working_days else day - days * DAY
-            return _moment(last, at, spec.timezone)
+            return min(start, _moment(last, at, spec.timezone))
         case WeekdayBefore(number, at, weeks):
+            # "Thursday of the same week" comes after Monday: what has begun is neither booked nor given back.
             monday = day - day.weekday() * DAY
-            return _moment(monday - weeks * WEEK + number * DAY, at, spec.timezone)
+            return min(start, _moment(monday - weeks * WEEK + number * DAY, at, spec.timezone))
 
 
 def _working_days_before(spec: ActivitySpec, day: dt.date, days: int, holidays: Holidays) -> dt.date:

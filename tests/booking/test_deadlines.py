@@ -51,7 +51,14 @@ def test_working_days_leave_out_weekends_public_holidays_and_days_off(day: dt.da
 def test_a_weekday_of_the_week_before() -> None:
     for day in range(7, 14):  # Monday to Sunday of the same week
         assert booking_closes_at(MULTI, dt.date(2026, 9, day), NONE) == paris("2026-09-03T12:00+02:00")
-    assert closes(WeekdayBefore(6, "23:59", 0), dt.date(2026, 9, 7)) == paris("2026-09-13T23:59+02:00")
+    assert closes(WeekdayBefore(3, "12:00", 0), dt.date(2026, 9, 11)) == paris("2026-09-10T12:00+02:00")
+
+
+@pytest.mark.parametrize("deadline", [WeekdayBefore(3, "12:00", 0), WeekdayBefore(6, "23:59", 0), DaysBefore(0, "18:00")])
+def test_no_deadline_is_later_than_the_start(deadline: Deadline) -> None:
+    monday = dt.date(2026, 9, 7)
+    spec = replace(APS_MATIN, booking_deadline=deadline, cancellation_deadline=deadline)
+    assert booking_closes_at(spec, monday, NONE) == cancelling_closes_at(spec, monday, NONE) == starts_at(spec, monday)
 
 
 def test_civil_times_keep_their_hour_across_the_change_of_clocks() -> None:
