@@ -9,6 +9,8 @@ from contextlib import suppress
 from uuid import uuid4
 
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from services.booking.docket import B
 from services.booking.draft import DraftChange
@@ -18,7 +20,7 @@ from services.booking.rulebook import RuleBook
 from services.booking.status import LIVE, BookingStatus
 from services.booking.tables import partition_of, run
 from services.claims import Caller
-from services.refusal import Refused
+from services.refusal import CodedError, Refused
 from services.service import Running
 from services.telemetry import traceparent
 
@@ -51,6 +53,9 @@ class Desk:
         structure = caller.families.get(order.family)
         if structure is None:
             raise Refused("UNKNOWN_FAMILY")
+        if order.groups_too_much:
+            # Here, before it joins the others: they would wait while its groups are put together.
+            raise CodedError("BAD_USER_INPUT", "together: more groups, or more in them, than there are lines")
         taken: Taken = asyncio.get_running_loop().create_future()
         self._orders.append((Asked(caller.account, structure, order, traceparent.get()), taken))
         self._arrived.set()
@@ -131,15 +136,19 @@ class Desk:
                     await self._together([one])
 
     async def _together(self, orders: Sequence[tuple[Asked, Taken]]) -> bool:
-        """In one transaction. False if it failed and may be tried one by one: an order that we cannot take must not hurt others."""
+        """In one transaction. False if it failed and may be tried one by one: an order that we cannot take must not hurt others.
+
+        In an outage all of them fail at once: one by one, each would wait for the database as long as all did, after the others.
+        """
         try:
             async with self._running.database.transaction("intake") as session:
                 now = self._running.clock.now()
                 results = await take_in(session, self._book, now, [asked for asked, _ in orders])
         except Exception as trouble:
-            if len(orders) > 1:
+            if len(orders) > 1 and not _is_outage(trouble):
                 return False
-            _settle(orders[0][1], trouble)
+            for _, taken in orders:
+                _settle(taken, trouble)
             return True
         for (asked, taken), result in zip(orders, results, strict=True):
             _settle(taken, result)
@@ -156,6 +165,12 @@ class Desk:
                 query = select(R.id).where(R.id.in_(list(self._waiting)[:5000]), R.served_at.is_not(None))
                 async with self._running.database.reading() as session:
                     self.served((await run(session, query)).scalars().all())
+
+
+def _is_outage(trouble: Exception) -> bool:
+    """The database is not there, or not to be had: no order is to blame."""
+    lost = isinstance(trouble, DBAPIError) and trouble.connection_invalidated
+    return lost or isinstance(trouble, (OperationalError, InterfaceError, PoolTimeout, OSError))
 
 
 def _settle(taken: Taken, result: str | Exception) -> None:

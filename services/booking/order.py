@@ -40,6 +40,12 @@ class Order:
         return hashlib.sha256("\n".join(words).encode()).hexdigest()
 
     @property
+    def groups_too_much(self) -> bool:
+        """More groups than lines, or more indexes than all lines need that are chained by pairs: nobody means that."""
+        most = len(self.lines)
+        return len(self.together) > most or sum(map(len, self.together)) > 2 * most
+
+    @property
     def only_books(self) -> bool:
         return all(line.change is DraftChange.BOOK for line in self.lines)
 
@@ -49,12 +55,18 @@ def parties(order: Order) -> dict[int, int]:
 
     Raises IndexError if a group names a line that is not there.
     """
-    first: dict[int, int] = {}
+    before: dict[int, int] = {}  # line -> itself, or an earlier one of its party
     for group in order.together:
         if not all(0 <= index < len(order.lines) for index in group):
             raise IndexError(group)
         books = [index for index in group if order.lines[index].change is DraftChange.BOOK]
-        heads = {first.get(index, index) for index in books}
-        joined = {index for index, head in first.items() if head in heads} | set(books)
-        first.update(dict.fromkeys(joined, min(joined, default=0)))
-    return first
+        heads = [_head(before, index) for index in books]
+        before.update(dict.fromkeys(heads, min(heads, default=0)))
+    return {index: _head(before, index) for index in before}
+
+
+def _head(before: dict[int, int], index: int) -> int:
+    while before.setdefault(index, index) != index:
+        before[index] = before[before[index]]  # half the way for whoever asks next
+        index = before[index]
+    return index

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from services.booking import allocator, commands
 from services.booking import desk as desks
 from services.booking.invariants import violations
-from services.booking.order import MOST_LINES, Order
+from services.booking.order import MOST_LINES, Order, parties
 from services.refusal import CodedError, Refused
 from tests.booking.town import CLOCK, MONDAY, TUESDAY, Town, at_work, books, caller, cancels
 
@@ -62,6 +63,35 @@ async def test_what_cannot_be_asked_is_refused_as_a_whole(town: Town) -> None:
     with pytest.raises(CodedError):
         await town.desk.submit(caller("dupont"), order("dupont", together=[[0, 1]]))
     assert await town.rows("SELECT count(*) FROM request") == [(0,)]
+
+
+async def test_more_groups_than_anybody_can_mean_are_turned_away_before_the_desk(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desks, "take_in", None)
+    both = books("dupont"), books("dupont", TUESDAY)
+    for together in ([[0, 1]] * 3, [[0, 1], [0, 1, 0]], [[0]] * 100_000):
+        with pytest.raises(CodedError) as wrong:
+            await town.desk.submit(caller("dupont"), town.order("dupont", *both, together=together))
+        assert wrong.value.code == "BAD_USER_INPUT"
+
+
+def test_groups_that_share_a_line_are_one_however_they_are_chained() -> None:
+    lines = [books("dupont", MONDAY + dt.timedelta(days=n)) for n in range(6)] + [cancels("dupont")]
+    assert parties(Order("dupont", "k", lines, together=[[4, 5], [2, 3], [3, 4], [1], [6, 0]])) == {5: 2, 4: 2, 3: 2, 2: 2, 1: 1, 0: 0}
+    assert parties(Order("dupont", "k", lines, together=[[n, n + 1] for n in reversed(range(6))])) == dict.fromkeys(range(6), 0)
+
+
+async def test_an_outage_is_waited_for_once_by_all(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[int] = []
+
+    async def no_database(*args: Any) -> Any:
+        tries.append(len(args[3]))
+        raise OperationalError("INSERT", {}, Exception("database is locked"))
+
+    monkeypatch.setattr(desks, "take_in", no_database)
+    families = ("dupont", "durand", "petit")
+    answers = await asyncio.gather(*(town.desk.submit(caller(one), town.order(one)) for one in families), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [OperationalError] * 3
+    assert tries == [3]
 
 
 async def test_s21_in_debt_a_family_cannot_book_but_may_cancel(town: Town) -> None:
