@@ -149,7 +149,10 @@ class ContactsChanged(Event):
 
 
 class ResetLinkMade(Event):
-    """A single-use link for a new password: for the mailer alone, which sends it to the account's own address."""
+    """A single-use link for a new password: for the mailer alone, which sends it to the account's own address.
+
+    Identity's outbox forgets `token` and `email` (both become "") once they are worth nothing; the stream's copy stays.
+    """
 
     service = "identity"
     name = "reset_link_made"

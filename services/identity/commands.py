@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+import orjson
 from sqlalchemy import delete, or_, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import SQLModel, col
+from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.claims import Caller
@@ -24,7 +25,7 @@ from services.identity.households import is_email
 from services.identity.register import end_sessions, hash_ahead, put_account, put_announcement, put_family, put_structure, tell_contacts
 from services.identity.tables import Account, AccountSession, Attempt, Credential, RefreshToken, ResetToken, Secret, SigningKey
 from services.identity.tokens import Signer, new_key
-from services.outbox import record
+from services.outbox import Outgoing, record
 from services.refusal import Refused, Unauthenticated
 
 __all__ = ["hash_ahead", "put_account", "put_announcement", "put_family", "put_structure"]
@@ -310,3 +311,17 @@ async def tidy(session: AsyncSession, clock: Clock) -> None:
     await session.exec(delete(ResetToken).where(col(ResetToken.expires_at) < long_ago))
     over = or_(col(AccountSession.ends_at) < long_ago, col(AccountSession.ended_at) < long_ago)
     await session.exec(delete(AccountSession).where(over))
+    await _forget_links(session, now)
+
+
+async def _forget_links(session: AsyncSession, now: dt.datetime) -> None:
+    """The outbox keeps all it ever said: take the token and the address out of links that went out and are worth nothing any more."""
+    links = select(col(Outgoing.position), Outgoing.body).where(
+        Outgoing.type == ResetLinkMade.type_name(),
+        col(Outgoing.published),
+        col(Outgoing.occurred_at) <= now - sessions.RESET_TOKEN_LIFE,
+        col(Outgoing.body).not_like('%"token":""%'),
+    )
+    for position, body in (await session.exec(links)).all():
+        rest = orjson.dumps(orjson.loads(body) | {"token": "", "email": ""}).decode()
+        await session.exec(update(Outgoing).where(col(Outgoing.position) == position).values(body=rest))

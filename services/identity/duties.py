@@ -1,6 +1,5 @@
 """What a process of identity does besides answering: make its key known, publish it, tidy up."""
 
-import asyncio
 from secrets import token_hex
 
 from sqlmodel import select
@@ -34,7 +33,11 @@ async def public_keys(request: Request) -> Response:
 
 
 async def tidy_up(running: Running) -> None:
+    """Forget what means nothing any more, above all links for a new password that are in the outbox.
+
+    The broker's copy of such a link stays in the internal stream, which is meant for the services alone: it was good once, for half an hour.
+    """
     while True:
         async with running.database.transaction() as session:
             await commands.tidy(session, running.clock)
-        await asyncio.sleep(TIDY_EVERY_SECONDS)
+        await running.rest(TIDY_EVERY_SECONDS)

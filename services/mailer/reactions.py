@@ -69,6 +69,8 @@ async def regret_places(session: AsyncSession, event: PlaceExpired, clock: Clock
 
 @service.reacts_to(ResetLinkMade)
 async def send_link(session: AsyncSession, event: ResetLinkMade, clock: Clock) -> None:
+    if not event.token:
+        return  # An old link, told again to a mailer that has lost its memory: nobody can use it any more.
     await commands.queue_password_link(
         session,
         clock.now(),

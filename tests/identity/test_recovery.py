@@ -4,7 +4,12 @@ import asyncio
 import json
 
 import pytest
+from sqlalchemy import update
 
+from services.events import ResetLinkMade
+from services.identity import commands
+from services.listening import read
+from services.outbox import Outgoing
 from tests.identity.town import AGENT, PASSWORD, RunFixture, Town, replace
 
 NEW = "un cheval correct en pile"
@@ -85,6 +90,32 @@ async def test_s3_of_many_who_use_one_link_at_once_one_gets_in(running: RunFixtu
     token = await letter(town)
     answers = await asyncio.gather(*(town.resets(token, f"{NEW} {n}") for n in range(6)))
     assert sorted(answer["__typename"] for answer in answers) == ["InvalidToken"] * 5 + ["SignedIn"]
+
+
+async def test_s3_the_outbox_forgets_links_that_went_out_and_are_worth_nothing_any_more(running: RunFixture) -> None:
+    town = await Town.of(running)
+
+    async def tidies() -> list[dict[str, str]]:
+        async with town.running.database.transaction() as session:
+            await commands.tidy(session, town.running.clock)
+        return [json.loads(event.body) for event in await town.events("reset_link_made")]
+
+    await town.answers(ASK, login="dupont")
+    token = await letter(town)
+    town.later(minutes=31)
+    await town.answers(ASK, login="dupont")
+    (waiting, _) = await tidies()
+    assert waiting["token"] == token, "the mailer has not had it yet"
+
+    async with town.running.database.transaction() as session:
+        await session.exec(update(Outgoing).values(published=True))
+    (old, new) = await tidies()
+    assert (old["token"], old["email"], old["account"]) == ("", "", new["account"])
+    assert (len(new["token"]), new["email"]) == (len(token), "jp.dupont@example.org"), "it still opens the door"
+    first = (await town.events("reset_link_made"))[0]
+    heard = read(first.event_id, first.type, first.occurred_at.isoformat(), first.body.encode())
+    assert isinstance(heard, ResetLinkMade), "it can be told again"
+    assert (await town.resets(new["token"], NEW))["__typename"] == "SignedIn"
 
 
 @pytest.mark.parametrize("token", ["", "guess", "0" * 64])

@@ -213,6 +213,12 @@ async def test_a_password_link_goes_to_the_accounts_own_address_s3(mailroom: Mai
     assert "23/11/2026 à 09:30" in mail.text
 
 
+async def test_an_old_link_whose_token_is_forgotten_is_no_letter_s3(mailroom: Mailroom) -> None:
+    await mailroom.knows_the_town()
+    await mailroom.hears(reset_link(token="", email=""))
+    assert await mailroom.mails() == []
+
+
 async def test_a_link_that_can_go_nowhere_is_not_kept(mailroom: Mailroom) -> None:
     await mailroom.knows_the_town()
     await mailroom.hears(reset_link(email="not an address"))
