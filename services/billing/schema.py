@@ -293,6 +293,8 @@ class Booking:
 
 
 def _status(told: Any) -> BookingStatus:
+    if told is None:
+        return BookingStatus.SUBMITTED  # Not told: then the hold alone says what the booking costs.
     if isinstance(told, str) and told in BookingStatus.__members__:
         return BookingStatus(told)
     raise CodedError("BAD_USER_INPUT", f"BookingStatus: not {told!r}")
