@@ -148,6 +148,7 @@ class _Export:
                 "number": family.number,
                 "accounts": logins[family.id],
                 "quotient": await self._quotient(family.id),
+                **await self._borne(family.id),
                 "children": [child_item(child, self.own(child.id), enrolled[child.id]) for child in own],
                 "payments": money[family.id, "payments"],
                 "charges": money[family.id, "charges"],
@@ -189,6 +190,11 @@ class _Export:
         if hundredths is None:
             return None
         return hundredths // 100 if hundredths % 100 == 0 else hundredths / 100
+
+    async def _borne(self, family: str) -> Item:
+        """What the town bears of this family's debt, where that is not what it bears of all."""
+        standing = await self.billing.get(billing.Standing, family)
+        return {"debt_limit_cents": standing and standing.limit_cents, "debt_exempt": True if standing and standing.exempt else None}
 
     async def _money(self) -> dict[tuple[str, str], list[Item]]:
         """(family, payments or charges) -> what moved its wallets, each with its cause: loaded again, it moves nothing twice."""

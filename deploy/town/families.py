@@ -23,6 +23,7 @@ from deploy.town.fields import (
     text,
     time,
     whole,
+    yes_or_no,
 )
 from deploy.town.town import Activity, Charge, Child, Enrollment, Family, Payment, TakenOverBooking
 from services.booking.activity import ChosenHours
@@ -53,6 +54,8 @@ def read_family(node: tree.Node, mistakes: Mistakes, people: People) -> Family:
             number=fields.need("number", text, "?"),
             accounts=fields.need("accounts", listing(reference("accounts", people.logins)), ()),
             quotient=fields.may("quotient", quotient, None),
+            debt_limit_cents=fields.may("debt_limit_cents", cents(), None),
+            debt_exempt=fields.may("debt_exempt", yes_or_no, False),
             children=children,
             payments=tuple(_payment(payment, mistakes, people, causes) for payment in fields.each("payments")),
             charges=tuple(_charge(charge, mistakes, people, causes) for charge in fields.each("charges")),

@@ -177,6 +177,7 @@ class _Load:
     async def _taken_over(self, session: AsyncSession, family: Family) -> None:
         ours = self.names.families[family.id]
         await billing.put_quotient(session, self.clock, ours, self.structure, family.quotient)
+        await billing.put_family_debt(session, self.clock, ours, self.structure, family.debt_limit_cents, exempt=family.debt_exempt)
         for payment in family.payments:
             await billing.take_over_payment(
                 session,

@@ -133,6 +133,8 @@ class Family:
     payments: tuple[Payment, ...] = ()
     charges: tuple[Charge, ...] = ()
     bookings: tuple[TakenOverBooking, ...] = ()
+    debt_limit_cents: int | None = None  #: None: the structure's.
+    debt_exempt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,17 @@ import datetime as dt
 from dataclasses import dataclass
 
 
-def in_debit(balance_cents: int, debt_limit_cents: int) -> bool:
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How much debt is borne (S21)."""
+
+    limit_cents: int = 0
+    exempt: bool = False  #: No debt closes this family's bookings.
+
+
+def in_debit(balance_cents: int, tolerance: Tolerance) -> bool:
     """Whether the account is in debt ("compte débiteur", S21): the posted balance alone counts, never the estimate."""
-    return balance_cents < -debt_limit_cents
+    return not tolerance.exempt and balance_cents < -tolerance.limit_cents
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +50,7 @@ class Balance:
 
     until: dt.date | None  #: Bookings up to and including this day; None: all of them.
     lines: tuple[WalletBalance, ...]
-    debt_limit_cents: int
+    tolerance: Tolerance
 
     @property
     def balance_cents(self) -> int:
@@ -61,5 +69,5 @@ class Balance:
 
     @property
     def in_debit(self) -> bool:
-        """S21, by the structure's limit."""
-        return in_debit(self.balance_cents, self.debt_limit_cents)
+        """S21, by the family's own limit, or else the structure's."""
+        return in_debit(self.balance_cents, self.tolerance)

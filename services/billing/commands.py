@@ -90,6 +90,19 @@ async def put_debt_limit(session: AsyncSession, clock: Clock, structure: str, ce
         await _weigh(session, clock, structure, family)
 
 
+async def put_family_debt(
+    session: AsyncSession, clock: Clock, family: str, structure: str, limit_cents: int | None, *, exempt: bool
+) -> None:
+    """What is borne of this family alone (S21): a limit of its own (None: the structure's), or any debt."""
+    known = await session.get(Standing, family)
+    if ((known.limit_cents, known.exempt) if known else (None, False)) == (limit_cents, exempt):
+        return
+    standing = await _lock_standing(session, structure, family)
+    standing.limit_cents, standing.exempt = limit_cents, exempt
+    await session.flush()
+    await _weigh(session, clock, structure, family)
+
+
 async def _structure(session: AsyncSession, id: str) -> Structure:
     structure = await session.get(Structure, id)
     if structure is None:
@@ -183,7 +196,10 @@ async def _lock_standing(session: AsyncSession, structure: str, family: str) -> 
     """One posting at a time per family: two that did not see each other's entry would both misjudge the balance."""
     connection = await session.connection()
     await connection.execute(
-        text("INSERT INTO standing (family, structure, in_debit, version) VALUES (:family, :structure, false, 0) ON CONFLICT DO NOTHING"),
+        text(
+            "INSERT INTO standing (family, structure, in_debit, exempt, version) VALUES (:family, :structure, false, false, 0) "
+            "ON CONFLICT DO NOTHING"
+        ),
         {"family": family, "structure": structure},
     )
     return await session.get_one(Standing, family, with_for_update=True)
@@ -193,7 +209,7 @@ async def _weigh(session: AsyncSession, clock: Clock, structure: str, family: st
     """Compare the posted balance with the limit; say so if the family fell into debt or came out of it (S21)."""
     standing = await _lock_standing(session, structure, family)
     balance_cents = (await queries.posted_cents(session, [family])).get(family, 0)
-    now_in_debit = in_debit(balance_cents, (await _structure(session, structure)).debt_limit_cents)
+    now_in_debit = in_debit(balance_cents, (await queries.tolerances(session, {family: structure}))[family])
     if now_in_debit == standing.in_debit:
         return
     standing.in_debit = now_in_debit

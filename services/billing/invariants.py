@@ -7,10 +7,10 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.billing import queries
-from services.billing.balance import in_debit
+from services.billing.balance import Tolerance, in_debit
 from services.billing.hold import HoldKind, HoldState
 from services.billing.ledger import EntryKind, wallet_account
-from services.billing.tables import Hold, LedgerEntry, PaymentDetail, Standing, Structure, Wallet
+from services.billing.tables import Hold, LedgerEntry, PaymentDetail, Standing, Wallet
 
 
 async def violations(session: AsyncSession) -> list[str]:
@@ -73,14 +73,16 @@ async def _holds(session: AsyncSession) -> list[str]:
 async def _standings(session: AsyncSession) -> list[str]:
     """What is said of each family is what its posted balance says (S21)."""
     standings = {standing.family: standing.in_debit for standing in await session.exec(select(Standing))}
-    limits = dict((await session.exec(select(Structure.id, Structure.debt_limit_cents))).all())
     towns = dict((await session.exec(select(LedgerEntry.family, func.max(LedgerEntry.structure)).group_by(LedgerEntry.family))).all())
     posted: dict[str, int] = {}
     families = sorted(towns)
+    borne: dict[str, Tolerance] = {}
     for start in range(0, len(families), 1000):
-        posted |= await queries.posted_cents(session, families[start : start + 1000])
+        portion = families[start : start + 1000]
+        posted |= await queries.posted_cents(session, portion)
+        borne |= await queries.tolerances(session, {family: towns[family] for family in portion})
     return [
         f"family {family} has {posted.get(family, 0)} cents and is said to be {'in debt' if standings.get(family) else 'in order'}"
         for family in sorted({*towns, *standings})
-        if in_debit(posted.get(family, 0), limits.get(towns.get(family, ""), 0)) != standings.get(family, False)
+        if in_debit(posted.get(family, 0), borne.get(family, Tolerance())) != standings.get(family, False)
     ]

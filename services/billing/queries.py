@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import case, func, union_all
@@ -10,10 +10,10 @@ from sqlalchemy import select as sa_select
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.billing.balance import Balance, WalletBalance
+from services.billing.balance import Balance, Tolerance, WalletBalance
 from services.billing.hold import HoldKind, HoldState
 from services.billing.ledger import WALLETS, EntryKind, wallet_account
-from services.billing.tables import Family, Hold, LedgerEntry, PaymentDetail, Structure, Wallet
+from services.billing.tables import Family, Hold, LedgerEntry, PaymentDetail, Standing, Structure, Wallet
 
 
 # -------------------------------------------------------------------------------------------------------------- balances
@@ -43,12 +43,12 @@ async def structures_of(session: AsyncSession, families: Collection[str]) -> dic
 
 
 async def balances(session: AsyncSession, asked: Sequence[BalanceAsked]) -> list[Balance]:
-    """One balance for each, in order, in three or four statements whatever their number (S12 to S15)."""
+    """One balance for each, in order, in a handful of statements whatever their number (S12 to S15)."""
     structures = {one.structure for one in asked}
     purses: dict[str, list[Wallet]] = defaultdict(list)
     for wallet in await wallets_of(session, structures):
         purses[wallet.structure].append(wallet)
-    limits = dict((await session.exec(select(Structure.id, Structure.debt_limit_cents).where(col(Structure.id).in_(structures)))).all())
+    borne = await tolerances(session, {one.family: one.structure for one in asked})
     posted = await account_cents(session, {wallet_account(one.family, wallet.id) for one in asked for wallet in purses[one.structure]})
     costs: dict[tuple[dt.date | None, frozenset[HoldKind]], dict[tuple[str, str | None], int]] = {}
     for view in {(one.until, one.include) for one in asked}:
@@ -66,10 +66,21 @@ async def balances(session: AsyncSession, asked: Sequence[BalanceAsked]) -> list
                 )
                 for wallet in purses[one.structure]
             ),
-            debt_limit_cents=limits.get(one.structure, 0),
+            tolerance=borne[one.family],
         )
         for one in asked
     ]
+
+
+async def tolerances(session: AsyncSession, towns: Mapping[str, str]) -> dict[str, Tolerance]:
+    """Family -> how much debt is borne: its own limit, or else its structure's. `towns` says whose each family is."""
+    limit = select(Structure.id, Structure.debt_limit_cents).where(col(Structure.id).in_(set(towns.values())))
+    limits = dict((await session.exec(limit)).all())
+    own = select(Standing.family, Standing.limit_cents, Standing.exempt).where(col(Standing.family).in_(towns))
+    found = {family: Tolerance(limits.get(structure, 0)) for family, structure in towns.items()}
+    for family, limit_cents, exempt in (await session.exec(own)).all():
+        found[family] = Tolerance(found[family].limit_cents if limit_cents is None else limit_cents, exempt)
+    return found
 
 
 async def account_cents(session: AsyncSession, accounts: Collection[str]) -> dict[str, int]:

@@ -131,13 +131,18 @@ class PaymentDetail(BillingTable, table=True):
 
 
 class Standing(BillingTable, table=True):
-    """Whether a family is in debt (S21). No row: it never was. The row is also the lock under which its balance is summed."""
+    """Whether a family is in debt, and what is borne of it alone (S21). No row: it never was, and is like all others.
+
+    The row is also the lock under which its balance is summed.
+    """
 
     __tablename__ = "standing"
 
     family: str = Field(primary_key=True)
     structure: str = Field(index=True)
     in_debit: bool = False
+    limit_cents: int | None = Field(default=None, sa_type=BIGINT)  #: Null: the structure's.
+    exempt: bool = False  #: No debt closes its bookings.
     version: int = 0
 
 

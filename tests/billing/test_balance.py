@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.billing.balance import Balance, WalletBalance, in_debit
+from services.billing.balance import Balance, Tolerance, WalletBalance, in_debit
 
 cents = st.integers(-1_000_000, 1_000_000)
 costs = st.integers(0, 1_000_000)
@@ -49,7 +49,7 @@ def test_s17_paying_what_is_suggested_never_leaves_a_debt_and_paying_more_stays_
 
 @given(st.lists(st.tuples(cents, costs)), st.integers(0, 100_000))
 def test_s15_totals_are_the_sum_of_balances_minus_the_sum_of_costs(lines: list[tuple[int, int]], limit: int) -> None:
-    page = Balance(None, tuple(wallet(*line) for line in lines), limit)
+    page = Balance(None, tuple(wallet(*line) for line in lines), Tolerance(limit))
     assert page.balance_cents == sum(balance for balance, _ in lines)
     assert page.estimated_cost_cents == sum(cost for _, cost in lines)
     assert page.new_balance_cents == sum(line.new_balance_cents for line in page.lines)
@@ -57,10 +57,11 @@ def test_s15_totals_are_the_sum_of_balances_minus_the_sum_of_costs(lines: list[t
 
 @pytest.mark.parametrize(("balance", "limit", "expected"), [(0, 0, False), (-1, 0, True), (-20_00, 20_00, False), (-20_01, 20_00, True)])
 def test_s21_an_account_is_in_debt_below_the_limit_and_not_at_it(balance: int, limit: int, expected: bool) -> None:
-    assert in_debit(balance, limit) is expected
+    assert in_debit(balance, Tolerance(limit)) is expected
+    assert not in_debit(balance, Tolerance(limit, exempt=True))
 
 
 def test_s21_the_estimate_never_makes_a_debt_but_one_wallet_pays_for_another() -> None:
-    assert not Balance(None, (wallet(50_06, 102_61),), 0).in_debit
-    assert not Balance(None, (wallet(-10_00, 0), wallet(10_00, 0)), 0).in_debit
-    assert Balance(None, (wallet(-10_01, 0), wallet(10_00, 0)), 0).in_debit
+    assert not Balance(None, (wallet(50_06, 102_61),), Tolerance()).in_debit
+    assert not Balance(None, (wallet(-10_00, 0), wallet(10_00, 0)), Tolerance()).in_debit
+    assert Balance(None, (wallet(-10_01, 0), wallet(10_00, 0)), Tolerance()).in_debit

@@ -91,6 +91,35 @@ async def test_s21_the_structures_limit_weighs_everybody_again(town: Town) -> No
     await town.is_sound()
 
 
+async def test_s21_a_family_has_a_limit_of_its_own_or_is_exempt(town: Town) -> None:
+    async def bears(limit_cents: int | None, *, exempt: bool = False) -> None:
+        async with town.running.database.transaction() as session:
+            await commands.put_family_debt(session, town.running.clock, "dupont", "carteville", limit_cents, exempt=exempt)
+
+    async def is_said() -> list[bool]:
+        return [event["in_debit"] for event in await town.said(StandingChanged)]
+
+    await bears(None)
+    async with town.running.database.reading() as session:
+        assert await session.get(Standing, "dupont") is None, "like all others: nothing to write"
+    await town.owes("dupont", "periscolaire", 30_00)
+    await town.owes("martin", "periscolaire", 30_00)
+    assert await is_said() == [True, True]
+    await bears(50_00)
+    await bears(50_00)
+    assert await is_said() == [True, True, False]
+    await town.limits_debt(10_00)
+    await town.owes("dupont", "periscolaire", 30_00)
+    assert await is_said() == [True, True, False, True], "its own limit, not the structure's"
+    await bears(0, exempt=True)
+    await town.owes("dupont", "periscolaire", 1_000_00)
+    assert await is_said() == [True, True, False, True, False]
+    await town.is_sound()
+    await bears(None)
+    assert await is_said() == [True, True, False, True, False, True]
+    await town.is_sound()
+
+
 async def test_s21_postings_at_the_same_time_are_judged_together(town: Town) -> None:
     """Each alone leaves the family in order; all together do not. A lock per family makes somebody notice."""
     await town.pays("dupont", "periscolaire", 10_00)

@@ -205,6 +205,17 @@ async def test_an_exported_town_is_the_town(settings: Settings, databases: Datab
     assert {family.id: family.quotient for family in again.families} == {family.id: family.quotient for family in town.families}
 
 
+async def test_s21_what_is_borne_of_a_familys_debt_is_loaded_and_exported(settings: Settings, databases: Databases) -> None:
+    borne = TEXT.replace("    quotient: 742\n", "    quotient: 742\n    debt_limit_cents: 5000\n    debt_exempt: true\n", 1)
+    assert borne != TEXT
+    for file, limit, exempt in ((borne, 50_00, True), (TEXT, None, False)):
+        await put(databases, file)
+        assert (await put(databases, file)).changes.total() == 0
+        again = check(parse(await export(settings, "carteville"), "exported.yaml"), MONDAY)
+        (family,) = again.families
+        assert (family.debt_limit_cents, family.debt_exempt) == (limit, exempt)
+
+
 async def test_an_exported_town_can_be_founded_elsewhere(settings: Settings, databases: Databases, database_url: object) -> None:
     await put(databases, TEXT)
     exported = yaml.safe_load(await export(settings, "carteville"))

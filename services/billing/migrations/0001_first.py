@@ -121,6 +121,8 @@ def upgrade() -> None:
         sa.Column("family", sa.String(), nullable=False),
         sa.Column("structure", sa.String(), nullable=False),
         sa.Column("in_debit", sa.Boolean(), nullable=False),
+        sa.Column("limit_cents", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("exempt", sa.Boolean(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("family", name=op.f("pk_standing")),
     )
