@@ -2,7 +2,11 @@
 
 import datetime as dt
 from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
 
+from sqlalchemy import Executable
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -14,12 +18,14 @@ from services.booking.rulebook import RuleBook
 from services.booking.status import BookingStatus
 from services.booking.tables import (
     Activity,
+    BookingTable,
     ChildCopy,
     Enrollment,
     FamilyCopy,
     Standing,
     StructureCopy,
     among,
+    core,
     filled,
     run,
 )
@@ -169,28 +175,37 @@ async def _tell_who_waited(session: AsyncSession, docket: Docket, structure: str
 
 
 # --------------------------------------------------------------------------------------------------- what others told us
+# Two replicas may hear of the same thing at the same moment: one statement each both compares and writes.
 async def hear_structure(session: AsyncSession, event: StructureChanged) -> None:
-    known = await session.get(StructureCopy, event.structure)
-    if known is None or known.version < event.version:
-        copy = StructureCopy(
-            id=event.structure, name=event.title, timezone=event.timezone, school_zone=event.school_zone, version=event.version
-        )
-        await session.merge(copy)
+    told = {"id": event.structure, "name": event.title, "timezone": event.timezone, "school_zone": event.school_zone}
+    await _keep_if_newer(session, StructureCopy, told | {"version": event.version})
 
 
 async def hear_family(session: AsyncSession, event: FamilyChanged) -> None:
-    """Whose children they are now. A child may have come from another family, or gone to one, in whatever order we hear it."""
-    known = await session.get(FamilyCopy, event.family)
-    if known is not None and known.version >= event.version:
+    """Whose children they are now. A child may have come from another family, or gone to one, in whatever order we hear it:
+    of the families that named it, the one that did so last has it.
+    """
+    is_news = await _keep_if_newer(session, FamilyCopy, {"family": event.family, "structure": event.structure, "version": event.version})
+    if not is_news:
         return
-    await session.merge(FamilyCopy(family=event.family, structure=event.structure, version=event.version))
     gone = delete(ChildCopy).where(col(ChildCopy.family) == event.family, col(ChildCopy.child).not_in(event.children))
     await run(session, gone)
-    for child in event.children:
-        await session.merge(ChildCopy(child=child, family=event.family, structure=event.structure))
+    for child in sorted(event.children):  # always in one order, so that two never wait for each other
+        told = {"child": child, "family": event.family, "structure": event.structure, "listed_at": event.occurred_at}
+        await run(session, _upsert(session, ChildCopy, told, lambda known, news: known.listed_at <= news.listed_at))
 
 
 async def hear_standing(session: AsyncSession, event: StandingChanged) -> None:
-    known = await session.get(Standing, event.family)
-    if known is None or known.version < event.version:
-        await session.merge(Standing(family=event.family, in_debit=event.in_debit, version=event.version))
+    await _keep_if_newer(session, Standing, {"family": event.family, "in_debit": event.in_debit, "version": event.version})
+
+
+async def _keep_if_newer(session: AsyncSession, rows: type[BookingTable], told: dict[str, Any]) -> bool:
+    """Insert or overwrite our copy, unless it is as new as what we are told. Returns whether we did."""
+    return (await run(session, _upsert(session, rows, told, lambda known, news: known.version < news.version))).rowcount > 0
+
+
+def _upsert(session: AsyncSession, rows: type[BookingTable], told: dict[str, Any], where: Callable[[Any, Any], Any]) -> Executable:
+    """`where` compares the columns of what we know and of the news."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    news = insert(core(rows)).values(told)
+    return news.on_conflict_do_update(index_elements=list(core(rows).primary_key), set_=told, where=where(core(rows).c, news.excluded))

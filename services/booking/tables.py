@@ -156,6 +156,7 @@ class ChildCopy(BookingTable, table=True):
     child: str = Field(primary_key=True)
     family: str = Field(index=True)
     structure: str
+    listed_at: dt.datetime = Field(sa_type=Instant)  #: When the family last named it. What another family said before is old news.
 
 
 class Standing(BookingTable, table=True):

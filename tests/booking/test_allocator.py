@@ -1,7 +1,9 @@
 """What becomes of the lines of a request: the allocator over the real tables, without the desk."""
 
+import asyncio
 import datetime as dt
 from dataclasses import replace
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -350,6 +352,43 @@ async def test_a_child_that_moved_to_another_family_is_not_taken_back_by_late_ne
     await town.household("durand", "dupont", version=2)
     await town.household("dupont", "paolo", version=2)
     assert await town.rows("SELECT family FROM child_copy WHERE child = 'dupont'") == [("durand",)]
+
+
+@pytest.mark.parametrize("order", list(permutations(["A3", "A4", "A5", "B2"])), ids="-".join)
+async def test_a_child_belongs_to_the_family_that_named_it_last_in_whatever_order_we_hear(town: Town, order: tuple[str, ...]) -> None:
+    """A had it, and gave it up (A5) when B took it (B2); A4 is older than that, and may be heard later."""
+    minutes = {"A3": 0, "A4": 1, "B2": 2, "A5": 2}
+    for one in order:
+        heard = FamilyChanged(
+            occurred_at=NOW + dt.timedelta(minutes=minutes[one]),
+            structure="carteville",
+            version=int(one[1]),
+            family=one[0],
+            adults=[],
+            children=[] if one == "A5" else ["zoe"],
+        )
+        async with town.running.database.transaction() as session:
+            await commands.hear_family(session, heard)
+    assert await town.rows("SELECT family FROM child_copy WHERE child = 'zoe'") == [("B",)]
+
+
+async def test_two_replicas_that_hear_at_once_keep_the_newest(town: Town) -> None:
+    await town.owes("dupont", version=1)
+
+    async def until_somebody_waits(task: asyncio.Task[None]) -> None:
+        """SQLite lets nobody begin before the other is done; on PostgreSQL the second has looked, and waits for the row."""
+        waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        while not (task.done() or town.running.database.is_sqlite or (await town.rows(waits))[0][0]):
+            await asyncio.sleep(0.01)
+
+    async with town.running.database.transaction() as session:
+        newest = StandingChanged(occurred_at=NOW, structure="carteville", version=3, family="dupont", in_debit=False)
+        await commands.hear_standing(session, newest)
+        await session.flush()
+        older = asyncio.create_task(town.owes("dupont", version=2))
+        await until_somebody_waits(older)
+    await older
+    assert await town.rows("SELECT version FROM standing WHERE family = 'dupont'") == [(3,)]
 
 
 async def test_the_rule_book_never_answers_with_old_rules(town: Town) -> None:

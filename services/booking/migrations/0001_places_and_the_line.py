@@ -51,6 +51,7 @@ def upgrade() -> None:
         sa.Column("child", sa.String(), nullable=False),
         sa.Column("family", sa.String(), nullable=False),
         sa.Column("structure", sa.String(), nullable=False),
+        sa.Column("listed_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("child", name=op.f("pk_child_copy")),
     )
     with op.batch_alter_table("child_copy", schema=None) as batch_op:
