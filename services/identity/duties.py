@@ -35,7 +35,7 @@ async def public_keys(request: Request) -> Response:
 async def tidy_up(running: Running) -> None:
     """Forget what means nothing any more, above all links for a new password that are in the outbox.
 
-    The broker's copy of such a link stays in the internal stream, which is meant for the services alone: it was good once, for half an hour.
+    The broker's copy of such a link stays in the internal stream, which is meant for the services alone: good once, for half an hour.
     """
     while True:
         async with running.database.transaction() as session:
