@@ -4,7 +4,7 @@ import datetime as dt
 import re
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import NoReturn
+from typing import Any, NoReturn, TypeVar
 from uuid import uuid4
 
 from sqlalchemy import delete, text
@@ -25,6 +25,8 @@ from services.refusal import Forbidden, Refused
 ALWAYS = dt.date(1900, 1, 1)
 #: Enough to see that there is an address; whether it is anybody's, only a mail can tell.
 EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]+\.[^@\s]+")
+
+Copy = TypeVar("Copy", Structure, Activity, Family)
 
 
 # ------------------------------------------------------------------------------------------------ what the town has set
@@ -222,32 +224,39 @@ async def _weigh(session: AsyncSession, clock: Clock, structure: str, family: st
 
 
 # ------------------------------------------------------------------------------------------------ copies of others' data
+# Each is read under a lock, even where there was none yet: another replica may be hearing of the same thing at this moment.
 async def copy_structure(session: AsyncSession, id: str, timezone: str, version: int) -> None:
-    structure = await _structure(session, id)
+    structure = await _locked(session, Structure, {"id": id, "debt_limit_cents": 0, "timezone": timezone, "version": 0})
     if version > structure.version:
         structure.timezone, structure.version = timezone, version
+        await session.flush()
 
 
 async def copy_activity(session: AsyncSession, id: str, structure: str, wallet: str, version: int) -> None:
-    activity = await session.get(Activity, id)
-    if activity is None:
-        session.add(Activity(id=id, structure=structure, wallet=wallet, version=version))
-    elif version > activity.version:
+    activity = await _locked(session, Activity, {"id": id, "structure": structure, "wallet": wallet, "version": 0})
+    if version > activity.version:
         activity.wallet, activity.version = wallet, version
+        await session.flush()
 
 
 async def copy_family(session: AsyncSession, id: str, structure: str, children: Sequence[str], version: int) -> None:
     """`children` in order of birth, the eldest first."""
-    family = await session.get(Family, id)
-    if family is None:
-        session.add(Family(id=id, structure=structure, version=version))
-    elif version > family.version:
-        family.version = version
-        await session.exec(delete(Child).where(col(Child.family) == id))
-    else:
+    family = await _locked(session, Family, {"id": id, "structure": structure, "version": 0})
+    if version <= family.version:
         return
+    family.version = version
+    await session.exec(delete(Child).where(col(Child.family) == id))
     session.add_all(Child(id=child, family=id, position=position) for position, child in enumerate(children))
     await session.flush()
+
+
+async def _locked(session: AsyncSession, table: type[Copy], unheard: dict[str, Any]) -> Copy:
+    """The copy; where there was none, one of version 0 with what is said now."""
+    names = ", ".join(unheard)
+    values = ", ".join(f":{name}" for name in unheard)
+    statement = f"INSERT INTO {table.__tablename__} ({names}) VALUES ({values}) ON CONFLICT DO NOTHING"
+    await (await session.connection()).execute(text(statement), unheard)
+    return await session.get_one(table, unheard["id"], with_for_update=True)
 
 
 # ------------------------------------------------------------------------------------------------------- online payment

@@ -1,13 +1,18 @@
 """Bookings set money aside: once, at the price that was shown, whatever order the news comes in."""
 
+import asyncio
 import datetime as dt
 from itertools import permutations
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.billing import commands
+from services.billing.tables import Activity, Child, Structure
 from services.billing.tariff import Per, QuotientBand, TariffVersion
 from services.events import BookingEvent, BookingRequested, FamilyChanged, Held, Released
 from services.service import NotYetKnown
@@ -244,3 +249,46 @@ async def test_copies_keep_the_newest_version(town: Town) -> None:
     hold = await town.hold("a")
     assert hold is not None
     assert (hold["amount_cents"], hold["wallet"]) == (2_10, "periscolaire")
+
+
+async def test_copies_keep_the_newest_version_of_one_batch_too(town: Town) -> None:
+    family = {**WHERE, "family": "dupont", "adults": ["dupont"]}
+    await town.hears(FamilyChanged(**family, version=3, children=["hugo", "paolo"]), FamilyChanged(**family, version=2, children=["paolo"]))
+    await town.hears(*(town.activity("multi", wallet, version) for wallet, version in (("periscolaire", 3), ("multiaccueil", 2))))
+    paolo = Booking("p", "paolo", "multi")
+    await town.hears(request(Booking("h", "hugo", "multi"), paolo))
+    hold = await town.hold("p")
+    assert hold is not None
+    assert (hold["amount_cents"], hold["wallet"]) == (2_10, "periscolaire")
+
+
+@pytest.mark.parametrize("family", ["dupont", "newcomers"], ids=["known", "new"])
+async def test_two_replicas_that_hear_at_once_keep_the_newest(town: Town, family: str) -> None:
+    async def hears(session: AsyncSession, version: int) -> None:
+        await commands.copy_family(session, family, "carteville", [f"child {version}"], version)
+        await commands.copy_activity(session, family, "carteville", f"wallet {version}", version)
+        await commands.copy_structure(session, family, f"zone {version}", version)
+
+    async def hears_late() -> None:
+        async with town.running.database.transaction() as session:
+            await hears(session, 2)
+
+    async def until_somebody_waits(task: asyncio.Task[None]) -> None:
+        """SQLite lets nobody begin before the other is done; on PostgreSQL the second waits for the row."""
+        waits = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
+        while not (task.done() or town.running.database.is_sqlite):
+            async with town.running.database.engine.connect() as connection:
+                if (await connection.execute(waits)).scalar_one():
+                    return
+            await asyncio.sleep(0.01)
+
+    async with town.running.database.transaction() as session:
+        await hears(session, 3)
+        await session.flush()
+        older = asyncio.create_task(hears_late())
+        await until_somebody_waits(older)
+    await older
+    async with town.running.database.reading() as session:
+        assert (await session.exec(select(Child.id).where(Child.family == family))).all() == ["child 3"]
+        activity, structure = await session.get_one(Activity, family), await session.get_one(Structure, family)
+    assert (activity.wallet, structure.timezone) == ("wallet 3", "zone 3")
