@@ -18,8 +18,10 @@ from sqlmodel import col, select
 from deploy.backlog import connect
 from services.billing.hold import HoldKind, HoldState
 from services.billing.tables import Hold
+from services.billing.tables import Standing as Weighed
 from services.booking.status import BookingStatus
 from services.booking.tables import Booking, Request
+from services.booking.tables import Standing as Heard
 from services.bus import BROKER_TROUBLE, STREAM, Bus
 from services.database import Database
 from services.mailer.tables import Family, Mail, MailKind
@@ -58,6 +60,7 @@ async def check(settings: Settings) -> bool:
         bus = await _bus(settings, stack)
         looks: dict[str, Look] = {
             "holds: each place to come has its estimated cost, and nothing else has one": lambda found: _holds(found, today),
+            "standings: whoever is in debt cannot book, and nobody else is kept from it": _standings,
             "reports: each answered request of a family with an address has one": _reports,
             OUTBOXES: _unsent,
             CONSUMERS: lambda _: _unheard(bus),
@@ -137,6 +140,16 @@ def _hold_trouble(status: str, kind: str | None, *, is_future: bool) -> str | No
         case BookingStatus.SUBMITTED:
             return None if kind in (HoldKind.PENDING, None) else f"is not decided; its hold is {kind}"
     return None if kind is None else f"is {status}, and a hold is kept for it"
+
+
+async def _standings(databases: Databases) -> set[str]:
+    """What billing weighed is what booking goes by (S21)."""
+    async with databases["billing"].reading() as session:
+        weighed = set((await session.exec(select(Weighed.family).where(col(Weighed.in_debit)))).all())
+    async with databases["booking"].reading() as session:
+        heard = set((await session.exec(select(Heard.family).where(col(Heard.in_debit)))).all())
+    late = {f"family {family} is in debt; booking takes it to be in order" for family in weighed - heard}
+    return late | {f"family {family} is in order; booking takes it to be in debt" for family in heard - weighed}
 
 
 # ---------------------------------------------------------------------------------------------- booking against mailer

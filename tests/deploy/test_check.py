@@ -30,6 +30,18 @@ SABOTAGE = {
     "a cost without a place": ("booking", "UPDATE booking SET status = 'CANCELLED'", "holds", "is CANCELLED, and a hold is kept for it"),
     "a cost for nothing": ("booking", "DELETE FROM booking", "holds", "which does not exist"),
     "somebody waits unseen": ("booking", BOOK.format(status="WAITLISTED"), "holds", "booking b2 on 2026-11-30 waits; its hold is missing"),
+    "a debt that is paid": (
+        "booking",
+        "INSERT INTO standing (family, in_debit, version) VALUES ('dupont', true, 1)",
+        "standings",
+        "family dupont is in order; booking takes it to be in debt",
+    ),
+    "a debt unheard of": (
+        "billing",
+        "INSERT INTO standing (family, structure, in_debit, exempt, version) VALUES ('petit', 'carteville', true, false, 1)",
+        "standings",
+        "family petit is in debt; booking takes it to be in order",
+    ),
     "an answer without report": ("booking", REQUEST, "reports", "request r1 of family dupont has no report"),
     "an event that does not leave": (
         "identity",
@@ -76,7 +88,7 @@ async def spoil(databases: Databases, service: str, statement: str) -> None:
 async def test_a_sound_town_is_told_to_be_sound(settled: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     assert await check(settled)
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["ok"] * 8 + ["?"]
+    assert [line.split()[0] for line in lines] == ["ok"] * 9 + ["?"]
     assert lines[-1].endswith("(no broker at nats://127.0.0.1:1 to ask)")
 
 
