@@ -1,6 +1,7 @@
 """What billing can tell. Nothing here writes."""
 
 import datetime as dt
+import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +30,13 @@ class BalanceAsked:
 
 async def wallets_of(session: AsyncSession, structures: Collection[str]) -> Sequence[Wallet]:
     """By name."""
-    return (await session.exec(select(Wallet).where(col(Wallet.structure).in_(structures)).order_by(Wallet.name, Wallet.id))).all()
+    found = (await session.exec(select(Wallet).where(col(Wallet.structure).in_(structures)))).all()
+    return sorted(found, key=lambda wallet: (_as_people_sort(wallet.name), wallet.id))
+
+
+def _as_people_sort(name: str) -> str:
+    """Without regard to accents and case; not left to the databases, which differ."""
+    return "".join(letter for letter in unicodedata.normalize("NFKD", name) if not unicodedata.combining(letter)).casefold()
 
 
 async def wallets(session: AsyncSession, ids: Collection[str]) -> dict[str, Wallet]:

@@ -70,6 +70,14 @@ async def test_s12_to_s15_the_guides_balances(town: Town) -> None:
     assert page["inDebit"] is False, "S21: never the estimate"
 
 
+async def test_s15_wallets_stand_by_name_as_people_sort(town: Town) -> None:
+    async with town.running.database.transaction() as session:
+        for name in ("Zoo", "École", "étude", "Cantine"):
+            await commands.put_wallet(session, town.running.clock, name, "carteville", name)
+    names = [one["wallet"]["name"] for one in (await balance(town))["lines"]]
+    assert names == ["Cantine", "École", "étude", 'Multiaccueil "Les Tagazoux"', "PERISCOLAIRE", "Zoo"]
+
+
 async def test_s13_until_is_inclusive_and_pending_bookings_count_only_when_ticked(town: Town) -> None:
     tuesday = MONDAY + dt.timedelta(1)
     first, second, waiting = Booking("1"), Booking("2", date=tuesday), Booking("3", child="paolo")
