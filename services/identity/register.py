@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 from uuid import uuid4
 
 from sqlalchemy import update
-from sqlmodel import SQLModel, col
+from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.clock import Clock
@@ -256,8 +256,8 @@ async def _set_children(session: AsyncSession, family: Family, specs: Iterable[C
             changed = True
             continue
         if row.family_id != family.id:
-            raise Refused("CHILD_OF_ANOTHER_FAMILY", child=spec.id)
-        if _differs(row, {**values, "position": position, "listed": True}):
+            await _may_come(session, row, family)
+        if _differs(row, {**values, "family_id": family.id, "position": position, "listed": True}):
             session.add(row)
             changed = True
     for gone in rows.values():
@@ -265,6 +265,30 @@ async def _set_children(session: AsyncSession, family: Family, specs: Iterable[C
             session.add(gone)
             changed = True
     return changed
+
+
+async def _may_come(session: AsyncSession, child: Child, family: Family) -> None:
+    """From another family of the same structure, which names it no longer."""
+    other = await session.get_one(Family, child.family_id)
+    if child.listed or other.structure_id != family.structure_id:
+        raise Refused("CHILD_OF_ANOTHER_FAMILY", child=child.id)
+
+
+async def let_leave(session: AsyncSession, clock: Clock, specs: Sequence[FamilySpec]) -> None:
+    """The children who go from one of these families to another leave theirs: then all can be put in, in whatever order."""
+    wanted = {child.id: spec.id for spec in specs for child in spec.children}
+    listed = (await session.exec(select(Child).where(col(Child.id).in_(wanted), col(Child.listed)))).all()
+    leaving = [child for child in listed if child.family_id != wanted[child.id]]
+    for id_ in sorted({child.family_id for child in leaving} & {spec.id for spec in specs}):
+        family = await session.get_one(Family, id_, with_for_update=True)
+        for child in leaving:
+            if child.family_id == id_:
+                child.listed = False
+                session.add(child)
+        family.version += 1
+        session.add(family)
+        await session.flush()
+        await _tell_family(session, clock, family)
 
 
 async def _tell_family(session: AsyncSession, clock: Clock, family: Family) -> None:
