@@ -193,7 +193,7 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("PREAU_LOG_LEVEL") == "debug":
             raise
-        print(f"preau: {_in_words(error)}", file=sys.stderr)
+        print("\n".join([f"preau: {_in_words(error)}", *getattr(error, "__notes__", ())]), file=sys.stderr)
         sys.exit(1)
 
 
@@ -202,7 +202,7 @@ def _in_words(error: Exception) -> str:
 
     match error:
         case TownFileError():
-            return f"nothing was loaded\n{error}"
+            return f"{'not everything' if hasattr(error, '__notes__') else 'nothing'} was loaded\n{error}"
         case Trouble() | SettingsError():
             return str(error)
         case SQLAlchemyError():

@@ -16,6 +16,7 @@ from deploy.town.reading import Listing, Mapping, Node, Scalar, TownFileError
 from deploy.town.town import Account, Activity, Announcement, Family, Structure, Town, Wallet
 from services.booking.activity import SchoolZone
 from services.clock import Clock
+from services.identity.commands import EVERYBODY
 from services.identity.credentials import MINIMUM_LENGTH, Weakness, plain_login, weakness
 from services.identity.households import is_email
 
@@ -80,12 +81,19 @@ def check(tree: Mapping, clock: Clock) -> Town:
 def _structure(node: Node, mistakes: Mistakes) -> Structure:
     with fields_of(node, mistakes, "the structure") as fields:
         return Structure(
-            id=fields.need("id", identifier, "?"),
+            id=fields.need("id", _structure_id, "?"),
             name=fields.need("name", text, "?"),
             timezone=fields.need("timezone", _timezone, "Europe/Paris"),
             school_zone=cast("SchoolZone | None", fields.may("school_zone", choice(("A", "B", "C")), None)),
             debt_limit_cents=fields.may("debt_limit_cents", amount(), 0),
         )
+
+
+def _structure_id(node: Node) -> str:
+    name = identifier(node)
+    if name == EVERYBODY:
+        raise Wrong(f"{name!r} is taken: events about the whole installation bear it", "another name")
+    return name
 
 
 def _timezone(node: Node) -> str:

@@ -60,6 +60,7 @@ def read_family(node: tree.Node, mistakes: Mistakes, people: People) -> Family:
             payments=tuple(_payment(payment, mistakes, people, causes) for payment in fields.each("payments")),
             charges=tuple(_charge(charge, mistakes, people, causes) for charge in fields.each("charges")),
             bookings=tuple(_booking(booking, mistakes, people, children) for booking in fields.each("bookings")),
+            place=node.place,
         )
 
 
@@ -76,6 +77,7 @@ def _child(node: tree.Node, mistakes: Mistakes, people: People) -> Child:
             last_name=fields.need("last_name", text, "?"),
             birth_date=birth_date,
             enrollments=enrollments,
+            place=node.place,
         )
 
 

@@ -8,42 +8,41 @@ import asyncio
 import datetime as dt
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import event
-from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 import services.billing.commands as billing
 import services.booking.commands as booking
 import services.identity.commands as identity
+from deploy.town.naming import Names, names_of, rows_of
 from deploy.town.opendays import open_days, why_not_open
-from deploy.town.reading import Mistake, TownFileError
+from deploy.town.reading import Mistake, Place, TownFileError
 from deploy.town.town import Account, Family, TakenOverBooking, Tariff, Town
-from services.billing.tables import Wallet
 from services.billing.tariff import QuotientBand, TariffVersion
 from services.booking.activity import ActivitySpec
 from services.booking.rulebook import RuleBook
-from services.booking.tables import Activity
 from services.booking.taking_over import TakenOver, take_over
 from services.clock import Clock
 from services.database import Database
 from services.identity import queries
 from services.identity.credentials import plain_login
 from services.identity.households import AccountSpec, ChildSpec, FamilySpec, StructureSpec
+from services.identity.register import let_leave
 from services.identity.tables import Child
-from services.identity.tables import Family as FamilyRow
+from services.refusal import Refused
 
 _WRITES = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+"?(\w+)', re.IGNORECASE)
 NO_NEWS = {"partition"}  #: Tables that are written to take a turn, not to say anything.
 
 Step = Callable[[], None]
 Portion = Callable[[AsyncSession], Awaitable[None]]
-SERVICES = ("identity", "billing", "booking")
+
 
 PORTION = 100  #: Bookings taken over in one transaction, more or less: families who book meanwhile wait so long.
 #: Then the others have their turn: whoever waits for SQLite's lock looks every 100 ms whether it is free.
@@ -60,16 +59,7 @@ class Loaded:
 
     changes: Counter[str] = field(default_factory=Counter)  #: Rows written, by service.
     warnings: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """The file's ids -> ours: `<structure>.<id>` where another structure has it already."""
-
-    families: dict[str, str]
-    children: dict[str, str]
-    activities: dict[str, str]
-    wallets: dict[str, str]
+    done: dict[str, list[str]] = field(default_factory=dict)  #: Town -> the services that have it.
 
 
 def steps_of(town: Town) -> int:
@@ -86,17 +76,27 @@ def steps_of(town: Town) -> int:
 
 
 async def load(towns: Sequence[Town], databases: dict[str, Database], clock: Clock, step: Step, *, dry_run: bool = False) -> Loaded:
-    """Raises TownFileError for mistakes that only the databases can tell: then nothing of that town was loaded."""
+    """Raises TownFileError for mistakes that only the databases can tell: those of all towns, before anything is written.
+
+    Whatever fails later bears a note that says what was loaded before.
+    """
+    await _check(towns, databases)
     loaded = Loaded()
-    for town in towns:
-        names = await _names(town, databases)
-        await _load_one(_Load(town, names, clock, step, loaded), databases, dry_run)
+    try:
+        for town in towns:
+            names = await names_of(town, databases)
+            await _load_one(_Load(town, names, clock, step, loaded), databases, dry_run)
+    except Exception as trouble:
+        if loaded.done and not dry_run:
+            done = ", ".join(f"{town} ({', '.join(services)})" for town, services in loaded.done.items())
+            trouble.add_note(f"already loaded: {done}")
+        raise
     return loaded
 
 
 async def _load_one(work: "_Load", databases: dict[str, Database], dry_run: bool) -> None:
+    accounts = [_account_spec(account, work.structure) for account in work.town.accounts]
     async with databases["identity"].reading() as session:
-        accounts = await _account_specs(session, work.town)
         ahead = await identity.hash_ahead(session, [spec for spec in accounts if spec.password is not None])
     parts = (("identity", [work.people(accounts, ahead)]), ("billing", [work.money]), ("booking", work.places(together=dry_run)))
     for service, portions in parts:
@@ -105,6 +105,7 @@ async def _load_one(work: "_Load", databases: dict[str, Database], dry_run: bool
                 if number and databases[service].is_sqlite:
                     await asyncio.sleep(PAUSE_SECONDS)
                 await _in_one_transaction(databases[service], portion, dry_run)
+        work.loaded.done.setdefault(work.structure, []).append(service)
 
 
 async def _in_one_transaction(database: Database, portion: "Portion", dry_run: bool) -> None:
@@ -148,11 +149,21 @@ class _Load:
             for spec in accounts:
                 await identity.put_account(session, self.clock, spec, ahead.get(spec.login))
                 self.step()
-            for family in self.town.families:
-                await identity.put_family(session, self.clock, self._family_spec(family))
+            families = {self._family_spec(family): family.place for family in self.town.families}
+            await let_leave(session, self.clock, list(families))
+            for family, place in families.items():
+                await self._put_family(session, family, place)
                 self.step()
 
         return load
+
+    async def _put_family(self, session: AsyncSession, family: FamilySpec, place: Place | None) -> None:
+        try:
+            await identity.put_family(session, self.clock, family)
+        except Refused as no:
+            assert place is not None, "families come from a file"
+            why = ", ".join([no.code, *map(str, no.details.values())])
+            raise TownFileError([Mistake(place, f"family {family.id!r} cannot be as it stands here ({why})", "what can be")]) from no
 
     def _family_spec(self, family: Family) -> FamilySpec:
         children = [
@@ -281,14 +292,6 @@ def tariff_version(tariff: Tariff) -> TariffVersion:
     return TariffVersion(tariff.valid_from, tariff.per, bands, tariff.siblings_percent)
 
 
-async def _account_specs(session: AsyncSession, town: Town) -> list[AccountSpec]:
-    known = await queries.account_ids(session, [plain_login(account.login) for account in town.accounts])
-    mistakes = [_no_password(account) for account in town.accounts if account.password is None and plain_login(account.login) not in known]
-    if mistakes:
-        raise TownFileError(mistakes)
-    return [_account_spec(account, town.structure.id) for account in town.accounts]
-
-
 def _no_password(account: Account) -> Mistake:
     assert account.place is not None, "accounts come from a file"
     return Mistake(account.place, f"account {account.login!r} is new and has no password", "password: ...")
@@ -308,47 +311,31 @@ def _account_spec(account: Account, structure: str) -> AccountSpec:
     )
 
 
-# ------------------------------------------------------------------------------------------------------ ids in use already
-async def _names(town: Town, databases: dict[str, Database]) -> Names:
-    structure = town.structure.id
-    children = [child.id for family in town.families for child in family.children]
-    async with AsyncExitStack() as stack:
-        sessions = {service: await stack.enter_async_context(databases[service].reading()) for service in SERVICES}
-        family_rows = await _rows(sessions["identity"], FamilyRow, _both(structure, _ids(town.families)))
-        child_rows = await _rows(sessions["identity"], Child, _both(structure, children))
-        of_children = await _rows(sessions["identity"], FamilyRow, {row.family_id for row in child_rows})
-        family_owner = {row.id: row.structure_id for row in of_children}
-        activities = [activity.spec.id for activity in town.activities]
-        activity_rows = await _rows(sessions["booking"], Activity, _both(structure, activities))
-        wallet_rows = await _rows(sessions["billing"], Wallet, _both(structure, _ids(town.wallets)))
-        return Names(
-            families=renamed(structure, _ids(town.families), {row.id: row.structure_id for row in family_rows}),
-            children=renamed(structure, children, {row.id: family_owner[row.family_id] for row in child_rows}),
-            activities=renamed(structure, activities, {row.id: row.structure for row in activity_rows}),
-            wallets=renamed(structure, _ids(town.wallets), {row.id: row.structure for row in wallet_rows}),
-        )
+# ------------------------------------------------------------------------------------------- what only the databases can tell
+async def _check(towns: Sequence[Town], databases: dict[str, Database]) -> None:
+    mistakes: list[Mistake] = []
+    logins: set[str] = set()  # of the towns before
+    for town in towns:
+        names = await names_of(town, databases)
+        async with databases["identity"].reading() as session:
+            known = logins | (await queries.account_ids(session, [plain_login(account.login) for account in town.accounts])).keys()
+            listed = {row.id: row.family_id for row in await rows_of(session, Child, names.children.values()) if row.listed}
+        new = [account for account in town.accounts if plain_login(account.login) not in known]
+        mistakes += [_no_password(account) for account in new if account.password is None]
+        mistakes += _taken_away(town, names, listed)
+        logins |= {plain_login(account.login) for account in town.accounts}
+    if mistakes:
+        raise TownFileError(mistakes)
 
 
-def _ids(things: Sequence[Any]) -> list[str]:
-    return [thing.id for thing in things]
-
-
-def _both(structure: str, ids: Collection[str]) -> set[str]:
-    return {*ids, *(f"{structure}.{one}" for one in ids)}
-
-
-async def _rows(session: AsyncSession, table: type[SQLModel], ids: Collection[str]) -> list[Any]:
-    return list((await session.exec(select(table).where(col(table.id).in_(list(ids))))).all())  # type: ignore[attr-defined]  # all have one
-
-
-def renamed(structure: str, ids: Collection[str], owners: dict[str, str]) -> dict[str, str]:
-    """The file's ids -> the ids to use, given who owns which already. An id once given stays, whatever came after it."""
-    names = {}
-    for one in ids:
-        long = f"{structure}.{one}"
-        foreign = owners.get(one, structure) != structure
-        names[one] = long if foreign or owners.get(long) == structure else one
-    return names
+def _taken_away(town: Town, names: Names, listed: dict[str, str]) -> Iterator[Mistake]:
+    """Children of families that the file leaves out, and which therefore keep them. `listed`: child -> family."""
+    here = set(names.families.values())
+    for child in (child for family in town.families for child in family.children):
+        family = listed.get(names.children[child.id])
+        if family is not None and family not in here:
+            assert child.place is not None, "children come from a file"
+            yield Mistake(child.place, f"child {child.id!r} is one of family {family!r}", f"family {family!r} in the file too, without it")
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """What a town file says, checked: ids are the file's own, dates are real dates. The loader turns it into the services' words."""
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from deploy.town.reading import Place
@@ -83,6 +83,7 @@ class Child:
     last_name: str
     birth_date: dt.date | None
     enrollments: tuple[Enrollment, ...]
+    place: Place | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,7 @@ class Family:
     bookings: tuple[TakenOverBooking, ...] = ()
     debt_limit_cents: int | None = None  #: None: the structure's.
     debt_exempt: bool = False
+    place: Place | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Loading a town: through the services' own commands, as often as one likes, beside other towns, and back into a file."""
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,22 @@ from deploy.demo import DEMO
 from deploy.town import loading
 from deploy.town.checking import check, read_town
 from deploy.town.export import export
-from deploy.town.loading import Loaded, load, renamed, steps_of
+from deploy.town.loading import Loaded, load, steps_of
+from deploy.town.naming import renamed
 from deploy.town.reading import TownFileError, parse
 from deploy.trouble import Trouble
 from services.billing.tables import Quotient, Wallet
+from services.booking import commands
 from services.booking.status import BookingStatus
-from services.booking.tables import Booking, Enrollment
+from services.booking.tables import Booking, ChildCopy, Enrollment
 from services.booking.taking_over import TakenOver, take_over
 from services.clock import Clock
 from services.database import Database
+from services.events import FamilyChanged
+from services.identity import invariants
 from services.identity.tables import Account, Child, Family, Structure
 from services.outbox import Outgoing
+from services.refusal import Refused
 from services.settings import Settings
 from tests.deploy.conftest import Databases
 from tests.deploy.test_checking import EXAMPLE, MONDAY, TEXT
@@ -189,6 +195,99 @@ async def test_families_who_book_have_their_turn_while_a_town_is_loaded(database
     assert committed == [0, 2, 4]
     assert len(await bookings_of(databases)) == 5
     assert (await put(databases, with_families(5), dry_run=True)).changes.total() == 0
+
+
+def with_children(*families: tuple[str, list[str]]) -> str:
+    town = yaml.safe_load(with_families(len(families)))
+    for family, (name, children) in zip(town["families"], families, strict=True):
+        family |= {"id": name, "bookings": []}
+        family["children"] = [{"id": child, "first_name": child, "last_name": "N", "activities": ["aps-matin"]} for child in children]
+    return yaml.safe_dump(town)
+
+
+async def families_of_children(databases: Databases) -> dict[str, str]:
+    async with databases["identity"].reading() as session:
+        assert await invariants.violations(session) == []
+        return {row.id: row.family_id for row in await session.exec(select(Child).where(col(Child.listed)))}
+
+
+async def test_children_go_to_another_family_whatever_the_order_of_the_file(databases: Databases) -> None:
+    await put(databases, with_children(("a", ["zoe", "tom"]), ("b", ["lea"])))
+    await put(databases, with_children(("b", ["lea", "zoe"]), ("a", ["tom"])))
+    assert await families_of_children(databases) == {"zoe": "b", "tom": "a", "lea": "b"}
+    swapped = with_children(("a", ["lea", "zoe"]), ("b", ["tom"]))
+    await put(databases, swapped)
+    assert await families_of_children(databases) == {"zoe": "a", "tom": "b", "lea": "a"}
+    assert (await put(databases, swapped)).changes.total() == 0
+    # What booking hears of it, in order and the other way round.
+    async with databases["identity"].reading() as session:
+        told = await session.exec(
+            select(Outgoing.body).where(col(Outgoing.type).contains("family_changed")).order_by(col(Outgoing.position))
+        )
+        news = [
+            FamilyChanged.model_validate_json(body[:-1] + f',"occurred_at":"2026-11-23T07:{n:02}:00Z","event_id":"{n}"}}')
+            for n, body in enumerate(told)
+        ]
+    for heard in (news, news[::-1]):
+        async with databases["booking"].transaction() as session:
+            for event in heard:
+                await commands.hear_family(session, event)
+        async with databases["booking"].reading() as session:
+            assert dict((await session.exec(select(ChildCopy.child, ChildCopy.family))).all()) == await families_of_children(databases)
+
+
+async def test_a_family_that_the_file_leaves_out_keeps_its_children(databases: Databases) -> None:
+    await put(databases, with_children(("a", ["zoe"])))
+    with pytest.raises(TownFileError, match=r"town\.yaml:\d+: child 'zoe' is one of family 'a'; expected family 'a' in the file too"):
+        await put(databases, with_children(("b", ["zoe"])))
+
+
+async def test_what_identity_refuses_is_told_with_its_place(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*args: Any) -> None:
+        raise Refused("CHILD_OF_ANOTHER_FAMILY", child="zoe")
+
+    monkeypatch.setattr("services.identity.commands.put_family", refuse)
+    with pytest.raises(TownFileError, match=r"town\.yaml:\d+: family 'a' cannot be as it stands here \(CHILD_OF_ANOTHER_FAMILY, zoe\)"):
+        await put(databases, with_children(("a", ["zoe"])))
+    assert await events_of(databases["identity"]) == []
+
+
+OTHER = TEXT.replace("id: carteville", "id: autreville")
+
+
+async def test_nothing_of_several_towns_is_loaded_if_one_cannot_be(databases: Databases) -> None:
+    other = OTHER.replace("login: dupont", "login: durand").replace("accounts: [dupont]", "accounts: [durand]")
+    towns = [check(parse(file, "town.yaml"), MONDAY) for file in (TEXT, other)]
+    without = replace(towns[1], accounts=tuple(replace(account, password=None) for account in towns[1].accounts))
+    with pytest.raises(TownFileError, match="is new and has no password") as wrong:
+        await load([towns[0], without], databases, MONDAY, lambda: None)
+    assert not hasattr(wrong.value, "__notes__")
+    assert [await events_of(databases[service]) for service in databases] == [[]] * len(databases)
+
+
+async def test_the_second_town_may_leave_out_the_passwords_of_the_first(databases: Databases) -> None:
+    first, second = (check(parse(file, "town.yaml"), MONDAY) for file in (TEXT, OTHER))
+    without = replace(second, accounts=tuple(replace(account, password=None) for account in second.accounts))
+    await load([first, without], databases, MONDAY, lambda: None)
+    assert len(await bookings_of(databases)) == 2
+
+
+async def test_what_fails_later_says_what_was_loaded_before(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*args: Any) -> list[TakenOver]:
+        if args[3] == "autreville":
+            raise OSError("no space left")
+        return await take_over(*args)
+
+    monkeypatch.setattr(loading, "take_over", fail)
+    towns = [check(parse(file, "town.yaml"), MONDAY) for file in (TEXT, OTHER)]
+    with pytest.raises(OSError, match="no space left") as trouble:
+        await load(towns, databases, MONDAY, lambda: None)
+    assert trouble.value.__notes__ == ["already loaded: carteville (identity, billing, booking), autreville (identity, billing)"]
+
+
+def test_a_town_cannot_be_called_all() -> None:
+    with pytest.raises(TownFileError, match=r"town\.yaml:\d+: .*'all' is taken: events about the whole installation bear it"):
+        check(parse(TEXT.replace("id: carteville", "id: all"), "town.yaml"), MONDAY)
 
 
 @pytest.mark.parametrize("file", [EXAMPLE, DEMO], ids=["example", "demo"])
