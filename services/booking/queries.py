@@ -1,6 +1,7 @@
 """Selects with a name. Each answers for many at once, so that a screen costs a handful of them. None ever writes."""
 
 import datetime as dt
+import unicodedata
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, fields
@@ -67,16 +68,19 @@ async def in_debit(session: AsyncSession, families: Collection[str]) -> frozense
 
 
 # --------------------------------------------------------------------------------------------------------- activities
+def alphabetically(name: str) -> tuple[str, str]:
+    """What names are sorted by: as people do, "École" beside "ecole" and before "Zoo". Each database has its own idea of that."""
+    plain = "".join(letter for letter in unicodedata.normalize("NFKD", name) if not unicodedata.combining(letter))
+    return plain.casefold(), name
+
+
 async def enrollments(session: AsyncSession, children: Collection[str]) -> dict[str, dict[str, Enrolled]]:
     """Child -> activity -> period, the activities by name."""
     rows = await session.exec(
-        select(Enrollment)
-        .join(Activity, col(Activity.id) == Enrollment.activity)
-        .where(col(Enrollment.child).in_(children))
-        .order_by(Activity.name, Activity.id)
+        select(Enrollment, Activity.name).join(Activity, col(Activity.id) == Enrollment.activity).where(col(Enrollment.child).in_(children))
     )
     found: dict[str, dict[str, Enrolled]] = defaultdict(dict)
-    for row in rows.all():
+    for row, _ in sorted(rows.all(), key=lambda pair: (*alphabetically(pair[1]), pair[0].activity)):
         found[row.child][row.activity] = Enrolled(row.starts_on, row.ends_on)
     return found
 

@@ -48,6 +48,15 @@ async def test_a_child_has_the_activities_it_is_enrolled_in_by_name(carteville: 
     }
 
 
+async def test_names_are_sorted_as_people_do_on_every_database(carteville: Screens) -> None:
+    for number, name in enumerate(["Zoo", "École des arts", "ecole du cirque", "Échecs", "échecs"]):
+        await carteville.opens(replace(APS_MATIN, id=f"club-{number}", name=name))
+        await carteville.enrolls("zoe", f"club-{number}")
+    found = await carteville.of_child("zoe", "activities { name }", DURAND)
+    names = [activity["name"] for activity in found["activities"]]
+    assert names == ["Échecs", "échecs", "École des arts", "ecole du cirque", "Restauration", "Zoo"]
+
+
 async def test_an_activity_says_its_rules_in_the_callers_language(carteville: Screens) -> None:
     query = entities("Activity", "multi", "name limited choosesHours hourStepMinutes bookingRule cancellationRule")
     french = (await carteville.asks(query))["_entities"][0]
