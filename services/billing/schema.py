@@ -108,7 +108,7 @@ class Balance:
     balance_cents: int
     estimated_cost_cents: int
     new_balance_cents: int
-    in_debit: bool = strawberry.field(description="S21: the posted balance is below the structure's limit.")
+    in_debit: bool = strawberry.field(description="S21: the posted balance is below the limit (the family's own, or the structure's).")
 
     @classmethod
     def of(cls, page: Page) -> "Balance":
