@@ -20,7 +20,9 @@ setup: .venv/ready ## everything into .venv; the others call it first
 run: setup ## the whole system on this machine, with the demo town; Ctrl-C ends it
 	@$(BIN)/preau up
 
-test: test-sqlite test-postgresql ## all tests, on SQLite and on PostgreSQL
+# Side by side: processes that are killed and waited for leave most of two cores idle.
+test: setup ## all tests, on SQLite and on PostgreSQL
+	@$(MAKE) --no-print-directory --output-sync=line --jobs=2 test-sqlite test-postgresql
 
 test-sqlite: setup
 	$(BIN)/python -m pytest
