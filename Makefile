@@ -22,6 +22,7 @@ run: setup ## the whole system on this machine, with the demo town; Ctrl-C ends 
 
 # Side by side: processes that are killed and waited for leave most of two cores idle.
 test: setup ## all tests, on SQLite and on PostgreSQL
+	@echo "Both suites run side by side; each speaks when it is through, in ten minutes or so."
 	@$(MAKE) --no-print-directory --output-sync=line --jobs=2 test-sqlite test-postgresql
 
 test-sqlite: setup
