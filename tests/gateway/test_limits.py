@@ -1,6 +1,7 @@
 """What is too large is refused before it costs anything."""
 
-import time
+import cProfile
+from collections.abc import Callable
 
 import pytest
 
@@ -97,10 +98,20 @@ def nested(levels: int) -> str:
     return f"{{ me {{ ...F0 }} }} {fragments} fragment F{levels} on Account {{ id }}"
 
 
+MUCH_WORK = 2_000_000  #: Calls: a second or so. Work that grows with the square of a document needs more, a bomb never ends.
+
+
+def work(do: Callable[[], object]) -> int:
+    """How many calls it makes: the same on every machine, however busy."""
+    profile = cProfile.Profile()
+    profile.runcall(do)
+    return sum(entry.callcount for entry in profile.getstats())
+
+
 def test_a_fragment_bomb_is_refused_at_once(documents: Documents) -> None:
-    begun = time.perf_counter()
-    assert code_of(documents, nested(100)) == "OPERATION_TOO_LARGE"
-    assert time.perf_counter() - begun < 0.5
+    codes: list[str | None] = []
+    assert work(lambda: codes.append(code_of(documents, nested(100)))) < MUCH_WORK
+    assert codes == ["OPERATION_TOO_LARGE"]
 
 
 def test_fragments_that_spread_each_other_in_a_ring_are_refused(documents: Documents) -> None:
@@ -117,10 +128,8 @@ def test_fragments_that_spread_each_other_in_a_ring_are_refused(documents: Docum
         "{ me { families { bookingAccess { refusal { " + " ".join("... on Refusal { code }" for _ in range(600)) + " } } } } }",
     ],
 )
-def test_the_worst_that_passes_the_limits_is_planned_in_well_under_a_second(documents: Documents, text: str) -> None:
-    begun = time.perf_counter()
-    documents.plan(documents.operation(text, None), {})
-    assert time.perf_counter() - begun < 1.0
+def test_the_worst_that_passes_the_limits_is_planned_without_much_work(documents: Documents, text: str) -> None:
+    assert work(lambda: documents.plan(documents.operation(text, None), {})) < MUCH_WORK
 
 
 def test_introspection_has_a_depth_of_its_own_and_may_not_go_round_in_circles(documents: Documents) -> None:
