@@ -1,5 +1,7 @@
 """Billing's process: its schema, and what it does when it hears something."""
 
+import os
+
 from starlette.applications import Starlette
 from starlette.routing import Route
 
@@ -8,7 +10,7 @@ from services.billing.reactions import ABOUT_BOOKINGS
 from services.billing.reactions import billing as service
 from services.billing.schema import schema
 from services.graphql import endpoint
-from services.service import application
+from services.service import Running, application
 from services.settings import Settings
 
 __all__ = ["app", "service"]
@@ -17,6 +19,11 @@ for kind in ABOUT_BOOKINGS:
     service.after(kind)(holds_moved)
 
 
+async def give_way(running: Running) -> None:
+    """In an opening rush, to booking: families wait for their places, not for what billing notes of them a second later."""
+    os.nice(5)
+
+
 def app(settings: Settings) -> Starlette:
     graphql = Route("/graphql", endpoint(schema, service.name), methods=["POST"])
-    return application(service, settings, routes=[graphql])
+    return application(service, settings, routes=[graphql], on_start=give_way)
