@@ -160,8 +160,6 @@ async def _prepare(wish: Wish, environ: Mapping[str, str]) -> System:
         settings = Settings.from_environment(whole)
     except SettingsError as error:
         raise Trouble(str(error)) from None
-    if settings.production:
-        raise Trouble("`preau up` is for one machine, embedded: in production run `preau migrate`, then `preau serve` for each service")
     sockets = {name: _listen(name, getattr(ports, name)) for name in (*SERVICES, "gateway")}
     addresses.keep(folder, ports)
     for service in SERVICES:

@@ -18,7 +18,7 @@ from sqlalchemy import delete
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.bus import BROKER_TROUBLE
+from services.bus import BROKER_TROUBLE, STREAM
 from services.clock import Clock
 from services.database import OUTAGE, Database
 from services.events import BY_TYPE, Event
@@ -160,7 +160,7 @@ class Listener:
 
     async def _look_after_the_consumer(self) -> None:
         """Raises NotFoundError, one of BROKER_TROUBLE, if the quiet is that of a consumer that no longer exists."""
-        await self._running.bus.jetstream.consumer_info(_stream(self._internal), self._running.service.name)
+        await self._running.bus.jetstream.consumer_info(STREAM[self._internal], self._running.service.name)
 
     async def _turn(self, messages: Sequence[Msg]) -> None:
         if not messages:
@@ -231,10 +231,6 @@ class Listener:
         HEARD.labels(self._running.service.name, "buried").inc()
         log().error("dead letter", subject=one.message.subject, error=error)
         await one.message.term()
-
-
-def _stream(internal: bool) -> str:
-    return "PREAU_INTERNAL" if internal else "PREAU"
 
 
 async def bury(database: Database, one: Arrival, error: str, attempts: int, now: dt.datetime) -> None:

@@ -154,7 +154,7 @@ class Relay:
         if info.state.last_seq < known.last_seq:
             return False
         try:
-            message = await self._bus.jetstream.get_msg(STREAM[bool(info.config.name == STREAM[True])], seq=known.last_seq)
+            message = await self._bus.jetstream.get_msg(known.stream, seq=known.last_seq)
         except nats.js.errors.NotFoundError:
             return False
         return bool(message.headers and message.headers.get(MESSAGE_ID) == known.last_id)
