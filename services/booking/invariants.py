@@ -5,6 +5,7 @@ import datetime as dt
 from sqlalchemy import select, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.booking.audit import broken_seals
 from services.booking.docket import IS_WAITING, B, open_docket
 from services.booking.rulebook import RuleBook
 from services.booking.tables import run
@@ -77,7 +78,7 @@ async def violations(session: AsyncSession, now: dt.datetime | None = None) -> l
         for sentence, query in SELECTS.items()
         for row in await run(session, text(query))
     ]
-    return found + await _waiting_in_vain(session, now or dt.datetime.now(dt.UTC))
+    return found + await broken_seals(session) + await _waiting_in_vain(session, now or dt.datetime.now(dt.UTC))
 
 
 async def _waiting_in_vain(session: AsyncSession, now: dt.datetime) -> list[str]:

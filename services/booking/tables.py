@@ -21,6 +21,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Table,
+    Text,
     UniqueConstraint,
     bindparam,
     text,
@@ -30,7 +31,7 @@ from sqlmodel import Field, SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking.status import BookingStatus
-from services.database import Instant, as_text, new_metadata
+from services.database import BIGINT, Instant, as_text, new_metadata
 
 PARTITIONS = 16  #: Never change it: a request remembers the partition it was given.
 LINES_PER_REQUEST = 1000  #: Room between the positions of two requests.
@@ -292,3 +293,26 @@ class Cancellation(BookingTable, table=True):
     booking: str = Field(index=True)
     status: BookingStatus = Field(sa_column=Column(as_text(BookingStatus), nullable=False))
     code: str | None = None
+
+
+# ------------------------------------------------------------------------------------------------------------- the audit trail
+class Act(BookingTable, table=True):
+    """One thing that an agent did. Rows are only ever added: the database refuses to change or delete one (audit.py)."""
+
+    __tablename__ = "act"
+    __table_args__ = (Index("ix_act_structure_position", "structure", "position"),)
+
+    position: int | None = Field(default=None, sa_column=Column(BIGINT, primary_key=True, autoincrement=True))
+    structure: str
+    account: str  #: The agent's.
+    at: dt.datetime = Field(sa_type=Instant)
+    kind: str  #: UPPER_SNAKE of what was asked, such as CHANGE_ACTIVITY.
+    activity: str | None = None
+    date: dt.date | None = None
+    family: str | None = None
+    child: str | None = None
+    booking: str | None = None
+    reason: str | None = Field(default=None, sa_type=Text)
+    before: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    after: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    seal: str  #: SHA-256 of this row and of the structure's seal before it: a chain that shows a missing or changed link.
