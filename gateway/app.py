@@ -1,4 +1,4 @@
-"""The gateway's process: GraphQL at /graphql, and what operators and other systems look at."""
+"""The gateway's process: GraphQL at /graphql, files by their links, and what operators and other systems look at."""
 
 import asyncio
 import time
@@ -16,6 +16,7 @@ from starlette.routing import Route
 from gateway.client import Subgraphs, SubgraphUnavailable
 from gateway.documents import Documents
 from gateway.engine import Engine
+from gateway.files import Files
 from gateway.home import HOME, SECURITY
 from gateway.http import GraphQLEndpoint
 from gateway.supergraph import Supergraph
@@ -39,7 +40,7 @@ def application(settings: Settings) -> Starlette:
     log_to(settings, "gateway")
     supergraph = Supergraph.load(SUPERGRAPH.read_text(encoding="utf-8"))
     subgraphs = Subgraphs.at({service: settings.subgraph_urls[service] for service in supergraph.graphs.values()})
-    neighbours = Neighbours(subgraphs)
+    neighbours, files = Neighbours(subgraphs), Files(subgraphs)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -50,6 +51,8 @@ def application(settings: Settings) -> Starlette:
         lifespan=lifespan,
         routes=[
             Route("/graphql", GraphQLEndpoint(Documents(supergraph), Engine(supergraph.api, Timed(subgraphs), _note_failure))),
+            Route("/ics/{name}", files.calendar),
+            Route("/files/{service}/{path:path}", files.file),
             Route("/", _home),
             Route("/livez", _livez),
             Route("/readyz", neighbours.readyz),

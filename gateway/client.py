@@ -7,6 +7,7 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
@@ -25,6 +26,7 @@ class SubgraphUnavailable(Exception):
 class Response(NamedTuple):
     status: int
     body: bytes
+    headers: Mapping[str, str] = MappingProxyType({})  #: By their names in lower case; read only where they are asked for.
 
 
 class Connection(asyncio.Protocol):
@@ -41,9 +43,10 @@ class Connection(asyncio.Protocol):
         self._chunks: list[bytes] = []
         self._parser: Any = None
 
-    def send(self, request: bytes) -> "asyncio.Future[Response]":
+    def send(self, request: bytes, headers: dict[str, str] | None = None) -> "asyncio.Future[Response]":
+        """`headers`: where to put those of the answer."""
         assert self.transport is not None
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser = httptools.HttpResponseParser(self if headers is None else _WithHeaders(self, headers))
         self._chunks = []
         self.reusable = False
         self._answer = asyncio.get_running_loop().create_future()
@@ -91,6 +94,18 @@ class Connection(asyncio.Protocol):
             answer.set_exception(error)
 
 
+class _WithHeaders:
+    """Listens to the parser for a connection, to the headers too: GraphQL's answers are read without them, which costs less."""
+
+    def __init__(self, connection: Connection, headers: dict[str, str]) -> None:
+        self._headers = headers
+        self.on_body = connection.on_body
+        self.on_message_complete = connection.on_message_complete
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+
 @dataclass(slots=True)
 class Subgraph:
     """One subgraph and the connections to it."""
@@ -126,28 +141,35 @@ class Subgraph:
     async def get(self, path: str, *, seconds: float) -> Response:
         return await self._within(self._get.format(path).encode(), seconds, again=True)
 
+    async def fetch(self, path: str, headers: bytes, *, seconds: float) -> Response:
+        """A file, with its headers. `headers`: complete lines."""
+        request = self._get.format(path).encode().removesuffix(b"\r\n") + headers + b"\r\n"
+        found: dict[str, str] = {}
+        response = await self._within(request, seconds, again=True, headers=found)
+        return response._replace(headers=found)
+
     def close(self) -> None:
         while self._idle:
             self._idle.pop().close()
 
-    async def _within(self, request: bytes, seconds: float, again: bool) -> Response:
+    async def _within(self, request: bytes, seconds: float, again: bool, headers: dict[str, str] | None = None) -> Response:
         try:
             async with asyncio.timeout(seconds), self._slots:
                 try:
-                    return await self._exchange(request)
+                    return await self._exchange(request, headers)
                 except OSError:
                     if not again:
                         raise
-                return await self._exchange(request)
+                return await self._exchange(request, headers)
         except TimeoutError as error:
             raise SubgraphUnavailable(f"no answer in {seconds:g} s") from error
         except OSError as error:
             raise SubgraphUnavailable(str(error) or type(error).__name__) from error
 
-    async def _exchange(self, request: bytes) -> Response:
+    async def _exchange(self, request: bytes, headers: dict[str, str] | None) -> Response:
         connection = self._rested() or await self._connect()
         try:
-            response = await connection.send(request)
+            response = await connection.send(request, headers)
         except BaseException:
             # Also when nobody waits any more: its answer must not become the next request's.
             connection.close()

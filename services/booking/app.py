@@ -5,6 +5,7 @@ from starlette.routing import Route
 
 from services.booking.counter import allocate, expire, find_answers, take_orders
 from services.booking.counter import open_counter as on_start
+from services.booking.files import ROUTES
 from services.booking.reactions import service
 from services.booking.schema import schema
 from services.graphql import endpoint
@@ -19,4 +20,4 @@ for task in (take_orders, allocate, find_answers, expire):
 
 def app(settings: Settings) -> Starlette:
     graphql = Route("/graphql", endpoint(schema, service.name), methods=["POST"])
-    return application(service, settings, routes=[graphql], on_start=on_start)
+    return application(service, settings, routes=[graphql, *ROUTES], on_start=on_start)

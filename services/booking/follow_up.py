@@ -3,23 +3,27 @@
 import base64
 import binascii
 import datetime as dt
-from typing import Annotated, Self
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Self, cast
 
 import strawberry
 from strawberry import ID, Private
 
-from services.booking import queries
+from services.booking import files, queries
 from services.booking.draft import DraftChange
+from services.booking.file_types import BookingsFileResult, FileFormat, FileLink
 from services.booking.queries import MovementRow, Wanted
 from services.booking.refusals import refusal
 from services.booking.status import BookingStatus
 from services.booking.tables import Request as RequestRow
 from services.booking.texts import say
-from services.booking.types import Booking, reading_of
+from services.booking.types import Booking, Child, reading_of
 from services.graphql import Info, Refusal
 from services.refusal import CodedError, Forbidden
 
 MOST_PER_PAGE = 500
+#: A link has room for so many names, and for so many letters of each.
+MOST_NAMES, LONGEST_NAME = 40, 40
 
 
 @strawberry.type
@@ -102,10 +106,12 @@ class RequestConnection:
 @strawberry.federation.type(keys=["id"])
 class Family:
     id: ID
+    #: Identity's. They come along, by their first names, where a field requires them.
+    children: list[Child] = strawberry.federation.field(default_factory=list, external=True)
 
     @classmethod
-    def resolve_reference(cls, id: ID) -> Self:
-        return cls(id=id)
+    def resolve_reference(cls, id: ID, children: Sequence[Mapping[str, Any]] = ()) -> Self:
+        return cls(id=id, children=[Child(id=ID(str(one["id"])), first_name=str(one["firstName"])) for one in children])
 
     async def mine(self, info: Info) -> str:
         """Raises Forbidden: not the caller's, or no such family."""
@@ -144,6 +150,29 @@ class Family:
             has_next_page=len(rows) > size,
         )
 
+    @strawberry.federation.field(requires=["children { id firstName }"])  # type: ignore[untyped-decorator]  # it has no types for it
+    async def bookings_file(
+        self,
+        info: Info,
+        format: FileFormat,
+        from_: Annotated[dt.date | None, strawberry.argument(name="from")] = None,
+        to: dt.date | None = None,
+        child: ID | None = None,
+        activity: ID | None = None,
+        status: list[BookingStatus] | None = None,
+    ) -> BookingsFileResult:
+        """The same as a file for spreadsheets, by a link that lasts some minutes; in the language of this question."""
+        context = info.context
+        wanted = Wanted(await self.mine(info), from_, to, child, activity, None if status is None else frozenset(status))
+        if code := await _foreign(info, wanted):
+            return cast(BookingsFileResult, refusal(code, context.language))
+        async with context.database.reading() as session:
+            if await queries.bookings_count(session, wanted) > files.MOST_ROWS:
+                return cast(BookingsFileResult, refusal("TOO_MANY_ROWS", context.language, limit=files.MOST_ROWS))
+        names = {str(one.id): one.first_name[:LONGEST_NAME] for one in self.children[:MOST_NAMES]}
+        url, expires_at = await files.link_to(context.running, wanted, format.value, context.language, names)
+        return FileLink(url=url, expires_at=expires_at)
+
     @strawberry.field
     async def requests(self, info: Info, first: int | None = 10, after: str | None = None) -> RequestConnection:
         """Newest first."""
@@ -158,6 +187,14 @@ class Family:
             end_cursor=_cursor(page[-1].seq) if page else None,
             has_next_page=len(rows) > size,
         )
+
+
+async def _foreign(info: Info, wanted: Wanted) -> str | None:
+    """The code, if it is about a child or an activity that the caller does not know: no link should repeat what anybody sends."""
+    reading = reading_of(info.context)
+    if wanted.child is not None and await reading.child(wanted.child) is None:
+        return "UNKNOWN_CHILD"
+    return "UNKNOWN_ACTIVITY" if wanted.activity is not None and await reading.rules(wanted.activity) is None else None
 
 
 # ------------------------------------------------------------------------------------------------------------- cursors

@@ -16,7 +16,20 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.booking.calendar import Places
 from services.booking.lines import Enrolled
 from services.booking.status import BookingStatus
-from services.booking.tables import Activity, Booking, Cancellation, ChildCopy, Enrollment, FamilyCopy, Opening, Request, Standing, core
+from services.booking.tables import (
+    Activity,
+    Booking,
+    CalendarFeed,
+    Cancellation,
+    ChildCopy,
+    Enrollment,
+    FamilyCopy,
+    LinkKey,
+    Opening,
+    Request,
+    Standing,
+    core,
+)
 
 STANDING = (BookingStatus.SUBMITTED, BookingStatus.ACCEPTED, BookingStatus.WAITLISTED)
 
@@ -246,3 +259,30 @@ async def answers(session: AsyncSession, ids: Collection[str]) -> dict[str, Answ
     waiting = [row.booking.id for rows in lines.values() for row in rows if row.booking.status is BookingStatus.WAITLISTED]
     theirs = await ranks(session, waiting) if waiting else {}
     return {id_: Answer(request, lines[id_], theirs) for id_, request in found.items()}
+
+
+# --------------------------------------------------------------------------------------------------------------- files
+async def link_key(session: AsyncSession) -> str:
+    """What the links to files are sealed with."""
+    return (await session.exec(select(LinkKey.key).where(LinkKey.name == "files"))).one()
+
+
+async def calendar_feeds(session: AsyncSession, children: Collection[str]) -> dict[str, CalendarFeed]:
+    """Child -> its feed, for those that have one in the family that they belong to."""
+    mine = (col(ChildCopy.child) == CalendarFeed.child) & (col(ChildCopy.family) == CalendarFeed.family)
+    rows = await session.exec(select(CalendarFeed).join(ChildCopy, mine).where(col(CalendarFeed.child).in_(children)))
+    return {row.child: row for row in rows.all()}
+
+
+async def calendar_feed(session: AsyncSession, secret_hash: str) -> CalendarFeed | None:
+    """The one that this secret opens."""
+    child = select(CalendarFeed.child).where(CalendarFeed.secret_hash == secret_hash)
+    found = (await session.exec(child)).one_or_none()
+    feed = None if found is None else (await calendar_feeds(session, [found])).get(found)
+    return feed if feed is not None and feed.secret_hash == secret_hash else None
+
+
+async def versions(session: AsyncSession, bookings: Collection[str]) -> dict[str, int]:
+    """Booking -> how often it changed, from 1."""
+    rows = await session.exec(select(Booking.id, Booking.version).where(col(Booking.id).in_(bookings)))
+    return dict(rows.all())

@@ -17,7 +17,7 @@ from services.booking.calendar import Places, Shown, show
 from services.booking.lines import Enrolled, Rules
 from services.booking.queries import Answer, Booked, MovementRow, OpeningNow
 from services.booking.rulebook import RuleBook
-from services.booking.tables import ChildCopy, Request
+from services.booking.tables import CalendarFeed, ChildCopy, Request
 from services.claims import Caller
 from services.database import Database
 
@@ -93,6 +93,7 @@ class Reading:
         self._movements = self._loader(queries.movements)
         self._ranks = self._loader(queries.ranks)
         self._debts = self._loader(_debts)
+        self._feeds = self._loader(queries.calendar_feeds)
         self._spans: DataLoader[SpanKey, Span] = DataLoader(self._load_spans)
 
     def _loader(self, select: Callable[[AsyncSession, list[K]], Awaitable[Mapping[K, V]]]) -> DataLoader[K, V | None]:
@@ -142,6 +143,9 @@ class Reading:
 
     async def rank(self, booking: str) -> int | None:
         return await self._ranks.load(booking)
+
+    async def feed(self, child: str) -> CalendarFeed | None:
+        return await self._feeds.load(child)
 
     async def in_debit(self, family: str) -> bool:
         return await self._debts.load(family) is not None

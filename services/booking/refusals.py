@@ -90,6 +90,11 @@ class NotEnrolled(Refusal):
     """The child is not enrolled in the activity."""
 
 
+@strawberry.federation.type(shareable=True)
+class TooManyRows(Refusal):
+    """More bookings than one file may hold."""
+
+
 REFUSALS: tuple[type[Refusal], ...] = (
     AccountInDebit,
     NothingToSubmit,
@@ -107,6 +112,7 @@ REFUSALS: tuple[type[Refusal], ...] = (
     HoursNotAllowed,
     HoursRequired,
     NotEnrolled,
+    TooManyRows,
 )
 BY_CODE = {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).upper(): kind for kind in REFUSALS}
 

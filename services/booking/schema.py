@@ -29,6 +29,7 @@ from services.booking.draft_types import (
 )
 from services.booking.drafting import Click, Copying
 from services.booking.follow_up import Family, Request
+from services.booking.linking import LinkMutations
 from services.booking.order import Order
 from services.booking.refusals import REFUSALS, refusal_of
 from services.booking.texts import say
@@ -123,7 +124,7 @@ class Query:
 
 
 @strawberry.type
-class Mutation:
+class Mutation(LinkMutations):
     @strawberry.mutation
     async def submit_bookings(self, info: Info, input: SubmitInput) -> SubmitResult:
         """Answers when every movement on an IMMEDIATE activity is decided, or after 5 s with what is known (SUBMITTED).

@@ -316,3 +316,26 @@ class Act(BookingTable, table=True):
     before: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     after: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     seal: str  #: SHA-256 of this row and of the structure's seal before it: a chain that shows a missing or changed link.
+
+
+# ------------------------------------------------------------------------------------------------------------------ links
+class CalendarFeed(BookingTable, table=True):
+    """The secret link to a child's calendar: one for each child, of which only the hash is kept."""
+
+    __tablename__ = "calendar_feed"
+
+    child: str = Field(primary_key=True)
+    family: str  #: Whose the child was when the link was made: in another family it opens nothing any more.
+    secret_hash: str = Field(unique=True)
+    title: str | None = None  #: As the family calls the calendar.
+    language: str  #: Of whoever made it: the programs that fetch it rarely say theirs.
+    created_at: dt.datetime = Field(sa_type=Instant)
+
+
+class LinkKey(BookingTable, table=True):
+    """What the links to files are sealed with (services/links.py). One row, made by the migration."""
+
+    __tablename__ = "link_key"
+
+    name: str = Field(primary_key=True)
+    key: str

@@ -12,7 +12,9 @@ from services.booking import deadlines
 from services.booking.activity import ActivitySpec, ChosenHours
 from services.booking.calendar import DayState, aggregate
 from services.booking.draft import DraftChange, ToggleScope
+from services.booking.file_types import CalendarFeed
 from services.booking.lines import check_cancelling
+from services.booking.listing import observation
 from services.booking.queries import STANDING, Booked
 from services.booking.reading import Answers, Reading, ShownDay, Span
 from services.booking.status import BookingStatus
@@ -153,10 +155,7 @@ class Booking:
     @strawberry.field
     def reason(self, info: Info) -> str | None:
         """Why it is not simply accepted: the observation, in words (S34)."""
-        if self.status is BookingStatus.REFUSED and self.row.code is not None:
-            return say(self.row.code, info.context.language)
-        unsettled = (BookingStatus.SUBMITTED, BookingStatus.WAITLISTED, BookingStatus.EXPIRED)
-        return say(self.status.value, info.context.language) if self.status in unsettled else None
+        return observation(self.status, self.row.code, info.context.language)
 
     @strawberry.field
     async def cancellable(self, info: Info) -> bool:
@@ -234,6 +233,8 @@ def _newest(days: Iterable[ShownDay], now: dt.datetime) -> dt.datetime:
 @strawberry.federation.type(keys=["id"])
 class Child:
     id: ID
+    #: Identity's. It comes along where a field requires it, and is never kept here.
+    first_name: str = strawberry.federation.field(default="", external=True)
 
     @classmethod
     def resolve_reference(cls, id: ID) -> Self:
@@ -266,6 +267,13 @@ class Child:
         span = await reading_of(info.context).span(child.child, first, last, selected.spec.id if selected else None)
         dates = [first + dt.timedelta(days=offset) for offset in range((last - first).days + 1)]
         return _calendar(month, selected, span, dates, info.context)
+
+    @strawberry.field
+    async def calendar_feed(self, info: Info) -> CalendarFeed | None:
+        """The secret link to this child's calendar (S35), if its family has made one. The link itself is not told again."""
+        await self.mine(info)
+        feed = await reading_of(info.context).feed(str(self.id))
+        return None if feed is None else CalendarFeed(created_at=feed.created_at)
 
     @strawberry.field
     async def day(self, info: Info, date: dt.date) -> list[ActivityDay]:

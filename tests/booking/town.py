@@ -149,8 +149,8 @@ class Town:
 
 
 @asynccontextmanager
-async def at_work(*towns: Town) -> AsyncIterator[None]:
-    """With the background work of booking's process, but neither broker nor HTTP."""
+async def at_work(*towns: Any) -> AsyncIterator[None]:
+    """Towns or screens, with the background work of booking's process, but neither broker nor HTTP."""
     tasks = [asyncio.create_task(task(town.running)) for town in towns for task in service.tasks]
     try:
         yield

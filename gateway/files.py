@@ -1,0 +1,71 @@
+"""Files: what browsers and calendar programs fetch by a link that is its own permission, passed to the service that made the link.
+
+`/ics/...` is booking's; `/files/<service>/...` is for each service that writes files. The gateway knows nothing of what is in them.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from gateway.asking import passed_on
+from gateway.client import Subgraphs, SubgraphUnavailable
+from services.telemetry import log
+
+SECONDS = 30.0  #: A large file takes a while to write, and may wait for others.
+LONGEST = 16_000  #: characters of a path
+_PATH = re.compile(rb"(/[\w~-][\w.~-]*)+", re.ASCII)
+#: Of the service's headers these reach the browser.
+ANSWERED = frozenset({"content-type", "content-disposition", "etag", "cache-control"})
+#: Of the browser's these reach the service. Never the token: a link that needed one would be no link.
+ASKED = (b"accept-language", b"if-none-match")
+#: A link is a secret: no page may learn it as where somebody came from, and no search engine keeps it.
+SECURITY = {
+    "content-security-policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-robots-tag": "noindex",
+}
+NOT_THERE = "Ce fichier n'existe pas. / There is no such file.\n"
+AWAY = "Momentanément indisponible, réessayez. / Not available at the moment, try again.\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    subgraphs: Subgraphs
+
+    async def calendar(self, request: Request) -> Response:
+        return await self._fetch("booking", request)
+
+    async def file(self, request: Request) -> Response:
+        service = request.path_params["service"]
+        return await self._fetch(service, request) if service in self.subgraphs.by_name else _no(NOT_THERE, 404)
+
+    async def _fetch(self, service: str, request: Request) -> Response:
+        path = request.scope["raw_path"]
+        if len(path) > LONGEST or not _PATH.fullmatch(path):
+            return _no(NOT_THERE, 404)
+        try:
+            answer = await self.subgraphs.by_name[service].fetch(path.decode(), _lines(request), seconds=SECONDS)
+        except SubgraphUnavailable as error:
+            log().warning("file unavailable", subgraph=service, reason=str(error))
+            return _no(AWAY, 503)
+        if answer.status >= 500:
+            return _no(AWAY, 503)
+        passed = {name: value for name, value in answer.headers.items() if name in ANSWERED}
+        return Response(answer.body, answer.status, headers={**passed, **SECURITY})
+
+
+def _lines(request: Request) -> bytes:
+    """Header lines for the service: the client's own two, its trace and its address."""
+    headers = {name: value for name, value in request.scope["headers"] if name in ASKED}
+    tag = headers.get(b"if-none-match", b"")
+    line = b"If-None-Match: %b\r\n" % tag if tag and b"\r" not in tag and b"\n" not in tag else b""
+    return passed_on(request.scope, {b"accept-language": headers.get(b"accept-language", b"fr")}).lines + line
+
+
+def _no(text: str, status: int) -> Response:
+    more: Mapping[str, str] = {"retry-after": "10"} if status == 503 else {}
+    return PlainTextResponse(text, status, headers={"cache-control": "no-store", **SECURITY, **more})

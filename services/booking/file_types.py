@@ -1,0 +1,41 @@
+"""Links as families see them: to a child's calendar, and to files."""
+
+import datetime as dt
+from enum import Enum
+from typing import Annotated
+
+import strawberry
+
+from services.booking.refusals import TooManyRows, UnknownActivity, UnknownChild
+
+
+@strawberry.enum
+class FileFormat(Enum):
+    CSV = "csv"
+    XLSX = "xlsx"
+
+
+@strawberry.type
+class FileLink:
+    """Fetch it by GET, without a token, before it expires. Whoever has it may."""
+
+    url: str
+    expires_at: dt.datetime
+
+
+@strawberry.type
+class CalendarFeed:
+    """The secret link to a child's calendar, for programs that subscribe to it."""
+
+    created_at: dt.datetime
+    url: str | None = strawberry.field(default=None, description="Told once, when the link is made: we keep no copy of it.")
+
+
+@strawberry.type
+class CalendarFeedRevoked:
+    revoked: bool = strawberry.field(description="False: there was none.")
+
+
+BookingsFileResult = Annotated[FileLink | UnknownChild | UnknownActivity | TooManyRows, strawberry.union("BookingsFileResult")]
+RenewCalendarFeedResult = Annotated[CalendarFeed | UnknownChild, strawberry.union("RenewCalendarFeedResult")]
+RevokeCalendarFeedResult = Annotated[CalendarFeedRevoked | UnknownChild, strawberry.union("RevokeCalendarFeedResult")]

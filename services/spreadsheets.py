@@ -1,0 +1,92 @@
+"""Tables as files that open right in a French spreadsheet: CSV and XLSX (S10, S35). No text in them ever becomes a formula."""
+
+import csv
+import datetime as dt
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import xlsxwriter
+
+Format = Literal["csv", "xlsx"]
+Cell = str | int | dt.date | dt.datetime | dt.time | None  #: Times of day and datetimes are local, without a zone.
+
+MEDIA_TYPES: dict[Format, str] = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+#: What spreadsheets take for the beginning of a formula, the full-width forms included.
+FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+#: As Excel writes them. Datetimes come first: they are dates too.
+SHAPES: tuple[tuple[type, str, str], ...] = (
+    (dt.datetime, "%d/%m/%Y %H:%M", "dd/mm/yyyy hh:mm"),
+    (dt.date, "%d/%m/%Y", "dd/mm/yyyy"),
+    (dt.time, "%H:%M", "hh:mm"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    heading: str
+    width: int  #: In characters.
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    title: str
+    columns: Sequence[Column]
+    rows: Iterable[Sequence[Cell]]
+
+
+def written(sheet: Sheet, format: Format) -> bytes:
+    return as_csv(sheet) if format == "csv" else as_xlsx(sheet)
+
+
+def as_csv(sheet: Sheet) -> bytes:
+    """`;` between cells, CRLF, UTF-8 with a byte order mark: what Excel wants in France."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
+    writer.writerow([column.heading for column in sheet.columns])
+    writer.writerows([_plain(cell) for cell in row] for row in sheet.rows)
+    return text.getvalue().encode("utf-8-sig")
+
+
+def _plain(cell: Cell) -> str:
+    for kind, shape, _ in SHAPES:
+        if isinstance(cell, kind):
+            return cell.strftime(shape)  # type: ignore[union-attr]  # each of these kinds has it
+    if isinstance(cell, str):
+        return harmless(cell)
+    return "" if cell is None else str(cell)
+
+
+def harmless(text: str) -> str:
+    """Spreadsheets show the apostrophe to nobody, and calculate nothing."""
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def as_xlsx(sheet: Sheet) -> bytes:
+    """One worksheet with real dates, the headings bold and always in view."""
+    file = io.BytesIO()
+    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    with xlsxwriter.Workbook(file, options) as book:
+        shapes = {kind: book.add_format({"num_format": shape}) for kind, _, shape in SHAPES}
+        page = book.add_worksheet(sheet.title[:31])
+        page.freeze_panes(1, 0)
+        page.write_row(0, 0, [column.heading for column in sheet.columns], book.add_format({"bold": True}))
+        for place, column in enumerate(sheet.columns):
+            page.set_column(place, place, column.width)
+        for number, row in enumerate(sheet.rows, 1):
+            for place, cell in enumerate(row):
+                _write(page, number, place, cell, shapes)
+    return file.getvalue()
+
+
+def _write(page: Any, row: int, place: int, cell: Cell, shapes: dict[type, Any]) -> None:
+    if isinstance(cell, str):
+        page.write_string(row, place, cell)
+    elif isinstance(cell, dt.date | dt.time):
+        page.write_datetime(row, place, cell, shapes[type(cell)])
+    elif cell is not None:
+        page.write_number(row, place, cell)

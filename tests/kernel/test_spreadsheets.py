@@ -1,0 +1,56 @@
+"""S10, S35: files open right in a French spreadsheet, and nothing that somebody typed is ever calculated."""
+
+import csv
+import datetime as dt
+import io
+import re
+import zipfile
+
+import pytest
+
+from services.spreadsheets import Column, Sheet, as_csv, as_xlsx, harmless
+
+NOON = dt.datetime(2026, 9, 1, 12, 5)  # noqa: DTZ001 -- the town's own time, as a cell has it
+SHEET = Sheet(
+    "Réservations",
+    [Column("Enfant", 18), Column("Date", 12), Column("Arrivée", 9), Column("Rang", 6), Column("Demandée le", 18)],
+    [('Zoé; dite "Zo"\nla petite', dt.date(2026, 9, 14), dt.time(7, 30), None, NOON), ("=1+2", dt.date(2026, 9, 15), None, 3, NOON)],
+)
+
+
+def test_s35_a_csv_file_is_as_excel_writes_it_in_france() -> None:
+    content = as_csv(SHEET)
+    assert content.startswith(b"\xef\xbb\xbfEnfant;Date;")
+    assert content.count(b"\r\n") == 3
+    rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), delimiter=";"))
+    assert rows[1:] == [
+        ['Zoé; dite "Zo"\nla petite', "14/09/2026", "07:30", "", "01/09/2026 12:05"],
+        ["'=1+2", "15/09/2026", "", "3", "01/09/2026 12:05"],
+    ]
+
+
+@pytest.mark.parametrize("text", ["=cmd()", "+33 1", "-2", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1"])
+def test_s35_what_looks_like_a_formula_is_made_harmless(text: str) -> None:
+    assert harmless(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["", "APS MATIN", "L'école", "a=b", "'"])
+def test_other_words_stay_as_they_are(text: str) -> None:
+    assert harmless(text) == text
+
+
+def test_s35_an_xlsx_file_has_real_dates_no_formula_and_headings_that_stay_in_view() -> None:
+    with zipfile.ZipFile(io.BytesIO(as_xlsx(SHEET))) as book:
+        page = book.read("xl/worksheets/sheet1.xml").decode()
+        words = book.read("xl/sharedStrings.xml").decode()
+        names = book.read("xl/workbook.xml").decode()
+        shapes = book.read("xl/styles.xml").decode()
+    assert "<f>" not in page
+    assert "=1+2" in words
+    assert 'name="Réservations"' in names
+    assert re.search(r'<pane [^>]*topLeftCell="A2"[^>]*state="frozen"', page)
+    assert re.search(r'<c r="B2" s="\d+"><v>46279</v></c>', page), page  # 14 September 2026, in days since 1900
+    assert re.search(r'<c r="C2" s="\d+"><v>0.3125</v></c>', page), page  # 07:30 of a day
+    assert all(shape in shapes for shape in ("dd/mm/yyyy hh:mm", 'formatCode="dd/mm/yyyy"', 'formatCode="hh:mm"'))
+    assert '<col min="1" max="1" width="18.' in page
+    assert 'r="D2"' not in page  # nothing is nothing, not 0
