@@ -1,19 +1,66 @@
-"""Inserts of thousands of rows: SQLAlchemy's statement and its types, without its work on every single row.
+"""Statements about thousands of rows: SQLAlchemy's words and types, without its work on every single row or parameter.
 
-`connection.execute(insert(table), rows)` spends more time on a row than the database does. Here the statement is compiled once per
-dialect, and a row is a tuple in the order of the columns.
+`connection.execute(insert(table), rows)` spends more time on a row than the database does, and `column.in_(values)` is another statement
+for each number of values. Here a statement is compiled once per dialect and keeps its text, however many it is about.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Dialect, Table, insert
+import orjson
+from sqlalchemy import Boolean, ColumnElement, Dialect, String, Table, bindparam, insert
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import Text, TypeDecorator, TypeEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 Rows = Sequence[tuple[Any, ...]]
 Convert = Callable[[Any], Any]
 
 
+# ---------------------------------------------------------------------------------------------------------------- lists
+class one_of(FunctionElement[bool]):  # noqa: N801 -- used like a function of SQLAlchemy's
+    """`select(...).where(one_of(column, "ids"))`: the column's value is one of the list that is given as "ids" later."""
+
+    type = Boolean()
+    inherit_cache = True
+
+    def __init__(self, column: ColumnElement[Any], name: str) -> None:
+        super().__init__(column, bindparam(name, type_=_ListOf(column.type)))
+
+
+class _ListOf(TypeDecorator[list[Any]]):
+    """An array on PostgreSQL, JSON elsewhere: for texts, numbers and dates."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, item: TypeEngine[Any]) -> None:
+        super().__init__()
+        self.item = item
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(postgresql.ARRAY(self.item) if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        return list(value) if dialect.name == "postgresql" else orjson.dumps(list(value)).decode()
+
+
+@compiles(one_of)
+def _in_json(element: one_of, compiler: SQLCompiler, **kw: Any) -> str:
+    column, values = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({values}))"
+
+
+@compiles(one_of, "postgresql")
+def _in_array(element: one_of, compiler: SQLCompiler, **kw: Any) -> str:
+    column, values = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"{column} = ANY ({values})"
+
+
+# -------------------------------------------------------------------------------------------------------------- inserts
 class BulkInsert:
     """`await BulkInsert(table, columns)(session, rows)`, each row with a value for every one of the columns."""
 
@@ -27,25 +74,43 @@ class BulkInsert:
             return
         connection = await session.connection()
         statement, converters = self._for(connection.dialect)
-        await connection.exec_driver_sql(statement, _converted(rows, converters))
+        columns = _converted(rows, converters)
+        if connection.dialect.name == "postgresql":
+            await connection.exec_driver_sql(statement, tuple(columns))
+        else:
+            await connection.exec_driver_sql(statement, list(zip(*columns, strict=True)))
 
     def _for(self, dialect: Dialect) -> tuple[str, list[tuple[int, Convert]]]:
         known = self._compiled.get(dialect.name)
         if known is None:
-            compiled = insert(self._table).inline().compile(dialect=dialect, column_keys=self._columns)
-            assert getattr(compiled, "positiontup", None) == self._columns, f"{self._table.name}: columns out of order"
-            processors = [self._table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in self._columns]
+            types = [self._table.c[name].type for name in self._columns]
+            processors = [type_.dialect_impl(dialect).bind_processor(dialect) for type_ in types]
             converters: list[tuple[int, Convert]] = [
                 (index, processor) for index, processor in enumerate(processors) if processor is not None
             ]
-            known = self._compiled[dialect.name] = str(compiled), converters
+            statement = self._all_at_once(types, dialect) if dialect.name == "postgresql" else self._one_by_one(dialect)
+            known = self._compiled[dialect.name] = statement, converters
         return known
 
+    def _one_by_one(self, dialect: Dialect) -> str:
+        compiled = insert(self._table).inline().compile(dialect=dialect, column_keys=self._columns)
+        assert getattr(compiled, "positiontup", None) == self._columns, f"{self._table.name}: columns out of order"
+        return str(compiled)
 
-def _converted(rows: Rows, converters: Sequence[tuple[int, Convert]]) -> list[tuple[Any, ...]]:
-    """Column by column: a rush repeats the same few days and instants thousands of times."""
+    def _all_at_once(self, types: Sequence[TypeEngine[Any]], dialect: Dialect) -> str:
+        """One statement for all rows: each on its own would cost the server as much again."""
+        quote = dialect.identifier_preparer.quote
+        names = ", ".join(map(quote, self._columns))
+        # No length: a cast to one would cut a text that is too long, instead of refusing it.
+        kinds = ["TEXT" if isinstance(type_, String) else type_.compile(dialect) for type_ in types]
+        arrays = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(kinds, 1))
+        return f"INSERT INTO {quote(self._table.name)} ({names}) SELECT * FROM unnest({arrays})"
+
+
+def _converted(rows: Rows, converters: Sequence[tuple[int, Convert]]) -> list[Sequence[Any]]:
+    """The columns. A rush repeats the same few days and instants thousands of times: each is converted once."""
     columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
     for index, convert in converters:
         known = {value: convert(value) for value in set(columns[index])}
         columns[index] = [known[value] for value in columns[index]]
-    return list(zip(*columns, strict=True))
+    return columns

@@ -13,10 +13,10 @@ from typing import Any
 
 import nats.js.errors
 from nats.js.api import StreamInfo
-from sqlalchemy import func, literal, select, text, update
+from sqlalchemy import bindparam, false, func, literal, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlmodel import col
 
+from services.bulk import one_of
 from services.bus import BROKER_TROUBLE, MESSAGE_ID, STREAM, Bus, Letter
 from services.crash import crash_point
 from services.database import Database
@@ -27,8 +27,14 @@ BATCH = 500
 SWEEP_SECONDS = 0.5  #: Back-up for a wake-up that was lost, or came from another process.
 LOOK_AGAIN_SECONDS = 30.0  #: How often a quiet connection's streams are compared with what we remember.
 
-OUT = Outgoing.__table__.c  # type: ignore[attr-defined]  # SQLModel adds it to tables
+OUTGOING, POSITION = (Outgoing.metadata.tables[name] for name in ("outgoing", "stream_position"))
+OUT = OUTGOING.c
+#: Not IS FALSE: neither database would see that its index of the unpublished is enough, and both would read all we ever said.
+IS_UNPUBLISHED = OUT.published == false()
 COLUMNS = (OUT.position, OUT.event_id, OUT.internal, OUT.subject, OUT.type, OUT.about, OUT.occurred_at, OUT.traceparent, OUT.body)
+PENDING_ONES = select(*COLUMNS).where(IS_UNPUBLISHED).order_by(OUT.position).limit(bindparam("most"))
+MARK = update(OUTGOING).where(one_of(OUT.position, "positions")).values(published=True)
+REMEMBER = update(POSITION).where(POSITION.c.stream == bindparam("of")).values(last_seq=bindparam("seq"), last_id=bindparam("id"))
 
 
 class Relay:
@@ -84,8 +90,7 @@ class Relay:
         await self._compare_streams()
         async with self._database.reading() as session:
             connection = await session.connection()
-            pending = select(*COLUMNS).where(OUT.published.is_(False)).order_by(OUT.position).limit(BATCH)
-            rows = (await connection.execute(pending)).all()
+            rows = (await connection.execute(PENDING_ONES, {"most": BATCH})).all()
         PENDING.labels(self._service).set(len(rows))
         if rows:
             crash_point("relay.after_read")
@@ -115,13 +120,9 @@ class Relay:
 
     async def _mark(self, internal: bool, rows: Sequence[Any], last_seq: int) -> None:
         async with self._database.transaction("relay") as session:
-            positions = [row.position for row in rows]
-            await session.exec(update(Outgoing).where(OUT.position.in_(positions)).values(published=True))
-            await session.exec(
-                update(StreamPosition)
-                .where(col(StreamPosition.stream) == STREAM[internal])
-                .values(last_seq=last_seq, last_id=rows[-1].event_id)
-            )
+            connection = await session.connection()
+            await connection.execute(MARK, {"positions": [row.position for row in rows]})
+            await connection.execute(REMEMBER, {"of": STREAM[internal], "seq": last_seq, "id": rows[-1].event_id})
         PUBLISHED.labels(self._service).inc(len(rows))
 
     # ------------------------------------------------------------------------------------- is it still the same stream?

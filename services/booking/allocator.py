@@ -5,7 +5,7 @@ whoever holds the turn of its partition, once. Everything is read before the fir
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
@@ -19,7 +19,8 @@ from services.booking.lines import Enrolled, check_booking, check_cancelling
 from services.booking.rulebook import RuleBook
 from services.booking.saying import made
 from services.booking.status import LIVE, BookingStatus
-from services.booking.tables import Cancellation, Enrollment, Request, Standing, among, core, filled, run
+from services.booking.tables import Cancellation, Enrollment, Request, Standing, core, run
+from services.bulk import one_of
 from services.clock import Clock
 from services.events import DecidedMovement, RequestDecided
 from services.outbox import record
@@ -71,20 +72,18 @@ TICKET = (R.id, R.lines, R.family, R.structure, R.accept_waiting_list, R.submitt
 GIVING = (X.request, X.line, X.booking, type_coerce(X.status, String), X.code)
 
 NEXT = select(*TICKET).where(R.partition == bindparam("partition"), R.served_at.is_(None)).order_by(R.seq).limit(bindparam("most"))
-LINES = select(*CASE).where(B.request.in_(among("requests"))).order_by(B.position)
+LINES = select(*CASE).where(one_of(B.request, "requests")).order_by(B.position)
 GIVINGS = (
     select(*GIVING, *CASE)
     .join_from(CANCELLATION, BOOKING, B.id == X.booking)
-    .where(X.request.in_(among("requests")))
+    .where(one_of(X.request, "requests"))
     .order_by(X.request, X.line)
 )
 E = ENROLLMENT.c
-ENROLLED = select(E.child, E.activity, E.starts_on, E.ends_on).where(E.child.in_(among("children")), E.activity.in_(among("activities")))
-IN_DEBIT = select(STANDING.c.family).where(STANDING.c.family.in_(among("families")), STANDING.c.in_debit)
-ASKED = BOOKING.alias("asked")
-SAME = (B.activity == ASKED.c.activity) & (B.date == ASKED.c.date) & (B.child == ASKED.c.child)
-HELD = select(B.activity, B.date, B.child).join_from(ASKED, BOOKING, SAME).where(ASKED.c.request.in_(among("requests")), IS_LIVE)
-SERVED = update(REQUEST).where(R.id.in_(among("requests"))).values(served_at=bindparam("served"), decided_at=bindparam("decided"))
+ENROLLED = select(E.child, E.activity, E.starts_on, E.ends_on).where(one_of(E.child, "children"), one_of(E.activity, "activities"))
+IN_DEBIT = select(STANDING.c.family).where(one_of(STANDING.c.family, "families"), STANDING.c.in_debit)
+HELD = select(B.activity, B.date, B.child).where(one_of(B.child, "children"), one_of(B.date, "dates"), IS_LIVE)
+SERVED = update(REQUEST).where(one_of(R.id, "requests")).values(served_at=bindparam("served"), decided_at=bindparam("decided"))
 
 
 @dataclass(slots=True)
@@ -200,13 +199,14 @@ async def _load(session: AsyncSession, book: RuleBook, tickets: list[Ticket], no
     ids = [ticket.id for ticket in tickets]
     by_id = {ticket.id: ticket for ticket in tickets}
     cases: dict[str, Case] = {}
-    for row in await run(session, LINES, {"requests": filled(ids)}):
+    for row in await run(session, LINES, {"requests": ids}):
         # One that a CANCEL line invented, to have something to show, is no wish for a place.
         if row.code != UNKNOWN:
             case = cases[row.id] = Case(*row)
             by_id[case.request or ""].cases.append(case)
-    keys = {case.key for case in cases.values()}
-    lined = {case.key for case in cases.values() if case.status == BookingStatus.WAITLISTED}
+    asked = list(cases.values())
+    keys = {case.key for case in asked}
+    lined = {case.key for case in asked if case.status == BookingStatus.WAITLISTED}
     if len(cases) < sum(ticket.lines for ticket in tickets):
         lined |= await _load_givings(session, by_id, cases)
     docket = await open_docket(session, book, now, cases, keys, lined)
@@ -214,34 +214,35 @@ async def _load(session: AsyncSession, book: RuleBook, tickets: list[Ticket], no
     return Batch(
         docket,
         tickets,
-        await _enrolled(session, cases.values()),
+        await _enrolled(session, asked),
         await _in_debit(session, {ticket.family for ticket in tickets}),
-        await _live(session, ids),
+        await _live(session, asked),
     )
 
 
 async def _load_givings(session: AsyncSession, tickets: dict[str, Ticket], cases: dict[str, Case]) -> set[tuple[str, dt.date]]:
     """The CANCEL lines with their bookings. Returns the openings where a place may become free."""
     freed = set()
-    for row in await run(session, GIVINGS, {"requests": filled(tickets)}):
+    for row in await run(session, GIVINGS, {"requests": tickets}):
         one = Giving(*row[:5])
         tickets[one.request].givings.append(one)
         freed.add(cases.setdefault(one.booking, Case(*row[5:])).key)
     return freed
 
 
-async def _enrolled(session: AsyncSession, cases: Iterable[Case]) -> dict[tuple[str, str], Enrolled]:
-    wanted = {"children": filled({case.child for case in cases}), "activities": filled({case.activity for case in cases})}
+async def _enrolled(session: AsyncSession, cases: Collection[Case]) -> dict[tuple[str, str], Enrolled]:
+    wanted = {"children": sorted({case.child for case in cases}), "activities": sorted({case.activity for case in cases})}
     return {(child, activity): Enrolled(start, end) for child, activity, start, end in await run(session, ENROLLED, wanted)}
 
 
 async def _in_debit(session: AsyncSession, families: set[str]) -> set[str]:
-    return set((await run(session, IN_DEBIT, {"families": filled(families)})).scalars())
+    return set((await run(session, IN_DEBIT, {"families": families})).scalars())
 
 
-async def _live(session: AsyncSession, requests: Sequence[str]) -> set[tuple[str, dt.date, str]]:
-    """What the children of these requests hold already at the openings they ask for, or give back."""
-    return {(activity, date, child) for activity, date, child in await run(session, HELD, {"requests": filled(requests)})}
+async def _live(session: AsyncSession, cases: Collection[Case]) -> set[tuple[str, dt.date, str]]:
+    """What these children hold already on the days that they ask for, or give back."""
+    wanted = {"children": sorted({case.child for case in cases}), "dates": sorted({case.date for case in cases})}
+    return {(activity, date, child) for activity, date, child in await run(session, HELD, wanted)}
 
 
 # ---------------------------------------------------------------------------------------------------------------- writing
@@ -257,7 +258,7 @@ async def _write(session: AsyncSession, batch: Batch, now: dt.datetime) -> None:
         await run(session, update(CANCELLATION).where(X.request == bindparam("r"), X.line == bindparam("l")), givings)
     for decided_at, tickets in ((now, decided), (None, [ticket for ticket in batch.tickets if not ticket.decided])):
         if tickets:
-            await run(session, SERVED, {"requests": filled(ticket.id for ticket in tickets), "served": now, "decided": decided_at})
+            await run(session, SERVED, {"requests": sorted(ticket.id for ticket in tickets), "served": now, "decided": decided_at})
     record(session, *[_decided(batch.docket, ticket, now) for ticket in decided], traces=batch.docket.traces)
     if batch.reopened:
         await queue_again(session, batch.reopened)

@@ -18,8 +18,9 @@ from services.booking.lines import Rules
 from services.booking.rulebook import RuleBook
 from services.booking.saying import made
 from services.booking.status import LIVE, BookingStatus
-from services.booking.tables import Booking, Partition, among, core, filled, partition_of, run
+from services.booking.tables import Booking, Partition, core, partition_of, run
 from services.booking.tables import Opening as OpeningRow
+from services.bulk import one_of
 from services.events import (
     BookingAccepted,
     BookingCancelled,
@@ -40,8 +41,6 @@ B, O = BOOKING.c, OPENING.c  # noqa: E741 -- B and O, like the tables
 IS_WAITING = B.status == literal_column("'WAITLISTED'")
 IS_LIVE = B.status.in_([literal_column("'ACCEPTED'"), literal_column("'WAITLISTED'")])
 IS_SUBMITTED = B.status == literal_column("'SUBMITTED'")
-
-TOGETHER = 512  #: Ids in one UPDATE, at most.
 
 
 async def take_turn(session: AsyncSession, structure: str) -> None:
@@ -102,13 +101,13 @@ CASE = (
 
 
 TURN = update(PARTITION).where(PARTITION.c.number == bindparam("partition")).values(turn=PARTITION.c.turn + 1)
-STORED = select(OPENING).where(O.activity.in_(among("activities")), O.date.in_(among("dates")))
-LINE_UP = select(*CASE).where(IS_WAITING, B.activity.in_(among("activities")), B.date.in_(among("dates"))).order_by(B.position)
+STORED = select(OPENING).where(one_of(O.activity, "activities"), one_of(O.date, "dates"))
+LINE_UP = select(*CASE).where(IS_WAITING, one_of(B.activity, "activities"), one_of(B.date, "dates")).order_by(B.position)
 NEW_OPENING = insert(OPENING)
 CHANGED_OPENING = update(OPENING).where(O.activity == bindparam("a"), O.date == bindparam("d"))
 ANSWER = (
     update(BOOKING)
-    .where(B.id.in_(among("ids")))
+    .where(one_of(B.id, "ids"))
     .values(status=bindparam("answer"), code=bindparam("why"), decided_at=bindparam("now"), version=B.version + bindparam("steps"))
 )
 
@@ -227,9 +226,7 @@ class Docket:
             alike[case.status, case.code, case.version - version].append(id_)
         # Those that leave first: a child may give back a day and take it again in one request.
         for (status, code, steps), ids in sorted(alike.items(), key=lambda item: item[0][0] in LIVE):
-            for start in range(0, len(ids), TOGETHER):
-                some = filled(ids[start : start + TOGETHER])
-                await run(session, ANSWER, {"ids": some, "answer": status, "why": code, "now": self.now, "steps": steps})
+            await run(session, ANSWER, {"ids": ids, "answer": status, "why": code, "now": self.now, "steps": steps})
 
     async def _write_openings(self, session: AsyncSession) -> None:
         new: list[dict[str, Any]] = []
@@ -303,7 +300,7 @@ async def open_docket(
 
 def _bounds(keys: Iterable[Key]) -> dict[str, list[Any]]:
     """More than the keys, if they are many: who asks takes those that he wants."""
-    return {"activities": filled({key[0] for key in keys}), "dates": filled({key[1] for key in keys})}
+    return {"activities": sorted({key[0] for key in keys}), "dates": sorted({key[1] for key in keys})}
 
 
 async def _stored(session: AsyncSession, keys: Iterable[Key]) -> dict[Key, RowMapping]:

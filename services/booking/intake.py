@@ -27,13 +27,11 @@ from services.booking.tables import (
     Counter,
     Request,
     Standing,
-    among,
     core,
-    filled,
     partition_of,
     run,
 )
-from services.bulk import BulkInsert
+from services.bulk import BulkInsert, one_of
 from services.events import BookingRequested, RequestedMovement
 from services.outbox import record
 from services.refusal import CodedError, Refused
@@ -42,11 +40,9 @@ REQUEST, CANCELLATION, COUNTER, STANDING, CHILD = (core(rows) for rows in (Reque
 R, X = REQUEST.c, CANCELLATION.c
 COUNT = update(COUNTER).where(COUNTER.c.name == "request").values(value=COUNTER.c.value + bindparam("more")).returning(COUNTER.c.value)
 NEW_REQUEST, NEW_CANCELLATION = insert(REQUEST), insert(CANCELLATION)
-ANSWERED = select(R.family, R.idempotency_key, R.id, R.fingerprint).where(
-    R.family.in_(among("families")), R.idempotency_key.in_(among("keys"))
-)
-CHILDREN = select(CHILD.c.child, CHILD.c.family).where(CHILD.c.family.in_(among("families")))
-IN_DEBIT = select(STANDING.c.family).where(STANDING.c.family.in_(among("families")), STANDING.c.in_debit)
+ANSWERED = select(R.family, R.idempotency_key, R.id, R.fingerprint).where(one_of(R.family, "families"), one_of(R.idempotency_key, "keys"))
+CHILDREN = select(CHILD.c.child, CHILD.c.family).where(one_of(CHILD.c.family, "families"))
+IN_DEBIT = select(STANDING.c.family).where(one_of(STANDING.c.family, "families"), STANDING.c.in_debit)
 
 Place = tuple[str, str, dt.date]  #: child, activity, date
 
@@ -261,7 +257,7 @@ async def _insert(session: AsyncSession, written: Written) -> None:
 # ---------------------------------------------------------------------------------------------------------------- reading
 async def _look_up(session: AsyncSession, book: RuleBook, orders: Sequence[Order]) -> Known:
     families = sorted({order.family for order in orders})
-    these = {"families": filled(families)}
+    these = {"families": families}
     return Known(
         await _answered(session, families, [order.idempotency_key for order in orders]),
         {row.child: row.family for row in await run(session, CHILDREN, these)},
@@ -272,7 +268,7 @@ async def _look_up(session: AsyncSession, book: RuleBook, orders: Sequence[Order
 
 
 async def _answered(session: AsyncSession, families: Sequence[str], keys: Sequence[str]) -> dict[tuple[str, str], tuple[str, str]]:
-    rows = await run(session, ANSWERED, {"families": filled(families), "keys": filled(keys)})
+    rows = await run(session, ANSWERED, {"families": families, "keys": keys})
     return {(family, key): (id_, fingerprint) for family, key, id_, fingerprint in rows}
 
 

@@ -9,11 +9,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.booking.activity import from_json
 from services.booking.lines import Rules
 from services.booking.school_calendar import SchoolCalendar
-from services.booking.tables import Activity, among, core, filled, run
+from services.booking.tables import Activity, core, run
+from services.bulk import one_of
 
 A = core(Activity).c
-VERSIONS = select(A.id, A.version).where(A.id.in_(among("activities")))
-RULES = select(A.id, A.version, A.rules).where(A.id.in_(among("activities")))
+VERSIONS = select(A.id, A.version).where(one_of(A.id, "activities"))
+RULES = select(A.id, A.version, A.rules).where(one_of(A.id, "activities"))
 
 
 class RuleBook:
@@ -25,10 +26,10 @@ class RuleBook:
 
     async def of(self, session: AsyncSession, activities: Iterable[str]) -> dict[str, Rules]:
         """The rules of those of the activities that exist."""
-        versions = (await run(session, VERSIONS, {"activities": filled(set(activities))})).all()
+        versions = (await run(session, VERSIONS, {"activities": list(activities)})).all()
         stale = [id_ for id_, version in versions if id_ not in self._known or self._known[id_][0] != version]
         if stale:
-            for id_, version, rules in await run(session, RULES, {"activities": filled(stale)}):
+            for id_, version, rules in await run(session, RULES, {"activities": sorted(stale)}):
                 spec = from_json(dict(rules))
                 self._known[id_] = (version, Rules(spec, self._school.holidays(spec.school_zone)))
         return {id_: self._known[id_][1] for id_, _ in versions}
