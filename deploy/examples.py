@@ -100,9 +100,21 @@ _EVENTS: tuple[Event, ...] = (
     CapacityChanged(**_town, version=15, activity="aps-matin", date=FRIDAY, capacity=40, taken=12, waiting=0),
     DaySettled(
         **_town,
+        version=1,
         activity="aps-matin",
         date=FRIDAY,
-        attendances=[Attendance(booking=MORNING, child="amalia", attendance="PRESENT", arrival="07:41", departure="08:45")],
+        attendances=[
+            Attendance(booking=MORNING, child="amalia", attendance="PRESENT", arrival="07:41", departure="08:45", family="dupont"),
+            Attendance(
+                booking="7c3b0b5f1d6a4e0b9a52f4a1c7d98e21",
+                child="hugo",
+                attendance="PRESENT",
+                arrival="07:50",
+                departure="08:45",
+                family="martin",
+                booked=False,
+            ),
+        ],
     ),
     RequestDecided(
         **_of_family,

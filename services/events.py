@@ -296,22 +296,32 @@ class CapacityChanged(Event):
 
 
 class Attendance(BaseModel):
-    """What really happened on a day for one booking."""
+    """What really happened on a day for one booking, or for a child that came without one."""
 
-    booking: str
+    booking: str  #: Where `booked` is false: an id for this presence, the same each time the day is closed.
     child: str
-    attendance: str
-    arrival: LocalTime | None
+    attendance: str  #: PRESENT, ABSENT_JUSTIFIED, ABSENT_UNJUSTIFIED
+    arrival: LocalTime | None  #: As it really was, or as booked where nobody said; null for whoever was absent.
     departure: LocalTime | None
+    family: str | None = None
+    booked: bool = True
 
 
 class DaySettled(Event):
-    """Attendance of one activity and day was closed: billing charges."""
+    """Attendance of one activity and day was closed: billing charges.
+
+    All bookings that stand and all who came without one. A day that was opened again and closed again is told again as a whole,
+    with a higher version: what an earlier one named and this one does not is nothing any more. More than 2000 attendances come
+    in several parts of one version.
+    """
 
     service = "booking"
     name = "day_settled"
+    version: int = 1  #: How often the day was closed.
     activity: str
     date: dt.date
+    part: int = 1  #: From 1.
+    parts: int = 1
     attendances: list[Attendance]
 
     @property

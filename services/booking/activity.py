@@ -12,6 +12,7 @@ LocalTime = str  #: "HH:MM", zero-padded, in the structure's time zone: such tex
 SchoolZone = Literal["A", "B", "C"]
 SchoolHolidays = Literal["closed", "only", "any"]
 Policy = Literal["arrival", "points", "lottery"]
+Unrecorded = Literal["present", "absent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,14 @@ Allocation = Immediate | Scheduled
 
 
 @dataclass(frozen=True, slots=True)
+class AttendanceRules:
+    """When a day is closed by itself, and what becomes of bookings about which nobody said anything."""
+
+    close_after_days: int = 0  #: 0: at the day's end.
+    unrecorded: Unrecorded = "present"
+
+
+@dataclass(frozen=True, slots=True)
 class ActivitySpec:
     id: str
     structure: str
@@ -100,6 +109,7 @@ class ActivitySpec:
     booking_deadline: Deadline = None
     cancellation_deadline: Deadline = None
     allocation: Allocation = Immediate()
+    attendance: AttendanceRules = AttendanceRules()
 
     @property
     def arrival(self) -> LocalTime:
@@ -139,6 +149,7 @@ def to_json(spec: ActivitySpec) -> dict[str, Any]:
         "booking_deadline": _deadline_to_json(spec.booking_deadline),
         "cancellation_deadline": _deadline_to_json(spec.cancellation_deadline),
         "allocation": _allocation_to_json(spec.allocation),
+        **_attendance_to_json(spec.attendance),
     }
 
 
@@ -165,11 +176,19 @@ def from_json(document: dict[str, Any]) -> ActivitySpec:
         booking_deadline=_deadline_from_json(document["booking_deadline"]),
         cancellation_deadline=_deadline_from_json(document["cancellation_deadline"]),
         allocation=Immediate() if allocation == "immediate" else Scheduled(**allocation),
+        attendance=AttendanceRules(**document.get("attendance", {})),
     )
 
 
 def _allocation_to_json(allocation: Allocation) -> str | dict[str, str]:
     return {"at": allocation.at, "policy": allocation.policy} if isinstance(allocation, Scheduled) else "immediate"
+
+
+def _attendance_to_json(rules: AttendanceRules) -> dict[str, Any]:
+    """Nothing where it is as usual: documents from before there were such rules stay as they are."""
+    if rules == AttendanceRules():
+        return {}
+    return {"attendance": {"close_after_days": rules.close_after_days, "unrecorded": rules.unrecorded}}
 
 
 def _hours_to_json(hours: Hours) -> dict[str, Any]:

@@ -114,6 +114,8 @@ class Batch:
         case = self.docket.cases[giving.booking]
         if case.status not in LIVE and case.status != BookingStatus.SUBMITTED:
             giving.code = UNKNOWN
+        elif self.docket.is_closed(case.key):
+            giving.code = "TOO_LATE_TO_CANCEL"
         else:
             giving.code = check_cancelling(self.docket.rules[case.activity].on(case.date), now=ticket.submitted_at)
         giving.status = (BookingStatus.CANCELLED if giving.code is None else BookingStatus.REFUSED).value
@@ -153,7 +155,7 @@ class Batch:
                 in_debit=case.family in self.in_debit,
             )
             # The intake looked at the hours as the family chose them; the booking has them filled in.
-            code = code or case.code
+            code = code or case.code or ("TOO_LATE" if self.docket.is_closed(case.key) else None)
             if code is not None:
                 return code
         return None

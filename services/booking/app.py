@@ -8,13 +8,14 @@ from services.booking.counter import open_counter as on_start
 from services.booking.files import ROUTES
 from services.booking.reactions import service
 from services.booking.schema import schema
+from services.booking.settling import settle_days
 from services.graphql import endpoint
 from services.service import application
 from services.settings import Settings
 
 __all__ = ["app", "on_start", "service"]
 
-for task in (take_orders, allocate, find_answers, expire):
+for task in (take_orders, allocate, find_answers, expire, settle_days):
     service.runs(task)
 
 

@@ -126,6 +126,11 @@ class Docket:
     traces: Traces = field(default_factory=dict)
     _versions: dict[str, int] = field(default_factory=dict)  #: Of the changed bookings, as the table has them.
 
+    def is_closed(self, key: Key) -> bool:
+        """Attendance is final: nobody books or cancels that day any more."""
+        stored = self.stored.get(key)
+        return stored is not None and stored["closed_at"] is not None
+
     def ask(self, cases: Sequence[Case], *, may_wait: bool) -> Answer:
         """Serve one booking, or those of a party. FULL leaves the case to the caller, who refuses it."""
         claims = [case.claim() for case in cases]

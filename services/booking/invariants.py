@@ -66,6 +66,20 @@ SELECTS: dict[str, str] = {
     "booking {booking} was cancelled by request {request}, and is {status}": """
         SELECT x.booking, x.request, b.status FROM cancellation x LEFT JOIN booking b ON b.id = x.booking
         WHERE x.status = 'CANCELLED' AND (b.status IS NULL OR b.status <> 'CANCELLED')""",
+    "{activity} on {date} is closed, but says nothing of booking {id}": """
+        SELECT b.id, b.activity, b.date FROM opening o
+        JOIN booking b ON b.activity = o.activity AND b.date = o.date AND b.status = 'ACCEPTED'
+        LEFT JOIN presence p ON p.activity = b.activity AND p.date = b.date AND p.child = b.child AND p.booking = b.id
+        WHERE o.closed_at IS NOT NULL AND p.child IS NULL""",
+    "the attendance of {child} at {activity} on {date} belongs to booking {booking}, which is {status}": """
+        SELECT p.child, p.activity, p.date, p.booking, b.status FROM presence p LEFT JOIN booking b ON b.id = p.booking
+        WHERE p.booking IS NOT NULL AND (b.status IS NULL OR b.status <> 'ACCEPTED')""",
+    "{activity} on {date} was closed {closings} times and told {told} times": """
+        SELECT o.activity, o.date, o.closings, coalesce(e.told, 0) AS told FROM opening o
+        LEFT JOIN (
+          SELECT about, count(*) AS told FROM outgoing WHERE type = 'fr.preau.booking.day_settled.v1' GROUP BY about) e
+          ON e.about = o.activity || '/' || CAST(o.date AS TEXT)
+        WHERE o.closings > 0 AND coalesce(e.told, 0) < o.closings""",
     "booking {id} is {status}, but nothing says when": """
         SELECT id, status FROM booking WHERE (status = 'SUBMITTED') <> (decided_at IS NULL)""",
 }

@@ -95,6 +95,26 @@ class TooManyRows(Refusal):
     """More bookings than one file may hold."""
 
 
+@strawberry.federation.type(shareable=True)
+class TooEarly(Refusal):
+    """The day, or that day's opening, has not begun."""
+
+
+@strawberry.federation.type(shareable=True)
+class DayClosed(Refusal):
+    """Attendance of that day is final. It can be opened again, with a reason."""
+
+
+@strawberry.federation.type(shareable=True)
+class NotBooked(Refusal):
+    """An absence needs a booking, and the child has none that day."""
+
+
+@strawberry.federation.type(shareable=True)
+class NoteTooLong(Refusal):
+    """The note is longer than we keep."""
+
+
 REFUSALS: tuple[type[Refusal], ...] = (
     AccountInDebit,
     NothingToSubmit,
@@ -113,6 +133,10 @@ REFUSALS: tuple[type[Refusal], ...] = (
     HoursRequired,
     NotEnrolled,
     TooManyRows,
+    TooEarly,
+    DayClosed,
+    NotBooked,
+    NoteTooLong,
 )
 BY_CODE = {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).upper(): kind for kind in REFUSALS}
 

@@ -32,6 +32,7 @@ from services.booking.follow_up import Family, Request
 from services.booking.linking import LinkMutations
 from services.booking.order import Order
 from services.booking.refusals import REFUSALS, refusal_of
+from services.booking.roster import AttendanceMutations, RosterQueries
 from services.booking.texts import say
 from services.booking.types import Activity, Booking, Calendar, Child, answers_of, month_of, reading_of
 from services.graphql import Info, YearMonth, subgraph
@@ -57,7 +58,7 @@ def _malformed(info: Info) -> CodedError:
 
 
 @strawberry.type
-class Query:
+class Query(RosterQueries):
     """Drafts live in the client: none of these has an effect."""
 
     @strawberry.field
@@ -124,7 +125,7 @@ class Query:
 
 
 @strawberry.type
-class Mutation(LinkMutations):
+class Mutation(LinkMutations, AttendanceMutations):
     @strawberry.mutation
     async def submit_bookings(self, info: Info, input: SubmitInput) -> SubmitResult:
         """Answers when every movement on an IMMEDIATE activity is decided, or after 5 s with what is known (SUBMITTED).

@@ -30,6 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field, SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.booking.attendance import Attendance
 from services.booking.status import BookingStatus
 from services.database import BIGINT, Instant, as_text, new_metadata
 
@@ -99,6 +100,7 @@ class Opening(BookingTable, table=True):
     __table_args__ = (
         CheckConstraint("taken >= 0 AND taken <= taken_limit", name="taken"),
         CheckConstraint("waiting >= 0 AND waiting <= waiting_limit", name="waiting"),
+        Index("ix_opening_not_closed", "date", sqlite_where=text("closed_at IS NULL"), postgresql_where=text("closed_at IS NULL")),
     )
 
     activity: str = Field(sa_column=Column(ForeignKey("activity.id"), primary_key=True))
@@ -111,6 +113,9 @@ class Opening(BookingTable, table=True):
     waiting_limit: int | None
     revision: int = 1  #: Grows with each change of the places or the counts.
     changed_at: dt.datetime = Field(sa_type=Instant)
+    closed_at: dt.datetime | None = Field(default=None, sa_type=Instant)  #: Attendance is final: nothing changes that day any more.
+    closings: int = Field(default=0, sa_column_kwargs={"server_default": "0"})  #: How often it was closed.
+    reopened_at: dt.datetime | None = Field(default=None, sa_type=Instant)  #: When an agent last opened it again.
 
 
 class Enrollment(BookingTable, table=True):
@@ -293,6 +298,28 @@ class Cancellation(BookingTable, table=True):
     booking: str = Field(index=True)
     status: BookingStatus = Field(sa_column=Column(as_text(BookingStatus), nullable=False))
     code: str | None = None
+
+
+# ------------------------------------------------------------------------------------------------------------------ attendance
+class Presence(BookingTable, table=True):
+    """What is known of one child at one opening: what an agent recorded, or what the town's rule made of nothing.
+
+    `booking` is set while the day is closed, where the child had one: until then the bookings may still change.
+    """
+
+    __tablename__ = "presence"
+
+    activity: str = Field(sa_column=Column(ForeignKey("activity.id"), primary_key=True))
+    date: dt.date = Field(primary_key=True)
+    child: str = Field(primary_key=True)
+    family: str
+    booking: str | None = None
+    attendance: Attendance = Field(sa_column=Column(as_text(Attendance), nullable=False))
+    arrival: str | None = None  #: "HH:MM", as it really was.
+    departure: str | None = None
+    note: str | None = Field(default=None, sa_type=Text)
+    recorded_by: str | None = None  #: The agent's account. Null: presumed when the day was closed.
+    recorded_at: dt.datetime = Field(sa_type=Instant)
 
 
 # ------------------------------------------------------------------------------------------------------------- the audit trail

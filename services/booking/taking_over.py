@@ -39,8 +39,9 @@ class TakenOver:
 async def take_over(session: AsyncSession, book: RuleBook, clock: Clock, structure: str, wanted: Sequence[TakenOver]) -> list[TakenOver]:
     """Accept these, whatever the deadlines and the debts. What is there already stays as it is.
 
-    They count among the places. Returns those for which none was left; raises CodedError UNKNOWN_ACTIVITY. The turn of the
-    structure and the counter of requests are held until the commit, and families wait meanwhile: give a hundred or so at a time.
+    They count among the places. Returns those for which none was left, or whose day is closed; raises CodedError UNKNOWN_ACTIVITY. The
+    turn of the structure and the counter of requests are held until the commit, and families wait meanwhile: give a hundred or so at a
+    time.
     """
     rules = await book.of(session, {one.activity for one in wanted})
     for one in wanted:
@@ -53,7 +54,8 @@ async def take_over(session: AsyncSession, book: RuleBook, clock: Clock, structu
     docket = await open_docket(session, book, clock.now(), {}, {(one.activity, one.date) for one in new}, set())
     placed, left_out = list[TakenOver](), list[TakenOver]()
     for one in new:
-        (placed if docket.board.take((one.activity, one.date)) else left_out).append(one)
+        key = one.activity, one.date
+        (placed if not docket.is_closed(key) and docket.board.take(key) else left_out).append(one)
     if placed:
         await _write(session, docket, structure, placed)
     return left_out

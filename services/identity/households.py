@@ -58,6 +58,12 @@ def eldest_first(children: Iterable[ChildSpec]) -> list[ChildSpec]:
     return sorted(children, key=lambda child: child.birth_date or dt.date.max)
 
 
+def age_on(day: dt.date, birth_date: dt.date) -> int | None:
+    """In whole years: born on 29 February, one has one's birthday on 1 March of other years. None: not born yet."""
+    years = day.year - birth_date.year - ((day.month, day.day) < (birth_date.month, birth_date.day))
+    return years if years >= 0 else None
+
+
 def name_in_letters(first_name: str, last_name: str) -> str:
     """DUPONT Amalia (S37)."""
     return f"{last_name.upper()} {first_name}"

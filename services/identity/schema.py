@@ -11,6 +11,7 @@ from services.graphql import Context, Info, Refusal, subgraph
 from services.identity import commands, queries, tables
 from services.identity.commands import Opened
 from services.identity.entrance import RESOURCE, Entrance
+from services.identity.households import age_on
 from services.identity.questions import LONGEST
 from services.identity.texts import say
 from services.refusal import CodedError, Refused
@@ -135,6 +136,11 @@ class Child:
     first_name: str
     last_name: str
     birth_date: dt.date | None
+
+    @strawberry.field
+    def age(self, on: dt.date) -> int | None:
+        """In whole years on that day. Null: the birth date is not known, or is later."""
+        return None if self.birth_date is None else age_on(on, self.birth_date)
 
     @classmethod
     def of(cls, row: tables.Child) -> "Child":

@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from services.identity.households import AccountSpec, ChildSpec, eldest_first, is_email, name_in_letters
+from services.identity.households import AccountSpec, ChildSpec, age_on, eldest_first, is_email, name_in_letters
 
 
 def test_children_stand_in_order_of_birth() -> None:
@@ -12,6 +12,14 @@ def test_children_stand_in_order_of_birth() -> None:
     amalia = ChildSpec("amalia", "Amalia", "DUPONT", dt.date(2019, 4, 12))
     unknown = ChildSpec("zoe", "Zoé", "DUPONT")
     assert eldest_first([unknown, paolo, amalia]) == [amalia, paolo, unknown]
+
+
+def test_a_child_is_as_old_as_its_last_birthday() -> None:
+    amalia = dt.date(2019, 4, 12)
+    assert [age_on(day, amalia) for day in (dt.date(2026, 4, 11), dt.date(2026, 4, 12), dt.date(2027, 4, 11))] == [6, 7, 7]
+    leap = dt.date(2020, 2, 29)
+    assert [age_on(day, leap) for day in (dt.date(2026, 2, 28), dt.date(2026, 3, 1), dt.date(2028, 2, 29))] == [5, 6, 8]
+    assert [age_on(day, amalia) for day in (amalia, dt.date(2019, 4, 11), dt.date.min)] == [0, None, None]
 
 
 def test_s37_letters_write_the_last_name_first() -> None:

@@ -16,7 +16,7 @@ HOME = """{ me { login title firstName lastName email language families { id num
   adults { id title firstName lastName } children { id firstName lastName birthDate } } agentOf { id name } } }"""
 ENTITIES = """query ($keys: [_Any!]!) { _entities(representations: $keys) { __typename
   ... on Family { id number structure { name } adults { lastName } children { id } }
-  ... on Child { id firstName birthDate } ... on Structure { id name announcements { title } } ... on Account { id login } } }"""
+  ... on Child { id firstName birthDate age(on: "2026-11-30") } ... on Structure { id name announcements { title } } ... on Account { id login } } }"""
 DURAND = AccountSpec("durand", "Lucie-et-Tom-2026", "Mme", "Claire", "DURAND", "claire@example.org", structure="autreville")
 DURANDS = FamilySpec("durand", "autreville", "000077", ("durand",), (ChildSpec("lucie", "Lucie", "DURAND", dt.date(2020, 2, 29)),))
 
@@ -107,7 +107,7 @@ async def test_the_gateway_gets_entities_of_the_family_itself(running: RunFixtur
     )  # fmt: skip
     assert [one["__typename"] for one in found] == ["Family", "Child", "Child", "Structure", "Account"]
     assert found[0]["children"] == [{"id": "amalia"}, {"id": "paolo"}]
-    assert found[1] == {"__typename": "Child", "id": "paolo", "firstName": "Paolo", "birthDate": "2023-09-30"}
+    assert found[1] == {"__typename": "Child", "id": "paolo", "firstName": "Paolo", "birthDate": "2023-09-30", "age": 3}
 
 
 async def test_another_family_is_as_unknown_as_one_that_does_not_exist(running: RunFixture) -> None:

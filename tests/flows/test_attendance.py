@@ -1,0 +1,134 @@
+"""A day at school, through the whole system: the agent signs in, sees who comes and how old, records them, closes the day."""
+
+import datetime as dt
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import yaml
+
+from tests.facts import until
+from tests.flows import town as towns
+from tests.flows.system import System
+from tests.flows.test_subscriber import all_of, troubles
+from tests.flows.town import PASSWORD, SIGN_IN, Town, activity, family
+
+ROSTER = """query($activity: ID!, $date: Date!) { roster(activity: $activity, date: $date) { closed activity { name }
+  entries { attendance enrolled child { id firstName lastName birthDate age(on: $date) } booking { id status priceCents } }
+  counts { places taken notRecorded withoutBooking } } }"""
+RECORD = """mutation($activity: ID!, $date: Date!, $entries: [AttendanceInput!]!) {
+  recordAttendance(activity: $activity, date: $date, entries: $entries) { ... on Refusal { code }
+    ... on AttendanceRecorded { answers { refusal { code message } child { firstName age(on: $date) } entry { attendance arrival } } } } }"""
+CLOSE = """mutation($activity: ID!, $date: Date!) { closeDay(activity: $activity, date: $date) { ... on Refusal { code }
+  ... on Roster { closed version entries { child { firstName } attendance presumed } } } }"""
+REOPEN = """mutation($activity: ID!, $date: Date!, $reason: String!) { reopenDay(activity: $activity, date: $date, reason: $reason) {
+  closed version } }"""
+CANCEL = "mutation($id: ID!) { cancelBooking(booking: $id) { ... on Booking { status } ... on Refusal { code } } }"
+
+
+@pytest.fixture
+async def town(system: System, tmp_path: Path) -> AsyncIterator[Town]:
+    """Today three children have a place; Nina is enrolled, and has none. An agent keeps the roster."""
+    today = here().isoformat()
+    aps = activity("aps", open_on=[today], hours={"arrival": "00:00", "departure": "23:59"}, attendance={"close_after_days": 3})
+    families = [
+        family("dupont", children=("amalia", "paolo"), bookings=[booked("amalia", today), booked("paolo", today)]),
+        family("martin", children=("zoe", "nina"), bookings=[booked("zoe", today)]),
+    ]
+    structure = f"town{next(towns.ids)}"
+    file = towns.renamed(structure, [aps], families)
+    agent = {"login": f"{structure}-agent", "password": PASSWORD, "first_name": "Anne", "last_name": "MARTIN", "agent": True}
+    file["accounts"].append(agent)
+    path = tmp_path / f"{structure}.yaml"
+    path.write_text(yaml.safe_dump(file, allow_unicode=True, sort_keys=False))
+    await towns.load_file(system, path)
+    async with system.client() as client:
+        yield Town(system, structure, client, file)
+
+
+def here() -> dt.date:
+    return dt.datetime.now(ZoneInfo("Europe/Paris")).date()
+
+
+def booked(child: str, day: str) -> dict[str, Any]:
+    return {"child": child, "activity": "aps", "date": day}
+
+
+async def test_the_agent_keeps_the_roster_and_closes_the_day_which_is_told_once(system: System, town: Town) -> None:
+    login = await town.post(SIGN_IN, {"login": f"{town.structure}-agent", "password": PASSWORD})
+    token, day = login["data"]["signIn"]["accessToken"], {"activity": town.named("aps"), "date": here().isoformat()}
+    dupont = await town.sign_in("dupont")
+
+    async def asks(query: str, **more: Any) -> Any:
+        answer = await town.post(query, {**day, **more}, token=token)
+        assert "errors" not in answer, answer
+        (found,) = answer["data"].values()
+        return found
+
+    roster = await asks(ROSTER)
+    assert (roster["closed"], roster["activity"]["name"]) == (False, "APS")
+    assert roster["counts"] == {"places": 10, "taken": 3, "notRecorded": 3, "withoutBooking": 0}
+    amalia = roster["entries"][0]
+    born = dt.date(2015, 4, 12)
+    age = here().year - born.year - ((here().month, here().day) < (born.month, born.day))
+    assert amalia["child"] == {
+        "id": town.named("amalia"),
+        "firstName": "Amalia",
+        "lastName": "DUPONT",
+        "birthDate": "2015-04-12",
+        "age": age,
+    }
+    assert (amalia["booking"]["status"], amalia["booking"]["priceCents"]) == ("ACCEPTED", 131)
+
+    entries = [
+        {"booking": amalia["booking"]["id"], "attendance": "PRESENT", "arrival": "07:41"},
+        {"child": town.named("zoe"), "attendance": "ABSENT_JUSTIFIED", "note": "Malade"},
+        {"child": town.named("nina"), "attendance": "PRESENT", "arrival": "07:50", "departure": "08:40"},
+        {"child": "nobody", "attendance": "PRESENT"},
+    ]
+    recorded = (await asks(RECORD, entries=entries))["answers"]
+    assert [one["entry"] and one["entry"]["attendance"] for one in recorded] == ["PRESENT", "ABSENT_JUSTIFIED", "PRESENT", None]
+    assert recorded[2]["child"] == {"firstName": "Nina", "age": age - 1}
+    assert recorded[3]["refusal"] == {"code": "UNKNOWN_CHILD", "message": "Cet enfant n'existe pas."}
+
+    closed = await asks(CLOSE)
+    assert (closed["closed"], closed["version"]) == (True, 1)
+    assert [(one["child"]["firstName"], one["attendance"], one["presumed"]) for one in closed["entries"]] == [
+        ("Amalia", "PRESENT", False),
+        ("Paolo", "PRESENT", True),
+        ("Zoe", "ABSENT_JUSTIFIED", False),
+        ("Nina", "PRESENT", False),
+    ]
+    assert await asks(CLOSE) == closed
+    cancelled = await dupont.ask(CANCEL, {"id": amalia["booking"]["id"]})
+    assert cancelled["cancelBooking"]["code"] == "TOO_LATE_TO_CANCEL"
+
+    assert (await asks(REOPEN, reason="Nina n'était pas là")) == {"closed": False, "version": 1}
+    assert (await asks(RECORD, entries=[{"child": town.named("nina"), "attendance": "NOT_RECORDED"}]))["answers"][0]["refusal"] is None
+    assert (await asks(CLOSE))["version"] == 2
+
+    subject = f"preau.{town.structure}.booking.day_settled"
+
+    async def told() -> list[Any]:
+        found = await all_of(system, subject)
+        return found if len(found) == 2 else []
+
+    messages = await until(told)
+    assert [trouble for message in messages for trouble in troubles(message, town)] == []
+    first, second = (json.loads(message.data) for message in messages)
+    assert (first["version"], second["version"]) == (1, 2)
+    assert {(one["child"].split("-")[-1], one["attendance"], one["arrival"], one["departure"], one["booked"]) for one in first["attendances"]} == {
+        ("amalia", "PRESENT", "07:41", "23:59", True),
+        ("paolo", "PRESENT", "00:00", "23:59", True),
+        ("zoe", "ABSENT_JUSTIFIED", None, None, True),
+        ("nina", "PRESENT", "07:50", "08:40", False),
+    }
+    assert [one["child"] for one in second["attendances"]] == [town.named(name) for name in ("amalia", "paolo", "zoe")]
+
+    await dupont.costs(262)  # nothing is charged yet
+    assert (await dupont.balance())["balanceCents"] == 0
+    checked = system.preau("check", check=False)
+    assert checked.returncode == 0, checked.stdout
