@@ -33,6 +33,7 @@ from services.billing.tariff import Per
 from services.booking.activity import (
     ActivitySpec,
     Allocation,
+    AttendanceRules,
     ChosenHours,
     DaysBefore,
     Deadline,
@@ -43,16 +44,19 @@ from services.booking.activity import (
     Policy,
     Scheduled,
     SchoolHolidays,
+    Unrecorded,
     WeekdayBefore,
 )
 from services.booking.hours import minutes
 
 SCHOOL_HOLIDAYS = ("closed", "only", "any")
 POLICIES = ("arrival", "points", "lottery")
+UNRECORDED = ("present", "absent")
 LONGEST_SEASON = dt.timedelta(days=3 * 366)
 
 A_DEADLINE = '{days_before: 2, at: "09:00"}, {hours_before: 48} or {weekday: thursday, at: "12:00", weeks_before: 1}'
 AN_ALLOCATION = 'immediate, or {scheduled_at: "02:00", policy: arrival}'
+ATTENDANCE = "{close_after_days: 3, unrecorded: present}"
 HOURS = '{arrival: "07:30", departure: "08:45"}, or {from: "07:30", to: "18:30", step_minutes: 15, minimum_minutes: 60}'
 
 
@@ -90,6 +94,7 @@ def read_activity(node: Node, mistakes: Mistakes, around: Around) -> Activity:
             booking_deadline=fields.may("booking_deadline", lambda rule: _deadline(rule, mistakes), None),
             cancellation_deadline=fields.may("cancellation_deadline", lambda rule: _deadline(rule, mistakes), None),
             allocation=fields.may("allocation", lambda rule: _allocation(rule, mistakes), Immediate()),
+            attendance=fields.may("attendance", lambda rules: _attendance(rules, mistakes), AttendanceRules()),
         )
         _check_days(fields, spec)
         return Activity(spec, _tariffs(fields, mistakes, around.today))
@@ -191,6 +196,16 @@ def _allocation(node: Node, mistakes: Mistakes) -> Allocation:
         raise Wrong(f"{describe(node)} is no way of allocating", AN_ALLOCATION)
     with reading(node, mistakes, "an allocation") as fields:
         return Scheduled(fields.need("scheduled_at", time, "00:00"), cast(Policy, fields.may("policy", choice(POLICIES), "arrival")))
+
+
+def _attendance(node: Node, mistakes: Mistakes) -> AttendanceRules:
+    if not isinstance(node, Mapping):
+        raise Wrong(f"{describe(node)} is no rule of attendance", ATTENDANCE)
+    with reading(node, mistakes, "attendance") as fields:
+        return AttendanceRules(
+            close_after_days=fields.may("close_after_days", whole(0, 366, "a number of days, from 0 to 366"), 0),
+            unrecorded=cast(Unrecorded, fields.may("unrecorded", choice(UNRECORDED), "present")),
+        )
 
 
 # --------------------------------------------------------------------------------------------------------------- tariff

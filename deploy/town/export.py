@@ -119,6 +119,7 @@ class _Export:
             "booking_deadline": deadline_item(spec.booking_deadline),
             "cancellation_deadline": deadline_item(spec.cancellation_deadline),
             "allocation": allocation_item(spec.allocation),
+            "attendance": attendance_item(spec.attendance),
             "tariff": [tariff_item(version) for version in tariff.versions] if tariff else [],
         }
         return without_nothing(item) | {"waiting_list": spec.waiting_list}
@@ -255,6 +256,12 @@ def allocation_item(allocation: rules.Allocation) -> str | Item:
     if isinstance(allocation, rules.Scheduled):
         return {"scheduled_at": allocation.at, "policy": allocation.policy}
     return "immediate"
+
+
+def attendance_item(kept: rules.AttendanceRules) -> Item | None:
+    if kept == rules.AttendanceRules():
+        return None
+    return {"close_after_days": kept.close_after_days, "unrecorded": kept.unrecorded}
 
 
 def tariff_item(version: dict[str, Any]) -> Item:

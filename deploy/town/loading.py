@@ -232,7 +232,7 @@ class _Load:
                     wanted |= dict.fromkeys(self._taken_over_days(self.names.families[family.id], line), line)
                     self.step()
             for one in await take_over(session, self.book, self.clock, self.structure, list(wanted)):
-                self.loaded.warnings.append(f"{wanted[one].place}: left out, {one.activity} on {one.date}: FULL")
+                self.loaded.warnings.append(f"{wanted[one].place}: left out, {one.activity} on {one.date}: FULL, or closed already")
 
         return load
 

@@ -95,6 +95,13 @@ MISTAKES = {
         "allocation: first            #",
         "allocation: 'first' is no way of allocating",
     ),
+    "an unknown attendance": ("unrecorded: absent", "unrecorded: maybe", "unrecorded: 'maybe' is not possible; expected absent, present"),
+    "a day that never closes": ("close_after_days: 3", "close_after_days: 1000", "close_after_days: 1000 is not possible here"),
+    "no rule of attendance": (
+        "attendance: {close_after_days: 3, unrecorded: absent}",
+        "attendance: present",
+        "attendance: 'present' is no rule of attendance; expected {close_after_days: 3, unrecorded: present}",
+    ),
     "a weak password": ("Amalia-et-Paolo-2026", "Amalia", "password: this one is too short; expected at least 12 characters"),
     "a password with the login": ("Amalia-et-Paolo-2026", "dupont-et-enfants", "password: this one contains the login"),
     "no e-mail address": ("jp.dupont@example.org", "jp.dupont", "email: 'jp.dupont' is no e-mail address"),

@@ -120,7 +120,9 @@ async def test_the_agent_keeps_the_roster_and_closes_the_day_which_is_told_once(
     assert [trouble for message in messages for trouble in troubles(message, town)] == []
     first, second = (json.loads(message.data) for message in messages)
     assert (first["version"], second["version"]) == (1, 2)
-    assert {(one["child"].split("-")[-1], one["attendance"], one["arrival"], one["departure"], one["booked"]) for one in first["attendances"]} == {
+    assert {
+        (one["child"].split("-")[-1], one["attendance"], one["arrival"], one["departure"], one["booked"]) for one in first["attendances"]
+    } == {
         ("amalia", "PRESENT", "07:41", "23:59", True),
         ("paolo", "PRESENT", "00:00", "23:59", True),
         ("zoe", "ABSENT_JUSTIFIED", None, None, True),
