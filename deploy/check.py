@@ -19,6 +19,7 @@ from deploy.backlog import connect
 from services.billing.hold import HoldKind, HoldState
 from services.billing.tables import Hold
 from services.billing.tables import Standing as Weighed
+from services.booking.school_calendar import follow
 from services.booking.status import BookingStatus
 from services.booking.tables import Booking, Request
 from services.booking.tables import Standing as Heard
@@ -51,6 +52,7 @@ WITHIN = {
 
 async def check(settings: Settings) -> bool:
     """Print a line for each promise, with what breaks it. True if all are kept."""
+    follow(settings.school_holidays)
     async with AsyncExitStack() as stack:
         databases = {service: Database(settings.database_urls[service]) for service in SERVICES}
         for database in databases.values():

@@ -97,7 +97,9 @@ async def _load(settings: Settings, files: list[Path], dry_run: bool) -> None:
     from deploy.town.checking import read_towns  # noqa: PLC0415 -- see above
     from deploy.town.loading import load as run  # noqa: PLC0415
     from deploy.town.loading import steps_of  # noqa: PLC0415
+    from services.booking.school_calendar import follow  # noqa: PLC0415
 
+    follow(settings.school_holidays)
     towns = read_towns(files, settings.clock)
     async with AsyncExitStack() as stack:
         databases = {service: Database(settings.database_urls[service]) for service in ("identity", "billing", "booking")}

@@ -13,10 +13,14 @@ from sqlmodel import col, select
 from deploy.addresses import missing_file
 from deploy.backlog import connect, unhandled
 from deploy.migrate import is_current
+from services.booking.activity import ActivitySpec, from_json
+from services.booking.holiday_file import ZONES
+from services.booking.school_calendar import SchoolCalendar, follow
+from services.booking.tables import Activity
 from services.bus import BROKER_TROUBLE
 from services.database import Database
 from services.outbox import DeadLetter, Outgoing
-from services.settings import SERVICES, Settings
+from services.settings import SERVICES, Settings, SettingsError
 
 TIMEOUT_SECONDS = 3.0
 LATE = dt.timedelta(seconds=30)  #: An event that waits longer to be published is late.
@@ -29,11 +33,16 @@ class Sick(Exception):
         self.cure = cure
 
 
+class Worry(Sick):
+    """Nothing is wrong yet, but something will be."""
+
+
 async def examine(settings: Settings) -> bool:
-    """Print a line for each finding. True if all is well."""
+    """Print a line for each finding. True if all is well, whatever may come."""
     healthy = []
     for service in SERVICES:
         healthy.append(await _finding(f"{service}'s database", partial(_database, settings, service)))
+    healthy.append(await _finding("school holidays", partial(_holidays, settings)))
     healthy.append(await _finding("broker", partial(_broker, settings)))
     healthy.append(await _finding("mail server", partial(_mail, settings)))
     for name, url in {**settings.subgraph_urls, "gateway": f"http://127.0.0.1:{settings.port}"}.items():
@@ -44,6 +53,8 @@ async def examine(settings: Settings) -> bool:
 async def _finding(name: str, look: Callable[[], Awaitable[str]]) -> bool:
     try:
         print(f"ok    {name}: {await look()}", flush=True)
+    except Worry as worry:
+        print(f"WARN  {name}: {worry}\n      -> {worry.cure}", flush=True)
     except Sick as sick:
         print(f"SICK  {name}: {sick}\n      -> {sick.cure}", flush=True)
         return False
@@ -80,6 +91,44 @@ async def _outbox(database: Database, now: dt.datetime) -> str:
     if letters:
         raise Sick(f"{letters} dead letters", "preau dead-letters list, then retry or drop them")
     return "reachable, up to date, outbox in time"
+
+
+async def _holidays(settings: Settings) -> str:
+    try:
+        calendar = follow(settings.school_holidays)
+    except SettingsError as error:
+        raise Sick(str(error).replace("\n", "\n      "), "correct the file, or leave PREAU_SCHOOL_HOLIDAYS unset") from None
+    until = min(map(calendar.known_until, ZONES))
+    beyond = [line for spec in await _activities(settings) if (line := _beyond(spec, calendar))]
+    if beyond:
+        raise Worry(
+            "\n      ".join(["from the next day on every day counts as a school day", *beyond]),
+            "update Préau once the ministry has published them, or give them in the file of PREAU_SCHOOL_HOLIDAYS",
+        )
+    return f"known until {until}" + (f", by {settings.school_holidays}" if settings.school_holidays else "")
+
+
+def _beyond(spec: ActivitySpec, calendar: SchoolCalendar) -> str | None:
+    """An activity whose season goes on when nobody knows the school holidays that it depends on."""
+    if spec.school_zone is None or spec.school_holidays == "any" or spec.closes_on <= (last := calendar.known_until(spec.school_zone)):
+        return None
+    return f"{spec.structure}: {spec.name} ({spec.id}) goes on until {spec.closes_on}; zone {spec.school_zone} is known until {last}"
+
+
+async def _activities(settings: Settings) -> list[ActivitySpec]:
+    """None, if booking's database has none to read: its own finding says why."""
+    url = settings.database_urls["booking"]
+    if missing_file(url):
+        return []
+    database = Database(url)
+    try:
+        async with database.reading() as session:
+            rows = (await session.exec(select(Activity.rules).order_by(Activity.structure, Activity.name))).all()
+    except (SQLAlchemyError, OSError):
+        return []
+    finally:
+        await database.close()
+    return [from_json(dict(rules)) for rules in rows]
 
 
 # ------------------------------------------------------------------------------------------------- broker and mail server

@@ -23,6 +23,7 @@ from deploy.demo import ask_for_the_full_day
 from deploy.firstload import load_first
 from deploy.migrate import migrate
 from deploy.trouble import Trouble
+from services.booking.school_calendar import follow
 from services.settings import SERVICES, Settings, SettingsError
 
 START_SECONDS = 90.0  #: For everything to be ready; a slow machine that compiles its modules for the first time needs some.
@@ -158,6 +159,7 @@ async def _prepare(wish: Wish, environ: Mapping[str, str]) -> System:
     whole["PYTHONUNBUFFERED"] = "1"
     try:
         settings = Settings.from_environment(whole)
+        follow(settings.school_holidays)
     except SettingsError as error:
         raise Trouble(str(error)) from None
     sockets = {name: _listen(name, getattr(ports, name)) for name in (*SERVICES, "gateway")}

@@ -29,6 +29,7 @@ SETTINGS = {
     "SMTP_URL": "the town's mail server, `smtp://`, `smtp+starttls://` or `smtps://` (default `smtp://127.0.0.1:8025`)",
     "PREAU_MAIL_FROM": "sender of every mail (default `Préau <no-reply@localhost>`)",
     "PREAU_SIGNING_KEY": "identity's private Ed25519 key as a JWK; embedded makes its own in PREAU_DATA",
+    "PREAU_SCHOOL_HOLIDAYS": "CSV file of school holidays that Préau does not know, or knows wrongly (`deploy/town/README.md`)",
     "PREAU_TRUSTED_PROXIES": "reverse proxies before the gateway, by commas, whose `X-Forwarded-For` is believed (default none)",
     "PREAU_PAYMENT_PROVIDER": "online payment provider (default none: payment online is unavailable)",
     "PREAU_CLOCK": "tests only, refused in production: `2026-11-23T07:00:00Z` freezes, `+3d` shifts",
@@ -60,6 +61,7 @@ class Settings:
     signing_key: str | None
     payment_provider: str | None
     trusted_proxies: str | None
+    school_holidays: str | None  #: path of a file
     clock: Clock
     log_level: str
 
@@ -90,6 +92,7 @@ class Settings:
             signing_key=environ.get("PREAU_SIGNING_KEY"),
             payment_provider=environ.get("PREAU_PAYMENT_PROVIDER"),
             trusted_proxies=environ.get("PREAU_TRUSTED_PROXIES") or None,
+            school_holidays=environ.get("PREAU_SCHOOL_HOLIDAYS") or None,
             clock=_clock(environ),
             log_level=environ.get("PREAU_LOG_LEVEL", "info"),
         )

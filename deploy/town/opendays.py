@@ -1,11 +1,10 @@
 """Which days an activity is open, for bookings that a town file takes over: by booking's own calendar."""
 
 import datetime as dt
-from functools import cache
 from itertools import islice
 
 from services.booking.activity import ActivitySpec
-from services.booking.school_calendar import SchoolCalendar
+from services.booking.school_calendar import followed
 from services.booking.season import Closed, why_closed
 
 WORDS = {
@@ -18,13 +17,8 @@ WORDS = {
 }
 
 
-@cache
-def _calendar() -> SchoolCalendar:
-    return SchoolCalendar()
-
-
 def why_not_open(spec: ActivitySpec, day: dt.date) -> str | None:
-    reason = why_closed(spec, day, _calendar().holidays(spec.school_zone))
+    reason = why_closed(spec, day, followed().holidays(spec.school_zone, spec.timezone))
     return None if reason is None else WORDS[reason]
 
 

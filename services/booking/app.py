@@ -8,6 +8,7 @@ from services.booking.counter import open_counter as on_start
 from services.booking.files import ROUTES
 from services.booking.reactions import service
 from services.booking.schema import schema
+from services.booking.school_calendar import follow
 from services.booking.settling import settle_days
 from services.graphql import endpoint
 from services.service import application
@@ -20,5 +21,7 @@ for task in (take_orders, allocate, find_answers, expire, settle_days):
 
 
 def app(settings: Settings) -> Starlette:
+    """Raises SettingsError."""
+    follow(settings.school_holidays)  # A mistake in the file is told before anything starts.
     graphql = Route("/graphql", endpoint(schema, service.name), methods=["POST"])
     return application(service, settings, routes=[graphql, *ROUTES], on_start=on_start)

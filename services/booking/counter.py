@@ -10,6 +10,7 @@ from services.booking.allocator import MOST_REQUESTS, partitions_at_work, set_as
 from services.booking.allocator import allocate as allocate_next
 from services.booking.desk import Desk
 from services.booking.rulebook import RuleBook
+from services.booking.school_calendar import follow
 from services.service import Running
 from services.telemetry import log
 
@@ -66,7 +67,7 @@ def _comes_again(trouble: Exception) -> bool:
 
 async def open_counter(running: Running) -> None:
     """Before anything is served."""
-    book = running.resources["rules"] = RuleBook()
+    book = running.resources["rules"] = RuleBook(follow(running.settings.school_holidays))
     desk = running.resources["desk"] = Desk(running, book)
     running.resources["allocator"] = Allocator(running, book, desk)
 

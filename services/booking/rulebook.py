@@ -1,14 +1,13 @@
 """The activities' rules, read once per version and remembered: every line of a rush needs them."""
 
 from collections.abc import Iterable
-from functools import cache
 
 from sqlalchemy import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking.activity import from_json
 from services.booking.lines import Rules
-from services.booking.school_calendar import SchoolCalendar
+from services.booking.school_calendar import SchoolCalendar, followed
 from services.booking.tables import Activity, core, run
 from services.bulk import one_of
 
@@ -21,7 +20,7 @@ class RuleBook:
     """One per process. It asks the table for the versions each time, so it never answers with old rules."""
 
     def __init__(self, school: SchoolCalendar | None = None) -> None:
-        self._school = school or _published()
+        self._school = school or followed()
         self._known: dict[str, tuple[int, Rules]] = {}
 
     async def of(self, session: AsyncSession, activities: Iterable[str]) -> dict[str, Rules]:
@@ -31,10 +30,5 @@ class RuleBook:
         if stale:
             for id_, version, rules in await run(session, RULES, {"activities": sorted(stale)}):
                 spec = from_json(dict(rules))
-                self._known[id_] = (version, Rules(spec, self._school.holidays(spec.school_zone)))
+                self._known[id_] = (version, Rules(spec, self._school.holidays(spec.school_zone, spec.timezone)))
         return {id_: self._known[id_][1] for id_, _ in versions}
-
-
-@cache
-def _published() -> SchoolCalendar:
-    return SchoolCalendar()
