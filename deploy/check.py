@@ -45,7 +45,7 @@ ON_ITS_WAY = (OUTBOXES, CONSUMERS)
 WITHIN = {
     "identity": "every account can be proved, nobody acts where he does not belong",
     "billing": "the ledger sums to zero, entries and holds are sound, standings equal balances",
-    "booking": "nobody is over capacity, ranks have no holes, nobody overtook, every request is answered once",
+    "booking": "nobody is over capacity, ranks have no holes, nobody overtook, every request is answered once, closed days are told",
     "mailer": "every mail goes to its own family, and says something",
 }
 

@@ -323,7 +323,7 @@ def _opening(stored: RowMapping | None, rules: Rules, key: Key, now: dt.datetime
         stored["waiting_places"],
         taken=stored["taken"],
         ahead=stored["waiting"],
-        bookable=bookable,
+        bookable=bookable and stored["closed_at"] is None,
         taken_limit=stored["taken_limit"],
         waiting_limit=stored["waiting_limit"],
     )
