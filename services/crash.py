@@ -13,6 +13,8 @@ CRASH_POINTS = (
     "intake.after_commit",
     "allocator.before_commit",
     "allocator.after_commit",
+    "run.before_commit",
+    "run.after_commit",
     "relay.after_read",
     "relay.after_publish",
     "reaction.before_commit",

@@ -75,6 +75,7 @@ class Scheduled:
 
     at: LocalTime
     policy: Policy
+    points: tuple[tuple[str, int], ...] = ()  #: What each criterion counts, where the policy is by points (ranking.py).
 
 
 Allocation = Immediate | Scheduled
@@ -155,7 +156,6 @@ def to_json(spec: ActivitySpec) -> dict[str, Any]:
 
 def from_json(document: dict[str, Any]) -> ActivitySpec:
     """The inverse of to_json."""
-    allocation = document["allocation"]
     return ActivitySpec(
         id=document["id"],
         structure=document["structure"],
@@ -175,13 +175,21 @@ def from_json(document: dict[str, Any]) -> ActivitySpec:
         hours=_hours_from_json(document["hours"]),
         booking_deadline=_deadline_from_json(document["booking_deadline"]),
         cancellation_deadline=_deadline_from_json(document["cancellation_deadline"]),
-        allocation=Immediate() if allocation == "immediate" else Scheduled(**allocation),
+        allocation=_allocation_from_json(document["allocation"]),
         attendance=AttendanceRules(**document.get("attendance", {})),
     )
 
 
-def _allocation_to_json(allocation: Allocation) -> str | dict[str, str]:
-    return {"at": allocation.at, "policy": allocation.policy} if isinstance(allocation, Scheduled) else "immediate"
+def _allocation_to_json(allocation: Allocation) -> str | dict[str, Any]:
+    if isinstance(allocation, Immediate):
+        return "immediate"
+    return {"at": allocation.at, "policy": allocation.policy} | ({"points": dict(allocation.points)} if allocation.points else {})
+
+
+def _allocation_from_json(document: str | dict[str, Any]) -> Allocation:
+    if isinstance(document, str):
+        return Immediate()
+    return Scheduled(document["at"], document["policy"], tuple(document.get("points", {}).items()))
 
 
 def _attendance_to_json(rules: AttendanceRules) -> dict[str, Any]:

@@ -248,7 +248,7 @@ async def _live(session: AsyncSession, cases: Collection[Case]) -> set[tuple[str
 
 
 # ---------------------------------------------------------------------------------------------------------------- writing
-async def _write(session: AsyncSession, batch: Batch, now: dt.datetime) -> None:
+async def write(session: AsyncSession, batch: Batch, now: dt.datetime) -> None:
     decided = [ticket for ticket in batch.tickets if ticket.decided]
     await batch.docket.write(session, frozenset(ticket.id for ticket in decided))
     givings = [
@@ -327,7 +327,7 @@ async def allocate(
         batch = await _load(session, book, tickets, tickets[0].submitted_at)
         batch.docket.now = now = clock.now()
         batch.decide()
-        await _write(session, batch, now)
+        await write(session, batch, now)
     return [ticket.id for ticket in tickets], more
 
 

@@ -3,21 +3,27 @@
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from services.booking.counter import allocate, expire, find_answers, take_orders
-from services.booking.counter import open_counter as on_start
+from services.booking.conductor import conduct, engage
+from services.booking.counter import allocate, expire, find_answers, open_counter, take_orders
 from services.booking.files import ROUTES
 from services.booking.reactions import service
 from services.booking.schema import schema
 from services.booking.school_calendar import follow
 from services.booking.settling import settle_days
 from services.graphql import endpoint
-from services.service import application
+from services.service import Running, application
 from services.settings import Settings
 
 __all__ = ["app", "on_start", "service"]
 
-for task in (take_orders, allocate, find_answers, expire, settle_days):
+for task in (take_orders, allocate, find_answers, expire, settle_days, conduct):
     service.runs(task)
+
+
+async def on_start(running: Running) -> None:
+    """Before anything is served."""
+    await open_counter(running)
+    engage(running)
 
 
 def app(settings: Settings) -> Starlette:

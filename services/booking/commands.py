@@ -10,10 +10,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.booking.activity import ActivitySpec, Immediate, Scheduled, to_json
+from services.booking.activity import ActivitySpec, Immediate, Scheduled, from_json, to_json
 from services.booking.allocation import Key
 from services.booking.allocator import REQUEST, R, queue_again
 from services.booking.docket import IS_SUBMITTED, IS_WAITING, OPENING, B, Docket, open_docket, take_turn
+from services.booking.next_run import prepare
 from services.booking.rulebook import RuleBook
 from services.booking.status import BookingStatus
 from services.booking.tables import (
@@ -49,6 +50,7 @@ async def put_activity(session: AsyncSession, clock: Clock, spec: ActivitySpec) 
     """
     await take_turn(session, spec.structure)
     stored = await session.get(Activity, spec.id)
+    moved = stored is not None and _hour(from_json(stored.rules)) != _hour(spec)
     if stored is None:
         session.add(_row(spec, 1))
         _tell(session, clock, spec, 1)
@@ -61,7 +63,13 @@ async def put_activity(session: AsyncSession, clock: Clock, spec: ActivitySpec) 
         await session.flush()
         await _resize(session, clock, spec)
         await _answer_at_once(session, spec)
+    await prepare(session, spec, clock.now(), moved=moved)
     await session.flush()
+
+
+def _hour(spec: ActivitySpec) -> tuple[str, str] | None:
+    """Of its runs."""
+    return (spec.allocation.at, spec.timezone) if isinstance(spec.allocation, Scheduled) else None
 
 
 def _row(spec: ActivitySpec, version: int) -> Activity:

@@ -1,14 +1,24 @@
 """What must always be true of booking's tables: `preau check` says what is not."""
 
 import datetime as dt
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import Row, select, text
+from sqlmodel import col
+from sqlmodel import select as select_rows
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.booking.activity import ActivitySpec
 from services.booking.audit import broken_seals
-from services.booking.docket import IS_WAITING, B, open_docket
+from services.booking.docket import IS_SUBMITTED, IS_WAITING, B, open_docket
 from services.booking.rulebook import RuleBook
-from services.booking.tables import run
+from services.booking.schedule import hour_come, run_of
+from services.booking.tables import AllocationRun, Request, core, run
+
+REQUEST = core(Request)
+LATE = dt.timedelta(minutes=10)  #: A run that is so late will not be held by itself.
 
 #: What each select finds is a broken promise; the columns fill the sentence.
 SELECTS: dict[str, str] = {
@@ -80,6 +90,21 @@ SELECTS: dict[str, str] = {
           SELECT about, count(*) AS told FROM outgoing WHERE type = 'fr.preau.booking.day_settled.v1' GROUP BY about) e
           ON e.about = o.activity || '/' || CAST(o.date AS TEXT)
         WHERE o.closings > 0 AND coalesce(e.told, 0) < o.closings""",
+    "booking {booking} is {status} {code}, but run {run} decided {outcome}": """
+        SELECT d.booking, d.run, d.outcome, b.status, coalesce(b.code, '') AS code FROM allocation_decision d
+        LEFT JOIN booking b ON b.id = d.booking
+        WHERE b.status IS NULL
+          OR (d.outcome = 'ACCEPTED' AND b.status NOT IN ('ACCEPTED', 'CANCELLED'))
+          OR (d.outcome = 'WAITLISTED' AND b.status NOT IN ('WAITLISTED', 'ACCEPTED', 'CANCELLED', 'EXPIRED'))
+          OR (d.outcome = 'REFUSED' AND (b.status <> 'REFUSED' OR coalesce(b.code, '') <> coalesce(d.code, '')))
+          OR (d.version = b.version AND d.outcome <> b.status)""",
+    "run {run} counts {counted} answers, and {kept} are kept": """
+        SELECT r.id AS run, r.accepted + r.waitlisted + r.refused AS counted, count(d.booking) AS kept FROM allocation_run r
+        LEFT JOIN allocation_decision d ON d.run = r.id
+        WHERE r.ran_at IS NOT NULL GROUP BY r.id, r.accepted, r.waitlisted, r.refused
+        HAVING r.accepted + r.waitlisted + r.refused <> count(d.booking)""",
+    "activity {activity} has {coming} runs that come next": """
+        SELECT activity, count(*) AS coming FROM allocation_run WHERE ran_at IS NULL GROUP BY activity HAVING count(*) > 1""",
     "booking {id} is {status}, but nothing says when": """
         SELECT id, status FROM booking WHERE (status = 'SUBMITTED') <> (decided_at IS NULL)""",
 }
@@ -92,7 +117,8 @@ async def violations(session: AsyncSession, now: dt.datetime | None = None) -> l
         for sentence, query in SELECTS.items()
         for row in await run(session, text(query))
     ]
-    return found + await broken_seals(session) + await _waiting_in_vain(session, now or dt.datetime.now(dt.UTC))
+    now = now or dt.datetime.now(dt.UTC)
+    return found + await broken_seals(session) + await _waiting_in_vain(session, now) + await _left_out(session, now)
 
 
 async def _waiting_in_vain(session: AsyncSession, now: dt.datetime) -> list[str]:
@@ -102,3 +128,38 @@ async def _waiting_in_vain(session: AsyncSession, now: dt.datetime) -> list[str]
     docket = await open_docket(session, RuleBook(), now, {}, keys, keys)
     given = [claim for key in sorted(keys) for claim in docket.board.serve(key)]
     return [f"booking {claim.booking} waits for {claim.opening[0]} on {claim.opening[1]}, where a place is free" for claim in given]
+
+
+async def _left_out(session: AsyncSession, now: dt.datetime) -> list[str]:
+    """Lines that wait for a run although they were in time for one that was held, or one that should have been."""
+    waiting = await _wishes(session)
+    rules = await RuleBook().of(session, {line.activity for unit in waiting for line in unit})
+    runs: dict[str, list[AllocationRun]] = defaultdict(list)  # the last one, then the next
+    for one in await session.exec(select_rows(AllocationRun).order_by(col(AllocationRun.number))):
+        runs[one.activity] = [*runs[one.activity][-1:], one]
+    found = []
+    for unit in waiting:
+        activity = run_of([rules[line.activity].spec for line in unit], unit[0].requested_at)
+        for missed in _missed(unit[0], runs[activity], rules[activity].spec, now) if activity else ():
+            found += [f"booking {line.id} waits, and was in time for {missed}" for line in unit]
+    return found
+
+
+async def _wishes(session: AsyncSession) -> list[list[Row[Any]]]:
+    """What is not answered yet of the requests that the allocator has seen: single lines, and those that belong together."""
+    query = select(B.id, B.activity, B.party, B.position, B.requested_at).join(REQUEST, REQUEST.c.id == B.request)
+    units: dict[int, list[Row[Any]]] = defaultdict(list)
+    for row in await run(session, query.where(IS_SUBMITTED, REQUEST.c.decided_at.is_(None), REQUEST.c.served_at.is_not(None))):
+        units[-row.position if row.party is None else row.party].append(row)
+    return list(units.values())
+
+
+def _missed(line: Row[Any], runs: Sequence[AllocationRun], spec: ActivitySpec, now: dt.datetime) -> list[str]:
+    found = []
+    for one in runs:
+        if one.ran_at is not None and line.requested_at <= (one.due_at or one.ran_at) and line.position <= (one.through or 0):
+            found.append(f"run {one.id}, which was held")
+        hour = hour_come(spec, one.counts_from, now - LATE) if one.ran_at is None else None
+        if hour is not None and line.requested_at <= hour:
+            found.append(f"run {one.id} of {hour:%Y-%m-%d %H:%M} UTC, which was not held")
+    return found

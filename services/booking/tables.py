@@ -322,6 +322,87 @@ class Presence(BookingTable, table=True):
     recorded_at: dt.datetime = Field(sa_type=Instant)
 
 
+# --------------------------------------------------------------------------------------------------------- scheduled runs
+class Criterion(BookingTable, table=True):
+    """What the town calls a criterion of its own, for rankings by points (S35). Those of ranking.py have no row."""
+
+    __tablename__ = "criterion"
+
+    structure: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    name: str
+
+
+class FamilyCriterion(BookingTable, table=True):
+    """The town says that this criterion is true of this family. No row: it is not."""
+
+    __tablename__ = "family_criterion"
+
+    family: str = Field(primary_key=True)
+    criterion: str = Field(primary_key=True)
+    structure: str
+
+
+class AllocationRun(BookingTable, table=True):
+    """A run of a scheduled activity. The one that is next has its row already: its seed was drawn before anybody asked."""
+
+    __tablename__ = "allocation_run"
+    __table_args__ = (UniqueConstraint("activity", "number"),)
+
+    id: str = Field(primary_key=True)  #: "<activity>/<number>": part of every lot, so it is known beforehand.
+    activity: str
+    structure: str
+    number: int  #: 1, 2, 3...
+    seed: str  #: Nobody's business until `ran_at`.
+    commitment: str
+    drawn_at: dt.datetime = Field(sa_type=Instant)
+    counts_from: dt.datetime = Field(sa_type=Instant)  #: An hour set before this is not made up for.
+    due_at: dt.datetime | None = Field(default=None, sa_type=Instant)  #: Whoever had asked by then was in it.
+    through: int | None = Field(default=None, sa_type=BigInteger)  #: And had a position up to this one.
+    ran_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    account: str | None = None  #: The agent who asked for it; null: its hour had come.
+    policy: str | None = None
+    points: dict[str, int] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    accepted: int = 0  #: Lines.
+    waitlisted: int = 0
+    refused: int = 0
+
+
+class AllocationInput(BookingTable, table=True):
+    """All that a run saw (allocation_run.Inputs), so that anybody can decide it again."""
+
+    __tablename__ = "allocation_input"
+
+    run: str = Field(sa_column=Column(ForeignKey("allocation_run.id"), primary_key=True))
+    digest: str  #: SHA-256 of the document.
+    document: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+
+
+class AllocationDecision(BookingTable, table=True):
+    """How a run answered a line, with its reasons."""
+
+    __tablename__ = "allocation_decision"
+    __table_args__ = (Index("ix_allocation_decision_run_place_order", "run", "place_order"),)
+
+    booking: str = Field(primary_key=True)
+    run: str = Field(sa_column=Column(ForeignKey("allocation_run.id"), nullable=False))
+    place_order: int
+    family: str
+    child: str
+    activity: str
+    date: dt.date
+    outcome: str  #: ACCEPTED, WAITLISTED or REFUSED.
+    code: str | None = None
+    rank: int | None = None
+    of: int | None = None
+    points: int | None = None
+    criteria: list[Any] = Field(sa_column=Column(JSON, nullable=False))  #: [criterion, points] of those that held.
+    draw: str | None = None
+    grouped: bool = False
+    position: int = Field(sa_type=BigInteger)
+    version: int  #: The booking's, after the decision.
+
+
 # ------------------------------------------------------------------------------------------------------------- the audit trail
 class Act(BookingTable, table=True):
     """One thing that an agent did. Rows are only ever added: the database refuses to change or delete one (audit.py)."""

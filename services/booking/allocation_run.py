@@ -1,0 +1,258 @@
+"""One run of an activity whose requests wait for it: from what it saw to what it decides.
+
+The same function decides, and recomputes afterwards from what was kept: `preau replay-allocation`. So it sees nothing but its inputs.
+"""
+
+import datetime as dt
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import count
+from typing import Any, Literal
+
+from services.booking.allocation import Answer, Board, Claim, Key, Opening
+from services.booking.ranking import Candidate, Merit, Points, Ranked, Rule, merit, ranked
+
+Outcome = Literal["ACCEPTED", "WAITLISTED", "REFUSED"]
+Place = tuple[str, dt.date, str]  #: activity, date, child
+
+
+@dataclass(frozen=True, slots=True)
+class WishedLine:
+    """One line that waits for the run."""
+
+    booking: str
+    child: str
+    activity: str
+    date: dt.date
+    position: int  #: Order of arrival.
+    code: str | None = None  #: What forbids it whatever its rank: closed, too late, not enrolled, in debt...
+
+    @property
+    def key(self) -> Key:
+        return self.activity, self.date
+
+    @property
+    def place(self) -> Place:
+        return self.activity, self.date, self.child
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A line alone, or the lines of a party."""
+
+    lines: tuple[WishedLine, ...]
+    may_wait: bool
+    party: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiter:
+    """Who stood in a line before the run."""
+
+    booking: str
+    position: int
+    party: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """An opening as the run found it."""
+
+    activity: str
+    date: dt.date
+    places: int | None
+    waiting_places: int | None
+    taken: int
+    ahead: int  #: How many waited that were not looked at: no place could reach them.
+    bookable: bool
+    line: tuple[Waiter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """All that the run saw."""
+
+    run: str
+    rule: Rule
+    seed: str
+    first_position: int  #: What is served from here on comes after all who were in line.
+    wishes: tuple[Wish, ...]
+    openings: tuple[Stock, ...]
+    live: frozenset[Place]  #: Places that the children held, or waited for, before.
+    holds: dict[str, tuple[str, ...]]  #: Child -> the criteria that are true of it.
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One line with its answer and the reasons for it."""
+
+    booking: str
+    place_order: int  #: Of the line in the whole run, from 1.
+    outcome: Outcome
+    code: str | None
+    rank: int | None  #: Among those who asked for the same opening, from 1; None: a rule forbade it.
+    of: int | None
+    points: int | None
+    criteria: Points
+    draw: str | None
+    grouped: bool
+    position: int  #: Its place in the queue while it waits.
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A wish with its decisions, in the order in which the run served it."""
+
+    wish: Wish
+    positions: tuple[int, ...]
+    outcome: Outcome
+    code: str | None
+    merit: Merit
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    served: list[Served]
+    decisions: list[Decision]
+    given: list[str]  #: Bookings that waited before the run and were given a place in it.
+
+
+def decide(inputs: Inputs) -> Result:
+    board = _board(inputs.openings)
+    live = set(inputs.live)
+    positions = count(inputs.first_position)
+    served: list[Served] = []
+    given: list[str] = []
+    for wish, one in _in_order(inputs):
+        own = tuple(next(positions) for _ in wish.lines)
+        outcome, code, others = _serve(board, wish, own, live)
+        given += [claim.booking for claim in others]
+        served.append(Served(wish, own, outcome, code, one.merit))
+    return Result(served, _decisions(served), given)
+
+
+def _in_order(inputs: Inputs) -> Iterable[tuple[Wish, Ranked]]:
+    children = {line.child for wish in inputs.wishes for line in wish.lines}
+    merits = {child: merit(inputs.rule, inputs.seed, inputs.run, child, inputs.holds.get(child, ())) for child in children}
+    wishes = {_candidate(wish): wish for wish in inputs.wishes}
+    return [(wishes[one.candidate], one) for one in ranked(wishes, merits)]
+
+
+def _candidate(wish: Wish) -> Candidate:
+    return Candidate(tuple(line.child for line in wish.lines), tuple(line.position for line in wish.lines))
+
+
+def _serve(board: Board, wish: Wish, positions: Sequence[int], live: set[Place]) -> tuple[Outcome, str | None, list[Claim]]:
+    code = _obstacle(wish, live)
+    if code is not None:
+        return "REFUSED", code, []
+    claims = [Claim(line.booking, line.key, position, wish.party) for line, position in zip(wish.lines, positions, strict=True)]
+    answer, others = board.ask(claims, may_wait=wish.may_wait)
+    if answer is Answer.FULL:
+        return "REFUSED", "FULL", others
+    live.update(line.place for line in wish.lines)
+    return ("ACCEPTED" if answer is Answer.ACCEPTED else "WAITLISTED"), None, others
+
+
+def _obstacle(wish: Wish, live: set[Place]) -> str | None:
+    """The first reason in the party refuses all of it."""
+    wanted = set[Place]()
+    for line in wish.lines:
+        if line.place in live or line.place in wanted:
+            return "ALREADY_BOOKED"
+        wanted.add(line.place)
+        if line.code is not None:
+            return line.code
+    return None
+
+
+def _board(openings: Iterable[Stock]) -> Board:
+    return Board(
+        {
+            (stock.activity, stock.date): Opening(
+                places=stock.places,
+                waiting_places=stock.waiting_places,
+                taken=stock.taken,
+                line=[Claim(one.booking, (stock.activity, stock.date), one.position, one.party) for one in stock.line],
+                ahead=stock.ahead,
+                bookable=stock.bookable,
+            )
+            for stock in openings
+        }
+    )
+
+
+def _decisions(served: Iterable[Served]) -> list[Decision]:
+    lines = [(one, line, position) for one in served for line, position in zip(one.wish.lines, one.positions, strict=True)]
+    of = Counter(line.key for one, line, _ in lines if _competed(one))
+    reached = Counter[Key]()
+    found = []
+    for order, (one, line, position) in enumerate(lines, 1):
+        reached[line.key] += _competed(one)
+        found.append(
+            Decision(
+                booking=line.booking,
+                place_order=order,
+                outcome=one.outcome,
+                code=one.code,
+                rank=reached[line.key] if _competed(one) else None,
+                of=of[line.key] if _competed(one) else None,
+                points=one.merit.points,
+                criteria=one.merit.criteria,
+                draw=one.merit.draw,
+                grouped=len(one.wish.lines) > 1,
+                position=position,
+            )
+        )
+    return found
+
+
+def _competed(one: Served) -> bool:
+    """Its rank decided, not a rule."""
+    return one.code in (None, "FULL")
+
+
+# ------------------------------------------------------------------------------------------------------------- to be kept
+def to_json(inputs: Inputs) -> dict[str, Any]:
+    """In JSON's own types."""
+    document = asdict(inputs)
+    document["live"] = sorted([activity, date.isoformat(), child] for activity, date, child in inputs.live)
+    for dated in (*document["openings"], *(line for wish in document["wishes"] for line in wish["lines"])):
+        dated["date"] = dated["date"].isoformat()
+    return document
+
+
+def from_json(document: dict[str, Any]) -> Inputs:
+    """The inverse of to_json."""
+    rule = document["rule"]
+    return Inputs(
+        run=document["run"],
+        rule=Rule(rule["policy"], _points(rule["points"])),
+        seed=document["seed"],
+        first_position=document["first_position"],
+        wishes=tuple(
+            Wish(tuple(WishedLine(**_dated(line)) for line in wish["lines"]), wish["may_wait"], wish["party"])
+            for wish in document["wishes"]
+        ),
+        openings=tuple(
+            Stock(**_dated(stock) | {"line": tuple(Waiter(**waiter) for waiter in stock["line"])}) for stock in document["openings"]
+        ),
+        live=frozenset((activity, dt.date.fromisoformat(date), child) for activity, date, child in document["live"]),
+        holds={child: tuple(criteria) for child, criteria in document["holds"].items()},
+    )
+
+
+def digest_of(document: dict[str, Any]) -> str:
+    """SHA-256 of kept inputs, whatever the order of their keys."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _points(pairs: Iterable[Sequence[Any]]) -> Points:
+    return tuple((criterion, points) for criterion, points in pairs)
+
+
+def _dated(values: dict[str, Any]) -> dict[str, Any]:
+    return values | {"date": dt.date.fromisoformat(values["date"])}

@@ -1,0 +1,99 @@
+"""Holds scheduled runs when their hour has come, and when an agent asks for one.
+
+Every replica looks: the turn of the partition lets one of them hold a run, and shows the others that it was held.
+"""
+
+import asyncio
+import datetime as dt
+
+from services.booking import audit, runs
+from services.booking.counter import Allocator
+from services.booking.rulebook import RuleBook
+from services.booking.tables import AllocationRun, partition_of
+from services.service import Running
+from services.telemetry import log
+
+LOOK_SECONDS = 1.0
+#: An hour at which nobody waited is looked at again: a request of the last second may have been on its way into the tables.
+AGAIN = dt.timedelta(minutes=1)
+MOST_TRIES = 20  #: Requests of before that the allocator has not looked at yet are served first.
+
+
+class Conductor:
+    """One per process, in `running.resources["conductor"]`."""
+
+    def __init__(self, running: Running, book: RuleBook, allocator: Allocator) -> None:
+        self._running = running
+        self._book = book
+        self._allocator = allocator
+        self._looked: dict[tuple[str, dt.datetime], dt.datetime] = {}  #: (activity, hour) -> when nobody waited for it.
+
+    async def work(self) -> None:
+        """For as long as the process lives."""
+        while True:
+            await self.look()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """Hold the runs that are due. One that fails must not keep the others from theirs: it is tried again at the next look."""
+        now = self._running.clock.now()
+        async with self._running.database.reading() as session:
+            due = await runs.due_now(session, self._book, now)
+            unprepared = await runs.unprepared(session)
+        for activity in unprepared:
+            async with self._running.database.transaction() as session:
+                await runs.prepare(session, self._book, self._running.clock, activity)
+        self._looked = {key: when for key, when in self._looked.items() if now - when < AGAIN}
+        for activity, hour in due.items():
+            if (activity, hour) not in self._looked:
+                await self._try(activity, hour, now)
+
+    async def _try(self, activity: str, hour: dt.datetime, now: dt.datetime) -> None:
+        try:
+            held = await self._hold(activity)
+        except runs.NotYet:
+            return
+        except Exception as trouble:
+            log().error("run not held", activity=activity, hour=hour.isoformat(), error=repr(trouble), exc_info=trouble)
+            return
+        if held is None:
+            self._looked[activity, hour] = now
+
+    async def _hold(self, activity: str) -> AllocationRun | None:
+        async with self._running.database.transaction("run") as session:
+            held = await runs.hold(session, self._book, self._running.clock, activity)
+        self._running.outbox_written()
+        return held
+
+    # --------------------------------------------------------------------------------------------------------- for agents
+    async def run_now(self, activity: str, structure: str, account: str) -> AllocationRun | None:
+        """The run that an agent asks for, held. None: nobody waits for it. Raises Refused NOT_SCHEDULED; runs.NotYet."""
+        for left in reversed(range(MOST_TRIES)):
+            await self._allocator.serve([partition_of(structure)])
+            try:
+                async with self._running.database.transaction("run") as session:
+                    held = await runs.hold(session, self._book, self._running.clock, activity, account)
+                    if held is not None:
+                        await audit.note(session, self._running.clock.now(), structure, account, _act(held))
+            except runs.NotYet:
+                if not left:
+                    raise
+            else:
+                self._running.outbox_written()
+                return held
+        raise AssertionError("it returns or raises")
+
+
+def _act(held: AllocationRun) -> audit.Done:
+    counts = {"accepted": held.accepted, "waitlisted": held.waitlisted, "refused": held.refused}
+    return audit.Done("RUN_ALLOCATION", activity=held.activity, after={"run": held.id, **counts})
+
+
+async def conduct(running: Running) -> None:
+    conductor: Conductor = running.resources["conductor"]
+    await conductor.work()
+
+
+def engage(running: Running) -> None:
+    """Before anything is served, once the counter is open."""
+    running.resources["conductor"] = Conductor(running, running.resources["rules"], running.resources["allocator"])

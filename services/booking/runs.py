@@ -1,0 +1,382 @@
+"""Holds a scheduled run: reads what waits for it, has it decided (allocation_run.py), and writes it all in one transaction.
+
+A run holds the turn of its structure's partition, so it happens once, whoever else has the same idea at the same hour. Then it takes
+numbers from the counter of requests: who waits after the run stands, in the run's order, behind all who waited before it and in front of
+all who ask later. It decides a second time, on the docket, what allocation_run.py decided from its inputs, and compares: what could
+not be recomputed is never committed.
+"""
+
+import datetime as dt
+import secrets
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import bindparam, exists, insert, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.booking import next_run, run_queries
+from services.booking.activity import ActivitySpec, Scheduled
+from services.booking.allocation import Answer, Opening
+from services.booking.allocation_run import (
+    Decision,
+    Inputs,
+    Place,
+    Result,
+    Served,
+    Stock,
+    Waiter,
+    Wish,
+    WishedLine,
+    decide,
+    digest_of,
+    to_json,
+)
+from services.booking.allocator import (
+    ENROLLED,
+    GIVING,
+    GIVINGS,
+    HELD,
+    IN_DEBIT,
+    LINES,
+    TICKET,
+    UNKNOWN,
+    Batch,
+    Giving,
+    R,
+    Ticket,
+    units,
+    write,
+)
+from services.booking.deadlines import starts_at
+from services.booking.docket import BOOKING, IS_SUBMITTED, B, Case, Docket, open_docket, take_turn
+from services.booking.intake import COUNT
+from services.booking.lines import Enrolled, Rules, check_booking
+from services.booking.ranking import Rule
+from services.booking.rulebook import RuleBook
+from services.booking.run_queries import portions
+from services.booking.schedule import hour_come, run_of
+from services.booking.status import BookingStatus
+from services.booking.tables import (
+    LINES_PER_REQUEST,
+    AllocationDecision,
+    AllocationInput,
+    AllocationRun,
+    core,
+    filled,
+    partition_of,
+    run,
+)
+from services.booking.tables import Counter as CounterRow
+from services.clock import Clock
+from services.refusal import Refused
+
+NEW_DECISION = insert(core(AllocationDecision))
+NEW_PLACE = update(BOOKING).where(B.id == bindparam("b")).values(position=bindparam("p"))
+COUNTED = select(core(CounterRow).c.value).where(core(CounterRow).c.name == "request")
+REHEARSAL = "rehearsal"  #: In the place of a run's number: its lots are of no other use.
+
+OUTCOMES = {Answer.ACCEPTED: "ACCEPTED", Answer.WAITLISTED: "WAITLISTED", Answer.FULL: "REFUSED"}
+
+
+class NotYet(Exception):
+    """The allocator has not looked yet at all that was asked before the run: it comes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """Who is in a run: whoever had asked by an instant, and was counted by then."""
+
+    moment: dt.datetime
+    counted: int  #: Requests.
+
+    @property
+    def position(self) -> int:
+        """The last one that such a request may have."""
+        return self.counted * LINES_PER_REQUEST + LINES_PER_REQUEST - 1
+
+
+@dataclass(slots=True)
+class Hearing:
+    """Whoever waits for a run, with all that the decisions depend on."""
+
+    spec: ActivitySpec
+    rule: Rule
+    docket: Docket
+    tickets: list[Ticket]
+    wishes: list[Wish]
+    enrolled: dict[tuple[str, str], Enrolled]
+    in_debit: set[str]
+    live: set[Place]
+    holds: dict[str, tuple[str, ...]]
+
+    @property
+    def lines(self) -> int:
+        return sum(len(wish.lines) for wish in self.wishes)
+
+    def inputs(self, run_id: str, seed: str, first_position: int) -> Inputs:
+        openings = tuple(_stock(key, opening) for key, opening in sorted(self.docket.board.openings.items()))
+        return Inputs(run_id, self.rule, seed, first_position, tuple(self.wishes), openings, frozenset(self.live), self.holds)
+
+
+async def hold(session: AsyncSession, book: RuleBook, clock: Clock, activity: str, account: str | None = None) -> AllocationRun | None:
+    """Hold the activity's run, in the session's transaction. None: its hour has not come, or it was held, or nobody waits for it.
+
+    `account`: the agent who asks for it now, whatever the hour. Raises NotYet; Refused NOT_SCHEDULED.
+    """
+    spec = await _spec(session, book, activity)
+    await take_turn(session, spec.structure)
+    now = clock.now()
+    spec = await _spec(session, book, activity)
+    coming = await next_run.next_run(session, activity) or await next_run.draw(session, activity, spec.structure, now)
+    moment = now if account else hour_come(spec, coming.counts_from, now)
+    if moment is None:
+        return None
+    until = Until(moment, (await run(session, COUNTED)).scalar_one())
+    if await _unserved(session, spec.structure, until):
+        raise NotYet
+    hearing = await _hear(session, book, spec, until, now)
+    if hearing is None:
+        return None
+    first = await _take_numbers(session, hearing.lines)
+    inputs = hearing.inputs(coming.id, coming.seed, first)
+    result = decide(inputs)
+    _apply(hearing.docket, result)
+    await _write(session, hearing, inputs, result, coming, now)
+    coming.due_at, coming.through, coming.ran_at, coming.account = moment, until.position, now, account
+    await session.flush()
+    await next_run.draw(session, activity, spec.structure, now)
+    return coming
+
+
+async def rehearse(session: AsyncSession, book: RuleBook, clock: Clock, activity: str) -> list[tuple[WishedLine, Decision]]:
+    """What a run now would decide, without effect. The lots are drawn with a seed of its own: nobody sees the real ones in time.
+
+    Raises Refused NOT_SCHEDULED.
+    """
+    spec, now = await _spec(session, book, activity), clock.now()
+    until = Until(now, (await run(session, COUNTED)).scalar_one())
+    hearing = await _hear(session, book, spec, until, now)
+    if hearing is None:
+        return []
+    result = decide(hearing.inputs(f"{activity}/{REHEARSAL}", secrets.token_hex(next_run.SEED_BYTES), until.position + 1))
+    lines = {line.booking: line for wish in hearing.wishes for line in wish.lines}
+    return [(lines[decision.booking], decision) for decision in result.decisions]
+
+
+async def _spec(session: AsyncSession, book: RuleBook, activity: str) -> ActivitySpec:
+    spec = (await book.of(session, [activity]))[activity].spec
+    if not isinstance(spec.allocation, Scheduled):
+        raise Refused("NOT_SCHEDULED")
+    return spec
+
+
+# -------------------------------------------------------------------------------------------------------------- is it time?
+async def due_now(session: AsyncSession, book: RuleBook, now: dt.datetime) -> dict[str, dt.datetime]:
+    """The activities whose hour has come and that have not run since, each with its hour."""
+    activities = await run_queries.scheduled(session)
+    if not activities:
+        return {}
+    coming = await run_queries.next_runs(session, activities)
+    rules = await book.of(session, activities)
+    hours = {id_: hour_come(rules[id_].spec, one.counts_from, now) for id_, one in coming.items()}
+    return {id_: hour for id_, hour in hours.items() if hour is not None}
+
+
+async def unprepared(session: AsyncSession) -> list[str]:
+    """Scheduled activities whose next seed is not drawn: they are older than the drawing of seeds."""
+    activities = await run_queries.scheduled(session)
+    coming = await run_queries.next_runs(session, activities)
+    return [id_ for id_ in activities if id_ not in coming]
+
+
+async def prepare(session: AsyncSession, book: RuleBook, clock: Clock, activity: str) -> None:
+    """Draw the seed of its next run."""
+    spec = (await book.of(session, [activity]))[activity].spec
+    await take_turn(session, spec.structure)
+    await next_run.prepare(session, spec, clock.now())
+
+
+async def _unserved(session: AsyncSession, structure: str, until: Until) -> bool:
+    waits = R.partition == partition_of(structure), R.served_at.is_(None), R.structure == structure
+    query = select(R.id).where(*waits, R.submitted_at <= until.moment, R.seq <= until.counted).limit(1)
+    return (await run(session, query)).first() is not None
+
+
+# ---------------------------------------------------------------------------------------------------------------- reading
+async def _hear(session: AsyncSession, book: RuleBook, spec: ActivitySpec, until: Until, now: dt.datetime) -> Hearing | None:
+    tickets, cases = await _who_asked(session, spec, until)
+    rules = await book.of(session, {case.activity for case in cases.values()})
+    waiting = [(ticket, unit) for ticket in tickets for unit in units(ticket.cases) if _run_for(unit, rules, ticket) == spec.id]
+    if not waiting:
+        return None
+    ours = {ticket.id: ticket for ticket, _ in waiting}
+    wished = [case for _, unit in waiting for case in unit]
+    docket = await _docket(session, book, now, cases, ours.values(), wished)
+    for case in wished:
+        # Waiting for the run makes nobody late: who had asked in time may still be given a place, until the opening starts.
+        docket.board.openings[case.key].bookable = True
+    allocation = spec.allocation
+    assert isinstance(allocation, Scheduled), "only these have runs"
+    enrolled = await _enrolled(session, wished)
+    in_debit = await _in_debit(session, {ticket.family for ticket in ours.values()})
+    return Hearing(
+        spec,
+        Rule(allocation.policy, allocation.points),
+        docket,
+        list(ours.values()),
+        [_wish(ticket, unit, docket, enrolled, in_debit) for ticket, unit in waiting],
+        enrolled,
+        in_debit,
+        await _live(session, ours),
+        await _holds(session, spec, waiting, now) if allocation.policy == "points" else {},
+    )
+
+
+async def _who_asked(session: AsyncSession, spec: ActivitySpec, until: Until) -> tuple[list[Ticket], dict[str, Case]]:
+    """The requests with a line that waits for this activity's runs, with all their lines."""
+    waits = exists().where(B.request == R.id, IS_SUBMITTED, B.activity == spec.id)
+    open_ = R.structure == spec.structure, R.decided_at.is_(None), R.served_at.is_not(None)
+    query = select(*TICKET).where(*open_, R.submitted_at <= until.moment, R.seq <= until.counted, waits)
+    tickets = {row.id: Ticket(*row) for row in await run(session, query.order_by(R.seq))}
+    cases: dict[str, Case] = {}
+    for some in portions(tickets):
+        for row in await run(session, LINES, {"requests": filled(some)}):
+            # One that a CANCEL line invented, to have something to show, is no wish for a place.
+            if row.code != UNKNOWN:
+                case = cases[row.id] = Case(*row)
+                tickets[case.request or ""].cases.append(case)
+        for row in await run(session, GIVINGS, {"requests": filled(some)}):
+            giving = Giving(*row[: len(GIVING)])
+            tickets[giving.request].givings.append(giving)
+            cases.setdefault(giving.booking, Case(*row[len(GIVING) :]))
+    return list(tickets.values()), cases
+
+
+def _run_for(unit: Sequence[Case], rules: Mapping[str, Rules], ticket: Ticket) -> str | None:
+    return run_of([rules[case.activity].spec for case in unit], ticket.submitted_at)
+
+
+async def _docket(
+    session: AsyncSession, book: RuleBook, now: dt.datetime, cases: dict[str, Case], tickets: Iterable[Ticket], wished: Iterable[Case]
+) -> Docket:
+    """With the lines in which others of these requests wait: their answers tell the rank."""
+    lined = {case.key for ticket in tickets for case in ticket.cases if case.status == BookingStatus.WAITLISTED}
+    docket = await open_docket(session, book, now, cases, {case.key for case in wished} | lined, lined)
+    docket.traces = {ticket.id: ticket.trace for ticket in tickets}
+    return docket
+
+
+async def _enrolled(session: AsyncSession, cases: Collection[Case]) -> dict[tuple[str, str], Enrolled]:
+    activities = filled({case.activity for case in cases})
+    found = {}
+    for some in portions({case.child for case in cases}):
+        for child, activity, start, end in await run(session, ENROLLED, {"children": filled(some), "activities": activities}):
+            found[child, activity] = Enrolled(start, end)
+    return found
+
+
+async def _in_debit(session: AsyncSession, families: Collection[str]) -> set[str]:
+    found: set[str] = set()
+    for some in portions(families):
+        found |= set((await run(session, IN_DEBIT, {"families": filled(some)})).scalars())
+    return found
+
+
+async def _live(session: AsyncSession, requests: Collection[str]) -> set[Place]:
+    found: set[Place] = set()
+    for some in portions(requests):
+        found |= {(activity, date, child) for activity, date, child in await run(session, HELD, {"requests": filled(some)})}
+    return found
+
+
+async def _holds(
+    session: AsyncSession, spec: ActivitySpec, waiting: Iterable[tuple[Ticket, Sequence[Case]]], now: dt.datetime
+) -> dict[str, tuple[str, ...]]:
+    """Child -> the criteria that are true of it, as the town and the bookings have it now."""
+    families = {case.child: ticket.family for ticket, unit in waiting for case in unit}
+    told = await run_queries.family_criteria(session, set(families.values()))
+    seen = await run_queries.seen_of(session, spec.id, families, now.astimezone(ZoneInfo(spec.timezone)).date())
+    return {child: (*told[family], *seen[child]) for child, family in families.items()}
+
+
+def _wish(ticket: Ticket, unit: Sequence[Case], docket: Docket, enrolled: Mapping[tuple[str, str], Enrolled], in_debit: set[str]) -> Wish:
+    lines = tuple(
+        WishedLine(
+            case.id, case.child, case.activity, case.date, case.position, _why_not(ticket, case, docket, enrolled, case.family in in_debit)
+        )
+        for case in unit
+    )
+    # Whoever waits when the deadline has passed would be sent away in the next seconds: better told at once.
+    in_time = all(docket.now < docket.rules[case.activity].on(case.date).booking_closes_at for case in unit)
+    return Wish(lines, ticket.accept_waiting_list and in_time, unit[0].party)
+
+
+def _why_not(ticket: Ticket, case: Case, docket: Docket, enrolled: Mapping[tuple[str, str], Enrolled], in_debit: bool) -> str | None:
+    """As the allocator sees it: as of when the family asked, with the enrollments and debts of now."""
+    rules = docket.rules[case.activity]
+    code = check_booking(
+        rules.on(case.date),
+        case.arrival,
+        case.departure,
+        now=ticket.submitted_at,
+        enrolled=enrolled.get((case.child, case.activity)),
+        in_debit=in_debit,
+    )
+    has_begun = code is None and starts_at(rules.spec, case.date) <= docket.now
+    # The intake looked at the hours as the family chose them; the booking has them filled in.
+    return code or case.code or ("TOO_LATE" if has_begun else None)
+
+
+def _stock(key: tuple[str, dt.date], opening: Opening) -> Stock:
+    line = tuple(Waiter(claim.booking, claim.position, claim.party) for claim in opening.line)
+    return Stock(*key, opening.places, opening.waiting_places, opening.taken, opening.ahead, opening.bookable, line)
+
+
+# ---------------------------------------------------------------------------------------------------------------- writing
+async def _take_numbers(session: AsyncSession, lines: int) -> int:
+    """The first of as many positions as there are lines: above all that were given, below all that will be."""
+    more = -(-lines // LINES_PER_REQUEST)
+    last = (await run(session, COUNT, {"more": more})).scalar_one()
+    return int(last - more + 1) * LINES_PER_REQUEST
+
+
+def _apply(docket: Docket, result: Result) -> None:
+    for one in result.served:
+        cases = [docket.cases[line.booking] for line in one.wish.lines]
+        code = one.code if one.code not in (None, "FULL") else _ask(docket, one, cases)
+        for case in cases if code is not None else ():
+            docket.refuse(case, code or "")
+    given = {case.id for case in docket.given}
+    assert given == set(result.given), f"the docket gave places to {given}, the run to {result.given}"
+
+
+def _ask(docket: Docket, one: Served, cases: Sequence[Case]) -> str | None:
+    for case, position in zip(cases, one.positions, strict=True):
+        case.position = position
+    answer = docket.ask(cases, may_wait=one.wish.may_wait)
+    assert OUTCOMES[answer] == one.outcome, f"{cases[0].id}: the docket answers {answer}, the run {one.outcome}"
+    return one.code
+
+
+async def _write(session: AsyncSession, hearing: Hearing, inputs: Inputs, result: Result, coming: AllocationRun, now: dt.datetime) -> None:
+    docket = hearing.docket
+    await write(session, Batch(docket, hearing.tickets, hearing.enrolled, hearing.in_debit, hearing.live), now)
+    places = [{"b": one.booking, "p": one.position} for one in result.decisions if one.outcome == "WAITLISTED"]
+    if places:
+        await run(session, NEW_PLACE, places)
+    outcomes = Counter(decision.outcome for decision in result.decisions)
+    coming.policy, coming.points = hearing.rule.policy, dict(hearing.rule.points) or None
+    coming.accepted, coming.waitlisted, coming.refused = (outcomes[name] for name in ("ACCEPTED", "WAITLISTED", "REFUSED"))
+    document = to_json(inputs)
+    session.add(AllocationInput(run=coming.id, digest=digest_of(document), document=document))
+    await session.flush()
+    await run(session, NEW_DECISION, [_row(coming.id, decision, docket.cases[decision.booking]) for decision in result.decisions])
+
+
+def _row(run_id: str, decision: Decision, case: Case) -> dict[str, Any]:
+    told = {name: getattr(decision, name) for name in Decision.__slots__}
+    about = {"family": case.family, "child": case.child, "activity": case.activity, "date": case.date, "version": case.version}
+    return told | about | {"run": run_id, "criteria": [list(pair) for pair in decision.criteria]}
