@@ -9,6 +9,7 @@ from services.booking.activity import Scheduled
 from services.booking.replay import differences
 from services.booking.tables import AllocationRun, FamilyCriterion
 from services.clock import Clock
+from services.service import Running
 from tests.booking.town import CANTINE, MONDAY, NOW, Town, books
 
 LOISIRS = replace(CANTINE, id="loisirs", name="Accueil de loisirs", allocation=Scheduled("02:00", "lottery"), capacity=2)
@@ -17,6 +18,10 @@ POINTS = Scheduled("02:00", "points", (("resident", 40), ("both_parents_work", 2
 
 
 class RunTown(Town):
+    def __init__(self, running: Running, keys_from: int = 0) -> None:
+        super().__init__(running)
+        self._keys = keys_from
+
     async def founds(self, *families: str, **changes: Any) -> None:
         """The activity, and families with a child each."""
         await self.opens(LOISIRS, **changes)
