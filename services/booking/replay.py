@@ -3,17 +3,19 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from sqlmodel import col, select
+from sqlalchemy import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.booking import queries, run_queries
+from services.booking import run_queries
 from services.booking.allocation_run import Decision, decide, digest_of, from_json
-from services.booking.queries import Booked
+from services.booking.queries import BOOKED, B, Booked
 from services.booking.ranking import commitment
-from services.booking.run_queries import portions
 from services.booking.status import BookingStatus
-from services.booking.tables import AllocationDecision, AllocationInput, AllocationRun, Booking
+from services.booking.tables import AllocationDecision, AllocationInput, AllocationRun
+from services.booking.tables import run as run_statement
+from services.bulk import one_of
 
+BOOKINGS = select(*BOOKED, B.version).where(one_of(B.id, "ids"))
 COMPARED = ("place_order", "outcome", "code", "rank", "of", "points", "criteria", "draw", "grouped", "position")
 
 #: What may have become of a booking since it was decided so.
@@ -43,10 +45,8 @@ async def differences(session: AsyncSession, run: AllocationRun) -> list[str]:
     if commitment(run.seed) != run.commitment or inputs.seed != run.seed:
         found.append("its seed is not the one whose SHA-256 was published")
     decided = await run_queries.decisions_of(session, run.id)
-    bookings: dict[str, Found] = {}
-    for some in portions([one.booking for one in decided]):
-        versions = dict((await session.exec(select(Booking.id, Booking.version).where(col(Booking.id).in_(some)))).all())
-        bookings |= {id_: Found(booking, versions[id_]) for id_, booking in (await queries.bookings(session, some)).items()}
+    rows = await run_statement(session, BOOKINGS, {"ids": [one.booking for one in decided]})
+    bookings = {row.id: Found(Booked(*row[:-1]), row.version) for row in rows}
     return found + _compare(decide(inputs).decisions, {one.booking: one for one in decided}, bookings)
 
 

@@ -2,8 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import literal_column
 from sqlmodel import col, select
@@ -11,15 +10,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking.ranking import REFUSED_LAST_TIME, SIBLING_IN
 from services.booking.status import BookingStatus
-from services.booking.tables import Activity, AllocationDecision, AllocationRun, Booking, Criterion, FamilyCriterion
-
-T = TypeVar("T")
-PORTION = 1000  #: Ids in one statement: databases have their limits.
-
-
-def portions(ids: Collection[T]) -> Iterator[list[T]]:
-    listed = list(ids)
-    return (listed[start : start + PORTION] for start in range(0, len(listed), PORTION))
+from services.booking.tables import Activity, AllocationDecision, AllocationRun, Booking, Criterion, FamilyCriterion, core
+from services.bulk import one_of
 
 
 # --------------------------------------------------------------------------------------------------------------- the runs
@@ -67,10 +59,9 @@ async def criteria(session: AsyncSession, structure: str) -> dict[str, str]:
 async def family_criteria(session: AsyncSession, families: Collection[str]) -> dict[str, tuple[str, ...]]:
     """Family -> what the town says is true of it, by id."""
     found: dict[str, list[str]] = defaultdict(list)
-    for some in portions(families):
-        query = select(FamilyCriterion.family, FamilyCriterion.criterion).where(col(FamilyCriterion.family).in_(some))
-        for family, criterion in await session.exec(query.order_by(FamilyCriterion.criterion)):
-            found[family].append(criterion)
+    query = select(FamilyCriterion.family, FamilyCriterion.criterion).where(one_of(core(FamilyCriterion).c.family, "families"))
+    for family, criterion in await session.exec(query.order_by(FamilyCriterion.criterion), params={"families": families}):
+        found[family].append(criterion)
     return {family: tuple(found[family]) for family in families}
 
 

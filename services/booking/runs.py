@@ -56,7 +56,6 @@ from services.booking.intake import COUNT
 from services.booking.lines import Enrolled, Rules, check_booking
 from services.booking.ranking import Rule
 from services.booking.rulebook import RuleBook
-from services.booking.run_queries import portions
 from services.booking.schedule import hour_come, run_of
 from services.booking.status import BookingStatus
 from services.booking.tables import (
@@ -65,7 +64,6 @@ from services.booking.tables import (
     AllocationInput,
     AllocationRun,
     core,
-    filled,
     partition_of,
     run,
 )
@@ -217,7 +215,7 @@ async def _hear(session: AsyncSession, book: RuleBook, spec: ActivitySpec, until
     docket = await _docket(session, book, now, cases, ours.values(), wished)
     for case in wished:
         # Waiting for the run makes nobody late: who had asked in time may still be given a place, until the opening starts.
-        docket.board.openings[case.key].bookable = True
+        docket.board.openings[case.key].bookable = not docket.is_closed(case.key)
     allocation = spec.allocation
     assert isinstance(allocation, Scheduled), "only these have runs"
     enrolled = await _enrolled(session, wished)
@@ -230,7 +228,7 @@ async def _hear(session: AsyncSession, book: RuleBook, spec: ActivitySpec, until
         [_wish(ticket, unit, docket, enrolled, in_debit) for ticket, unit in waiting],
         enrolled,
         in_debit,
-        await _live(session, ours),
+        await _live(session, wished),
         await _holds(session, spec, waiting, now) if allocation.policy == "points" else {},
     )
 
@@ -242,16 +240,15 @@ async def _who_asked(session: AsyncSession, spec: ActivitySpec, until: Until) ->
     query = select(*TICKET).where(*open_, R.submitted_at <= until.moment, R.seq <= until.counted, waits)
     tickets = {row.id: Ticket(*row) for row in await run(session, query.order_by(R.seq))}
     cases: dict[str, Case] = {}
-    for some in portions(tickets):
-        for row in await run(session, LINES, {"requests": filled(some)}):
-            # One that a CANCEL line invented, to have something to show, is no wish for a place.
-            if row.code != UNKNOWN:
-                case = cases[row.id] = Case(*row)
-                tickets[case.request or ""].cases.append(case)
-        for row in await run(session, GIVINGS, {"requests": filled(some)}):
-            giving = Giving(*row[: len(GIVING)])
-            tickets[giving.request].givings.append(giving)
-            cases.setdefault(giving.booking, Case(*row[len(GIVING) :]))
+    for row in await run(session, LINES, {"requests": tickets}):
+        # One that a CANCEL line invented, to have something to show, is no wish for a place.
+        if row.code != UNKNOWN:
+            case = cases[row.id] = Case(*row)
+            tickets[case.request or ""].cases.append(case)
+    for row in await run(session, GIVINGS, {"requests": tickets}):
+        giving = Giving(*row[: len(GIVING)])
+        tickets[giving.request].givings.append(giving)
+        cases.setdefault(giving.booking, Case(*row[len(GIVING) :]))
     return list(tickets.values()), cases
 
 
@@ -270,26 +267,19 @@ async def _docket(
 
 
 async def _enrolled(session: AsyncSession, cases: Collection[Case]) -> dict[tuple[str, str], Enrolled]:
-    activities = filled({case.activity for case in cases})
-    found = {}
-    for some in portions({case.child for case in cases}):
-        for child, activity, start, end in await run(session, ENROLLED, {"children": filled(some), "activities": activities}):
-            found[child, activity] = Enrolled(start, end)
-    return found
+    wanted = {"children": {case.child for case in cases}, "activities": {case.activity for case in cases}}
+    return {(child, activity): Enrolled(start, end) for child, activity, start, end in await run(session, ENROLLED, wanted)}
 
 
 async def _in_debit(session: AsyncSession, families: Collection[str]) -> set[str]:
-    found: set[str] = set()
-    for some in portions(families):
-        found |= set((await run(session, IN_DEBIT, {"families": filled(some)})).scalars())
-    return found
+    return set((await run(session, IN_DEBIT, {"families": families})).scalars())
 
 
-async def _live(session: AsyncSession, requests: Collection[str]) -> set[Place]:
-    found: set[Place] = set()
-    for some in portions(requests):
-        found |= {(activity, date, child) for activity, date, child in await run(session, HELD, {"requests": filled(some)})}
-    return found
+async def _live(session: AsyncSession, cases: Collection[Case]) -> set[Place]:
+    """Those of the places that they wish for which the children hold, or wait for, already."""
+    wished = {(case.activity, case.date, case.child) for case in cases}
+    asked = {"children": {child for _, _, child in wished}, "dates": {date for _, date, _ in wished}}
+    return {place for row in await run(session, HELD, asked) if (place := (row.activity, row.date, row.child)) in wished}
 
 
 async def _holds(
@@ -325,9 +315,11 @@ def _why_not(ticket: Ticket, case: Case, docket: Docket, enrolled: Mapping[tuple
         enrolled=enrolled.get((case.child, case.activity)),
         in_debit=in_debit,
     )
-    has_begun = code is None and starts_at(rules.spec, case.date) <= docket.now
     # The intake looked at the hours as the family chose them; the booking has them filled in.
-    return code or case.code or ("TOO_LATE" if has_begun else None)
+    code = code or case.code
+    if code is None and (docket.is_closed(case.key) or starts_at(rules.spec, case.date) <= docket.now):
+        return "TOO_LATE"
+    return code
 
 
 def _stock(key: tuple[str, dt.date], opening: Opening) -> Stock:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from services.booking import run_queries, runs
+from services.booking import runs
 from services.booking.activity import Scheduled
 from services.clock import Clock
-from tests.booking.run_town import LOISIRS, POINTS, TWO_OCLOCK, RunTown
+from tests.booking.run_town import LOISIRS, TWO_OCLOCK, RunTown
 from tests.booking.town import CLOCK, MONDAY, TUESDAY, at_work, books, cancels
 from tests.conftest import POSTGRESQL
 
@@ -140,19 +140,6 @@ async def test_what_the_docket_would_answer_otherwise_is_never_committed(asked: 
     with pytest.raises(AssertionError, match="the docket answers"):
         await asked.holds_run()
     assert await runs_held(asked) == []
-
-
-async def test_many_candidates_are_read_a_portion_at_a_time(asked: RunTown, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_queries, "PORTION", 5)
-    await asked.opens(LOISIRS, allocation=POINTS, waiting_list=None)
-    await asked.is_said_of("f7", "resident")
-    await asked.is_said_of("f17", "resident")
-    await asked.owes("f3")
-    await asked.holds_run()
-    assert set((await asked.order_of())[:2]) == {"f7", "f17"}
-    assert await runs_held(asked) == [("loisirs/1", 2, 21, 1)]
-    await asked.is_sound()
-    assert await asked.replays() == []
 
 
 async def test_a_scheduled_activity_from_before_has_its_seed_drawn_in_the_background(asked: RunTown) -> None:
