@@ -8,11 +8,11 @@ bookings as they are then.
 import datetime as dt
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from services.booking.activity import ActivitySpec, FixedHours, LocalTime
+from services.booking.activity import ActivitySpec, AttendanceRules, FixedHours, LocalTime
 from services.booking.deadlines import starts_at
 from services.booking.hours import minutes
 
@@ -165,11 +165,11 @@ def event_id(activity: str, day: dt.date, version: int, part: int) -> str:
 
 
 # --------------------------------------------------------------------------------------------------------------- counts
-def stays(lines: Iterable[Settled]) -> list[tuple[LocalTime, LocalTime]]:
-    """Of those who are not absent: when they come and leave, as far as it is known."""
-    return [
-        (one.record.arrival, one.record.departure) for one in lines if one.record.arrival is not None and one.record.departure is not None
-    ]
+def stays(spec: ActivitySpec, day: dt.date, expected: Iterable[Expected], came: Mapping[str, Came]) -> list[tuple[LocalTime, LocalTime]]:
+    """When those who are not absent come and leave, as far as it is known. Whoever was not recorded is still to come."""
+    hopeful = replace(spec, attendance=AttendanceRules(unrecorded="present"))
+    records = [line.record for line in settle(hopeful, day, expected, came)]
+    return [(one.arrival, one.departure) for one in records if one.arrival is not None and one.departure is not None]
 
 
 def by_hour(spec: ActivitySpec, stays: Sequence[tuple[LocalTime, LocalTime]]) -> list[tuple[LocalTime, int]]:

@@ -126,7 +126,8 @@ class Roster:
     @strawberry.field
     def counts(self) -> RosterCounts:
         kinds = [entry.attendance for entry in self.entries]
-        lines = attendance.settle(self.day.rules.spec, self.date, self.day.expected, self.day.came)
+        spec = self.day.rules.spec
+        stays = attendance.stays(spec, self.date, self.day.expected, self.day.came)
         return RosterCounts(
             places=self.day.places.capacity,
             taken=len(self.day.accepted),
@@ -135,10 +136,7 @@ class Roster:
             absent=kinds.count(Attendance.ABSENT_JUSTIFIED) + kinds.count(Attendance.ABSENT_UNJUSTIFIED),
             not_recorded=kinds.count(Attendance.NOT_RECORDED),
             without_booking=sum(entry.booking is None for entry in self.entries),
-            by_hour=[
-                HourCount(at=LocalTime(at), children=count)
-                for at, count in attendance.by_hour(self.day.rules.spec, attendance.stays(lines))
-            ],
+            by_hour=[HourCount(at=LocalTime(at), children=count) for at, count in attendance.by_hour(spec, stays)],
         )
 
 

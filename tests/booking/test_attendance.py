@@ -23,6 +23,7 @@ from services.booking.attendance import (
     opened_before,
     presence_id,
     settle,
+    stays,
 )
 from tests.booking.test_activity import APS_MATIN, MULTI
 
@@ -182,3 +183,9 @@ def test_how_many_are_there_in_each_hour() -> None:
     hours = by_hour(replace(MULTI), [("07:30", "12:00"), ("12:00", "18:30"), ("12:15", "12:15")])
     assert (hours[0], hours[4], hours[5], hours[-1]) == (("07:00", 1), ("11:00", 1), ("12:00", 2), ("18:00", 1))
     assert len(hours) == 12
+
+
+def test_whoever_was_not_recorded_is_still_to_come_whatever_the_rule() -> None:
+    strict = replace(APS_MATIN, attendance=AttendanceRules(unrecorded="absent"))
+    recorded = came("paolo", ILL) | came("zoe", PRESENT, "08:10", family="durand")
+    assert stays(strict, DAY, [AMALIA, PAOLO], recorded) == [("07:30", "08:45"), ("08:10", "08:45")]
