@@ -117,7 +117,7 @@ class Batch:
         elif self.docket.is_closed(case.key):
             giving.code = "TOO_LATE_TO_CANCEL"
         else:
-            giving.code = check_cancelling(self.docket.rules[case.activity].on(case.date), now=ticket.submitted_at)
+            giving.code = check_cancelling(self.docket.rules[case.activity].on(case.date), case.status, now=ticket.submitted_at)
         giving.status = (BookingStatus.CANCELLED if giving.code is None else BookingStatus.REFUSED).value
         if giving.code is None:
             if case.status in LIVE:

@@ -93,21 +93,28 @@ def shown(state: DayState, change: DraftChange | None) -> DayState:
 def toggle(choice: Choice, days: Iterable[Day], draft: Sequence[DraftLine]) -> Outcome:
     """S27-S29: look at the first actionable day. If it is not reserved, reserve every actionable day; if it is, cancel every one."""
     days = sorted(days, key=lambda day: day.date)
-    changes = {line.date: line.change for line in draft if _concerns(line, choice)}
+    changes = _changes(choice, draft)
     looks = {day.date: shown(day.state, changes.get(day.date)) for day in days}
     actionable = [day for day in days if looks[day.date] in ACTIONABLE]
     if not actionable:
         return _give_up_stale(choice, days, draft)
     reserve = looks[actionable[0].date] not in RESERVED
     touched = [day for day in actionable if (looks[day.date] in RESERVED) is not reserve]
-    # A day that the draft already changes goes back to what it was; only the others get a line.
-    new = [day for day in touched if day.date not in changes]
+    # What the draft said of these days is undone; those that do not become by that what was asked for get a line.
+    new = [day for day in touched if (day.state in RESERVED) is not reserve]
     if reserve and new and choice.hours is None:
         return Outcome(refusal=choice.refusal)
-    undone = {day.date for day in touched if day.date in changes}
+    undone = {day.date for day in touched}
     kept = [line for line in draft if not (_concerns(line, choice) and line.date in undone)]
     lines = [_line(choice, day, DraftChange.BOOK if reserve else DraftChange.CANCEL) for day in new]
     return Outcome((*kept, *lines), tuple(_skipped(days, looks, reserve)))
+
+
+def _changes(choice: Choice, draft: Iterable[DraftLine]) -> dict[dt.date, DraftChange]:
+    """What the draft does to each day. Cancelled and booked again, with other hours for instance, is booked."""
+    mine = [line for line in draft if _concerns(line, choice)]
+    cancelled = {line.date: line.change for line in mine if line.change is DraftChange.CANCEL}
+    return cancelled | {line.date: line.change for line in mine if line.change is DraftChange.BOOK}
 
 
 def _concerns(line: DraftLine, choice: Choice) -> bool:
@@ -149,7 +156,7 @@ class Source:
     """One day to be copied (S31), with the hours that the target would get from it."""
 
     date: dt.date
-    hours: tuple[LocalTime, LocalTime]
+    hours: tuple[LocalTime, LocalTime] | None  #: None: they must be chosen, and were not.
     refusal: str | None = None  #: HOURS_NOT_ALLOWED: outside the target's bounds.
 
 
@@ -171,7 +178,7 @@ def copy(
 
     `days` is the target's calendar on the source's days. A target day that the draft cancels is kept instead.
     """
-    changes = {line.date: line.change for line in draft if _concerns(line, choice)}
+    changes = _changes(choice, draft)
     kept_after_all: set[dt.date] = set()
     lines: list[DraftLine] = []
     skipped: list[Skipped] = []
@@ -181,11 +188,14 @@ def copy(
         code = "NOT_ENROLLED" if date in not_enrolled else _why_not_copied(days[date], look, changes.get(date), source)
         if code is not None:
             skipped.append(Skipped(date, code))
-        elif date in changes:
+        elif days[date].state in RESERVED:
             kept_after_all.add(date)
+        elif source.hours is None:
+            return Outcome(refusal=choice.refusal)
         else:
             lines.append(DraftLine(DraftChange.BOOK, choice.child, choice.activity, date, *source.hours))
-    kept = [line for line in draft if not (_concerns(line, choice) and line.date in kept_after_all)]
+    undone = kept_after_all | {line.date for line in lines}
+    kept = [line for line in draft if not (_concerns(line, choice) and line.date in undone)]
     return Outcome((*kept, *lines), tuple(skipped))
 
 
@@ -194,4 +204,4 @@ def _why_not_copied(day: Day, look: DayState, change: DraftChange | None, source
         return "ALREADY_BOOKED"
     if look not in ACTIONABLE:
         return _why_stuck(day)
-    return source.refusal if change is None else None
+    return source.refusal if day.state not in RESERVED else None

@@ -15,7 +15,7 @@ from services.booking.queries import Booked
 from services.booking.reading import Reading, Span
 from services.booking.recap import Facts, Forecast, Held, forecast
 from services.booking.tables import ChildCopy
-from services.refusal import Refused
+from services.refusal import CodedError, Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Copying:
 
 
 async def toggle(reading: Reading, click: Click, lines: Sequence[Line], now: dt.datetime) -> Outcome:
-    """S27-S30. Raises Refused."""
+    """S27-S30. Raises Refused; CodedError: a day that the displayed month does not show."""
     _, spec = await _child_and_activity(reading, click.child, click.activity)
     if click.activity not in await reading.enrolled(click.child):
         raise Refused("NOT_ENROLLED")
@@ -56,6 +56,8 @@ async def toggle(reading: Reading, click: Click, lines: Sequence[Line], now: dt.
     span = await reading.span(click.child, click.month, last, click.activity)
     month = [click.month + dt.timedelta(days=offset) for offset in range((last - click.month).days + 1)]
     days = [_day(span, click.activity, day, now) for day in drafts.days_of(click.scope, month, click.day)]
+    if not days:
+        raise CodedError("BAD_USER_INPUT", "day: no day of that month is meant")
     return _done(drafts.toggle(_choice(click.child, spec, click.arrival, click.departure), days, draft))
 
 
@@ -176,8 +178,6 @@ def _source(date: dt.date, times: tuple[LocalTime, LocalTime], source: ActivityS
     if isinstance(target.hours, FixedHours):
         return Source(date, hours.resolved(target.hours, None, None))
     if isinstance(source.hours, FixedHours):
-        if choice.hours is None:
-            raise Refused(choice.refusal or "HOURS_REQUIRED")
         return Source(date, choice.hours)
     return Source(date, times, hours.check(target.hours, *times))
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from services.booking import deadlines, hours
 from services.booking.activity import ActivitySpec, Hours, LocalTime
 from services.booking.season import Closed, Holidays, why_closed
+from services.booking.status import BookingStatus
 
 REMEMBERED = 800  #: Days by activity: two years and a margin.
 
@@ -87,6 +88,9 @@ def check_booking(
     return hours.check(rules.hours, arrival, departure)
 
 
-def check_cancelling(rules: OpeningRules, *, now: dt.datetime) -> str | None:
-    """Why a booking, or a rank in the line, cannot be given back, or None: TOO_LATE_TO_CANCEL. Debt forbids nothing here (S21)."""
-    return "TOO_LATE_TO_CANCEL" if now >= rules.cancelling_closes_at else None
+def check_cancelling(rules: OpeningRules, status: str, *, now: dt.datetime) -> str | None:
+    """Why a booking cannot be given back, or None: TOO_LATE_TO_CANCEL. Debt forbids nothing here (S21).
+
+    Whoever has no place yet, but waits for one or for an answer, may leave at any time (S36): that costs nobody anything.
+    """
+    return "TOO_LATE_TO_CANCEL" if status == BookingStatus.ACCEPTED and now >= rules.cancelling_closes_at else None

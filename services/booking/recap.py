@@ -68,7 +68,7 @@ def _give_back(line: Line, facts: Facts, places: dict[Key, Places], held: dict[P
     if stands is None:
         hours = resolved(facts.specs[line.activity].hours, line.arrival, line.departure)
         return Forecast(line, *hours, BookingStatus.REFUSED, code="UNKNOWN_BOOKING")
-    code = check_cancelling(facts.rules[key], now=facts.now)
+    code = check_cancelling(facts.rules[key], stands.status, now=facts.now)
     if code is not None:
         return Forecast(line, stands.arrival, stands.departure, BookingStatus.REFUSED, code=code)
     del held[line.child, *key]
@@ -77,10 +77,14 @@ def _give_back(line: Line, facts: Facts, places: dict[Key, Places], held: dict[P
 
 
 def _without(places: Places, status: BookingStatus) -> Places:
-    """The line is served: who waits first takes the place that is given back."""
-    if status is BookingStatus.WAITLISTED or (status is BookingStatus.ACCEPTED and places.waiting):
+    """The line is served: who waits first takes the place that is given back, unless the town has taken places back itself."""
+    if status is BookingStatus.WAITLISTED:
         return replace(places, waiting=places.waiting - 1)
-    return replace(places, taken=places.taken - 1) if status is BookingStatus.ACCEPTED else places
+    if status is not BookingStatus.ACCEPTED:
+        return places
+    if places.waiting and (places.capacity is None or places.taken <= places.capacity):
+        return replace(places, waiting=places.waiting - 1)
+    return replace(places, taken=places.taken - 1)
 
 
 def _ask(line: Line, facts: Facts, places: dict[Key, Places], held: dict[Place, Held]) -> Forecast:

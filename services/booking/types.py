@@ -159,11 +159,11 @@ class Booking:
 
     @strawberry.field
     async def cancellable(self, info: Info) -> bool:
-        """It stands, and it is not too late to cancel it."""
+        """It stands, and can be given back: until its deadline, or, while it only waits, at any time (S36)."""
         if self.status not in STANDING or self.row.code is not None:
             return False
         rules = await reading_of(info.context).rules(self.row.activity)
-        return rules is not None and check_cancelling(rules.on(self.date), now=info.context.now) is None
+        return rules is not None and check_cancelling(rules.on(self.date), self.status, now=info.context.now) is None
 
 
 # ----------------------------------------------------------------------------------------------------------- calendars

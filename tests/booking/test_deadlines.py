@@ -1,12 +1,15 @@
 """Deadlines are instants in the town's own time, whatever clocks and calendars do; and they can be read."""
 
 import datetime as dt
+import itertools
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from services.booking.activity import DaysBefore, Deadline, HoursBefore, WeekdayBefore
 from services.booking.deadlines import booking_closes_at, cancelling_closes_at, in_words, starts_at
+from services.booking.school_calendar import SchoolCalendar
 from services.booking.season import Holidays
 from tests.booking.test_activity import APS_MATIN, MULTI
 
@@ -77,6 +80,59 @@ def test_hours_before_really_pass() -> None:
 def test_the_structure_has_its_own_time_zone() -> None:
     reunion = replace(APS_MATIN, timezone="Indian/Reunion", booking_deadline=DaysBefore(1, "09:00"))
     assert booking_closes_at(reunion, dt.date(2026, 12, 1), NONE) == paris("2026-11-30T09:00+04:00")
+
+
+#: The two changes of clocks in Paris, with a day on each side; and days that know none.
+AROUND_A_CHANGE = [dt.date(2026, 10, day) for day in (24, 25, 26)] + [dt.date(2027, 3, day) for day in (27, 28, 29)]
+
+
+@pytest.mark.parametrize("timezone", ["Europe/Paris", "Indian/Reunion", "America/Guadeloupe"])
+@pytest.mark.parametrize("day", AROUND_A_CHANGE)
+def test_each_rule_keeps_its_promise_around_a_change_of_clocks_in_every_zone(timezone: str, day: dt.date) -> None:
+    """Civil times stay civil, hours really pass; and booking and cancelling each have their own."""
+    zone = ZoneInfo(timezone)
+
+    def local(instant: dt.datetime) -> str:
+        return f"{instant.astimezone(zone):%Y-%m-%d %H:%M}"
+
+    for first, second in itertools.permutations(
+        (DaysBefore(1, "09:00"), DaysBefore(3, "00:00"), HoursBefore(24), HoursBefore(1), WeekdayBefore(6, "23:59", 1), None), 2
+    ):
+        spec = replace(APS_MATIN, timezone=timezone, booking_deadline=first, cancellation_deadline=second)
+        for deadline, instant in ((first, booking_closes_at(spec, day, NONE)), (second, cancelling_closes_at(spec, day, NONE))):
+            match deadline:
+                case None:
+                    assert local(instant) == f"{day} 07:30"
+                case DaysBefore(days, at, _):
+                    assert local(instant) == f"{day - dt.timedelta(days=days)} {at}"
+                case HoursBefore(hours):
+                    assert (starts_at(spec, day) - instant).total_seconds() == hours * 3600
+                case WeekdayBefore():
+                    assert local(instant) == f"{day - dt.timedelta(days=day.weekday() + 1)} 23:59"
+
+
+def test_an_hour_that_the_clocks_leave_out_or_have_twice_is_reckoned_as_before_the_change() -> None:
+    # On 28 March 2027 there is no half past two: it is the instant at which clocks show half past three.
+    assert closes(DaysBefore(1, "02:30"), dt.date(2027, 3, 29)) == paris("2027-03-28T02:30+01:00") == paris("2027-03-28T03:30+02:00")
+    # On 25 October 2026 there are two: it is the first.
+    assert closes(DaysBefore(1, "02:30"), dt.date(2026, 10, 26)) == paris("2026-10-25T02:30+02:00")
+
+
+def test_working_days_are_those_of_the_place() -> None:
+    """27 May is a day off in Guadeloupe alone; 25 May 2026, Whit Monday, is one everywhere."""
+    calendar, deadline = SchoolCalendar(), DaysBefore(1, "09:00", working_days=True)
+    for timezone, last_moment in (("Europe/Paris", "2026-05-27T09:00+02:00"), ("America/Guadeloupe", "2026-05-26T09:00-04:00")):
+        spec = replace(APS_MATIN, timezone=timezone, booking_deadline=deadline)
+        assert booking_closes_at(spec, dt.date(2026, 5, 28), calendar.holidays("B", timezone)) == paris(last_moment)
+        friday = paris("2026-05-22T09:00+02:00" if timezone == "Europe/Paris" else "2026-05-22T09:00-04:00")
+        assert booking_closes_at(spec, dt.date(2026, 5, 26), calendar.holidays("B", timezone)) == friday
+
+
+def test_working_days_go_back_over_the_turn_of_the_year_and_the_activitys_own_closings() -> None:
+    closing = frozenset(dt.date(2026, 12, 24) + dt.timedelta(days=number) for number in range(8))  # until New Year's Eve
+    spec = replace(APS_MATIN, closed_on=closing, open_on=frozenset(), booking_deadline=DaysBefore(2, "09:00", working_days=True))
+    # Monday 4 January: the weekend, New Year's Day and the closing are left out.
+    assert booking_closes_at(spec, dt.date(2027, 1, 4), SchoolCalendar().holidays("B")) == paris("2026-12-22T09:00+01:00")
 
 
 @pytest.mark.parametrize(

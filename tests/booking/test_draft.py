@@ -46,6 +46,17 @@ def test_s29_the_whole_month_and_one_day() -> None:
     assert days_of(ToggleScope.DAY, MARCH, march(9)) == [march(9)]
 
 
+def test_s27_a_week_row_at_the_turn_of_the_year_is_one_row_in_each_of_the_two_months() -> None:
+    december = [dt.date(2026, 12, day) for day in range(1, 32)]
+    january = [dt.date(2027, 1, day) for day in range(1, 32)]
+    silvester, new_year = dt.date(2026, 12, 31), dt.date(2027, 1, 1)  # Thursday and Friday of ISO week 53 of 2026
+    for clicked in (silvester, new_year):
+        assert days_of(ToggleScope.WEEK, december, clicked) == [dt.date(2026, 12, day) for day in (28, 29, 30, 31)]
+        assert days_of(ToggleScope.WEEK, january, clicked) == [dt.date(2027, 1, day) for day in (1, 2, 3)]
+    # The last week of 2024 is, for ISO, the first of 2025; a year later its number comes back.
+    assert days_of(ToggleScope.WEEK, [dt.date(2025, 12, day) for day in range(1, 32)], dt.date(2024, 12, 31)) == []
+
+
 # --------------------------------------------------------------------------------------------------------- toggling
 def test_s27_if_the_first_actionable_day_is_free_every_actionable_day_is_reserved() -> None:
     outcome = toggle(AMALIA, days(C, F, A, W, B, Q, BL, QL), [])
@@ -112,6 +123,20 @@ def test_s26_hours_are_needed_to_reserve_and_not_to_cancel_or_to_keep() -> None:
     assert toggle(nobody_chose, days(B), [line("CANCEL", 1)]).draft == ()
 
 
+def test_s30_new_hours_for_a_booked_day_are_undone_by_cancelling_it() -> None:
+    """The draft cancels day 1 and books it again: it looks reserved, so a click cancels it, whatever the order of its lines."""
+    for again in ([line("CANCEL", 1), line("BOOK", 1)], [line("BOOK", 1), line("CANCEL", 1)]):
+        once = toggle(AMALIA, days(B), again)
+        assert once.draft == (line("CANCEL", 1),)
+        assert toggle(AMALIA, days(B), once.draft).draft == ()
+
+
+def test_s30_a_line_that_means_nothing_any_more_does_not_keep_a_click_from_doing_what_it_says() -> None:
+    # Somebody else has cancelled day 1 meanwhile, and booked day 2: the lines for that are left over.
+    assert changes(toggle(AMALIA, days(A, A), [line("CANCEL", 1)]).draft) == {1: "BOOK", 2: "BOOK"}
+    assert changes(toggle(AMALIA, days(B, B), [line("BOOK", 2)]).draft) == {1: "CANCEL", 2: "CANCEL"}
+
+
 def test_a_day_that_closed_since_can_be_taken_out_of_the_draft() -> None:
     outcome = toggle(AMALIA, [Day(march(1), C, "TOO_LATE")], [line("BOOK", 1), line("BOOK", 2)])
     assert changes(outcome.draft) == {2: "BOOK"}
@@ -171,3 +196,23 @@ def test_s31_what_the_target_would_cancel_is_kept_and_what_it_would_book_is_not_
     outcome = copy(PAOLO, sources(1, 2), by_date(days(B, A)), frozenset(), draft)
     assert outcome.draft == (draft[0], draft[1], draft[3])
     assert outcome.skipped == (Skipped(march(2), "ALREADY_BOOKED"),)
+
+
+def test_s31_hours_are_asked_for_only_where_something_is_to_be_booked() -> None:
+    nobody_chose = Choice("paolo", "multi", None, "HOURS_REQUIRED")
+    without = [Source(march(day), None) for day in (1, 2)]
+    kept = copy(nobody_chose, without, by_date(days(B, C)), frozenset(), [line("CANCEL", 1, "paolo", "multi")])
+    assert (kept.draft, kept.refusal, [one.code for one in kept.skipped]) == ((), None, ["CLOSED"])
+    assert copy(nobody_chose, without, by_date(days(A, C)), frozenset(), []).refusal == "HOURS_REQUIRED"
+
+
+def test_s31_a_left_over_cancellation_is_replaced_by_the_copy() -> None:
+    outcome = copy(PAOLO, sources(1), by_date(days(A)), frozenset(), [line("CANCEL", 1, child="paolo")])
+    assert outcome.draft == (line("BOOK", 1, child="paolo"),)
+
+
+def test_s31_onto_itself_everything_is_there_already() -> None:
+    draft = [line("BOOK", 1), line("CANCEL", 2)]
+    outcome = copy(AMALIA, sources(1, 3), by_date(days(A, B, BL)), frozenset(), draft)
+    assert outcome.draft == tuple(draft)
+    assert outcome.skipped == (Skipped(march(1), "ALREADY_BOOKED"), Skipped(march(3), "ALREADY_BOOKED"))

@@ -32,7 +32,7 @@ def test_a_line_that_keeps_every_rule_is_fine() -> None:
 
 def test_s21_a_family_in_debt_cannot_book_but_can_cancel() -> None:
     assert ask(in_debit=True) == "ACCOUNT_IN_DEBIT"
-    assert check_cancelling(MORNINGS.on(MONDAY), now=BEFORE) is None
+    assert check_cancelling(MORNINGS.on(MONDAY), "ACCEPTED", now=BEFORE) is None
 
 
 def test_the_child_is_enrolled_on_that_day() -> None:
@@ -55,7 +55,12 @@ def test_booking_closes_at_its_deadline_to_the_second(second: int, answer: str |
 @pytest.mark.parametrize(("second", "answer"), [(-1, None), (0, "TOO_LATE_TO_CANCEL")])
 def test_cancelling_closes_at_its_own_deadline(second: int, answer: str | None) -> None:
     deadline = dt.datetime(2026, 9, 13, 7, tzinfo=dt.UTC)
-    assert check_cancelling(MORNINGS.on(MONDAY), now=deadline + dt.timedelta(seconds=second)) == answer
+    assert check_cancelling(MORNINGS.on(MONDAY), "ACCEPTED", now=deadline + dt.timedelta(seconds=second)) == answer
+
+
+@pytest.mark.parametrize("status", ["WAITLISTED", "SUBMITTED"])
+def test_s36_whoever_has_no_place_yet_may_leave_at_any_time(status: str) -> None:
+    assert check_cancelling(MORNINGS.on(MONDAY), status, now=dt.datetime(2026, 9, 14, 20, tzinfo=dt.UTC)) is None
 
 
 def test_s26_hours_are_asked_for_and_checked() -> None:

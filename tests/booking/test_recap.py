@@ -78,6 +78,16 @@ def test_cancelling_what_is_not_there_or_too_late() -> None:
     assert answers([line("CANCEL")], late) == [("amalia", REFUSED, None, "TOO_LATE_TO_CANCEL")]
 
 
+def test_s36_the_recap_lets_a_family_leave_the_line_when_a_place_could_not_be_given_back_any_more() -> None:
+    late = replace(facts(Places(40, 10, 40, 2), amalia=WAITLISTED), now=dt.datetime(2026, 9, 13, 7, tzinfo=dt.UTC))
+    assert answers([line("CANCEL")], late) == [("amalia", CANCELLED, None, None)]
+
+
+def test_a_place_given_back_where_the_town_has_taken_places_away_goes_to_nobody() -> None:
+    fewer = facts(Places(40, 10, 47, 2), amalia=ACCEPTED)
+    assert answers([line("BOOK", "paolo"), line("CANCEL")], fewer)[1] == ("paolo", WAITLISTED, 3, None)
+
+
 def test_s21_in_debt_only_cancellations_are_forecast_to_succeed() -> None:
     owing = facts(Places(40, 10, 1), in_debit=True, amalia=ACCEPTED)
     assert answers([line("CANCEL"), line("BOOK", "paolo")], owing) == [
