@@ -38,8 +38,8 @@ lint: setup ## style, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup ## measure the opening rush and the subgraphs (prints figures, judges nothing)
-	$(BIN)/python -m tests.bench.rush
+bench: setup ## measure rushes, calendars, promotion, growth, the subgraphs (prints figures, judges nothing; eight minutes)
+	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench.subgraph
 
 lock: setup ## pin every dependency again, with hashes

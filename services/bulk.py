@@ -4,11 +4,12 @@
 for each number of values. Here a statement is compiled once per dialect and keeps its text, however many it is about.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import Boolean, ColumnElement, Dialect, String, Table, bindparam, insert
+from sqlalchemy import Boolean, ColumnElement, Dialect, Table, bindparam, insert
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -102,7 +103,7 @@ class BulkInsert:
         quote = dialect.identifier_preparer.quote
         names = ", ".join(map(quote, self._columns))
         # No length: a cast to one would cut a text that is too long, instead of refusing it.
-        kinds = ["TEXT" if isinstance(type_, String) else type_.compile(dialect) for type_ in types]
+        kinds = [re.sub(r"\(\d+\)", "", type_.compile(dialect)) for type_ in types]
         arrays = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(kinds, 1))
         return f"INSERT INTO {quote(self._table.name)} ({names}) SELECT * FROM unnest({arrays})"
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +11,7 @@ import nats
 import nats.js.errors
 import orjson
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, StorageType, StreamConfig, StreamInfo
@@ -21,6 +22,7 @@ from services.telemetry import log
 
 STREAM = {False: "PREAU", True: "PREAU_INTERNAL"}  #: By whether it is internal.
 SUBJECTS = {False: f"{PUBLIC}.>", True: f"{INTERNAL}.>"}
+WAKE = "preau-wake"  #: Under it our processes wake one another. None of that is kept: whoever sleeps looks by itself, a little later.
 MESSAGE_ID = "Nats-Msg-Id"  # JetStream drops a second message with the same id, for two minutes.
 ATOMIC_FROM = 16  #: From this many messages on, one atomic batch (one sync to disk) beats single publishes.
 ATOMIC_MOST = 1000  #: What the server takes in one batch.
@@ -40,6 +42,15 @@ class Letter:
     body: bytes
 
 
+def _command(letter: Letter, more: str) -> bytes | None:
+    """The message as the NATS protocol has it. None: its subject or a header would break out of its line."""
+    headers = "".join([f"{name}: {value}\r\n" for name, value in letter.headers.items()])
+    if headers.count("\n") != len(letter.headers) or headers.count("\r") != len(letter.headers) or len(letter.subject.split()) != 1:
+        return None
+    head = f"NATS/1.0\r\n{headers}{more}\r\n\r\n".encode()
+    return b"HPUB %b %d %d\r\n%b%b\r\n" % (letter.subject.encode(), len(head), len(head) + len(letter.body), head, letter.body)
+
+
 @dataclass(slots=True)
 class Bus:
     """One connection to the broker. It may be down for as long as it likes: `connected` says when it is not."""
@@ -49,6 +60,7 @@ class Bus:
     connected: asyncio.Event = field(default_factory=asyncio.Event)
     connections: int = 0  #: Grows with each connection: whoever saw another number looks at the streams again.
     client: Client | None = None
+    _ears: dict[str, Callable[[bytes], None]] = field(default_factory=dict)
 
     async def keep_connecting(self) -> None:
         """Connect, trying again until it works; from then on the client reconnects by itself."""
@@ -125,6 +137,24 @@ class Bus:
     async def subscribe(self, internal: bool, durable: str) -> JetStreamContext.PullSubscription:
         return await self.jetstream.pull_subscribe_bind(durable=durable, stream=STREAM[internal])
 
+    async def call(self, subject: str, words: bytes = b"") -> None:
+        """To those of our processes that listen now. Nobody may depend on it."""
+        if self.client is not None and self.connected.is_set():
+            with suppress(*BROKER_TROUBLE):
+                await self.client.publish(f"{WAKE}.{subject}", words)
+
+    async def overhear(self, subject: str, hear: Callable[[bytes], None]) -> None:
+        """What is called from now on, whatever becomes of the connection meanwhile. Raises one of BROKER_TROUBLE."""
+        assert self.client is not None, "wait for `connected` first"
+        known = subject in self._ears
+        self._ears[subject] = hear
+
+        async def on_message(message: Msg) -> None:
+            self._ears[subject](message.data)
+
+        if not known:
+            await self.client.subscribe(f"{WAKE}.{subject}", cb=on_message)
+
     async def publish(self, letters: Sequence[Letter]) -> int:
         """Publish in order, all to one stream; return the sequence number of the last. Raises one of BROKER_TROUBLE."""
         if len(letters) >= ATOMIC_FROM:
@@ -141,9 +171,11 @@ class Bus:
         """As one atomic batch (ADR-50). None if the server would not: some of it was published before, for instance."""
         assert self.client is not None
         batch = secrets.token_hex(8)
-        for number, letter in enumerate(letters[:-1], 1):
-            headers = {**letter.headers, "Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(number)}
-            await self.client.publish(letter.subject, letter.body, headers=headers)
+        commands = [_command(letter, f"Nats-Batch-Id: {batch}\r\nNats-Batch-Sequence: {n}") for n, letter in enumerate(letters[:-1], 1)]
+        if None in commands or max(len(letter.body) for letter in letters) > self.client.max_payload:
+            return None  # One by one it comes out which, and why.
+        # Past `client.publish`, which takes as long over the headers of one message as the server takes to keep it.
+        await self.client._send_command(b"".join(filter(None, commands)))
         end = {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(len(letters)), "Nats-Batch-Commit": "1"}
         final = letters[-1]
         reply = await self.client.request(final.subject, final.body, headers={**final.headers, **end}, timeout=TIMEOUT_SECONDS)

@@ -72,9 +72,12 @@ def _bad(kind: str, expected: str, value: object) -> GraphQLError:
     return GraphQLError(f"{kind}: {expected}, not {value!r}", extensions={"code": "BAD_USER_INPUT"})
 
 
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
 def _parse_date(value: object) -> dt.date:
     try:
-        if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        if isinstance(value, str) and _DAY.fullmatch(value):
             return dt.date.fromisoformat(value)
     except ValueError:
         pass

@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import Enum
 from types import MemberDescriptorType
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -47,9 +48,21 @@ READS_ATTRIBUTE: Final = "GraphQLCoreConverter.from_resolver.<locals>._get_basic
 RESOLVES_TYPE: Final = "GraphQLCoreConverter.from_interface.<locals>._get_resolve_type.<locals>.resolve_type"
 CHECKS_TYPE: Final = "GraphQLCoreConverter.from_object.<locals>._get_is_type_of.<locals>.is_type_of"
 
+#: In a field's metadata: the name of the attribute that holds what its resolver will answer; LATER, if only the resolver knows.
+STORED_IN: Final = "stored in"
+
 #: Classes whose values are surely data: not an exception, nothing to await. Both would have a meaning of their own in graphql-core.
 DATA: Final = frozenset({str, int, float, bool, dt.date, dt.datetime, dt.time, Decimal, UUID})
 AS_IT_IS: Final[dict[GraphQLScalarType, type]] = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
+
+
+class Later(Enum):
+    """Stands where a value is that nobody has looked up yet."""
+
+    LATER = "LATER"
+
+
+LATER: Final = Later.LATER
 
 
 class Unusual(Exception):
@@ -159,7 +172,11 @@ def _class_of(type_: GraphQLObjectType) -> type:
 
 def _attribute_of(origin: type, field: GraphQLField) -> str:
     definition = field.extensions.get(DEFINITION)
-    if not isinstance(definition, StrawberryField) or _name_of(field.resolve) != READS_ATTRIBUTE or field.args:
+    if not isinstance(definition, StrawberryField) or field.args:
+        raise Unusual
+    if STORED_IN in definition.metadata:
+        return str(definition.metadata[STORED_IN])
+    if _name_of(field.resolve) != READS_ATTRIBUTE:
         raise Unusual
     resolver: object = definition.default_resolver
     if resolver is not getattr or _computed(origin, definition.python_name):

@@ -9,6 +9,7 @@ import asyncio
 import datetime as dt
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from functools import lru_cache
 from typing import Any
 
 import nats.js.errors
@@ -24,6 +25,7 @@ from services.outbox import Outgoing, StreamPosition
 from services.telemetry import PENDING, PUBLISHED, REPUBLISHED, log
 
 BATCH = 500
+PAUSE_SECONDS = 0.05  #: After a batch that was not full: in a rush the next one carries more, and each costs the broker a sync to disk.
 SWEEP_SECONDS = 0.5  #: Back-up for a wake-up that was lost, or came from another process.
 LOOK_AGAIN_SECONDS = 30.0  #: How often a quiet connection's streams are compared with what we remember.
 
@@ -55,24 +57,31 @@ class Relay:
         """Until `stopping`: what is left then goes with the process's last words."""
         async with AsyncExitStack() as stack:
             lock = await self._alone(stack)
+            await self._bus.connected.wait()
+            await self._bus.overhear(self._service, lambda _: self.wake())
             while not self.stopping:
                 await self._bus.connected.wait()
                 if lock is not None:
                     await lock.execute(text("SELECT 1"))  # a connection that was cut holds no lock: begin again
                 try:
-                    if await self.publish_pending() == 0:
+                    published = await self.publish_pending()
+                    if published == 0:
                         await self._rest()
+                    elif published < BATCH:
+                        await asyncio.sleep(PAUSE_SECONDS)
                 except BROKER_TROUBLE as error:
                     log().info("the outbox waits for the broker", error=repr(error))
                     self._looked_at = (0, 0.0)
                     await asyncio.sleep(0.1)
 
-    async def _rest(self) -> None:
+    async def _rest(self) -> bool:
+        """Whether somebody woke us."""
         try:
             await asyncio.wait_for(self._woken.wait(), SWEEP_SECONDS)
         except TimeoutError:
-            return
+            return False
         self._woken.clear()
+        return True
 
     async def _alone(self, stack: AsyncExitStack) -> AsyncConnection | None:
         """Hold a lock that PostgreSQL frees when this process dies. SQLite has one process by construction."""
@@ -81,8 +90,9 @@ class Relay:
         connection = await stack.enter_async_context(self._database.engine.connect())
         connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
         lock = select(func.pg_try_advisory_lock(literal(hash_of("preau relay"))))
-        while not (await connection.execute(lock)).scalar():  # noqa: ASYNC110 -- another process holds it: no event tells us
-            await asyncio.sleep(SWEEP_SECONDS)
+        while not self.stopping and not (await connection.execute(lock)).scalar():
+            if await self._rest():
+                await self._bus.call(self._service)  # Another process holds it, and publishes what we wrote, too.
         return connection
 
     async def publish_pending(self) -> int:
@@ -111,7 +121,7 @@ class Relay:
             "ce-type": row.type,
             "ce-source": f"/preau/{row.subject.split('.')[1]}/{self._service}",
             "ce-subject": row.about,
-            "ce-time": row.occurred_at.astimezone(dt.UTC).isoformat().replace("+00:00", "Z"),
+            "ce-time": _instant_text(row.occurred_at),
             "ce-datacontenttype": "application/json",
         }
         if row.traceparent:
@@ -159,6 +169,11 @@ class Relay:
         except nats.js.errors.NotFoundError:
             return False
         return bool(message.headers and message.headers.get(MESSAGE_ID) == known.last_id)
+
+
+@lru_cache(maxsize=64)  # What one transaction decided happened at one instant.
+def _instant_text(moment: dt.datetime) -> str:
+    return moment.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
 
 
 def hash_of(words: str) -> int:

@@ -49,11 +49,13 @@ class Allocator:
                     served = await self._set_aside(partition) if most == 1 else []
                     most = MOST_REQUESTS if most == 1 else 1
                 self._running.outbox_written()
-                self._desk.served(served)
+                if elsewhere := self._desk.served(served):
+                    await self._desk.call(elsewhere)
 
     async def _turn(self, partition: int, most: int) -> tuple[list[str], bool]:
-        async with self._running.database.transaction("allocator") as session:
-            return await allocate_next(session, self._book, self._running.clock, partition, most)
+        with self._desk.deciding():
+            async with self._running.database.transaction("allocator") as session:
+                return await allocate_next(session, self._book, self._running.clock, partition, most)
 
     async def _set_aside(self, partition: int) -> list[str]:
         async with self._running.database.transaction() as session:
@@ -78,6 +80,10 @@ async def take_orders(running: Running) -> None:
 
 async def find_answers(running: Running) -> None:
     await running.resources["desk"].look()
+
+
+async def hear_of_answers(running: Running) -> None:
+    await running.resources["desk"].overhear()
 
 
 async def allocate(running: Running) -> None:

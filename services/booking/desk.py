@@ -4,8 +4,8 @@ Nobody lingers: while one transaction is being committed, the orders of the next
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from uuid import uuid4
 
 from sqlalchemy import select
@@ -26,7 +26,10 @@ from services.telemetry import traceparent
 
 TOGETHER = 300  #: Orders in one transaction, at most.
 ANSWER_SECONDS = 5.0  #: Then the family sees SUBMITTED, and is told later.
-LOOK_SECONDS = 0.25  #: Between looks at the table, in case another process gave the answer.
+TURN_SECONDS = 0.25  #: For so long an order waits for the decisions under way, so that more go in with it; then it waits for nobody.
+LOOK_SECONDS = 0.25  #: Between looks at the table, in case another process gave the answer and its call was lost.
+SERVED = "booking.served"  #: Called with the ids of requests that have their answers.
+CALLED_TOGETHER = 5000  #: Ids in one call, at most.
 
 Taken = asyncio.Future[str]
 
@@ -41,6 +44,8 @@ class Desk:
         self._arrived = asyncio.Event()
         self._partitions: set[int] = set()
         self._work = asyncio.Event()
+        self._idle = asyncio.Event()  # nobody decides here at the moment
+        self._idle.set()
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
 
     # ------------------------------------------------------------------------------------------------------- for families
@@ -101,18 +106,31 @@ class Desk:
                 del self._waiting[request]
 
     # -------------------------------------------------------------------------------------------------- for the allocator
-    def served(self, requests: Iterable[str]) -> None:
-        """These have their answers, committed."""
+    def served(self, requests: Iterable[str]) -> list[str]:
+        """These have their answers, committed. Returns those for which nobody waits here."""
+        elsewhere = []
         for request in requests:
+            if request not in self._waiting:
+                elsewhere.append(request)
             for answer in self._waiting.pop(request, ()):
                 if not answer.done():
                     answer.set_result(None)
+        return elsewhere
 
     def wake(self, partition: int | None = None) -> None:
         """Requests wait in this partition, or in some."""
         if partition is not None:
             self._partitions.add(partition)
         self._work.set()
+
+    @contextmanager
+    def deciding(self) -> Iterator[None]:
+        """In turns with taking orders in: half as many transactions are worth more than two at a time."""
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._idle.set()
 
     async def work(self, seconds: float) -> list[int]:
         """Wait until requests wait, or for so long. Returns the partitions; none: look for yourself."""
@@ -127,6 +145,8 @@ class Desk:
         """For as long as the process lives."""
         while True:
             await self._arrived.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), TURN_SECONDS)
             orders, self._orders = self._orders[:TOGETHER], self._orders[TOGETHER:]
             if not self._orders:
                 self._arrived.clear()
@@ -158,13 +178,26 @@ class Desk:
         return True
 
     async def look(self) -> None:
-        """For as long as the process lives: find answers that another process gave, or that were there before the question."""
+        """For as long as the process lives: find answers whose call was lost, or that were there before the question."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             if self._waiting:
                 query = select(R.id).where(R.id.in_(list(self._waiting)[:5000]), R.served_at.is_not(None))
                 async with self._running.database.reading() as session:
                     self.served((await run(session, query)).scalars().all())
+
+    async def overhear(self) -> None:
+        """From now on, know at once what other processes answered."""
+        await self._running.bus.connected.wait()
+        await self._running.bus.overhear(SERVED, self._called)
+
+    def _called(self, requests: bytes) -> None:
+        self.served(requests.decode().split())
+
+    async def call(self, requests: Sequence[str]) -> None:
+        """Tell the other processes that these have their answers."""
+        for start in range(0, len(requests), CALLED_TOGETHER):
+            await self._running.bus.call(SERVED, " ".join(requests[start : start + CALLED_TOGETHER]).encode())
 
 
 def _is_outage(trouble: Exception) -> bool:

@@ -85,7 +85,7 @@ class Request:
 def _movement(row: MovementRow, language: str) -> Movement:
     return Movement(
         change=DraftChange.CANCEL if row.cancels else DraftChange.BOOK,
-        booking=Booking.of(row.booking),
+        booking=Booking.of(row.booking, row.rank),
         refusal=None if row.code is None else refusal(row.code, language),
     )
 

@@ -30,6 +30,7 @@ from services.booking.tables import (
     Standing,
     core,
 )
+from services.projection import LATER, Later
 
 STANDING = (BookingStatus.SUBMITTED, BookingStatus.ACCEPTED, BookingStatus.WAITLISTED)
 
@@ -218,7 +219,7 @@ async def requests(session: AsyncSession, ids: Collection[str]) -> dict[str, Req
     return {row.id: row for row in rows.all()}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MovementRow:
     """One line of a request: a booking asked for, or one to be cancelled with the answer to that."""
 
@@ -226,6 +227,7 @@ class MovementRow:
     cancels: bool
     booking: Booked
     code: str | None  #: Why it was refused, if it was.
+    rank: int | Later | None = LATER  #: Of the booking, where that is known already.
 
 
 async def movements(session: AsyncSession, ids: Collection[str]) -> dict[str, list[MovementRow]]:
@@ -251,14 +253,16 @@ class Answer:
 
     request: Request
     movements: list[MovementRow]
-    ranks: dict[str, int]
 
 
 async def answers(session: AsyncSession, ids: Collection[str]) -> dict[str, Answer]:
     found, lines = await requests(session, ids), await movements(session, ids)
     waiting = [row.booking.id for rows in lines.values() for row in rows if row.booking.status is BookingStatus.WAITLISTED]
     theirs = await ranks(session, waiting) if waiting else {}
-    return {id_: Answer(request, lines[id_], theirs) for id_, request in found.items()}
+    for rows in lines.values():
+        for row in rows:
+            row.rank = theirs.get(row.booking.id)
+    return {id_: Answer(request, lines[id_]) for id_, request in found.items()}
 
 
 # --------------------------------------------------------------------------------------------------------------- files

@@ -1,12 +1,12 @@
-"""What booking does when it hears something: it keeps its copies, and wakes the allocator."""
+"""What booking does when it hears something: it keeps its copies."""
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking import commands
 from services.booking.tables import BookingTable
 from services.clock import Clock
-from services.events import BookingRequested, FamilyChanged, StandingChanged, StructureChanged
-from services.service import Running, Service
+from services.events import FamilyChanged, StandingChanged, StructureChanged
+from services.service import Service
 
 service = Service("booking", BookingTable.metadata)
 
@@ -24,9 +24,3 @@ async def copy_family(session: AsyncSession, event: FamilyChanged, clock: Clock)
 @service.reacts_to(StandingChanged)
 async def copy_standing(session: AsyncSession, event: StandingChanged, clock: Clock) -> None:
     await commands.hear_standing(session, event)
-
-
-@service.after(BookingRequested)
-def wake_the_allocator(running: Running) -> None:
-    """The desk of this process woke it already; another process's may have died in between."""
-    running.resources["desk"].wake()

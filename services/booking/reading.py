@@ -158,7 +158,6 @@ class Reading:
         """What was just loaded for this caller need not be loaded again."""
         self._requests.prime(answer.request.id, answer.request)
         self._movements.prime(answer.request.id, answer.movements)
-        self._ranks.prime_many(answer.ranks)
 
     async def _load_spans(self, keys: list[SpanKey]) -> list[Span]:
         """Two selects for each different period, however many children and activities."""

@@ -21,6 +21,7 @@ from services.booking.status import BookingStatus
 from services.booking.tables import ChildCopy
 from services.booking.texts import say
 from services.graphql import Context, Info, LocalTime, YearMonth
+from services.projection import LATER, STORED_IN, Later
 from services.refusal import Forbidden
 
 for kind in (DayState, BookingStatus, DraftChange, ToggleScope):
@@ -110,6 +111,7 @@ class Booking:
     """One child at one opening (S35)."""
 
     row: Private[Booked]
+    known_rank: Private[int | Later | None]
     id: ID
     number: str
     date: dt.date
@@ -120,9 +122,10 @@ class Booking:
     decided_at: dt.datetime | None
 
     @classmethod
-    def of(cls, row: Booked) -> Self:
+    def of(cls, row: Booked, rank: int | Later | None = LATER) -> Self:
         return cls(
             row=row,
+            known_rank=rank if row.status is BookingStatus.WAITLISTED else None,
             id=ID(row.id),
             number=row.number,
             date=row.date,
@@ -146,11 +149,11 @@ class Booking:
     async def activity(self, info: Info) -> Activity:
         return await activity_of(info, self.row.activity)
 
-    @strawberry.field(graphql_type=int | None)  # type: ignore[untyped-decorator]  # strawberry has no types for this form
-    def rank(self, info: Info) -> Awaitable[int | None] | None:
+    @strawberry.field(graphql_type=int | None, metadata={STORED_IN: "known_rank"})  # type: ignore[untyped-decorator]  # no types for this form
+    def rank(self, info: Info) -> Awaitable[int | None] | int | None:
         """Place in the waiting list, from 1."""
         # Not a coroutine: most bookings wait for nothing, and a task for each of them would cost more than the rest of their answer.
-        return reading_of(info.context).rank(self.row.id) if self.status is BookingStatus.WAITLISTED else None
+        return reading_of(info.context).rank(self.row.id) if self.known_rank is LATER else self.known_rank
 
     @strawberry.field
     def reason(self, info: Info) -> str | None:

@@ -76,7 +76,7 @@ class Counter:
             id="request", seq=1, number="000001", family="dupont", structure="carteville", account="dupont", idempotency_key="once",
             fingerprint="", lines=20, language="fr", partition=0, submitted_at=AT, served_at=AT, decided_at=AT,
         )  # fmt: skip
-        self.answer = Answer(request, [MovementRow(n, False, booked(n, date), None) for n, date in enumerate(DAYS[:20])], {})
+        self.answer = Answer(request, [MovementRow(n, False, booked(n, date), None) for n, date in enumerate(DAYS[:20])])
 
     async def submit(self, *_: object) -> str:
         return "request"

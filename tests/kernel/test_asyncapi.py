@@ -81,6 +81,11 @@ def test_a_schema_has_exactly_what_leaves(kind: type[Event]) -> None:
     assert set(schema["required"]) == {name for name, field in kind.model_fields.items() if field.is_required()} - {"occurred_at"}
 
 
+@pytest.mark.parametrize("example", EXAMPLES.values(), ids=lambda example: type(example).__name__)
+def test_a_body_says_what_pydantic_would_say(example: Event) -> None:
+    assert json.loads(example.body()) == json.loads(example.model_dump_json(exclude={"event_id", "occurred_at"}))
+
+
 @pytest.mark.parametrize(
     ("name", "wrong"),
     [

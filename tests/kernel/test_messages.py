@@ -17,6 +17,7 @@ from services.outbox import DeadLetter, Heard, Outgoing, record
 from services.relay import backlog
 from services.service import Running
 from services.settings import Settings
+from services.telemetry import traceparent
 from tests.facts import until
 from tests.kernel.toy import Standing, ToyTable, say, standing, standings, toy_running
 from tests.nats_server import NatsServer
@@ -91,6 +92,18 @@ async def test_hundreds_of_events_leave_in_order(toy: Make, nats_url: str) -> No
     found = [json.loads((await speaker.bus.jetstream.get_msg("PREAU", seq=n)).data or b"")["family"] for n in (1, 2, 600, 1200)]
     assert found == ["family-0", "family-1", "family-599", "family-1199"]
     assert await messages(speaker) == 1200
+
+
+async def test_a_header_never_breaks_out_of_its_line(toy: Make, nats_url: str) -> None:
+    speaker = await toy(nats_url, name="speaker")
+    token = traceparent.set("00-1\r\nNats-Msg-Id: the-same-for-all")
+    await say(speaker, *(standing(f"famille-{n:02}") for n in range(40)))
+    traceparent.reset(token)
+    await until(lambda: everything_left(speaker))
+    first, *_, last = [await speaker.bus.jetstream.get_msg(STREAM[False], seq=seq) for seq in (1, 40)]
+    for message, family in ((first, "famille-00"), (last, "famille-39")):
+        assert (message.headers or {})["ce-subject"] == family
+        assert (message.headers or {})["Nats-Msg-Id"] == (message.headers or {})["ce-id"]
 
 
 async def test_the_same_message_three_times_takes_effect_once(toy: Make, nats_url: str) -> None:

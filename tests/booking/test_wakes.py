@@ -1,0 +1,64 @@
+"""Who waits in one process is woken by what another does: looking by itself, which would do as well, is a matter of hours here."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from services import relay
+from services.booking import counter, desk
+from services.relay import backlog
+from services.service import Running
+from tests.booking.town import CLOCK, Town, books
+from tests.conftest import POSTGRESQL
+from tests.facts import until
+
+Run = Callable[..., Awaitable[Running]]
+HOURS = 7200.0
+
+
+@asynccontextmanager
+async def at_the_desk(town: Town) -> AsyncIterator[None]:
+    """It takes orders in and hears of answers, but decides nothing."""
+    await town.running.bus.keep_connecting()
+    await counter.hear_of_answers(town.running)
+    taking = asyncio.create_task(counter.take_orders(town.running))
+    yield
+    taking.cancel()
+    await asyncio.gather(taking, return_exceptions=True)
+
+
+async def test_an_answer_that_another_process_gave_is_known_at_once(running: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk, "LOOK_SECONDS", HOURS)
+    monkeypatch.setattr(desk, "ANSWER_SECONDS", HOURS)
+    deciding = Town(await running("booking", clock=CLOCK))
+    asking = Town(await running("booking", clock=CLOCK, start=False, url=deciding.running.settings.database_urls["booking"]))
+    await deciding.opens()
+    await deciding.household("dupont")
+    async with at_the_desk(asking), asyncio.timeout(20):
+        assert await asking.submits("dupont", books("dupont")) == ["ACCEPTED"]
+
+
+@pytest.mark.skipif(not POSTGRESQL, reason="on SQLite there is one process")
+async def test_what_one_process_wrote_is_published_at_once_by_the_other_whose_turn_it_is(
+    running: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publishing = await running("booking", clock=CLOCK)
+    await until(lambda: _heard(publishing))
+    monkeypatch.setattr(relay, "SWEEP_SECONDS", HOURS)
+    writing: Any = await running("booking", clock=CLOCK, url=publishing.settings.database_urls["booking"])
+    await writing.bus.connected.wait()
+    await Town(writing).opens()
+    writing.outbox_written()
+    await until(lambda: _nothing_waits(publishing))
+
+
+async def _heard(publishing: Running) -> bool:
+    """The relay holds its lock, and listens."""
+    return "booking" in publishing.bus._ears
+
+
+async def _nothing_waits(running: Running) -> bool:
+    return await backlog(running.database) == 0
