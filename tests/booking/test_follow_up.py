@@ -108,13 +108,13 @@ async def test_s35_pages_of_every_size_give_exactly_the_filtered_list_and_its_to
     assert len(follow_up.expected(lambda row: True)) > 15
     for filters, so in FILTERS:
         wanted = follow_up.expected(so)
-        for size in sorted({1, 3, 7, max(1, len(wanted) - 1), max(1, len(wanted)), len(wanted) + 1, 500}):
+        for size in {3, max(1, len(wanted))} if filters else (1, 3, 7, len(wanted) - 1, len(wanted), len(wanted) + 1, 500):
             assert await follow_up.walk(filters, size) == (wanted, {len(wanted)}), (filters, size)
 
 
 async def test_s35_bookings_added_between_pages_make_none_come_twice_and_none_be_missed(follow_up: FollowUp) -> None:
     for filters, so in FILTERS:
-        for size in (2, 7):
+        for size in (2,) if filters else (2, 7):
             before, known = follow_up.expected(so), {row["id"] for row in follow_up.rows}
             seen, _ = await follow_up.walk(filters, size, meanwhile=2)
             assert len(seen) == len(set(seen)), (filters, size)
