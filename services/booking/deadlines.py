@@ -36,11 +36,15 @@ def in_words(deadline: Deadline, language: str) -> str:
         case None:
             return say("RULE_UNTIL_START", language)
         case HoursBefore(hours):
-            return say("RULE_HOURS_BEFORE", language, hours=hours)
+            return say(_hours_code(hours), language, hours=hours)
         case DaysBefore(days, at, working_days):
             return say(_days_code(days, working_days), language, days=days, at=time_of_day(at, language))
         case WeekdayBefore(number, at, weeks):
             return say(_weeks_code(weeks), language, weekday=weekday(number, language), weeks=weeks, at=time_of_day(at, language))
+
+
+def _hours_code(hours: int) -> str:
+    return {0: "RULE_UNTIL_START", 1: "RULE_HOUR_BEFORE"}.get(hours, "RULE_HOURS_BEFORE")
 
 
 def _days_code(days: int, working_days: bool) -> str:

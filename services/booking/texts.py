@@ -50,6 +50,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "RULE_WORKING_DAY_BEFORE": ("le jour ouvré précédent avant {at}", "the working day before, by {at}"),
     "RULE_DAYS_BEFORE": ("{days} jours avant, avant {at}", "{days} days before, by {at}"),
     "RULE_WORKING_DAYS_BEFORE": ("{days} jours ouvrés avant, avant {at}", "{days} working days before, by {at}"),
+    "RULE_HOUR_BEFORE": ("1 h avant le début", "1 hour before it starts"),
     "RULE_HOURS_BEFORE": ("{hours} h avant le début", "{hours} hours before it starts"),
     "RULE_WEEKDAY_SAME_WEEK": ("le {weekday} de la même semaine avant {at}", "{weekday} of the same week, by {at}"),
     "RULE_WEEKDAY_WEEK_BEFORE": ("le {weekday} de la semaine précédente avant {at}", "{weekday} of the week before, by {at}"),

@@ -74,6 +74,33 @@ def test_a_town_that_took_places_back_has_none_left() -> None:
     assert Places(40, 0, taken=47).left == 0
 
 
+def by_the_table(places: Places, status: BookingStatus | None, is_open: bool, booking_closed: bool, cancelling_closed: bool) -> int:
+    """The table of the rules, row by row: the first that applies."""
+    rows = [
+        (status == "ACCEPTED" and not cancelling_closed, 5),
+        (status == "ACCEPTED", 7),
+        (status in ("WAITLISTED", "SUBMITTED") and not cancelling_closed, 6),
+        (status in ("WAITLISTED", "SUBMITTED"), 8),
+        (not is_open or booking_closed, 1),
+        (places.capacity is None or (places.taken < places.capacity and places.waiting == 0), 3),
+        (places.waiting_list is None or places.waiting < places.waiting_list, 4),
+        (True, 2),
+    ]
+    return next(number for applies, number in rows if applies)
+
+
+def test_every_day_has_the_state_of_the_first_row_of_the_table_that_applies() -> None:
+    counts = (0, 1, 2, 3)
+    fills = [Places(*fill) for fill in itertools.product((None, *counts), (None, *counts), counts, counts)]
+    seen = set()
+    for places, status, *facts in itertools.product(fills, (None, *BookingStatus), *[(False, True)] * 3):
+        is_open, booking_closed, cancelling_closed = facts
+        found = day_state(places, status, is_open=is_open, booking_closed=booking_closed, cancelling_closed=cancelling_closed)
+        assert found == by_the_table(places, status, *facts), (places, status, facts)
+        seen.add(found)
+    assert seen == set(DayState)
+
+
 def expected(found: set[int]) -> int:
     """The rule's own words, as rules.md writes them."""
     booked, actionable, waiting = found & {5, 6, 7, 8}, found & {3, 4, 5, 6}, found & {4, 6, 8}

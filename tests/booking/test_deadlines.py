@@ -144,6 +144,8 @@ def test_working_days_go_back_over_the_turn_of_the_year_and_the_activitys_own_cl
         (DaysBefore(3, "18:00"), "3 jours avant, avant 18 h", "3 days before, by 18:00"),
         (DaysBefore(1, "09:00", True), "le jour ouvré précédent avant 9 h", "the working day before, by 09:00"),
         (DaysBefore(2, "09:00", True), "2 jours ouvrés avant, avant 9 h", "2 working days before, by 09:00"),
+        (HoursBefore(0), "jusqu'au début de l'activité", "until it starts"),
+        (HoursBefore(1), "1 h avant le début", "1 hour before it starts"),
         (HoursBefore(48), "48 h avant le début", "48 hours before it starts"),
         (WeekdayBefore(3, "12:00", 1), "le jeudi de la semaine précédente avant 12 h", "Thursday of the week before, by 12:00"),
         (WeekdayBefore(0, "12:00", 0), "le lundi de la même semaine avant 12 h", "Monday of the same week, by 12:00"),
