@@ -39,13 +39,15 @@ def app() -> Starlette:
 def application(settings: Settings) -> Starlette:
     log_to(settings, "gateway")
     supergraph = Supergraph.load(SUPERGRAPH.read_text(encoding="utf-8"))
-    subgraphs = Subgraphs.at({service: settings.subgraph_urls[service] for service in supergraph.graphs.values()})
-    neighbours, files = Neighbours(subgraphs), Files(subgraphs)
+    urls = {service: settings.subgraph_urls[service] for service in supergraph.graphs.values()}
+    subgraphs, files = Subgraphs.at(urls), Files.at(urls)
+    neighbours = Neighbours(subgraphs)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
         subgraphs.close()
+        files.subgraphs.close()
 
     return Starlette(
         lifespan=lifespan,

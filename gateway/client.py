@@ -204,8 +204,8 @@ class Subgraphs:
     by_name: Mapping[str, Subgraph]
 
     @classmethod
-    def at(cls, urls: Mapping[str, str]) -> "Subgraphs":
-        return cls({name: Subgraph(url) for name, url in urls.items()})
+    def at(cls, urls: Mapping[str, str], most_connections: int = MOST_CONNECTIONS) -> "Subgraphs":
+        return cls({name: Subgraph(url, most_connections) for name, url in urls.items()})
 
     async def __call__(self, service: str, body: bytes, headers: bytes, *, seconds: float, again: bool) -> bytes:
         return await self.by_name[service].post(body, headers, seconds=seconds, again=again)

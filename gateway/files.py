@@ -15,6 +15,7 @@ from gateway.client import Subgraphs, SubgraphUnavailable
 from services.telemetry import log
 
 SECONDS = 30.0  #: A large file takes a while to write, and may wait for others.
+AT_ONCE = 8  #: Files of one service; further ones wait, on connections of their own, so that nobody who books waits behind them.
 LONGEST = 16_000  #: characters of a path
 _PATH = re.compile(rb"(/[\w~-][\w.~-]*)+", re.ASCII)
 #: Of the service's headers these reach the browser.
@@ -35,6 +36,10 @@ AWAY = "Momentanément indisponible, réessayez. / Not available at the moment, 
 @dataclass(frozen=True, slots=True)
 class Files:
     subgraphs: Subgraphs
+
+    @classmethod
+    def at(cls, urls: Mapping[str, str]) -> "Files":
+        return cls(Subgraphs.at(urls, AT_ONCE))
 
     async def calendar(self, request: Request) -> Response:
         return await self._fetch("booking", request)

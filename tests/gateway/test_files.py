@@ -13,7 +13,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.app import application
+from gateway.files import AT_ONCE
 from services.settings import Settings
+from tests.facts import until
 
 CONTENT = b"\xef\xbb\xbfNum\xc3\xa9ro;Enfant\r\n"
 
@@ -24,9 +26,14 @@ class Writer:
     def __init__(self) -> None:
         self.asked: list[dict[str, str]] = []
         self.status = 200
+        self.goes_on = asyncio.Event()
+        self.goes_on.set()
 
     async def answer(self, request: Request) -> Response:
+        if request.url.path == "/graphql":
+            return Response(b'{"data": {"request": null}}', media_type="application/json")
         self.asked.append({"path": request.url.path, **request.headers})
+        await self.goes_on.wait()
         if request.headers.get("if-none-match") == '"same"':
             return Response(status_code=304, headers={"etag": '"same"', "cache-control": "private, max-age=300"})
         headers = {
@@ -47,7 +54,9 @@ def writer() -> Writer:
 @pytest.fixture
 async def client(writer: Writer) -> AsyncIterator[httpx2.AsyncClient]:
     server: Any = uvicorn.Server(
-        uvicorn.Config(Starlette(routes=[Route("/{path:path}", writer.answer)]), port=0, log_level="error", lifespan="off")
+        uvicorn.Config(
+            Starlette(routes=[Route("/{path:path}", writer.answer, methods=["GET", "POST"])]), port=0, log_level="error", lifespan="off"
+        )
     )
     server.install_signal_handlers = lambda: None
     running = asyncio.create_task(server.serve())
@@ -113,3 +122,19 @@ async def test_a_service_that_fails_or_is_away_says_so_without_its_words(client:
 async def test_what_a_service_refuses_is_passed_on(client: httpx2.AsyncClient, writer: Writer) -> None:
     writer.status = 410
     assert (await client.get("/files/booking/abc/x.csv")).status_code == 410
+
+
+async def test_nobody_who_books_waits_behind_files(client: httpx2.AsyncClient, writer: Writer) -> None:
+    writer.goes_on.clear()
+    waiting = [asyncio.create_task(client.get(f"/files/booking/abc/{number}.csv")) for number in range(150)]
+
+    async def eight_are_being_written() -> bool:
+        return len(writer.asked) == AT_ONCE
+
+    await until(eight_are_being_written)
+    asked = await client.post("/graphql", json={"query": '{ request(id: "1") { id } }'})
+    assert asked.json() == {"data": {"request": None}}
+    assert len(writer.asked) == AT_ONCE
+    writer.goes_on.set()
+    assert {answer.status_code for answer in await asyncio.gather(*waiting)} == {200}
+    assert len(writer.asked) == 150
