@@ -10,7 +10,8 @@ from starlette.types import ASGIApp
 from services.settings import Settings
 
 PORTS = {"gateway": 8000, "identity": 8101, "billing": 8102, "booking": 8103, "mailer": 8104}  #: By default, in a container each.
-GRACE_SECONDS = 2  #: For answers under way when told to end; open subscriptions are cut after it.
+LARGEST_MESSAGE = 256_000  #: bytes, over a WebSocket; gateway/sockets.py takes no larger ones
+GRACE_SECONDS = 2  #: For answers under way when told to end; what still streams is cut after it.
 
 
 def application(name: str, settings: Settings) -> ASGIApp:
@@ -39,10 +40,24 @@ def serve(name: str, settings: Settings, host: str, port: int | None, socket_fd:
         forwarded_allow_ips=settings.trusted_proxies or "",
         timeout_graceful_shutdown=GRACE_SECONDS,
         timeout_keep_alive=75,
+        ws="websockets-sansio" if name == "gateway" else "none",
+        ws_max_size=LARGEST_MESSAGE,
+        ws_max_queue=16,
+        ws_per_message_deflate=False,  # as for the other answers: whoever wants them smaller has a proxy do it
     )
     _look_for_garbage_less_often()
     sockets = None if socket_fd is None else [socket.socket(fileno=socket_fd)]
-    uvicorn.Server(config).run(sockets=sockets)
+    Server(config).run(sockets=sockets)
+
+
+class Server(uvicorn.Server):
+    """Tells the application that it ends before it waits for it: what streams would never end by itself."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        drain = getattr(getattr(self.config.app, "state", None), "drain", None)
+        if drain is not None:
+            await drain()
+        await super().shutdown(sockets)
 
 
 def _look_for_garbage_less_often() -> None:

@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from gateway.client import Subgraphs, SubgraphUnavailable
 from gateway.documents import Documents
@@ -19,7 +19,11 @@ from gateway.engine import Engine
 from gateway.files import Files
 from gateway.home import HOME, SECURITY
 from gateway.http import GraphQLEndpoint
+from gateway.live import Live
+from gateway.sockets import SocketEndpoint
+from gateway.streams import Streams
 from gateway.supergraph import Supergraph
+from services.bus import Bus
 from services.settings import Settings
 from services.telemetry import log, log_to
 
@@ -43,16 +47,23 @@ def application(settings: Settings) -> Starlette:
     subgraphs, files = Subgraphs.at(urls), Files.at(urls)
     neighbours = Neighbours(subgraphs)
 
+    streams = Streams(
+        Documents(supergraph), Engine(supergraph.api, Timed(subgraphs), _note_failure), Live(Bus(settings, "gateway")), settings.clock
+    )
+
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        yield
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        app.state.drain = streams.live.drain
+        async with streams.live.connected():
+            yield
         subgraphs.close()
         files.subgraphs.close()
 
     return Starlette(
         lifespan=lifespan,
         routes=[
-            Route("/graphql", GraphQLEndpoint(Documents(supergraph), Engine(supergraph.api, Timed(subgraphs), _note_failure))),
+            Route("/graphql", GraphQLEndpoint(streams)),
+            WebSocketRoute("/graphql", SocketEndpoint(streams, settings.public_url)),
             Route("/ics/{name}", files.calendar),
             Route("/files/{service}/{path:path}", files.file),
             Route("/", _home),

@@ -21,7 +21,7 @@ EVENTS = b"text/event-stream"
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _REQUEST_ID = re.compile(rb"[\w.:-]{1,128}")
 #: Only these of the client's own headers reach the services, as they are.
-_PASSED_ON = {b"authorization": b"Authorization", b"accept-language": b"Accept-Language"}
+PASSED_ON = {b"authorization": b"Authorization", b"accept-language": b"Accept-Language"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +36,27 @@ def bad_request(message: str, *, code: str = "BAD_REQUEST", status: int = 400) -
 
 
 def media_type(accept: bytes | None) -> bytes:
-    """What to answer in. Raises RequestError, if the client wants neither form."""
-    wanted = [part.partition(b";")[0].strip().lower() for part in (accept or b"*/*").split(b",")]
+    """What to answer in. Raises RequestError, if the client wants no form that we have."""
+    wanted = _wanted(accept)
     for each in wanted:
         if each in (GRAPHQL, JSON):
             return each
     if b"*/*" in wanted or b"application/*" in wanted:
         return JSON
     if EVENTS in wanted:
-        raise bad_request("Subscriptions are not served yet.", code="SUBSCRIPTIONS_UNAVAILABLE", status=406)
-    raise bad_request("Answers are application/graphql-response+json or application/json.", code="NOT_ACCEPTABLE", status=406)
+        return EVENTS
+    raise bad_request(
+        "Answers are application/graphql-response+json, application/json or text/event-stream.", code="NOT_ACCEPTABLE", status=406
+    )
+
+
+def takes_events(accept: bytes | None) -> bool:
+    """Named, perhaps beside others: a client that says `*/*` may not expect an answer without an end."""
+    return EVENTS in _wanted(accept)
+
+
+def _wanted(accept: bytes | None) -> list[bytes]:
+    return [part.partition(b";")[0].strip().lower() for part in (accept or b"*/*").split(b",")]
 
 
 async def read_post(headers: dict[bytes, bytes], receive: Receive) -> Asked:
@@ -63,7 +74,7 @@ async def read_post(headers: dict[bytes, bytes], receive: Receive) -> Asked:
         raise bad_request("One operation a request: send an object.", code="BATCHES_REFUSED")
     if not isinstance(told, dict):
         raise bad_request("Send a JSON object with `query`.")
-    return _asked(told)
+    return asked_of(told)
 
 
 def read_get(query_string: bytes) -> Asked:
@@ -75,10 +86,11 @@ def read_get(query_string: bytes) -> Asked:
                 told[name] = msgspec.json.decode(told[name])
     except (ValueError, RecursionError) as error:
         raise bad_request("The parameters are not readable; `variables` is JSON.") from error
-    return _asked(told)
+    return asked_of(told)
 
 
-def _asked(told: dict[str, Any]) -> Asked:
+def asked_of(told: dict[str, Any]) -> Asked:
+    """Raises RequestError."""
     query, variables, name = told.get("query"), told.get("variables"), told.get("operationName")
     if not isinstance(query, str) or not query.strip():
         raise bad_request("`query` is missing, or is not a string.")
@@ -128,7 +140,7 @@ def passed_on(scope: Scope, headers: dict[bytes, bytes]) -> PassedOn:
     request_id = headers.get(b"x-request-id", b"")
     if not _REQUEST_ID.fullmatch(request_id):
         request_id = secrets.token_hex(8).encode()
-    lines = [b"%b: %b\r\n" % (name, headers[key]) for key, name in _PASSED_ON.items() if key in headers and _is_line(headers[key])]
+    lines = [b"%b: %b\r\n" % (name, headers[key]) for key, name in PASSED_ON.items() if key in headers and _is_line(headers[key])]
     lines.append(b"traceparent: %b\r\nX-Request-Id: %b\r\n" % (trace, request_id))
     if scope.get("client"):
         lines.append(b"X-Forwarded-For: %b\r\n" % str(scope["client"][0]).encode())

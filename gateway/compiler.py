@@ -18,7 +18,8 @@ def compile_plan(
 ) -> Plan:
     untouched = Untouched(supergraph, draft).found()
     definitions = {each.variable.name.value: print_ast(each) for each in operation.variable_definitions or ()}
-    kind = operation.operation.value
+    # What a subscription follows is asked as a query of the same name: its subgraph says what is true now, the gateway when to ask.
+    kind = "query" if operation.operation.value == "subscription" else operation.operation.value
     return Plan(
         fetches=tuple(_fetch(supergraph, draft, step, definitions, kind, untouched) for step in draft.steps),
         project=Projector(supergraph, untouched).object(draft.root, draft.entries),

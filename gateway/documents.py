@@ -5,15 +5,19 @@ The caches are bounded: whoever floods the gateway with ever new documents pushe
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar, cast
 
 from graphql import (
     DocumentNode,
+    FieldNode,
     FragmentDefinitionNode,
     GraphQLError,
+    NameNode,
     OperationDefinitionNode,
+    OperationType,
     OverlappingFieldsCanBeMergedRule,
+    SelectionSetNode,
     VariableDefinitionNode,
     parse,
     specified_rules,
@@ -23,7 +27,8 @@ from graphql.execution.values import get_variable_values
 
 from gateway import limits
 from gateway.compiler import compile_plan
-from gateway.plan import Plan
+from gateway.drafts import Draft
+from gateway.plan import Follow, Plan
 from gateway.planner import Planner, Unplannable
 from gateway.reach import Reach
 from gateway.selection import Conflict, Speller, TooWide, condition_variables
@@ -37,6 +42,8 @@ MOST_PLANS = 16
 MOST_COMPLAINTS = 5
 #: Without the quadratic one: `selection.py` looks at what it looked at, in linear time.
 RULES = tuple(rule for rule in specified_rules if rule is not OverlappingFieldsCanBeMergedRule)
+#: What the gateway wants to know of a subscription.
+WATCH = cast(OperationDefinitionNode, parse("{ account until structure topics due last }", no_location=True).definitions[0]).selection_set
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -152,8 +159,9 @@ class Documents:
 
     def _plan(self, operation: Operation, conditions: Mapping[str, bool]) -> Plan:
         try:
-            draft = Planner(self._reach).plan(operation.node, Speller(self.supergraph, operation.fragments, conditions))
-            return compile_plan(self.supergraph, draft, operation.node, operation.fragments.values())
+            draft = self._draft(operation, operation.node, conditions)
+            plan = compile_plan(self.supergraph, draft, operation.node, operation.fragments.values())
+            return replace(plan, follow=self._follow(operation, draft)) if operation.kind == "subscription" else plan
         except Conflict as error:
             raise RequestError.coded("GRAPHQL_VALIDATION_FAILED", str(error)) from error
         except TooWide as error:
@@ -161,3 +169,21 @@ class Documents:
         except Unplannable as error:
             log().error("no plan", operation=operation.name, error=str(error))
             raise RequestError.coded("PLANNING_FAILED", "The gateway found no way to answer this operation.") from error
+
+    def _draft(self, operation: Operation, node: OperationDefinitionNode, conditions: Mapping[str, bool]) -> Draft:
+        return Planner(self._reach).plan(node, Speller(self.supergraph, operation.fragments, conditions))
+
+    def _follow(self, operation: Operation, draft: Draft) -> Follow:
+        (entry,) = draft.entries  # validated: one field, and no condition on it
+        root = entry.selected
+        node = watching(operation.node, root.nodes[0])
+        return Follow(root.name, root.key, compile_plan(self.supergraph, self._draft(operation, node, {}), node))
+
+
+def watching(subscription: OperationDefinitionNode, asked: FieldNode) -> OperationDefinitionNode:
+    """Asks what the field of a subscription depends on: hidden from clients, with the same arguments (services/graphql.py)."""
+    key = asked.alias or asked.name
+    name = NameNode(value=f"{asked.name.value}Watch")
+    field = FieldNode(name=name, alias=key, arguments=asked.arguments, directives=(), selection_set=WATCH)
+    selections = SelectionSetNode(selections=(field,))
+    return replace(subscription, operation=OperationType.QUERY, selection_set=selections)

@@ -1,21 +1,22 @@
-"""GraphQL over HTTP: POST with JSON, GET for queries. Whatever is sent, the answer is GraphQL; what went wrong inside stays in the log."""
+"""GraphQL over HTTP: POST with JSON, GET for queries; subscriptions by both, as server-sent events.
 
-import secrets
+Whatever is sent, the answer is GraphQL; what went wrong inside stays in the log.
+"""
+
 import time
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
 
-from gateway.asking import JSON, Asked, PassedOn, bad_request, media_type, passed_on, read_get, read_post
-from gateway.documents import Documents
-from gateway.engine import Engine
-from gateway.trouble import RequestError
-from services.telemetry import OPERATIONS, log, traceparent
+from gateway.asking import EVENTS, JSON, Asked, PassedOn, bad_request, media_type, passed_on, read_get, read_post, takes_events
+from gateway.documents import Operation
+from gateway.sse import send_events
+from gateway.streams import ANSWERED, Streams
+from gateway.trouble import RequestError, masked
+from services.telemetry import OPERATIONS, traceparent
 
-ANSWERED = Counter("preau_gateway_operations_total", "Operations", ["kind", "outcome"])
 ALLOWED = b"GET, POST"
 _SECONDS = OPERATIONS.labels("gateway")
 
@@ -26,8 +27,7 @@ _encode = msgspec.json.Encoder().encode
 class GraphQLEndpoint:
     """An ASGI application."""
 
-    documents: Documents
-    engine: Engine
+    streams: Streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = time.perf_counter()
@@ -36,19 +36,23 @@ class GraphQLEndpoint:
         token = traceparent.set(passing.traceparent)
         media = JSON
         try:
-            media = media_type(headers.get(b"accept"))
+            accept = headers.get(b"accept")
+            media = media_type(accept)
             asked = await self._read(scope, headers, receive)
+            if media == EVENTS or (takes_events(accept) and self._operation(asked).kind == "subscription"):
+                results = self.streams.results(asked, passing.lines, post=scope["method"] == "POST")
+                with self.streams.live.streaming():
+                    await send_events(results, receive, send, passing.request_id, self.streams.live.ending)
+                return
             status, answer = 200, await self._answer(asked, passing, post=scope["method"] == "POST")
         except RequestError as error:
             # Clients of the older media type expect 200 for what a well-formed request asks wrongly.
+            media = JSON if media == EVENTS else media
             status = error.status if error.malformed or media != JSON else 200
             answer = {"errors": error.errors}
             ANSWERED.labels("unknown", "refused").inc()
         except Exception as error:
-            number = secrets.token_hex(4)
-            log().error("failed", number=number, exc_info=error)
-            message = f"Something went wrong on our side ({number})."
-            status, answer = 200, {"errors": [{"message": message, "extensions": {"code": "INTERNAL_SERVER_ERROR"}}], "data": None}
+            status, answer = 200, {"errors": [masked(error)], "data": None}
             ANSWERED.labels("unknown", "failed").inc()
         finally:
             traceparent.reset(token)
@@ -62,14 +66,17 @@ class GraphQLEndpoint:
             return read_get(scope["query_string"])
         raise bad_request("POST, or GET for queries.", code="METHOD_NOT_ALLOWED", status=405)
 
+    def _operation(self, asked: Asked) -> Operation:
+        return self.streams.documents.operation(asked.query, asked.operation_name)
+
     async def _answer(self, asked: Asked, passing: PassedOn, *, post: bool) -> dict[str, Any]:
-        operation = self.documents.operation(asked.query, asked.operation_name)
+        operation = self._operation(asked)
         if operation.kind == "subscription":
-            raise RequestError.coded("SUBSCRIPTIONS_UNAVAILABLE", "Subscriptions are not served yet.")
+            raise bad_request("A subscription is answered as text/event-stream, or over WebSocket.", code="NOT_ACCEPTABLE", status=406)
         if operation.kind != "query" and not post:
             raise bad_request("GET is for queries: send a mutation by POST.", code="METHOD_NOT_ALLOWED", status=405)
-        plan = self.documents.plan(operation, asked.variables)
-        answer = await self.engine.run(plan, asked.variables, passing.lines)
+        plan = self.streams.documents.plan(operation, asked.variables)
+        answer = await self.streams.engine.run(plan, asked.variables, passing.lines)
         ANSWERED.labels(operation.kind, "partial" if answer.errors else "whole").inc()
         return {"errors": answer.errors, "data": answer.data} if answer.errors else {"data": answer.data}
 

@@ -42,6 +42,16 @@ class Plan:
     project: Project
     renamed: Mapping[str, str]  #: key invented by the planner -> what the client calls it
     introspection: DocumentNode | None  #: what the gateway answers itself
+    follow: "Follow | None" = None  #: of a subscription
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """A subscription's plan says what is true now; this, when to carry it out again."""
+
+    field: str  #: calendarChanged
+    key: str  #: what the client calls it
+    watch: Plan  #: asks the subgraph what the field depends on, under the same key
 
 
 def introspected(key: str) -> str:

@@ -1,9 +1,12 @@
 """A request that the gateway itself answers with errors, before any service hears of it."""
 
+import secrets
 from collections.abc import Iterable
 from typing import Any
 
 from graphql import GraphQLError
+
+from services.telemetry import log
 
 
 class RequestError(Exception):
@@ -23,3 +26,10 @@ class RequestError(Exception):
     def found(cls, code: str, errors: Iterable[GraphQLError]) -> "RequestError":
         """What parsing, validation or coercion complained of."""
         return cls([{**error.formatted, "extensions": {"code": code}} for error in errors])
+
+
+def masked(error: Exception) -> dict[str, Any]:
+    """What a client is told of a bug: a number, under which operators find the rest in the log."""
+    number = secrets.token_hex(4)
+    log().error("failed", number=number, exc_info=error)
+    return {"message": f"Something went wrong on our side ({number}).", "extensions": {"code": "INTERNAL_SERVER_ERROR"}}

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,6 +60,7 @@ class Bus:
     connected: asyncio.Event = field(default_factory=asyncio.Event)
     connections: int = 0  #: Grows with each connection: whoever saw another number looks at the streams again.
     client: Client | None = None
+    when_connected: Callable[[], Awaitable[None]] | None = None  #: Called after each connection, the first one too.
     _ears: dict[str, Callable[[bytes], None]] = field(default_factory=dict)
 
     async def keep_connecting(self) -> None:
@@ -92,6 +93,8 @@ class Bus:
     async def _on_connected(self) -> None:
         self.connections += 1
         self.connected.set()
+        if self.when_connected is not None:
+            await self.when_connected()
 
     async def _on_disconnected(self) -> None:
         self.connected.clear()

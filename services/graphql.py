@@ -14,7 +14,9 @@ import strawberry
 from graphql import GraphQLError, NoSchemaIntrospectionCustomRule
 from starlette.requests import Request
 from starlette.responses import Response
+from strawberry import ID
 from strawberry.extensions import AddValidationRules, MaxTokensLimiter, ParserCache, ValidationCache
+from strawberry.federation.schema_directives import Inaccessible
 from strawberry.schema.config import StrawberryConfig
 
 from services.claims import Caller
@@ -124,6 +126,47 @@ class Refusal:
 
     code: str
     message: str
+
+
+# --------------------------------------------------------------------------------------------------------- subscriptions
+# A subscription is served by the gateway. The subgraph that owns it has two hidden fields for that in its Query, with the same
+# arguments: one of the same name and type, which says what is true now, and one named `...Watch`, which says when to ask it again.
+# Both refuse as any query does: whose data it is, the subgraph alone decides, each time.
+HIDDEN = (Inaccessible(),)
+
+
+def hidden(resolver: Callable[..., Any]) -> Any:
+    """Makes a field of it that clients cannot see."""
+    return strawberry.field(resolver=resolver, directives=HIDDEN)
+
+
+@strawberry.federation.type(shareable=True, directives=HIDDEN)
+class Watch:
+    """What a subscription of this caller depends on: for the gateway, hidden from clients."""
+
+    account: ID = strawberry.field(description="Who subscribes.")
+    until: dt.datetime = strawberry.field(description="When the caller's sign-in runs out, and with it the subscription.")
+    structure: ID = strawberry.field(description="Where it happens.")
+    topics: list[str] = strawberry.field(description="What wakes it: services/topics.py.")
+    due: bool = strawberry.field(description="There is something to tell.")
+    last: bool = strawberry.field(description="What is told then ends the subscription.")
+
+    @classmethod
+    def of(cls, context: Context, structure: str, topics: Iterable[str], *, due: bool = True, last: bool = False) -> "Watch":
+        caller = context.signed_in()
+        return cls(
+            account=ID(caller.account),
+            until=dt.datetime.fromtimestamp(caller.expires_at, dt.UTC),
+            structure=ID(structure),
+            topics=list(topics),
+            due=due,
+            last=last,
+        )
+
+
+def told_at_the_gateway() -> CodedError:
+    """For a subscription that is asked of the subgraph itself: it would stream, and subgraphs hold no connections."""
+    return CodedError("SUBSCRIBE_AT_THE_GATEWAY", "Subscriptions are served by the gateway.")
 
 
 # ---------------------------------------------------------------------------------------------------------------- schema

@@ -132,7 +132,7 @@ def _replicas(environ: Mapping[str, str], kind: str) -> int:
 
 #: What each process may not be without in production: no more than it uses, so that only identity knows the signing key.
 NEEDED = {
-    "gateway": ("IDENTITY_URL", "BILLING_URL", "BOOKING_URL"),
+    "gateway": ("IDENTITY_URL", "BILLING_URL", "BOOKING_URL", "NATS_URL"),
     "identity": ("IDENTITY_DATABASE_URL", "NATS_URL", "NATS_MONITOR_URL", "PREAU_SIGNING_KEY"),
     "billing": ("BILLING_DATABASE_URL", "NATS_URL", "NATS_MONITOR_URL"),
     "booking": ("BOOKING_DATABASE_URL", "NATS_URL", "NATS_MONITOR_URL"),

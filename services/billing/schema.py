@@ -10,6 +10,7 @@ from strawberry import UNSET
 from strawberry.federation.schema_directives import Key
 from strawberry.federation.types import FieldSet
 
+from services import topics
 from services.billing import commands, loading, queries, tables, tariff
 from services.billing.balance import Balance as Page
 from services.billing.balance import WalletBalance as PageLine
@@ -17,7 +18,7 @@ from services.billing.hold import BookingStatus, HoldKind
 from services.billing.ledger import PaymentMode
 from services.billing.prices import PreviewLine as Line
 from services.billing.texts import say
-from services.graphql import SCALARS, Info, Language, LocalTime, Refusal, YearMonth, subgraph
+from services.graphql import SCALARS, Info, Language, LocalTime, Refusal, Watch, YearMonth, hidden, subgraph, told_at_the_gateway
 from services.refusal import CodedError, Refused
 
 strawberry.enum(HoldKind, description="What is held for: accepted bookings, or waiting and submitted ones.")
@@ -367,6 +368,17 @@ class Query:
     async def online_payment(self, info: Info, id: strawberry.ID) -> OnlinePayment | None:
         return None
 
+    @hidden
+    async def balance_changed(self, info: Info, family: strawberry.ID) -> Balance:
+        """As it is now, as `Family.balance` without arguments: for the gateway, hidden from clients."""
+        structure = await loading.structure_of(info.context, family)
+        return Balance.of(await loading.balance(info.context, queries.BalanceAsked(family, structure, None, frozenset(CONFIRMED_ONLY))))
+
+    @hidden
+    async def balance_changed_watch(self, info: Info, family: strawberry.ID) -> Watch:
+        structure = await loading.structure_of(info.context, family)
+        return Watch.of(info.context, structure, [topics.family(family)])
+
 
 @strawberry.type
 class Mutation:
@@ -383,10 +395,12 @@ class Mutation:
 
 @strawberry.type
 class Subscription:
+    """Served by the gateway (services/graphql.py says how)."""
+
     @strawberry.subscription
     async def balance_changed(self, info: Info, family: strawberry.ID) -> AsyncGenerator[Balance, None]:
-        await loading.structure_of(info.context, family)
-        raise CodedError("SUBSCRIPTIONS_UNAVAILABLE", "Live updates are not open yet.")
+        """The balance as it is, and again after any change of the family's money."""
+        raise told_at_the_gateway()
         yield  # makes it the generator that GraphQL expects
 
 

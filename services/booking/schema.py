@@ -1,7 +1,6 @@
 """Booking's subgraph: what families can ask and do. Resolvers translate; drafting.py and the desk decide."""
 
 import datetime as dt
-from collections.abc import AsyncGenerator
 from enum import Enum
 
 import strawberry
@@ -30,12 +29,13 @@ from services.booking.draft_types import (
 from services.booking.drafting import Click, Copying
 from services.booking.follow_up import Family, Request
 from services.booking.linking import LinkMutations
+from services.booking.live import LiveQueries, Subscription
 from services.booking.order import Order
 from services.booking.refusals import REFUSALS, refusal_of
 from services.booking.roster import AttendanceMutations, RosterQueries
 from services.booking.texts import say
-from services.booking.types import Activity, Booking, Calendar, Child, answers_of, month_of, reading_of
-from services.graphql import Info, YearMonth, subgraph
+from services.booking.types import Activity, Booking, Child, answers_of, month_of, reading_of
+from services.graphql import Info, subgraph
 from services.refusal import CodedError, Refused
 
 LONGEST_COPY = dt.timedelta(days=400)
@@ -58,7 +58,7 @@ def _malformed(info: Info) -> CodedError:
 
 
 @strawberry.type
-class Query(RosterQueries):
+class Query(LiveQueries, RosterQueries):
     """Drafts live in the client: none of these has an effect."""
 
     @strawberry.field
@@ -171,24 +171,6 @@ class Mutation(LinkMutations, AttendanceMutations):
 def _forget(info: Info) -> None:
     """What was read before the change."""
     info.context.loaders.clear()
-
-
-@strawberry.type
-class Subscription:
-    @strawberry.subscription
-    async def calendar_changed(self, info: Info, child: ID, month: YearMonth, activity: ID | None = None) -> AsyncGenerator[Calendar, None]:
-        """After any change that this child would see."""
-        raise _unavailable(info)
-        yield  # what makes it a subscription
-
-    @strawberry.subscription
-    async def request_decided(self, info: Info, request: ID) -> AsyncGenerator[Request, None]:
-        raise _unavailable(info)
-        yield  # what makes it a subscription
-
-
-def _unavailable(info: Info) -> CodedError:
-    return CodedError("SUBSCRIPTIONS_UNAVAILABLE", say("SUBSCRIPTIONS_UNAVAILABLE", info.context.language))
 
 
 schema = subgraph(Query, Mutation, Subscription, types=[Activity, Booking, Child, Family, PreviewLine, Request, Weekday, *REFUSALS])

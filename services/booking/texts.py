@@ -87,10 +87,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     # Mistakes of a client.
     "BAD_USER_INPUT": ("La demande est mal formée.", "The request is malformed."),
-    "SUBSCRIPTIONS_UNAVAILABLE": (
-        "Le suivi en direct n'est pas encore disponible.",
-        "Live updates are not available yet.",
-    ),
 }
 
 WEEKDAYS = (

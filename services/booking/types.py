@@ -245,10 +245,7 @@ class Child:
 
     async def mine(self, info: Info) -> ChildCopy:
         """Raises Forbidden: not the caller's, or no such child."""
-        found = await reading_of(info.context).child(str(self.id))
-        if found is None:
-            raise Forbidden
-        return found
+        return await child_of(info, self.id)
 
     @strawberry.field
     async def activities(self, info: Info) -> list[Activity]:
@@ -260,16 +257,7 @@ class Child:
     @strawberry.field
     async def calendar(self, info: Info, month: YearMonth, activity: ID | None = None) -> Calendar:
         """Every day of the month, for one activity, or for all of the child's (S32)."""
-        child = await self.mine(info)
-        selected = None
-        if activity is not None:
-            selected = await activity_of(info, str(activity))
-            if selected.spec.structure != child.structure:
-                raise Forbidden
-        first, last = month_of(month)
-        span = await reading_of(info.context).span(child.child, first, last, selected.spec.id if selected else None)
-        dates = [first + dt.timedelta(days=offset) for offset in range((last - first).days + 1)]
-        return _calendar(month, selected, span, dates, info.context)
+        return await calendar_of(info, await self.mine(info), month, activity)
 
     @strawberry.field
     async def calendar_feed(self, info: Info) -> CalendarFeed | None:
@@ -297,6 +285,33 @@ class Child:
             for activity in span.enrolled
             for day in [span.day(activity, date, context.now)]
         ]
+
+
+async def child_of(info: Info, child: str) -> ChildCopy:
+    """Raises Forbidden: not the caller's, or no such child."""
+    found = await reading_of(info.context).child(str(child))
+    if found is None:
+        raise Forbidden
+    return found
+
+
+async def selected_of(info: Info, child: ChildCopy, activity: str | None) -> Activity | None:
+    """Raises Forbidden: no activity of the child's town."""
+    if activity is None:
+        return None
+    selected = await activity_of(info, str(activity))
+    if selected.spec.structure != child.structure:
+        raise Forbidden
+    return selected
+
+
+async def calendar_of(info: Info, child: ChildCopy, month: YearMonth, activity: str | None) -> Calendar:
+    """Raises Forbidden: no activity of the child's town."""
+    selected = await selected_of(info, child, activity)
+    first, last = month_of(month)
+    span = await reading_of(info.context).span(child.child, first, last, selected.spec.id if selected else None)
+    dates = [first + dt.timedelta(days=offset) for offset in range((last - first).days + 1)]
+    return _calendar(month, selected, span, dates, info.context)
 
 
 def _calendar(month: YearMonth, selected: Activity | None, span: Span, dates: Sequence[dt.date], context: Context) -> Calendar:

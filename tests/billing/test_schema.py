@@ -335,12 +335,39 @@ async def test_there_is_no_online_payment_yet(town: Town) -> None:
     assert (await town.asks('{ onlinePayment(id: "x") { id } }')).data == {"onlinePayment": None}
 
 
-async def test_live_balances_are_not_open_yet(town: Town) -> None:
+async def test_who_follows_a_balance_is_woken_by_the_familys_money_and_sees_the_same(town: Town) -> None:
+    await town.pays("dupont", "periscolaire", 50_06)
+    told = (await town.asks('{ balanceChangedWatch(family: "dupont") { account structure topics due last } }')).data
+    assert told == {
+        "balanceChangedWatch": {
+            "account": JEAN_PAUL.account,
+            "structure": "carteville",
+            "topics": ["family/dupont"],
+            "due": True,
+            "last": False,
+        }
+    }
+    followed = (await town.asks('{ balanceChanged(family: "dupont") { balanceCents lines { wallet { name } balanceCents } } }')).data
+    assert followed is not None
+    assert followed["balanceChanged"]["balanceCents"] == 50_06
+    asked = (await town.represents("balance { balanceCents lines { wallet { name } balanceCents } }", DUPONT)).data
+    assert [{"balance": followed["balanceChanged"]}] == asked
+
+
+async def test_nobody_follows_anothers_balance(town: Town) -> None:
+    for query in ('{ balanceChanged(family: "dupont") { inDebit } }', '{ balanceChangedWatch(family: "dupont") { topics } }'):
+        assert (await town.asks(query, caller=STRANGER)).codes == ["FORBIDDEN"]
+        assert (await town.asks(query, caller=FOREIGN_AGENT)).codes == ["FORBIDDEN"]
+        assert (await town.asks(query, caller=None)).codes == ["UNAUTHENTICATED"]
+        assert (await town.asks(query, caller=AGENT)).codes == []
+
+
+async def test_the_subgraph_itself_streams_nothing(town: Town) -> None:
     context = Context(town.running, JEAN_PAUL, "fr")
     codes = []
     async for result in await schema.subscribe('subscription { balanceChanged(family: "dupont") { balanceCents } }', context_value=context):
         codes += [getattr(error.original_error, "code", None) for error in result.errors or []]
-    assert codes == ["SUBSCRIPTIONS_UNAVAILABLE"]
+    assert codes == ["SUBSCRIBE_AT_THE_GATEWAY"]
 
 
 async def test_a_hundred_families_are_one_statement_of_each_kind(town: Town) -> None:

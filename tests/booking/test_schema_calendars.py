@@ -245,10 +245,47 @@ def test_the_graph_keeps_the_contracts_names() -> None:
         assert line in sdl
 
 
-async def test_live_updates_say_that_they_are_not_there_yet(carteville: Screens) -> None:
+async def test_who_follows_a_calendar_is_woken_by_the_childs_bookings_and_by_each_activity_shown(carteville: Screens) -> None:
+    query = """query($activity: ID) { calendarChangedWatch(child: "amalia", month: "2026-09", activity: $activity) {
+      account until structure topics due last } }"""
+    told = (await carteville.asks(query))["calendarChangedWatch"]
+    enrolled = (await carteville.of_child("amalia", "activities { id }"))["activities"]
+    assert len(enrolled) > 1
+    assert set(told.pop("topics")) == {
+        "child/amalia/2026-09",
+        *(f"openings/{one['id']}/2026-09" for one in enrolled),
+        *(f"activity/{one['id']}" for one in enrolled),
+    }
+    assert told == {"account": "dupont", "until": "2096-10-02T07:06:40Z", "structure": "carteville", "due": True, "last": False}
+    one = (await carteville.asks(query, variables={"activity": "aps-matin"}))["calendarChangedWatch"]
+    assert one["topics"] == ["child/amalia/2026-09", "openings/aps-matin/2026-09", "activity/aps-matin"]
+
+
+async def test_what_is_followed_is_what_the_child_says(carteville: Screens) -> None:
+    for arguments in ('month: "2026-09"', 'month: "2026-09", activity: "aps-matin"'):
+        followed = await carteville.asks(f'{{ calendarChanged(child: "amalia", {arguments}) {{ days {{ date state revision }} }} }}')
+        child = await carteville.of_child("amalia", f"calendar({arguments}) {{ days {{ date state revision }} }}")
+        assert followed["calendarChanged"] == child["calendar"]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        'calendarChanged(child: "amalia", month: "2026-09") { asOf }',
+        'calendarChangedWatch(child: "amalia", month: "2026-09") { topics }',
+    ],
+)
+async def test_nobody_follows_anothers_child(carteville: Screens, asked: str) -> None:
+    for caller, code in ((DURAND, "FORBIDDEN"), (OTHER_AGENT, "FORBIDDEN"), (None, "UNAUTHENTICATED")):
+        assert await carteville.is_refused(f"{{ {asked} }}", caller) == code
+        assert await carteville.is_refused(f"{{ {asked.replace('amalia', 'nobody')} }}", caller) == code
+    await carteville.asks(f"{{ {asked} }}", AGENT)
+
+
+async def test_the_subgraph_itself_streams_nothing(carteville: Screens) -> None:
     for subscription in ('calendarChanged(child: "amalia", month: "2026-09") { asOf }', 'requestDecided(request: "x") { id }'):
         answers = await schema.subscribe(
             f"subscription {{ {subscription} }}", context_value=Context(running=carteville.running, caller=DUPONT, language="en")
         )
         first = await anext(aiter(answers))  # type: ignore[arg-type]
-        assert [error.message for error in first.errors or []] == ["Live updates are not available yet."]
+        assert [getattr(error.original_error, "code", None) for error in first.errors or []] == ["SUBSCRIBE_AT_THE_GATEWAY"]

@@ -234,3 +234,27 @@ async def test_pages_are_asked_for_properly(carteville: Screens, arguments: str)
     for field in ("bookings", "requests"):
         query = entities("Family", "dupont", f"{field}({arguments}) {{ totalCount }}")
         assert await carteville.is_refused(query) == "BAD_USER_INPUT"
+
+
+async def test_s35_a_request_is_followed_until_every_line_has_its_answer(carteville: Screens) -> None:
+    """MULTI is decided by a scheduled run."""
+    decided = await submits(carteville, line("BOOK", "amalia", "cantine", 14), key="1")
+    waits = await submits(carteville, line("BOOK", "amalia", "cantine", 15), line("BOOK", "amalia", "multi", 15, "08:00", "17:00"), key="2")
+    assert (decided["decided"], waits["decided"]) == (True, False)
+    query = "query($request: ID!) { requestDecidedWatch(request: $request) { account structure topics due last } }"
+    for request, due in ((decided, True), (waits, False)):
+        told = (await carteville.asks(query, variables={"request": request["id"]}))["requestDecidedWatch"]
+        topics = [f"request/{request['id']}"]
+        assert told == {"account": "dupont", "structure": "carteville", "topics": topics, "due": due, "last": True}
+        now = await carteville.asks("query($id: ID!) { requestDecided(request: $id) { number } }", variables={"id": request["id"]})
+        assert now == {"requestDecided": {"number": request["number"]}}
+
+
+async def test_nobody_follows_anothers_request(carteville: Screens) -> None:
+    request = (await submits(carteville, line("BOOK", "amalia", "cantine", 14)))["id"]
+    for asked in ("requestDecided(request: $id) { id }", "requestDecidedWatch(request: $id) { topics }"):
+        query = f"query($id: ID!) {{ {asked} }}"
+        for caller, code in ((DURAND, "FORBIDDEN"), (OTHER_AGENT, "FORBIDDEN"), (None, "UNAUTHENTICATED")):
+            assert await carteville.is_refused(query, caller, id=request) == code
+            assert await carteville.is_refused(query, caller, id="nothing") == code
+        assert await carteville.asks(query, AGENT, variables={"id": request})

@@ -377,7 +377,7 @@ async def test_documents_that_say_nothing_right(scene: Scene) -> None:
         ("query A { me { login } } query B { me { login } }", {}, "OPERATION_RESOLUTION_FAILURE"),
         ("{ me { families { bookings(status: [EATEN]) { totalCount } } } }", {}, "GRAPHQL_VALIDATION_FAILED"),
         ("{ me { families { bookings(first: 99999999999999999999) { totalCount } } } }", {}, "GRAPHQL_VALIDATION_FAILED"),
-        ("subscription { balanceChanged(family: \"x\") { balanceCents } }", {}, "SUBSCRIPTIONS_UNAVAILABLE"),
+        ("subscription { balanceChanged(family: \"x\") { balanceCents } }", {}, "NOT_ACCEPTABLE"),
         (request, {}, "BAD_USER_INPUT"),
         (request, {"id": None}, "BAD_USER_INPUT"),
         (request, {"id": {"id": "x"}}, "BAD_USER_INPUT"),

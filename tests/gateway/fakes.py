@@ -20,7 +20,11 @@ import gateway
 from gateway.client import SubgraphUnavailable
 from gateway.documents import Documents
 from gateway.engine import Answer, Engine
+from gateway.live import Live
+from gateway.streams import Streams
 from gateway.supergraph import Supergraph
+from services.bus import Bus
+from services.settings import Settings
 
 GATEWAY = Path(gateway.__file__).parent
 SUPERGRAPH = Supergraph.load((GATEWAY / "supergraph.graphql").read_text(encoding="utf-8"))
@@ -123,10 +127,14 @@ class Gateway:
 
     town: Town
     supergraph: Supergraph = SUPERGRAPH
+    nats_url: str = "nats://127.0.0.1:1"  #: Nobody.
 
     def __post_init__(self) -> None:
         self.documents = Documents(self.supergraph)
         self.engine = Engine(self.supergraph.api, self.town)
+        self.settings = Settings.from_environment({"NATS_URL": self.nats_url})
+        self.live = Live(Bus(self.settings, "gateway"))
+        self.streams = Streams(self.documents, self.engine, self.live, self.settings.clock)
 
     async def ask(self, query: str, variables: dict[str, Any] | None = None, name: str | None = None) -> Answer:
         operation = self.documents.operation(query, name)

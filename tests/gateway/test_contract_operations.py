@@ -25,7 +25,7 @@ API = SUPERGRAPH.api
 SUBGRAPHS: dict[str, GraphQLSchema] = {
     service: runnable((GATEWAY / "subgraphs" / f"{service}.graphql").read_text(encoding="utf-8")) for service in SUPERGRAPH.graphs.values()
 }
-ROOTS = [(kind, name) for kind in ("query", "mutation") for name in getattr(API, f"{kind}_type").fields]
+ROOTS = [(kind, name) for kind in ("query", "mutation", "subscription") for name in getattr(API, f"{kind}_type").fields]
 
 
 class Everything:

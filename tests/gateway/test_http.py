@@ -18,7 +18,7 @@ GRAPHQL = "application/graphql-response+json"
 
 @pytest.fixture
 async def client(entrance: Gateway) -> AsyncIterator[httpx2.AsyncClient]:
-    app = Starlette(routes=[Route("/graphql", GraphQLEndpoint(entrance.documents, entrance.engine))])
+    app = Starlette(routes=[Route("/graphql", GraphQLEndpoint(entrance.streams))])
     transport = httpx2.ASGITransport(app=app, client=("192.0.2.7", 4242))
     async with httpx2.AsyncClient(transport=transport, base_url="http://preau.test") as client:
         yield client
@@ -75,6 +75,20 @@ async def test_a_form_that_we_do_not_speak_is_406(client: httpx2.AsyncClient) ->
     assert (response.status_code, code(response)) == (406, "NOT_ACCEPTABLE")
 
 
+@pytest.mark.parametrize("accept", ["*/*", JSON, GRAPHQL])
+async def test_a_subscription_is_answered_only_where_a_stream_is_expected(client: httpx2.AsyncClient, accept: str) -> None:
+    response = await post(client, {"query": 'subscription { balanceChanged(family: "f") { inDebit } }'}, accept=accept)
+
+    assert (response.status_code, code(response)) == (406, "NOT_ACCEPTABLE")
+
+
+async def test_a_request_for_a_stream_that_cannot_be_read_is_told_so_in_json(client: httpx2.AsyncClient) -> None:
+    for accept in ("text/event-stream", "text/event-stream, application/json"):
+        response = await client.post("/graphql", content="{", headers={"content-type": JSON, "accept": accept})
+
+        assert (response.status_code, code(response)) == (400, "BAD_REQUEST")
+
+
 @pytest.mark.parametrize(
     ("body", "wanted"),
     [
@@ -83,7 +97,6 @@ async def test_a_form_that_we_do_not_speak_is_406(client: httpx2.AsyncClient) ->
         ({"query": "query ($m: YearMonth!) { me { families { payments(month: $m) { totalCents } } } }"}, "BAD_USER_INPUT"),
         ({"query": "query A { __typename } query B { __typename }"}, "OPERATION_RESOLUTION_FAILURE"),
         ({"query": "query A { __typename }", "operationName": "C"}, "OPERATION_RESOLUTION_FAILURE"),
-        ({"query": 'subscription { balanceChanged(family: "f") { inDebit } }'}, "SUBSCRIPTIONS_UNAVAILABLE"),
     ],
 )
 @pytest.mark.parametrize(("accept", "status"), [(GRAPHQL, 400), (JSON, 200)])

@@ -17,7 +17,7 @@ READY = shutil.which("node") and (TOOLS / "node_modules" / "graphql-http").exist
 
 @pytest.mark.skipif(not READY, reason="no Node, or `npm install` was not run in gateway/compose: 61 audits not run")
 async def test_every_must_should_and_may_of_the_specification(entrance: Gateway) -> None:
-    app = Starlette(routes=[Route("/graphql", GraphQLEndpoint(entrance.documents, entrance.engine))])
+    app = Starlette(routes=[Route("/graphql", GraphQLEndpoint(entrance.streams))])
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
     running = asyncio.create_task(server.serve())
     while not server.started:

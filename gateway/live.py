@@ -1,0 +1,202 @@
+"""Hears what happens in the towns that somebody follows live, and wakes those whom it concerns.
+
+An event only wakes. What is sent to a client is asked of the subgraphs then, with the client's own token, so that nothing can be told
+to somebody who may not see it, and the tables decide what is true. Whoever hears nothing, because the broker is gone, is woken when it
+is back; and everybody is now and then, for a lost message and for what time alone changes.
+"""
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from prometheus_client import Gauge
+
+from gateway.trouble import RequestError
+from services import topics
+from services.bus import BROKER_TROUBLE, Bus
+from services.telemetry import log
+
+MOST_SUBSCRIPTIONS = 5000
+#: Some tabs and devices of one adult.
+MOST_PER_ACCOUNT = 30
+#: Of all subscriptions together, so that those who watch a rush do not take the place of those who book in it: the more there are,
+#: the rarer each one's updates.
+READS_PER_SECOND = 100.0
+#: As many may be read at once after a quiet moment.
+BURST_SECONDS = 0.25
+#: Messages of one subject not looked at yet; more is a storm, and what it drops is found by the next look.
+MOST_WAITING = 20_000
+FLUSH_SECONDS = 2
+DRAIN_SECONDS = 1.0
+
+FOLLOWED = Gauge("preau_gateway_subscriptions", "Subscriptions that are followed now", ["name"])
+
+
+@dataclass(slots=True, eq=False)
+class Watcher:
+    """One subscription: what it listens for, and its bell."""
+
+    name: str  #: Of what is followed: calendarChanged.
+    account: str
+    structure: str
+    topics: frozenset[str]
+    rung: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def subjects(self) -> set[str]:
+        return topics.subjects(self.structure, self.topics)
+
+
+@dataclass(slots=True)
+class Live:
+    """One per process."""
+
+    bus: Bus
+    ending: asyncio.Event = field(default_factory=asyncio.Event)  #: The process drains: every stream ends.
+    _watchers: set[Watcher] = field(default_factory=set)
+    _by_topic: dict[str, set[Watcher]] = field(default_factory=lambda: defaultdict(set))
+    _wanted: Counter[str] = field(default_factory=Counter)  #: Subject -> how many watchers need it.
+    _heard: dict[str, Subscription] = field(default_factory=dict)
+    _tuning: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _soon: set[asyncio.Task[None]] = field(default_factory=set)
+    _streaming: set[asyncio.Task[Any]] = field(default_factory=set)
+    _next_read: float = 0.0
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[None]:
+        """Listens meanwhile; without a broker, as soon as there is one."""
+        self.bus.when_connected = self._back
+        connecting = asyncio.create_task(self._connect())
+        try:
+            yield
+        finally:
+            await self.drain()
+            while not connecting.done():  # the client may lose one: asyncio.wait_for does, when what it waits for ends just then
+                connecting.cancel()
+                await asyncio.wait((connecting,), timeout=0.1)
+            await asyncio.gather(*self._soon, return_exceptions=True)
+            await self.bus.close()
+
+    async def _connect(self) -> None:
+        try:
+            await self.bus.keep_connecting()
+        except Exception as error:
+            log().error("no live updates but for the regular looks", error=repr(error), exc_info=error)
+
+    @contextmanager
+    def streaming(self) -> Iterator[None]:
+        """This task holds a client's connection open."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._streaming.add(task)
+        try:
+            yield
+        finally:
+            self._streaming.discard(task)
+
+    async def drain(self) -> None:
+        """Every stream ends, so that its client connects to another process. Those that do not in time will be cut."""
+        self.ending.set()
+        self.wake_all()
+        if self._streaming:
+            await asyncio.wait(self._streaming, timeout=DRAIN_SECONDS)
+
+    def wake_all(self) -> None:
+        for watcher in self._watchers:
+            watcher.rung.set()
+
+    # ------------------------------------------------------------------------------------------- who listens
+    @asynccontextmanager
+    async def watching(self, watcher: Watcher) -> AsyncIterator[None]:
+        """Rings the watcher's bell for whatever happens from here on. Raises RequestError if there are too many."""
+        self._admit(watcher)
+        self._enter(watcher)
+        FOLLOWED.labels(watcher.name).inc()
+        try:
+            await self._tune()
+            yield
+        finally:
+            FOLLOWED.labels(watcher.name).dec()
+            self._leave(watcher)
+            self._later(self._tune)
+
+    async def change(self, watcher: Watcher, structure: str, wanted: frozenset[str]) -> None:
+        """It depends on other things now, such as an activity that the child was admitted to."""
+        if (watcher.structure, watcher.topics) != (structure, wanted):
+            self._leave(watcher)
+            watcher.structure, watcher.topics = structure, wanted
+            self._enter(watcher)
+            await self._tune()
+
+    def _admit(self, watcher: Watcher) -> None:
+        if len(self._watchers) >= MOST_SUBSCRIPTIONS:
+            raise RequestError.coded("TOO_MANY_SUBSCRIPTIONS", "Too many follow at the moment: try again later.")
+        if sum(other.account == watcher.account for other in self._watchers) >= MOST_PER_ACCOUNT:
+            raise RequestError.coded("TOO_MANY_SUBSCRIPTIONS", f"An account has at most {MOST_PER_ACCOUNT} subscriptions at once.")
+
+    def _enter(self, watcher: Watcher) -> None:
+        self._watchers.add(watcher)
+        self._wanted.update(watcher.subjects)
+        for topic in watcher.topics:
+            self._by_topic[topic].add(watcher)
+
+    def _leave(self, watcher: Watcher) -> None:
+        self._watchers.discard(watcher)
+        self._wanted.subtract(watcher.subjects)
+        for topic in watcher.topics:
+            self._by_topic[topic].discard(watcher)
+            if not self._by_topic[topic]:
+                del self._by_topic[topic]
+
+    # ------------------------------------------------------------------------------------------- what is heard
+    async def _back(self) -> None:
+        """Connected, perhaps again: what happened meanwhile nobody has told us."""
+        await self._tune()
+        self.wake_all()
+
+    async def _tune(self) -> None:
+        """Listen to what is wanted, and to nothing else; sure of it, if the broker is there."""
+        async with self._tuning:
+            self._wanted += Counter()  # forgets those that nobody needs
+            client = self.bus.client
+            if client is None or not self.bus.connected.is_set():
+                return
+            wanted = set(self._wanted)
+            with suppress(*BROKER_TROUBLE):  # connected again, we are called again
+                for subject in self._heard.keys() - wanted:
+                    await self._heard.pop(subject).unsubscribe()
+                for subject in wanted - self._heard.keys():
+                    self._heard[subject] = await client.subscribe(subject, cb=self._hear, pending_msgs_limit=MOST_WAITING)
+                await client.flush(FLUSH_SECONDS)
+
+    async def _hear(self, message: Msg) -> None:
+        try:
+            concerned = topics.told(message.subject, message.data)
+        except msgspec.DecodeError as error:
+            log().warning("not understood", subject=message.subject, error=repr(error))
+            return
+        for topic in concerned:
+            for watcher in self._by_topic.get(topic, ()):
+                watcher.rung.set()
+
+    def _later(self, work: Callable[[], Awaitable[None]]) -> None:
+        async def run() -> None:
+            await work()
+
+        task = asyncio.get_running_loop().create_task(run())
+        self._soon.add(task)
+        task.add_done_callback(self._soon.discard)
+
+    # ------------------------------------------------------------------------------------------- in turn
+    async def turn(self) -> None:
+        """Wait until one more may ask the subgraphs."""
+        now = asyncio.get_running_loop().time()
+        self._next_read = max(self._next_read, now - BURST_SECONDS) + 1 / READS_PER_SECOND
+        if self._next_read > now:
+            await asyncio.sleep(self._next_read - now)

@@ -1,0 +1,53 @@
+"""What is asked over a connection that stays open: one result for a query or a mutation, as many as come for a subscription."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from prometheus_client import Counter
+
+from gateway.asking import Asked, bad_request
+from gateway.documents import Documents
+from gateway.engine import Engine
+from gateway.following import Following, Result
+from gateway.live import Live
+from gateway.trouble import RequestError, masked
+from services.clock import Clock
+
+ANSWERED = Counter("preau_gateway_operations_total", "Operations", ["kind", "outcome"])
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    documents: Documents
+    engine: Engine
+    live: Live
+    clock: Clock
+
+    async def results(self, asked: Asked, headers: bytes, *, post: bool = True) -> AsyncGenerator[Result, None]:
+        """What goes wrong is a result too, the last one. Close it when nobody reads any more."""
+        try:
+            async with aclosing(self._results(asked, headers, post=post)) as results:
+                async for result in results:
+                    yield result
+        except RequestError as error:
+            ANSWERED.labels("unknown", "refused").inc()
+            yield Result.refusal(error.errors)
+        except Exception as error:
+            ANSWERED.labels("unknown", "failed").inc()
+            yield Result.refusal([masked(error)])
+
+    async def _results(self, asked: Asked, headers: bytes, *, post: bool) -> AsyncGenerator[Result, None]:
+        operation = self.documents.operation(asked.query, asked.operation_name)
+        if operation.kind == "mutation" and not post:
+            raise bad_request("GET changes nothing: send a mutation by POST.", code="METHOD_NOT_ALLOWED", status=405)
+        plan = self.documents.plan(operation, asked.variables)
+        if plan.follow is None:
+            answer = await self.engine.run(plan, asked.variables, headers)
+            ANSWERED.labels(operation.kind, "partial" if answer.errors else "whole").inc()
+            yield Result.of(answer)
+            return
+        ANSWERED.labels(operation.kind, "begun").inc()
+        async with aclosing(Following(self.live, self.engine, self.clock, plan, asked.variables, headers).results()) as results:
+            async for result in results:
+                yield result
