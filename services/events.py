@@ -196,6 +196,7 @@ class ActivityChanged(Event):
     waiting_list: int | None
     opens_on: dt.date
     closes_on: dt.date
+    priced_like: str | None = None  #: Until it has a tariff of its own, that activity's is its.
 
     @property
     def about(self) -> str:
@@ -357,7 +358,24 @@ class RequestDecided(Event):
     name = "request_decided"
     request: str
     family: str
-    account: str | None = None  #: Who confirmed it: the report goes to that adult.
+    account: str | None = None  #: Who confirmed it: the report goes to that adult. Null where an agent did.
+    by: Literal["family", "agent"] = "family"
+    movements: list[DecidedMovement]
+
+    @property
+    def about(self) -> str:
+        return self.request
+
+
+class RequestExplained(Event):
+    """The same, of what an agent asked for a family, with the agent's own words to them: for the mailer alone, which reports it."""
+
+    service = "booking"
+    name = "request_explained"
+    internal = True
+    request: str
+    family: str
+    reason: str
     movements: list[DecidedMovement]
 
     @property

@@ -11,6 +11,7 @@ from deploy.town.fields import (
     Fields,
     Mistakes,
     Wrong,
+    by_day,
     cents,
     choice,
     date,
@@ -53,6 +54,9 @@ SCHOOL_HOLIDAYS = ("closed", "only", "any")
 POLICIES = ("arrival", "points", "lottery")
 UNRECORDED = ("present", "absent")
 LONGEST_SEASON = dt.timedelta(days=3 * 366)
+MOST_PLACES = 100_000
+PLACES = "a number of places, or null where they are not counted"
+RANKS = "a number of ranks, 0 for no waiting list, null for one without end"
 
 A_DEADLINE = '{days_before: 2, at: "09:00"}, {hours_before: 48} or {weekday: thursday, at: "12:00", weeks_before: 1}'
 AN_ALLOCATION = 'immediate, or {scheduled_at: "02:00", policy: arrival}'
@@ -73,7 +77,7 @@ def read_activity(node: Node, mistakes: Mistakes, around: Around) -> Activity:
     with reading(node, mistakes, "an activity") as fields:
         opens_on, closes_on = _season(fields, around.today)
         days = listing(date(around.today))
-        capacity = fields.may("capacity", whole(0, 100_000, "a number of places, or null where they are not counted"), None)
+        capacity = fields.may("capacity", whole(0, MOST_PLACES, PLACES), None)
         spec = ActivitySpec(
             id=fields.need("id", identifier, "?"),
             structure=around.structure.id,
@@ -91,6 +95,8 @@ def read_activity(node: Node, mistakes: Mistakes, around: Around) -> Activity:
             open_on=frozenset(fields.may("open_on", days, ())),
             capacity=capacity,
             waiting_list=_waiting_list(fields),
+            capacity_on=fields.may("capacity_on", by_day(around.today, whole(0, MOST_PLACES, PLACES)), {}),
+            waiting_list_on=fields.may("waiting_list_on", by_day(around.today, whole(0, MOST_PLACES, RANKS)), {}),
             booking_deadline=fields.may("booking_deadline", lambda rule: _deadline(rule, mistakes), None),
             cancellation_deadline=fields.may("cancellation_deadline", lambda rule: _deadline(rule, mistakes), None),
             allocation=fields.may("allocation", lambda rule: _allocation(rule, mistakes), Immediate()),
@@ -128,7 +134,7 @@ def _waiting_list(fields: Fields) -> int | None:
     """Left out there is none; null is one without end."""
     if "waiting_list" not in fields:
         return 0
-    return fields.may("waiting_list", whole(0, 100_000, "a number of ranks, 0 for no waiting list, null for one without end"), None)
+    return fields.may("waiting_list", whole(0, MOST_PLACES, RANKS), None)
 
 
 def _check_days(fields: Fields, spec: ActivitySpec) -> None:

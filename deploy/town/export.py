@@ -115,6 +115,8 @@ class _Export:
             "closed_on": sorted(spec.closed_on),
             "open_on": sorted(spec.open_on),
             "capacity": spec.capacity,
+            "capacity_on": dict(sorted(spec.capacity_on.items())) or None,
+            "waiting_list_on": dict(sorted(spec.waiting_list_on.items())) or None,
             "hours": hours_item(spec.hours),
             "booking_deadline": deadline_item(spec.booking_deadline),
             "cancellation_deadline": deadline_item(spec.cancellation_deadline),

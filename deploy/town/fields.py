@@ -232,6 +232,23 @@ def date(today: dt.date) -> Reader[dt.date]:
     return read
 
 
+def by_day(today: dt.date, reader: Reader[T]) -> Reader[dict[dt.date, T | None]]:
+    """What differs on single days, such as {2026-12-24: 20, today+3d: null}."""
+
+    def read(node: Node) -> dict[dt.date, T | None]:
+        if not isinstance(node, Mapping):
+            raise Wrong(f"{describe(node)} where days belong", "days, such as {2026-12-24: 20}")
+        found: dict[dt.date, T | None] = {}
+        for key, entry in node.entries.items():
+            day = _at(Scalar(entry.place, key, "str"), date(today))
+            if day in found:
+                raise Wrong(f"{day} stands there twice", "each day once", entry.place)
+            found[day] = None if is_null(entry.value) else _at(entry.value, reader)
+        return found
+
+    return read
+
+
 def choice(words: Collection[str]) -> Reader[str]:
     def read(node: Node) -> str:
         word = text(node, one_of(words))

@@ -239,6 +239,15 @@ async def copy_activity(session: AsyncSession, id: str, structure: str, wallet: 
         await session.flush()
 
 
+async def price_like(session: AsyncSession, activity: str, other: str) -> None:
+    """Until it has a tariff of its own, an activity has another one's, as it is now."""
+    known = select(Tariff).where(col(Tariff.activity).in_([activity, other])).order_by(col(Tariff.revision).desc())
+    tariffs = (await session.exec(known)).all()
+    if all(tariff.activity == other for tariff in tariffs):
+        session.add_all(Tariff(activity=activity, revision=1, versions=tariff.versions) for tariff in tariffs[:1])
+        await session.flush()
+
+
 async def copy_family(session: AsyncSession, id: str, structure: str, children: Sequence[str], version: int) -> None:
     """`children` in order of birth, the eldest first."""
     family = await _locked(session, Family, {"id": id, "structure": structure, "version": 0})

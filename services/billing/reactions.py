@@ -48,6 +48,8 @@ async def copy_family(session: AsyncSession, event: FamilyChanged, clock: Clock)
 @billing.reacts_to(ActivityChanged)
 async def copy_activity(session: AsyncSession, event: ActivityChanged, clock: Clock) -> None:
     await commands.copy_activity(session, event.activity, event.structure, event.wallet, event.version)
+    if event.priced_like is not None:
+        await commands.price_like(session, event.activity, event.priced_like)
 
 
 # ----------------------------------------------------------------------------------------------------------------- holds

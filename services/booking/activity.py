@@ -4,7 +4,8 @@ Nothing here decides: season.py, hours.py, deadlines.py and allocation.py read i
 """
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 LocalTime = str  #: "HH:MM", zero-padded, in the structure's time zone: such texts sort like the times they mean.
@@ -107,6 +108,8 @@ class ActivitySpec:
     open_on: frozenset[dt.date] = frozenset()  #: Open in spite of all the rest but the season.
     capacity: int | None = None  #: None: places are not counted.
     waiting_list: int | None = None  #: None: unlimited; 0: no waiting list.
+    capacity_on: Mapping[dt.date, int | None] = field(default_factory=dict, hash=False)  #: Days with another number of places.
+    waiting_list_on: Mapping[dt.date, int | None] = field(default_factory=dict, hash=False)
     booking_deadline: Deadline = None
     cancellation_deadline: Deadline = None
     allocation: Allocation = Immediate()
@@ -124,8 +127,12 @@ class ActivitySpec:
 
     @property
     def limited(self) -> bool:
-        """It has a number of places (S24)."""
-        return self.capacity is not None
+        """It has a number of places (S24), if only on some day."""
+        return self.capacity is not None or any(places is not None for places in self.capacity_on.values())
+
+    def offer(self, day: dt.date) -> tuple[int | None, int | None]:
+        """The places of that day, and those of its waiting list."""
+        return self.capacity_on.get(day, self.capacity), self.waiting_list_on.get(day, self.waiting_list)
 
 
 def to_json(spec: ActivitySpec) -> dict[str, Any]:
@@ -146,6 +153,8 @@ def to_json(spec: ActivitySpec) -> dict[str, Any]:
         "open_on": sorted(day.isoformat() for day in spec.open_on),
         "capacity": spec.capacity,
         "waiting_list": spec.waiting_list,
+        "capacity_on": _days_to_json(spec.capacity_on),
+        "waiting_list_on": _days_to_json(spec.waiting_list_on),
         "hours": _hours_to_json(spec.hours),
         "booking_deadline": _deadline_to_json(spec.booking_deadline),
         "cancellation_deadline": _deadline_to_json(spec.cancellation_deadline),
@@ -172,6 +181,8 @@ def from_json(document: dict[str, Any]) -> ActivitySpec:
         open_on=frozenset(map(dt.date.fromisoformat, document["open_on"])),
         capacity=document["capacity"],
         waiting_list=document["waiting_list"],
+        capacity_on=_days_from_json(document.get("capacity_on")),
+        waiting_list_on=_days_from_json(document.get("waiting_list_on")),
         hours=_hours_from_json(document["hours"]),
         booking_deadline=_deadline_from_json(document["booking_deadline"]),
         cancellation_deadline=_deadline_from_json(document["cancellation_deadline"]),
@@ -190,6 +201,15 @@ def _allocation_from_json(document: str | dict[str, Any]) -> Allocation:
     if isinstance(document, str):
         return Immediate()
     return Scheduled(document["at"], document["policy"], tuple(document.get("points", {}).items()))
+
+
+def _days_to_json(days: Mapping[dt.date, int | None]) -> dict[str, int | None]:
+    return {day.isoformat(): days[day] for day in sorted(days)}
+
+
+def _days_from_json(document: dict[str, int | None] | None) -> dict[dt.date, int | None]:
+    """None: written before days could differ."""
+    return {dt.date.fromisoformat(day): places for day, places in (document or {}).items()}
 
 
 def _attendance_to_json(rules: AttendanceRules) -> dict[str, Any]:

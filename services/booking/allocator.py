@@ -5,29 +5,35 @@ whoever holds the turn of its partition, once. Everything is read before the fir
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from sqlalchemy import String, bindparam, select, type_coerce, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking.activity import Scheduled
 from services.booking.allocation import Answer
+from services.booking.audit import Done, note, noted
 from services.booking.docket import BOOKING, CASE, IS_LIVE, B, Case, Docket, open_docket, take_turn_of
-from services.booking.lines import Enrolled, check_booking, check_cancelling
+from services.booking.expiry import end_line, tell_who_waited
+from services.booking.lines import Enrolled, OpeningRules, check_booking, check_cancelling
+from services.booking.order import ForFamily
 from services.booking.rulebook import RuleBook
 from services.booking.saying import made
 from services.booking.status import LIVE, BookingStatus
 from services.booking.tables import Cancellation, Enrollment, Request, Standing, core, run
 from services.bulk import one_of
 from services.clock import Clock
-from services.events import DecidedMovement, RequestDecided
+from services.events import DecidedMovement, Event, RequestDecided, RequestExplained
 from services.outbox import record
 
 MOST_REQUESTS = 300  #: In one transaction.
 MOST_LINES = 6000
 UNKNOWN = "UNKNOWN_BOOKING"
+NOT_MOVED = "NOT_MOVED"
+BOOK_FOR_FAMILY = "BOOK_FOR_FAMILY"
+REVOCABLE = LIVE | {BookingStatus.SUBMITTED}
 
 REQUEST, CANCELLATION, ENROLLMENT, STANDING = core(Request), core(Cancellation), core(Enrollment), core(Standing)
 R, X = REQUEST.c, CANCELLATION.c
@@ -43,6 +49,7 @@ class Giving:
     booking: str
     status: str
     code: str | None
+    was: str = ""  #: What the booking was before.
 
 
 @dataclass(slots=True)
@@ -57,16 +64,29 @@ class Ticket:
     submitted_at: dt.datetime
     account: str
     trace: str | None
+    agent: ForFamily | None = None  #: None: the family acted itself.
     cases: list[Case] = field(default_factory=list)
     givings: list[Giving] = field(default_factory=list)
+
+    @property
+    def by(self) -> Literal["family", "agent"]:
+        return "family" if self.agent is None else "agent"
+
+    @property
+    def despite_debt(self) -> bool:
+        return self.agent is not None and self.agent.despite_debt
+
+    def sees(self, rules: OpeningRules) -> OpeningRules:
+        """The rules as they are for whoever asked."""
+        return rules.past_deadlines() if self.agent is not None and self.agent.past_deadlines else rules
 
     @property
     def decided(self) -> bool:
         return all(case.status != BookingStatus.SUBMITTED for case in self.cases)
 
 
-#: Select these, in this order, and `Ticket(*row)`; or `Giving(*row)`.
-TICKET = (R.id, R.lines, R.family, R.structure, R.accept_waiting_list, R.submitted_at, R.account, R.traceparent)
+#: Select these, in this order, and `ticket_of(row)`; or `Giving(*row)`.
+TICKET = (R.id, R.lines, R.family, R.structure, R.accept_waiting_list, R.submitted_at, R.account, R.traceparent, R.agent)
 
 
 GIVING = (X.request, X.line, X.booking, type_coerce(X.status, String), X.code)
@@ -99,6 +119,9 @@ class Batch:
 
     def decide(self) -> None:
         for ticket in self.tickets:
+            if ticket.agent is not None and ticket.agent.moves:
+                self._move(ticket)
+                continue
             # What a family gives back first, so that it may take it again in the same request, with other hours for instance.
             for giving in ticket.givings:
                 if giving.status == BookingStatus.SUBMITTED:
@@ -112,12 +135,8 @@ class Batch:
 
     def _give_back(self, ticket: Ticket, giving: Giving) -> None:
         case = self.docket.cases[giving.booking]
-        if case.status not in LIVE and case.status != BookingStatus.SUBMITTED:
-            giving.code = UNKNOWN
-        elif self.docket.is_closed(case.key):
-            giving.code = "TOO_LATE_TO_CANCEL"
-        else:
-            giving.code = check_cancelling(self.docket.rules[case.activity].on(case.date), case.status, now=ticket.submitted_at)
+        giving.was = case.status
+        giving.code = self._why_kept(ticket, case, REVOCABLE)
         giving.status = (BookingStatus.CANCELLED if giving.code is None else BookingStatus.REFUSED).value
         if giving.code is None:
             if case.status in LIVE:
@@ -125,17 +144,75 @@ class Batch:
             elif case.request is not None:
                 self.reopened.add(case.request)
             self._as_of(ticket, case)
-            self.docket.cancel(case, ticket.id, "family")
+            self.docket.cancel(case, ticket.id, ticket.by)
+
+    def _why_kept(self, ticket: Ticket, case: Case, statuses: Container[str]) -> str | None:
+        """Why it cannot be given back, or None."""
+        if case.status not in statuses:
+            return UNKNOWN
+        if self.docket.is_closed(case.key):
+            return "TOO_LATE_TO_CANCEL"
+        return check_cancelling(ticket.sees(self.docket.rules[case.activity].on(case.date)), case.status, now=ticket.submitted_at)
 
     def _serve(self, ticket: Ticket, unit: Sequence[Case]) -> None:
         code = self._why_not(ticket, unit)
         if code is None:
-            if self.docket.ask(unit, may_wait=ticket.accept_waiting_list) is not Answer.FULL:
+            if self._ask(ticket, unit) is not Answer.FULL:
                 self.live.update((case.activity, case.date, case.child) for case in unit)
                 return
             code = "FULL"
         for case in unit:
             self.docket.refuse(case, code)
+
+    def _ask(self, ticket: Ticket, unit: Sequence[Case]) -> Answer:
+        if ticket.agent is None:
+            return self.docket.ask(unit, may_wait=ticket.accept_waiting_list)
+        late = [case.key for case in unit if not self.docket.board.openings[case.key].bookable]
+        # Past the deadline nobody is promoted any more: whoever still waits there waits in vain, and nobody joins them.
+        for key in late:
+            end_line(self.docket, key)
+            self.docket.board.openings[key].bookable = True
+        answer = self.docket.ask(unit, may_wait=ticket.accept_waiting_list and not late and not ticket.agent.moves)
+        for key in late:
+            self.docket.board.openings[key].bookable = False
+        return answer
+
+    def _move(self, ticket: Ticket) -> None:
+        """Both lines, or none: a place is left only for another one."""
+        (giving,), (case,) = ticket.givings, ticket.cases
+        if giving.status != BookingStatus.SUBMITTED:
+            return
+        old = self.docket.cases[giving.booking]
+        giving.was = old.status
+        kept = self._why_kept(ticket, old, LIVE)
+        code = None if kept else self._why_not_there(ticket, old, case)
+        if kept or code:
+            giving.status, giving.code = BookingStatus.REFUSED.value, kept or NOT_MOVED
+            self.docket.refuse(case, code or NOT_MOVED)
+        else:
+            giving.status = BookingStatus.CANCELLED.value
+
+    def _why_not_there(self, ticket: Ticket, old: Case, case: Case) -> str | None:
+        """None: the child has moved."""
+        left = old.activity, old.date, old.child
+        self.live.discard(left)
+        code = self._why_not(ticket, [case])
+        if code is None and not self._moved(ticket, old, case):
+            code = "FULL"
+        if code is not None:
+            self.live.add(left)
+        return code
+
+    def _moved(self, ticket: Ticket, old: Case, case: Case) -> bool:
+        if old.key == case.key and old.status == BookingStatus.ACCEPTED:
+            self.docket.keep_place(old, case, ticket.id, "agent")
+        elif self._ask(ticket, [case]) is Answer.FULL:
+            return False
+        else:
+            self._as_of(ticket, old)
+            self.docket.cancel(old, ticket.id, "agent")
+        self.live.add((case.activity, case.date, case.child))
+        return True
 
     def _why_not(self, ticket: Ticket, unit: Sequence[Case]) -> str | None:
         """The first reason in the unit refuses all of it."""
@@ -147,12 +224,12 @@ class Batch:
             wanted.add(place)
             self._as_of(ticket, case)
             code = check_booking(
-                self.docket.rules[case.activity].on(case.date),
+                ticket.sees(self.docket.rules[case.activity].on(case.date)),
                 case.arrival,
                 case.departure,
                 now=ticket.submitted_at,
                 enrolled=self.enrolled.get((case.child, case.activity)),
-                in_debit=case.family in self.in_debit,
+                in_debit=case.family in self.in_debit and not ticket.despite_debt,
             )
             # The intake looked at the hours as the family chose them; the booking has them filled in.
             code = code or case.code or ("TOO_LATE" if self.docket.is_closed(case.key) else None)
@@ -163,7 +240,7 @@ class Batch:
     def _as_of(self, ticket: Ticket, case: Case) -> None:
         """Waiting for the answer makes nobody late: the opening is as bookable as when the family confirmed."""
         opening = self.docket.board.openings[case.key]
-        opening.bookable = ticket.submitted_at < self.docket.rules[case.activity].on(case.date).booking_closes_at
+        opening.bookable = self.docket.rules[case.activity].on(case.date).bookable(ticket.submitted_at)
 
 
 def units(cases: Iterable[Case]) -> Iterable[list[Case]]:
@@ -188,13 +265,20 @@ async def partitions_at_work(session: AsyncSession) -> list[int]:
 
 async def _next(session: AsyncSession, partition: int, most: int) -> tuple[list[Ticket], bool]:
     """Those that have waited longest, as many as one transaction should serve; and whether more wait."""
-    tickets = [Ticket(*row) for row in await run(session, NEXT, {"partition": partition, "most": most + 1})]
+    tickets = [ticket_of(row) for row in await run(session, NEXT, {"partition": partition, "most": most + 1})]
     lines = 0
     for count, ticket in enumerate(tickets):
         lines += ticket.lines
         if count == most or (count and lines > MOST_LINES):
             return tickets[:count], True
     return tickets, False
+
+
+def ticket_of(row: Any) -> Ticket:
+    ticket = Ticket(*row)
+    if row.agent is not None:
+        ticket.agent = ForFamily(**row.agent)
+    return ticket
 
 
 async def _load(session: AsyncSession, book: RuleBook, tickets: list[Ticket], now: dt.datetime) -> Batch:
@@ -251,6 +335,8 @@ async def _live(session: AsyncSession, cases: Collection[Case]) -> set[tuple[str
 async def write(session: AsyncSession, batch: Batch, now: dt.datetime) -> None:
     decided = [ticket for ticket in batch.tickets if ticket.decided]
     await batch.docket.write(session, frozenset(ticket.id for ticket in decided))
+    if any(ticket.agent is not None for ticket in batch.tickets):
+        await _write_acts(session, batch, now)
     givings = [
         {"r": giving.request, "l": giving.line, "status": giving.status, "code": giving.code}
         for ticket in batch.tickets
@@ -261,7 +347,7 @@ async def write(session: AsyncSession, batch: Batch, now: dt.datetime) -> None:
     for decided_at, tickets in ((now, decided), (None, [ticket for ticket in batch.tickets if not ticket.decided])):
         if tickets:
             await run(session, SERVED, {"requests": sorted(ticket.id for ticket in tickets), "served": now, "decided": decided_at})
-    record(session, *[_decided(batch.docket, ticket, now) for ticket in decided], traces=batch.docket.traces)
+    record(session, *[answer for ticket in decided for answer in _decided(batch.docket, ticket, now)], traces=batch.docket.traces)
     if batch.reopened:
         await queue_again(session, batch.reopened)
 
@@ -272,19 +358,60 @@ async def queue_again(session: AsyncSession, requests: Iterable[str]) -> None:
     await run(session, again)
 
 
-def _decided(docket: Docket, ticket: Ticket, now: dt.datetime) -> RequestDecided:
+async def _write_acts(session: AsyncSession, batch: Batch, now: dt.datetime) -> None:
+    """What agents did, in the audit trail; and a letter to those who waited in vain when one came past the deadline."""
+    await tell_who_waited(session, batch.docket)
+    for ticket in batch.tickets:
+        if ticket.agent is not None:
+            known = await noted(session, BOOK_FOR_FAMILY, [case.id for case in ticket.cases])
+            await note(session, now, ticket.structure, ticket.account, *_acts(batch.docket, ticket, ticket.agent, known))
+
+
+def _acts(docket: Docket, ticket: Ticket, agent: ForFamily, known: Container[str]) -> Iterable[Done]:
+    """`known`: bookings of the ticket that were noted when it was served before."""
+    now_decided = [giving for giving in ticket.givings if giving.was]
+    if agent.moves:
+        for giving, case in zip(now_decided, ticket.cases, strict=False):
+            before = _as_told(docket.cases[giving.booking], giving.was) | {"booking": giving.booking}
+            yield _act("MOVE_BOOKING", case, agent, before, _as_told(case, case.status))
+        return
+    for giving in now_decided:
+        after = {"status": giving.status, "code": giving.code}
+        yield _act("CANCEL_FOR_FAMILY", docket.cases[giving.booking], agent, {"status": giving.was}, after)
+    for case in ticket.cases:
+        if case.id not in known:
+            yield _act(BOOK_FOR_FAMILY, case, agent, None, _as_told(case, case.status))
+
+
+def _as_told(case: Case, status: str) -> dict[str, Any]:
+    told = {"activity": case.activity, "date": case.date.isoformat(), "arrival": case.arrival, "departure": case.departure}
+    return told | {"status": status, "code": case.code}
+
+
+def _act(kind: str, case: Case, agent: ForFamily, before: dict[str, Any] | None, after: dict[str, Any]) -> Done:
+    powers = {"past_deadlines": agent.past_deadlines, "despite_debt": agent.despite_debt}
+    return Done(
+        kind,
+        activity=case.activity,
+        date=case.date,
+        family=case.family,
+        child=case.child,
+        booking=case.id,
+        reason=agent.reason,
+        before=before,
+        after=after | powers,
+    )
+
+
+def _decided(docket: Docket, ticket: Ticket, now: dt.datetime) -> Iterable[Event]:
     movements = [(case.line, _movement(docket, case)) for case in ticket.cases]
     movements += [(giving.line, _movement_back(docket.cases[giving.booking], giving)) for giving in ticket.givings]
     movements.sort(key=lambda pair: pair[0])
-    return made(
-        RequestDecided,
-        occurred_at=now,
-        structure=ticket.structure,
-        request=ticket.id,
-        family=ticket.family,
-        account=ticket.account,
-        movements=[movement for _, movement in movements],
-    )
+    answers = [movement for _, movement in movements]
+    about = {"occurred_at": now, "structure": ticket.structure, "request": ticket.id, "family": ticket.family, "movements": answers}
+    yield made(RequestDecided, **about, account=ticket.account if ticket.agent is None else None, by=ticket.by)
+    if ticket.agent is not None:
+        yield made(RequestExplained, **about, reason=ticket.agent.reason)
 
 
 def _movement(docket: Docket, case: Case) -> DecidedMovement:

@@ -7,7 +7,7 @@ or delete one, and each is sealed with the one before it: who takes a row out wi
 
 import datetime as dt
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,10 +16,12 @@ from sqlalchemy import bindparam, insert, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking.tables import Act, core, run
+from services.bulk import one_of
 
 ACT = core(Act)
 A = ACT.c
 LAST_SEAL = select(A.seal).where(A.structure == bindparam("structure")).order_by(A.position.desc()).limit(1)
+NOTED = select(A.booking).where(A.kind == bindparam("kind"), one_of(A.booking, "bookings"))
 FIRST_SEAL = ""  #: What the first act of a structure is sealed with.
 
 
@@ -48,6 +50,11 @@ async def note(session: AsyncSession, now: dt.datetime, structure: str, account:
         rows.append(row)
     if rows:
         await run(session, insert(ACT), rows)
+
+
+async def noted(session: AsyncSession, kind: str, bookings: Collection[str]) -> set[str]:
+    """Those of the bookings about which an act of this kind was written already."""
+    return set((await run(session, NOTED, {"kind": kind, "bookings": sorted(bookings)})).scalars())
 
 
 def seal(before: str, row: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from sqlalchemy import Executable
@@ -13,10 +13,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.booking.activity import ActivitySpec, Immediate, Scheduled, from_json, to_json
 from services.booking.allocation import Key
 from services.booking.allocator import REQUEST, R, queue_again
-from services.booking.docket import IS_SUBMITTED, IS_WAITING, OPENING, B, Docket, open_docket, take_turn
+from services.booking.docket import IS_SUBMITTED, IS_WAITING, OPENING, B, open_docket, take_turn
+from services.booking.expiry import end_line, tell_who_waited
 from services.booking.next_run import prepare
 from services.booking.rulebook import RuleBook
-from services.booking.status import BookingStatus
 from services.booking.tables import (
     Activity,
     BookingTable,
@@ -25,43 +25,43 @@ from services.booking.tables import (
     FamilyCopy,
     Standing,
     StructureCopy,
-    among,
     core,
-    filled,
     run,
 )
 from services.clock import Clock
-from services.events import ActivityChanged, FamilyChanged, PlaceExpired, StandingChanged, StructureChanged, WaitedFor
+from services.events import ActivityChanged, FamilyChanged, StandingChanged, StructureChanged
 from services.outbox import record
 from services.refusal import CodedError
 
 
-def _book(session: AsyncSession) -> RuleBook:
+def book_of(session: AsyncSession) -> RuleBook:
     """One per transaction: a town that is loaded asks for the same rules thousands of times."""
     book: RuleBook = session.info.setdefault("booking.rules", RuleBook())
     return book
 
 
 # --------------------------------------------------------------------------------------------------------------- the town
-async def put_activity(session: AsyncSession, clock: Clock, spec: ActivitySpec) -> None:
+async def put_activity(session: AsyncSession, clock: Clock, spec: ActivitySpec, *, priced_like: str | None = None) -> None:
     """Create or change an activity. The same one again changes nothing.
 
-    More places are given at once to those who wait; fewer take nothing from anybody. Raises CodedError ID_TAKEN.
+    More places are given at once to those who wait; fewer take nothing from anybody. Days that are opened, closed or given
+    other places are announced one by one, even where nobody has booked yet. Raises CodedError ID_TAKEN.
     """
     await take_turn(session, spec.structure)
     stored = await session.get(Activity, spec.id)
-    moved = stored is not None and _hour(from_json(stored.rules)) != _hour(spec)
+    known = None if stored is None else from_json(dict(stored.rules))
+    moved = known is not None and _hour(known) != _hour(spec)
     if stored is None:
         session.add(_row(spec, 1))
-        _tell(session, clock, spec, 1)
+        _tell(session, clock, spec, 1, priced_like)
     elif stored.structure != spec.structure:
         raise CodedError("ID_TAKEN", f"activity {spec.id} is another structure's")
-    elif stored.rules != to_json(spec):
+    elif known is not None and known != spec:
         version = stored.version + 1
         await session.merge(_row(spec, version))
         _tell(session, clock, spec, version)
         await session.flush()
-        await _resize(session, clock, spec)
+        await _resize(session, clock, spec, days_that_differ(known, spec))
         await _answer_at_once(session, spec)
     await prepare(session, spec, clock.now(), moved=moved)
     await session.flush()
@@ -84,7 +84,7 @@ def _row(spec: ActivitySpec, version: int) -> Activity:
     )
 
 
-def _tell(session: AsyncSession, clock: Clock, spec: ActivitySpec, version: int) -> None:
+def _tell(session: AsyncSession, clock: Clock, spec: ActivitySpec, version: int, priced_like: str | None = None) -> None:
     event = ActivityChanged(
         occurred_at=clock.now(),
         structure=spec.structure,
@@ -96,17 +96,27 @@ def _tell(session: AsyncSession, clock: Clock, spec: ActivitySpec, version: int)
         waiting_list=spec.waiting_list,
         opens_on=spec.opens_on,
         closes_on=spec.closes_on,
+        priced_like=priced_like,
     )
     record(session, event)
 
 
-async def _resize(session: AsyncSession, clock: Clock, spec: ActivitySpec) -> None:
+def days_that_differ(before: ActivitySpec, after: ActivitySpec) -> frozenset[dt.date]:
+    """Days of the season of which one of the two says something else than the other, for themselves alone."""
+    named = (before.closed_on ^ after.closed_on) | (before.open_on ^ after.open_on)
+    named |= {day for day in (*before.capacity_on, *after.capacity_on) if before.offer(day)[0] != after.offer(day)[0]}
+    named |= {day for day in (*before.waiting_list_on, *after.waiting_list_on) if before.offer(day)[1] != after.offer(day)[1]}
+    return frozenset(day for day in named if after.opens_on <= day <= after.closes_on)
+
+
+async def _resize(session: AsyncSession, clock: Clock, spec: ActivitySpec, changed: Collection[dt.date]) -> None:
     """The activity's openings offer what it offers now."""
     rows = (await run(session, select(OPENING.c.date).where(OPENING.c.activity == spec.id))).scalars()
-    keys = {(spec.id, date) for date in rows}
-    docket = await open_docket(session, _book(session), clock.now(), {}, keys, keys)
+    keys = {(spec.id, date) for date in (*rows, *changed)}
+    docket = await open_docket(session, book_of(session), clock.now(), {}, keys, keys)
     for key in sorted(keys):
-        docket.resize(key, spec.capacity, spec.waiting_list)
+        docket.resize(key, *spec.offer(key[1]))
+    docket.shown_anew.update((spec.id, date) for date in changed)
     await docket.write(session)
 
 
@@ -159,27 +169,10 @@ async def expire(session: AsyncSession, book: RuleBook, clock: Clock, structure:
     await take_turn(session, structure)
     docket = await open_docket(session, book, clock.now(), {}, keys, keys)
     for key in sorted(keys):
-        opening = docket.board.openings[key]
-        while opening.line and not opening.bookable:
-            docket.expire(opening.line[0])
+        if docket.rules[key[0]].on(key[1]).booking_closes_at <= docket.now:
+            end_line(docket, key)
     await docket.write(session)
-    await _tell_who_waited(session, docket, structure)
-
-
-async def _tell_who_waited(session: AsyncSession, docket: Docket, structure: str) -> None:
-    """One letter for each who asked. A request that is not answered yet needs none: its report will say so."""
-    gone = [case for case in docket.cases.values() if case.status == BookingStatus.EXPIRED]
-    select_requests = select(R.id, R.account, R.decided_at).where(R.id.in_(among("requests")))
-    rows = (await run(session, select_requests, {"requests": filled({case.request for case in gone if case.request})})).all()
-    askers = {id_: account for id_, account, _ in rows}
-    unanswered = {id_ for id_, _, decided_at in rows if decided_at is None}
-    letters: dict[tuple[str, str | None], list[WaitedFor]] = defaultdict(list)
-    for case in sorted(gone, key=lambda case: (case.date, case.activity, case.position)):
-        if case.request not in unanswered:
-            line = WaitedFor(booking=case.id, child=case.child, activity=case.activity, date=case.date)
-            letters[case.family, askers.get(case.request)].append(line)
-    about = {"occurred_at": docket.now, "structure": structure}
-    record(session, *[PlaceExpired(**about, family=family, account=account, waits=waits) for (family, account), waits in letters.items()])
+    await tell_who_waited(session, docket)
 
 
 # --------------------------------------------------------------------------------------------------- what others told us

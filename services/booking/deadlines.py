@@ -30,6 +30,11 @@ def starts_at(spec: ActivitySpec, day: dt.date) -> dt.datetime:
     return _moment(day, spec.arrival, spec.timezone)
 
 
+def ends_at(spec: ActivitySpec, day: dt.date) -> dt.datetime:
+    """When that day is over where the activity is (UTC)."""
+    return _moment(day + DAY, "00:00", spec.timezone) if day.year in RECKONED else LONG_AGO
+
+
 def in_words(deadline: Deadline, language: str) -> str:
     """The rule, as Activity.bookingRule and cancellationRule give it."""
     match deadline:

@@ -58,11 +58,15 @@ class Desk:
         structure = caller.families.get(order.family)
         if structure is None:
             raise Refused("UNKNOWN_FAMILY")
+        return await self.take(caller.account, structure, order)
+
+    async def take(self, account: str, structure: str, order: Order) -> str:
+        """As `submit`, for a family of the structure: by itself, or by an agent whose right to do so was checked."""
         if order.groups_too_much:
             # Here, before it joins the others: they would wait while its groups are put together.
             raise CodedError("BAD_USER_INPUT", "together: more groups, or more in them, than there are lines")
         taken: Taken = asyncio.get_running_loop().create_future()
-        self._orders.append((Asked(caller.account, structure, order, traceparent.get()), taken))
+        self._orders.append((Asked(account, structure, order, traceparent.get()), taken))
         self._arrived.set()
         request = await taken
         await self._answer(request)
@@ -82,8 +86,8 @@ class Desk:
             return
         if found.status not in LIVE | {BookingStatus.SUBMITTED}:
             raise Refused("UNKNOWN_BOOKING")
-        line = Line(DraftChange.CANCEL, found.child, found.activity, found.date, found.arrival, found.departure)
-        request = await self.submit(caller, Order(found.family, uuid4().hex, (line,), language=language, booking=booking))
+        line = Line(DraftChange.CANCEL, found.child, found.activity, found.date, found.arrival, found.departure, booking)
+        request = await self.submit(caller, Order(found.family, uuid4().hex, (line,), language=language))
         await self._refusal_of(request)
 
     async def _refusal_of(self, request: str) -> None:
@@ -92,6 +96,11 @@ class Desk:
             code, status = (await run(session, query)).one()
         if code is not None and status is not BookingStatus.CANCELLED:
             raise Refused(code)
+
+    async def answered(self, structure: str, requests: Iterable[str]) -> None:
+        """Orders that were written past this desk: until they are served, ANSWER_SECONDS at most."""
+        self.wake(partition_of(structure))
+        await asyncio.gather(*map(self._answer, requests))
 
     async def _answer(self, request: str) -> None:
         """Until it is served, ANSWER_SECONDS at most."""

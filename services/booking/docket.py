@@ -124,6 +124,7 @@ class Docket:
     events: list[Event] = field(default_factory=list)
     given: list[Case] = field(default_factory=list)  #: Who waited and has a place now.
     traces: Traces = field(default_factory=dict)
+    shown_anew: set[Key] = field(default_factory=set)  #: Openings that are announced even if no count of theirs moved.
     _versions: dict[str, int] = field(default_factory=dict)  #: Of the changed bookings, as the table has them.
 
     def is_closed(self, key: Key) -> bool:
@@ -163,6 +164,14 @@ class Docket:
         elif was == BookingStatus.WAITLISTED:
             self._give(self.board.leave(self.board.waiting(case.id, case.key)))
 
+    def keep_place(self, old: Case, new: Case, request: str | None, by: Literal["family", "agent", "system"]) -> None:
+        """The same child at the same opening, with other hours: nobody in the line is nearer to that place."""
+        assert old.key == new.key, "another opening's places are another matter"
+        assert old.status == BookingStatus.ACCEPTED, "only a place can be kept"
+        self._turn(old, BookingStatus.CANCELLED)
+        self._tell(BookingCancelled, old, request, by=by, was=BookingStatus.ACCEPTED.value)
+        self.accept(new)
+
     def expire(self, claim: Claim) -> None:
         """The booking deadline passed while it waited. Nobody is served by that: the deadline is the same for all."""
         for gone in self.board.drop(claim):
@@ -172,6 +181,10 @@ class Docket:
 
     def resize(self, key: Key, places: int | None, waiting_places: int | None) -> None:
         self._give(self.board.resize(key, places, waiting_places))
+
+    def moved(self, case: Case) -> bool:
+        """Something became of it here."""
+        return case.id in self._versions
 
     def _give(self, claims: Iterable[Claim]) -> None:
         for claim in claims:
@@ -241,10 +254,10 @@ class Docket:
             counts = _counts(opening)
             stored = self.stored.get((activity, date))
             if stored is None:
-                if opening.taken or opening.waiting:
+                if opening.taken or opening.waiting or (activity, date) in self.shown_anew:
                     new.append({"activity": activity, "date": date, **counts, "revision": 1, "changed_at": self.now})
                     self._tell_capacity((activity, date), opening, 1)
-            elif any(stored[name] != value for name, value in counts.items()):
+            elif (activity, date) in self.shown_anew or any(stored[name] != value for name, value in counts.items()):
                 revision = stored["revision"] + 1
                 changed.append({"a": activity, "d": date, **counts, "revision": revision, "changed_at": self.now})
                 self._tell_capacity((activity, date), opening, revision)
@@ -314,9 +327,9 @@ async def _stored(session: AsyncSession, keys: Iterable[Key]) -> dict[Key, RowMa
 
 
 def _opening(stored: RowMapping | None, rules: Rules, key: Key, now: dt.datetime) -> Opening:
-    bookable = now < rules.on(key[1]).booking_closes_at
+    bookable = rules.on(key[1]).bookable(now)
     if stored is None:
-        places, waiting_places = rules.spec.capacity, rules.spec.waiting_list
+        places, waiting_places = rules.spec.offer(key[1])
         return Opening(places, waiting_places, bookable=bookable, taken_limit=places, waiting_limit=waiting_places)
     return Opening(
         stored["places"],

@@ -65,10 +65,20 @@ class Request:
     number: str
     submitted_at: dt.datetime
     decided: bool = strawberry.field(description="Every movement has its answer.")
+    by_agent: bool = strawberry.field(description="An agent of the structure acted for the family.")
+    reason: str | None = strawberry.field(description="Why, in the agent's words.")
 
     @classmethod
     def of(cls, row: RequestRow) -> Self:
-        return cls(row=row, id=ID(row.id), number=row.number, submitted_at=row.submitted_at, decided=row.decided_at is not None)
+        return cls(
+            row=row,
+            id=ID(row.id),
+            number=row.number,
+            submitted_at=row.submitted_at,
+            decided=row.decided_at is not None,
+            by_agent=row.agent is not None,
+            reason=row.agent["reason"] if row.agent else None,
+        )
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: ID) -> Self | None:
@@ -139,14 +149,14 @@ class Family:
     ) -> BookingConnection:
         """By date, then in order of request (S35)."""
         wanted = Wanted(await self.mine(info), from_, to, child, activity, None if status is None else frozenset(status))
-        size, cursor = _size(first, 50, info), _date_and_position(after, info)
+        size, cursor = size_of(first, 50, info), _date_and_position(after, info)
         async with info.context.database.reading() as session:
             rows = await queries.bookings_page(session, wanted, cursor, size + 1)
         page = rows[:size]
         return BookingConnection(
             wanted=wanted,
             nodes=[Booking.of(row) for row in page],
-            end_cursor=_cursor(page[-1].date.isoformat(), page[-1].position) if page else None,
+            end_cursor=cursor_of(page[-1].date.isoformat(), page[-1].position) if page else None,
             has_next_page=len(rows) > size,
         )
 
@@ -177,14 +187,14 @@ class Family:
     async def requests(self, info: Info, first: int | None = 10, after: str | None = None) -> RequestConnection:
         """Newest first."""
         family = await self.mine(info)
-        size, cursor = _size(first, 10, info), _seq(after, info)
+        size, cursor = size_of(first, 10, info), position_of(after, info)
         async with info.context.database.reading() as session:
             rows = await queries.requests_page(session, family, cursor, size + 1)
         page = rows[:size]
         return RequestConnection(
             family=family,
             nodes=[Request.of(row) for row in page],
-            end_cursor=_cursor(page[-1].seq) if page else None,
+            end_cursor=cursor_of(page[-1].seq) if page else None,
             has_next_page=len(rows) > size,
         )
 
@@ -198,18 +208,18 @@ async def _foreign(info: Info, wanted: Wanted) -> str | None:
 
 
 # ------------------------------------------------------------------------------------------------------------- cursors
-def _malformed(info: Info) -> CodedError:
+def malformed(info: Info) -> CodedError:
     return CodedError("BAD_USER_INPUT", say("BAD_USER_INPUT", info.context.language))
 
 
-def _size(first: int | None, usual: int, info: Info) -> int:
+def size_of(first: int | None, usual: int, info: Info) -> int:
     size = usual if first is None else first
     if not 0 <= size <= MOST_PER_PAGE:
-        raise _malformed(info)
+        raise malformed(info)
     return size
 
 
-def _cursor(*key: object) -> str:
+def cursor_of(*key: object) -> str:
     return base64.urlsafe_b64encode("|".join(map(str, key)).encode()).decode()
 
 
@@ -235,14 +245,14 @@ def _date_and_position(cursor: str | None, info: Info) -> tuple[dt.date, int] | 
         date, position = _read(cursor)
         return dt.date.fromisoformat(date), _number(position)
     except ValueError:
-        raise _malformed(info) from None
+        raise malformed(info) from None
 
 
-def _seq(cursor: str | None, info: Info) -> int | None:
+def position_of(cursor: str | None, info: Info) -> int | None:
     if cursor is None:
         return None
     try:
         (seq,) = _read(cursor)
         return _number(seq)
     except ValueError:
-        raise _malformed(info) from None
+        raise malformed(info) from None

@@ -6,7 +6,7 @@ arrival is the order of commits, and of two equal keys that arrive at once, here
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, insert, select, update
@@ -141,12 +141,13 @@ def _check(asked: Asked, known: Known) -> None:
     if len(order.lines) > MOST_LINES:
         raise Refused("TOO_MANY_LINES", limit=MOST_LINES)
     for line in order.lines:
-        if known.children.get(line.child) != order.family:
+        # A booking that was looked up stays its family's, even where the child has gone to another one.
+        if line.booking is None and known.children.get(line.child) != order.family:
             raise Refused("UNKNOWN_CHILD")
         rules = known.rules.get(line.activity)
         if rules is None or rules.spec.structure != asked.structure:
             raise Refused("UNKNOWN_ACTIVITY")
-    if order.only_books and order.family in known.in_debit:
+    if order.only_books and order.family in known.in_debit and not (order.agent and order.agent.despite_debt):
         raise Refused("ACCOUNT_IN_DEBIT")
 
 
@@ -181,7 +182,7 @@ def _write(asked: Asked, seq: int, now: dt.datetime, fingerprint: str, known: Kn
             known.bookings.setdefault(_place(line), booking.id)
             about = booking.id
         else:
-            about = _give_back(order, booking, known.bookings.pop(_place(line), None), now, written)
+            about = _give_back(booking, line.booking or known.bookings.pop(_place(line), None), now, written)
         movements.append(_movement(line, about, arrival, departure))
     written.requests.append(_request(asked, request, seq, number, fingerprint, now))
     written.events.append(
@@ -201,9 +202,9 @@ def _place(line: Line) -> Place:
     return line.child, line.activity, line.date
 
 
-def _give_back(order: Order, invented: BookingRow, found: str | None, now: dt.datetime, written: Written) -> str:
+def _give_back(invented: BookingRow, found: str | None, now: dt.datetime, written: Written) -> str:
     """A CANCEL line. Where it names nothing, `invented` is a booking that says so. Returns the booking it is about."""
-    about, status, code = order.booking or found, BookingStatus.SUBMITTED, None
+    about, status, code = found, BookingStatus.SUBMITTED, None
     if about is None:
         about, status, code = invented.id, BookingStatus.REFUSED, "UNKNOWN_BOOKING"
         written.bookings.append(invented._replace(status=status, code=code, decided_at=now))
@@ -239,6 +240,7 @@ def _request(asked: Asked, id_: str, seq: int, number: str, fingerprint: str, no
         "fingerprint": fingerprint,
         "accept_waiting_list": order.accept_waiting_list,
         "lines": len(order.lines),
+        "agent": None if order.agent is None else asdict(order.agent),
         "language": order.language,
         "traceparent": asked.trace,
         "partition": partition_of(asked.structure),

@@ -51,6 +51,10 @@ SELECTS: dict[str, str] = {
         JOIN booking later ON later.activity = earlier.activity AND later.date = earlier.date
         WHERE earlier.status = 'WAITLISTED' AND earlier.party IS NULL
           AND later.status = 'ACCEPTED' AND later.request IS NOT NULL AND later.position > earlier.position
+          AND NOT EXISTS (
+            SELECT 1 FROM request r JOIN cancellation x ON x.request = r.id JOIN booking old ON old.id = x.booking
+            WHERE r.id = later.request AND r.agent IS NOT NULL AND x.status = 'CANCELLED'
+              AND old.activity = later.activity AND old.date = later.date AND old.child = later.child)
         GROUP BY later.id, later.activity, later.date""",
     "the party {party} is not together: {statuses} of its bookings are answered differently": """
         SELECT party, count(DISTINCT status) AS statuses FROM booking

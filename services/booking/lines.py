@@ -5,7 +5,8 @@ every line of a rush, only compare.
 """
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from services.booking import deadlines, hours
 from services.booking.activity import ActivitySpec, Hours, LocalTime
@@ -24,6 +25,15 @@ class OpeningRules:
     closed: Closed | None  #: Why it is not open; None: it is.
     booking_closes_at: dt.datetime  #: UTC; not possible at that instant any more.
     cancelling_closes_at: dt.datetime
+    ends_at: dt.datetime  #: When the day is over: whatever the deadlines, an agent books and cancels before that.
+
+    def bookable(self, now: dt.datetime) -> bool:
+        """Whether a place may be given to somebody who waits."""
+        return self.closed is None and now < self.booking_closes_at
+
+    def past_deadlines(self) -> Self:
+        """As they are for an agent who overrides the deadlines."""
+        return replace(self, booking_closes_at=self.ends_at, cancelling_closes_at=self.ends_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +71,7 @@ def opening_rules(spec: ActivitySpec, day: dt.date, holidays: Holidays) -> Openi
         closed=why_closed(spec, day, holidays),
         booking_closes_at=deadlines.booking_closes_at(spec, day, holidays),
         cancelling_closes_at=deadlines.cancelling_closes_at(spec, day, holidays),
+        ends_at=deadlines.ends_at(spec, day),
     )
 
 

@@ -21,6 +21,17 @@ class Line:
     date: dt.date
     arrival: LocalTime | None = None
     departure: LocalTime | None = None
+    booking: str | None = None  #: The one that a CANCEL means; without it, the child's of that activity and day.
+
+
+@dataclass(frozen=True, slots=True)
+class ForFamily:
+    """An agent acts for the family: why, and what is not to stand in the way."""
+
+    reason: str
+    past_deadlines: bool = False
+    despite_debt: bool = False
+    moves: bool = False  #: Two lines, a CANCEL and a BOOK, done both or none: the child leaves one place for another.
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +42,13 @@ class Order:
     accept_waiting_list: bool = True
     together: Sequence[Sequence[int]] = ()  #: Groups of line indexes to be decided all or none.
     language: str = "fr"
-    booking: str | None = None  #: The booking that the only line, a CANCEL, means; otherwise lines say whose and when.
+    agent: ForFamily | None = None  #: None: the family acts itself.
 
     def fingerprint(self) -> str:
         """Two orders with the same one ask for the same."""
-        words = [self.family, str(self.accept_waiting_list), str([sorted(group) for group in self.together]), self.booking or ""]
+        named = " ".join(line.booking for line in self.lines if line.booking)
+        words = [self.family, str(self.accept_waiting_list), str([sorted(group) for group in self.together]), named]
+        words += [] if self.agent is None else [str(self.agent)]
         words += [f"{x.change.value} {x.child} {x.activity} {x.date} {x.arrival} {x.departure}" for x in self.lines]
         return hashlib.sha256("\n".join(words).encode()).hexdigest()
 

@@ -13,10 +13,12 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.booking.activity import ActivitySpec, from_json
 from services.booking.calendar import Places
 from services.booking.lines import Enrolled
 from services.booking.status import BookingStatus
 from services.booking.tables import (
+    Act,
     Activity,
     Booking,
     CalendarFeed,
@@ -86,6 +88,18 @@ def alphabetically(name: str) -> tuple[str, str]:
     """What names are sorted by: as people do, "École" beside "ecole" and before "Zoo". Each database has its own idea of that."""
     plain = "".join(letter for letter in unicodedata.normalize("NFKD", name) if not unicodedata.combining(letter))
     return plain.casefold(), name
+
+
+async def settings(session: AsyncSession, ids: Collection[str]) -> dict[str, tuple[ActivitySpec, int]]:
+    """Activity -> all that the town has set, with its version."""
+    rows = await session.exec(select(Activity).where(col(Activity.id).in_(ids)))
+    return {row.id: (from_json(dict(row.rules)), row.version) for row in rows.all()}
+
+
+async def activities_of(session: AsyncSession, structure: str) -> list[str]:
+    """By name."""
+    rows = (await session.exec(select(Activity.id, Activity.name).where(Activity.structure == structure))).all()
+    return [id_ for id_, name in sorted(rows, key=lambda row: (*alphabetically(row[1]), row[0]))]
 
 
 async def enrollments(session: AsyncSession, children: Collection[str]) -> dict[str, dict[str, Enrolled]]:
@@ -290,3 +304,47 @@ async def versions(session: AsyncSession, bookings: Collection[str]) -> dict[str
     """Booking -> how often it changed, from 1."""
     rows = await session.exec(select(Booking.id, Booking.version).where(col(Booking.id).in_(bookings)))
     return dict(rows.all())
+
+
+# ------------------------------------------------------------------------------------------------------ the audit trail
+@dataclass(frozen=True, slots=True)
+class ActRow:
+    """One act, as it is read."""
+
+    position: int
+    account: str
+    at: dt.datetime
+    kind: str
+    activity: str | None
+    date: dt.date | None
+    family: str | None
+    child: str | None
+    booking: str | None
+    reason: str | None
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ActsWanted:
+    """Which acts of a structure; None: whatever."""
+
+    structure: str
+    account: str | None = None
+    kind: str | None = None
+    activity: str | None = None
+    date: dt.date | None = None
+    family: str | None = None
+    child: str | None = None
+    booking: str | None = None
+
+
+async def acts_page(session: AsyncSession, wanted: ActsWanted, before: int | None, limit: int) -> list[ActRow]:
+    """Newest first. `before` is the position of the last one seen."""
+    columns = core(Act).c
+    named = [columns[field.name] == value for field in fields(ActsWanted) if (value := getattr(wanted, field.name)) is not None]
+    query = select_columns(*(columns[field.name] for field in fields(ActRow))).where(*named).order_by(columns.position.desc()).limit(limit)
+    if before is not None:
+        query = query.where(columns.position < before)
+    connection = await session.connection()
+    return [ActRow(*row) for row in await connection.execute(query)]

@@ -13,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from strawberry.dataloader import DataLoader
 
 from services.booking import queries
+from services.booking.activity import ActivitySpec
 from services.booking.calendar import Places, Shown, show
 from services.booking.lines import Enrolled, Rules
 from services.booking.queries import Answer, Booked, MovementRow, OpeningNow
@@ -50,8 +51,7 @@ class Span:
         opening = self.openings.get((activity, date))
         if opening is not None:
             return opening.places
-        spec = self.rules[activity].spec
-        return Places(spec.capacity, spec.waiting_list)
+        return Places(*self.rules[activity].spec.offer(date))
 
     def day(self, activity: str, date: dt.date, now: dt.datetime) -> ShownDay:
         opening = self.openings.get((activity, date))
@@ -87,6 +87,7 @@ class Reading:
         self._children = self._loader(queries.owners)
         self._structures = self._loader(queries.structures_of)
         self._rules = self._loader(book.of)
+        self._settings = self._loader(queries.settings)
         self._enrollments = self._loader(queries.enrollments)
         self._bookings = self._loader(queries.bookings)
         self._requests = self._loader(queries.requests)
@@ -113,6 +114,10 @@ class Reading:
         structure = self.caller.families.get(family) or await self._structures.load(family)
         return structure if structure is not None and self.sees(family, structure) else None
 
+    async def structure_of(self, family: str) -> str | None:
+        """Of any family: ask whether the caller may know."""
+        return await self._structures.load(family)
+
     async def child(self, child: str) -> ChildCopy | None:
         found = await self._children.load(child)
         return found if found is not None and self.sees(found.family, found.structure) else None
@@ -124,6 +129,10 @@ class Reading:
             return None
         structure = found.spec.structure
         return found if structure in self.caller.agent_of or structure in self.caller.families.values() else None
+
+    async def settings(self, activity: str) -> tuple[ActivitySpec, int] | None:
+        """What an activity's agents may set, and which version of it this is."""
+        return await self._settings.load(activity)
 
     async def booking(self, booking: str) -> Booked | None:
         found = await self._bookings.load(booking)

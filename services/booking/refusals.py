@@ -115,6 +115,61 @@ class NoteTooLong(Refusal):
     """The note is longer than we keep."""
 
 
+@strawberry.federation.type(shareable=True)
+class ReasonRequired(Refusal):
+    """An agent must say why, in 3 to 500 characters: the family reads it."""
+
+
+@strawberry.federation.type(shareable=True)
+class InvalidActivity(Refusal):
+    """The activity cannot be as it is described; the message says what cannot."""
+
+
+@strawberry.federation.type(shareable=True)
+class UnknownWallet(Refusal):
+    """No activity of the structure draws on such a wallet."""
+
+
+@strawberry.federation.type(shareable=True)
+class ActivityExists(Refusal):
+    """The structure has an activity with this code."""
+
+
+@strawberry.federation.type(shareable=True)
+class ChangedMeanwhile(Refusal):
+    """Somebody else changed it since it was read: look again, then decide."""
+
+
+@strawberry.federation.type(shareable=True)
+class BookingsOutside(Refusal):
+    """Bookings would be left on days that are not open any more, or on which the child is not admitted."""
+
+
+@strawberry.federation.type(shareable=True)
+class OutOfSeason(Refusal):
+    """The day is not in the activity's season."""
+
+
+@strawberry.federation.type(shareable=True)
+class DayIsPast(Refusal):
+    """The day is over."""
+
+
+@strawberry.federation.type(shareable=True)
+class PeriodReversed(Refusal):
+    """The period ends before it begins."""
+
+
+@strawberry.federation.type(shareable=True)
+class AllocatedByRun(Refusal):
+    """The activity's places are given by a run: nothing can be moved there at once."""
+
+
+@strawberry.federation.type(shareable=True)
+class NotMoved(Refusal):
+    """Nothing was moved, because the other half of the move could not be."""
+
+
 REFUSALS: tuple[type[Refusal], ...] = (
     AccountInDebit,
     NothingToSubmit,
@@ -137,6 +192,17 @@ REFUSALS: tuple[type[Refusal], ...] = (
     DayClosed,
     NotBooked,
     NoteTooLong,
+    ReasonRequired,
+    InvalidActivity,
+    UnknownWallet,
+    ActivityExists,
+    ChangedMeanwhile,
+    BookingsOutside,
+    OutOfSeason,
+    DayIsPast,
+    PeriodReversed,
+    AllocatedByRun,
+    NotMoved,
 )
 BY_CODE = {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).upper(): kind for kind in REFUSALS}
 
@@ -148,4 +214,7 @@ def refusal(code: str, language: str, **details: object) -> Refusal:
 
 def refusal_of(refused: Refused, language: str) -> Any:
     """The member of a mutation's or query's union. Any: which one, only its code knows."""
-    return refusal(refused.code, language, **refused.details)
+    details = refused.details
+    if "flaw" in details:
+        details = {"what": say(str(details["flaw"]), language)}
+    return refusal(refused.code, language, **details)

@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from sqlalchemy import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.booking.activity import from_json
+from services.booking.activity import ActivitySpec, from_json
 from services.booking.lines import Rules
 from services.booking.school_calendar import SchoolCalendar, followed
+from services.booking.season import Holidays
 from services.booking.tables import Activity, core, run
 from services.bulk import one_of
 
@@ -23,6 +24,10 @@ class RuleBook:
         self._school = school or followed()
         self._known: dict[str, tuple[int, Rules]] = {}
 
+    def holidays(self, spec: ActivitySpec) -> Holidays:
+        """The days off of its place."""
+        return self._school.holidays(spec.school_zone, spec.timezone)
+
     async def of(self, session: AsyncSession, activities: Iterable[str]) -> dict[str, Rules]:
         """The rules of those of the activities that exist."""
         versions = (await run(session, VERSIONS, {"activities": list(activities)})).all()
@@ -30,5 +35,5 @@ class RuleBook:
         if stale:
             for id_, version, rules in await run(session, RULES, {"activities": sorted(stale)}):
                 spec = from_json(dict(rules))
-                self._known[id_] = (version, Rules(spec, self._school.holidays(spec.school_zone, spec.timezone)))
+                self._known[id_] = (version, Rules(spec, self.holidays(spec)))
         return {id_: self._known[id_][1] for id_, _ in versions}

@@ -47,6 +47,7 @@ from services.booking.allocator import (
     Giving,
     R,
     Ticket,
+    ticket_of,
     units,
     write,
 )
@@ -215,7 +216,8 @@ async def _hear(session: AsyncSession, book: RuleBook, spec: ActivitySpec, until
     docket = await _docket(session, book, now, cases, ours.values(), wished)
     for case in wished:
         # Waiting for the run makes nobody late: who had asked in time may still be given a place, until the opening starts.
-        docket.board.openings[case.key].bookable = not docket.is_closed(case.key)
+        open_ = docket.rules[case.activity].on(case.date).closed is None
+        docket.board.openings[case.key].bookable = open_ and not docket.is_closed(case.key)
     allocation = spec.allocation
     assert isinstance(allocation, Scheduled), "only these have runs"
     enrolled = await _enrolled(session, wished)
@@ -238,7 +240,7 @@ async def _who_asked(session: AsyncSession, spec: ActivitySpec, until: Until) ->
     waits = exists().where(B.request == R.id, IS_SUBMITTED, B.activity == spec.id)
     open_ = R.structure == spec.structure, R.decided_at.is_(None), R.served_at.is_not(None)
     query = select(*TICKET).where(*open_, R.submitted_at <= until.moment, R.seq <= until.counted, waits)
-    tickets = {row.id: Ticket(*row) for row in await run(session, query.order_by(R.seq))}
+    tickets = {row.id: ticket_of(row) for row in await run(session, query.order_by(R.seq))}
     cases: dict[str, Case] = {}
     for row in await run(session, LINES, {"requests": tickets}):
         # One that a CANCEL line invented, to have something to show, is no wish for a place.
@@ -293,12 +295,10 @@ async def _holds(
 
 
 def _wish(ticket: Ticket, unit: Sequence[Case], docket: Docket, enrolled: Mapping[tuple[str, str], Enrolled], in_debit: set[str]) -> Wish:
-    lines = tuple(
-        WishedLine(
-            case.id, case.child, case.activity, case.date, case.position, _why_not(ticket, case, docket, enrolled, case.family in in_debit)
-        )
-        for case in unit
-    )
+    def why_not(case: Case) -> str | None:
+        return _why_not(ticket, case, docket, enrolled, case.family in in_debit and not ticket.despite_debt)
+
+    lines = tuple(WishedLine(case.id, case.child, case.activity, case.date, case.position, why_not(case)) for case in unit)
     # Whoever waits when the deadline has passed would be sent away in the next seconds: better told at once.
     in_time = all(docket.now < docket.rules[case.activity].on(case.date).booking_closes_at for case in unit)
     return Wish(lines, ticket.accept_waiting_list and in_time, unit[0].party)
@@ -308,7 +308,7 @@ def _why_not(ticket: Ticket, case: Case, docket: Docket, enrolled: Mapping[tuple
     """As the allocator sees it: as of when the family asked, with the enrollments and debts of now."""
     rules = docket.rules[case.activity]
     code = check_booking(
-        rules.on(case.date),
+        ticket.sees(rules.on(case.date)),
         case.arrival,
         case.departure,
         now=ticket.submitted_at,

@@ -1,12 +1,13 @@
 """Booking's subgraph: what families can ask and do. Resolvers translate; drafting.py and the desk decide."""
 
 import datetime as dt
-from enum import Enum
 
 import strawberry
 from strawberry import ID
 
 from services.booking import drafting
+from services.booking.activity_types import Weekday
+from services.booking.agents import AgentMutations, AgentQueries
 from services.booking.draft import ToggleScope
 from services.booking.draft_types import (
     BookingLine,
@@ -42,23 +43,12 @@ LONGEST_COPY = dt.timedelta(days=400)
 LONGEST_KEY = 200
 
 
-@strawberry.enum
-class Weekday(Enum):
-    MONDAY = 0  #: lundi
-    TUESDAY = 1  #: mardi
-    WEDNESDAY = 2  #: mercredi
-    THURSDAY = 3  #: jeudi
-    FRIDAY = 4  #: vendredi
-    SATURDAY = 5  #: samedi
-    SUNDAY = 6  #: dimanche
-
-
 def _malformed(info: Info) -> CodedError:
     return CodedError("BAD_USER_INPUT", say("BAD_USER_INPUT", info.context.language))
 
 
 @strawberry.type
-class Query(LiveQueries, RosterQueries):
+class Query(LiveQueries, RosterQueries, AgentQueries):
     """Drafts live in the client: none of these has an effect."""
 
     @strawberry.field
@@ -125,7 +115,7 @@ class Query(LiveQueries, RosterQueries):
 
 
 @strawberry.type
-class Mutation(LinkMutations, AttendanceMutations):
+class Mutation(LinkMutations, AttendanceMutations, AgentMutations):
     @strawberry.mutation
     async def submit_bookings(self, info: Info, input: SubmitInput) -> SubmitResult:
         """Answers when every movement on an IMMEDIATE activity is decided, or after 5 s with what is known (SUBMITTED).

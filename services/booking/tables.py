@@ -227,6 +227,8 @@ class Request(BookingTable, table=True):
     fingerprint: str  #: Of what was asked: the same key with another body is a mistake.
     accept_waiting_list: bool = True
     lines: int  #: How many.
+    #: An order.ForFamily, where an agent acted for the family: `account` is the agent's then. Null: the family itself.
+    agent: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     language: str
     traceparent: str | None = None  #: W3C trace context in which it came: the events of its answer carry it too.
     partition: int
@@ -408,7 +410,11 @@ class Act(BookingTable, table=True):
     """One thing that an agent did. Rows are only ever added: the database refuses to change or delete one (audit.py)."""
 
     __tablename__ = "act"
-    __table_args__ = (Index("ix_act_structure_position", "structure", "position"),)
+    __table_args__ = (
+        Index("ix_act_structure_position", "structure", "position"),
+        Index("ix_act_booking", "booking"),
+        Index("ix_act_family_position", "family", "position"),
+    )
 
     position: int | None = Field(default=None, sa_column=Column(BIGINT, primary_key=True, autoincrement=True))
     structure: str

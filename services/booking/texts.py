@@ -85,6 +85,52 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Ce lien a expiré. Demandez le fichier à nouveau.",
         "This link has expired. Ask for the file again.",
     ),
+    # Refusals of an agent's act.
+    "REASON_REQUIRED": ("Indiquez un motif, de 3 à 500 caractères.", "Give a reason, in 3 to 500 characters."),
+    "INVALID_ACTIVITY": ("{what}", "{what}"),
+    "UNKNOWN_WALLET": ("Aucune activité ne relève de ce porte-monnaie.", "No activity draws on such a wallet."),
+    "ACTIVITY_EXISTS": ("Une activité a déjà ce code.", "There is an activity with this code already."),
+    "CHANGED_MEANWHILE": (
+        "Quelqu'un l'a modifiée entre-temps : relisez-la avant de la modifier.",
+        "Somebody changed it meanwhile: look at it again before you change it.",
+    ),
+    "BOOKINGS_OUTSIDE": (
+        "Réservations qui ne seraient plus possibles : {count}, la première le {date}. Annulez-les d'abord, ou avec ce changement.",
+        "Bookings that would not be possible any more: {count}, the first on {date}. Cancel them before, or with this change.",
+    ),
+    "DAY_IS_PAST": ("Ce jour est passé.", "That day is over."),
+    "PERIOD_REVERSED": ("La période se termine avant de commencer.", "The period ends before it begins."),
+    "ALLOCATED_BY_RUN": (
+        "Les places de cette activité sont attribuées à date fixe : réservez, puis annulez l'autre jour.",
+        "Places of this activity are given by a run: book there, and cancel the other day.",
+    ),
+    "NOT_MOVED": ("Non déplacée : rien n'a changé", "Not moved: nothing has changed"),
+    # What cannot be in an activity.
+    "NAME_NOT_POSSIBLE": (
+        "Le nom et la catégorie ont 200 caractères au plus, sur une ligne.",
+        "Name and category are one line of 200 characters at most.",
+    ),
+    "CODE_NOT_POSSIBLE": (
+        "Le code a 40 caractères au plus : lettres sans accent, chiffres, - et _.",
+        "The code has 40 characters at most: letters without accents, digits, - and _.",
+    ),
+    "SEASON_REVERSED": ("La saison se termine avant de commencer.", "The season ends before it begins."),
+    "SEASON_TOO_LONG": ("La saison dure trois ans au plus.", "A season lasts three years at most."),
+    "NEVER_OPEN": ("L'activité n'ouvre aucun jour.", "The activity is never open."),
+    "TOO_MANY_DAYS": ("Trop de jours particuliers.", "Too many single days."),
+    "HOURS_UNCLEAR": (
+        "Donnez l'arrivée et le départ, ou bien les bornes entre lesquelles la famille choisit.",
+        "Give arrival and departure, or else the bounds between which families choose.",
+    ),
+    "HOURS_REVERSED": ("Le départ précède l'arrivée.", "Departure comes before arrival."),
+    "STEP_NOT_POSSIBLE": ("Le pas est de 1 à 240 minutes.", "The step is of 1 to 240 minutes."),
+    "MINIMUM_NOT_POSSIBLE": ("La durée minimale ne tient pas dans les horaires.", "The minimum does not fit into the hours."),
+    "PLACES_NOT_POSSIBLE": ("Un nombre de places va de 0 à 100 000.", "A number of places is from 0 to 100,000."),
+    "DEADLINE_NOT_POSSIBLE": ("Un délai n'est pas possible.", "A deadline is not possible."),
+    "NOTHING_TO_ALLOCATE": (
+        "Sans nombre de places, il n'y a rien à attribuer.",
+        "Without a number of places there is nothing to allocate.",
+    ),
     # Mistakes of a client.
     "BAD_USER_INPUT": ("La demande est mal formée.", "The request is malformed."),
 }

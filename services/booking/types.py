@@ -10,6 +10,7 @@ from strawberry import ID, Private
 
 from services.booking import deadlines
 from services.booking.activity import ActivitySpec, ChosenHours
+from services.booking.activity_types import ActivitySettings
 from services.booking.calendar import DayState, aggregate
 from services.booking.draft import DraftChange, ToggleScope
 from services.booking.file_types import CalendarFeed
@@ -95,6 +96,19 @@ class Activity:
     def cancellation_rule(self, info: Info) -> str:
         """Until when a booking may be cancelled, in words."""
         return deadlines.in_words(self.spec.cancellation_deadline, info.context.language)
+
+    @strawberry.field
+    async def settings(self, info: Info) -> ActivitySettings | None:
+        """Everything that agents may set. Null for all others."""
+        return await _settings(info, self.spec)
+
+
+async def _settings(info: Info, spec: ActivitySpec) -> ActivitySettings | None:
+    reading = reading_of(info.context)
+    if spec.structure not in reading.caller.agent_of:
+        return None
+    stored = await reading.settings(spec.id)
+    return None if stored is None else ActivitySettings.of(*stored)
 
 
 async def activity_of(info: Info, activity: str) -> Activity:

@@ -71,6 +71,7 @@ class Wish:
     family: str
     movements: Sequence[Decided]
     account: str | None = None  #: Who asked, if that is known.
+    reason: str | None = None  #: Why an agent of the structure acted for the family, in the agent's words.
 
     @property
     def cause(self) -> str:
@@ -122,8 +123,10 @@ def _write(wish: Wish, to: Adult, home: Home, names: Names) -> Letter:
         )
         for line in wish.movements
     )
-    write = letters.place_expired_letter if wish.kind is MailKind.PLACE_EXPIRED else letters.report_letter
-    return write(to.language, greeting=to.greeting, structure=structure, report=report)
+    if wish.kind is MailKind.PLACE_EXPIRED:
+        return letters.place_expired_letter(to.language, greeting=to.greeting, structure=structure, report=report)
+    reason = one_line(wish.reason or "")
+    return letters.report_letter(to.language, greeting=to.greeting, structure=structure, report=report, reason=reason)
 
 
 async def queue_password_link(

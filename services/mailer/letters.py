@@ -27,9 +27,9 @@ class Letter:
     html: str
 
 
-def report_letter(language: str, *, greeting: str, structure: str, report: Report) -> Letter:
-    """What became of a request (S37)."""
-    return _write("report", language, greeting=greeting, structure=structure, report=report)
+def report_letter(language: str, *, greeting: str, structure: str, report: Report, reason: str = "") -> Letter:
+    """What became of a request (S37). `reason`: why an agent made it for the family, in the agent's words."""
+    return _write("report", language, greeting=greeting, structure=structure, report=report, reason=reason)
 
 
 def place_given_letter(language: str, *, greeting: str, structure: str, activity: str, child: str, date: dt.date) -> Letter:

@@ -4,12 +4,23 @@ Families' letters are gathered and queued together, just before the transaction 
 handful of statements.
 """
 
+from collections.abc import Sequence
 from functools import partial
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.clock import Clock
-from services.events import ActivityChanged, ContactsChanged, PlaceExpired, PlaceGiven, RequestDecided, ResetLinkMade, StructureChanged
+from services.events import (
+    ActivityChanged,
+    ContactsChanged,
+    DecidedMovement,
+    PlaceExpired,
+    PlaceGiven,
+    RequestDecided,
+    RequestExplained,
+    ResetLinkMade,
+    StructureChanged,
+)
 from services.mailer import commands
 from services.mailer.addresses import Adult
 from services.mailer.commands import Decided, Wish
@@ -40,7 +51,20 @@ async def keep_activity(session: AsyncSession, event: ActivityChanged, clock: Cl
 
 @service.reacts_to(RequestDecided)
 async def report_request(session: AsyncSession, event: RequestDecided, clock: Clock) -> None:
-    movements = [
+    """What an agent asked for a family comes with the agent's words, below."""
+    if event.by == "family":
+        movements = _decided(event.movements)
+        _gather(session, clock, Wish(MailKind.REPORT, event.request, event.structure, event.family, movements, event.account))
+
+
+@service.reacts_to(RequestExplained)
+async def report_act(session: AsyncSession, event: RequestExplained, clock: Clock) -> None:
+    movements = _decided(event.movements)
+    _gather(session, clock, Wish(MailKind.REPORT, event.request, event.structure, event.family, movements, reason=event.reason))
+
+
+def _decided(movements: Sequence[DecidedMovement]) -> list[Decided]:
+    return [
         Decided(
             cancellation=line.kind == "CANCEL",
             outcome=Outcome(line.outcome),
@@ -49,9 +73,8 @@ async def report_request(session: AsyncSession, event: RequestDecided, clock: Cl
             date=line.date,
             code=line.code,
         )
-        for line in event.movements
+        for line in movements
     ]
-    _gather(session, clock, Wish(MailKind.REPORT, event.request, event.structure, event.family, movements, event.account))
 
 
 @service.reacts_to(PlaceGiven)

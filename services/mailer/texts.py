@@ -17,6 +17,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "ACCOUNT_IN_DEBIT": ("compte débiteur", "account in debit"),
     "TOO_LATE_TO_CANCEL": ("trop tard pour annuler", "too late to cancel"),
     "UNKNOWN_BOOKING": ("aucune réservation à annuler", "no booking to cancel"),
+    "NOT_MOVED": ("non déplacée", "not moved"),
     "EXPIRED": ("date limite passée pendant l'attente", "the deadline passed while waiting"),
     # A code that is newer than this mailer must not keep a family from its report.
     "OTHER": ("non traitée", "not processed"),

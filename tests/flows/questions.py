@@ -38,6 +38,10 @@ NAMES = {
     "booking": "booking",
     "request": "request",
     "wallet": "wallet",
+    "structure": "structure",
+    "account": "account",
+    "pricedLike": "activity",
+    "bookings": "booking",
 }
 #: Left out: what has a default that is no id, and hours, which fixed activities do not want.
 OMITTED = frozenset({"LocalTime", "Boolean", "BookingStatus", "HoldKind"})

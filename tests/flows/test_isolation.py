@@ -59,7 +59,7 @@ class Scene:
     @property
     def samples(self) -> dict[str, Any]:
         plain = {"String": "mot", "Int": 100, "idempotencyKey": "canari", "email": "x@example.org"}
-        return {"Date": self.day.isoformat(), "YearMonth": self.day.isoformat()[:7], **plain}
+        return {"Date": self.day.isoformat(), "YearMonth": self.day.isoformat()[:7], "LocalTime": "08:00", **plain}
 
     def secrets(self, *, foreign: bool) -> tuple[str, ...]:
         return (*CANARIES, *self.numbers, *(TOWN_CANARIES if foreign else ()))

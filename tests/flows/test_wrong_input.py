@@ -331,7 +331,15 @@ async def test_payments_that_cannot_be(scene: Scene) -> None:
 # ------------------------------------------------------------------------------------------------------ text and characters
 def texts() -> list[tuple[Question, Any]]:
     """Every place of the public schema that takes text."""
-    samples = {"Date": "2026-12-01", "YearMonth": "2026-12", "Int": 100, "String": "mot", "after": "mot", "month": "2026-12"}
+    samples = {
+        "Date": "2026-12-01",
+        "YearMonth": "2026-12",
+        "LocalTime": "08:00",
+        "Int": 100,
+        "String": "mot",
+        "after": "mot",
+        "month": "2026-12",
+    }
     return [(question, slot) for question in questions.of(questions.public(), samples) for slot in question.slots if slot.scalar != "Int"]
 
 

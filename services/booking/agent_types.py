@@ -1,0 +1,425 @@
+"""What agents of a structure see and send: settings of activities, single days, acts of the audit trail."""
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Annotated, Any, Self
+
+import orjson
+import strawberry
+from strawberry import ID, Private
+
+from services.booking.activity import (
+    ActivitySpec,
+    ChosenHours,
+    DaysBefore,
+    Deadline,
+    FixedHours,
+    Hours,
+    HoursBefore,
+    Immediate,
+    Scheduled,
+    WeekdayBefore,
+)
+from services.booking.activity_types import AllocationPolicy, SchoolHolidays, Weekday
+from services.booking.follow_up import Family, Request
+from services.booking.queries import ActRow, OpeningNow
+from services.booking.refusals import (
+    AccountInDebit,
+    ActivityExists,
+    AllocatedByRun,
+    AlreadyBooked,
+    BookingsOutside,
+    ChangedMeanwhile,
+    Closed,
+    DayIsPast,
+    Full,
+    HoursNotAllowed,
+    HoursRequired,
+    IdempotencyKeyReused,
+    InvalidActivity,
+    NotEnrolled,
+    NothingToSubmit,
+    NotMoved,
+    OutOfSeason,
+    PeriodReversed,
+    ReasonRequired,
+    TooLate,
+    TooLateToCancel,
+    TooManyLines,
+    UnknownActivity,
+    UnknownBooking,
+    UnknownChild,
+    UnknownWallet,
+)
+from services.booking.season import Closed as WhyClosed
+from services.booking.texts import say
+from services.booking.types import Activity, Booking, Child, reading_of
+from services.graphql import Info, LocalTime
+from services.refusal import Refused
+
+
+@strawberry.type
+class Opening:
+    """One activity on one day, as its agents see it ("ouverture")."""
+
+    spec: Private[ActivitySpec]
+    why_closed: Private[WhyClosed | None]
+    date: dt.date
+    open: bool
+    capacity: int | None
+    waiting_list: int | None
+    taken: int
+    waiting: int
+    revision: int
+
+    @classmethod
+    def of(cls, spec: ActivitySpec, date: dt.date, closed: WhyClosed | None, now: OpeningNow | None) -> Self:
+        capacity, waiting_list = spec.offer(date)
+        return cls(
+            spec=spec,
+            why_closed=closed,
+            date=date,
+            open=closed is None,
+            capacity=capacity,
+            waiting_list=waiting_list,
+            taken=now.places.taken if now else 0,
+            waiting=now.places.waiting if now else 0,
+            revision=now.revision if now else 0,
+        )
+
+    @strawberry.field
+    def activity(self) -> Activity:
+        return Activity.of(self.spec)
+
+    @strawberry.field
+    def reason(self, info: Info) -> str | None:
+        """Why it is closed, in words."""
+        return None if self.why_closed is None else say(self.why_closed.value, info.context.language)
+
+
+@strawberry.type
+class Enrollment:
+    """A child admitted to an activity, both days included ("inscription")."""
+
+    spec: Private[ActivitySpec]
+    child: Child
+    from_: dt.date | None = strawberry.field(name="from")
+    until: dt.date | None
+
+    @strawberry.field
+    def activity(self) -> Activity:
+        return Activity.of(self.spec)
+
+
+# ------------------------------------------------------------------------------------------------------- the audit trail
+@strawberry.type
+class ActDetail:
+    name: str
+    before: str | None
+    after: str | None
+
+
+@strawberry.type
+class Act:
+    """One thing that an agent did."""
+
+    row: Private[ActRow]
+    id: ID
+    at: dt.datetime
+    account: ID = strawberry.field(description="The agent's.")
+    kind: str = strawberry.field(description="Such as CHANGE_ACTIVITY or BOOK_FOR_FAMILY.")
+    date: dt.date | None
+    reason: str | None
+
+    @classmethod
+    def of(cls, row: ActRow) -> Self:
+        return cls(row=row, id=ID(str(row.position)), at=row.at, account=ID(row.account), kind=row.kind, date=row.date, reason=row.reason)
+
+    @strawberry.field
+    def family(self) -> Family | None:
+        return Family(id=ID(self.row.family)) if self.row.family else None
+
+    @strawberry.field
+    def child(self) -> Child | None:
+        return Child(id=ID(self.row.child)) if self.row.child else None
+
+    @strawberry.field
+    async def activity(self, info: Info) -> Activity | None:
+        rules = await reading_of(info.context).rules(self.row.activity) if self.row.activity else None
+        return None if rules is None else Activity.of(rules.spec)
+
+    @strawberry.field
+    async def booking(self, info: Info) -> Booking | None:
+        row = await reading_of(info.context).booking(self.row.booking) if self.row.booking else None
+        return None if row is None else Booking.of(row)
+
+    @strawberry.field
+    def details(self) -> list[ActDetail]:
+        """What was before and is after, by name; texts as they are, everything else as JSON."""
+        before, after = self.row.before or {}, self.row.after or {}
+        names = [*after, *(name for name in before if name not in after)]
+        return [ActDetail(name=name, before=_text(before.get(name)), after=_text(after.get(name))) for name in names]
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else orjson.dumps(value).decode()
+
+
+@strawberry.type
+class ActConnection:
+    nodes: list[Act]
+    end_cursor: str | None
+    has_next_page: bool
+
+
+# --------------------------------------------------------------------------------------------------------- as they are sent
+@strawberry.input
+class PlacesOnInput:
+    date: dt.date
+    places: int | None = None
+
+
+@strawberry.input
+class HoursInput:
+    """Arrival and departure, or else the bounds within which families choose."""
+
+    arrival: LocalTime | None = None
+    departure: LocalTime | None = None
+    earliest: LocalTime | None = None
+    latest: LocalTime | None = None
+    step_minutes: int = 15
+    minimum_minutes: int = 15
+
+    def hours(self) -> Hours:
+        """Raises Refused: neither the one nor the other."""
+        fixed, chosen = (self.arrival, self.departure), (self.earliest, self.latest)
+        if all(fixed) and not any(chosen):
+            return FixedHours(str(self.arrival), str(self.departure))
+        if all(chosen) and not any(fixed):
+            return ChosenHours(str(self.earliest), str(self.latest), self.step_minutes, self.minimum_minutes)
+        raise Refused("INVALID_ACTIVITY", flaw="HOURS_UNCLEAR")
+
+
+@strawberry.input
+class DeadlineInput:
+    """Days before with a time, or hours before, or a weekday of an earlier week with a time."""
+
+    days_before: int | None = None
+    working_days: bool = False
+    at: LocalTime | None = None
+    hours_before: int | None = None
+    weekday: Weekday | None = None
+    weeks_before: int = 1
+
+    def deadline(self) -> Deadline:
+        """Raises Refused: it is not one of the three."""
+        match (self.days_before, self.hours_before, self.weekday, self.at):
+            case (int() as days, None, None, str() as at):
+                return DaysBefore(days, at, self.working_days)
+            case (None, int() as hours, None, None):
+                return HoursBefore(hours)
+            case (None, None, Weekday() as weekday, str() as at):
+                return WeekdayBefore(weekday.value, at, self.weeks_before)
+        raise Refused("INVALID_ACTIVITY", flaw="DEADLINE_NOT_POSSIBLE")
+
+
+@strawberry.input
+class AllocationInput:
+    scheduled_at: LocalTime
+    policy: AllocationPolicy
+
+
+@strawberry.input
+class ActivityInput:
+    """All of an activity: what is left out is as it would be in a new one."""
+
+    name: str
+    opens_on: dt.date
+    closes_on: dt.date
+    weekdays: list[Weekday]
+    hours: HoursInput
+    category: str | None = None
+    wallet: ID | None = strawberry.field(default=None, description="Null: it keeps its own, or takes that of the one it is priced like.")
+    school_holidays: SchoolHolidays = SchoolHolidays.CLOSED
+    closed_on: list[dt.date] = strawberry.field(default_factory=list)
+    open_on: list[dt.date] = strawberry.field(default_factory=list)
+    capacity: int | None = strawberry.field(default=None, description="Null: places are not counted.")
+    waiting_list: int | None = strawberry.field(default=0, description="0: none; null: without end.")
+    capacity_on: list[PlacesOnInput] = strawberry.field(default_factory=list)
+    waiting_list_on: list[PlacesOnInput] = strawberry.field(default_factory=list)
+    booking_deadline: DeadlineInput | None = None
+    cancellation_deadline: DeadlineInput | None = None
+    allocation: AllocationInput | None = None
+
+    def spec(self, id_: str, structure: str) -> ActivitySpec:
+        """Where and in which zone it is, its structure says later. Raises Refused INVALID_ACTIVITY."""
+        return ActivitySpec(
+            id=id_,
+            structure=structure,
+            timezone="",
+            school_zone=None,
+            wallet=str(self.wallet or ""),
+            name=self.name.strip(),
+            category=(self.category or "").strip() or None,
+            opens_on=self.opens_on,
+            closes_on=self.closes_on,
+            weekdays=frozenset(one.value for one in self.weekdays),
+            hours=self.hours.hours(),
+            school_holidays=self.school_holidays.value,
+            closed_on=frozenset(self.closed_on),
+            open_on=frozenset(self.open_on),
+            capacity=self.capacity,
+            waiting_list=self.waiting_list,
+            capacity_on=_places(self.capacity_on),
+            waiting_list_on=_places(self.waiting_list_on),
+            booking_deadline=None if self.booking_deadline is None else self.booking_deadline.deadline(),
+            cancellation_deadline=None if self.cancellation_deadline is None else self.cancellation_deadline.deadline(),
+            allocation=Immediate()
+            if self.allocation is None
+            else Scheduled(str(self.allocation.scheduled_at), self.allocation.policy.value),
+        )
+
+
+def _places(days: Iterable[PlacesOnInput]) -> dict[dt.date, int | None]:
+    return {one.date: one.places for one in days}
+
+
+@strawberry.input
+class CreateActivityInput:
+    structure: ID
+    code: str = strawberry.field(description="The end of its id, such as aps-soir: letters without accents, digits, - and _.")
+    priced_like: ID = strawberry.field(description="The activity whose tariff, and wallet unless another is named, it shares.")
+    settings: ActivityInput
+    reason: str | None = None
+
+
+@strawberry.input
+class ChangeActivityInput:
+    activity: ID
+    version: int = strawberry.field(description="Of the settings that were changed.")
+    settings: ActivityInput
+    cancel_bookings: bool = strawberry.field(
+        default=False, description="Bookings on days that would not be open any more are cancelled, and their families told why."
+    )
+    reason: str | None = None
+
+
+@strawberry.input
+class SetOpeningInput:
+    activity: ID
+    date: dt.date
+    open: bool | None = strawberry.field(default=None, description="Null: as it is.")
+    capacity: int | None = strawberry.field(default=strawberry.UNSET, description="Null: not counted. Left out: as it is.")
+    waiting_list: int | None = strawberry.field(default=strawberry.UNSET, description="Null: without end. Left out: as it is.")
+    usual_places: bool = strawberry.field(default=False, description="What was set for that day before is forgotten.")
+    cancel_bookings: bool = strawberry.field(
+        default=False, description="All bookings of that day are cancelled, and their families told why."
+    )
+    reason: str | None = None
+
+
+@strawberry.input
+class EnrollChildInput:
+    child: ID
+    activity: ID
+    from_: dt.date | None = strawberry.field(name="from", default=None)
+    until: dt.date | None = None
+    cancel_bookings: bool = strawberry.field(default=False, description="Bookings outside of the period are cancelled.")
+    reason: str | None = None
+
+
+@strawberry.input
+class EndEnrollmentInput:
+    child: ID
+    activity: ID
+    last_day: dt.date
+    cancel_bookings: bool = strawberry.field(default=False, description="Bookings after the last day are cancelled.")
+    reason: str | None = None
+
+
+@strawberry.input
+class FamilyBookingInput:
+    child: ID
+    activity: ID
+    date: dt.date
+    arrival: LocalTime | None = None
+    departure: LocalTime | None = None
+
+
+@strawberry.input
+class BookForFamilyInput:
+    family: ID
+    idempotency_key: str
+    bookings: list[FamilyBookingInput]
+    reason: str = strawberry.field(description="3 to 500 characters: the family reads it.")
+    past_deadlines: bool = strawberry.field(default=False, description="Until the day is over. Nobody joins a line past its deadline.")
+    despite_debt: bool = False
+    accept_waiting_list: bool = True
+    together: list[list[int]] = strawberry.field(default_factory=list, description="Groups of indexes to be decided all or none.")
+
+
+@strawberry.input
+class CancelForFamilyInput:
+    family: ID
+    idempotency_key: str
+    bookings: list[ID]
+    reason: str
+    past_deadlines: bool = False
+
+
+@strawberry.input
+class MoveBookingInput:
+    booking: ID
+    idempotency_key: str
+    activity: ID | None = strawberry.field(default=None, description="Null: the same.")
+    date: dt.date
+    arrival: LocalTime | None = None
+    departure: LocalTime | None = None
+    reason: str
+    past_deadlines: bool = False
+    despite_debt: bool = False
+
+
+CreateActivityResult = Annotated[
+    Activity | InvalidActivity | UnknownActivity | UnknownWallet | ActivityExists, strawberry.union("CreateActivityResult")
+]
+ChangeActivityResult = Annotated[
+    Activity | InvalidActivity | UnknownWallet | ChangedMeanwhile | BookingsOutside | ReasonRequired,
+    strawberry.union("ChangeActivityResult"),
+]
+SetOpeningResult = Annotated[Opening | OutOfSeason | DayIsPast | InvalidActivity | ReasonRequired, strawberry.union("SetOpeningResult")]
+EnrollChildResult = Annotated[
+    Enrollment | UnknownChild | NotEnrolled | PeriodReversed | BookingsOutside | ReasonRequired, strawberry.union("EnrollChildResult")
+]
+BookForFamilyResult = Annotated[
+    Request
+    | AccountInDebit
+    | NothingToSubmit
+    | TooManyLines
+    | IdempotencyKeyReused
+    | UnknownChild
+    | UnknownActivity
+    | UnknownBooking
+    | ReasonRequired,
+    strawberry.union("BookForFamilyResult"),
+]
+MoveBookingResult = Annotated[
+    Booking
+    | AccountInDebit
+    | AllocatedByRun
+    | AlreadyBooked
+    | Closed
+    | Full
+    | HoursNotAllowed
+    | HoursRequired
+    | IdempotencyKeyReused
+    | NotEnrolled
+    | NotMoved
+    | ReasonRequired
+    | TooLate
+    | TooLateToCancel
+    | UnknownActivity
+    | UnknownBooking
+    | UnknownChild,
+    strawberry.union("MoveBookingResult"),
+]

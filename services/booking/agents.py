@@ -1,0 +1,375 @@
+"""What agents of a structure can ask and do. Whatever is not of a structure of theirs is Forbidden, whether it exists or not."""
+
+import datetime as dt
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated
+
+import strawberry
+from sqlmodel.ext.asyncio.session import AsyncSession
+from strawberry import ID, UNSET
+
+from services.booking import office, queries
+from services.booking.activity import ActivitySpec, Scheduled
+from services.booking.agent_types import (
+    Act,
+    ActConnection,
+    BookForFamilyInput,
+    BookForFamilyResult,
+    CancelForFamilyInput,
+    ChangeActivityInput,
+    ChangeActivityResult,
+    CreateActivityInput,
+    CreateActivityResult,
+    EndEnrollmentInput,
+    EnrollChildInput,
+    EnrollChildResult,
+    Enrollment,
+    MoveBookingInput,
+    MoveBookingResult,
+    Opening,
+    SetOpeningInput,
+    SetOpeningResult,
+)
+from services.booking.draft import DraftChange
+from services.booking.follow_up import Request, cursor_of, malformed, position_of, size_of
+from services.booking.lines import Enrolled
+from services.booking.office import Agent, Cancelling, DayChange
+from services.booking.order import MOST_LINES, ForFamily, Line, Order
+from services.booking.queries import ActsWanted, Booked
+from services.booking.refusals import refusal_of
+from services.booking.rulebook import RuleBook
+from services.booking.types import Activity, Booking, Child, answers_of, reading_of
+from services.graphql import Context, Info
+from services.refusal import Forbidden, Refused
+
+LONGEST_KEY = 200
+LONGEST_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+REASON = range(3, 501)
+MOST_OPENINGS = 400  #: Days.
+
+
+# --------------------------------------------------------------------------------------------------------- who may do what
+def _acts_for(info: Info, structure: str | None) -> str:
+    """Raises Unauthenticated or Forbidden."""
+    if structure is None or structure not in info.context.signed_in().agent_of:
+        raise Forbidden
+    return structure
+
+
+async def _activity(info: Info, activity: str) -> ActivitySpec:
+    """Of a structure whose agent the caller is. Raises Forbidden."""
+    rules = await reading_of(info.context).rules(activity)
+    _acts_for(info, None if rules is None else rules.spec.structure)
+    assert rules is not None, "or it would be forbidden"
+    return rules.spec
+
+
+async def _family(info: Info, family: str) -> str:
+    """Its structure, if the caller is an agent there. Raises Forbidden."""
+    return _acts_for(info, await reading_of(info.context).structure_of(family))
+
+
+def _agent(info: Info, structure: str, reason: str | None, *, needs_reason: bool = False) -> Agent:
+    """Raises Refused REASON_REQUIRED, where there must be one, or it is none."""
+    words = (reason or "").strip()
+    if (words or needs_reason) and (len(words) not in REASON or any(not letter.isprintable() for letter in words.replace("\n", ""))):
+        raise Refused("REASON_REQUIRED")
+    return Agent(info.context.signed_in().account, structure, words or None, info.context.language)
+
+
+async def _done(info: Info, structure: str, work: Callable[[AsyncSession], Awaitable[Cancelling]]) -> None:
+    """In one transaction; what it cancels is answered when this returns, or soon after."""
+    context = info.context
+    async with context.database.transaction() as session:
+        requests = await work(session)
+    context.running.outbox_written()
+    if requests:
+        await context.running.resources["desk"].answered(structure, requests)
+    context.loaders.clear()
+
+
+async def _ordered(info: Info, structure: str, order: Order) -> str:
+    """The request's id, once it is answered, or after a while as it stands. Raises Refused."""
+    context = info.context
+    request: str = await context.running.resources["desk"].take(context.signed_in().account, structure, order)
+    answer = await answers_of(context).to(request)
+    context.loaders.clear()
+    reading_of(context).know(answer)
+    return request
+
+
+def _key(info: Info, key: str) -> str:
+    """The agent's own: it never meets a key that the family, or another agent, has chosen."""
+    if not 0 < len(key) <= LONGEST_KEY:
+        raise malformed(info)
+    return f"{info.context.signed_in().account}/{key}"
+
+
+# ------------------------------------------------------------------------------------------------------------------ queries
+@strawberry.type
+class AgentQueries:
+    @strawberry.field
+    async def activities(self, info: Info, structure: ID) -> list[Activity]:
+        """All of the structure's, by name, for its agents."""
+        of = _acts_for(info, str(structure))
+        async with info.context.database.reading() as session:
+            ids = await queries.activities_of(session, of)
+        reading = reading_of(info.context)
+        found = [await reading.rules(id_) for id_ in ids]
+        return [Activity.of(rules.spec) for rules in found if rules is not None]
+
+    @strawberry.field
+    async def openings(
+        self, info: Info, activity: ID, from_: Annotated[dt.date, strawberry.argument(name="from")], to: dt.date
+    ) -> list[Opening]:
+        """An activity's days, from the first to the last, for its agents."""
+        spec = await _activity(info, str(activity))
+        if not 0 <= (to - from_).days < MOST_OPENINGS:
+            raise malformed(info)
+        return await _openings(info.context, spec, [from_ + dt.timedelta(days=n) for n in range((to - from_).days + 1)])
+
+    @strawberry.field
+    async def acts(
+        self,
+        info: Info,
+        structure: ID,
+        account: ID | None = None,
+        kind: str | None = None,
+        activity: ID | None = None,
+        date: dt.date | None = None,
+        family: ID | None = None,
+        child: ID | None = None,
+        booking: ID | None = None,
+        first: int | None = 50,
+        after: str | None = None,
+    ) -> ActConnection:
+        """What agents of the structure did, the newest first: the audit trail, for agents."""
+        wanted = ActsWanted(_acts_for(info, str(structure)), account, kind, activity, date, family, child, booking)
+        size, cursor = size_of(first, 50, info), position_of(after, info)
+        async with info.context.database.reading() as session:
+            rows = await queries.acts_page(session, wanted, cursor, size + 1)
+        page = rows[:size]
+        return ActConnection(
+            nodes=[Act.of(row) for row in page],
+            end_cursor=cursor_of(page[-1].position) if page else None,
+            has_next_page=len(rows) > size,
+        )
+
+
+async def _openings(context: Context, spec: ActivitySpec, days: Sequence[dt.date]) -> list[Opening]:
+    book: RuleBook = context.running.resources["rules"]
+    async with context.database.reading() as session:
+        rules = (await book.of(session, [spec.id]))[spec.id]
+        now = await queries.openings(session, [spec.id], days[0], days[-1])
+    return [Opening.of(rules.spec, day, rules.on(day).closed, now.get((spec.id, day))) for day in days]
+
+
+# ---------------------------------------------------------------------------------------------------------------- mutations
+@strawberry.type
+class AgentMutations:
+    @strawberry.mutation
+    async def create_activity(self, info: Info, input: CreateActivityInput) -> CreateActivityResult:
+        """Its id is `<structure>.<code>`. It costs what `pricedLike` costs, until it has a tariff of its own."""
+        structure = _acts_for(info, str(input.structure))
+        id_ = f"{structure}.{input.code}"
+
+        async def work(session: AsyncSession) -> Cancelling:
+            if not LONGEST_CODE.fullmatch(input.code):
+                raise Refused("INVALID_ACTIVITY", flaw="CODE_NOT_POSSIBLE")
+            spec = input.settings.spec(id_, structure)
+            agent = _agent(info, structure, input.reason)
+            await office.create_activity(session, info.context.clock, agent, spec, str(input.priced_like))
+            return []
+
+        try:
+            await _done(info, structure, work)
+        except Refused as no:
+            refused: CreateActivityResult = refusal_of(no, info.context.language)
+            return refused
+        return Activity.of(await _activity(info, id_))
+
+    @strawberry.mutation
+    async def change_activity(self, info: Info, input: ChangeActivityInput) -> ChangeActivityResult:
+        """All its settings, as they shall be. More places are given at once to those who wait; fewer take none from anybody."""
+        activity = str(input.activity)
+        structure = (await _activity(info, activity)).structure
+
+        async def work(session: AsyncSession) -> Cancelling:
+            spec = input.settings.spec(activity, structure)
+            agent = _agent(info, structure, input.reason, needs_reason=input.cancel_bookings)
+            cancels = input.cancel_bookings
+            return await office.change_activity(session, info.context.clock, agent, spec, input.version, cancel_bookings=cancels)
+
+        try:
+            await _done(info, structure, work)
+        except Refused as no:
+            refused: ChangeActivityResult = refusal_of(no, info.context.language)
+            return refused
+        return Activity.of(await _activity(info, activity))
+
+    @strawberry.mutation
+    async def set_opening(self, info: Info, input: SetOpeningInput) -> SetOpeningResult:
+        """Open or close one day, or give it other places. Bookings of a day that is closed stay, unless they are to be cancelled."""
+        activity = str(input.activity)
+        structure = (await _activity(info, activity)).structure
+        change = DayChange(
+            date=input.date,
+            open=input.open,
+            usual_places=input.usual_places,
+            places=() if input.capacity is UNSET else (input.capacity,),
+            waiting_places=() if input.waiting_list is UNSET else (input.waiting_list,),
+            cancel_bookings=input.cancel_bookings,
+        )
+
+        async def work(session: AsyncSession) -> Cancelling:
+            agent = _agent(info, structure, input.reason, needs_reason=input.cancel_bookings)
+            return await office.set_opening(session, info.context.clock, agent, activity, change)
+
+        try:
+            await _done(info, structure, work)
+        except Refused as no:
+            refused: SetOpeningResult = refusal_of(no, info.context.language)
+            return refused
+        (opening,) = await _openings(info.context, await _activity(info, activity), [input.date])
+        return opening
+
+    @strawberry.mutation
+    async def enroll_child(self, info: Info, input: EnrollChildInput) -> EnrollChildResult:
+        """Admit a child to an activity, or change for how long."""
+        period = Enrolled(input.from_, input.until)
+
+        async def work(session: AsyncSession, agent: Agent) -> Cancelling:
+            known = str(input.child), str(input.activity), period
+            return await office.enroll(session, info.context.clock, agent, *known, cancel_bookings=input.cancel_bookings)
+
+        return await _enrollment(info, input, work)
+
+    @strawberry.mutation
+    async def end_enrollment(self, info: Info, input: EndEnrollmentInput) -> EnrollChildResult:
+        """After the last day the child is admitted no more."""
+
+        async def work(session: AsyncSession, agent: Agent) -> Cancelling:
+            known = str(input.child), str(input.activity), input.last_day
+            return await office.end_enrollment(session, info.context.clock, agent, *known, cancel_bookings=input.cancel_bookings)
+
+        return await _enrollment(info, input, work)
+
+    @strawberry.mutation
+    async def book_for_family(self, info: Info, input: BookForFamilyInput) -> BookForFamilyResult:
+        """As the family would, but that deadlines or a debt need not stand in the way. Nobody who waits is overtaken."""
+        structure, key = await _family(info, str(input.family)), _key(info, input.idempotency_key)
+        try:
+            said = ForFamily(_reason(info, structure, input.reason), input.past_deadlines, input.despite_debt)
+            order = Order(
+                family=str(input.family),
+                idempotency_key=key,
+                lines=[
+                    Line(DraftChange.BOOK, str(one.child), str(one.activity), one.date, one.arrival, one.departure)
+                    for one in input.bookings
+                ],
+                accept_waiting_list=input.accept_waiting_list,
+                together=input.together,
+                language=info.context.language,
+                agent=said,
+            )
+            request = await _ordered(info, structure, order)
+        except Refused as no:
+            refused: BookForFamilyResult = refusal_of(no, info.context.language)
+            return refused
+        return await _request(info, request)
+
+    @strawberry.mutation
+    async def cancel_for_family(self, info: Info, input: CancelForFamilyInput) -> BookForFamilyResult:
+        """Bookings or waiting places of one family."""
+        structure, key = await _family(info, str(input.family)), _key(info, input.idempotency_key)
+        try:
+            said = ForFamily(_reason(info, structure, input.reason), input.past_deadlines)
+            lines = await _cancellations(info, str(input.family), [str(one) for one in input.bookings])
+            order = Order(str(input.family), key, lines, language=info.context.language, agent=said)
+            request = await _ordered(info, structure, order)
+        except Refused as no:
+            refused: BookForFamilyResult = refusal_of(no, info.context.language)
+            return refused
+        return await _request(info, request)
+
+    @strawberry.mutation
+    async def move_booking(self, info: Info, input: MoveBookingInput) -> MoveBookingResult:
+        """To another day, activity or hours: to a place, never to a line. Where that cannot be, nothing changes.
+
+        Returns the booking that the child has now. With other hours at the same opening it keeps its place.
+        """
+        row = await reading_of(info.context).booking(str(input.booking))
+        structure, key = _acts_for(info, None if row is None else row.structure), _key(info, input.idempotency_key)
+        assert row is not None, "or it would be forbidden"
+        try:
+            said = ForFamily(_reason(info, structure, input.reason), input.past_deadlines, input.despite_debt, moves=True)
+            activity = str(input.activity or row.activity)
+            await _is_immediate(info, activity)
+            lines = [
+                _cancellation(row),
+                Line(DraftChange.BOOK, row.child, activity, input.date, input.arrival, input.departure),
+            ]
+            order = Order(row.family, key, lines, accept_waiting_list=False, language=info.context.language, agent=said)
+            return await _moved(info, await _ordered(info, structure, order))
+        except Refused as no:
+            refused: MoveBookingResult = refusal_of(no, info.context.language)
+            return refused
+
+
+def _reason(info: Info, structure: str, reason: str) -> str:
+    return _agent(info, structure, reason, needs_reason=True).reason or ""
+
+
+async def _enrollment(
+    info: Info, input: EnrollChildInput | EndEnrollmentInput, work: Callable[[AsyncSession, Agent], Awaitable[Cancelling]]
+) -> EnrollChildResult:
+    spec = await _activity(info, str(input.activity))
+
+    async def in_office(session: AsyncSession) -> Cancelling:
+        return await work(session, _agent(info, spec.structure, input.reason, needs_reason=input.cancel_bookings))
+
+    try:
+        await _done(info, spec.structure, in_office)
+    except Refused as no:
+        refused: EnrollChildResult = refusal_of(no, info.context.language)
+        return refused
+    period = (await reading_of(info.context).enrolled(str(input.child)))[spec.id]
+    return Enrollment(spec=spec, child=Child(id=input.child), from_=period.starts_on, until=period.ends_on)
+
+
+async def _request(info: Info, request: str) -> Request:
+    row = await reading_of(info.context).request(request)
+    assert row is not None, "an agent sees the requests of the structure"
+    return Request.of(row)
+
+
+async def _cancellations(info: Info, family: str, bookings: Sequence[str]) -> list[Line]:
+    """Raises Refused."""
+    if len(bookings) > MOST_LINES:
+        raise Refused("TOO_MANY_LINES", limit=MOST_LINES)
+    rows = [await reading_of(info.context).booking(one) for one in bookings]
+    lines = [_cancellation(row) for row in rows if row is not None and row.family == family]
+    if len(lines) < len(rows):
+        raise Refused("UNKNOWN_BOOKING")
+    return lines
+
+
+def _cancellation(row: Booked) -> Line:
+    return Line(DraftChange.CANCEL, row.child, row.activity, row.date, row.arrival, row.departure, row.id)
+
+
+async def _is_immediate(info: Info, activity: str) -> None:
+    """What does not exist is refused with the rest of the order."""
+    rules = await reading_of(info.context).rules(activity)
+    if rules is not None and isinstance(rules.spec.allocation, Scheduled):
+        raise Refused("ALLOCATED_BY_RUN")
+
+
+async def _moved(info: Info, request: str) -> Booking:
+    """Raises Refused: the first half of the move that could not be says why."""
+    movements = await reading_of(info.context).movements(request)
+    codes = [row.code for row in movements if row.code is not None]
+    if codes:
+        raise Refused(next((code for code in codes if code != "NOT_MOVED"), "NOT_MOVED"))
+    return Booking.of(movements[-1].booking)

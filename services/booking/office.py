@@ -1,0 +1,287 @@
+"""What agents of a structure do at the town hall: activities, single days, enrollments. Each act leaves its trace (audit.py).
+
+Who may act was checked before. Everything holds the turn of the structure from its first statement, so that of two agents the second
+sees what the first one did. Nobody loses a place silently: what would leave bookings on days without a place for them is refused, or
+cancels them through requests, which the allocator answers and the mailer reports like any other.
+"""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.booking.activity import ActivitySpec, Allocation, Scheduled, from_json, to_json
+from services.booking.audit import Done, note
+from services.booking.commands import book_of, put_activity, put_enrollment
+from services.booking.docket import B, take_turn
+from services.booking.draft import DraftChange
+from services.booking.intake import Asked, take_in
+from services.booking.lines import Enrolled
+from services.booking.order import MOST_LINES, ForFamily, Line, Order
+from services.booking.saying import new_id
+from services.booking.season import why_closed
+from services.booking.soundness import flaw
+from services.booking.status import BookingStatus
+from services.booking.tables import Activity, ChildCopy, Enrollment, StructureCopy, run
+from services.clock import Clock
+from services.refusal import Refused
+
+STANDING = (BookingStatus.SUBMITTED, BookingStatus.ACCEPTED, BookingStatus.WAITLISTED)
+SETTINGS_NOT_TOLD = frozenset({"id", "structure", "timezone", "school_zone"})
+
+Cancelling = list[str]  #: Requests that were written to cancel bookings: they are answered after the commit.
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """Who acts, for which structure, and why."""
+
+    account: str
+    structure: str
+    reason: str | None = None
+    language: str = "fr"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A booking that has, waits for, or asks for a place."""
+
+    id: str
+    family: str
+    child: str
+    date: dt.date
+
+
+# ------------------------------------------------------------------------------------------------------------- activities
+async def create_activity(session: AsyncSession, clock: Clock, agent: Agent, spec: ActivitySpec, priced_like: str) -> None:
+    """`spec` without its wallet draws on that of `priced_like`, whose tariff it shares until it has its own.
+
+    Raises Refused: UNKNOWN_ACTIVITY, UNKNOWN_WALLET, ACTIVITY_EXISTS, INVALID_ACTIVITY.
+    """
+    await take_turn(session, agent.structure)
+    like = await session.get(Activity, priced_like)
+    if like is None or like.structure != agent.structure:
+        raise Refused("UNKNOWN_ACTIVITY")
+    if await session.get(Activity, spec.id) is not None:
+        raise Refused("ACTIVITY_EXISTS")
+    place = await session.get(StructureCopy, agent.structure)
+    assert place is not None, "a structure with activities was heard of"
+    spec = replace(spec, timezone=place.timezone, school_zone=place.school_zone, wallet=spec.wallet or like.wallet)  # type: ignore[arg-type]  # A, B or C
+    await _check(session, spec)
+    await put_activity(session, clock, spec, priced_like=priced_like)
+    after = {key: value for key, value in to_json(spec).items() if key not in SETTINGS_NOT_TOLD}
+    await _note(session, clock, agent, Done("CREATE_ACTIVITY", activity=spec.id, after=after | {"priced_like": priced_like}))
+
+
+async def change_activity(
+    session: AsyncSession, clock: Clock, agent: Agent, wanted: ActivitySpec, version: int, *, cancel_bookings: bool = False
+) -> Cancelling:
+    """`version` is that of what the agent changes. `wanted` without its wallet keeps the one it has.
+
+    Raises Refused: CHANGED_MEANWHILE, INVALID_ACTIVITY, UNKNOWN_WALLET, BOOKINGS_OUTSIDE.
+    """
+    stored = await _held(session, agent, wanted.id)
+    if stored.version != version:
+        raise Refused("CHANGED_MEANWHILE")
+    before = from_json(dict(stored.rules))
+    spec = replace(
+        wanted,
+        timezone=before.timezone,
+        school_zone=before.school_zone,
+        wallet=wanted.wallet or before.wallet,
+        attendance=before.attendance,
+        allocation=_with_points(wanted.allocation, before.allocation),
+    )
+    await _check(session, spec)
+    outside = await _outside(session, clock, before, spec)
+    if outside and not cancel_bookings:
+        raise Refused("BOOKINGS_OUTSIDE", count=len(outside), date=f"{min(one.date for one in outside):%d/%m/%Y}")
+    if spec == before:
+        return []
+    await put_activity(session, clock, spec)
+    told = _differences(to_json(before), to_json(spec))
+    await _note(session, clock, agent, Done("CHANGE_ACTIVITY", activity=spec.id, before=told[0], after=told[1]))
+    return await _cancel(session, clock, agent, spec.id, outside)
+
+
+def _with_points(wanted: Allocation, before: Allocation) -> Allocation:
+    """What each criterion counts is the town file's to say."""
+    if isinstance(wanted, Scheduled) and isinstance(before, Scheduled):
+        return replace(wanted, points=before.points if wanted.policy == "points" else ())
+    return wanted
+
+
+async def _check(session: AsyncSession, spec: ActivitySpec) -> None:
+    wrong = flaw(spec)
+    if wrong is not None:
+        raise Refused("INVALID_ACTIVITY", flaw=wrong)
+    # Wallets are billing's: those that booking has heard of are those that the town's activities draw on.
+    known = select(Activity.id).where(Activity.structure == spec.structure, Activity.wallet == spec.wallet).limit(1)  # type: ignore[call-overload]
+    if (await run(session, known)).first() is None:
+        raise Refused("UNKNOWN_WALLET")
+
+
+async def _held(session: AsyncSession, agent: Agent, activity: str) -> Activity:
+    """The activity as it is now, and stays until the commit. It exists, and is the structure's."""
+    await take_turn(session, agent.structure)
+    stored = await session.get(Activity, activity)
+    assert stored is not None, "looked up before"
+    assert stored.structure == agent.structure, "looked up before"
+    return stored
+
+
+async def _outside(session: AsyncSession, clock: Clock, before: ActivitySpec, after: ActivitySpec) -> list[Standing]:
+    """Bookings from today on whose day would not be open any more."""
+    school = book_of(session).holidays(after)
+    days = await _standing(session, B.activity == after.id, B.date >= clock.today(after.timezone))
+    return [one for one in days if why_closed(after, one.date, school) and not why_closed(before, one.date, school)]
+
+
+# ------------------------------------------------------------------------------------------------------------ single days
+@dataclass(frozen=True, slots=True)
+class DayChange:
+    """What an agent sets for one day; what is not in `places` or `waiting_places` stays as it is."""
+
+    date: dt.date
+    open: bool | None = None
+    usual_places: bool = False  #: Forget what was set for that day before.
+    places: tuple[int | None, ...] = ()  #: One number, or none to leave it.
+    waiting_places: tuple[int | None, ...] = ()
+    cancel_bookings: bool = False
+
+
+async def set_opening(session: AsyncSession, clock: Clock, agent: Agent, activity: str, change: DayChange) -> Cancelling:
+    """Raises Refused: OUT_OF_SEASON, DAY_IS_PAST, INVALID_ACTIVITY."""
+    stored = await _held(session, agent, activity)
+    before = from_json(dict(stored.rules))
+    if not before.opens_on <= change.date <= before.closes_on:
+        raise Refused("OUT_OF_SEASON")
+    if change.date < clock.today(before.timezone):
+        raise Refused("DAY_IS_PAST")
+    holidays = book_of(session).holidays(before)
+    after = with_day(before, change, is_open=lambda spec: why_closed(spec, change.date, holidays) is None)
+    wrong = flaw(after)
+    if wrong is not None:
+        raise Refused("INVALID_ACTIVITY", flaw=wrong)
+    await put_activity(session, clock, after)
+    cancelled = await _standing(session, B.activity == activity, B.date == change.date) if change.cancel_bookings else []
+    told = [_day(spec, change.date, why_closed(spec, change.date, holidays) is None) for spec in (before, after)]
+    done = Done("SET_OPENING", activity=activity, date=change.date, before=told[0], after=told[1] | {"cancelled": len(cancelled)})
+    await _note(session, clock, agent, done)
+    return await _cancel(session, clock, agent, activity, cancelled)
+
+
+def with_day(spec: ActivitySpec, change: DayChange, is_open: Callable[[ActivitySpec], bool]) -> ActivitySpec:
+    """The activity with one day changed. `is_open` says whether it opens that day, by all its rules."""
+    day = frozenset({change.date})
+    if change.open is not None:
+        spec = replace(spec, closed_on=spec.closed_on - day, open_on=spec.open_on - day)
+        if is_open(spec) is not change.open:
+            spec = replace(spec, open_on=spec.open_on | day) if change.open else replace(spec, closed_on=spec.closed_on | day)
+    return replace(
+        spec,
+        capacity_on=_with(spec.capacity_on, change, change.places),
+        waiting_list_on=_with(spec.waiting_list_on, change, change.waiting_places),
+    )
+
+
+def _with(days: Mapping[dt.date, int | None], change: DayChange, number: Sequence[int | None]) -> dict[dt.date, int | None]:
+    kept = {day: places for day, places in days.items() if not (change.usual_places and day == change.date)}
+    return kept | dict.fromkeys([change.date], number[0]) if number else kept
+
+
+def _day(spec: ActivitySpec, date: dt.date, is_open: bool) -> dict[str, Any]:
+    places, waiting_places = spec.offer(date)
+    return {"open": is_open, "capacity": places, "waiting_list": waiting_places}
+
+
+# ------------------------------------------------------------------------------------------------------------ enrollments
+async def enroll(
+    session: AsyncSession, clock: Clock, agent: Agent, child: str, activity: str, period: Enrolled, *, cancel_bookings: bool = False
+) -> Cancelling:
+    """Admit a child, or change for how long. Raises Refused: UNKNOWN_CHILD, PERIOD_REVERSED, BOOKINGS_OUTSIDE."""
+    await _held(session, agent, activity)
+    found = await session.get(ChildCopy, child)
+    if found is None or found.structure != agent.structure:
+        raise Refused("UNKNOWN_CHILD")
+    return await _enroll(session, clock, agent, found, activity, period, "ENROLL_CHILD", cancel_bookings)
+
+
+async def end_enrollment(
+    session: AsyncSession, clock: Clock, agent: Agent, child: str, activity: str, last_day: dt.date, *, cancel_bookings: bool = False
+) -> Cancelling:
+    """After that day the child is admitted no more. Raises Refused: UNKNOWN_CHILD, NOT_ENROLLED, PERIOD_REVERSED, BOOKINGS_OUTSIDE."""
+    await _held(session, agent, activity)
+    found = await session.get(ChildCopy, child)
+    if found is None or found.structure != agent.structure:
+        raise Refused("UNKNOWN_CHILD")
+    enrollment = await session.get(Enrollment, (child, activity))
+    if enrollment is None:
+        raise Refused("NOT_ENROLLED")
+    period = Enrolled(enrollment.starts_on, last_day)
+    return await _enroll(session, clock, agent, found, activity, period, "END_ENROLLMENT", cancel_bookings)
+
+
+async def _enroll(
+    session: AsyncSession, clock: Clock, agent: Agent, child: ChildCopy, activity: str, period: Enrolled, kind: str, cancels: bool
+) -> Cancelling:
+    if period.starts_on and period.ends_on and period.ends_on < period.starts_on:
+        raise Refused("PERIOD_REVERSED")
+    known = await session.get(Enrollment, (child.child, activity))
+    before = None if known is None else _period(Enrolled(known.starts_on, known.ends_on))
+    rules = (await book_of(session).of(session, [activity]))[activity]
+    standing = await _standing(session, B.activity == activity, B.child == child.child, B.date >= clock.today(rules.spec.timezone))
+    outside = [one for one in standing if not period.on(one.date)]
+    if outside and not cancels:
+        raise Refused("BOOKINGS_OUTSIDE", count=len(outside), date=f"{min(one.date for one in outside):%d/%m/%Y}")
+    await put_enrollment(session, clock, child.child, child.family, agent.structure, activity, period.starts_on, period.ends_on)
+    done = Done(kind, activity=activity, family=child.family, child=child.child, before=before, after=_period(period))
+    await _note(session, clock, agent, done)
+    return await _cancel(session, clock, agent, activity, outside)
+
+
+def _period(period: Enrolled) -> dict[str, Any]:
+    return {name: day and day.isoformat() for name, day in (("from", period.starts_on), ("until", period.ends_on))}
+
+
+# ---------------------------------------------------------------------------------------------------------- what all share
+async def _note(session: AsyncSession, clock: Clock, agent: Agent, done: Done) -> None:
+    await note(session, clock.now(), agent.structure, agent.account, replace(done, reason=agent.reason))
+
+
+def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What changed, as it was and as it is."""
+    changed = [key for key in after if before[key] != after[key]]
+    return {key: before[key] for key in changed}, {key: after[key] for key in changed}
+
+
+async def _standing(session: AsyncSession, *where: Any) -> list[Standing]:
+    rows = await run(session, select(B.id, B.family, B.child, B.date).where(*where, B.status.in_(STANDING)).order_by(B.position))
+    return [Standing(*row) for row in rows]
+
+
+async def _cancel(session: AsyncSession, clock: Clock, agent: Agent, activity: str, bookings: Iterable[Standing]) -> Cancelling:
+    """One request for each family, so that each gets one report. They are written with what caused them; the allocator answers."""
+    by_family: dict[str, list[Line]] = defaultdict(list)
+    for one in bookings:
+        by_family[one.family].append(Line(DraftChange.CANCEL, one.child, activity, one.date, booking=one.id))
+    said = ForFamily(agent.reason or "", past_deadlines=True)
+    orders = [
+        Order(family, f"{agent.account}/{new_id()}", lines[start : start + MOST_LINES], language=agent.language, agent=said)
+        for family, lines in by_family.items()
+        for start in range(0, len(lines), MOST_LINES)
+    ]
+    if not orders:
+        return []
+    results = await take_in(session, book_of(session), clock.now(), [Asked(agent.account, agent.structure, one) for one in orders])
+    return [_written(result) for result in results]
+
+
+def _written(result: str | Exception) -> str:
+    if isinstance(result, Exception):
+        raise result
+    return result
