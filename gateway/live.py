@@ -171,9 +171,11 @@ class Live:
             with suppress(*BROKER_TROUBLE):  # connected again, we are called again
                 for subject in self._heard.keys() - wanted:
                     await self._heard.pop(subject).unsubscribe()
-                for subject in wanted - self._heard.keys():
+                new = wanted - self._heard.keys()
+                for subject in new:
                     self._heard[subject] = await client.subscribe(subject, cb=self._hear, pending_msgs_limit=MOST_WAITING)
-                await client.flush(FLUSH_SECONDS)
+                if new:
+                    await client.flush(FLUSH_SECONDS)
 
     async def _hear(self, message: Msg) -> None:
         try:
