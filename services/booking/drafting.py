@@ -11,10 +11,9 @@ from services.booking import hours
 from services.booking.activity import ActivitySpec, FixedHours, LocalTime
 from services.booking.draft import Choice, Day, DraftChange, DraftLine, Outcome, Source, ToggleScope
 from services.booking.order import MOST_LINES, Line
-from services.booking.queries import Booked
+from services.booking.queries import Booked, Owned
 from services.booking.reading import Reading, Span
 from services.booking.recap import Facts, Forecast, Held, forecast
-from services.booking.tables import ChildCopy
 from services.refusal import CodedError, Refused
 
 
@@ -106,7 +105,7 @@ async def _facts(reading: Reading, lines: Sequence[Line], *, in_debit: bool, now
         facts.specs[line.activity] = span.rules[line.activity].spec
         facts.rules[key] = span.rules[line.activity].on(line.date)
         facts.places[key] = span.places(*key)
-        if booking := span.bookings.get((line.child, *key)):
+        if booking := span.bookings.get(key):
             facts.held[line.child, *key] = Held(booking.status, booking.arrival, booking.departure)
         if line.activity in span.enrolled:
             facts.enrolled[line.child, line.activity] = span.enrolled[line.activity]
@@ -121,7 +120,7 @@ async def _spans(reading: Reading, lines: Iterable[Line]) -> dict[tuple[str, str
     return dict(zip(pairs, spans, strict=True))
 
 
-async def _child_and_activity(reading: Reading, child_id: str, activity_id: str) -> tuple[ChildCopy, ActivitySpec]:
+async def _child_and_activity(reading: Reading, child_id: str, activity_id: str) -> tuple[Owned, ActivitySpec]:
     child = await reading.child(child_id)
     if child is None:
         raise Refused("UNKNOWN_CHILD")
@@ -131,7 +130,7 @@ async def _child_and_activity(reading: Reading, child_id: str, activity_id: str)
     return child, rules.spec
 
 
-async def _check_lines(reading: Reading, lines: Sequence[Line]) -> list[tuple[ChildCopy, ActivitySpec]]:
+async def _check_lines(reading: Reading, lines: Sequence[Line]) -> list[tuple[Owned, ActivitySpec]]:
     """Each child of the draft with an activity that the draft wants for it."""
     if len(lines) > MOST_LINES:
         raise Refused("TOO_MANY_LINES", limit=MOST_LINES)
@@ -150,7 +149,7 @@ async def _completed(reading: Reading, line: Line, span: Span | None) -> DraftLi
     rules = await reading.rules(line.activity)
     assert rules is not None, "checked before"
     times = hours.resolved(rules.spec.hours, line.arrival, line.departure)
-    booking = span.bookings.get((line.child, line.activity, line.date)) if span and line.change is DraftChange.CANCEL else None
+    booking = span.bookings.get((line.activity, line.date)) if span and line.change is DraftChange.CANCEL else None
     if booking is not None:
         times = booking.arrival, booking.departure
     return DraftLine(line.change, line.child, line.activity, line.date, *times)
@@ -170,7 +169,7 @@ def _day(span: Span, activity: str, date: dt.date, now: dt.datetime) -> Day:
 
 
 def _bookings_of(span: Span, activity: str) -> list[Booked]:
-    return [row for (child, booked, _), row in span.bookings.items() if (child, booked) == (span.child, activity)]
+    return [row for (booked, _), row in span.bookings.items() if booked == activity]
 
 
 def _source(date: dt.date, times: tuple[LocalTime, LocalTime], source: ActivitySpec, target: ActivitySpec, choice: Choice) -> Source:

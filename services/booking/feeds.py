@@ -44,8 +44,9 @@ async def opened(session: AsyncSession, book: RuleBook, secret: str, now: dt.dat
     feed = await queries.calendar_feed(session, hash_of(secret))
     if feed is None:
         return None
-    found = await queries.standing_bookings(session, [feed.child], (now - PAST).date(), FOR_EVER)
-    mine = {row.id: row for row in found.values() if row.family == feed.family and row.code is None}
+    asked = feed.child, ((now - PAST).date(), FOR_EVER)
+    found = await queries.standing_bookings(session, [asked])
+    mine = {row.id: row for row in found[asked].values() if row.family == feed.family and row.code is None}
     rules = await book.of(session, {row.activity for row in mine.values()}) if mine else {}
     ranks, versions = await _ranks(session, mine), await queries.versions(session, mine)
     appointments = [

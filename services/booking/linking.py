@@ -7,8 +7,8 @@ from strawberry import ID
 
 from services.booking import feeds
 from services.booking.file_types import CalendarFeed, CalendarFeedRevoked, RenewCalendarFeedResult, RevokeCalendarFeedResult
+from services.booking.queries import Owned
 from services.booking.refusals import refusal
-from services.booking.tables import ChildCopy
 from services.booking.texts import say
 from services.booking.types import reading_of
 from services.graphql import Info
@@ -47,7 +47,7 @@ class LinkMutations:
         return CalendarFeedRevoked(revoked=revoked)
 
 
-async def _own(info: Info, child: str) -> ChildCopy | None:
+async def _own(info: Info, child: str) -> Owned | None:
     reading = reading_of(info.context)
     found = await reading.child(str(child))
     return found if found is not None and found.family in reading.caller.families else None

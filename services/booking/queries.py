@@ -5,9 +5,9 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, func, literal_column, tuple_
+from sqlalchemy import ColumnElement, Select, bindparam, func, literal_column, tuple_
 from sqlalchemy import select as select_columns
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
@@ -31,7 +31,9 @@ from services.booking.tables import (
     Request,
     Standing,
     core,
+    run,
 )
+from services.bulk import one_of
 from services.projection import LATER, Later
 
 STANDING = (BookingStatus.SUBMITTED, BookingStatus.ACCEPTED, BookingStatus.WAITLISTED)
@@ -61,14 +63,37 @@ class Booked:
 
 #: Select these, and `Booked(*row)`.
 BOOKED = tuple(core(Booking).c[field.name] for field in fields(Booked))
-B = core(Booking).c
+B, C, E, A, O = (core(rows).c for rows in (Booking, ChildCopy, Enrollment, Activity, Opening))  # noqa: E741 -- like the tables
+
+# Built once: building one takes as long as running it.
+OWNERS = select_columns(C.child, C.family, C.structure).where(one_of(C.child, "children"))
+ENROLLMENTS = (
+    select_columns(E.child, E.activity, E.starts_on, E.ends_on, A.name)
+    .join_from(E.child.table, A.id.table, A.id == E.activity)
+    .where(one_of(E.child, "children"))
+)
+OPENINGS = select_columns(O.activity, O.date, O.places, O.waiting_places, O.taken, O.waiting, O.revision, O.changed_at).where(
+    one_of(O.activity, "activities"), O.date.between(bindparam("first"), bindparam("last"))
+)
+STANDING_ONES = (
+    select_columns(*BOOKED)
+    .where(one_of(B.child, "children"), B.date.between(bindparam("first"), bindparam("last")), B.status.in_(STANDING))
+    .order_by(B.position.desc())
+)
 
 
 # ------------------------------------------------------------------------------------------------------ whose is what
-async def owners(session: AsyncSession, children: Collection[str]) -> dict[str, ChildCopy]:
+class Owned(NamedTuple):
+    """Whose child it is."""
+
+    child: str
+    family: str
+    structure: str
+
+
+async def owners(session: AsyncSession, children: Collection[str]) -> dict[str, Owned]:
     """Child -> whose it is, for those that are known."""
-    rows = await session.exec(select(ChildCopy).where(col(ChildCopy.child).in_(children)))
-    return {row.child: row for row in rows.all()}
+    return {row.child: Owned(*row) for row in await run(session, OWNERS, {"children": sorted(children)})}
 
 
 async def structures_of(session: AsyncSession, families: Collection[str]) -> dict[str, str]:
@@ -104,11 +129,9 @@ async def activities_of(session: AsyncSession, structure: str) -> list[str]:
 
 async def enrollments(session: AsyncSession, children: Collection[str]) -> dict[str, dict[str, Enrolled]]:
     """Child -> activity -> period, the activities by name."""
-    rows = await session.exec(
-        select(Enrollment, Activity.name).join(Activity, col(Activity.id) == Enrollment.activity).where(col(Enrollment.child).in_(children))
-    )
+    rows = (await run(session, ENROLLMENTS, {"children": sorted(children)})).all()
     found: dict[str, dict[str, Enrolled]] = defaultdict(dict)
-    for row, _ in sorted(rows.all(), key=lambda pair: (*alphabetically(pair[1]), pair[0].activity)):
+    for row in sorted(rows, key=lambda row: (*alphabetically(row.name), row.activity)):
         found[row.child][row.activity] = Enrolled(row.starts_on, row.ends_on)
     return found
 
@@ -123,29 +146,40 @@ class OpeningNow:
     changed_at: dt.datetime
 
 
-async def openings(
-    session: AsyncSession, activities: Collection[str], first: dt.date, last: dt.date
-) -> dict[tuple[str, dt.date], OpeningNow]:
-    """Those that were ever touched, from `first` to `last`."""
-    rows = await session.exec(select(Opening).where(col(Opening.activity).in_(activities), col(Opening.date).between(first, last)))
-    return {
-        (row.activity, row.date): OpeningNow(Places(row.places, row.waiting_places, row.taken, row.waiting), row.revision, row.changed_at)
-        for row in rows.all()
-    }
+Days = tuple[dt.date, dt.date]  #: The first and the last of a period.
+
+
+async def openings(session: AsyncSession, asked: Collection[tuple[str, Days]]) -> dict[tuple[str, Days], dict[dt.date, OpeningNow]]:
+    """Of each activity in its period, those that were ever touched."""
+    found: dict[tuple[str, Days], dict[dt.date, OpeningNow]] = {one: {} for one in asked}
+    for days, activities in _by_period(asked).items():
+        for row in await run(session, OPENINGS, {"activities": sorted(activities), "first": days[0], "last": days[1]}):
+            places = Places(row.places, row.waiting_places, row.taken, row.waiting)
+            found[row.activity, days][row.date] = OpeningNow(places, row.revision, row.changed_at)
+    return found
 
 
 async def standing_bookings(
-    session: AsyncSession, children: Collection[str], first: dt.date, last: dt.date
-) -> dict[tuple[str, str, dt.date], Booked]:
-    """(child, activity, date) -> the booking that stands: accepted, waiting, or not answered yet."""
-    query = select_columns(*BOOKED).where(B.child.in_(children), B.date.between(first, last), B.status.in_(STANDING))
-    found: dict[tuple[str, str, dt.date], Booked] = {}
-    for row in await _booked(session, query.order_by(B.position.desc())):
-        key = (row.child, row.activity, row.date)
-        # What is not answered yet never hides an answer, and what will be refused anyway never shows.
-        if row.status is not BookingStatus.SUBMITTED or (key not in found and row.code is None):
-            found[key] = row
+    session: AsyncSession, asked: Collection[tuple[str, Days]]
+) -> dict[tuple[str, Days], dict[tuple[str, dt.date], Booked]]:
+    """Of each child in its period: (activity, date) -> the booking that stands: accepted, waiting, or not answered yet."""
+    found: dict[tuple[str, Days], dict[tuple[str, dt.date], Booked]] = {one: {} for one in asked}
+    for days, children in _by_period(asked).items():
+        for values in await run(session, STANDING_ONES, {"children": sorted(children), "first": days[0], "last": days[1]}):
+            row = Booked(*values)
+            theirs, key = found[row.child, days], (row.activity, row.date)
+            # What is not answered yet never hides an answer, and what will be refused anyway never shows.
+            if row.status is not BookingStatus.SUBMITTED or (key not in theirs and row.code is None):
+                theirs[key] = row
     return found
+
+
+def _by_period(asked: Collection[tuple[str, Days]]) -> dict[Days, list[str]]:
+    """One select answers for all who ask about the same days."""
+    periods: dict[Days, list[str]] = defaultdict(list)
+    for one, days in asked:
+        periods[days].append(one)
+    return periods
 
 
 async def _booked(session: AsyncSession, query: Select[Any]) -> list[Booked]:

@@ -3,11 +3,12 @@
 Whatever is not the caller's looks exactly like what does not exist.
 """
 
+import asyncio
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from strawberry.dataloader import DataLoader
@@ -16,11 +17,11 @@ from services.booking import queries
 from services.booking.activity import ActivitySpec
 from services.booking.calendar import Places, Shown, show
 from services.booking.lines import Enrolled, Rules
-from services.booking.queries import Answer, Booked, MovementRow, OpeningNow
+from services.booking.queries import Answer, Booked, Days, MovementRow, OpeningNow, Owned
 from services.booking.rulebook import RuleBook
-from services.booking.tables import CalendarFeed, ChildCopy, Request
+from services.booking.tables import CalendarFeed, Request
 from services.claims import Caller
-from services.database import Database
+from services.database import OUTAGE, Database
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -44,18 +45,26 @@ class Span:
     child: str
     enrolled: Mapping[str, Enrolled]
     rules: Mapping[str, Rules]
-    openings: Mapping[tuple[str, dt.date], OpeningNow]
-    bookings: Mapping[tuple[str, str, dt.date], Booked]
+    openings: Mapping[str, Mapping[dt.date, OpeningNow]]  #: By activity.
+    bookings: Mapping[tuple[str, dt.date], Booked]  #: By activity and date.
+    known: dict[tuple[str, dt.date, dt.datetime], ShownDay]  #: Days that were shown already: a screen asks for most of them twice.
 
     def places(self, activity: str, date: dt.date) -> Places:
-        opening = self.openings.get((activity, date))
+        opening = self.openings[activity].get(date)
         if opening is not None:
             return opening.places
         return Places(*self.rules[activity].spec.offer(date))
 
     def day(self, activity: str, date: dt.date, now: dt.datetime) -> ShownDay:
-        opening = self.openings.get((activity, date))
-        booking = self.bookings.get((self.child, activity, date))
+        key = activity, date, now
+        day = self.known.get(key)
+        if day is None:
+            day = self.known[key] = self._day(activity, date, now)
+        return day
+
+    def _day(self, activity: str, date: dt.date, now: dt.datetime) -> ShownDay:
+        opening = self.openings[activity].get(date)
+        booking = self.bookings.get((activity, date))
         shown = show(
             self.rules[activity].on(date),
             self.places(activity, date),
@@ -76,12 +85,77 @@ class SpanKey:
     last: dt.date
     activity: str | None = None
 
+    @property
+    def days(self) -> Days:
+        return self.first, self.last
+
+
+Select = Callable[[AsyncSession, list[K]], Awaitable[Mapping[K, V]]]  #: For many keys at once; what is not found is left out.
+
+
+@dataclass(slots=True)
+class Asked:
+    """Keys that one request wants to be looked up."""
+
+    select: Select[Any, Any]
+    keys: frozenset[Any]
+    answer: asyncio.Future[Mapping[Any, Any]]
+
+
+class Library:
+    """One per process: what many requests ask for at the same time is looked up together. It knows nothing and remembers nothing:
+    whoever asks is answered from what the tables say after that, and decides himself which of it may be seen."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._asked: list[Asked] = []
+        self._work: asyncio.Task[None] | None = None
+
+    async def find(self, select: Select[K, V], keys: Iterable[K]) -> Mapping[K, V]:
+        """What was found, for these keys and perhaps for others."""
+        asked = Asked(select, frozenset(keys), asyncio.get_running_loop().create_future())
+        self._asked.append(asked)
+        if self._work is None:
+            self._work = asyncio.create_task(self._answer())
+        return await asked.answer
+
+    async def _answer(self) -> None:
+        try:
+            while self._asked:
+                asked, self._asked = [one for one in self._asked if not one.answer.done()], []
+                if not await self._together(asked):
+                    for one in asked:
+                        await self._together([one])
+        finally:
+            self._work = None
+
+    async def _together(self, asked: Sequence[Asked]) -> bool:
+        """False if it failed and may be tried one by one: keys that no database takes must not hurt others."""
+        wanted: dict[Select[Any, Any], set[Any]] = defaultdict(set)
+        for one in asked:
+            wanted[one.select] |= one.keys
+        try:
+            async with self._database.reading() as session:
+                found = {select: await select(session, list(keys)) for select, keys in wanted.items()}
+        except Exception as trouble:
+            if len(asked) > 1 and not isinstance(trouble, OUTAGE):
+                return False
+            for one in asked:
+                if not one.answer.done():
+                    one.answer.set_exception(trouble)
+            return True
+        for one in asked:
+            if not one.answer.done():
+                one.answer.set_result(found[one.select])
+        return True
+
 
 class Reading:
     """One per request. Not for a mutation's own decisions: what it loaded once, it does not load again."""
 
-    def __init__(self, database: Database, book: RuleBook, caller: Caller) -> None:
+    def __init__(self, database: Database, library: Library, book: RuleBook, caller: Caller) -> None:
         self.database = database
+        self._library = library
         self.caller = caller
         self._book = book
         self._children = self._loader(queries.owners)
@@ -96,11 +170,11 @@ class Reading:
         self._debts = self._loader(_debts)
         self._feeds = self._loader(queries.calendar_feeds)
         self._spans: DataLoader[SpanKey, Span] = DataLoader(self._load_spans)
+        self._shown: dict[str, dict[tuple[str, dt.date, dt.datetime], ShownDay]] = defaultdict(dict)  # by child
 
-    def _loader(self, select: Callable[[AsyncSession, list[K]], Awaitable[Mapping[K, V]]]) -> DataLoader[K, V | None]:
+    def _loader(self, select: Select[K, V]) -> DataLoader[K, V | None]:
         async def load(keys: list[K]) -> list[V | None]:
-            async with self.database.reading() as session:
-                found = await select(session, keys)
+            found = await self._library.find(select, keys)
             return [found.get(key) for key in keys]
 
         return DataLoader(load)
@@ -118,7 +192,7 @@ class Reading:
         """Of any family: ask whether the caller may know."""
         return await self._structures.load(family)
 
-    async def child(self, child: str) -> ChildCopy | None:
+    async def child(self, child: str) -> Owned | None:
         found = await self._children.load(child)
         return found if found is not None and self.sees(found.family, found.structure) else None
 
@@ -174,18 +248,21 @@ class Reading:
         wanted = {key: {*(enrolled[key] or {}), *([key.activity] if key.activity else [])} for key in keys}
         activities = sorted(set().union(*wanted.values()))
         rules = dict(zip(activities, await self._rules.load_many(activities), strict=True))
-        periods: dict[tuple[dt.date, dt.date], list[SpanKey]] = defaultdict(list)
-        for key in keys:
-            periods[key.first, key.last].append(key)
-        spans: dict[SpanKey, Span] = {}
-        async with self.database.reading() as session:
-            for (first, last), together in periods.items():
-                openings = await queries.openings(session, set().union(*(wanted[key] for key in together)), first, last)
-                bookings = await queries.standing_bookings(session, {key.child for key in together}, first, last)
-                for key in together:
-                    known = {activity: found for activity in wanted[key] if (found := rules[activity]) is not None}
-                    spans[key] = Span(key.child, enrolled[key] or {}, known, openings, bookings)
-        return [spans[key] for key in keys]
+        openings, bookings = await asyncio.gather(
+            self._library.find(queries.openings, {(activity, key.days) for key in keys for activity in wanted[key]}),
+            self._library.find(queries.standing_bookings, {(key.child, key.days) for key in keys}),
+        )
+        return [
+            Span(
+                key.child,
+                enrolled[key] or {},
+                {activity: found for activity in wanted[key] if (found := rules[activity]) is not None},
+                {activity: openings[activity, key.days] for activity in wanted[key]},
+                bookings[key.child, key.days],
+                self._shown[key.child],
+            )
+            for key in keys
+        ]
 
 
 class Answers:

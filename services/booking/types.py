@@ -16,10 +16,9 @@ from services.booking.draft import DraftChange, ToggleScope
 from services.booking.file_types import CalendarFeed
 from services.booking.lines import check_cancelling
 from services.booking.listing import observation
-from services.booking.queries import STANDING, Booked
-from services.booking.reading import Answers, Reading, ShownDay, Span
+from services.booking.queries import STANDING, Booked, Owned
+from services.booking.reading import Answers, Library, Reading, ShownDay, Span
 from services.booking.status import BookingStatus
-from services.booking.tables import ChildCopy
 from services.booking.texts import say
 from services.graphql import Context, Info, LocalTime, YearMonth
 from services.projection import LATER, STORED_IN, Later
@@ -32,8 +31,14 @@ for kind in (DayState, BookingStatus, DraftChange, ToggleScope):
 def reading_of(context: Context) -> Reading:
     """This request's. Raises Unauthenticated."""
     if "booking" not in context.loaders:
-        context.loaders["booking"] = Reading(context.database, context.running.resources["rules"], context.signed_in())
+        context.loaders["booking"] = Reading(context.database, library_of(context), context.running.resources["rules"], context.signed_in())
     return cast(Reading, context.loaders["booking"])
+
+
+def library_of(context: Context) -> Library:
+    """The process's."""
+    found: Library = context.running.resources.setdefault("library", Library(context.database))
+    return found
 
 
 def answers_of(context: Context) -> Answers:
@@ -257,7 +262,7 @@ class Child:
     def resolve_reference(cls, id: ID) -> Self:
         return cls(id=id)
 
-    async def mine(self, info: Info) -> ChildCopy:
+    async def mine(self, info: Info) -> Owned:
         """Raises Forbidden: not the caller's, or no such child."""
         return await child_of(info, self.id)
 
@@ -301,7 +306,7 @@ class Child:
         ]
 
 
-async def child_of(info: Info, child: str) -> ChildCopy:
+async def child_of(info: Info, child: str) -> Owned:
     """Raises Forbidden: not the caller's, or no such child."""
     found = await reading_of(info.context).child(str(child))
     if found is None:
@@ -309,7 +314,7 @@ async def child_of(info: Info, child: str) -> ChildCopy:
     return found
 
 
-async def selected_of(info: Info, child: ChildCopy, activity: str | None) -> Activity | None:
+async def selected_of(info: Info, child: Owned, activity: str | None) -> Activity | None:
     """Raises Forbidden: no activity of the child's town."""
     if activity is None:
         return None
@@ -319,7 +324,7 @@ async def selected_of(info: Info, child: ChildCopy, activity: str | None) -> Act
     return selected
 
 
-async def calendar_of(info: Info, child: ChildCopy, month: YearMonth, activity: str | None) -> Calendar:
+async def calendar_of(info: Info, child: Owned, month: YearMonth, activity: str | None) -> Calendar:
     """Raises Forbidden: no activity of the child's town."""
     selected = await selected_of(info, child, activity)
     first, last = month_of(month)
