@@ -28,6 +28,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from services.yielding import give_way
+
 LARGEST_MAIL_BYTES = 10_000_000
 
 
@@ -372,7 +374,7 @@ def main() -> None:
     parser.add_argument("--http-port", type=int, default=8026, help="0: any free one")
     options = parser.parse_args()
     os.umask(0o077)  # mails hold links for new passwords: they are for nobody else's eyes
-    os.nice(10)  # a real mail server runs on another machine: in an opening rush its stand-in must not take time from those who book
+    give_way(8)  # a real mail server runs on another machine: in an opening rush its stand-in must not take time from those who book
     asyncio.run(serve(options.data, options.host, options.smtp_port, options.http_port))
 
 

@@ -1,7 +1,5 @@
 """Billing's process: its schema, and what it does when it hears something."""
 
-import os
-
 from starlette.applications import Starlette
 from starlette.routing import Route
 
@@ -12,6 +10,7 @@ from services.billing.schema import schema
 from services.graphql import endpoint
 from services.service import Running, application
 from services.settings import Settings
+from services.yielding import give_way
 
 __all__ = ["app", "service"]
 
@@ -19,11 +18,11 @@ for kind in ABOUT_BOOKINGS:
     service.after(kind)(holds_moved)
 
 
-async def give_way(running: Running) -> None:
+async def step_back(running: Running) -> None:
     """In an opening rush, to booking: families wait for their places, not for what billing notes of them a second later."""
-    os.nice(5)
+    give_way(5)
 
 
 def app(settings: Settings) -> Starlette:
     graphql = Route("/graphql", endpoint(schema, service.name), methods=["POST"])
-    return application(service, settings, routes=[graphql], on_start=give_way)
+    return application(service, settings, routes=[graphql], on_start=step_back)
