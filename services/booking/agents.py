@@ -161,8 +161,8 @@ async def _openings(context: Context, spec: ActivitySpec, days: Sequence[dt.date
     book: RuleBook = context.running.resources["rules"]
     async with context.database.reading() as session:
         rules = (await book.of(session, [spec.id]))[spec.id]
-        now = await queries.openings(session, [spec.id], days[0], days[-1])
-    return [Opening.of(rules.spec, day, rules.on(day).closed, now.get((spec.id, day))) for day in days]
+        (now,) = (await queries.openings(session, [(spec.id, (days[0], days[-1]))])).values()
+    return [Opening.of(rules.spec, day, rules.on(day).closed, now.get(day)) for day in days]
 
 
 # ---------------------------------------------------------------------------------------------------------------- mutations
