@@ -31,6 +31,7 @@ from services.booking.agent_types import (
     SetOpeningInput,
     SetOpeningResult,
 )
+from services.booking.audit import reason_of
 from services.booking.draft import DraftChange
 from services.booking.follow_up import Request, cursor_of, malformed, position_of, size_of
 from services.booking.lines import Enrolled
@@ -45,7 +46,6 @@ from services.refusal import Forbidden, Refused
 
 LONGEST_KEY = 200
 LONGEST_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
-REASON = range(3, 501)
 MOST_OPENINGS = 400  #: Days.
 
 
@@ -72,10 +72,8 @@ async def _family(info: Info, family: str) -> str:
 
 def _agent(info: Info, structure: str, reason: str | None, *, needs_reason: bool = False) -> Agent:
     """Raises Refused REASON_REQUIRED, where there must be one, or it is none."""
-    words = (reason or "").strip()
-    if (words or needs_reason) and (len(words) not in REASON or any(not letter.isprintable() for letter in words.replace("\n", ""))):
-        raise Refused("REASON_REQUIRED")
-    return Agent(info.context.signed_in().account, structure, words or None, info.context.language)
+    said = reason_of(reason, needed=needs_reason)
+    return Agent(info.context.signed_in().account, structure, said, info.context.language)
 
 
 async def _done(info: Info, structure: str, work: Callable[[AsyncSession], Awaitable[Cancelling]]) -> None:

@@ -184,8 +184,9 @@ def _columns(noted: Noted) -> dict[str, Any]:
 async def _make_opening(session: AsyncSession, day: Sheet, now: dt.datetime, **more: Any) -> None:
     """Nobody ever booked that day: its row is made, so that the day can be found and closed."""
     spec = day.rules.spec
-    offered = {"places": spec.capacity, "waiting_places": spec.waiting_list}
-    limits = {"taken_limit": spec.capacity, "waiting_limit": spec.waiting_list}
+    places, waiting_places = spec.offer(day.date)
+    offered = {"places": places, "waiting_places": waiting_places}
+    limits = {"taken_limit": places, "waiting_limit": waiting_places}
     counts = {"taken": 0, "waiting": 0, "revision": 1, "changed_at": now}
     await run(session, insert(OPENING).values(activity=spec.id, date=day.date, **offered, **limits, **counts, **more))
 
@@ -270,7 +271,11 @@ def _attended(one: Settled) -> Attended:
 
 
 async def reopen_day(session: AsyncSession, book: RuleBook, clock: Clock, key: Key, account: str, reason: str) -> None:
-    """Attendance may be corrected again; what was only presumed is forgotten. A day that is not closed stays as it is."""
+    """Attendance may be corrected again; what was only presumed is forgotten. A day that is not closed stays as it is.
+
+    Raises Refused REASON_REQUIRED.
+    """
+    why = audit.reason_of(reason)
     day = await _take(session, book, key)
     if day.closed_at is None:
         return
@@ -280,7 +285,7 @@ async def reopen_day(session: AsyncSession, book: RuleBook, clock: Clock, key: K
     await run(session, update(PRESENCE).where(*here).values(booking=None))
     again = update(OPENING).where(O.activity == spec.id, O.date == day.date).values(closed_at=None, reopened_at=now)
     await run(session, again)
-    done = Done("REOPEN_DAY", activity=spec.id, date=day.date, reason=reason, before={"version": day.closings})
+    done = Done("REOPEN_DAY", activity=spec.id, date=day.date, reason=why, before={"version": day.closings})
     await audit.note(session, now, spec.structure, account, done)
 
 

@@ -17,12 +17,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking.tables import Act, core, run
 from services.bulk import one_of
+from services.refusal import Refused
 
 ACT = core(Act)
 A = ACT.c
 LAST_SEAL = select(A.seal).where(A.structure == bindparam("structure")).order_by(A.position.desc()).limit(1)
 NOTED = select(A.booking).where(A.kind == bindparam("kind"), one_of(A.booking, "bookings"))
 FIRST_SEAL = ""  #: What the first act of a structure is sealed with.
+REASON = range(3, 501)  #: Characters.
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,14 @@ class Done:
     reason: str | None = None
     before: Mapping[str, Any] | None = None
     after: Mapping[str, Any] | None = None
+
+
+def reason_of(words: str | None, *, needed: bool = True) -> str | None:
+    """As it is kept. Raises Refused REASON_REQUIRED, where there must be one, or it is none."""
+    said = (words or "").strip()
+    if (said or needed) and (len(said) not in REASON or any(not letter.isprintable() for letter in said.replace("\n", ""))):
+        raise Refused("REASON_REQUIRED")
+    return said or None
 
 
 async def note(session: AsyncSession, now: dt.datetime, structure: str, account: str, *acts: Done) -> None:

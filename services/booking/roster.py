@@ -13,15 +13,13 @@ from services.booking.attendance import Attendance, Record
 from services.booking.attending import Entry
 from services.booking.lines import Rules
 from services.booking.queries import Booked
-from services.booking.refusals import Closed, DayClosed, TooEarly, TooManyLines, refusal, refusal_of
+from services.booking.refusals import Closed, DayClosed, ReasonRequired, TooEarly, TooManyLines, refusal, refusal_of
 from services.booking.rulebook import RuleBook
 from services.booking.sheet import Noted, Sheet, sheet
 from services.booking.texts import say
 from services.booking.types import Activity, Booking, Child, reading_of
 from services.graphql import Info, LocalTime, Refusal
-from services.refusal import CodedError, Forbidden, Refused
-
-LONGEST_REASON = 500
+from services.refusal import Forbidden, Refused
 
 strawberry.enum(Attendance)
 
@@ -200,6 +198,7 @@ RecordAttendanceResult = Annotated[
     AttendanceRecorded | TooEarly | Closed | DayClosed | TooManyLines, strawberry.union("RecordAttendanceResult")
 ]
 CloseDayResult = Annotated[Roster | TooEarly | Closed, strawberry.union("CloseDayResult")]
+ReopenDayResult = Annotated[Roster | ReasonRequired, strawberry.union("ReopenDayResult")]
 
 Work = Callable[[AsyncSession, RuleBook], Awaitable[Any]]
 
@@ -248,17 +247,19 @@ class AttendanceMutations:
         return await _roster(info, activity, date)
 
     @strawberry.mutation
-    async def reopen_day(self, info: Info, activity: ID, date: dt.date, reason: str) -> Roster:
+    async def reopen_day(self, info: Info, activity: ID, date: dt.date, reason: str) -> ReopenDayResult:
         """To correct it and close it again: then all of it is told again. A day that is not closed stays as it is."""
         await _as_agent(info, activity)
-        account, why = info.context.signed_in().account, reason.strip()
-        if not 0 < len(why) <= LONGEST_REASON:
-            raise CodedError("BAD_USER_INPUT", say("REASON_NEEDED", info.context.language, limit=LONGEST_REASON))
+        account = info.context.signed_in().account
 
         async def work(session: AsyncSession, book: RuleBook) -> None:
-            await attending.reopen_day(session, book, info.context.clock, (activity, date), account, why)
+            await attending.reopen_day(session, book, info.context.clock, (activity, date), account, reason)
 
-        await _in_one_transaction(info, work)
+        try:
+            await _in_one_transaction(info, work)
+        except Refused as no:
+            refused: ReopenDayResult = refusal_of(no, info.context.language)
+            return refused
         return await _roster(info, activity, date)
 
 

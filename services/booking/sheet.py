@@ -65,7 +65,7 @@ class Sheet:
     def places(self) -> Places:
         here = self.opening
         if here is None:
-            return Places(self.rules.spec.capacity, self.rules.spec.waiting_list)
+            return Places(*self.rules.spec.offer(self.date))
         return Places(here["places"], here["waiting_places"], here["taken"], here["waiting"])
 
     @property

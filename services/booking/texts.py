@@ -30,7 +30,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "DAY_CLOSED": ("Cette journée est clôturée.", "That day is closed."),
     "NOT_BOOKED": ("L'enfant n'a pas de réservation ce jour", "The child has no booking that day"),
     "NOTE_TOO_LONG": ("Observation trop longue : {limit} caractères au plus", "The note is too long: {limit} characters at most"),
-    "REASON_NEEDED": ("Un motif est nécessaire, de {limit} caractères au plus.", "A reason is needed, of {limit} characters at most."),
     # States of a booking that are not a plain yes.
     "SUBMITTED": ("En attente de réponse", "Waiting for an answer"),
     "WAITLISTED": ("Mise en liste d'attente", "On the waiting list"),

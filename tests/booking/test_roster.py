@@ -34,7 +34,8 @@ RECORD = f"""mutation ($activity: ID!, $date: Date!, $entries: [AttendanceInput!
 CLOSE = f"""mutation ($activity: ID!, $date: Date!) {{ closeDay(activity: $activity, date: $date) {{ __typename
   ... on Roster {{ ...roster }} ... on Refusal {{ code message }} }} }} {ROSTER} {ENTRY}"""
 REOPEN = f"""mutation ($activity: ID!, $date: Date!, $reason: String!) {{
-  reopenDay(activity: $activity, date: $date, reason: $reason) {{ ...roster }} }} {ROSTER} {ENTRY}"""
+  reopenDay(activity: $activity, date: $date, reason: $reason) {{ __typename
+    ... on Roster {{ ...roster }} ... on Refusal {{ code message }} }} }} {ROSTER} {ENTRY}"""
 
 
 class School:
@@ -384,6 +385,19 @@ async def test_a_day_closes_once_its_opening_has_started_and_where_there_was_one
     await school.is_sound()
 
 
+async def test_a_day_with_places_of_its_own_keeps_them(school: School) -> None:
+    """Nobody had booked that Friday: recording who came makes its opening."""
+    friday = dt.date(2026, 9, 11)
+    await school.screens.opens(replace(APS, capacity_on={friday: 1}, waiting_list_on={friday: 0}))
+    assert (await school.roster(date=friday.isoformat()))["counts"]["places"] == 1
+    assert await school.records(present("leo"), present("max"), date=friday.isoformat()) == [
+        "leo PRESENT None-None",
+        "max PRESENT None-None",
+    ]
+    assert await school.rows("SELECT places, waiting_places, taken FROM opening WHERE taken = 0") == [(1, 0, 0)]
+    await school.is_sound()
+
+
 async def test_a_town_may_presume_absence(school: School) -> None:
     await school.screens.opens(replace(APS, attendance=AttendanceRules(unrecorded="absent")))
     await school.records(present("zoe"))
@@ -426,7 +440,7 @@ async def test_opening_again_needs_a_reason_and_an_open_day_stays_as_it_is(schoo
     assert (await school.reopens())["closed"] is False
     assert await school.acts() == []
     for reason in ("", "   ", "x" * 501):
-        assert await school.is_refused(REOPEN, reason=reason) == "BAD_USER_INPUT"
+        assert (await school.reopens(reason))["code"] == "REASON_REQUIRED"
 
 
 async def test_a_whole_city_at_lunch_is_told_in_parts(school: School, monkeypatch: pytest.MonkeyPatch) -> None:

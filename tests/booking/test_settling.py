@@ -15,6 +15,7 @@ from services.booking.attendance import Attendance, Record
 from services.booking.attending import Entry, close_day, record_attendance, reopen_day
 from services.booking.docket import Docket
 from services.booking.invariants import violations
+from services.booking.order import ForFamily
 from services.booking.settling import DAYS_TOGETHER, close_days_over
 from services.booking.sheet import Sheet
 from services.booking.taking_over import TakenOver, take_over
@@ -281,6 +282,19 @@ async def test_whoever_waits_when_the_day_is_closed_is_told_that_it_was_in_vain(
     await closes(town)
     assert await town.line_up() == {"ACCEPTED": ["dupont"], "WAITLISTED": []}
     assert [body["family"] for _, body in await town.told("place_expired")] == ["durand"]
+    await town.is_sound()
+
+
+async def test_an_agent_who_overrides_the_deadlines_finds_a_closed_day_closed_too(town: Town) -> None:
+    """Before it is closed, the same agent does both: which shows that it is not the deadline."""
+    await town.opens(capacity=5)
+    at(town, dt.datetime(2026, 11, 30, 10, 30, tzinfo=dt.UTC))
+    said = ForFamily("Appel de la famille", past_deadlines=True)
+    assert await town.asks("durand", agent=said) == ["ACCEPTED"]
+    assert await town.asks("durand", cancels("durand"), agent=said) == ["CANCELLED"]
+    await closes(town)
+    assert await town.asks("durand", agent=said) == ["REFUSED TOO_LATE"]
+    assert await town.asks("dupont", cancels("dupont"), agent=said) == ["REFUSED TOO_LATE_TO_CANCEL"]
     await town.is_sound()
 
 

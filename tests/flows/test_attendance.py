@@ -25,7 +25,7 @@ RECORD = """mutation($activity: ID!, $date: Date!, $entries: [AttendanceInput!]!
 CLOSE = """mutation($activity: ID!, $date: Date!) { closeDay(activity: $activity, date: $date) { ... on Refusal { code }
   ... on Roster { closed version entries { child { firstName } attendance presumed } } } }"""
 REOPEN = """mutation($activity: ID!, $date: Date!, $reason: String!) { reopenDay(activity: $activity, date: $date, reason: $reason) {
-  closed version } }"""
+  ... on Roster { closed version } ... on Refusal { code } } }"""
 CANCEL = "mutation($id: ID!) { cancelBooking(booking: $id) { ... on Booking { status } ... on Refusal { code } } }"
 
 
