@@ -8,11 +8,12 @@ empty helps nobody; it stays where it was in the line.
 
 import datetime as dt
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
 Key = tuple[str, dt.date]  #: An opening: activity and date.
+Offer = tuple[int | None, int | None]  #: Its places and its waiting places, None = not limited.
 
 
 class Answer(Enum):
@@ -120,13 +121,18 @@ class Board:
             self._leave(one)
         return gone
 
-    def resize(self, key: Key, places: int | None, waiting_places: int | None) -> list[Claim]:
-        """The town offers more places, or fewer: then everybody keeps what they have. Returns who was given a place."""
-        opening = self.openings[key]
-        opening.places, opening.waiting_places = places, waiting_places
-        given = self._serve({key})
-        opening.taken_limit = None if places is None else max(places, opening.taken)
-        opening.waiting_limit = None if waiting_places is None else max(waiting_places, opening.waiting)
+    def resize(self, offers: Mapping[Key, Offer]) -> list[Claim]:
+        """The town offers more places, or fewer: then everybody keeps what they have. Returns who was given a place.
+
+        All at once: a party that waits on two days that grow together must not see the first one given away before the second grows.
+        """
+        for key, offer in offers.items():
+            self.openings[key].places, self.openings[key].waiting_places = offer
+        given = self._serve(offers)
+        for key, (places, waiting_places) in offers.items():
+            opening = self.openings[key]
+            opening.taken_limit = None if places is None else max(places, opening.taken)
+            opening.waiting_limit = None if waiting_places is None else max(waiting_places, opening.waiting)
         return given
 
     def serve(self, key: Key) -> list[Claim]:
@@ -147,19 +153,15 @@ class Board:
 
     def _serve(self, keys: Iterable[Key]) -> list[Claim]:
         given: list[Claim] = []
-        for key in sorted(keys):
-            opening = self.openings[key]
-            if not opening.free or not opening.line:
-                continue
-            for claim in tuple(opening.line):
-                if not opening.free:
-                    break
-                party = [claim] if claim.party is None else self._parties.get(claim.party, [])
-                if self._fits(party):
-                    given += party
-                    for member in tuple(party):
-                        self._leave(member)
-                        self.openings[member.opening].taken += 1
+        # In one order of arrival for all of them: a party may stand first in one line and behind somebody in another.
+        line = [claim for key in keys if self.openings[key].free for claim in self.openings[key].line]
+        for claim in sorted(line, key=_position):
+            party = [claim] if claim.party is None else self._parties.get(claim.party, [])
+            if self.openings[claim.opening].free and self._fits(party):
+                given += party
+                for member in tuple(party):
+                    self._leave(member)
+                    self.openings[member.opening].taken += 1
         return given
 
     def _fits(self, party: Sequence[Claim]) -> bool:

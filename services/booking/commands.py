@@ -114,8 +114,7 @@ async def _resize(session: AsyncSession, clock: Clock, spec: ActivitySpec, chang
     rows = (await run(session, select(OPENING.c.date).where(OPENING.c.activity == spec.id))).scalars()
     keys = {(spec.id, date) for date in (*rows, *changed)}
     docket = await open_docket(session, book_of(session), clock.now(), {}, keys, keys)
-    for key in sorted(keys):
-        docket.resize(key, *spec.offer(key[1]))
+    docket.resize({key: spec.offer(key[1]) for key in keys})
     docket.shown_anew.update((spec.id, date) for date in changed)
     await docket.write(session)
 

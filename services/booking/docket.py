@@ -13,7 +13,7 @@ from typing import Any, Literal
 from sqlalchemy import RowMapping, String, bindparam, insert, literal_column, select, type_coerce, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.booking.allocation import Answer, Board, Claim, Key, Opening
+from services.booking.allocation import Answer, Board, Claim, Key, Offer, Opening
 from services.booking.lines import Rules
 from services.booking.rulebook import RuleBook
 from services.booking.saying import made
@@ -179,8 +179,8 @@ class Docket:
             self._turn(case, BookingStatus.EXPIRED)
             self._tell(BookingExpired, case, None)
 
-    def resize(self, key: Key, places: int | None, waiting_places: int | None) -> None:
-        self._give(self.board.resize(key, places, waiting_places))
+    def resize(self, offers: Mapping[Key, Offer]) -> None:
+        self._give(self.board.resize(offers))
 
     def moved(self, case: Case) -> bool:
         """Something became of it here."""

@@ -119,14 +119,30 @@ def test_more_places_are_given_at_once_in_order() -> None:
     waiting = [claim(n) for n in range(1, 5)]
     for c in waiting:
         ask(counter, c)
-    assert counter.resize(MONDAY, 3, None) == waiting[1:3]
+    assert counter.resize({MONDAY: (3, None)}) == waiting[1:3]
+
+
+def test_days_that_grow_together_are_given_together() -> None:
+    counter = board(places=0)
+    group = claim(1, MONDAY, party=1), claim(2, TUESDAY, party=1)
+    ask(counter, *group)
+    ask(counter, claim(3, MONDAY))
+    assert counter.resize({MONDAY: (1, None), TUESDAY: (1, None)}) == list(group)
+
+
+def test_on_days_that_grow_together_a_group_overtakes_nobody() -> None:
+    counter = board(places=0)
+    first = claim(1, TUESDAY)
+    ask(counter, first)
+    ask(counter, claim(2, MONDAY, party=2), claim(3, TUESDAY, party=2))
+    assert counter.resize({MONDAY: (1, None), TUESDAY: (1, None)}) == [first]
 
 
 def test_fewer_places_take_nothing_from_anybody() -> None:
     counter = board(places=2, waiting_places=2)
     for n in range(1, 5):
         ask(counter, claim(n))
-    assert counter.resize(MONDAY, 1, 0) == []
+    assert counter.resize({MONDAY: (1, 0)}) == []
     opening = counter.openings[MONDAY]
     assert (opening.taken, len(opening.line), opening.taken_limit, opening.waiting_limit) == (2, 2, 2, 2)
     assert counter.give_back(MONDAY) == []  # 1 place, 1 taken: the line goes on waiting
@@ -188,7 +204,7 @@ limits = st.none() | st.integers(0, 3)
 steps = st.one_of(
     st.tuples(st.just("ask"), st.lists(keys, min_size=1, max_size=3), st.booleans()),
     st.tuples(st.just("cancel"), st.integers(0, 1000), st.just(None)),
-    st.tuples(st.just("resize"), keys, st.tuples(limits, limits)),
+    st.tuples(st.just("resize"), st.sets(keys), st.tuples(limits, limits)),
 )
 
 
@@ -216,8 +232,9 @@ def test_the_counter_does_what_the_model_does(places: int | None, waiting_places
                 let_in = counter.leave(gone)
             assert let_in == model.settle()
         else:
-            model.places[what], model.waiting_places[what] = how
-            assert counter.resize(what, *how) == model.settle()
+            model.places |= dict.fromkeys(what, how[0])
+            model.waiting_places |= dict.fromkeys(what, how[1])
+            assert counter.resize(dict.fromkeys(what, how)) == model.settle()
         the_counts_agree(counter, model)
 
 
