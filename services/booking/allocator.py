@@ -13,7 +13,7 @@ from sqlalchemy import String, bindparam, select, type_coerce, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking.activity import Scheduled
-from services.booking.allocation import Answer
+from services.booking.allocation import Answer, Key
 from services.booking.audit import Done, note, noted
 from services.booking.docket import BOOKING, CASE, IS_LIVE, B, Case, Docket, open_docket, take_turn_of
 from services.booking.expiry import end_line, tell_who_waited
@@ -116,9 +116,16 @@ class Batch:
     in_debit: set[str]  #: Families (S21).
     live: set[tuple[str, dt.date, str]]  #: (activity, date, child) that hold a place or a rank.
     reopened: set[str] = field(default_factory=set)  #: Requests served before, of which a line that waited for its run is gone.
+    _closings: list[tuple[dt.datetime, Key]] = field(default_factory=list)  #: The booking deadlines to come, the next one last.
+
+    def __post_init__(self) -> None:
+        rules = self.docket.rules
+        self._closings = [(rules[key[0]].on(key[1]).booking_closes_at, key) for key in self.docket.board.openings]
+        self._closings.sort(reverse=True)
 
     def decide(self) -> None:
         for ticket in self.tickets:
+            self._time_passes(ticket.submitted_at)
             if ticket.agent is not None and ticket.agent.moves:
                 self._move(ticket)
                 continue
@@ -129,6 +136,11 @@ class Batch:
             for unit in units(ticket.cases):
                 if not any(self._waits_for_a_run(case) for case in unit):
                     self._serve(ticket, unit)
+
+    def _time_passes(self, now: dt.datetime) -> None:
+        """Between two requests the deadline may have passed of a day on which a party waits, that waits elsewhere too."""
+        while self._closings and self._closings[-1][0] <= now:
+            self.docket.board.openings[self._closings.pop()[1]].bookable = False
 
     def _waits_for_a_run(self, case: Case) -> bool:
         return isinstance(self.docket.rules[case.activity].spec.allocation, Scheduled)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, exists, insert, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking import hours
@@ -45,6 +45,7 @@ CHILDREN = select(CHILD.c.child, CHILD.c.family).where(one_of(CHILD.c.family, "f
 IN_DEBIT = select(STANDING.c.family).where(one_of(STANDING.c.family, "families"), STANDING.c.in_debit)
 
 Place = tuple[str, str, dt.date]  #: child, activity, date
+Mine = tuple[str, str, str, dt.date]  #: family, child, activity, date
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Known:
     children: dict[str, str]  #: child -> family
     rules: dict[str, Rules]
     in_debit: set[str]
-    bookings: dict[Place, str]  #: Those that a CANCEL line may mean.
+    bookings: dict[Mine, str]  #: Those that a CANCEL line may mean.
 
 
 class BookingRow(NamedTuple):
@@ -179,10 +180,10 @@ def _write(asked: Asked, seq: int, now: dt.datetime, fingerprint: str, known: Kn
         )
         if line.change is DraftChange.BOOK:
             written.bookings.append(booking)
-            known.bookings.setdefault(_place(line), booking.id)
+            known.bookings.setdefault(_mine(order, line), booking.id)
             about = booking.id
         else:
-            about = _give_back(booking, line.booking or known.bookings.pop(_place(line), None), now, written)
+            about = _give_back(booking, _meant(order, line, known), now, written)
         movements.append(_movement(line, about, arrival, departure))
     written.requests.append(_request(asked, request, seq, number, fingerprint, now))
     written.events.append(
@@ -198,8 +199,16 @@ def _groups(order: Order) -> dict[int, int]:
         raise CodedError("BAD_USER_INPUT", "together: a group names a line that is not there") from error
 
 
-def _place(line: Line) -> Place:
-    return line.child, line.activity, line.date
+def _mine(order: Order, line: Line) -> Mine:
+    return order.family, line.child, line.activity, line.date
+
+
+def _meant(order: Order, line: Line, known: Known) -> str | None:
+    """The booking that a CANCEL line is about; the next one means another."""
+    found = known.bookings.get(_mine(order, line))
+    if line.booking in (None, found):
+        known.bookings.pop(_mine(order, line), None)
+    return line.booking or found
 
 
 def _give_back(invented: BookingRow, found: str | None, now: dt.datetime, written: Written) -> str:
@@ -274,14 +283,15 @@ async def _answered(session: AsyncSession, families: Sequence[str], keys: Sequen
     return {(family, key): (id_, fingerprint) for family, key, id_, fingerprint in rows}
 
 
-async def _bookings(session: AsyncSession, orders: Sequence[Order]) -> dict[Place, str]:
+async def _bookings(session: AsyncSession, orders: Sequence[Order]) -> dict[Mine, str]:
+    """What each family has, or else asks for, and does not give back already."""
     families = sorted({order.family for order in orders})
     if not families:
         return {}
     dates = sorted({line.date for order in orders for line in order.lines})
-    query = select(B.child, B.activity, B.date, B.id).where(B.family.in_(families), B.date.in_(dates))
-    # What is held comes last: it is what a family means, rather than a wish for the same that is not answered yet.
-    wished = await run(session, query.where(IS_SUBMITTED).order_by(B.position))
-    found = {(child, activity, date): id_ for child, activity, date, id_ in wished}
+    given_back = exists().where(X.booking == B.id, X.status == BookingStatus.SUBMITTED)
+    query = select(B.family, B.child, B.activity, B.date, B.id).where(B.family.in_(families), B.date.in_(dates), ~given_back)
+    # The later one stays in the dictionary: of two wishes the first, which is answered first, and above all what is held.
+    wished = await run(session, query.where(IS_SUBMITTED).order_by(B.position.desc()))
     held = await run(session, query.where(IS_LIVE))
-    return found | {(child, activity, date): id_ for child, activity, date, id_ in held}
+    return {tuple(mine): id_ for rows in (wished, held) for *mine, id_ in rows}

@@ -110,6 +110,19 @@ async def test_waiting_for_the_answer_makes_nobody_late(running: Any) -> None:
     assert await night.answers(str(request)) == ["ACCEPTED"]
 
 
+async def test_a_group_gets_nothing_after_the_deadline_of_one_of_its_days_whoever_is_answered_with_it(town: Town) -> None:
+    await town.opens(capacity=1, booking_deadline=DaysBefore(1, "09:00"))
+    await town.household("petit", "ines", "tom", version=2)
+    await town.asks("dupont", books("dupont", TUESDAY))
+    pair = books("ines"), books("tom", TUESDAY)
+    assert await town.asks("petit", *pair, together=[[0, 1]]) == ["WAITLISTED", "WAITLISTED"]
+    await town.writes(town.order("durand", books("durand", WEDNESDAY)))
+    town.clock = Clock(frozen_at=dt.datetime(2026, 11, 29, 8, tzinfo=dt.UTC))  # on Monday nobody books any more, on Tuesday one may
+    await town.writes(town.order("dupont", cancels("dupont", TUESDAY)))
+    await town.decides()
+    assert await town.line_up(TUESDAY) == {"ACCEPTED": [], "WAITLISTED": ["tom"]}
+
+
 # ---------------------------------------------------------------------------------------------------------- giving back
 async def test_s36_a_freed_place_goes_to_the_first_in_the_line_who_is_told(town: Town) -> None:
     for family in ("dupont", "durand", "petit"):
@@ -147,6 +160,37 @@ async def test_too_late_to_cancel_changes_nothing(town: Town) -> None:
     await town.asks("dupont")
     assert await town.asks("dupont", cancels("dupont")) == ["REFUSED TOO_LATE_TO_CANCEL"]
     assert (await town.line_up())["ACCEPTED"] == ["dupont"]
+
+
+async def test_what_a_cancellation_means_does_not_depend_on_who_arrives_with_it(town: Town) -> None:
+    """Two taps on each button, answered late: the second cancellation means the second booking, in one transaction or in four."""
+    orders = [(cancels("dupont"),), (books("dupont"),), (cancels("dupont"),)]
+    for together in (True, False):
+        await town.asks("dupont")
+        sent = [town.order("dupont", *lines) for lines in orders]
+        batches = [sent] if together else [[order] for order in sent]
+        requests = [str(request) for batch in batches for request in await town.writes(*batch)]
+        await town.decides()
+        assert [await town.answers(request) for request in requests] == [["CANCELLED"]] * 3
+
+
+async def test_of_two_wishes_for_one_place_a_cancellation_means_the_one_that_is_answered_first(town: Town) -> None:
+    for _ in range(2):
+        await town.writes(town.order("dupont"))
+    await town.writes(town.order("dupont", cancels("dupont")))
+    await town.decides()
+    assert await town.line_up() == {"ACCEPTED": [], "WAITLISTED": []}
+
+
+async def test_a_family_cannot_give_back_what_the_child_has_from_another_one_whoever_arrives_with_it(town: Town) -> None:
+    await town.asks("dupont")
+    await town.household("durand", "dupont", version=2)  # the child has moved
+    await town.household("dupont", "paolo", version=2)
+    others = town.order("dupont", cancels("paolo")), town.order("durand", cancels("dupont"))
+    requests = await town.writes(*others)
+    await town.decides()
+    assert await town.answers(str(requests[1])) == ["REFUSED UNKNOWN_BOOKING"]
+    assert await town.line_up() == {"ACCEPTED": ["dupont"], "WAITLISTED": []}
 
 
 async def test_cancelling_nothing_is_answered_with_a_booking_that_says_so(town: Town) -> None:
