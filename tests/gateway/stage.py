@@ -16,6 +16,8 @@ from services import topics
 from tests.gateway.fakes import ACTIVITY, Gateway, Town, booking
 from tests.gateway.followers import Served, served
 
+WATCHED = (topics.child("amalia", "2026-11"), topics.openings("aps-matin", "2026-11"), topics.activity("aps-matin"))
+
 
 @dataclass
 class Scene:
@@ -25,7 +27,7 @@ class Scene:
     client: Client
     revision: int = 1
     decided: bool = False
-    topics: list[str] = field(default_factory=lambda: [topics.child("amalia", "2026-11"), topics.openings("aps-matin", "2026-11")])
+    topics: list[str] = field(default_factory=lambda: [*WATCHED])
     until: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC) + dt.timedelta(hours=1))
     refuses: str | None = None
     account: str = "dupont"

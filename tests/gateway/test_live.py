@@ -69,6 +69,7 @@ async def test_events_that_concern_the_calendar(scene: Scene) -> None:
             ("booking.cancelled", {"child": "amalia", "date": "2026-11-24"}),
             ("booking.expired", {"child": "amalia", "date": "2026-11-24"}),
             ("booking.capacity_changed", {"activity": "aps-matin", "date": "2026-11-02", "capacity": None}),
+            ("booking.activity_changed", {"activity": "aps-matin", "capacity": None}),
         ):
             scene.revision += 1
             await scene.tell(name, **data)
