@@ -3,7 +3,6 @@
 Every replica looks: the turn of the partition lets one of them hold a run, and shows the others that it was held.
 """
 
-import asyncio
 import datetime as dt
 
 from services.booking import audit, runs
@@ -32,7 +31,7 @@ class Conductor:
         """For as long as the process lives."""
         while True:
             await self.look()
-            await asyncio.sleep(LOOK_SECONDS)
+            await self._running.rest(LOOK_SECONDS)
 
     async def look(self) -> None:
         """Hold the runs that are due. One that fails must not keep the others from theirs: it is tried again at the next look."""

@@ -1,6 +1,5 @@
 """What runs in the background of booking's process: it takes orders in, decides, finds answers, and closes what time has closed."""
 
-import asyncio
 from collections.abc import Iterable
 
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
@@ -93,7 +92,7 @@ async def allocate(running: Running) -> None:
 async def expire(running: Running) -> None:
     while True:
         await expire_passed(running)
-        await asyncio.sleep(EXPIRE_SECONDS)
+        await running.rest(EXPIRE_SECONDS)
 
 
 async def expire_passed(running: Running) -> None:

@@ -27,6 +27,7 @@ from services.telemetry import traceparent
 TOGETHER = 300  #: Orders in one transaction, at most.
 ANSWER_SECONDS = 5.0  #: Then the family sees SUBMITTED, and is told later.
 TURN_SECONDS = 0.25  #: For so long an order waits for the decisions under way, so that more go in with it; then it waits for nobody.
+QUIET_SECONDS = 60.0
 LOOK_SECONDS = 0.25  #: Between looks at the table, in case another process gave the answer and its call was lost.
 SERVED = "booking.served"  #: Called with the ids of requests that have their answers.
 CALLED_TOGETHER = 5000  #: Ids in one call, at most.
@@ -143,9 +144,7 @@ class Desk:
 
     async def work(self, seconds: float) -> list[int]:
         """Wait until requests wait, or for so long. Returns the partitions; none: look for yourself."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._work.wait(), seconds)
-        self._work.clear()
+        await self._running.rest(seconds, self._work)
         partitions, self._partitions = self._partitions, set()
         return sorted(partitions)
 
@@ -153,12 +152,12 @@ class Desk:
     async def take_orders(self) -> None:
         """For as long as the process lives."""
         while True:
-            await self._arrived.wait()
+            if not self._orders:
+                await self._running.rest(QUIET_SECONDS, self._arrived)
+                continue
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._idle.wait(), TURN_SECONDS)
             orders, self._orders = self._orders[:TOGETHER], self._orders[TOGETHER:]
-            if not self._orders:
-                self._arrived.clear()
             wanted = [(asked, taken) for asked, taken in orders if not taken.done()]
             if wanted and not await self._together(wanted):
                 for one in wanted:
@@ -189,7 +188,7 @@ class Desk:
     async def look(self) -> None:
         """For as long as the process lives: find answers whose call was lost, or that were there before the question."""
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            await self._running.rest(LOOK_SECONDS)
             if self._waiting:
                 query = select(R.id).where(R.id.in_(list(self._waiting)[:5000]), R.served_at.is_not(None))
                 async with self._running.database.reading() as session:
