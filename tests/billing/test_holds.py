@@ -12,7 +12,7 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.billing import commands
-from services.billing.tables import Activity, Child, Structure
+from services.billing.tables import Activity, Child, Structure, Tariff
 from services.billing.tariff import Per, QuotientBand, TariffVersion
 from services.events import BookingEvent, BookingRequested, FamilyChanged, Held, Released
 from services.service import NotYetKnown
@@ -292,3 +292,17 @@ async def test_two_replicas_that_hear_at_once_keep_the_newest(town: Town, family
         assert (await session.exec(select(Child.id).where(Child.family == family))).all() == ["child 3"]
         activity, structure = await session.get_one(Activity, family), await session.get_one(Structure, family)
     assert (activity.wallet, structure.timezone) == ("wallet 3", "zone 3")
+
+
+async def test_an_activity_is_priced_like_another_until_it_has_a_tariff_of_its_own(town: Town) -> None:
+    """Agents create activities in booking: what a place costs there must be known before anybody asks for one."""
+    new = town.activity("soir", "periscolaire").model_copy(update={"priced_like": "aps-matin"})
+    await town.hears(new)
+    await town.hears(new.model_copy(update={"event_id": "again", "version": 2}))
+    await town.hears(Booking("b1", activity="soir").requested())
+    hold = await town.hold("b1")
+    assert hold is not None
+    assert (hold["wallet"], hold["amount_cents"]) == ("periscolaire", 131)
+    async with town.running.database.reading() as session:
+        tariffs = (await session.exec(select(Tariff).where(Tariff.activity == "soir"))).all()
+    assert [tariff.revision for tariff in tariffs] == [1]

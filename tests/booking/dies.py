@@ -1,6 +1,6 @@
 """A process of booking that does one thing and is killed at the crash point that PREAU_CRASH_AT names.
 
-`python -m tests.booking.dies URL` takes one order in, `python -m tests.booking.dies URL 2026-11-17T01:00Z` holds the runs due then.
+`python -m tests.booking.dies URL` takes one order in, `... URL move` an agent's that moves a child, `python -m tests.booking.dies URL 2026-11-17T01:00Z` holds the runs due then.
 """
 
 import asyncio
@@ -9,10 +9,11 @@ import sys
 from dataclasses import replace
 
 from services.booking.app import on_start, service
+from services.booking.order import ForFamily, Line
 from services.clock import Clock
 from services.service import Running
 from services.settings import Settings
-from tests.booking.town import CLOCK, Town, at_work, books, caller
+from tests.booking.town import CANCEL, CLOCK, MONDAY, TUESDAY, Town, at_work, books, caller
 
 
 async def process(url: str, clock: Clock) -> Running:
@@ -28,6 +29,21 @@ async def ask_once(url: str) -> str:
         return await submit(town)
 
 
+async def move_once(url: str) -> str:
+    town = Town(await process(url, CLOCK))
+    async with at_work(town):
+        return await move(town)
+
+
+async def move(town: Town) -> str:
+    """An agent moves the child of Dupont from Monday, where it has the town's first booking, to Tuesday."""
+    ((booking,),) = await town.rows("SELECT id FROM booking WHERE date = '2026-11-30'")
+    lines = Line(CANCEL, "dupont", "cantine", MONDAY, booking=booking), books("dupont", TUESDAY)
+    order = town.order("dupont", *lines, key="move", agent=ForFamily("Sortie scolaire", moves=True))
+    request: str = await town.desk.take("agent", "carteville", order)
+    return request
+
+
 async def hold_runs(url: str, now: str) -> None:
     running = await process(url, Clock(frozen_at=dt.datetime.fromisoformat(now)))
     await running.resources["conductor"].look()
@@ -39,4 +55,7 @@ async def submit(town: Town) -> str:
 
 
 if __name__ == "__main__":
-    asyncio.run(hold_runs(*sys.argv[1:]) if len(sys.argv) > 2 else ask_once(sys.argv[1]))
+    if sys.argv[2:] == ["move"]:
+        asyncio.run(move_once(sys.argv[1]))
+    else:
+        asyncio.run(hold_runs(*sys.argv[1:]) if len(sys.argv) > 2 else ask_once(sys.argv[1]))

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.booking.dies import submit
-from tests.booking.town import CLOCK, Town, at_work
+from tests.booking.dies import move, submit
+from tests.booking.town import CLOCK, MONDAY, TUESDAY, Town, at_work
 
 
 @pytest.mark.parametrize(
@@ -37,4 +37,27 @@ async def test_a_request_survives_the_death_of_the_process(running: Any, point: 
     assert await town.answers(request) == ["ACCEPTED"]
     names = [name for name, _ in await town.told("requested", "accepted", "request_decided")]
     assert names == ["requested", "accepted", "request_decided"]
+    await town.is_sound()
+
+
+@pytest.mark.parametrize("point", ["intake.after_commit", "allocator.before_commit", "allocator.after_commit"])
+async def test_a_move_is_done_once_or_not_yet_when_the_process_dies(running: Any, point: str) -> None:
+    town = Town(await running("booking", clock=CLOCK, start=False))
+    await town.opens()
+    await town.household("dupont")
+    await town.asks("dupont")
+    url = town.running.settings.database_urls["booking"]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.booking.dies", url, "move", env={**os.environ, "PREAU_CRASH_AT": point}
+    )
+    assert await process.wait() == -signal.SIGKILL
+    done = point == "allocator.after_commit"
+    assert [(await town.line_up(day))["ACCEPTED"] for day in (MONDAY, TUESDAY)] == ([[], ["dupont"]] if done else [["dupont"], []])
+    await town.is_sound()
+    async with at_work(town):
+        request = await move(town)
+        assert await move(town) == request
+    assert await town.answers(request) == ["CANCELLED", "ACCEPTED"]
+    assert [(await town.line_up(day))["ACCEPTED"] for day in (MONDAY, TUESDAY)] == [[], ["dupont"]]
+    assert await town.rows("SELECT count(*) FROM act") == [(1,)]
     await town.is_sound()

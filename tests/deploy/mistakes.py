@@ -10,6 +10,17 @@ MISTAKES = {
         "[mondy, tuesday, t",
         "weekdays: 'mondy' is not possible (did you mean monday?); expected friday",
     ),
+    "another capacity on no day": (
+        "    capacity: 12\n",
+        "    capacity_on: {someday: 3}\n",
+        "capacity_on: 'someday' is not a date; expected a date",
+    ),
+    "another capacity twice on a day": (
+        "    capacity: 12\n",
+        "    capacity_on: {2026-12-24: 3, 2026-11-24+30d: 4}\n",
+        "capacity_on: 2026-12-24 stands there twice; expected each day once",
+    ),
+    "fewer ranks than none": ("    capacity: 12\n", "    waiting_list_on: {today: -1}\n", "waiting_list_on: -1 is not possible here"),
     "a weekday twice": ("[monday, tuesday, t", "[tuesday, tuesday, t", "weekdays: tuesday stands there twice"),
     "an impossible date": ("2019-04-12", "2019-02-30", "birth_date: there is no 2019-02-30; expected a date"),
     "no date at all": ("closed_on: [today+40d]", "closed_on: [soon]", "closed_on: 'soon' is not a date; expected a date"),

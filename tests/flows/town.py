@@ -212,6 +212,12 @@ class Town:
         assert "accessToken" in result, result
         return Family(self, login, result["accessToken"], result["refreshToken"], f"{id}-child")
 
+    async def agent(self) -> Family:
+        """Of the town hall: signed in, and without a family."""
+        result = (await self.post(SIGN_IN, {"login": self.named("agent"), "password": PASSWORD}))["data"]["signIn"]
+        assert "accessToken" in result, result
+        return Family(self, "", result["accessToken"], result["refreshToken"], "")
+
     async def everybody(self, *names: str) -> list[Family]:
         return list(await asyncio.gather(*(self.sign_in(name) for name in names)))
 
@@ -220,6 +226,9 @@ async def found(system: System, folder: Path, *, activities: Sequence[dict[str, 
     """Load a new town with these, by the product's own loader, and wait until every service knows it."""
     structure = f"town{next(ids)}"
     file = renamed(structure, activities, families)
+    file["accounts"].append(
+        {"login": f"{structure}-agent", "password": PASSWORD, "first_name": "Anne", "last_name": "MARTIN", "agent": True}
+    )
     path = folder / f"{structure}.yaml"
     path.write_text(yaml.safe_dump(file, allow_unicode=True, sort_keys=False))
     await load_file(system, path)

@@ -20,6 +20,7 @@ from services.events import (
     PlaceExpired,
     PlaceGiven,
     RequestDecided,
+    RequestExplained,
     ResetLinkMade,
     StructureChanged,
     WaitedFor,
@@ -84,6 +85,13 @@ def decided(*movements: DecidedMovement, request: str = "r1", family: str = "dup
     return RequestDecided(
         occurred_at=NOW, structure=TOWN, request=request, family=family, account=account, movements=list(movements) or [movement()]
     )
+
+
+def explained(*movements: DecidedMovement, reason: str = "Accord de la directrice", request: str = "r1") -> tuple[Event, Event]:
+    """What an agent asked for the Duponts: as all may hear it, and as the mailer alone does."""
+    lines = list(movements) or [movement()]
+    about = {"occurred_at": NOW, "structure": TOWN, "request": request, "family": "dupont", "movements": lines}
+    return RequestDecided(**about, by="agent"), RequestExplained(**about, reason=reason)
 
 
 def place_given(booking: str = "b1", family: str = "dupont", child: str = "amalia") -> PlaceGiven:

@@ -15,6 +15,7 @@ from tests.mailer.conftest import (
     activity_named,
     adult,
     decided,
+    explained,
     family_of,
     movement,
     place_expired,
@@ -46,6 +47,25 @@ async def test_the_report_is_made_once_though_the_event_comes_three_times(mailro
     # Even under ids of their own, as after the loss of what was heard.
     await mailroom.hears(decided(), decided())
     assert len(await mailroom.mails()) == 1
+
+
+async def test_what_an_agent_did_is_reported_once_with_the_agents_words_to_the_first_who_can_be_reached(mailroom: Mailroom) -> None:
+    await mailroom.knows_the_town()
+    for told in permutations(explained(movement(outcome="CANCELLED", kind="CANCEL"), reason="Chauffage\nen <panne>")):
+        await mailroom.hears(*told)
+    mail = await mailroom.the_mail()
+    assert (mail.cause, mail.account, mail.to_address) == ("report:r1", "dupont", "jp.dupont@example.org")
+    said = "Ces mouvements ont été saisis pour vous par : Mairie de CarteVille. Motif : Chauffage en <panne>"
+    assert f"- 1 demande d'annulation\n\n{said}\n\n***** RESERVATIONS ANNULEES *****" in mail.text
+    assert "Motif : Chauffage en &lt;panne&gt;</p>" in mail.html
+
+
+async def test_a_familys_own_request_has_no_such_line(mailroom: Mailroom) -> None:
+    await mailroom.knows_the_town()
+    await mailroom.hears(decided())
+    mail = await mailroom.the_mail()
+    assert "Motif" not in mail.text + mail.html
+    assert "- 1 nouvelle demande de réservation\n\n***** RESERVATIONS ACCEPTEES *****" in mail.text
 
 
 async def test_two_requests_make_two_reports(mailroom: Mailroom) -> None:
