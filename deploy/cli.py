@@ -171,6 +171,18 @@ def check(data: Data = None) -> None:
         raise typer.Exit(1)
 
 
+@app.command("replay-allocation")
+def replay_allocation(
+    what: Annotated[str, typer.Argument(metavar="RUN|ACTIVITY", help="A run, such as loisirs/3, or an activity: all its runs.")],
+    data: Data = None,
+) -> None:
+    """Decide scheduled runs again from what they saw; exit code 1, and what differs, if the tables say anything else."""
+    from deploy.replay import replay  # noqa: PLC0415 -- see above
+
+    if not _run(replay(existing(settings_of(data)), what)):
+        raise typer.Exit(1)
+
+
 @app.command()
 def doctor(data: Data = None) -> None:
     """Is everything reachable, migrated, in time; and what to do if not."""

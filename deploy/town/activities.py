@@ -49,6 +49,7 @@ from services.booking.activity import (
     WeekdayBefore,
 )
 from services.booking.hours import minutes
+from services.booking.ranking import SEEN_BY_THE_RUN, Points
 
 SCHOOL_HOLIDAYS = ("closed", "only", "any")
 POLICIES = ("arrival", "points", "lottery")
@@ -60,6 +61,7 @@ RANKS = "a number of ranks, 0 for no waiting list, null for one without end"
 
 A_DEADLINE = '{days_before: 2, at: "09:00"}, {hours_before: 48} or {weekday: thursday, at: "12:00", weeks_before: 1}'
 AN_ALLOCATION = 'immediate, or {scheduled_at: "02:00", policy: arrival}'
+A_WEIGHT = whole(1, 10_000, "a number of points, from 1 to 10000")
 ATTENDANCE = "{close_after_days: 3, unrecorded: present}"
 HOURS = '{arrival: "07:30", departure: "08:45"}, or {from: "07:30", to: "18:30", step_minutes: 15, minimum_minutes: 60}'
 
@@ -71,6 +73,7 @@ class Around:
     structure: Structure
     wallets: Collection[str]
     today: dt.date
+    criteria: Collection[str]  #: Those that may be said of families.
 
 
 def read_activity(node: Node, mistakes: Mistakes, around: Around) -> Activity:
@@ -99,7 +102,7 @@ def read_activity(node: Node, mistakes: Mistakes, around: Around) -> Activity:
             waiting_list_on=fields.may("waiting_list_on", by_day(around.today, whole(0, MOST_PLACES, RANKS)), {}),
             booking_deadline=fields.may("booking_deadline", lambda rule: _deadline(rule, mistakes), None),
             cancellation_deadline=fields.may("cancellation_deadline", lambda rule: _deadline(rule, mistakes), None),
-            allocation=fields.may("allocation", lambda rule: _allocation(rule, mistakes), Immediate()),
+            allocation=fields.may("allocation", lambda rule: _allocation(rule, mistakes, around), Immediate()),
             attendance=fields.may("attendance", lambda rules: _attendance(rules, mistakes), AttendanceRules()),
         )
         _check_days(fields, spec)
@@ -195,13 +198,25 @@ def _deadline(node: Node, mistakes: Mistakes) -> Deadline:
         return DaysBefore(days, at, fields.may("working_days", yes_or_no, False))
 
 
-def _allocation(node: Node, mistakes: Mistakes) -> Allocation:
+def _allocation(node: Node, mistakes: Mistakes, around: Around) -> Allocation:
     if isinstance(node, Scalar) and node.text == "immediate":
         return Immediate()
     if not isinstance(node, Mapping):
         raise Wrong(f"{describe(node)} is no way of allocating", AN_ALLOCATION)
     with reading(node, mistakes, "an allocation") as fields:
-        return Scheduled(fields.need("scheduled_at", time, "00:00"), cast(Policy, fields.may("policy", choice(POLICIES), "arrival")))
+        at = fields.need("scheduled_at", time, "00:00")
+        policy = cast(Policy, fields.may("policy", choice(POLICIES), "arrival"))
+        points = fields.may("points", lambda weights: _points(weights, mistakes, around), ())
+        if points and policy != "points":
+            fields.wrong("points", f"points: they count nothing where the policy is {policy}", "policy: points")
+        return Scheduled(at, policy, points)
+
+
+def _points(node: Node, mistakes: Mistakes, around: Around) -> Points:
+    """`{resident: 40, sibling_in: 10}`"""
+    with reading(mapping(node), mistakes, "points") as fields:
+        known = [criterion for criterion in (*around.criteria, *SEEN_BY_THE_RUN) if criterion in fields]
+        return tuple((criterion, fields.need(criterion, A_WEIGHT, 0)) for criterion in known)
 
 
 def _attendance(node: Node, mistakes: Mistakes) -> AttendanceRules:

@@ -13,8 +13,9 @@ from deploy.town.fields import Fields, Mistakes, Wrong, choice, date, identifier
 from deploy.town.fields import cents as amount
 from deploy.town.fields import reading as fields_of
 from deploy.town.reading import Listing, Mapping, Node, Scalar, TownFileError
-from deploy.town.town import Account, Activity, Announcement, Family, Structure, Town, Wallet
+from deploy.town.town import Account, Activity, Announcement, Criterion, Family, Structure, Town, Wallet
 from services.booking.activity import SchoolZone
+from services.booking.ranking import KNOWN_OF_FAMILIES, SEEN_BY_THE_RUN
 from services.clock import Clock
 from services.identity.commands import EVERYBODY
 from services.identity.credentials import MINIMUM_LENGTH, Weakness, plain_login, weakness
@@ -55,13 +56,16 @@ def check(tree: Mapping, clock: Clock) -> Town:
         structure = fields.need("structure", lambda node: _structure(node, mistakes), Structure("?", "?", "Europe/Paris"))
         today = clock.today(structure.timezone)
         wallets = tuple(_wallet(node, mistakes) for node in fields.each("wallets"))
-        around = Around(structure, _ids(fields, "wallets", mistakes), today)
+        criteria = tuple(_criterion(node, mistakes) for node in fields.each("criteria"))
+        told = (*KNOWN_OF_FAMILIES, *sorted(_ids(fields, "criteria", mistakes)))
+        around = Around(structure, _ids(fields, "wallets", mistakes), today, told)
         people = People(
             structure=structure.id,
             today=today,
             logins=_logins(fields, mistakes),
             wallets=around.wallets,
             activities=_activities_by_id(fields, mistakes, around),
+            criteria=told,
         )
         children = _ids_within(fields, "families", "children")
         town = Town(
@@ -71,6 +75,7 @@ def check(tree: Mapping, clock: Clock) -> Town:
             tuple(people.activities.values()),
             tuple(_account(node, mistakes) for node in fields.each("accounts")),
             _families(fields, mistakes, people),
+            criteria,
         )
     _once("child", children, mistakes)
     if mistakes:
@@ -106,6 +111,14 @@ def _timezone(node: Node) -> str:
 def _wallet(node: Node, mistakes: Mistakes) -> Wallet:
     with fields_of(node, mistakes, "a wallet") as fields:
         return Wallet(fields.need("id", identifier, "?"), fields.need("name", text, "?"))
+
+
+def _criterion(node: Node, mistakes: Mistakes) -> Criterion:
+    with fields_of(node, mistakes, "a criterion") as fields:
+        criterion = Criterion(fields.need("id", identifier, "?"), fields.need("name", text, "?"))
+        if criterion.id in (*KNOWN_OF_FAMILIES, *SEEN_BY_THE_RUN):
+            fields.wrong("id", f"id: every town has {criterion.id!r} already", "a criterion of the town's own")
+        return criterion
 
 
 def _announcement(node: Node, mistakes: Mistakes, today: dt.date) -> Announcement:
@@ -168,7 +181,7 @@ def _raw(node: Node, list_key: str, id_key: str) -> list[Scalar]:
 
 def _ids(fields: Fields, list_key: str, mistakes: Mistakes) -> set[str]:
     ids = _raw(fields.node, list_key, "id")
-    _once({"wallets": "wallet", "activities": "activity", "families": "family"}[list_key], ids, mistakes)
+    _once({"wallets": "wallet", "activities": "activity", "families": "family", "criteria": "criterion"}[list_key], ids, mistakes)
     return {scalar.text.strip() for scalar in ids}
 
 

@@ -20,6 +20,7 @@ from deploy.trouble import Trouble
 from services.billing import tables as billing
 from services.billing.ledger import WALLETS
 from services.booking import activity as rules
+from services.booking import run_queries
 from services.booking import tables as booking
 from services.booking.status import BookingStatus
 from services.database import Database
@@ -81,10 +82,12 @@ class _Export:
             "school_zone": self.structure.school_zone,
             "debt_limit_cents": purse.debt_limit_cents if purse else 0,
         }
+        criteria = await run_queries.criteria(self.booking, self.structure.id)
         return {
             "structure": without_nothing(structure),
             "announcements": await self._announcements(),
             "wallets": [{"id": self.own(wallet.id), "name": wallet.name} for wallet in wallets],
+            "criteria": [{"id": id_, "name": name} for id_, name in criteria.items()],
             "activities": [await self._activity(spec) for spec in specs],
             "accounts": await self._accounts(),
             "families": await self._families({spec.id: spec for spec in specs}),
@@ -143,6 +146,7 @@ class _Export:
         enrolled = await self._enrollments(specs)
         money = await self._money()
         bookings = await self._bookings(specs, enrolled)
+        told = await run_queries.family_criteria(self.booking, [family.id for family in families])
         items = []
         for family in families:
             own = children[family.id]
@@ -157,7 +161,7 @@ class _Export:
                 "charges": money[family.id, "charges"],
                 "bookings": [booking for child in own for booking in bookings[child.id]],
             }
-            items.append(without_nothing(item) | {"accounts": logins[family.id]})
+            items.append(without_nothing(item) | {"accounts": logins[family.id], "criteria": list(told[family.id])})
         return items
 
     async def _logins(self) -> dict[str, list[str]]:
@@ -256,7 +260,8 @@ def deadline_item(deadline: rules.Deadline) -> Item | None:
 
 def allocation_item(allocation: rules.Allocation) -> str | Item:
     if isinstance(allocation, rules.Scheduled):
-        return {"scheduled_at": allocation.at, "policy": allocation.policy}
+        item: Item = {"scheduled_at": allocation.at, "policy": allocation.policy}
+        return item | ({"points": dict(allocation.points)} if allocation.points else {})
     return "immediate"
 
 

@@ -42,6 +42,7 @@ class People:
     logins: Collection[str]
     wallets: Collection[str]
     activities: Mapping[str, Activity]
+    criteria: Collection[str]
 
 
 def read_family(node: tree.Node, mistakes: Mistakes, people: People) -> Family:
@@ -56,6 +57,7 @@ def read_family(node: tree.Node, mistakes: Mistakes, people: People) -> Family:
             quotient=fields.may("quotient", quotient, None),
             debt_limit_cents=fields.may("debt_limit_cents", cents(), None),
             debt_exempt=fields.may("debt_exempt", yes_or_no, False),
+            criteria=fields.may("criteria", listing(reference("criteria", people.criteria)), None),
             children=children,
             payments=tuple(_payment(payment, mistakes, people, causes) for payment in fields.each("payments")),
             charges=tuple(_charge(charge, mistakes, people, causes) for charge in fields.each("charges")),

@@ -26,6 +26,7 @@ from deploy.town.reading import Mistake, Place, TownFileError
 from deploy.town.town import Account, Family, TakenOverBooking, Tariff, Town
 from services.billing.tariff import QuotientBand, TariffVersion
 from services.booking.activity import ActivitySpec
+from services.booking.criteria import put_criteria, put_family_criteria
 from services.booking.rulebook import RuleBook
 from services.booking.taking_over import TakenOver, take_over
 from services.clock import Clock
@@ -219,6 +220,7 @@ class _Load:
         return [_one_after_another(portions)] if together else portions
 
     async def _activities(self, session: AsyncSession) -> None:
+        await put_criteria(session, self.structure, {criterion.id: criterion.name for criterion in self.town.criteria})
         for spec in self.specs.values():
             await booking.put_activity(session, self.clock, spec)
             self.step()
@@ -237,6 +239,8 @@ class _Load:
         return load
 
     async def _enroll(self, session: AsyncSession, family: Family) -> None:
+        if family.criteria is not None:
+            await put_family_criteria(session, self.structure, self.names.families[family.id], family.criteria)
         for child in family.children:
             for enrollment in child.enrollments:
                 ours = (self.names.children[child.id], self.names.families[family.id], self.structure)

@@ -19,6 +19,14 @@ class Structure:
 
 
 @dataclass(frozen=True, slots=True)
+class Criterion:
+    """What may be true of a family and counts in rankings by points, besides what every town has."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Announcement:
     title: str
     body: str
@@ -136,6 +144,7 @@ class Family:
     bookings: tuple[TakenOverBooking, ...] = ()
     debt_limit_cents: int | None = None  #: None: the structure's.
     debt_exempt: bool = False
+    criteria: tuple[str, ...] | None = None  #: What is true of it, for rankings by points. None: as it is.
     place: Place | None = field(default=None, compare=False)
 
 
@@ -147,3 +156,4 @@ class Town:
     activities: tuple[Activity, ...]
     accounts: tuple[Account, ...]
     families: tuple[Family, ...]
+    criteria: tuple[Criterion, ...] = ()

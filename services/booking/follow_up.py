@@ -9,11 +9,12 @@ from typing import Annotated, Any, Self, cast
 import strawberry
 from strawberry import ID, Private
 
-from services.booking import files, queries
+from services.booking import files, queries, run_queries
 from services.booking.draft import DraftChange
 from services.booking.file_types import BookingsFileResult, FileFormat, FileLink
 from services.booking.queries import MovementRow, Wanted
 from services.booking.refusals import refusal
+from services.booking.run_types import Criterion, named
 from services.booking.status import BookingStatus
 from services.booking.tables import Request as RequestRow
 from services.booking.texts import say
@@ -134,6 +135,16 @@ class Family:
         """Whether the family may book (S21)."""
         in_debit = await reading_of(info.context).in_debit(await self.mine(info))
         return BookingAccess(open=not in_debit, refusal=refusal("ACCOUNT_IN_DEBIT", info.context.language) if in_debit else None)
+
+    @strawberry.field
+    async def criteria(self, info: Info) -> list[Criterion]:
+        """What the town says is true of the family, for rankings by points."""
+        structure = await reading_of(info.context).family(str(self.id))
+        if structure is None:
+            raise Forbidden
+        async with info.context.database.reading() as session:
+            told = await run_queries.family_criteria(session, [str(self.id)])
+        return await named(info, structure, told[str(self.id)])
 
     @strawberry.field
     async def bookings(

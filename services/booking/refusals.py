@@ -170,6 +170,21 @@ class NotMoved(Refusal):
     """Nothing was moved, because the other half of the move could not be."""
 
 
+@strawberry.federation.type(shareable=True)
+class NotScheduled(Refusal):
+    """The activity answers at once: it has no runs."""
+
+
+@strawberry.federation.type(shareable=True)
+class NothingToAllocate(Refusal):
+    """No request waits for a run of the activity."""
+
+
+@strawberry.federation.type(shareable=True)
+class UnknownCriterion(Refusal):
+    """The town has no such criterion for its families."""
+
+
 REFUSALS: tuple[type[Refusal], ...] = (
     AccountInDebit,
     NothingToSubmit,
@@ -203,6 +218,9 @@ REFUSALS: tuple[type[Refusal], ...] = (
     PeriodReversed,
     AllocatedByRun,
     NotMoved,
+    NotScheduled,
+    NothingToAllocate,
+    UnknownCriterion,
 )
 BY_CODE = {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).upper(): kind for kind in REFUSALS}
 

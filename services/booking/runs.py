@@ -150,8 +150,9 @@ async def hold(session: AsyncSession, book: RuleBook, clock: Clock, activity: st
     return coming
 
 
-async def rehearse(session: AsyncSession, book: RuleBook, clock: Clock, activity: str) -> list[tuple[WishedLine, Decision]]:
-    """What a run now would decide, without effect. The lots are drawn with a seed of its own: nobody sees the real ones in time.
+async def rehearse(session: AsyncSession, book: RuleBook, clock: Clock, activity: str) -> list[tuple[WishedLine, str, Decision]]:
+    """What a run now would decide, without effect: each line with its family. The lots are drawn with a seed of its own, so that
+    nobody sees the real ones in time.
 
     Raises Refused NOT_SCHEDULED.
     """
@@ -162,7 +163,7 @@ async def rehearse(session: AsyncSession, book: RuleBook, clock: Clock, activity
         return []
     result = decide(hearing.inputs(f"{activity}/{REHEARSAL}", secrets.token_hex(next_run.SEED_BYTES), until.position + 1))
     lines = {line.booking: line for wish in hearing.wishes for line in wish.lines}
-    return [(lines[decision.booking], decision) for decision in result.decisions]
+    return [(lines[one.booking], hearing.docket.cases[one.booking].family, one) for one in result.decisions]
 
 
 async def _spec(session: AsyncSession, book: RuleBook, activity: str) -> ActivitySpec:

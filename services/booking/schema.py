@@ -34,6 +34,7 @@ from services.booking.live import LiveQueries, Subscription
 from services.booking.order import Order
 from services.booking.refusals import REFUSALS, refusal_of
 from services.booking.roster import AttendanceMutations, RosterQueries
+from services.booking.run_desk import RunMutations, RunQueries
 from services.booking.texts import say
 from services.booking.types import Activity, Booking, Child, answers_of, month_of, reading_of
 from services.graphql import Info, subgraph
@@ -48,7 +49,7 @@ def _malformed(info: Info) -> CodedError:
 
 
 @strawberry.type
-class Query(LiveQueries, RosterQueries, AgentQueries):
+class Query(LiveQueries, RosterQueries, AgentQueries, RunQueries):
     """Drafts live in the client: none of these has an effect."""
 
     @strawberry.field
@@ -115,7 +116,7 @@ class Query(LiveQueries, RosterQueries, AgentQueries):
 
 
 @strawberry.type
-class Mutation(LinkMutations, AttendanceMutations, AgentMutations):
+class Mutation(LinkMutations, AttendanceMutations, AgentMutations, RunMutations):
     @strawberry.mutation
     async def submit_bookings(self, info: Info, input: SubmitInput) -> SubmitResult:
         """Answers when every movement on an IMMEDIATE activity is decided, or after 5 s with what is known (SUBMITTED).

@@ -30,6 +30,36 @@ TEXTS: dict[str, tuple[str, str]] = {
     "DAY_CLOSED": ("Cette journée est clôturée.", "That day is closed."),
     "NOT_BOOKED": ("L'enfant n'a pas de réservation ce jour", "The child has no booking that day"),
     "NOTE_TOO_LONG": ("Observation trop longue : {limit} caractères au plus", "The note is too long: {limit} characters at most"),
+    # Scheduled runs.
+    "NOT_SCHEDULED": (
+        "Les demandes de cette activité reçoivent une réponse immédiate.",
+        "Requests for this activity are answered at once.",
+    ),
+    "NOTHING_TO_ALLOCATE": ("Aucune demande n'attend de répartition.", "No request waits for a run."),
+    "UNKNOWN_CRITERION": ("Le critère « {criterion} » n'existe pas.", "There is no criterion {criterion}."),
+    "RUN_BUSY": ("Des demandes arrivent encore : réessayez dans un instant.", "Requests are still coming in: try again in a moment."),
+    "ALLOCATED_AT_ONCE": ("Réponse immédiate, par ordre d'arrivée", "Answered at once, in order of arrival"),
+    "ALLOCATED_BY_ARRIVAL": ("Répartition chaque jour à {at}, par ordre d'arrivée", "A run every day at {at}, in order of arrival"),
+    "ALLOCATED_BY_POINTS": (
+        "Répartition chaque jour à {at}, par points de priorité, puis par tirage au sort",
+        "A run every day at {at}, by priority points, then by lot",
+    ),
+    "ALLOCATED_BY_LOTTERY": ("Répartition chaque jour à {at}, par tirage au sort", "A run every day at {at}, by lot"),
+    "CRITERION_RESIDENT": ("réside dans la commune", "lives in the town"),
+    "CRITERION_BOTH_PARENTS_WORK": ("les deux parents travaillent", "both parents work"),
+    "CRITERION_SIBLING_IN": ("un frère ou une sœur y a déjà une place", "a sibling has a place there already"),
+    "CRITERION_REFUSED_LAST_TIME": ("rien obtenu à la répartition précédente", "got nothing in the run before"),
+    # Why a run answered so.
+    "RANKED": ("Classée {rank} sur {of} demandes pour ce jour", "Ranked {rank} of {of} requests for that day"),
+    "RANKED_ALONE": ("Seule demande pour ce jour", "The only request for that day"),
+    "BY_ARRIVAL": ("Par ordre d'arrivée", "In order of arrival"),
+    "POINTS": ("{points} points : {criteria}", "{points} points: {criteria}"),
+    "POINTS_NONE": ("Aucun point de priorité", "No priority points"),
+    "DRAWN": ("Tirage au sort : {draw} (les plus petits passent d'abord)", "Lot: {draw} (the lowest come first)"),
+    "GROUPED": (
+        "Demandes groupées : classées ensemble, comme la moins prioritaire d'entre elles",
+        "Requests that belong together: ranked together, as the last of them would be",
+    ),
     # States of a booking that are not a plain yes.
     "SUBMITTED": ("En attente de réponse", "Waiting for an answer"),
     "WAITLISTED": ("Mise en liste d'attente", "On the waiting list"),
@@ -148,6 +178,14 @@ WEEKDAYS = (
 def say(code: str, language: str, **details: object) -> str:
     """The text of a code in "fr" or "en". Raises KeyError for a code without a text: that is a bug."""
     return TEXTS[code][0 if language == "fr" else 1].format(**details)
+
+
+def ordinal(number: int, language: str) -> str:
+    """Of a request, which is feminine in French: 1re, 2e; 1st, 2nd, 3rd, 11th."""
+    if language == "fr":
+        return "1re" if number == 1 else f"{number}e"
+    teen = number % 100 in (11, 12, 13)
+    return f"{number}{'th' if teen else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
 
 
 def weekday(number: int, language: str) -> str:

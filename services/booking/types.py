@@ -18,6 +18,7 @@ from services.booking.lines import check_cancelling
 from services.booking.listing import observation
 from services.booking.queries import STANDING, Booked, Owned
 from services.booking.reading import Answers, Library, Reading, ShownDay, Span
+from services.booking.run_types import Allocation, BookingDecision, decision_on
 from services.booking.status import BookingStatus
 from services.booking.texts import say
 from services.graphql import Context, Info, LocalTime, YearMonth
@@ -96,6 +97,11 @@ class Activity:
     def booking_rule(self, info: Info) -> str:
         """Until when it may be booked, in words."""
         return deadlines.in_words(self.spec.booking_deadline, info.context.language)
+
+    @strawberry.field
+    def allocation(self, info: Info) -> Allocation:
+        """How its places are given away: at once, or by a daily run."""
+        return Allocation.of(self.spec, info.context.language)
 
     @strawberry.field
     def cancellation_rule(self, info: Info) -> str:
@@ -178,6 +184,11 @@ class Booking:
     def reason(self, info: Info) -> str | None:
         """Why it is not simply accepted: the observation, in words (S34)."""
         return observation(self.status, self.row.code, info.context.language)
+
+    @strawberry.field
+    async def decision(self, info: Info) -> BookingDecision | None:
+        """Why a run answered so. Null: none has."""
+        return await decision_on(info, self.row.id, self.row.structure)
 
     @strawberry.field
     async def cancellable(self, info: Info) -> bool:

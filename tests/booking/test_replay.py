@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from deploy.replay import replay
+from deploy.trouble import Trouble
 from services.booking.invariants import violations
 from services.booking.replay import differences
 from services.booking.tables import AllocationRun
@@ -129,3 +131,19 @@ async def test_check_says_that_a_run_is_long_due(town: RunTown) -> None:
     late = await found_by_check(town, later=2)
     assert late
     assert all("was in time for run loisirs/2 of 2026-11-18 01:00 UTC, which was not held" in sentence for sentence in late)
+
+
+async def test_the_command_says_which_booking_differs_and_how_it_ends(town: RunTown, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = town.running.settings
+    assert await replay(settings, "loisirs") is True
+    assert await replay(settings, "loisirs/1") is True
+    assert capsys.readouterr().out.count("ok       loisirs/1 of 2026-11-17 01:00 UTC, by points: 2 accepted, 3 waiting, 3 refused") == 2
+    ((booking,),) = await town.rows("SELECT booking FROM allocation_decision WHERE place_order = 1")
+    await tampers(town, f"UPDATE booking SET status = 'REFUSED' WHERE id = '{booking}'")
+    assert await replay(settings, "loisirs/1") is False
+    told = capsys.readouterr().out
+    assert told.startswith("DIFFERS  loisirs/1")
+    assert f"booking {booking}: the run decided ACCEPTED, and it is REFUSED" in told
+    for unknown in ("loisirs/2", "nowhere/1", "nowhere"):
+        with pytest.raises(Trouble):
+            await replay(settings, unknown)

@@ -106,6 +106,47 @@ MISTAKES = {
         "allocation: first            #",
         "allocation: 'first' is no way of allocating",
     ),
+    "a policy that is none": (
+        "allocation: immediate            #",
+        'allocation: {scheduled_at: "02:00", policy: chance}            #',
+        "policy: 'chance' is not possible; expected arrival, lottery, points",
+    ),
+    "points for nothing": (
+        "allocation: immediate            #",
+        'allocation: {scheduled_at: "02:00", policy: lottery, points: {resident: 40}}            #',
+        "points: they count nothing where the policy is lottery; expected policy: points",
+    ),
+    "points for an unknown criterion": (
+        "allocation: immediate            #",
+        'allocation: {scheduled_at: "02:00", policy: points, points: {residant: 40}}            #',
+        "residant is no key of points (did you mean resident?); expected both_parents_work, large_family, refused_last_time, resident, sibling_in",
+    ),
+    "points below one": (
+        "allocation: immediate            #",
+        'allocation: {scheduled_at: "02:00", policy: points, points: {resident: 0}}            #',
+        "resident: 0 is not possible here; expected a number of points, from 1 to 10000",
+    ),
+    "points that are no list of weights": (
+        "allocation: immediate            #",
+        'allocation: {scheduled_at: "02:00", policy: points, points: resident}            #',
+        "points: 'resident' where keys and values belong",
+    ),
+    "a criterion that every town has": ("id: large_family", "id: sibling_in", "id: every town has 'sibling_in' already"),
+    "a criterion twice": (
+        "  - {id: large_family, name: famille nombreuse}\n",
+        "  - {id: large_family, name: famille nombreuse}\n  - {id: large_family, name: fratrie}\n",
+        "criterion 'large_family' is there already, on line 11",
+    ),
+    "an unknown criterion of a family": (
+        "criteria: [resident, both_parents_work]",
+        "criteria: [resident, both_parent_work]",
+        "criteria: 'both_parent_work' is none of the criteria (did you mean both_parents_work?)",
+    ),
+    "a criterion that only the bookings show": (
+        "criteria: [resident, both_parents_work]",
+        "criteria: [sibling_in]",
+        "criteria: 'sibling_in' is none of the criteria",
+    ),
     "an unknown attendance": ("unrecorded: absent", "unrecorded: maybe", "unrecorded: 'maybe' is not possible; expected absent, present"),
     "a day that never closes": ("close_after_days: 3", "close_after_days: 1000", "close_after_days: 1000 is not possible here"),
     "no rule of attendance": (

@@ -11,6 +11,7 @@ from deploy.town.opendays import open_days, why_not_open
 from deploy.town.reading import read
 from deploy.town.town import Activity, Family, TakenOverBooking, Town
 from services.billing.tariff import price, version_on
+from services.booking.activity import Scheduled
 from services.booking.deadlines import booking_closes_at
 from services.booking.hours import resolved
 from services.booking.school_calendar import SchoolCalendar
@@ -87,13 +88,16 @@ def test_one_wednesday_is_full_and_may_still_be_asked_for(day: dt.date) -> None:
 
 
 def test_carteville_is_big_enough_to_look_real() -> None:
-    """Six activities, two wallets, twelve families, an agent; and one of each kind that a visitor may want to see."""
+    """Eight activities, two wallets, twelve families, an agent; and one of each kind that a visitor may want to see."""
     carteville = on(dt.date(2026, 11, 23))
-    assert [len(part) for part in (carteville.activities, carteville.wallets, carteville.families)] == [6, 2, 12]
+    assert [len(part) for part in (carteville.activities, carteville.wallets, carteville.families)] == [8, 2, 12]
     assert {wallet.name for wallet in carteville.wallets} == {"PERISCOLAIRE", 'Multiaccueil "Les Tagazoux"'}
     assert [account.login for account in carteville.accounts if account.agent] == ["agent"]
     assert [account.login for account in carteville.accounts if account.email is None] == ["nguyen", "agent"]
     assert [family.id for family in carteville.families if len(family.accounts) == 2] == ["moreau"]
+    scheduled = [activity.spec.allocation for activity in carteville.activities if isinstance(activity.spec.allocation, Scheduled)]
+    assert [allocation.policy for allocation in scheduled] == ["points", "lottery"]
+    assert {family.criteria for family in carteville.families} >= {("resident", "both_parents_work"), ("resident",), ()}
     debts = {
         family.id: sum(payment.cents for payment in family.payments) - sum(charge.cents for charge in family.charges)
         for family in carteville.families

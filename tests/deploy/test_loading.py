@@ -315,6 +315,29 @@ async def test_s21_what_is_borne_of_a_familys_debt_is_loaded_and_exported(settin
         assert (family.debt_limit_cents, family.debt_exempt) == (limit, exempt)
 
 
+async def test_s35_a_policy_by_points_and_what_is_true_of_families_are_loaded_and_exported(
+    settings: Settings, databases: Databases
+) -> None:
+    points = 'allocation: {scheduled_at: "02:00", policy: points, points: {refused_last_time: 15, large_family: 5, resident: 40}}  #'
+    file = TEXT.replace("allocation: immediate            #", points).replace(
+        "criteria: [resident, both_parents_work]", "criteria: [large_family]"
+    )
+    await put(databases, TEXT)
+    for text_, weights, told in (
+        (file, (("resident", 40), ("large_family", 5), ("refused_last_time", 15)), ("large_family",)),
+        (TEXT, None, ("both_parents_work", "resident")),
+        (TEXT.replace("    criteria: [resident, both_parents_work]\n", ""), None, ("both_parents_work", "resident")),
+        (TEXT.replace("[resident, both_parents_work]", "[]"), None, ()),
+    ):
+        await put(databases, text_)
+        town = check(parse(text_, "town.yaml"), MONDAY)
+        again = check(parse(await export(settings, "carteville"), "exported.yaml"), MONDAY)
+        allocation, (family,) = again.activities[0].spec.allocation, again.families
+        assert getattr(allocation, "points", None) == weights
+        assert (again.criteria, family.criteria) == (town.criteria, told)
+        assert (await put(databases, text_)).changes.total() == 0
+
+
 async def test_an_exported_town_can_be_founded_elsewhere(settings: Settings, databases: Databases, database_url: object) -> None:
     await put(databases, TEXT)
     exported = yaml.safe_load(await export(settings, "carteville"))
