@@ -176,7 +176,7 @@ class NotScheduled(Refusal):
 
 
 @strawberry.federation.type(shareable=True)
-class NothingToAllocate(Refusal):
+class NobodyWaits(Refusal):
     """No request waits for a run of the activity."""
 
 
@@ -219,7 +219,7 @@ REFUSALS: tuple[type[Refusal], ...] = (
     AllocatedByRun,
     NotMoved,
     NotScheduled,
-    NothingToAllocate,
+    NobodyWaits,
     UnknownCriterion,
 )
 BY_CODE = {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).upper(): kind for kind in REFUSALS}

@@ -12,7 +12,7 @@ from services.booking.allocation_run import Decision, WishedLine
 from services.booking.conductor import Conductor
 from services.booking.follow_up import Family
 from services.booking.ranking import as_number
-from services.booking.refusals import NothingToAllocate, NotScheduled, UnknownCriterion, UnknownFamily, refusal_of
+from services.booking.refusals import NobodyWaits, NotScheduled, UnknownCriterion, UnknownFamily, refusal_of
 from services.booking.run_types import Criterion, CriterionPoints, HeldRun, criteria_of, reasons, runs_of, weighed
 from services.booking.status import BookingStatus
 from services.booking.tables import AllocationDecision
@@ -165,7 +165,7 @@ class RunQueries:
         return await criteria_of(info, str(structure))
 
 
-RunAllocationResult = Annotated[AllocationReport | NotScheduled | NothingToAllocate, strawberry.union("RunAllocationResult")]
+RunAllocationResult = Annotated[AllocationReport | NotScheduled | NobodyWaits, strawberry.union("RunAllocationResult")]
 FamilyCriteriaResult = Annotated[Family | UnknownFamily | UnknownCriterion, strawberry.union("FamilyCriteriaResult")]
 
 
@@ -207,7 +207,7 @@ async def _rehearse(info: Info, spec: ActivitySpec) -> AllocationReport:
     async with info.context.database.reading() as session:
         decided = await runs.rehearse(session, info.context.running.resources["rules"], info.context.clock, spec.id)
     if not decided:
-        raise Refused("NOTHING_TO_ALLOCATE")
+        raise Refused("NOBODY_WAITS")
     return _rehearsal(spec, decided)
 
 
@@ -216,7 +216,7 @@ async def _run(info: Info, spec: ActivitySpec) -> AllocationReport:
     held = await conductor.run_now(spec.id, spec.structure, info.context.signed_in().account)
     info.context.loaders.clear()
     if held is None:
-        raise Refused("NOTHING_TO_ALLOCATE")
+        raise Refused("NOBODY_WAITS")
     return _report(spec, HeldRun.of(held))
 
 

@@ -35,7 +35,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Les demandes de cette activité reçoivent une réponse immédiate.",
         "Requests for this activity are answered at once.",
     ),
-    "NOTHING_TO_ALLOCATE": ("Aucune demande n'attend de répartition.", "No request waits for a run."),
+    "NOBODY_WAITS": ("Aucune demande n'attend de répartition.", "No request waits for a run."),
     "UNKNOWN_CRITERION": ("Le critère « {criterion} » n'existe pas.", "There is no criterion {criterion}."),
     "RUN_BUSY": ("Des demandes arrivent encore : réessayez dans un instant.", "Requests are still coming in: try again in a moment."),
     "ALLOCATED_AT_ONCE": ("Réponse immédiate, par ordre d'arrivée", "Answered at once, in order of arrival"),

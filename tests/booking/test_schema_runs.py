@@ -179,7 +179,7 @@ async def test_s35_an_agent_rehearses_and_then_holds_a_run_now(town: RunTown, sc
     acts = await town.rows("SELECT account, kind, activity FROM act")
     assert acts == [("agent", "RUN_ALLOCATION", "loisirs")]
     again = (await screens.asks(query, AGENT, variables={"dry": False}))["runAllocation"]
-    assert again == {"code": "NOTHING_TO_ALLOCATE", "message": "Aucune demande n'attend de répartition."}
+    assert again == {"code": "NOBODY_WAITS", "message": "Aucune demande n'attend de répartition."}
     await town.is_sound()
 
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from deploy.cli import app
 from tests.deploy.test_checking import EXAMPLE, TEXT
 
-COMMANDS = ("up", "serve", "migrate", "load", "export", "events", "dead-letters", "check", "doctor")
+COMMANDS = ("up", "serve", "migrate", "load", "export", "events", "dead-letters", "check", "replay-allocation", "doctor")
 
 
 def preau(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -84,7 +84,7 @@ def test_mistakes_in_a_file_are_listed_and_nothing_is_loaded(tmp_path: Path) -> 
     assert done.returncode == 1
     heading, *mistakes = done.stderr.splitlines()
     assert heading == "preau: nothing was loaded"
-    assert [mistake.split(": ")[0] for mistake in mistakes] == [f"{wrong}:4", f"{wrong}:52"]
+    assert [mistake.split(": ")[0] for mistake in mistakes] == [f"{wrong}:4", f"{wrong}:57"]
     assert "there is no structure 'carteville'; known: none" in one_line(preau("export", "carteville", "-", PREAU_DATA=str(tmp_path)))
 
 
