@@ -21,6 +21,7 @@ from services.booking.activity import (
     Immediate,
     WeekdayBefore,
 )
+from services.booking.run_types import AllocationPolicy
 from services.graphql import LocalTime
 
 
@@ -40,13 +41,6 @@ class SchoolHolidays(Enum):
     CLOSED = "closed"  #: fermée pendant les vacances scolaires
     ONLY = "only"  #: ouverte pendant les vacances seulement
     ANY = "any"  #: ouverte toute l'année
-
-
-@strawberry.enum
-class AllocationPolicy(Enum):
-    ARRIVAL = "arrival"  #: ordre d'arrivée
-    POINTS = "points"  #: points de priorité
-    LOTTERY = "lottery"  #: tirage au sort
 
 
 @strawberry.federation.type(keys=[Key(fields=FieldSet("id"), resolvable=False)])

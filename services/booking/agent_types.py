@@ -20,7 +20,7 @@ from services.booking.activity import (
     Scheduled,
     WeekdayBefore,
 )
-from services.booking.activity_types import AllocationPolicy, SchoolHolidays, Weekday
+from services.booking.activity_types import SchoolHolidays, Weekday
 from services.booking.follow_up import Family, Request
 from services.booking.queries import ActRow, OpeningNow
 from services.booking.refusals import (
@@ -51,6 +51,7 @@ from services.booking.refusals import (
     UnknownChild,
     UnknownWallet,
 )
+from services.booking.run_types import AllocationPolicy
 from services.booking.season import Closed as WhyClosed
 from services.booking.texts import say
 from services.booking.types import Activity, Booking, Child, reading_of
