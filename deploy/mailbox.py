@@ -374,7 +374,7 @@ def main() -> None:
     parser.add_argument("--http-port", type=int, default=8026, help="0: any free one")
     options = parser.parse_args()
     os.umask(0o077)  # mails hold links for new passwords: they are for nobody else's eyes
-    give_way(8)  # a real mail server runs on another machine: in an opening rush its stand-in must not take time from those who book
+    give_way(4)  # a real mail server runs on another machine: in an opening rush its stand-in must not take time from those who book
     asyncio.run(serve(options.data, options.host, options.smtp_port, options.http_port))
 
 

@@ -20,7 +20,7 @@ for kind in ABOUT_BOOKINGS:
 
 async def step_back(running: Running) -> None:
     """In an opening rush, to booking: families wait for their places, not for what billing notes of them a second later."""
-    give_way(5)
+    give_way(3)
 
 
 def app(settings: Settings) -> Starlette:

@@ -18,7 +18,7 @@ for kind in (RequestDecided, PlaceGiven, PlaceExpired, ResetLinkMade):
 
 async def step_back(running: Running) -> None:
     """Nobody waits at a screen for a mail: where processors are few, those whom families wait for go first."""
-    give_way(8)
+    give_way(4)
 
 
 def app(settings: Settings) -> Starlette:
