@@ -39,11 +39,11 @@ def per_day(*rushes: Rush) -> tuple[float, float]:
 
 
 async def of_rushes(stage: Stage, families: Sequence[str]) -> dict[str, Any]:
-    few = families[:FEW]
+    few = _few(families)
     say("rushes of ten times the size ...")
     small = per_day(*[await rush(stage, orders(few, [name], FEW_DAYS)) for name in BASE])
     sizes = {
-        "10x families": orders(families[: 10 * FEW], TEN_TIMES["10x families"], FEW_DAYS),
+        "10x families": orders(families[: 10 * len(few)], TEN_TIMES["10x families"], FEW_DAYS),
         "10x days": orders(few, TEN_TIMES["10x days"], 10 * FEW_DAYS),
         "10x activities": orders(few, TEN_TIMES["10x activities"], FEW_DAYS),
     }
@@ -62,15 +62,20 @@ async def of_calendars(stage: Stage, families: Sequence[str]) -> dict[str, Any]:
         days = await calendars.look(stage, who, asked, 500 if len(names) == len(when) == 1 else 100, [])
         return sum(watch.cpu().values()) / days, watch.seconds() / days
 
-    few, single = families[:FEW], calendars.ACTIVITIES[:1]
+    few, single = _few(families), calendars.ACTIVITIES[:1]
     return _ratios(
         await cost(few, single, one),
         {
-            "10x families": await cost(families[: 10 * FEW], ["warm-up"], one),
+            "10x families": await cost(families[: 10 * len(few)], ["warm-up"], one),
             "10x days": await cost(few, single, months),
             "10x activities": await cost(few, calendars.ACTIVITIES, one),
         },
     )
+
+
+def _few(families: Sequence[str]) -> Sequence[str]:
+    """A tenth of them, at most FEW."""
+    return families[: min(FEW, len(families) // 10)]
 
 
 def _ratios(small: tuple[float, float], large: dict[str, tuple[float, float]]) -> dict[str, Any]:
