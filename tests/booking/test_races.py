@@ -2,15 +2,19 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from services.booking import allocator, commands
+from services.booking.counter import expire_passed
 from services.booking.invariants import violations
+from services.clock import Clock
 from tests.booking.town import CLOCK, MONDAY, Town, at_work, books, caller, cancels, date_in
+from tests.conftest import POSTGRESQL
 
 FAMILIES = [f"famille-{n}" for n in range(30)]
 
@@ -151,3 +155,83 @@ async def test_the_town_takes_places_back_while_families_come_and_go(two: list[T
     await town.is_sound()
     now = await town.line_up()
     assert (len(now["ACCEPTED"]) + len(now["WAITLISTED"]), len(now["ACCEPTED"]) >= 3) == (20, True)
+
+
+async def test_places_given_back_at_once_go_to_the_first_in_line_each_once(two: list[Town]) -> None:
+    town = two[0]
+    await town.opens(capacity=10, waiting_list=None)
+    for family in FAMILIES:
+        await town.submits(family)
+    await asyncio.gather(*(two[index % 2].submits(family, cancels(family)) for index, family in enumerate(FAMILIES[:10])))
+    assert await town.line_up() == {"ACCEPTED": FAMILIES[10:20], "WAITLISTED": FAMILIES[20:]}
+    assert sorted(body["family"] for _, body in await town.told("place_given")) == FAMILIES[10:20]
+    assert len([body for _, body in await town.told("accepted") if body["from_waiting_list"]]) == 10
+    await town.is_sound()
+
+
+# ----------------------------------------------------------------------------------------------- two replicas, one decision
+@pytest.fixture
+async def waiting(running: Any) -> list[Town]:
+    """A family has the place, another waits, and gives it back or not: two replicas, and nothing at work in them."""
+    first = Town(await running("booking", clock=CLOCK, start=False))
+    second = Town(await running("booking", clock=CLOCK, start=False, url=first.running.settings.database_urls["booking"]))
+    await first.opens(waiting_list=None)
+    for family in FAMILIES[:3]:
+        await first.household(family)
+        await first.asks(family)
+    return [first, second]
+
+
+async def the_deadline_passes(towns: Sequence[Town]) -> list[str]:
+    """Both look at once. Who was told that they waited in vain?"""
+    for town in towns:
+        town.running.clock = Clock(frozen_at=CLOCK.now() + dt.timedelta(days=20))
+    await asyncio.gather(*(expire_passed(town.running) for town in towns))
+    return [body["family"] for _, body in await towns[0].told("expired")]
+
+
+async def both_decide(towns: Sequence[Town]) -> list[str]:
+    """One request, two allocators. Who was given the place that it gives back?"""
+    await towns[0].writes(towns[0].order(FAMILIES[0], cancels(FAMILIES[0])))
+    await asyncio.gather(*(town.decides() for town in towns))
+    return [body["family"] for _, body in await towns[0].told("place_given")]
+
+
+async def test_two_replicas_at_a_deadline_tell_each_who_waited_once(waiting: list[Town]) -> None:
+    assert await the_deadline_passes(waiting) == FAMILIES[1:3]
+    assert await waiting[0].line_up() == {"ACCEPTED": FAMILIES[:1], "WAITLISTED": []}
+
+
+async def test_two_allocators_at_one_request_promote_once(waiting: list[Town]) -> None:
+    assert await both_decide(waiting) == FAMILIES[1:2]
+    assert len(await waiting[0].told("request_decided")) == 4
+    await waiting[0].is_sound()
+
+
+@pytest.mark.skipif(not POSTGRESQL, reason="SQLite has one writer: there is nothing to race")
+@pytest.mark.parametrize(
+    ("module", "race", "told"),
+    [(commands, the_deadline_passes, FAMILIES[1:3] * 2), (allocator, both_decide, FAMILIES[1:2] * 2)],
+    ids=["deadline", "promotion"],
+)
+async def test_without_the_turn_both_replicas_do_it(
+    waiting: list[Town],
+    monkeypatch: pytest.MonkeyPatch,
+    module: Any,
+    race: Callable[[Sequence[Town]], Awaitable[list[str]]],
+    told: list[str],
+) -> None:
+    """The negative control: both read before either writes."""
+    both_have_read, read = asyncio.Barrier(2), module.open_docket
+
+    async def no_turn(*_: Any) -> None:
+        pass
+
+    async def opens(*asked: Any) -> Any:
+        docket = await read(*asked)
+        await both_have_read.wait()
+        return docket
+
+    for name, instead in (("take_turn", no_turn), ("take_turn_of", no_turn), ("open_docket", opens)):
+        monkeypatch.setattr(module, name, instead, raising=False)
+    assert sorted(await race(waiting)) == sorted(told)
