@@ -218,12 +218,24 @@ class Batch:
     def _moved(self, ticket: Ticket, old: Case, case: Case) -> bool:
         if old.key == case.key and old.status == BookingStatus.ACCEPTED:
             self.docket.keep_place(old, case, ticket.id, "agent")
-        elif self._ask(ticket, [case]) is Answer.FULL:
+        elif not self._moved_elsewhere(ticket, old, case):
             return False
-        else:
-            self._as_of(ticket, old)
-            self.docket.cancel(old, ticket.id, "agent")
         self.live.add((case.activity, case.date, case.child))
+        return True
+
+    def _moved_elsewhere(self, ticket: Ticket, old: Case, case: Case) -> bool:
+        there = self.docket.board.openings[case.key]
+        if not there.bookable and not there.free:
+            return False
+        # Past the deadline the line there ends with this: whoever is moved out of it must have left it before, and not expire.
+        leaves_first = not there.bookable and old.status == BookingStatus.WAITLISTED
+        if not leaves_first and self._ask(ticket, [case]) is Answer.FULL:
+            return False
+        if old.key != case.key:
+            self._as_of(ticket, old)
+        self.docket.cancel(old, ticket.id, "agent")
+        if leaves_first:
+            self._ask(ticket, [case])
         return True
 
     def _why_not(self, ticket: Ticket, unit: Sequence[Case]) -> str | None:

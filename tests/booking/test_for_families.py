@@ -219,6 +219,24 @@ async def test_who_waits_is_moved_to_a_place_and_not_to_another_line(town: Town)
     await town.is_sound()
 
 
+async def test_who_waited_in_vain_is_moved_past_the_deadline_to_the_place_that_is_free_there(town: Town, running: Any) -> None:
+    """Other hours, for instance. The line ends with that, but whoever is moved has left it: nothing expires that was given back."""
+    await town.asks("dupont")
+    for family in ("durand", "petit"):
+        await town.asks(family)
+    evening = await at(town, running, SUNDAY_EVENING)
+    assert await moves(evening, "petit", books("petit"), said=LATE) == ["REFUSED NOT_MOVED", "REFUSED FULL"]
+    assert await evening.asks("dupont", cancels("dupont"), agent=LATE) == ["CANCELLED"]
+    assert await moves(evening, "petit", books("petit"), said=LATE) == ["CANCELLED", "ACCEPTED"]
+    assert await evening.line_up() == {"ACCEPTED": ["petit"], "WAITLISTED": []}
+    assert [(body["family"], body["was"]) for _, body in await evening.told("cancelled")] == [
+        ("dupont", "ACCEPTED"),
+        ("petit", "WAITLISTED"),
+    ]
+    assert [body["family"] for _, body in await evening.told("expired")] == ["durand"]
+    await evening.is_sound()
+
+
 async def test_a_booking_that_is_gone_cannot_be_moved(town: Town) -> None:
     await town.asks("dupont")
     away = Line(CANCEL, "dupont", "cantine", MONDAY, booking=await booking_of(town, "dupont"))
