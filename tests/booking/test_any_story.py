@@ -168,8 +168,9 @@ def lines(draw: st.DrawFn, family: str) -> tuple[str, str, str, dt.date]:
     if draw(st.integers(0, 25)) == 0 or not children:
         every = [(child, "cantine", day) for child in CHILDREN for day in (TUESDAY, WEDNESDAY)]
     sign = draw(st.sampled_from("+++-"))
-    wanted = [one for one in every if (one in held) is (sign == "-")]
-    return sign, *draw(st.sampled_from(wanted or every))
+    wanted = [one for one in every if (one in held) is (sign == "-")] or every
+    # Always one number of the same range: what a rush leaves may differ from one telling to the next, what is drawn may not.
+    return sign, *wanted[draw(st.integers(0, 23)) % len(wanted)]
 
 
 @st.composite
@@ -294,7 +295,6 @@ class AnyStory(RuleBasedStateMachine):
         ask = self.asked[which % len(self.asked)]
         self._takes_in([replace(ask, waits=not ask.waits) if other else ask] * 2, replica, fate)
 
-    @precondition(lambda self: any(wish.status != "REFUSED" for wish in self.paper.wishes))
     @rule(which=st.integers(0, 20), replica=replicas, fate=fates, at_once=st.booleans())
     def give_back(self, which: int, replica: int, fate: str | int | None, at_once: bool) -> None:
         """One booking by its id, sometimes long after it was given back."""
@@ -320,11 +320,10 @@ class AnyStory(RuleBasedStateMachine):
     def time_passes(self, more: int) -> None:
         self._moment(self.paper.now + dt.timedelta(hours=more))
 
-    @precondition(lambda self: self.paper.closings())
     @rule(replica=replicas, fate=fates, looked_at=st.booleans())
     def a_deadline_passes(self, replica: int, fate: str | int | None, looked_at: bool) -> None:
-        """For somebody who waits, to the second."""
-        self._moment(self.paper.closings()[0])
+        """For somebody who waits, if anybody does, to the second."""
+        self._moment(min(self.paper.closings(), default=self.paper.now))
         if looked_at:
             self.deadlines_are_looked_at(replica, fate)
 
@@ -627,7 +626,7 @@ def test_any_story_of_the_town_is_as_on_paper(
 ) -> None:
     url = asyncio.run(database_url("booking"))
     told = settings(
-        max_examples=EXAMPLES or 15,
+        max_examples=EXAMPLES or 10,
         stateful_step_count=30,
         derandomize=not EXAMPLES,
         deadline=None,
