@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Self
 
 import strawberry
-from strawberry import ID
+from strawberry import ID, Private
 from strawberry.federation.schema_directives import Key
 from strawberry.federation.types import FieldSet
 
@@ -21,8 +21,9 @@ from services.booking.activity import (
     Immediate,
     WeekdayBefore,
 )
-from services.booking.run_types import AllocationPolicy
-from services.graphql import LocalTime
+from services.booking.ranking import Points
+from services.booking.run_types import AllocationPolicy, CriterionPoints, weighed
+from services.graphql import Info, LocalTime
 
 
 @strawberry.enum
@@ -41,6 +42,12 @@ class SchoolHolidays(Enum):
     CLOSED = "closed"  #: fermée pendant les vacances scolaires
     ONLY = "only"  #: ouverte pendant les vacances seulement
     ANY = "any"  #: ouverte toute l'année
+
+
+@strawberry.enum
+class Unrecorded(Enum):
+    PRESENT = "present"  #: présent
+    ABSENT = "absent"  #: absent non justifié
 
 
 @strawberry.federation.type(keys=[Key(fields=FieldSet("id"), resolvable=False)])
@@ -80,8 +87,23 @@ class DeadlineRule:
 
 @strawberry.type
 class AllocationRule:
+    structure: Private[str]
+    weights: Private[Points]
     scheduled_at: LocalTime
     policy: AllocationPolicy
+
+    @strawberry.field
+    async def points(self, info: Info) -> list[CriterionPoints]:
+        """What each criterion counts, where the policy is by points."""
+        return await weighed(info, self.structure, self.weights)
+
+
+@strawberry.type
+class AttendanceRule:
+    """When a day closes by itself, and what becomes then of bookings about which nobody said anything."""
+
+    close_after_days: int = strawberry.field(description="0: at the day's end.")
+    unrecorded: Unrecorded
 
 
 @strawberry.type
@@ -102,6 +124,7 @@ class ActivitySettings:
     booking_deadline: DeadlineRule | None = strawberry.field(description="Null: until it starts.")
     cancellation_deadline: DeadlineRule | None
     allocation: AllocationRule | None = strawberry.field(description="Null: requests are answered at once, in order of arrival.")
+    attendance: AttendanceRule
 
     @classmethod
     def of(cls, spec: ActivitySpec, version: int) -> Self:
@@ -119,7 +142,8 @@ class ActivitySettings:
             hours=_hours(spec.hours),
             booking_deadline=_deadline(spec.booking_deadline),
             cancellation_deadline=_deadline(spec.cancellation_deadline),
-            allocation=_allocation(spec.allocation),
+            allocation=_allocation(spec.structure, spec.allocation),
+            attendance=AttendanceRule(close_after_days=spec.attendance.close_after_days, unrecorded=Unrecorded(spec.attendance.unrecorded)),
         )
 
 
@@ -150,7 +174,12 @@ def _deadline(deadline: Deadline) -> DeadlineRule | None:
             return DeadlineRule(weekday=Weekday(weekday), at=LocalTime(at), weeks_before=weeks_before)
 
 
-def _allocation(allocation: Allocation) -> AllocationRule | None:
+def _allocation(structure: str, allocation: Allocation) -> AllocationRule | None:
     if isinstance(allocation, Immediate):
         return None
-    return AllocationRule(scheduled_at=LocalTime(allocation.at), policy=AllocationPolicy(allocation.policy))
+    return AllocationRule(
+        structure=structure,
+        weights=allocation.points,
+        scheduled_at=LocalTime(allocation.at),
+        policy=AllocationPolicy(allocation.policy),
+    )

@@ -10,6 +10,7 @@ from strawberry import ID, Private
 
 from services.booking.activity import (
     ActivitySpec,
+    AttendanceRules,
     ChosenHours,
     DaysBefore,
     Deadline,
@@ -20,7 +21,7 @@ from services.booking.activity import (
     Scheduled,
     WeekdayBefore,
 )
-from services.booking.activity_types import SchoolHolidays, Weekday
+from services.booking.activity_types import SchoolHolidays, Unrecorded, Weekday
 from services.booking.follow_up import Family, Request
 from services.booking.queries import ActRow, OpeningNow
 from services.booking.refusals import (
@@ -49,6 +50,7 @@ from services.booking.refusals import (
     UnknownActivity,
     UnknownBooking,
     UnknownChild,
+    UnknownCriterion,
     UnknownWallet,
 )
 from services.booking.run_types import AllocationPolicy
@@ -225,9 +227,29 @@ class DeadlineInput:
 
 
 @strawberry.input
+class PointsInput:
+    criterion: ID
+    points: int
+
+
+@strawberry.input
 class AllocationInput:
     scheduled_at: LocalTime
     policy: AllocationPolicy
+    points: list[PointsInput] | None = strawberry.field(
+        default=None, description="What each criterion counts, where the policy is by points. Null: as it is."
+    )
+
+    def scheduled(self) -> Scheduled:
+        return Scheduled(str(self.scheduled_at), self.policy.value, tuple((str(one.criterion), one.points) for one in self.points or ()))
+
+
+@strawberry.input
+class AttendanceRulesInput:
+    close_after_days: int = strawberry.field(default=0, description="0: at the day's end.")
+    unrecorded: Unrecorded = strawberry.field(
+        default=Unrecorded.PRESENT, description="What becomes then of bookings about which nobody said anything."
+    )
 
 
 @strawberry.input
@@ -251,6 +273,7 @@ class ActivityInput:
     booking_deadline: DeadlineInput | None = None
     cancellation_deadline: DeadlineInput | None = None
     allocation: AllocationInput | None = None
+    attendance: AttendanceRulesInput | None = strawberry.field(default=None, description="Null: as it is.")
 
     def spec(self, id_: str, structure: str) -> ActivitySpec:
         """Where and in which zone it is, its structure says later. Raises Refused INVALID_ACTIVITY."""
@@ -275,9 +298,10 @@ class ActivityInput:
             waiting_list_on=_places(self.waiting_list_on),
             booking_deadline=None if self.booking_deadline is None else self.booking_deadline.deadline(),
             cancellation_deadline=None if self.cancellation_deadline is None else self.cancellation_deadline.deadline(),
-            allocation=Immediate()
-            if self.allocation is None
-            else Scheduled(str(self.allocation.scheduled_at), self.allocation.policy.value),
+            allocation=Immediate() if self.allocation is None else self.allocation.scheduled(),
+            attendance=AttendanceRules()
+            if self.attendance is None
+            else AttendanceRules(self.attendance.close_after_days, self.attendance.unrecorded.value),
         )
 
 
@@ -382,10 +406,11 @@ class MoveBookingInput:
 
 
 CreateActivityResult = Annotated[
-    Activity | InvalidActivity | UnknownActivity | UnknownWallet | ActivityExists, strawberry.union("CreateActivityResult")
+    Activity | InvalidActivity | UnknownActivity | UnknownWallet | UnknownCriterion | ActivityExists | ReasonRequired,
+    strawberry.union("CreateActivityResult"),
 ]
 ChangeActivityResult = Annotated[
-    Activity | InvalidActivity | UnknownWallet | ChangedMeanwhile | BookingsOutside | ReasonRequired,
+    Activity | InvalidActivity | UnknownWallet | UnknownCriterion | ChangedMeanwhile | BookingsOutside | ReasonRequired,
     strawberry.union("ChangeActivityResult"),
 ]
 SetOpeningResult = Annotated[Opening | OutOfSeason | DayIsPast | InvalidActivity | ReasonRequired, strawberry.union("SetOpeningResult")]

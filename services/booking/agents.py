@@ -1,5 +1,6 @@
 """What agents of a structure can ask and do. Whatever is not of a structure of theirs is Forbidden, whether it exists or not."""
 
+import asyncio
 import datetime as dt
 import re
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,6 +15,7 @@ from services.booking.activity import ActivitySpec, Scheduled
 from services.booking.agent_types import (
     Act,
     ActConnection,
+    ActivityInput,
     BookForFamilyInput,
     BookForFamilyResult,
     CancelForFamilyInput,
@@ -35,7 +37,7 @@ from services.booking.audit import reason_of
 from services.booking.draft import DraftChange
 from services.booking.follow_up import Request, cursor_of, malformed, position_of, size_of
 from services.booking.lines import Enrolled
-from services.booking.office import Agent, Cancelling, DayChange
+from services.booking.office import Agent, Cancelling, DayChange, Kept
 from services.booking.order import MOST_LINES, ForFamily, Line, Order
 from services.booking.queries import ActsWanted, Booked
 from services.booking.refusals import refusal_of
@@ -114,7 +116,7 @@ class AgentQueries:
         async with info.context.database.reading() as session:
             ids = await queries.activities_of(session, of)
         reading = reading_of(info.context)
-        found = [await reading.rules(id_) for id_ in ids]
+        found = await asyncio.gather(*map(reading.rules, ids))
         return [Activity.of(rules.spec) for rules in found if rules is not None]
 
     @strawberry.field
@@ -197,7 +199,8 @@ class AgentMutations:
             spec = input.settings.spec(activity, structure)
             agent = _agent(info, structure, input.reason, needs_reason=input.cancel_bookings)
             cancels = input.cancel_bookings
-            return await office.change_activity(session, info.context.clock, agent, spec, input.version, cancel_bookings=cancels)
+            kept = _kept(input.settings)
+            return await office.change_activity(session, info.context.clock, agent, spec, input.version, kept, cancel_bookings=cancels)
 
         try:
             await _done(info, structure, work)
@@ -315,6 +318,10 @@ class AgentMutations:
             return refused
 
 
+def _kept(settings: ActivityInput) -> Kept:
+    return Kept(points=settings.allocation is None or settings.allocation.points is None, attendance=settings.attendance is None)
+
+
 def _reason(info: Info, structure: str, reason: str) -> str:
     return _agent(info, structure, reason, needs_reason=True).reason or ""
 
@@ -346,7 +353,7 @@ async def _cancellations(info: Info, family: str, bookings: Sequence[str]) -> li
     """Raises Refused."""
     if len(bookings) > MOST_LINES:
         raise Refused("TOO_MANY_LINES", limit=MOST_LINES)
-    rows = [await reading_of(info.context).booking(one) for one in bookings]
+    rows = await asyncio.gather(*map(reading_of(info.context).booking, bookings))
     lines = [_cancellation(row) for row in rows if row is not None and row.family == family]
     if len(lines) < len(rows):
         raise Refused("UNKNOWN_BOOKING")

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.booking import run_queries
 from services.booking.activity import ActivitySpec, Allocation, Scheduled, from_json, to_json
 from services.booking.audit import Done, note
 from services.booking.commands import book_of, put_activity, put_enrollment
@@ -22,6 +23,7 @@ from services.booking.draft import DraftChange
 from services.booking.intake import Asked, take_in
 from services.booking.lines import Enrolled
 from services.booking.order import MOST_LINES, ForFamily, Line, Order
+from services.booking.ranking import KNOWN_OF_FAMILIES, SEEN_BY_THE_RUN
 from services.booking.saying import new_id
 from services.booking.season import why_closed
 from services.booking.soundness import flaw
@@ -32,6 +34,15 @@ from services.refusal import Refused
 
 STANDING = (BookingStatus.SUBMITTED, BookingStatus.ACCEPTED, BookingStatus.WAITLISTED)
 SETTINGS_NOT_TOLD = frozenset({"id", "structure", "timezone", "school_zone"})
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What stays as it is, of what an agent sends as a whole."""
+
+    points: bool = True  #: What each criterion counts, as long as the policy is by points.
+    attendance: bool = True
+
 
 Cancelling = list[str]  #: Requests that were written to cancel bookings: they are answered after the commit.
 
@@ -60,7 +71,7 @@ class Standing:
 async def create_activity(session: AsyncSession, clock: Clock, agent: Agent, spec: ActivitySpec, priced_like: str) -> None:
     """`spec` without its wallet draws on that of `priced_like`, whose tariff it shares until it has its own.
 
-    Raises Refused: UNKNOWN_ACTIVITY, UNKNOWN_WALLET, ACTIVITY_EXISTS, INVALID_ACTIVITY.
+    Raises Refused: UNKNOWN_ACTIVITY, UNKNOWN_WALLET, UNKNOWN_CRITERION, ACTIVITY_EXISTS, INVALID_ACTIVITY.
     """
     await take_turn(session, agent.structure)
     like = await session.get(Activity, priced_like)
@@ -78,11 +89,11 @@ async def create_activity(session: AsyncSession, clock: Clock, agent: Agent, spe
 
 
 async def change_activity(
-    session: AsyncSession, clock: Clock, agent: Agent, wanted: ActivitySpec, version: int, *, cancel_bookings: bool = False
+    session: AsyncSession, clock: Clock, agent: Agent, wanted: ActivitySpec, version: int, kept: Kept, *, cancel_bookings: bool = False
 ) -> Cancelling:
     """`version` is that of what the agent changes. `wanted` without its wallet keeps the one it has.
 
-    Raises Refused: CHANGED_MEANWHILE, INVALID_ACTIVITY, UNKNOWN_WALLET, BOOKINGS_OUTSIDE.
+    Raises Refused: CHANGED_MEANWHILE, INVALID_ACTIVITY, UNKNOWN_WALLET, UNKNOWN_CRITERION, BOOKINGS_OUTSIDE.
     """
     stored = await _held(session, agent, wanted.id)
     if stored.version != version:
@@ -93,8 +104,8 @@ async def change_activity(
         timezone=before.timezone,
         school_zone=before.school_zone,
         wallet=wanted.wallet or before.wallet,
-        attendance=before.attendance,
-        allocation=_with_points(wanted.allocation, before.allocation),
+        attendance=before.attendance if kept.attendance else wanted.attendance,
+        allocation=_with_points(wanted.allocation, before.allocation) if kept.points else wanted.allocation,
     )
     await _check(session, spec)
     outside = await _outside(session, clock, before, spec)
@@ -109,7 +120,6 @@ async def change_activity(
 
 
 def _with_points(wanted: Allocation, before: Allocation) -> Allocation:
-    """What each criterion counts is the town file's to say."""
     if isinstance(wanted, Scheduled) and isinstance(before, Scheduled):
         return replace(wanted, points=before.points if wanted.policy == "points" else ())
     return wanted
@@ -123,6 +133,15 @@ async def _check(session: AsyncSession, spec: ActivitySpec) -> None:
     known = select(Activity.id).where(Activity.structure == spec.structure, Activity.wallet == spec.wallet).limit(1)  # type: ignore[call-overload]
     if (await run(session, known)).first() is None:
         raise Refused("UNKNOWN_WALLET")
+    if isinstance(spec.allocation, Scheduled):
+        await _check_criteria(session, spec.structure, [criterion for criterion, _ in spec.allocation.points])
+
+
+async def _check_criteria(session: AsyncSession, structure: str, criteria: Iterable[str]) -> None:
+    known = {*KNOWN_OF_FAMILIES, *SEEN_BY_THE_RUN, *await run_queries.criteria(session, structure)}
+    for criterion in criteria:
+        if criterion not in known:
+            raise Refused("UNKNOWN_CRITERION", criterion=criterion[:64])
 
 
 async def _held(session: AsyncSession, agent: Agent, activity: str) -> Activity:

@@ -11,6 +11,8 @@ LONGEST_SEASON = dt.timedelta(days=3 * 366)
 MOST_PLACES = 100_000
 MOST_DAYS = 1500  #: Named one by one.
 YEARS = range(2000, 2200)
+WEIGHTS = range(1, 10_001)  #: What a criterion may count.
+CLOSE_AFTER = range(367)  #: Days.
 
 
 def flaw(spec: ActivitySpec) -> str | None:
@@ -84,6 +86,18 @@ def _needs_places(spec: ActivitySpec) -> bool:
     return isinstance(spec.allocation, Scheduled) and not spec.limited
 
 
+def _points(spec: ActivitySpec) -> bool:
+    if not isinstance(spec.allocation, Scheduled) or not spec.allocation.points:
+        return False
+    points = dict(spec.allocation.points)
+    twice = len(points) < len(spec.allocation.points)
+    return twice or spec.allocation.policy != "points" or any(count not in WEIGHTS for count in points.values())
+
+
+def _attendance(spec: ActivitySpec) -> bool:
+    return spec.attendance.close_after_days not in CLOSE_AFTER
+
+
 FLAWS: tuple[tuple[str, Callable[[ActivitySpec], bool]], ...] = (
     ("NAME_NOT_POSSIBLE", _name),
     ("SEASON_REVERSED", _season_reversed),
@@ -96,4 +110,6 @@ FLAWS: tuple[tuple[str, Callable[[ActivitySpec], bool]], ...] = (
     ("PLACES_NOT_POSSIBLE", _places),
     ("DEADLINE_NOT_POSSIBLE", _deadlines),
     ("NOTHING_TO_ALLOCATE", _needs_places),
+    ("POINTS_NOT_POSSIBLE", _points),
+    ("ATTENDANCE_NOT_POSSIBLE", _attendance),
 )

@@ -160,6 +160,14 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Sans nombre de places, il n'y a rien à attribuer.",
         "Without a number of places there is nothing to allocate.",
     ),
+    "POINTS_NOT_POSSIBLE": (
+        "Avec des points de priorité, chaque critère compte une fois, de 1 à 10 000 points.",
+        "Where places are given by points, each criterion counts once, from 1 to 10,000 points.",
+    ),
+    "ATTENDANCE_NOT_POSSIBLE": (
+        "Une journée se clôture d'elle-même au plus tard après 366 jours.",
+        "A day closes by itself after 366 days at the latest.",
+    ),
     # Mistakes of a client.
     "BAD_USER_INPUT": ("La demande est mal formée.", "The request is malformed."),
 }

@@ -1,5 +1,6 @@
 """Booking's part of the graph: activities, calendars, bookings. Fields load through `Reading`, so that many cost what one costs."""
 
+import asyncio
 import calendar as months
 import datetime as dt
 from collections.abc import Awaitable, Iterable, Sequence
@@ -282,7 +283,7 @@ class Child:
         """Those that the child is enrolled in, by name."""
         await self.mine(info)
         reading = reading_of(info.context)
-        return [await activity_of(info, activity) for activity in await reading.enrolled(str(self.id))]
+        return await asyncio.gather(*(activity_of(info, activity) for activity in await reading.enrolled(str(self.id))))
 
     @strawberry.field
     async def calendar(self, info: Info, month: YearMonth, activity: ID | None = None) -> Calendar:

@@ -24,7 +24,7 @@ CANTINE = replace(APS_MATIN, id="cantine", name="Restauration", capacity=1, wait
 SETTINGS = """settings { version wallet { id } weekdays schoolHolidays closedOn openOn capacity waitingList capacityOn { date places }
   waitingListOn { date places } hours { arrival departure earliest latest stepMinutes minimumMinutes }
   bookingDeadline { daysBefore workingDays at hoursBefore weekday weeksBefore } cancellationDeadline { hoursBefore daysBefore at }
-  allocation { scheduledAt policy } }"""
+  allocation { scheduledAt policy points { criterion { id } points } } attendance { closeAfterDays unrecorded } }"""
 ACTIVITY = f"... on Activity {{ id name category opensOn closesOn {SETTINGS} }}"
 OPENING = "... on Opening { activity { id } date open reason capacity waitingList taken waiting revision }"
 REQUEST = """... on Request { id byAgent reason decided movements { change booking { id status rank child { id } }
@@ -60,7 +60,8 @@ WHOLE: dict[str, Any] = {
     "hours": {"earliest": "16:30", "latest": "18:30", "stepMinutes": 30, "minimumMinutes": 30},
     "bookingDeadline": {"daysBefore": 2, "at": "09:00", "workingDays": True},
     "cancellationDeadline": {"hoursBefore": 48},
-    "allocation": {"scheduledAt": "02:00", "policy": "LOTTERY"},
+    "allocation": {"scheduledAt": "02:00", "policy": "POINTS", "points": [{"criterion": "resident", "points": 40}]},
+    "attendance": {"closeAfterDays": 3, "unrecorded": "ABSENT"},
 }
 #: The canteen as it is, as an agent sends it back.
 AS_IT_IS: dict[str, Any] = {
@@ -145,7 +146,8 @@ async def test_an_agent_creates_an_activity_with_all_that_a_town_file_can_say(ca
         "version": 1,
         "wallet": {"id": "multiaccueil"},
         **{key: WHOLE[key] for key in ("weekdays", "schoolHolidays", "closedOn", "openOn", "capacity", "waitingList")},
-        **{key: WHOLE[key] for key in ("capacityOn", "waitingListOn", "allocation")},
+        **{key: WHOLE[key] for key in ("capacityOn", "waitingListOn", "attendance")},
+        "allocation": WHOLE["allocation"] | {"points": [{"criterion": {"id": "resident"}, "points": 40}]},
         "hours": {"arrival": None, "departure": None, **WHOLE["hours"]},
         "bookingDeadline": {"hoursBefore": None, "weekday": None, "weeksBefore": None, **WHOLE["bookingDeadline"]},
         "cancellationDeadline": {"hoursBefore": 48, "daysBefore": None, "at": None},
@@ -166,6 +168,7 @@ async def test_activities_are_listed_by_name_and_settings_are_for_agents(cartevi
     }
 
 
+BY_POINTS: dict[str, Any] = WHOLE["allocation"]
 CANNOT_BE: list[tuple[dict[str, Any], str]] = [
     ({"name": " "}, "nom"),
     ({"closesOn": "2026-08-31"}, "saison se termine"),
@@ -186,6 +189,10 @@ CANNOT_BE: list[tuple[dict[str, Any], str]] = [
     ({"cancellationDeadline": {"hoursBefore": 2**31 - 1}}, "délai"),
     ({"closedOn": [(dt.date(2020, 1, 1) + dt.timedelta(days=n)).isoformat() for n in range(1501)]}, "Trop"),
     ({"capacity": None, "capacityOn": []}, "attribuer"),
+    ({"allocation": BY_POINTS | {"policy": "LOTTERY"}}, "critère"),
+    *[({"allocation": BY_POINTS | {"points": [{"criterion": "resident", "points": count}]}}, "critère") for count in (0, -1, 10_001)],
+    ({"allocation": BY_POINTS | {"points": 2 * BY_POINTS["points"]}}, "critère"),
+    *[({"attendance": {"closeAfterDays": days}}, "366") for days in (-1, 367, 2**31 - 1)],
 ]
 
 
@@ -212,6 +219,32 @@ async def test_a_changed_activity_is_another_version_and_tells_what_changed(cart
     same = await does(carteville, "changeActivity", activity="cantine", version=2, settings=settings)
     assert same["settings"]["version"] == 2
     assert len((await acts(carteville))["nodes"]) == 1, "nothing was done"
+
+
+async def test_points_and_rules_of_attendance_that_are_not_sent_stay_as_they_are(carteville: Screens) -> None:
+    made = await does(carteville, "createActivity", structure="carteville", code="soir", pricedLike="multi", settings=WHOLE)
+    about = {"activity": made["id"], "settings": WHOLE | {"capacity": 31, "attendance": None}}
+    about["settings"]["allocation"] = {"scheduledAt": "03:00", "policy": "POINTS"}
+    kept = (await does(carteville, "changeActivity", version=1, **about))["settings"]
+    assert (kept["capacity"], kept["attendance"]) == (31, WHOLE["attendance"])
+    assert kept["allocation"] == {**about["settings"]["allocation"], "points": [{"criterion": {"id": "resident"}, "points": 40}]}
+    about["settings"] |= {"allocation": BY_POINTS | {"points": []}, "attendance": {"unrecorded": "PRESENT"}}
+    emptied = (await does(carteville, "changeActivity", version=2, **about))["settings"]
+    assert (emptied["allocation"]["points"], emptied["attendance"]) == ([], {"closeAfterDays": 0, "unrecorded": "PRESENT"})
+
+
+async def test_a_criterion_that_counts_is_one_of_the_towns(carteville: Screens) -> None:
+    allocation = BY_POINTS | {"points": [{"criterion": "blue_eyes", "points": 1}]}
+    settings = WHOLE | {"allocation": allocation}
+    made = await does(carteville, "createActivity", structure="carteville", code="soir", pricedLike="multi", settings=settings)
+    changed = await does(carteville, "changeActivity", activity="cantine", version=1, settings=AS_IT_IS | {"allocation": allocation})
+    assert [made["code"], changed["code"]] == ["UNKNOWN_CRITERION", "UNKNOWN_CRITERION"]
+
+
+async def test_a_reason_that_is_none_is_refused_where_none_is_needed(carteville: Screens) -> None:
+    made = await does(carteville, "createActivity", structure="carteville", code="soir", pricedLike="multi", settings=WHOLE, reason="x")
+    changed = await does(carteville, "changeActivity", activity="cantine", version=1, settings=AS_IT_IS | {"capacity": 2}, reason="x")
+    assert [made["code"], changed["code"]] == ["REASON_REQUIRED", "REASON_REQUIRED"]
 
 
 async def test_of_two_agents_who_change_the_same_at_once_the_second_is_refused(carteville: Screens) -> None:
