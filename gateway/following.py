@@ -89,6 +89,8 @@ class Following:
         watch = await self._ask()
         watcher = Watcher(self.what.field, watch.account, watch.structure, watch.topics)
         async with self.live.watching(watcher):
+            if not watch.due:  # It may have come due before we listened: nobody will tell us again.
+                watch = await self._again(watcher, watch)
             while not self.live.ending.is_set():
                 result = await self._look(watcher) if watch.due else None
                 if result is not None:

@@ -186,6 +186,18 @@ async def test_a_request_that_is_decided_already_is_told_at_once(scene: Scene) -
         assert await stream.one() == ("complete", None)
 
 
+async def test_a_request_that_is_decided_just_before_we_listen_is_told_at_once(scene: Scene) -> None:
+    def decided_meanwhile(_: Any, request: str) -> Any:
+        told = scene.watch(topics=[topics.request(request)], due=scene.decided, last=True)
+        scene.decided = True  # and the event is told to nobody
+        return told
+
+    scene.town.subgraphs["booking"].roots["requestDecidedWatch"] = decided_meanwhile
+    async with events(scene.url, REQUEST) as stream:
+        assert (await stream.data())["requestDecided"]["decided"] is True
+        assert await stream.one() == ("complete", None)
+
+
 # ------------------------------------------------------------------------------------------------------------- who may see
 async def test_who_may_not_see_it_is_refused_and_hears_nothing(scene: Scene) -> None:
     for code in ("UNAUTHENTICATED", "FORBIDDEN"):
