@@ -192,7 +192,7 @@ async def hear_family(session: AsyncSession, event: FamilyChanged) -> None:
     await run(session, gone)
     for child in sorted(event.children):  # always in one order, so that two never wait for each other
         told = {"child": child, "family": event.family, "structure": event.structure, "listed_at": event.occurred_at}
-        await run(session, _upsert(session, ChildCopy, told, lambda known, news: known.listed_at <= news.listed_at))
+        await run(session, upsert(session, ChildCopy, told, lambda known, news: known.listed_at <= news.listed_at))
 
 
 async def hear_standing(session: AsyncSession, event: StandingChanged) -> None:
@@ -201,11 +201,13 @@ async def hear_standing(session: AsyncSession, event: StandingChanged) -> None:
 
 async def _keep_if_newer(session: AsyncSession, rows: type[BookingTable], told: dict[str, Any]) -> bool:
     """Insert or overwrite our copy, unless it is as new as what we are told. Returns whether we did."""
-    return (await run(session, _upsert(session, rows, told, lambda known, news: known.version < news.version))).rowcount > 0
+    return (await run(session, upsert(session, rows, told, lambda known, news: known.version < news.version))).rowcount > 0
 
 
-def _upsert(session: AsyncSession, rows: type[BookingTable], told: dict[str, Any], where: Callable[[Any, Any], Any]) -> Executable:
-    """`where` compares the columns of what we know and of the news."""
+def upsert(
+    session: AsyncSession, rows: type[BookingTable], told: dict[str, Any], where: Callable[[Any, Any], Any] = lambda known, news: None
+) -> Executable:
+    """`where` compares the columns of what we know and of the news; without it the news always count."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     news = insert(core(rows)).values(told)
     return news.on_conflict_do_update(index_elements=list(core(rows).primary_key), set_=told, where=where(core(rows).c, news.excluded))

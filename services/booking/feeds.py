@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking import queries
 from services.booking.agenda import Agenda, Appointment
+from services.booking.commands import upsert
 from services.booking.rulebook import RuleBook
 from services.booking.status import BookingStatus
 from services.booking.tables import CalendarFeed, run
@@ -28,8 +29,8 @@ def hash_of(secret: str) -> str:
 async def renew(session: AsyncSession, now: dt.datetime, child: str, family: str, title: str | None, language: str) -> str:
     """The new secret, which is told this once. The one before it, if any, opens nothing any more."""
     secret = secrets.token_urlsafe(SECRET_BYTES)
-    feed = CalendarFeed(child=child, family=family, secret_hash=hash_of(secret), title=title, language=language, created_at=now)
-    await session.merge(feed)
+    told = {"child": child, "family": family, "secret_hash": hash_of(secret), "title": title, "language": language, "created_at": now}
+    await run(session, upsert(session, CalendarFeed, told))  # in one statement: two adults may do so at once
     return secret
 
 

@@ -1,5 +1,6 @@
 """S35: a child's calendar by its secret link, and the follow-up as a file. Whoever has the link has the file; nobody else does."""
 
+import asyncio
 import csv
 import datetime as dt
 import io
@@ -95,6 +96,11 @@ async def test_s35_what_did_not_change_is_not_sent_again(carteville: Screens) ->
     await submits(carteville, line("CANCEL", "amalia", "aps-matin", 15), key="2")
     changed = await fetch(carteville, url, if_none_match=first.headers["etag"])
     assert events(changed) == []
+
+
+async def test_s35_of_links_that_are_made_at_once_the_last_one_opens(carteville: Screens) -> None:
+    urls = await asyncio.gather(*(renews(carteville) for _ in range(8)))
+    assert sorted([(await fetch(carteville, url)).status_code for url in urls]) == [200] + 7 * [404]
 
 
 async def test_s35_the_link_is_told_once_renewed_and_revoked(carteville: Screens) -> None:
