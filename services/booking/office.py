@@ -183,7 +183,7 @@ async def set_opening(session: AsyncSession, clock: Clock, agent: Agent, activit
         raise Refused("DAY_IS_PAST")
     holidays = book_of(session).holidays(before)
     after = with_day(before, change, is_open=lambda spec: why_closed(spec, change.date, holidays) is None)
-    wrong = flaw(after)
+    wrong = flaw(after, before)  # What a town's file may say, and agents may not, keeps nobody from closing a day.
     if wrong is not None:
         raise Refused("INVALID_ACTIVITY", flaw=wrong)
     await put_activity(session, clock, after)

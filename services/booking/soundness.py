@@ -15,9 +15,9 @@ WEIGHTS = range(1, 10_001)  #: What a criterion may count.
 CLOSE_AFTER = range(367)  #: Days.
 
 
-def flaw(spec: ActivitySpec) -> str | None:
-    """The code of the first thing that cannot be, or None: all is well."""
-    return next((code for code, is_so in FLAWS if is_so(spec)), None)
+def flaw(spec: ActivitySpec, before: ActivitySpec | None = None) -> str | None:
+    """The code of the first thing that cannot be, or None: all is well, or no worse than `before`."""
+    return next((code for code, is_so in FLAWS if is_so(spec) and not (before is not None and is_so(before))), None)
 
 
 def _name(spec: ActivitySpec) -> bool:

@@ -370,6 +370,14 @@ async def test_bookings_of_a_day_that_closes_stay_until_an_agent_cancels_them(ca
     await is_sound(carteville)
 
 
+async def test_a_day_closes_also_where_the_towns_file_says_what_agents_may_not(carteville: Screens) -> None:
+    await carteville.opens(replace(APS_MATIN, id="sans-limite", capacity=None, allocation=Scheduled("02:00", "lottery")))
+    closed = await does(carteville, "setOpening", activity="sans-limite", date=MONDAY.isoformat(), open=False)
+    assert closed["open"] is False
+    wrong = await does(carteville, "setOpening", activity="sans-limite", date=MONDAY.isoformat(), capacity=-1)
+    assert wrong["code"] == "INVALID_ACTIVITY"
+
+
 async def test_a_day_that_cannot_be_set_is_refused(carteville: Screens) -> None:
     for date, more, code in (
         ("2026-08-31", {}, "OUT_OF_SEASON"),
