@@ -117,7 +117,7 @@ async def test_mails_are_for_their_owners_eyes_and_keep_nobody_waiting(tmp_path:
     try:
         async with mailbox(tmp_path / "mails") as box:
             await box.send(mail())
-            assert os.getpriority(os.PRIO_PROCESS, box.process.pid) >= 10
+            assert os.getpriority(os.PRIO_PROCESS, box.process.pid) > os.getpriority(os.PRIO_PROCESS, 0)
     finally:
         os.umask(before)
     kept = [tmp_path / "mails", *(tmp_path / "mails").iterdir()]

@@ -42,7 +42,11 @@ NAMES = {
     "account": "account",
     "pricedLike": "activity",
     "bookings": "booking",
+    "criterion": "criterion",
+    "criteria": "criterion",
 }
+#: Arguments that are plainly called `id`: the field says whose.
+BY_ID = ("onlinePayment", "allocationRun")
 #: Left out: what has a default that is no id, and hours, which fixed activities do not want.
 OMITTED = frozenset({"LocalTime", "Boolean", "BookingStatus", "HoldKind"})
 DEEP = 3
@@ -152,7 +156,7 @@ def _sample(name: str, type_: Any, path: Path_, samples: Mapping[str, Any], slot
     about = NAMES.get(name, of_field) if type_.name == "ID" else name
     slots.append(Slot(path, type_.name, about))
     if type_.name == "ID":
-        assert about in {*NAMES.values(), "onlinePayment"}, f"whose id is {of_field}({name})?"
+        assert about in {*NAMES.values(), *BY_ID}, f"whose id is {of_field}({name})?"
     return about if type_.name == "ID" else samples.get(name, samples.get(type_.name))
 
 

@@ -32,7 +32,7 @@ from tests.flows.system import System
 from tests.flows.town import Family, Town, activity, family, next_days
 
 AT_ONCE = 12
-UNKNOWN = {kind: f"nobody-{kind}" for kind in (*questions.NAMES.values(), "onlinePayment", "structure", "account")}
+UNKNOWN = {kind: f"nobody-{kind}" for kind in (*questions.NAMES.values(), *questions.BY_ID)}
 #: What only the victim's own family may ever read. Odd enough to be found wherever they come up.
 CANARIES = ("Zephyrine", "KANARINSKI", "2011-11-17", "CHQ-CANARI", "PAYEUR CANARI", "BANQUE CANARI", "771341", "31379", "canari@")
 #: And this whoever is not of the town.
@@ -88,10 +88,11 @@ def town_file(structure: str, *, canary: bool) -> dict[str, Any]:
         }
     ]
     price = [{"from": "today-40d", "per": "presence", "bands": [{"cents": PRICE if canary else 100}]}]
+    lots = {"scheduled_at": "02:00", "policy": "lottery"}
     file = town.renamed(
         structure,
-        [activity("aps", name=f"ACTIVITE {name}", tariff=price, capacity=None)],
-        [family("victim", payments=paid if canary else []), family("neighbour")],
+        [activity("aps", name=f"ACTIVITE {name}", tariff=price, capacity=None), activity("loisirs", allocation=lots)],
+        [family("victim", payments=paid if canary else []), family("neighbour", activities=["aps", "loisirs"])],
     )
     file["structure"]["name"] = f"MAIRIE {name}"
     file["wallets"][0]["name"] = f"PORTE-MONNAIE {name}"
@@ -118,11 +119,15 @@ async def build(system: System, folder: Path) -> Scene:
             request = await one.submits([one.line(day)])
             assert town.answers(request) == ["ACCEPTED"]
             ids[name] = ids_of(one, request)
+        tokens = [one["data"]["signIn"]["accessToken"] for one in agents]
+        for name, one, agent in zip(("victim", "stranger"), (neighbour, stranger), tokens, strict=True):
+            assert town.answers(await one.submits([one.line(day + dt.timedelta(1), activity="loisirs")])) == ["SUBMITTED"]
+            ids[name]["allocationRun"] = await held_run(one.town, agent)
+        ids["neighbour"]["allocationRun"] = "no-run-of-mine"
         await victim.costs(PRICE)
         seen = (await victim.ask("{ me { id families { requests { nodes { movements { booking { number } } } } } } }"))["me"]
     (movement,) = seen["families"][0]["requests"]["nodes"][0]["movements"]
     ids["victim"]["account"] = seen["id"]
-    tokens = [one["data"]["signIn"]["accessToken"] for one in agents]
     numbers = (movement["booking"]["number"],)
     return Scene(system, here, elsewhere, victim, neighbour, stranger, *tokens, await signer(system), day, ids, numbers)
 
@@ -136,6 +141,16 @@ async def found_town(system: System, folder: Path, client: httpx2.AsyncClient, *
     return Town(system, structure, client, file)
 
 
+async def held_run(one: Town, agent: str) -> str:
+    """The town's agent holds the run of its activity that has runs."""
+    query = (
+        "mutation($activity: ID!) { runAllocation(activity: $activity) { ... on AllocationReport { run { id } } ... on Refusal { code } } }"
+    )
+    answer = await one.post(query, {"activity": one.named("loisirs")}, token=agent)
+    held: str = answer["data"]["runAllocation"]["run"]["id"]
+    return held
+
+
 def ids_of(one: Family, request: dict[str, Any]) -> dict[str, str]:
     booking = request["movements"][0]["booking"]["id"]
     town_ids = {"activity": one.town.named("aps"), "wallet": one.town.named("periscolaire"), "structure": one.town.structure}
@@ -145,6 +160,7 @@ def ids_of(one: Family, request: dict[str, Any]) -> dict[str, str]:
         "booking": booking,
         "request": request["id"],
         "onlinePayment": "no-payment-yet",
+        "criterion": "resident",
     }
     return {**town_ids, **own, "account": "own"}
 

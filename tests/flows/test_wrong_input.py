@@ -344,7 +344,7 @@ def texts() -> list[tuple[Question, Any]]:
 
 
 async def test_text_that_no_database_keeps_is_told_so_wherever_text_goes(scene: Scene) -> None:
-    ids = dict.fromkeys((*questions.NAMES.values(), "onlinePayment"), "nobody")
+    ids = dict.fromkeys((*questions.NAMES.values(), *questions.BY_ID), "nobody")
     places = texts()
     assert len(places) >= 40
     for question, slot in places:
