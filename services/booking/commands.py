@@ -110,12 +110,14 @@ def days_that_differ(before: ActivitySpec, after: ActivitySpec) -> frozenset[dt.
 
 
 async def _resize(session: AsyncSession, clock: Clock, spec: ActivitySpec, changed: Collection[dt.date]) -> None:
-    """The activity's openings offer what it offers now."""
-    rows = (await run(session, select(OPENING.c.date).where(OPENING.c.activity == spec.id))).scalars()
-    keys = {(spec.id, date) for date in (*rows, *changed)}
+    """The activity's openings offer what it offers now: from today on, for what past days offered is history."""
+    today = clock.today(spec.timezone)
+    rows = (await run(session, select(OPENING.c.date).where(OPENING.c.activity == spec.id, OPENING.c.date >= today))).scalars()
+    to_come = {date for date in changed if date >= today}
+    keys = {(spec.id, date) for date in {*rows, *to_come}}
     docket = await open_docket(session, book_of(session), clock.now(), {}, keys, keys)
     docket.resize({key: spec.offer(key[1]) for key in keys})
-    docket.shown_anew.update((spec.id, date) for date in changed)
+    docket.shown_anew.update((spec.id, date) for date in to_come)
     await docket.write(session)
 
 

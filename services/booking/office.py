@@ -190,7 +190,8 @@ async def set_opening(session: AsyncSession, clock: Clock, agent: Agent, activit
     cancelled = await _standing(session, B.activity == activity, B.date == change.date) if change.cancel_bookings else []
     told = [_day(spec, change.date, why_closed(spec, change.date, holidays) is None) for spec in (before, after)]
     done = Done("SET_OPENING", activity=activity, date=change.date, before=told[0], after=told[1] | {"cancelled": len(cancelled)})
-    await _note(session, clock, agent, done)
+    if after != before or cancelled:
+        await _note(session, clock, agent, done)
     return await _cancel(session, clock, agent, activity, cancelled)
 
 

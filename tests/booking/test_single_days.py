@@ -9,7 +9,8 @@ import orjson
 import pytest
 
 from services.booking.activity import Scheduled, from_json, to_json
-from services.booking.commands import days_that_differ
+from services.booking.commands import days_that_differ, put_activity
+from services.clock import Clock
 from tests.booking.test_activity import APS_MATIN
 from tests.booking.town import CANTINE, CLOCK, MONDAY, TUESDAY, Town, at_work, books, cancels
 
@@ -87,6 +88,16 @@ async def test_a_day_that_nobody_touched_yet_is_announced_once(town: Town) -> No
     await town.opens(waiting_list=None, capacity_on={MONDAY: 7})
     assert [(body["date"], body["version"]) for _, body in await town.told("capacity_changed")][2:] == [("2026-12-01", 2)]
     await town.is_sound()
+
+
+async def test_what_past_days_offered_is_history(town: Town) -> None:
+    for day in (MONDAY, TUESDAY):
+        await town.asks("famille", books(CHILDREN[0], day))
+    on_tuesday = Clock(frozen_at=dt.datetime(2026, 12, 1, 5, tzinfo=dt.UTC))
+    async with town.running.database.transaction() as session:
+        await put_activity(session, on_tuesday, replace(CANTINE, waiting_list=None, capacity=30))
+    assert await town.rows("SELECT places, revision FROM opening ORDER BY date") == [(1, 1), (30, 2)]
+    assert [body["date"] for _, body in (await town.told("capacity_changed"))[2:]] == [TUESDAY.isoformat()]
 
 
 async def test_nobody_is_given_a_place_on_a_closed_day_until_it_opens_again(town: Town) -> None:
