@@ -338,6 +338,8 @@ async def test_a_day_closes_and_opens_and_the_calendar_shows_it(carteville: Scre
     await does(carteville, "setOpening", activity="cantine", date="2026-09-14", open=True, capacity=9)
     assert (await shown(14))["placesLeft"] == 9
     await does(carteville, "setOpening", activity="cantine", date="2026-09-16", open=True)
+    again = await does(carteville, "setOpening", activity="cantine", date="2026-09-16", open=True)
+    assert again["open"], "and leaves no second act"
     assert (await shown(16))["state"] == "AVAILABLE", "a Wednesday"
     kinds = [(act["kind"], act["date"]) for act in (await acts(carteville))["nodes"]]
     assert kinds == [("SET_OPENING", "2026-09-16"), ("SET_OPENING", "2026-09-14"), ("SET_OPENING", "2026-09-14")]
