@@ -29,11 +29,6 @@ def resolve(text: str, today: dt.date) -> dt.date:
     return date
 
 
-def is_relative(text: str) -> bool:
-    """Whether it means another date on another day."""
-    return not text.strip()[:1].isdigit()
-
-
 def _anchor(text: str, today: dt.date) -> dt.date:
     if text[0].isdigit():
         try:

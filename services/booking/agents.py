@@ -4,7 +4,7 @@ import asyncio
 import datetime as dt
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import strawberry
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -182,12 +182,8 @@ class AgentMutations:
             await office.create_activity(session, info.context.clock, agent, spec, str(input.priced_like))
             return []
 
-        try:
-            await _done(info, structure, work)
-        except Refused as no:
-            refused: CreateActivityResult = refusal_of(no, info.context.language)
-            return refused
-        return Activity.of(await _activity(info, id_))
+        answer: CreateActivityResult = await _described(info, structure, id_, work)
+        return answer
 
     @strawberry.mutation
     async def change_activity(self, info: Info, input: ChangeActivityInput) -> ChangeActivityResult:
@@ -202,12 +198,8 @@ class AgentMutations:
             kept = _kept(input.settings)
             return await office.change_activity(session, info.context.clock, agent, spec, input.version, kept, cancel_bookings=cancels)
 
-        try:
-            await _done(info, structure, work)
-        except Refused as no:
-            refused: ChangeActivityResult = refusal_of(no, info.context.language)
-            return refused
-        return Activity.of(await _activity(info, activity))
+        answer: ChangeActivityResult = await _described(info, structure, activity, work)
+        return answer
 
     @strawberry.mutation
     async def set_opening(self, info: Info, input: SetOpeningInput) -> SetOpeningResult:
@@ -324,6 +316,15 @@ def _kept(settings: ActivityInput) -> Kept:
 
 def _reason(info: Info, structure: str, reason: str) -> str:
     return _agent(info, structure, reason, needs_reason=True).reason or ""
+
+
+async def _described(info: Info, structure: str, activity: str, work: Callable[[AsyncSession], Awaitable[Cancelling]]) -> Any:
+    """The activity as it is after this work, or why nothing was done."""
+    try:
+        await _done(info, structure, work)
+    except Refused as no:
+        return refusal_of(no, info.context.language)
+    return Activity.of(await _activity(info, activity))
 
 
 async def _enrollment(
