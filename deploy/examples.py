@@ -18,6 +18,7 @@ from services.events import (
     DaySettled,
     DecidedMovement,
     EmailChanged,
+    EnrollmentChanged,
     EntryPosted,
     Event,
     FamilyChanged,
@@ -84,6 +85,7 @@ _EVENTS: tuple[Event, ...] = (
         opens_on=dt.date(2026, 11, 1),
         closes_on=dt.date(2027, 11, 1),
     ),
+    EnrollmentChanged(**_of_family, version=1, child="amalia", activity="aps-matin", starts_on=None, ends_on=dt.date(2027, 7, 2)),
     BookingRequested(
         **_of_family,
         request=REQUEST,

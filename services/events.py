@@ -203,6 +203,37 @@ class ActivityChanged(Event):
         return self.activity
 
 
+class EnrollmentChanged(Event):
+    """A child was admitted to an activity ("inscription"), or for another period than before."""
+
+    service = "booking"
+    name = "enrollment_changed"
+    version: int
+    child: str
+    family: str
+    activity: str
+    starts_on: dt.date | None  #: Both days included; null: no bound.
+    ends_on: dt.date | None
+
+    @property
+    def about(self) -> str:
+        return f"{self.child}/{self.activity}"
+
+
+class ChildrenMoved(Event):
+    """Booking knows that these children are another family's now, or nobody's: whoever follows them asks again."""
+
+    service = "booking"
+    name = "children_moved"
+    internal = True
+    family: str  #: Which said so, by naming them, or by not naming them any more.
+    children: list[str]
+
+    @property
+    def about(self) -> str:
+        return self.family
+
+
 class RequestedMovement(BaseModel):
     """One line of a confirmed draft."""
 

@@ -17,6 +17,8 @@ from services.events import (
     BookingRequested,
     BookingWaitlisted,
     CapacityChanged,
+    ChildrenMoved,
+    EnrollmentChanged,
     EntryPosted,
     Event,
     Held,
@@ -29,6 +31,11 @@ from services.events import (
 def child(id: str, month: str) -> str:
     """What is booked for a child in a month, "YYYY-MM"."""
     return f"child/{id}/{month}"
+
+
+def enrollments(child: str) -> str:
+    """What a child is admitted to, and whose it is."""
+    return f"enrollments/{child}"
 
 
 def openings(activity: str, month: str) -> str:
@@ -65,6 +72,7 @@ class Told(msgspec.Struct):
     request: str | None = None
     family: str = ""
     movements: list[Movement] = []
+    children: list[str] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,7 @@ KINDS: Mapping[str, Kind] = {
         (BookingRequested, BookingAccepted, BookingWaitlisted, BookingRefused, BookingCancelled, BookingExpired),
         _children,
     ),
+    "enrollments": Kind((EnrollmentChanged, ChildrenMoved), lambda told: map(enrollments, [told.child, *told.children])),
     "openings": Kind((CapacityChanged,), lambda told: (openings(told.activity, told.date[:7]),)),
     "activity": Kind((ActivityChanged,), lambda told: (activity(told.activity),)),
     "request": Kind((RequestDecided,), lambda told: (request(told.request or ""),)),

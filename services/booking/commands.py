@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Executable
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import col, delete, select
+from sqlmodel import col, delete, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking.activity import ActivitySpec, Immediate, Scheduled, from_json, to_json
@@ -29,7 +29,7 @@ from services.booking.tables import (
     run,
 )
 from services.clock import Clock
-from services.events import ActivityChanged, FamilyChanged, StandingChanged, StructureChanged
+from services.events import ActivityChanged, ChildrenMoved, EnrollmentChanged, FamilyChanged, StandingChanged, StructureChanged
 from services.outbox import record
 from services.refusal import CodedError
 
@@ -139,10 +139,16 @@ async def put_enrollment(
     from_: dt.date | None = None,
     until: dt.date | None = None,
 ) -> None:
-    """Admit a child to an activity, both days included. Raises CodedError UNKNOWN_ACTIVITY."""
+    """Admit a child to an activity, both days included. The same again changes nothing. Raises CodedError UNKNOWN_ACTIVITY."""
     await _known(session, activity, structure)
-    wanted = Enrollment(child=child, activity=activity, family=family, structure=structure, starts_on=from_, ends_on=until)
-    await session.merge(wanted)  # writes only what differs
+    about: dict[str, Any] = {"family": family, "starts_on": from_, "ends_on": until}
+    known = await session.get(Enrollment, (child, activity))
+    if known is not None and all(getattr(known, name) == value for name, value in about.items()):
+        return
+    version = 1 if known is None else known.version + 1
+    await session.merge(Enrollment(child=child, activity=activity, structure=structure, version=version, **about))
+    told: dict[str, Any] = {"structure": structure, "version": version, "child": child, "activity": activity, **about}
+    record(session, EnrollmentChanged(occurred_at=clock.now(), **told))
     await session.flush()
 
 
@@ -190,11 +196,23 @@ async def hear_family(session: AsyncSession, event: FamilyChanged) -> None:
     is_news = await _keep_if_newer(session, FamilyCopy, {"family": event.family, "structure": event.structure, "version": event.version})
     if not is_news:
         return
+    moved = await _moved(session, event)
+    if moved:
+        told = {"occurred_at": event.occurred_at, "structure": event.structure, "family": event.family}
+        record(session, ChildrenMoved(children=sorted(moved), **told))
     gone = delete(ChildCopy).where(col(ChildCopy.family) == event.family, col(ChildCopy.child).not_in(event.children))
     await run(session, gone)
     for child in sorted(event.children):  # always in one order, so that two never wait for each other
         told = {"child": child, "family": event.family, "structure": event.structure, "listed_at": event.occurred_at}
         await run(session, upsert(session, ChildCopy, told, lambda known, news: known.listed_at <= news.listed_at))
+
+
+async def _moved(session: AsyncSession, event: FamilyChanged) -> set[str]:
+    """Children that we know as another family's, or that were this family's until now."""
+    known = select(ChildCopy.child, ChildCopy.family).where(
+        or_(col(ChildCopy.family) == event.family, col(ChildCopy.child).in_(event.children))
+    )
+    return {child for child, family in (await session.exec(known)).all() if (family == event.family) is not (child in event.children)}
 
 
 async def hear_standing(session: AsyncSession, event: StandingChanged) -> None:

@@ -32,12 +32,12 @@ class LiveQueries:
 
     @hidden
     async def calendar_changed_watch(self, info: Info, child: ID, month: YearMonth, activity: ID | None = None) -> Watch:
-        """The child's own bookings, and the places and rules of each activity that the calendar shows."""
+        """The child's own bookings and enrollments, and the places and rules of each activity that the calendar shows."""
         its = await child_of(info, child)
         selected = await selected_of(info, its, activity)
         shown = [selected.spec.id] if selected else await reading_of(info.context).enrolled(its.child)
         places = [name for each in shown for name in (topics.openings(each, month), topics.activity(each))]
-        return Watch.of(info.context, its.structure, [topics.child(its.child, month), *places])
+        return Watch.of(info.context, its.structure, [topics.child(its.child, month), topics.enrollments(its.child), *places])
 
     @hidden
     async def request_decided(self, info: Info, request: ID) -> Request:

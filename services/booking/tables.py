@@ -129,6 +129,7 @@ class Enrollment(BookingTable, table=True):
     structure: str
     starts_on: dt.date | None = None
     ends_on: dt.date | None = None
+    version: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
 
 
 # ------------------------------------------------------------------------------------------- what other services told us

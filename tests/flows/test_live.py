@@ -19,6 +19,7 @@ CALENDAR = """subscription($child: ID!, $month: YearMonth!, $activity: ID) { cal
   days { date state placesLeft revision booking { status rank child { firstName } } } } }"""
 REQUEST = """subscription($request: ID!) { requestDecided(request: $request) { id decided
   movements { change booking { id status rank date } refusal { code } } } }"""
+ENROLL = """mutation($input: EnrollChildInput!) { enrollChild(input: $input) { ... on Enrollment { from } ... on Refusal { code } } }"""
 BALANCE = "subscription($family: ID!) { balanceChanged(family: $family) { estimatedCostCents } }"
 
 
@@ -93,6 +94,21 @@ async def test_s36_a_place_from_the_waiting_line_arrives_without_asking(found: F
         has = await month.shows("BOOKED", "ACCEPTED")
         assert has["revision"] > waits["revision"]
         assert (await money.data())["balanceChanged"] == {"estimatedCostCents": 131}
+
+
+async def test_s32_a_child_that_is_admitted_sees_the_activity_at_once(found: Found, system: System) -> None:
+    """Sooner than by the gateway's look a minute, for which no client here has the patience."""
+    town = await found(activities=[activity("aps")], families=[family("dupont", activities=())])
+    dupont, agent = await town.sign_in("dupont"), await town.agent()
+    (day,) = next_days(1)
+    admitted = {"child": town.named(dupont.child), "activity": town.named("aps")}
+    async with events(system.gateway, CALENDAR, month_of(dupont, day, None), token=dupont.token) as stream:
+        month = Month(stream, day)
+        await month.shows("CLOSED")
+        assert (await agent.ask(ENROLL, {"input": admitted}))["enrollChild"] == {"from": None}
+        await month.shows("AVAILABLE")
+        await dupont.asks(day)  # what the child is admitted to now is listened to, too
+        await month.shows("BOOKED", None)
 
 
 async def test_s35_a_request_that_waits_for_its_answer_is_told_when_it_has_it(found: Found, system: System, tmp_path: Path) -> None:
