@@ -14,7 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking.activity import Scheduled
 from services.booking.allocation import Answer, Key
-from services.booking.audit import Done, note, noted
+from services.booking.audit import Done, note_all, noted
 from services.booking.docket import BOOKING, CASE, IS_LIVE, B, Case, Docket, open_docket, take_turn_of
 from services.booking.expiry import end_line, tell_who_waited
 from services.booking.lines import Enrolled, OpeningRules, check_booking, check_cancelling
@@ -124,18 +124,29 @@ class Batch:
         self._closings.sort(reverse=True)
 
     def decide(self) -> None:
-        for ticket in self.tickets:
-            self._time_passes(ticket.submitted_at)
-            if ticket.agent is not None and ticket.agent.moves:
-                self._move(ticket)
-                continue
-            # What a family gives back first, so that it may take it again in the same request, with other hours for instance.
-            for giving in ticket.givings:
-                if giving.status == BookingStatus.SUBMITTED:
-                    self._give_back(ticket, giving)
-            for unit in units(ticket.cases):
-                if not any(self._waits_for_a_run(case) for case in unit):
-                    self._serve(ticket, unit)
+        for together in _cancelling_together(self.tickets):
+            self._time_passes(together[0].submitted_at)
+            # Whoever leaves a line leaves first: a place that is given back with it must not be given to them.
+            for ticket in together:
+                self._give_back_all(ticket, BookingStatus.WAITLISTED)
+            for ticket in together:
+                self._decide(ticket)
+
+    def _decide(self, ticket: Ticket) -> None:
+        if ticket.agent is not None and ticket.agent.moves:
+            self._move(ticket)
+            return
+        # What a family gives back first, so that it may take it again in the same request, with other hours for instance.
+        self._give_back_all(ticket)
+        for unit in units(ticket.cases):
+            if not any(self._waits_for_a_run(case) for case in unit):
+                self._serve(ticket, unit)
+
+    def _give_back_all(self, ticket: Ticket, only: BookingStatus | None = None) -> None:
+        """`only`: bookings that have this status now."""
+        for giving in ticket.givings if ticket.agent is None or not ticket.agent.moves else ():
+            if giving.status == BookingStatus.SUBMITTED and only in (None, self.docket.cases[giving.booking].status):
+                self._give_back(ticket, giving)
 
     def _time_passes(self, now: dt.datetime) -> None:
         """Between two requests the deadline may have passed of a day on which a party waits, that waits elsewhere too."""
@@ -267,6 +278,22 @@ class Batch:
         opening.bookable = self.docket.rules[case.activity].on(case.date).bookable(ticket.submitted_at)
 
 
+def _cancelling_together(tickets: Iterable[Ticket]) -> Iterable[list[Ticket]]:
+    """Each request by itself; but those with which an agent cancels, at one moment, for many families, are one."""
+    together: list[Ticket] = []
+    for ticket in tickets:
+        if together and not (_cancels_as(together[-1]) and _cancels_as(together[-1]) == _cancels_as(ticket)):
+            yield together
+            together = []
+        together.append(ticket)
+    if together:
+        yield together
+
+
+def _cancels_as(ticket: Ticket) -> tuple[str, dt.datetime] | None:
+    return (ticket.account, ticket.submitted_at) if ticket.agent is not None and not ticket.cases else None
+
+
 def units(cases: Iterable[Case]) -> Iterable[list[Case]]:
     """Single lines and whole parties, in the lines' order, without those that have their answer."""
     parties: dict[int, list[Case]] = {}
@@ -385,10 +412,10 @@ async def queue_again(session: AsyncSession, requests: Iterable[str]) -> None:
 async def _write_acts(session: AsyncSession, batch: Batch, now: dt.datetime) -> None:
     """What agents did, in the audit trail; and a letter to those who waited in vain when one came past the deadline."""
     await tell_who_waited(session, batch.docket)
-    for ticket in batch.tickets:
-        if ticket.agent is not None:
-            known = await noted(session, BOOK_FOR_FAMILY, [case.id for case in ticket.cases])
-            await note(session, now, ticket.structure, ticket.account, *_acts(batch.docket, ticket, ticket.agent, known))
+    tickets = [ticket for ticket in batch.tickets if ticket.agent is not None]
+    known = await noted(session, BOOK_FOR_FAMILY, [case.id for ticket in tickets for case in ticket.cases])
+    acts = [(ticket, act) for ticket in tickets if ticket.agent for act in _acts(batch.docket, ticket, ticket.agent, known)]
+    await note_all(session, now, [(ticket.structure, ticket.account, act) for ticket, act in acts])
 
 
 def _acts(docket: Docket, ticket: Ticket, agent: ForFamily, known: Container[str]) -> Iterable[Done]:

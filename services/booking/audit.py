@@ -52,14 +52,23 @@ def reason_of(words: str | None, *, needed: bool = True) -> str | None:
 
 async def note(session: AsyncSession, now: dt.datetime, structure: str, account: str, *acts: Done) -> None:
     """Write these acts of one agent. The caller holds the turn of the structure (docket.take_turn): the seals are a chain."""
-    last = (await run(session, LAST_SEAL, {"structure": structure})).scalar_one_or_none() or FIRST_SEAL
+    await note_all(session, now, [(structure, account, act) for act in acts])
+
+
+async def note_all(session: AsyncSession, now: dt.datetime, acts: Collection[tuple[str, str, Done]]) -> None:
+    """Acts of many agents, in their order, each with its structure and the agent's account. The caller holds the structures' turns."""
+    seals = {structure: await _last_seal(session, structure) for structure in {structure for structure, _, _ in acts}}
     rows = []
-    for act in acts:
+    for structure, account, act in acts:
         row = {"structure": structure, "account": account, "at": now.astimezone(dt.UTC), **_plain(act)}
-        last = row["seal"] = seal(last, row)
+        seals[structure] = row["seal"] = seal(seals[structure], row)
         rows.append(row)
     if rows:
         await run(session, insert(ACT), rows)
+
+
+async def _last_seal(session: AsyncSession, structure: str) -> str:
+    return (await run(session, LAST_SEAL, {"structure": structure})).scalar_one_or_none() or FIRST_SEAL
 
 
 async def noted(session: AsyncSession, kind: str, bookings: Collection[str]) -> set[str]:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Container
 from typing import Any
 
 from sqlalchemy import Executable
@@ -41,11 +41,13 @@ def book_of(session: AsyncSession) -> RuleBook:
 
 
 # --------------------------------------------------------------------------------------------------------------- the town
-async def put_activity(session: AsyncSession, clock: Clock, spec: ActivitySpec, *, priced_like: str | None = None) -> None:
+async def put_activity(
+    session: AsyncSession, clock: Clock, spec: ActivitySpec, *, priced_like: str | None = None, emptied: Container[dt.date] = ()
+) -> None:
     """Create or change an activity. The same one again changes nothing.
 
-    More places are given at once to those who wait; fewer take nothing from anybody. Days that are opened, closed or given
-    other places are announced one by one, even where nobody has booked yet. Raises CodedError ID_TAKEN.
+    More places are given at once to those who wait, but on days that are `emptied`; fewer take nothing from anybody. Days that are
+    opened, closed or given other places are announced one by one, even where nobody has booked yet. Raises CodedError ID_TAKEN.
     """
     await take_turn(session, spec.structure)
     stored = await session.get(Activity, spec.id)
@@ -61,7 +63,7 @@ async def put_activity(session: AsyncSession, clock: Clock, spec: ActivitySpec, 
         await session.merge(_row(spec, version))
         _tell(session, clock, spec, version)
         await session.flush()
-        await _resize(session, clock, spec, days_that_differ(known, spec))
+        await _resize(session, clock, spec, days_that_differ(known, spec), emptied)
         await _answer_at_once(session, spec)
     await prepare(session, spec, clock.now(), moved=moved)
     await session.flush()
@@ -109,13 +111,17 @@ def days_that_differ(before: ActivitySpec, after: ActivitySpec) -> frozenset[dt.
     return frozenset(day for day in named if after.opens_on <= day <= after.closes_on)
 
 
-async def _resize(session: AsyncSession, clock: Clock, spec: ActivitySpec, changed: Collection[dt.date]) -> None:
+async def _resize(
+    session: AsyncSession, clock: Clock, spec: ActivitySpec, changed: Collection[dt.date], emptied: Container[dt.date]
+) -> None:
     """The activity's openings offer what it offers now: from today on, for what past days offered is history."""
     today = clock.today(spec.timezone)
     rows = (await run(session, select(OPENING.c.date).where(OPENING.c.activity == spec.id, OPENING.c.date >= today))).scalars()
     to_come = {date for date in changed if date >= today}
     keys = {(spec.id, date) for date in {*rows, *to_come}}
     docket = await open_docket(session, book_of(session), clock.now(), {}, keys, keys)
+    for key in keys:
+        docket.board.openings[key].bookable &= key[1] not in emptied
     docket.resize({key: spec.offer(key[1]) for key in keys})
     docket.shown_anew.update((spec.id, date) for date in to_come)
     await docket.write(session)

@@ -186,7 +186,7 @@ async def set_opening(session: AsyncSession, clock: Clock, agent: Agent, activit
     wrong = flaw(after, before)  # What a town's file may say, and agents may not, keeps nobody from closing a day.
     if wrong is not None:
         raise Refused("INVALID_ACTIVITY", flaw=wrong)
-    await put_activity(session, clock, after)
+    await put_activity(session, clock, after, emptied={change.date} if change.cancel_bookings else ())
     cancelled = await _standing(session, B.activity == activity, B.date == change.date) if change.cancel_bookings else []
     told = [_day(spec, change.date, why_closed(spec, change.date, holidays) is None) for spec in (before, after)]
     done = Done("SET_OPENING", activity=activity, date=change.date, before=told[0], after=told[1] | {"cancelled": len(cancelled)})
@@ -280,7 +280,9 @@ def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[d
 
 
 async def _standing(session: AsyncSession, *where: Any) -> list[Standing]:
-    rows = await run(session, select(B.id, B.family, B.child, B.date).where(*where, B.status.in_(STANDING)).order_by(B.position))
+    """Whoever waits comes first: if they are many, the allocator must see them leave before it sees places given back."""
+    first = B.status == BookingStatus.ACCEPTED, B.position
+    rows = await run(session, select(B.id, B.family, B.child, B.date).where(*where, B.status.in_(STANDING)).order_by(*first))
     return [Standing(*row) for row in rows]
 
 
