@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import Boolean, ColumnElement, Dialect, Table, bindparam, insert
+from sqlalchemy import Boolean, ColumnElement, Dialect, Table, bindparam
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -61,9 +61,9 @@ def _in_array(element: one_of, compiler: SQLCompiler, **kw: Any) -> str:
     return f"{column} = ANY ({values})"
 
 
-# -------------------------------------------------------------------------------------------------------------- inserts
-class BulkInsert:
-    """`await BulkInsert(table, columns)(session, rows)`, each row with a value for every one of the columns."""
+# ---------------------------------------------------------------------------------------------------- inserts and updates
+class _Bulk:
+    """One statement about many rows."""
 
     def __init__(self, table: Table, columns: Sequence[str]) -> None:
         self._table = table
@@ -89,29 +89,61 @@ class BulkInsert:
             converters: list[tuple[int, Convert]] = [
                 (index, processor) for index, processor in enumerate(processors) if processor is not None
             ]
-            statement = self._all_at_once(types, dialect) if dialect.name == "postgresql" else self._one_by_one(dialect)
+            quote = dialect.identifier_preparer.quote
+            table, names = quote(self._table.name), [quote(name) for name in self._columns]
+            if dialect.name == "postgresql":
+                # No length: a cast to one would cut a text that is too long, instead of refusing it.
+                kinds = [re.sub(r"\(\d+\)", "", type_.compile(dialect)) for type_ in types]
+                arrays = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(kinds, 1))
+                statement = self._all_at_once(table, names, f"unnest({arrays})")
+            else:
+                statement = self._one_by_one(table, names)
             known = self._compiled[dialect.name] = statement, converters
         return known
 
-    def _one_by_one(self, dialect: Dialect) -> str:
-        compiled = insert(self._table).inline().compile(dialect=dialect, column_keys=self._columns)
-        assert getattr(compiled, "positiontup", None) == self._columns, f"{self._table.name}: columns out of order"
-        return str(compiled)
+    def _all_at_once(self, table: str, names: Sequence[str], rows: str) -> str:
+        """For PostgreSQL, one statement for all rows: each on its own would cost the server as much again."""
+        raise NotImplementedError
 
-    def _all_at_once(self, types: Sequence[TypeEngine[Any]], dialect: Dialect) -> str:
-        """One statement for all rows: each on its own would cost the server as much again."""
-        quote = dialect.identifier_preparer.quote
-        names = ", ".join(map(quote, self._columns))
-        # No length: a cast to one would cut a text that is too long, instead of refusing it.
-        kinds = [re.sub(r"\(\d+\)", "", type_.compile(dialect)) for type_ in types]
-        arrays = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(kinds, 1))
-        return f"INSERT INTO {quote(self._table.name)} ({names}) SELECT * FROM unnest({arrays})"
+    def _one_by_one(self, table: str, names: Sequence[str]) -> str:
+        """For SQLite, once for each row: nothing travels."""
+        raise NotImplementedError
+
+
+class BulkInsert(_Bulk):
+    """`await BulkInsert(table, columns)(session, rows)`, each row with a value for every one of the columns."""
+
+    def _all_at_once(self, table: str, names: Sequence[str], rows: str) -> str:
+        return f"INSERT INTO {table} ({', '.join(names)}) SELECT * FROM {rows}"
+
+    def _one_by_one(self, table: str, names: Sequence[str]) -> str:
+        return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+
+
+class BulkUpdate(_Bulk):
+    """`await BulkUpdate(table, columns)(session, rows)`: the first column names the row, the others are set."""
+
+    def _all_at_once(self, table: str, names: Sequence[str], rows: str) -> str:
+        key, *others = names
+        assignments = ", ".join(f"{name} = new.{name}" for name in others)
+        return f"UPDATE {table} SET {assignments} FROM {rows} AS new ({', '.join(names)}) WHERE {table}.{key} = new.{key}"
+
+    def _one_by_one(self, table: str, names: Sequence[str]) -> str:
+        # Numbered, for the key comes last in the statement and first in a row.
+        key, *others = names
+        assignments = ", ".join(f"{name} = ?{number}" for number, name in enumerate(others, 2))
+        return f"UPDATE {table} SET {assignments} WHERE {key} = ?1"
 
 
 def _converted(rows: Rows, converters: Sequence[tuple[int, Convert]]) -> list[Sequence[Any]]:
     """The columns. A rush repeats the same few days and instants thousands of times: each is converted once."""
     columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
     for index, convert in converters:
-        known = {value: convert(value) for value in set(columns[index])}
-        columns[index] = [known[value] for value in columns[index]]
+        values = columns[index]
+        try:
+            known = {value: convert(value) for value in set(values)}
+            columns[index] = [known[value] for value in values]
+        except TypeError:  # Lists and dictionaries cannot be looked up: the same one, given many times, is converted once.
+            same = {id(value): convert(value) for value in {id(value): value for value in values}.values()}
+            columns[index] = [same[id(value)] for value in values]
     return columns

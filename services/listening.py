@@ -28,7 +28,7 @@ from services.telemetry import HEARD, log, traceparent
 if TYPE_CHECKING:
     from services.service import Running, Service
 
-TOGETHER = 256  #: Events in one transaction, at most.
+TOGETHER = 500  #: Events in one transaction, at most.
 ATTEMPTS = 10
 BACK_OFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0)
 WAIT_SECONDS = 2.0  #: A pull is always open: without one, the server does not even say what it gave up.
@@ -187,8 +187,7 @@ class Listener:
 
     async def _handle(self, arrivals: Sequence[Arrival]) -> None:
         await self._transact(arrivals)
-        for one in arrivals:
-            await one.message.ack()
+        await self._running.bus.acknowledge([one.message for one in arrivals])
 
     async def _transact(self, arrivals: Sequence[Arrival]) -> None:
         running = self._running

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, Text, insert, text
-from sqlmodel import Field, SQLModel, col, select
+from sqlalchemy import JSON, Column, Index, Text, text
+from sqlalchemy import select as select_columns
+from sqlmodel import Field, SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.bulk import BulkInsert
+from services.bulk import BulkInsert, one_of
 from services.database import BIGINT, Instant, new_metadata
 from services.events import Event
 from services.telemetry import traceparent
@@ -115,14 +116,17 @@ def _row(event: Event, trace: str | None) -> tuple[Any, ...]:
     return event.event_id, event.internal, event.subject, kind, event.about, event.occurred_at, trace, event.body().decode(), False
 
 
+HEARD = Heard.metadata.tables["heard"]
+KNOWN = select_columns(HEARD.c.event_id).where(one_of(HEARD.c.event_id, "ids"))
+_remember = BulkInsert(HEARD, ("event_id",))
+
+
 async def unheard(session: AsyncSession, event_ids: Sequence[str]) -> set[str]:
     """Those of the ids that were never handled."""
-    known = await session.exec(select(Heard.event_id).where(col(Heard.event_id).in_(event_ids)))
-    return set(event_ids) - set(known)
+    known = await (await session.connection()).execute(KNOWN, {"ids": event_ids})
+    return set(event_ids).difference(known.scalars())
 
 
 async def remember(session: AsyncSession, event_ids: Iterable[str]) -> None:
     """Note, in the transaction of their effects, that these events were handled."""
-    rows = [{"event_id": event_id} for event_id in event_ids]
-    if rows:
-        await session.exec(insert(Heard), params=rows)
+    await _remember(session, [(event_id,) for event_id in event_ids])

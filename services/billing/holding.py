@@ -4,17 +4,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
-from sqlmodel import col
+from sqlalchemy import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.billing import prices
 from services.billing.hold import HoldKind, HoldState, News, is_newer
 from services.billing.quote import Catalogue, Day
-from services.billing.tables import Hold
+from services.billing.tables import Hold, core
+from services.bulk import BulkInsert, BulkUpdate, one_of
 from services.clock import Clock
-from services.events import Held, Released
+from services.events import Held, HoldEvent, Released
 from services.outbox import record
+from services.saying import made
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,19 @@ class _Known:
         return self.state is HoldState.LIVE and self.kind is HoldKind.CONFIRMED
 
 
-KNOWN = [
-    getattr(Hold, name)
-    for name in ("booking", "structure", "family", "kind", "state", "version", "wallet", "amount_cents", "tariff_version")
-]
+HOLD = core(Hold)
+H = HOLD.c
+KNOWN = (H.booking, H.structure, H.family, H.kind, H.state, H.version, H.wallet, H.amount_cents, H.tariff_version)
+#: Locked: another replica may be hearing about the same bookings.
+THOSE = select(*KNOWN).where(one_of(H.booking, "bookings")).order_by(H.booking).with_for_update()
+
+NOTHING: list[dict[str, Any]] = []  #: To explain. One for all.
+MOVED = ("booking", "kind", "state", "version")
+PRICED = ("wallet", "amount_cents", "tariff_version", "explanation")
+DAY = ("structure", "family", "child", "activity", "date", "arrival", "departure")
+insert_holds = BulkInsert(HOLD, MOVED + PRICED + DAY)
+move_and_price_holds = BulkUpdate(HOLD, MOVED + PRICED)
+move_holds = BulkUpdate(HOLD, MOVED)
 
 
 async def digest(session: AsyncSession, clock: Clock, heard: Sequence[Heard]) -> None:
@@ -84,13 +94,10 @@ async def digest(session: AsyncSession, clock: Clock, heard: Sequence[Heard]) ->
 
 
 async def _known(session: AsyncSession, bookings: Iterable[str]) -> dict[str, _Known]:
-    """Locked: another replica may be hearing about the same bookings."""
-    statement = select(*KNOWN).order_by(col(Hold.booking)).with_for_update()
     found: dict[str, _Known] = {}
-    for portion in prices.slices(bookings):
-        for row in await (await session.connection()).execute(statement.where(col(Hold.booking).in_(portion))):
-            hold = found[row.booking] = _Known(**row._mapping)
-            hold.was_owed = hold.is_owed
+    for row in await (await session.connection()).execute(THOSE, {"bookings": set(bookings)}):
+        hold = found[row.booking] = _Known(*row)
+        hold.was_owed = hold.is_owed
     return found
 
 
@@ -106,7 +113,7 @@ def _apply(piece: Heard, known: dict[str, _Known], catalogue: Catalogue) -> None
             hold = known[word.booking] = _opened(piece, word)
         hold.kind, hold.state, hold.version, hold.moved = word.news.kind, word.news.state, word.version, True
         if not word.news.costs:
-            hold.wallet, hold.amount_cents, hold.tariff_version, hold.explanation = None, 0, None, []
+            hold.wallet, hold.amount_cents, hold.tariff_version, hold.explanation = None, 0, None, NOTHING
         elif hold.tariff_version is None:
             _set_price(hold, word.day, catalogue, piece.leaving)
         if word.news.state is HoldState.RELEASED:
@@ -117,60 +124,41 @@ def _opened(piece: Heard, word: Word) -> _Known:
     if not piece.opens:
         raise Unasked(f"the request of booking {word.booking}")
     news, day = word.news, word.day
-    return _Known(word.booking, piece.structure, day.family, news.kind, news.state, word.version, explanation=[], day=day)
+    return _Known(word.booking, piece.structure, day.family, news.kind, news.state, word.version, explanation=NOTHING, day=day)
 
 
 def _set_price(hold: _Known, day: Day, catalogue: Catalogue, leaving: frozenset[str]) -> None:
     """Once: the price that the family was shown when it asked is the price it pays."""
     quote = catalogue.quote(day, leaving)
     hold.wallet, hold.tariff_version = quote.wallet, quote.tariff_version
-    hold.amount_cents = quote.price.cents
-    hold.explanation = [step.as_data() for step in quote.price.steps]
+    hold.amount_cents, hold.explanation = quote.price.cents, quote.explanation
 
 
 async def _write(session: AsyncSession, moved: Sequence[_Known]) -> None:
     """New ones, those whose price moved too, and the many others: one statement for each of the three."""
-    connection = await session.connection()
-    if fresh := [{**_moved(hold), **_priced(hold), **_day(hold, hold.day)} for hold in moved if hold.day]:
-        await connection.execute(insert(Hold), fresh)
-    this = update(Hold).where(col(Hold.booking) == bindparam("of_booking"))
+    await insert_holds(session, [(*_moved(hold), *_priced(hold), *_day(hold, hold.day)) for hold in moved if hold.day])
     known = [hold for hold in moved if not hold.day]
-    if priced := [{**_moved(hold), **_priced(hold), "of_booking": hold.booking} for hold in known if hold.explanation is not None]:
-        await connection.execute(this, priced)
-    if others := [{**_moved(hold), "of_booking": hold.booking} for hold in known if hold.explanation is None]:
-        await connection.execute(this, others)
+    await move_and_price_holds(session, [(*_moved(hold), *_priced(hold)) for hold in known if hold.explanation is not None])
+    await move_holds(session, [_moved(hold) for hold in known if hold.explanation is None])
 
 
-def _moved(hold: _Known) -> dict[str, Any]:
-    return {"kind": hold.kind, "state": hold.state, "version": hold.version}
+def _moved(hold: _Known) -> tuple[Any, ...]:
+    return hold.booking, hold.kind, hold.state, hold.version
 
 
-def _priced(hold: _Known) -> dict[str, Any]:
-    return {
-        "wallet": hold.wallet,
-        "amount_cents": hold.amount_cents,
-        "tariff_version": hold.tariff_version,
-        "explanation": hold.explanation,
-    }
+def _priced(hold: _Known) -> tuple[Any, ...]:
+    return hold.wallet, hold.amount_cents, hold.tariff_version, hold.explanation
 
 
-def _day(hold: _Known, day: Day) -> dict[str, Any]:
-    return {
-        "booking": hold.booking,
-        "structure": hold.structure,
-        "family": day.family,
-        "child": day.child,
-        "activity": day.activity,
-        "date": day.date,
-        "arrival": day.arrival,
-        "departure": day.departure,
-    }
+def _day(hold: _Known, day: Day) -> tuple[Any, ...]:
+    return hold.structure, day.family, day.child, day.activity, day.date, day.arrival, day.departure
 
 
-def _event(hold: _Known, clock: Clock) -> Held | Released:
+def _event(hold: _Known, clock: Clock) -> HoldEvent:
     assert hold.wallet is not None, f"the hold of {hold.booking} draws on no wallet"
-    kind = Held if hold.is_owed else Released
-    return kind(
+    kind: type[HoldEvent] = Held if hold.is_owed else Released
+    return made(
+        kind,
         occurred_at=clock.now(),
         structure=hold.structure,
         version=hold.version,

@@ -2,28 +2,42 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from sqlalchemy import func
+from sqlalchemy import bindparam, func
 from sqlalchemy import select as sa_select
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.billing.hold import HoldKind, HoldState
 from services.billing.quote import Catalogue, Day, Presence, PricedActivity, Unpriced, no_activity
-from services.billing.tables import Activity, Child, Family, Hold, Quotient, Tariff, Wallet
+from services.billing.tables import Activity, Child, Family, Hold, Quotient, Tariff, Wallet, core
 from services.billing.tariff import Price, Step, TariffVersion
+from services.bulk import one_of
 
-#: Ids in one statement: both databases stop at some 32,000 parameters.
-AT_ONCE = 5000
+ACTIVITY, CHILD, FAMILY, HOLD, QUOTIENT, TARIFF, WALLET = (core(rows) for rows in (Activity, Child, Family, Hold, Quotient, Tariff, Wallet))
+A, C, F, H, Q, T, W = (table.c for table in (ACTIVITY, CHILD, FAMILY, HOLD, QUOTIENT, TARIFF, WALLET))
 
-
-def slices(ids: Iterable[str]) -> Iterable[list[str]]:
-    """The ids, once each and in order, in portions that a statement can take."""
-    unique = sorted(set(ids))
-    return (unique[start : start + AT_ONCE] for start in range(0, len(unique), AT_ONCE))
+# Built once: building one takes as long as running it.
+NEWEST = sa_select(func.max(T.revision)).where(T.activity == A.id).correlate(ACTIVITY).scalar_subquery()
+TARIFFS = (
+    sa_select(A.id, A.structure, A.wallet, T.revision, T.versions)
+    .join_from(ACTIVITY, WALLET, W.id == A.wallet)
+    .join(TARIFF, (T.activity == A.id) & (T.revision == NEWEST))
+    .where(one_of(A.id, "activities"))
+)
+CHILDREN = (
+    sa_select(F.id, C.id).join_from(FAMILY, CHILD, C.family == F.id, isouter=True).where(one_of(F.id, "families")).order_by(C.position)
+)
+QUOTIENTS = sa_select(Q.family, Q.starts_on, Q.hundredths).where(one_of(Q.family, "families")).order_by(Q.starts_on)
+PRESENT = sa_select(H.family, H.activity, H.date, H.booking, H.child).where(
+    one_of(H.family, "families"),
+    H.state == HoldState.LIVE,
+    H.date.between(bindparam("first"), bindparam("last")),
+    one_of(H.activity, "activities"),
+)
 
 
 async def catalogue(session: AsyncSession, days: Sequence[Day]) -> Catalogue:
@@ -42,38 +56,25 @@ async def catalogue(session: AsyncSession, days: Sequence[Day]) -> Catalogue:
 
 async def _activities(session: AsyncSession, ids: Collection[str]) -> dict[str, PricedActivity]:
     """Only those whose wallet and tariff are known."""
-    newest = select(Tariff.activity, func.max(Tariff.revision).label("revision")).group_by(Tariff.activity).subquery()
-    statement = (
-        select(Activity.id, Activity.structure, Activity.wallet, Tariff)
-        .join(Wallet, col(Wallet.id) == col(Activity.wallet))
-        .join(Tariff, col(Tariff.activity) == col(Activity.id))
-        .join(newest, (newest.c.activity == Tariff.activity) & (newest.c.revision == Tariff.revision))
-        .where(col(Activity.id).in_(ids))
-    )
+    rows = await (await session.connection()).execute(TARIFFS, {"activities": ids})
     return {
-        id: PricedActivity(structure, wallet, tariff.revision, tuple(TariffVersion.from_data(data) for data in tariff.versions))
-        for id, structure, wallet, tariff in (await session.exec(statement)).all()
+        id: PricedActivity(structure, wallet, revision, tuple(TariffVersion.from_data(data) for data in versions))
+        for id, structure, wallet, revision, versions in rows
     }
 
 
 async def _children(session: AsyncSession, families: Collection[str]) -> dict[str, tuple[str, ...]]:
     """Family -> its children, the eldest first. A family that was heard of and has none is there too."""
     found: dict[str, list[str]] = {}
-    for portion in slices(families):
-        known = (
-            select(Family.id, Child.id).join(Child, col(Child.family) == col(Family.id), isouter=True).where(col(Family.id).in_(portion))
-        )
-        for family, child in (await session.exec(known.order_by(col(Child.position)))).all():
-            found.setdefault(family, []).append(child)
+    for family, child in await (await session.connection()).execute(CHILDREN, {"families": families}):
+        found.setdefault(family, []).append(child)
     return {family: tuple(child for child in children if child is not None) for family, children in found.items()}
 
 
 async def _quotients(session: AsyncSession, families: Collection[str]) -> dict[str, list[tuple[dt.date, Decimal | None]]]:
     found: dict[str, list[tuple[dt.date, Decimal | None]]] = defaultdict(list)
-    for portion in slices(families):
-        rows = await session.exec(select(Quotient).where(col(Quotient.family).in_(portion)).order_by(col(Quotient.starts_on)))
-        for row in rows:
-            found[row.family].append((row.starts_on, None if row.hundredths is None else Decimal(row.hundredths) / 100))
+    for family, starts_on, hundredths in await (await session.connection()).execute(QUOTIENTS, {"families": families}):
+        found[family].append((starts_on, None if hundredths is None else Decimal(hundredths) / 100))
     return found
 
 
@@ -82,16 +83,14 @@ async def _present(session: AsyncSession, days: Sequence[Day]) -> dict[Presence,
     found: dict[Presence, dict[str, str]] = defaultdict(dict)
     if not days:
         return found
-    activities = {day.activity for day in days}
-    first, last = min(day.date for day in days), max(day.date for day in days)
-    for portion in slices(day.family for day in days):
-        statement = (
-            sa_select(col(Hold.family), col(Hold.activity), col(Hold.date), col(Hold.booking), col(Hold.child))
-            .where(col(Hold.family).in_(portion), col(Hold.state) == HoldState.LIVE)
-            .where(col(Hold.date).between(first, last), col(Hold.activity).in_(activities))
-        )
-        for family, activity, date, booking, child in await (await session.connection()).execute(statement):
-            found[family, activity, date][booking] = child
+    bounds = {
+        "families": {day.family for day in days},
+        "activities": {day.activity for day in days},
+        "first": min(day.date for day in days),
+        "last": max(day.date for day in days),
+    }
+    for family, activity, date, booking, child in await (await session.connection()).execute(PRESENT, bounds):
+        found[family, activity, date][booking] = child
     return found
 
 

@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any, Self
 
 from services.billing.tariff import FREE, Price, TariffVersion, price, quotient_on, sibling_rank, version_on
 
@@ -51,6 +52,11 @@ class Quote:
     wallet: str
     price: Price
     tariff_version: str
+    explanation: list[dict[str, Any]]  #: The price's steps, as they are stored.
+
+    @classmethod
+    def of(cls, wallet: str, price: Price, tariff_version: str) -> Self:
+        return cls(wallet, price, tariff_version, [step.as_data() for step in price.steps])
 
 
 @dataclass(slots=True)
@@ -62,6 +68,8 @@ class Catalogue:
     quotients: Mapping[str, list[tuple[dt.date, Decimal | None]]]  #: Family -> (from, value) in order of date.
     #: Who comes, booking -> child, by live holds and by what was said since: a child may give a day back and book it again.
     present: dict[Presence, dict[str, str]] = field(default_factory=dict)
+    #: By all that makes a price: a rush asks for the same few thousands of times.
+    _quotes: dict[tuple[int, str, Decimal | None, str, str, int], Quote] = field(default_factory=dict)
 
     def comes(self, booking: str, day: Day) -> None:
         self.present.setdefault(day.presence, {})[booking] = day.child
@@ -78,15 +86,17 @@ class Catalogue:
         if known is None:
             raise no_activity(day)
         if not known.versions:
-            return Quote(known.wallet, FREE, f"{known.revision}/")
+            return Quote.of(known.wallet, FREE, f"{known.revision}/")
         version = version_on(known.versions, day.date)
         rank = self._rank(day, leaving) if version.counts_siblings else 1
         quotient = quotient_on(self.quotients.get(day.family, ()), day.date)
-        return Quote(
-            known.wallet,
-            price(version, quotient, day.arrival, day.departure, rank),
-            f"{known.revision}/{version.from_}",
-        )
+        # The version by its identity: it lives as long as the catalogue, and comparing all its bands takes longer than a price.
+        key = id(version), day.activity, quotient, day.arrival, day.departure, rank
+        quote = self._quotes.get(key)
+        if quote is None:
+            worked_out = price(version, quotient, day.arrival, day.departure, rank)
+            quote = self._quotes[key] = Quote.of(known.wallet, worked_out, f"{known.revision}/{version.from_}")
+        return quote
 
     def _rank(self, day: Day, leaving: Collection[str]) -> int:
         children = self.children.get(day.family)

@@ -7,7 +7,7 @@ data is a copy of what their events said (structure, family, child, activity), e
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, Column, ForeignKey, Index, Text
+from sqlalchemy import JSON, CheckConstraint, Column, ForeignKey, Index, Table, Text
 from sqlmodel import Field, SQLModel
 
 from services.billing.hold import HoldKind, HoldState
@@ -17,6 +17,11 @@ from services.database import BIGINT, Instant, as_text, new_metadata
 
 class BillingTable(SQLModel):
     metadata = new_metadata()
+
+
+def core(rows: type[BillingTable]) -> Table:
+    """The table itself, for statements that must not pass through the ORM."""
+    return rows.metadata.tables[str(rows.__tablename__)]
 
 
 # ------------------------------------------------------------------------------------------------ copies of others' data

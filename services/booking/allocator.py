@@ -20,13 +20,13 @@ from services.booking.expiry import end_line, tell_who_waited
 from services.booking.lines import Enrolled, OpeningRules, check_booking, check_cancelling
 from services.booking.order import ForFamily
 from services.booking.rulebook import RuleBook
-from services.booking.saying import made
 from services.booking.status import LIVE, BookingStatus
 from services.booking.tables import Cancellation, Enrollment, Request, Standing, core, run
 from services.bulk import one_of
 from services.clock import Clock
 from services.events import DecidedMovement, Event, RequestDecided, RequestExplained
 from services.outbox import record
+from services.saying import made
 
 MOST_REQUESTS = 300  #: In one transaction.
 MOST_LINES = 6000

@@ -16,7 +16,6 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.booking.allocation import Answer, Board, Claim, Key, Offer, Opening
 from services.booking.lines import Rules
 from services.booking.rulebook import RuleBook
-from services.booking.saying import made
 from services.booking.status import LIVE, BookingStatus
 from services.booking.tables import Booking, Partition, core, partition_of, run
 from services.booking.tables import Opening as OpeningRow
@@ -33,6 +32,7 @@ from services.events import (
     PlaceGiven,
 )
 from services.outbox import Traces, record
+from services.saying import made
 
 BOOKING, OPENING, PARTITION = core(Booking), core(OpeningRow), core(Partition)
 B, O = BOOKING.c, OPENING.c  # noqa: E741 -- B and O, like the tables

@@ -18,7 +18,6 @@ from services.booking.draft import DraftChange
 from services.booking.lines import Rules
 from services.booking.order import MOST_LINES, Line, Order, parties
 from services.booking.rulebook import RuleBook
-from services.booking.saying import made, new_id
 from services.booking.status import BookingStatus
 from services.booking.tables import (
     LINES_PER_REQUEST,
@@ -35,6 +34,7 @@ from services.bulk import BulkInsert, one_of
 from services.events import BookingRequested, RequestedMovement
 from services.outbox import record
 from services.refusal import CodedError, Refused
+from services.saying import made, new_id
 
 REQUEST, CANCELLATION, COUNTER, STANDING, CHILD = (core(rows) for rows in (Request, Cancellation, Counter, Standing, ChildCopy))
 R, X = REQUEST.c, CANCELLATION.c

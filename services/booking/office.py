@@ -24,13 +24,13 @@ from services.booking.intake import Asked, take_in
 from services.booking.lines import Enrolled
 from services.booking.order import MOST_LINES, ForFamily, Line, Order
 from services.booking.ranking import KNOWN_OF_FAMILIES, SEEN_BY_THE_RUN
-from services.booking.saying import new_id
 from services.booking.season import why_closed
 from services.booking.soundness import flaw
 from services.booking.status import BookingStatus
 from services.booking.tables import Activity, ChildCopy, Enrollment, StructureCopy, run
 from services.clock import Clock
 from services.refusal import Refused
+from services.saying import new_id
 
 STANDING = (BookingStatus.SUBMITTED, BookingStatus.ACCEPTED, BookingStatus.WAITLISTED)
 SETTINGS_NOT_TOLD = frozenset({"id", "structure", "timezone", "school_zone"})

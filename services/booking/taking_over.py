@@ -11,11 +11,11 @@ from services.booking import hours
 from services.booking.docket import BOOKING, IS_LIVE, B, Case, Docket, open_docket, take_turn
 from services.booking.intake import COUNT, Place
 from services.booking.rulebook import RuleBook
-from services.booking.saying import new_id
 from services.booking.status import BookingStatus
 from services.booking.tables import LINES_PER_REQUEST, among, filled, run
 from services.clock import Clock
 from services.refusal import CodedError
+from services.saying import new_id
 
 HELD = select(B.child, B.activity, B.date).where(IS_LIVE, B.activity.in_(among("activities")), B.date.in_(among("dates")))
 
