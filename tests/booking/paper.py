@@ -157,8 +157,12 @@ class Paper:
         """The requests that have waited longest, as many as this."""
         batch = [sheet for sheet in self.sheets if not sheet.served][:most]
         for sheet in batch:
-            for line in sheet.lines:
-                if isinstance(line, Giving) and line.status == "SUBMITTED":
+            givings = [line for line in sheet.lines if isinstance(line, Giving)]
+            for line in givings:  # whoever leaves a line leaves first
+                if line.status == "SUBMITTED" and line.wish is not None and line.wish.status == "WAITLISTED":
+                    self._give_back(sheet, line)
+            for line in givings:
+                if line.status == "SUBMITTED":
                     self._give_back(sheet, line)
             for wish in sheet.wishes():
                 if wish.status == "SUBMITTED":

@@ -544,7 +544,7 @@ class AnyStory(RuleBasedStateMachine):
         for name, body in self._outgoing():
             if name == "capacity_changed":
                 self._latest_is_the_table(body)
-            elif name != "activity_changed":
+            elif name not in ("activity_changed", "children_moved", "enrollment_changed"):
                 told.append(self._as_on_paper(name, body))
         self.told_until = max((row["position"] for row in self._news), default=self.told_until)
         told, expected = sorted(map(str, told)), sorted(map(str, self.paper.told))
