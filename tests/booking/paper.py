@@ -157,13 +157,8 @@ class Paper:
         """The requests that have waited longest, as many as this."""
         batch = [sheet for sheet in self.sheets if not sheet.served][:most]
         for sheet in batch:
-            givings = [line for line in sheet.lines if isinstance(line, Giving)]
-            for line in givings:  # whoever leaves a line leaves first
-                if line.status == "SUBMITTED" and line.wish is not None and line.wish.status == "WAITLISTED":
-                    self._give_back(sheet, line)
-            for line in givings:
-                if line.status == "SUBMITTED":
-                    self._give_back(sheet, line)
+            self._give_back_all(sheet, ("WAITLISTED",))  # whoever leaves a line leaves first
+            self._give_back_all(sheet)
             for wish in sheet.wishes():
                 if wish.status == "SUBMITTED":
                     self._decide(sheet, [one for one in wish.party if one.status == "SUBMITTED"])
@@ -176,6 +171,16 @@ class Paper:
     def _answer(self, line: Wish | Giving) -> Told:
         rank = self.rank(line) if isinstance(line, Wish) and line.status == "WAITLISTED" else None
         return line.status, rank, line.code
+
+    def _give_back_all(self, sheet: Sheet, now: tuple[str, ...] | None = None) -> None:
+        for line in sheet.lines:
+            if (
+                isinstance(line, Giving)
+                and line.status == "SUBMITTED"
+                and line.wish is not None
+                and (now is None or line.wish.status in now)
+            ):
+                self._give_back(sheet, line)
 
     def _give_back(self, sheet: Sheet, line: Giving) -> None:
         wish = line.wish
