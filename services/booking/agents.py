@@ -37,6 +37,7 @@ from services.booking.audit import reason_of
 from services.booking.draft import DraftChange
 from services.booking.follow_up import Request, cursor_of, malformed, position_of, size_of
 from services.booking.lines import Enrolled
+from services.booking.observing import observed
 from services.booking.office import Agent, Cancelling, DayChange, Kept
 from services.booking.order import MOST_LINES, ForFamily, Line, Order
 from services.booking.queries import ActsWanted, Booked
@@ -376,6 +377,9 @@ async def _moved(info: Info, request: str) -> Booking:
     """Raises Refused: the first half of the move that could not be says why."""
     movements = await reading_of(info.context).movements(request)
     codes = [row.code for row in movements if row.code is not None]
+    wanted = movements[-1].booking
     if codes:
-        raise Refused(next((code for code in codes if code != "NOT_MOVED"), "NOT_MOVED"))
-    return Booking.of(movements[-1].booking)
+        code = next((code for code in codes if code != "NOT_MOVED"), "NOT_MOVED")
+        place = wanted.child, wanted.activity, wanted.date
+        raise Refused(code, words=await observed(reading_of(info.context), code, *place, info.context.language))
+    return Booking.of(wanted)

@@ -1,5 +1,6 @@
 """Drafts as clients send and get them: lines, clicks, copies, recaps (S25-S33)."""
 
+import asyncio
 import datetime as dt
 from collections.abc import Iterable
 from typing import Annotated, Self
@@ -9,6 +10,7 @@ from strawberry import ID, Private
 
 from services.booking.draft import DraftChange, DraftLine, Skipped, ToggleScope
 from services.booking.follow_up import Request
+from services.booking.observing import observed
 from services.booking.order import Line
 from services.booking.recap import Forecast
 from services.booking.refusals import (
@@ -24,11 +26,10 @@ from services.booking.refusals import (
     UnknownBooking,
     UnknownChild,
     UnknownFamily,
-    refusal,
+    told,
 )
 from services.booking.status import BookingStatus
-from services.booking.texts import say
-from services.booking.types import Activity, Booking, Child, activity_of
+from services.booking.types import Activity, Booking, Child, activity_of, reading_of
 from services.graphql import Info, LocalTime, Refusal, YearMonth
 
 
@@ -83,8 +84,10 @@ class SkippedDay:
     message: str
 
     @classmethod
-    def of(cls, skipped: Skipped, language: str) -> Self:
-        return cls(date=skipped.date, code=skipped.code, message=say(skipped.code, language))
+    async def of(cls, info: Info, skipped: Skipped, child: str, activity: str) -> Self:
+        """Of this child, whose bookings the caller may see."""
+        message = await observed(reading_of(info.context), skipped.code, child, activity, skipped.date, info.context.language)
+        return cls(date=skipped.date, code=skipped.code, message=message)
 
 
 @strawberry.input
@@ -142,7 +145,7 @@ class PreviewLine:
     refusal: Refusal | None
 
     @classmethod
-    def of(cls, line: Forecast, language: str) -> Self:
+    async def of(cls, info: Info, line: Forecast) -> Self:
         return cls(
             change=line.line.change,
             child=Child(id=ID(line.line.child)),
@@ -152,7 +155,7 @@ class PreviewLine:
             departure=LocalTime(line.departure),
             forecast=line.status,
             rank=line.rank,
-            refusal=None if line.code is None else refusal(line.code, language),
+            refusal=None if line.code is None else told(line.code, await _words(info, line.line, line.code)),
         )
 
     @classmethod
@@ -165,6 +168,10 @@ class PreviewLine:
         return await activity_of(info, self.name)
 
 
+async def _words(info: Info, line: Line, code: str) -> str:
+    return await observed(reading_of(info.context), code, line.child, line.activity, line.date, info.context.language)
+
+
 @strawberry.type
 class Preview:
     """Each ordered by date, child, activity."""
@@ -173,8 +180,8 @@ class Preview:
     cancellations: list[PreviewLine]
 
     @classmethod
-    def of(cls, lines: Iterable[Forecast], language: str) -> Self:
-        both = [PreviewLine.of(line, language) for line in lines]
+    async def of(cls, info: Info, lines: Iterable[Forecast]) -> Self:
+        both = await asyncio.gather(*(PreviewLine.of(info, line) for line in lines))
         return cls(
             bookings=[line for line in both if line.change is DraftChange.BOOK],
             cancellations=[line for line in both if line.change is DraftChange.CANCEL],

@@ -2,10 +2,11 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
+from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -82,10 +83,22 @@ async def _listed(running: Running, wanted: Wanted, language: str) -> list[Liste
         rules = await book.of(session, {row.activity for row in rows}) if rows else {}
         waiting = [row.id for row in rows if row.status is BookingStatus.WAITLISTED]
         ranks = await queries.ranks(session, waiting) if waiting else {}
-    return [_line(row, rules[row.activity].spec, ranks.get(row.id), language) for row in rows]
+        there = await _already_there(session, [row for row in rows if row.code == "ALREADY_BOOKED"], language)
+    return [_line(row, rules[row.activity].spec, ranks.get(row.id), there.get(row.id), language) for row in rows]
 
 
-def _line(row: Booked, spec: ActivitySpec, rank: int | None, language: str) -> Listed:
+async def _already_there(session: AsyncSession, refused: Sequence[Booked], language: str) -> dict[str, str]:
+    """Booking that was refused for that -> its observation: what the child has there now."""
+    if not refused:
+        return {}
+    period = min(row.date for row in refused), max(row.date for row in refused)
+    found = await queries.standing_bookings(session, {(row.child, period) for row in refused})
+    stands = {row.id: found[row.child, period].get((row.activity, row.date)) for row in refused}
+    ranks = await queries.ranks(session, [one.id for one in stands.values() if one is not None])
+    return {id_: listing.already_there(one and one.status, ranks.get(one.id) if one else None, language) for id_, one in stands.items()}
+
+
+def _line(row: Booked, spec: ActivitySpec, rank: int | None, observation: str | None, language: str) -> Listed:
     return Listed(
         number=row.number,
         child=row.child,
@@ -96,7 +109,7 @@ def _line(row: Booked, spec: ActivitySpec, rank: int | None, language: str) -> L
         departure=row.departure,
         status=row.status,
         rank=rank,
-        observation=listing.observation(row.status, row.code, language),
+        observation=observation or listing.observation(row.status, row.code, language),
         requested_at=row.requested_at,
     )
 

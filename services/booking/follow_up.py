@@ -1,5 +1,6 @@
 """What a family follows: whether it may book (S21), its bookings (S35), its requests and their answers (S34)."""
 
+import asyncio
 import base64
 import binascii
 import datetime as dt
@@ -12,8 +13,9 @@ from strawberry import ID, Private
 from services.booking import files, queries, run_queries
 from services.booking.draft import DraftChange
 from services.booking.file_types import BookingsFileResult, FileFormat, FileLink
-from services.booking.queries import MovementRow, Wanted
-from services.booking.refusals import refusal
+from services.booking.observing import observed
+from services.booking.queries import Booked, MovementRow, Wanted
+from services.booking.refusals import refusal, told
 from services.booking.run_types import Criterion, named
 from services.booking.status import BookingStatus
 from services.booking.tables import Request as RequestRow
@@ -90,14 +92,21 @@ class Request:
     async def movements(self, info: Info) -> list[Movement]:
         """In the lines' order."""
         rows = await reading_of(info.context).movements(self.row.id)
-        return [_movement(row, info.context.language) for row in rows]
+        already = [row for row in rows if row.code == "ALREADY_BOOKED"]
+        words = await asyncio.gather(*(_words(info, row.booking) for row in already))
+        said = {row.line: text for row, text in zip(already, words, strict=True)}
+        return [_movement(row, said.get(row.line), info.context.language) for row in rows]
 
 
-def _movement(row: MovementRow, language: str) -> Movement:
+async def _words(info: Info, row: Booked) -> str:
+    return await observed(reading_of(info.context), "ALREADY_BOOKED", row.child, row.activity, row.date, info.context.language)
+
+
+def _movement(row: MovementRow, words: str | None, language: str) -> Movement:
     return Movement(
         change=DraftChange.CANCEL if row.cancels else DraftChange.BOOK,
         booking=Booking.of(row.booking, row.rank),
-        refusal=None if row.code is None else refusal(row.code, language),
+        refusal=None if row.code is None else told(row.code, words or say(row.code, language)),
     )
 
 

@@ -63,6 +63,13 @@ def _row(one: Listed, names: Mapping[str, str], language: str) -> Sequence[Cell]
     )
 
 
+def already_there(status: BookingStatus | None, rank: int | None, language: str) -> str:
+    """ALREADY_BOOKED in words: what the child has there now. None: nothing any more, or only in the draft itself."""
+    if status is None or (status is BookingStatus.WAITLISTED and rank is None):
+        return say("ALREADY_ASKED", language)
+    return say("ALREADY_BOOKED" if status is BookingStatus.ACCEPTED else f"ALREADY_{status.value}", language, rank=rank)
+
+
 def observation(status: BookingStatus, code: str | None, language: str) -> str | None:
     """Why a booking is not simply accepted, in words (S34)."""
     if status is BookingStatus.REFUSED and code is not None:

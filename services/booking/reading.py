@@ -167,6 +167,7 @@ class Reading:
         self._requests = self._loader(queries.requests)
         self._movements = self._loader(queries.movements)
         self._ranks = self._loader(queries.ranks)
+        self._standing = self._loader(queries.standing_bookings)
         self._debts = self._loader(_debts)
         self._feeds = self._loader(queries.calendar_feeds)
         self._spans: DataLoader[SpanKey, Span] = DataLoader(self._load_spans)
@@ -226,6 +227,10 @@ class Reading:
 
     async def rank(self, booking: str) -> int | None:
         return await self._ranks.load(booking)
+
+    async def standing(self, child: str, first: dt.date, last: dt.date) -> Mapping[tuple[str, dt.date], Booked]:
+        """(activity, date) -> the child's booking there that is accepted, waits, or is not answered yet."""
+        return await self._standing.load((child, (first, last))) or {}
 
     async def feed(self, child: str) -> CalendarFeed | None:
         return await self._feeds.load(child)

@@ -227,12 +227,19 @@ BY_CODE = {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).upper(): kind for 
 
 def refusal(code: str, language: str, **details: object) -> Refusal:
     """The member of the union that this code names, with its text."""
-    return BY_CODE[code](code=code, message=say(code, language, **details))
+    return told(code, say(code, language, **details))
+
+
+def told(code: str, message: str) -> Refusal:
+    """The member of the union that this code names, in these words."""
+    return BY_CODE[code](code=code, message=message)
 
 
 def refusal_of(refused: Refused, language: str) -> Any:
     """The member of a mutation's or query's union. Any: which one, only its code knows."""
     details = refused.details
+    if "words" in details:
+        return told(refused.code, str(details["words"]))
     if "flaw" in details:
         details = {"what": say(str(details["flaw"]), language)}
     return refusal(refused.code, language, **details)

@@ -1,5 +1,6 @@
 """Booking's subgraph: what families can ask and do. Resolvers translate; drafting.py and the desk decide."""
 
+import asyncio
 import datetime as dt
 
 import strawberry
@@ -8,7 +9,7 @@ from strawberry import ID
 from services.booking import drafting
 from services.booking.activity_types import Weekday
 from services.booking.agents import AgentMutations, AgentQueries
-from services.booking.draft import ToggleScope
+from services.booking.draft import Outcome, ToggleScope
 from services.booking.draft_types import (
     BookingLine,
     BookingLineInput,
@@ -48,6 +49,10 @@ def _malformed(info: Info) -> CodedError:
     return CodedError("BAD_USER_INPUT", say("BAD_USER_INPUT", info.context.language))
 
 
+async def _skipped(info: Info, outcome: Outcome, child: str, activity: str) -> list[SkippedDay]:
+    return await asyncio.gather(*(SkippedDay.of(info, skipped, child, activity) for skipped in outcome.skipped))
+
+
 @strawberry.type
 class Query(LiveQueries, RosterQueries, AgentQueries, RunQueries):
     """Drafts live in the client: none of these has an effect."""
@@ -67,7 +72,7 @@ class Query(LiveQueries, RosterQueries, AgentQueries, RunQueries):
             return refused
         return Toggled(
             draft=[BookingLine.of(line) for line in outcome.draft],
-            skipped=[SkippedDay.of(skipped, context.language) for skipped in outcome.skipped],
+            skipped=await _skipped(info, outcome, click.child, click.activity),
         )
 
     @strawberry.field
@@ -94,7 +99,7 @@ class Query(LiveQueries, RosterQueries, AgentQueries, RunQueries):
             return refused
         return CopyPlan(
             draft=[BookingLine.of(line) for line in outcome.draft],
-            skipped=[SkippedDay.of(skipped, context.language) for skipped in outcome.skipped],
+            skipped=await _skipped(info, outcome, copying.to_child, copying.to_activity),
         )
 
     @strawberry.field
@@ -106,7 +111,7 @@ class Query(LiveQueries, RosterQueries, AgentQueries, RunQueries):
         except Refused as no:
             refused: PreviewResult = refusal_of(no, context.language)
             return refused
-        return Preview.of(answers, context.language)
+        return await Preview.of(info, answers)
 
     @strawberry.field
     async def request(self, info: Info, id: ID) -> Request | None:

@@ -17,6 +17,7 @@ from services.booking.draft import DraftChange, ToggleScope
 from services.booking.file_types import CalendarFeed
 from services.booking.lines import check_cancelling
 from services.booking.listing import observation
+from services.booking.observing import observed
 from services.booking.queries import STANDING, Booked, Owned
 from services.booking.reading import Answers, Library, Reading, ShownDay, Span
 from services.booking.run_types import Allocation, BookingDecision, decision_on
@@ -181,10 +182,13 @@ class Booking:
         # Not a coroutine: most bookings wait for nothing, and a task for each of them would cost more than the rest of their answer.
         return reading_of(info.context).rank(self.row.id) if self.known_rank is LATER else self.known_rank
 
-    @strawberry.field
-    def reason(self, info: Info) -> str | None:
+    @strawberry.field(graphql_type=str | None)  # type: ignore[untyped-decorator]  # no types for this form
+    def reason(self, info: Info) -> Awaitable[str] | str | None:
         """Why it is not simply accepted: the observation, in words (S34)."""
-        return observation(self.status, self.row.code, info.context.language)
+        row, language = self.row, info.context.language
+        if self.status is BookingStatus.REFUSED and row.code == "ALREADY_BOOKED":
+            return observed(reading_of(info.context), "ALREADY_BOOKED", row.child, row.activity, row.date, language)
+        return observation(self.status, row.code, language)
 
     @strawberry.field
     async def decision(self, info: Info) -> BookingDecision | None:

@@ -466,6 +466,10 @@ async def test_a_move_that_cannot_be_says_why(carteville: Screens) -> None:
     assert await moves("d", activity="ailleurs") == "UNKNOWN_ACTIVITY"
     assert await moves("e", activity="nonsense") == "UNKNOWN_ACTIVITY"
     assert await moves("f", activity="multi") == "ALLOCATED_BY_RUN"
+    waits = await books(carteville, "amalia", TUESDAY, key="2")
+    assert answers(waits) == [("BOOK", "WAITLISTED", None)]
+    there = await does(carteville, "moveBooking", booking=booking, date="2026-09-15", **BOOKED | {"idempotencyKey": "g"})
+    assert (there["code"], there["message"]) == ("ALREADY_BOOKED", "Déjà en liste d'attente, au rang 1")
     assert await moves("a", date="2026-09-17") == "IDEMPOTENCY_KEY_REUSED"
     page = await carteville.of_family("dupont", "bookings(status: [ACCEPTED]) { nodes { id } }", AGENT)
     assert page["bookings"]["nodes"] == [{"id": booking}]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.booking.screens import AGENT, DURAND, OTHER_AGENT, Screens, entities, open_counter
 from tests.booking.test_activity import APS_MATIN, MULTI
-from tests.booking.test_schema_drafts import line
+from tests.booking.test_schema_drafts import PREVIEW, copies, line
 
 __all__ = ["open_counter"]
 
@@ -148,6 +148,35 @@ async def test_s36_a_family_leaves_the_list_or_gives_a_place_back_with_one_word(
     assert found == {"status": "ACCEPTED", "rank": None, "reason": None}
     for unknown in ("nothing", waiting["id"] + "x"):
         assert (await carteville.asks(CANCEL, variables={"booking": unknown}))["cancelBooking"]["__typename"] == "UnknownBooking"
+
+
+async def test_s34_a_place_that_the_child_waits_for_already_is_not_said_to_be_booked(carteville: Screens) -> None:
+    await carteville.has_booked("zoe", "cantine", dt.date(2026, 9, 14), family="durand")
+    wanted = [line("BOOK", "amalia", "cantine", 14), line("BOOK", "amalia", "aps-matin", 14)]
+    first = await submits(carteville, *wanted)
+    again = await submits(carteville, *wanted, key="2")
+    waits, booked = "Déjà en liste d'attente, au rang 1", "Déjà réservée"
+    assert [one["refusal"]["message"] for one in again["movements"]] == [waits, booked]
+    assert [one["refusal"]["code"] for one in again["movements"]] == ["ALREADY_BOOKED", "ALREADY_BOOKED"]
+    followed = "bookings(status: [REFUSED]) { nodes { reason } }"
+    assert (await carteville.of_family("dupont", followed))["bookings"]["nodes"] == [{"reason": waits}, {"reason": booked}]
+    for one in first["movements"]:
+        await carteville.asks(CANCEL, variables={"booking": one["booking"]["id"]})
+    reasons = [one["reason"] for one in (await carteville.of_family("dupont", followed))["bookings"]["nodes"]]
+    assert reasons == ["Déjà réservée ou demandée"] * 2, "neither stands any more"
+
+
+async def test_s31_s33_recaps_and_copies_say_that_the_child_waits_there_already(carteville: Screens) -> None:
+    await carteville.has_booked("zoe", "cantine", dt.date(2026, 9, 14), family="durand")
+    await submits(carteville, line("BOOK", "amalia", "cantine", 14))
+    waits = {"code": "ALREADY_BOOKED", "message": "Déjà en liste d'attente, au rang 1"}
+    asked = {"code": "ALREADY_BOOKED", "message": "Déjà réservée ou demandée"}
+    lines = [line("BOOK", "amalia", "cantine", 14), line("BOOK", "amalia", "cantine", 15), line("BOOK", "amalia", "cantine", 15)]
+    preview = await carteville.asks(PREVIEW, variables={"family": "dupont", "lines": lines})
+    assert [one["refusal"] for one in preview["previewBookings"]["bookings"]] == [waits, None, asked]
+    draft = [line("BOOK", "amalia", "aps-matin", 14), line("BOOK", "amalia", "aps-matin", 15), line("BOOK", "amalia", "cantine", 15)]
+    copied = await copies(carteville, ("amalia", "aps-matin"), ("amalia", "cantine"), draft=draft)
+    assert copied["skipped"] == [{"date": "2026-09-14", **waits}, {"date": "2026-09-15", **asked}]
 
 
 async def test_cancelling_too_late_is_refused(carteville: Screens) -> None:
