@@ -105,6 +105,7 @@ class ActivitySpec:
     category: str | None = None
     school_holidays: SchoolHolidays = "closed"
     closed_on: frozenset[dt.date] = frozenset()
+    closed_because: Mapping[dt.date, str] = field(default_factory=dict, hash=False)  #: Of days in `closed_on`: what families read.
     open_on: frozenset[dt.date] = frozenset()  #: Open in spite of all the rest but the season.
     capacity: int | None = None  #: None: places are not counted.
     waiting_list: int | None = None  #: None: unlimited; 0: no waiting list.
@@ -150,6 +151,7 @@ def to_json(spec: ActivitySpec) -> dict[str, Any]:
         "weekdays": sorted(spec.weekdays),
         "school_holidays": spec.school_holidays,
         "closed_on": sorted(day.isoformat() for day in spec.closed_on),
+        **_reasons_to_json(spec.closed_because),
         "open_on": sorted(day.isoformat() for day in spec.open_on),
         "capacity": spec.capacity,
         "waiting_list": spec.waiting_list,
@@ -178,6 +180,7 @@ def from_json(document: dict[str, Any]) -> ActivitySpec:
         weekdays=frozenset(document["weekdays"]),
         school_holidays=document["school_holidays"],
         closed_on=frozenset(map(dt.date.fromisoformat, document["closed_on"])),
+        closed_because={dt.date.fromisoformat(day): why for day, why in document.get("closed_because", {}).items()},
         open_on=frozenset(map(dt.date.fromisoformat, document["open_on"])),
         capacity=document["capacity"],
         waiting_list=document["waiting_list"],
@@ -210,6 +213,11 @@ def _days_to_json(days: Mapping[dt.date, int | None]) -> dict[str, int | None]:
 def _days_from_json(document: dict[str, int | None] | None) -> dict[dt.date, int | None]:
     """None: written before days could differ."""
     return {dt.date.fromisoformat(day): places for day, places in (document or {}).items()}
+
+
+def _reasons_to_json(reasons: Mapping[dt.date, str]) -> dict[str, Any]:
+    """Nothing where there are none: documents from before there were reasons stay as they are."""
+    return {"closed_because": {day.isoformat(): reasons[day] for day in sorted(reasons)}} if reasons else {}
 
 
 def _attendance_to_json(rules: AttendanceRules) -> dict[str, Any]:

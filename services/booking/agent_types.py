@@ -7,6 +7,8 @@ from typing import Annotated, Any, Self
 import orjson
 import strawberry
 from strawberry import ID, Private
+from strawberry.federation.schema_directives import Key
+from strawberry.federation.types import FieldSet
 
 from services.booking.activity import (
     ActivitySpec,
@@ -23,6 +25,7 @@ from services.booking.activity import (
 )
 from services.booking.activity_types import SchoolHolidays, Unrecorded, Weekday
 from services.booking.follow_up import Family, Request
+from services.booking.lines import OpeningRules
 from services.booking.queries import ActRow, OpeningNow
 from services.booking.refusals import (
     AccountInDebit,
@@ -54,11 +57,10 @@ from services.booking.refusals import (
     UnknownWallet,
 )
 from services.booking.run_types import AllocationPolicy
-from services.booking.season import Closed as WhyClosed
-from services.booking.texts import say
+from services.booking.soundness import Flaw
+from services.booking.texts import say, say_closed
 from services.booking.types import Activity, Booking, Child, reading_of
 from services.graphql import Info, LocalTime
-from services.refusal import Refused
 
 
 @strawberry.type
@@ -66,7 +68,7 @@ class Opening:
     """One activity on one day, as its agents see it ("ouverture")."""
 
     spec: Private[ActivitySpec]
-    why_closed: Private[WhyClosed | None]
+    rules: Private[OpeningRules]
     date: dt.date
     open: bool
     capacity: int | None
@@ -76,13 +78,13 @@ class Opening:
     revision: int
 
     @classmethod
-    def of(cls, spec: ActivitySpec, date: dt.date, closed: WhyClosed | None, now: OpeningNow | None) -> Self:
-        capacity, waiting_list = spec.offer(date)
+    def of(cls, spec: ActivitySpec, rules: OpeningRules, now: OpeningNow | None) -> Self:
+        capacity, waiting_list = spec.offer(rules.date)
         return cls(
             spec=spec,
-            why_closed=closed,
-            date=date,
-            open=closed is None,
+            rules=rules,
+            date=rules.date,
+            open=rules.closed is None,
             capacity=capacity,
             waiting_list=waiting_list,
             taken=now.places.taken if now else 0,
@@ -96,8 +98,24 @@ class Opening:
 
     @strawberry.field
     def reason(self, info: Info) -> str | None:
-        """Why it is closed, in words."""
-        return None if self.why_closed is None else say(self.why_closed.value, info.context.language)
+        """Why it is closed, in words, as families read it."""
+        return None if self.rules.closed is None else say_closed(self.rules.closed, self.rules.because, info.context.language)
+
+    @strawberry.field
+    async def standing(self, info: Info) -> int:
+        """How many bookings stand that day: those that have a place, wait for one, or are not answered yet."""
+        return await self._standing(info)
+
+    @strawberry.field
+    async def notice(self, info: Info) -> str | None:
+        """What the agent should know, in words: that bookings stand although the day is closed. They do until an agent cancels them."""
+        standing = 0 if self.open else await self._standing(info)
+        if not standing:
+            return None
+        return say("BOOKINGS_STAND" if standing > 1 else "BOOKING_STANDS", info.context.language, count=standing)
+
+    async def _standing(self, info: Info) -> int:
+        return await reading_of(info.context).standing_on(self.spec.id, self.date)
 
 
 @strawberry.type
@@ -122,11 +140,19 @@ class ActDetail:
     after: str | None
 
 
+@strawberry.federation.type(name="Agent", keys=[Key(fields=FieldSet("id"), resolvable=False)])
+class ActingAgent:
+    """Identity's: it knows the name."""
+
+    id: ID
+
+
 @strawberry.type
 class Act:
     """One thing that an agent did."""
 
     row: Private[ActRow]
+    structure: Private[str]
     id: ID
     at: dt.datetime
     account: ID = strawberry.field(description="The agent's.")
@@ -135,8 +161,22 @@ class Act:
     reason: str | None
 
     @classmethod
-    def of(cls, row: ActRow) -> Self:
-        return cls(row=row, id=ID(str(row.position)), at=row.at, account=ID(row.account), kind=row.kind, date=row.date, reason=row.reason)
+    def of(cls, row: ActRow, structure: str) -> Self:
+        return cls(
+            row=row,
+            structure=structure,
+            id=ID(str(row.position)),
+            at=row.at,
+            account=ID(row.account),
+            kind=row.kind,
+            date=row.date,
+            reason=row.reason,
+        )
+
+    @strawberry.field
+    def agent(self) -> ActingAgent | None:
+        """By name. Null: identity knows nobody by that account any more."""
+        return ActingAgent(id=ID(f"{self.structure}/{self.row.account}"))
 
     @strawberry.field
     def family(self) -> Family | None:
@@ -158,9 +198,9 @@ class Act:
 
     @strawberry.field
     def details(self) -> list[ActDetail]:
-        """What was before and is after, by name; texts as they are, everything else as JSON."""
+        """What changed, by name, as it was before and is after; texts as they are, everything else as JSON."""
         before, after = self.row.before or {}, self.row.after or {}
-        names = [*after, *(name for name in before if name not in after)]
+        names = [name for name in {**after, **before} if before.get(name) != after.get(name)]
         return [ActDetail(name=name, before=_text(before.get(name)), after=_text(after.get(name))) for name in names]
 
 
@@ -200,7 +240,7 @@ class HoursInput:
             return FixedHours(str(self.arrival), str(self.departure))
         if all(chosen) and not any(fixed):
             return ChosenHours(str(self.earliest), str(self.latest), self.step_minutes, self.minimum_minutes)
-        raise Refused("INVALID_ACTIVITY", flaw="HOURS_UNCLEAR")
+        raise Flaw("HOURS_UNCLEAR", "hours").refused()
 
 
 @strawberry.input
@@ -214,7 +254,7 @@ class DeadlineInput:
     weekday: Weekday | None = None
     weeks_before: int = 1
 
-    def deadline(self) -> Deadline:
+    def deadline(self, where: str) -> Deadline:
         """Raises Refused: it is not one of the three."""
         match (self.days_before, self.hours_before, self.weekday, self.at):
             case (int() as days, None, None, str() as at):
@@ -223,7 +263,7 @@ class DeadlineInput:
                 return HoursBefore(hours)
             case (None, None, Weekday() as weekday, str() as at):
                 return WeekdayBefore(weekday.value, at, self.weeks_before)
-        raise Refused("INVALID_ACTIVITY", flaw="DEADLINE_NOT_POSSIBLE")
+        raise Flaw("DEADLINE_UNCLEAR", where).refused()
 
 
 @strawberry.input
@@ -296,8 +336,10 @@ class ActivityInput:
             waiting_list=self.waiting_list,
             capacity_on=_places(self.capacity_on),
             waiting_list_on=_places(self.waiting_list_on),
-            booking_deadline=None if self.booking_deadline is None else self.booking_deadline.deadline(),
-            cancellation_deadline=None if self.cancellation_deadline is None else self.cancellation_deadline.deadline(),
+            booking_deadline=None if self.booking_deadline is None else self.booking_deadline.deadline("bookingDeadline"),
+            cancellation_deadline=None
+            if self.cancellation_deadline is None
+            else self.cancellation_deadline.deadline("cancellationDeadline"),
             allocation=Immediate() if self.allocation is None else self.allocation.scheduled(),
             attendance=AttendanceRules()
             if self.attendance is None
@@ -340,7 +382,10 @@ class SetOpeningInput:
     cancel_bookings: bool = strawberry.field(
         default=False, description="All bookings of that day are cancelled, and their families told why."
     )
-    reason: str | None = None
+    reason: str | None = strawberry.field(
+        default=None,
+        description="3 to 500 characters. Where a day is closed, families read it: in the calendar, and if it cancels their bookings.",
+    )
 
 
 @strawberry.input

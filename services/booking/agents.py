@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 import strawberry
@@ -43,6 +44,7 @@ from services.booking.order import MOST_LINES, ForFamily, Line, Order
 from services.booking.queries import ActsWanted, Booked
 from services.booking.refusals import refusal_of
 from services.booking.rulebook import RuleBook
+from services.booking.soundness import Flaw
 from services.booking.types import Activity, Booking, Child, answers_of, reading_of
 from services.graphql import Context, Info
 from services.refusal import Forbidden, Refused
@@ -152,7 +154,7 @@ class AgentQueries:
             rows = await queries.acts_page(session, wanted, cursor, size + 1)
         page = rows[:size]
         return ActConnection(
-            nodes=[Act.of(row) for row in page],
+            nodes=[Act.of(row, wanted.structure) for row in page],
             end_cursor=cursor_of(page[-1].position) if page else None,
             has_next_page=len(rows) > size,
         )
@@ -163,7 +165,7 @@ async def _openings(context: Context, spec: ActivitySpec, days: Sequence[dt.date
     async with context.database.reading() as session:
         rules = (await book.of(session, [spec.id]))[spec.id]
         (now,) = (await queries.openings(session, [(spec.id, (days[0], days[-1]))])).values()
-    return [Opening.of(rules.spec, day, rules.on(day).closed, now.get(day)) for day in days]
+    return [Opening.of(rules.spec, rules.on(day), now.get(day)) for day in days]
 
 
 # ---------------------------------------------------------------------------------------------------------------- mutations
@@ -177,7 +179,7 @@ class AgentMutations:
 
         async def work(session: AsyncSession) -> Cancelling:
             if not LONGEST_CODE.fullmatch(input.code):
-                raise Refused("INVALID_ACTIVITY", flaw="CODE_NOT_POSSIBLE")
+                raise Flaw("CODE_NOT_POSSIBLE", "code", {"given": input.code}).refused()
             spec = input.settings.spec(id_, structure)
             agent = _agent(info, structure, input.reason)
             await office.create_activity(session, info.context.clock, agent, spec, str(input.priced_like))
@@ -204,7 +206,8 @@ class AgentMutations:
 
     @strawberry.mutation
     async def set_opening(self, info: Info, input: SetOpeningInput) -> SetOpeningResult:
-        """Open or close one day, or give it other places. Bookings of a day that is closed stay, unless they are to be cancelled."""
+        """Open or close one day, or give it other places. Bookings of a day that is closed stay, unless they are to be cancelled:
+        `standing` and `notice` say so."""
         activity = str(input.activity)
         structure = (await _activity(info, activity)).structure
         change = DayChange(
@@ -218,7 +221,8 @@ class AgentMutations:
 
         async def work(session: AsyncSession) -> Cancelling:
             agent = _agent(info, structure, input.reason, needs_reason=input.cancel_bookings)
-            return await office.set_opening(session, info.context.clock, agent, activity, change)
+            wanted = replace(change, because=agent.reason)
+            return await office.set_opening(session, info.context.clock, agent, activity, wanted)
 
         try:
             await _done(info, structure, work)

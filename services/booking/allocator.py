@@ -440,7 +440,7 @@ def _as_told(case: Case, status: str) -> dict[str, Any]:
 
 
 def _act(kind: str, case: Case, agent: ForFamily, before: dict[str, Any] | None, after: dict[str, Any]) -> Done:
-    powers = {"past_deadlines": agent.past_deadlines, "despite_debt": agent.despite_debt}
+    powers = {name: True for name in ("past_deadlines", "despite_debt") if getattr(agent, name)}
     return Done(
         kind,
         activity=case.activity,

@@ -101,7 +101,7 @@ def _local(spec: ActivitySpec, now: dt.datetime) -> dt.date:
 
 # ------------------------------------------------------------------------------------------------------------ recording
 def check(spec: ActivitySpec, record: Record, *, booked: bool) -> str | None:
-    """Why it cannot be recorded, or None: NOT_BOOKED, NOTE_TOO_LONG, HOURS_NOT_ALLOWED, HOURS_REQUIRED.
+    """Why it cannot be recorded, or None: NOT_BOOKED, NOTE_TOO_LONG, DEPARTURE_FIRST, HOURS_OF_AN_ABSENCE, HOURS_REQUIRED.
 
     Any hours of the day in their order are true hours. Of a child without a booking we need to know when it came, where the
     activity does not say that itself.
@@ -111,14 +111,14 @@ def check(spec: ActivitySpec, record: Record, *, booked: bool) -> str | None:
     if record.attendance is Attendance.PRESENT:
         return _check_hours(spec, record, booked=booked)
     if record.arrival is not None or record.departure is not None:
-        return "HOURS_NOT_ALLOWED"
+        return "HOURS_OF_AN_ABSENCE"
     return None if booked or record.attendance is Attendance.NOT_RECORDED else "NOT_BOOKED"
 
 
 def _check_hours(spec: ActivitySpec, record: Record, *, booked: bool) -> str | None:
     arrival, departure = record.arrival, record.departure
     if arrival is not None and departure is not None and departure < arrival:
-        return "HOURS_NOT_ALLOWED"
+        return "DEPARTURE_FIRST"
     if arrival is None and not booked and not isinstance(spec.hours, FixedHours):
         return "HOURS_REQUIRED"
     return None

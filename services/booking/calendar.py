@@ -71,6 +71,16 @@ def aggregate(states: Iterable[DayState]) -> DayState:
     return DayState.CLOSED
 
 
+#: Of several activities' reasons for one closed day, the first here is the day's: one could have booked something; the day is off for
+#: everybody; the town closed what would have been open; what is so every week says least.
+TELLING = ("TOO_LATE", "PUBLIC_HOLIDAY", "CLOSED_DAY", "SCHOOL_HOLIDAY", "SCHOOL_DAY", "WEEKDAY", "OUT_OF_SEASON", "NOT_ENROLLED")
+
+
+def most_telling(reasons: Iterable[str]) -> str:
+    """Why a day is closed on which each activity is for a reason of its own (S32)."""
+    return min(reasons, key=TELLING.index)
+
+
 def _something_reserved(found: set[DayState]) -> DayState:
     if found & ACTIONABLE:
         return DayState.WAITING if found & WAITING else DayState.BOOKED
@@ -83,7 +93,8 @@ class Shown:
 
     state: DayState
     places_left: int | None  #: None where places are not counted, or do not matter because the day is closed.
-    why_closed: str | None  #: For CLOSED: a reason of season.Closed, TOO_LATE or NOT_ENROLLED.
+    why_closed: str | None  #: A reason of season.Closed, also where a booking stands on that day; for CLOSED, TOO_LATE or NOT_ENROLLED too.
+    because: str | None = None  #: Why the town closed that very day, in its own words.
 
 
 def show(rules: OpeningRules, places: Places, status: BookingStatus | None, *, now: dt.datetime, enrolled: Enrolled | None) -> Shown:
@@ -97,7 +108,7 @@ def show(rules: OpeningRules, places: Places, status: BookingStatus | None, *, n
         cancelling_closed=now >= rules.cancelling_closes_at,
     )
     if state is not DayState.CLOSED:
-        return Shown(state, places.left, None)
+        return Shown(state, places.left, rules.closed, rules.because)
     if not admitted:
         return Shown(state, None, "NOT_ENROLLED")
-    return Shown(state, None, "TOO_LATE" if rules.closed is None else rules.closed.value)
+    return Shown(state, None, rules.closed or "TOO_LATE", rules.because)

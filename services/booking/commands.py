@@ -106,6 +106,9 @@ def _tell(session: AsyncSession, clock: Clock, spec: ActivitySpec, version: int,
 def days_that_differ(before: ActivitySpec, after: ActivitySpec) -> frozenset[dt.date]:
     """Days of the season of which one of the two says something else than the other, for themselves alone."""
     named = (before.closed_on ^ after.closed_on) | (before.open_on ^ after.open_on)
+    named |= {
+        day for day in (*before.closed_because, *after.closed_because) if before.closed_because.get(day) != after.closed_because.get(day)
+    }
     named |= {day for day in (*before.capacity_on, *after.capacity_on) if before.offer(day)[0] != after.offer(day)[0]}
     named |= {day for day in (*before.waiting_list_on, *after.waiting_list_on) if before.offer(day)[1] != after.offer(day)[1]}
     return frozenset(day for day in named if after.opens_on <= day <= after.closes_on)

@@ -95,7 +95,10 @@ async def _already_there(session: AsyncSession, refused: Sequence[Booked], langu
     found = await queries.standing_bookings(session, {(row.child, period) for row in refused})
     stands = {row.id: found[row.child, period].get((row.activity, row.date)) for row in refused}
     ranks = await queries.ranks(session, [one.id for one in stands.values() if one is not None])
-    return {id_: listing.already_there(one and one.status, ranks.get(one.id) if one else None, language) for id_, one in stands.items()}
+    return {
+        id_: listing.already_there(None if one is None else one.status, None if one is None else ranks.get(one.id), language)
+        for id_, one in stands.items()
+    }
 
 
 def _line(row: Booked, spec: ActivitySpec, rank: int | None, observation: str | None, language: str) -> Listed:

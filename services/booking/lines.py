@@ -23,6 +23,7 @@ class OpeningRules:
     date: dt.date
     hours: Hours
     closed: Closed | None  #: Why it is not open; None: it is.
+    because: str | None  #: Why the town closed that very day, in its own words.
     booking_closes_at: dt.datetime  #: UTC; not possible at that instant any more.
     cancelling_closes_at: dt.datetime
     ends_at: dt.datetime  #: When the day is over: whatever the deadlines, an agent books and cancels before that.
@@ -65,10 +66,12 @@ class Rules:
 
 
 def opening_rules(spec: ActivitySpec, day: dt.date, holidays: Holidays) -> OpeningRules:
+    closed = why_closed(spec, day, holidays)
     return OpeningRules(
         date=day,
         hours=spec.hours,
-        closed=why_closed(spec, day, holidays),
+        closed=closed,
+        because=spec.closed_because.get(day) if closed is Closed.CLOSED_DAY else None,
         booking_closes_at=deadlines.booking_closes_at(spec, day, holidays),
         cancelling_closes_at=deadlines.cancelling_closes_at(spec, day, holidays),
         ends_at=deadlines.ends_at(spec, day),

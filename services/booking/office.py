@@ -76,9 +76,9 @@ async def create_activity(session: AsyncSession, clock: Clock, agent: Agent, spe
     await take_turn(session, agent.structure)
     like = await session.get(Activity, priced_like)
     if like is None or like.structure != agent.structure:
-        raise Refused("UNKNOWN_ACTIVITY")
+        raise Refused("UNKNOWN_ACTIVITY", text="PRICED_LIKE_UNKNOWN", given=priced_like)
     if await session.get(Activity, spec.id) is not None:
-        raise Refused("ACTIVITY_EXISTS")
+        raise Refused("ACTIVITY_EXISTS", id=spec.id)
     place = await session.get(StructureCopy, agent.structure)
     assert place is not None, "a structure with activities was heard of"
     spec = replace(spec, timezone=place.timezone, school_zone=place.school_zone, wallet=spec.wallet or like.wallet)  # type: ignore[arg-type]  # A, B or C
@@ -104,13 +104,14 @@ async def change_activity(
         timezone=before.timezone,
         school_zone=before.school_zone,
         wallet=wanted.wallet or before.wallet,
+        closed_because={day: because for day, because in before.closed_because.items() if day in wanted.closed_on},
         attendance=before.attendance if kept.attendance else wanted.attendance,
         allocation=_with_points(wanted.allocation, before.allocation) if kept.points else wanted.allocation,
     )
     await _check(session, spec)
     outside = await _outside(session, clock, before, spec)
     if outside and not cancel_bookings:
-        raise Refused("BOOKINGS_OUTSIDE", count=len(outside), date=f"{min(one.date for one in outside):%d/%m/%Y}")
+        raise Refused("BOOKINGS_OUTSIDE", count=len(outside), date=min(one.date for one in outside))
     if spec == before:
         return []
     await put_activity(session, clock, spec)
@@ -128,11 +129,11 @@ def _with_points(wanted: Allocation, before: Allocation) -> Allocation:
 async def _check(session: AsyncSession, spec: ActivitySpec) -> None:
     wrong = flaw(spec)
     if wrong is not None:
-        raise Refused("INVALID_ACTIVITY", flaw=wrong)
+        raise wrong.refused()
     # Wallets are billing's: those that booking has heard of are those that the town's activities draw on.
     known = select(Activity.id).where(Activity.structure == spec.structure, Activity.wallet == spec.wallet).limit(1)  # type: ignore[call-overload]
     if (await run(session, known)).first() is None:
-        raise Refused("UNKNOWN_WALLET")
+        raise Refused("UNKNOWN_WALLET", wallet=spec.wallet)
     if isinstance(spec.allocation, Scheduled):
         await _check_criteria(session, spec.structure, [criterion for criterion, _ in spec.allocation.points])
 
@@ -171,6 +172,7 @@ class DayChange:
     places: tuple[int | None, ...] = ()  #: One number, or none to leave it.
     waiting_places: tuple[int | None, ...] = ()
     cancel_bookings: bool = False
+    because: str | None = None  #: Why it is closed: families read it. Without one, what was said before stays.
 
 
 async def set_opening(session: AsyncSession, clock: Clock, agent: Agent, activity: str, change: DayChange) -> Cancelling:
@@ -185,11 +187,12 @@ async def set_opening(session: AsyncSession, clock: Clock, agent: Agent, activit
     after = with_day(before, change, is_open=lambda spec: why_closed(spec, change.date, holidays) is None)
     wrong = flaw(after, before)  # What a town's file may say, and agents may not, keeps nobody from closing a day.
     if wrong is not None:
-        raise Refused("INVALID_ACTIVITY", flaw=wrong)
+        raise wrong.refused()
     await put_activity(session, clock, after, emptied={change.date} if change.cancel_bookings else ())
     cancelled = await _standing(session, B.activity == activity, B.date == change.date) if change.cancel_bookings else []
     told = [_day(spec, change.date, why_closed(spec, change.date, holidays) is None) for spec in (before, after)]
-    done = Done("SET_OPENING", activity=activity, date=change.date, before=told[0], after=told[1] | {"cancelled": len(cancelled)})
+    gone = {"cancelled": len(cancelled)} if cancelled else {}
+    done = Done("SET_OPENING", activity=activity, date=change.date, before=told[0], after=told[1] | gone)
     if after != before or cancelled:
         await _note(session, clock, agent, done)
     return await _cancel(session, clock, agent, activity, cancelled)
@@ -197,16 +200,33 @@ async def set_opening(session: AsyncSession, clock: Clock, agent: Agent, activit
 
 def with_day(spec: ActivitySpec, change: DayChange, is_open: Callable[[ActivitySpec], bool]) -> ActivitySpec:
     """The activity with one day changed. `is_open` says whether it opens that day, by all its rules."""
-    day = frozenset({change.date})
     if change.open is not None:
-        spec = replace(spec, closed_on=spec.closed_on - day, open_on=spec.open_on - day)
-        if is_open(spec) is not change.open:
-            spec = replace(spec, open_on=spec.open_on | day) if change.open else replace(spec, closed_on=spec.closed_on | day)
+        spec = _opened(spec, change, is_open) if change.open else _closed(spec, change, is_open)
     return replace(
         spec,
         capacity_on=_with(spec.capacity_on, change, change.places),
         waiting_list_on=_with(spec.waiting_list_on, change, change.waiting_places),
     )
+
+
+def _opened(spec: ActivitySpec, change: DayChange, is_open: Callable[[ActivitySpec], bool]) -> ActivitySpec:
+    spec = _usual(spec, change.date)
+    return spec if is_open(spec) else replace(spec, open_on=spec.open_on | {change.date})
+
+
+def _closed(spec: ActivitySpec, change: DayChange, is_open: Callable[[ActivitySpec], bool]) -> ActivitySpec:
+    because = change.because or spec.closed_because.get(change.date)
+    spec = _usual(spec, change.date)
+    if not is_open(spec):
+        return spec
+    reasons = {**spec.closed_because, change.date: because} if because else spec.closed_because
+    return replace(spec, closed_on=spec.closed_on | {change.date}, closed_because=reasons)
+
+
+def _usual(spec: ActivitySpec, day: dt.date) -> ActivitySpec:
+    """As if nothing had ever been said of whether it opens that day."""
+    reasons = {date: because for date, because in spec.closed_because.items() if date != day}
+    return replace(spec, closed_on=spec.closed_on - {day}, open_on=spec.open_on - {day}, closed_because=reasons)
 
 
 def _with(days: Mapping[dt.date, int | None], change: DayChange, number: Sequence[int | None]) -> dict[dt.date, int | None]:
@@ -216,7 +236,8 @@ def _with(days: Mapping[dt.date, int | None], change: DayChange, number: Sequenc
 
 def _day(spec: ActivitySpec, date: dt.date, is_open: bool) -> dict[str, Any]:
     places, waiting_places = spec.offer(date)
-    return {"open": is_open, "capacity": places, "waiting_list": waiting_places}
+    because = spec.closed_because.get(date)
+    return {"open": is_open, "capacity": places, "waiting_list": waiting_places} | ({"because": because} if because else {})
 
 
 # ------------------------------------------------------------------------------------------------------------ enrollments
@@ -257,7 +278,7 @@ async def _enroll(
     standing = await _standing(session, B.activity == activity, B.child == child.child, B.date >= clock.today(rules.spec.timezone))
     outside = [one for one in standing if not period.on(one.date)]
     if outside and not cancels:
-        raise Refused("BOOKINGS_OUTSIDE", count=len(outside), date=f"{min(one.date for one in outside):%d/%m/%Y}")
+        raise Refused("BOOKINGS_OUTSIDE", count=len(outside), date=min(one.date for one in outside))
     await put_enrollment(session, clock, child.child, child.family, agent.structure, activity, period.starts_on, period.ends_on)
     done = Done(kind, activity=activity, family=child.family, child=child.child, before=before, after=_period(period))
     await _note(session, clock, agent, done)
@@ -275,8 +296,8 @@ async def _note(session: AsyncSession, clock: Clock, agent: Agent, done: Done) -
 
 def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """What changed, as it was and as it is."""
-    changed = [key for key in after if before[key] != after[key]]
-    return {key: before[key] for key in changed}, {key: after[key] for key in changed}
+    changed = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+    return {key: before.get(key) for key in changed}, {key: after.get(key) for key in changed}
 
 
 async def _standing(session: AsyncSession, *where: Any) -> list[Standing]:

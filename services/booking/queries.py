@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, literal_column, tuple_
+from sqlalchemy import ColumnElement, Select, bindparam, func, literal_column, or_, tuple_
 from sqlalchemy import select as select_columns
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
@@ -79,6 +79,12 @@ STANDING_ONES = (
     select_columns(*BOOKED)
     .where(one_of(B.child, "children"), B.date.between(bindparam("first"), bindparam("last")), B.status.in_(STANDING))
     .order_by(B.position.desc())
+)
+STANDING_COUNTS = (
+    select_columns(B.activity, B.date, func.count())
+    .where(one_of(B.activity, "activities"), one_of(B.date, "dates"), B.status.in_(STANDING))
+    .where(or_(B.status != BookingStatus.SUBMITTED, B.code.is_(None)))
+    .group_by(B.activity, B.date)
 )
 
 
@@ -185,6 +191,12 @@ def _by_period(asked: Collection[tuple[str, Days]]) -> dict[Days, list[str]]:
 async def _booked(session: AsyncSession, query: Select[Any]) -> list[Booked]:
     connection = await session.connection()
     return [Booked(*row) for row in await connection.execute(query)]
+
+
+async def standing_counts(session: AsyncSession, openings: Collection[tuple[str, dt.date]]) -> dict[tuple[str, dt.date], int]:
+    """(activity, date) -> how many bookings stand there: accepted, waiting, or not answered yet, unless they will be refused anyway."""
+    these = {"activities": sorted({activity for activity, _ in openings}), "dates": sorted({date for _, date in openings})}
+    return {(activity, date): count for activity, date, count in await run(session, STANDING_COUNTS, these)}
 
 
 async def ranks(session: AsyncSession, bookings: Collection[str]) -> dict[str, int]:

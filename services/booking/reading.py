@@ -168,6 +168,7 @@ class Reading:
         self._movements = self._loader(queries.movements)
         self._ranks = self._loader(queries.ranks)
         self._standing = self._loader(queries.standing_bookings)
+        self._standing_on = self._loader(queries.standing_counts)
         self._debts = self._loader(_debts)
         self._feeds = self._loader(queries.calendar_feeds)
         self._spans: DataLoader[SpanKey, Span] = DataLoader(self._load_spans)
@@ -231,6 +232,10 @@ class Reading:
     async def standing(self, child: str, first: dt.date, last: dt.date) -> Mapping[tuple[str, dt.date], Booked]:
         """(activity, date) -> the child's booking there that is accepted, waits, or is not answered yet."""
         return await self._standing.load((child, (first, last))) or {}
+
+    async def standing_on(self, activity: str, date: dt.date) -> int:
+        """How many bookings."""
+        return await self._standing_on.load((activity, date)) or 0
 
     async def feed(self, child: str) -> CalendarFeed | None:
         return await self._feeds.load(child)

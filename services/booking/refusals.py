@@ -225,9 +225,13 @@ REFUSALS: tuple[type[Refusal], ...] = (
 BY_CODE = {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).upper(): kind for kind in REFUSALS}
 
 
+#: Texts that say more than their refusal's own.
+SAYS_MORE = {"DEPARTURE_FIRST": "HOURS_NOT_ALLOWED", "HOURS_OF_AN_ABSENCE": "HOURS_NOT_ALLOWED"}
+
+
 def refusal(code: str, language: str, **details: object) -> Refusal:
-    """The member of the union that this code names, with its text."""
-    return told(code, say(code, language, **details))
+    """The member of the union that this code, or this text, names."""
+    return told(SAYS_MORE.get(code, code), say(code, language, **details))
 
 
 def told(code: str, message: str) -> Refusal:
@@ -236,10 +240,10 @@ def told(code: str, message: str) -> Refusal:
 
 
 def refusal_of(refused: Refused, language: str) -> Any:
-    """The member of a mutation's or query's union. Any: which one, only its code knows."""
-    details = refused.details
-    if "words" in details:
-        return told(refused.code, str(details["words"]))
-    if "flaw" in details:
-        details = {"what": say(str(details["flaw"]), language)}
-    return refusal(refused.code, language, **details)
+    """The member of a mutation's or query's union. Any: which one, only its code knows.
+
+    Among its details may be `text`, another than the code's own to be filled with the rest, or `words`, in the caller's language.
+    """
+    details = {**refused.details}
+    text = str(details.pop("text", refused.code))
+    return told(refused.code, str(details["words"]) if "words" in details else say(text, language, **details))

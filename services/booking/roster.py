@@ -16,7 +16,7 @@ from services.booking.queries import Booked
 from services.booking.refusals import Closed, DayClosed, ReasonRequired, TooEarly, TooManyLines, refusal, refusal_of
 from services.booking.rulebook import RuleBook
 from services.booking.sheet import Noted, Sheet, sheet
-from services.booking.texts import say
+from services.booking.texts import say_closed
 from services.booking.types import Activity, Booking, Child, reading_of
 from services.graphql import Info, LocalTime, Refusal
 from services.refusal import Forbidden, Refused
@@ -100,14 +100,14 @@ class Roster:
 
     @classmethod
     def of(cls, day: Sheet, language: str) -> Self:
-        why = day.rules.on(day.date).closed
+        rules = day.rules.on(day.date)
         booked = {row.child for row in day.accepted}
         others = sorted((noted for child, noted in day.noted.items() if child not in booked), key=lambda noted: noted.recorded_at)
         return cls(
             day=day,
             activity=Activity.of(day.rules.spec),
             date=day.date,
-            reason=None if why is None else say(why.value, language),
+            reason=None if rules.closed is None else say_closed(rules.closed, rules.because, language),
             closed=day.closed_at is not None,
             closed_at=day.closed_at,
             version=day.closings,
@@ -227,7 +227,8 @@ class AttendanceMutations:
             return refused
         roster = await _roster(info, activity, date)
         known = {str(entry.child.id): entry for entry in roster.entries}
-        return AttendanceRecorded(answers=[_answer(one, known, context.language) for one in answers], roster=roster)
+        told = [_answer(one, entry, known, context.language) for one, entry in zip(answers, given, strict=True)]
+        return AttendanceRecorded(answers=told, roster=roster)
 
     @strawberry.mutation
     async def close_day(self, info: Info, activity: ID, date: dt.date) -> CloseDayResult:
@@ -271,9 +272,10 @@ async def _in_one_transaction(info: Info, work: Work) -> Any:
     return result
 
 
-def _answer(one: attending.Answer, known: dict[str, RosterEntry], language: str) -> AttendanceAnswer:
+def _answer(one: attending.Answer, given: Entry, known: dict[str, RosterEntry], language: str) -> AttendanceAnswer:
+    facts = {"limit": attendance.LONGEST_NOTE, "arrival": given.record.arrival, "departure": given.record.departure}
     return AttendanceAnswer(
         child=None if one.child is None else Child(id=ID(one.child)),
         entry=None if one.child is None else known.get(one.child),
-        refusal=None if one.code is None else refusal(one.code, language, limit=attendance.LONGEST_NOTE),
+        refusal=None if one.code is None else refusal(one.code, language, **facts),
     )

@@ -32,6 +32,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "TOO_EARLY": ("Cette journée n'a pas encore commencé.", "That day has not begun yet."),
     "DAY_CLOSED": ("Cette journée est clôturée.", "That day is closed."),
     "NOT_BOOKED": ("L'enfant n'a pas de réservation ce jour", "The child has no booking that day"),
+    "DEPARTURE_FIRST": (
+        "Le départ ({departure}) précède l'arrivée ({arrival}).",
+        "The departure ({departure}) comes before the arrival ({arrival}).",
+    ),
+    "HOURS_OF_AN_ABSENCE": ("Un enfant absent n'a ni arrivée ni départ.", "A child that is absent has neither arrival nor departure."),
     "NOTE_TOO_LONG": ("Observation trop longue : {limit} caractères au plus", "The note is too long: {limit} characters at most"),
     # Scheduled runs.
     "NOT_SCHEDULED": (
@@ -72,21 +77,22 @@ TEXTS: dict[str, tuple[str, str]] = {
     "OUT_OF_SEASON": ("Hors de la période de l'activité", "Outside the activity's season"),
     "WEEKDAY": ("Pas d'activité ce jour de la semaine", "Not on this day of the week"),
     "CLOSED_DAY": ("Fermeture exceptionnelle", "Closed that day"),
+    "CLOSED_BECAUSE": ("Fermé : {because}", "Closed: {because}"),
     "PUBLIC_HOLIDAY": ("Jour férié", "Public holiday"),
     "SCHOOL_HOLIDAY": ("Vacances scolaires", "School holidays"),
     "SCHOOL_DAY": ("Ouverte pendant les vacances scolaires seulement", "Open in the school holidays only"),
     # Deadlines in words.
-    "RULE_UNTIL_START": ("jusqu'au début de l'activité", "until it starts"),
-    "RULE_SAME_DAY": ("le jour même avant {at}", "on the day, before {at}"),
-    "RULE_DAY_BEFORE": ("la veille avant {at}", "the day before, by {at}"),
-    "RULE_WORKING_DAY_BEFORE": ("le jour ouvré précédent avant {at}", "the working day before, by {at}"),
-    "RULE_DAYS_BEFORE": ("{days} jours avant, avant {at}", "{days} days before, by {at}"),
-    "RULE_WORKING_DAYS_BEFORE": ("{days} jours ouvrés avant, avant {at}", "{days} working days before, by {at}"),
-    "RULE_HOUR_BEFORE": ("1 h avant le début", "1 hour before it starts"),
-    "RULE_HOURS_BEFORE": ("{hours} h avant le début", "{hours} hours before it starts"),
-    "RULE_WEEKDAY_SAME_WEEK": ("le {weekday} de la même semaine avant {at}", "{weekday} of the same week, by {at}"),
-    "RULE_WEEKDAY_WEEK_BEFORE": ("le {weekday} de la semaine précédente avant {at}", "{weekday} of the week before, by {at}"),
-    "RULE_WEEKDAY_WEEKS_BEFORE": ("le {weekday}, {weeks} semaines avant, avant {at}", "{weekday}, {weeks} weeks before, by {at}"),
+    "RULE_UNTIL_START": ("avant le début de l'activité", "before it starts"),
+    "RULE_SAME_DAY": ("le jour même avant {at}", "before {at} on the day"),
+    "RULE_DAY_BEFORE": ("la veille avant {at}", "before {at} the day before"),
+    "RULE_WORKING_DAY_BEFORE": ("le jour ouvré précédent avant {at}", "before {at} the working day before"),
+    "RULE_DAYS_BEFORE": ("{days} jours avant, avant {at}", "before {at}, {days} days before"),
+    "RULE_WORKING_DAYS_BEFORE": ("{days} jours ouvrés avant, avant {at}", "before {at}, {days} working days before"),
+    "RULE_HOUR_BEFORE": ("plus d'1 h avant le début", "more than 1 hour before it starts"),
+    "RULE_HOURS_BEFORE": ("plus de {hours} h avant le début", "more than {hours} hours before it starts"),
+    "RULE_WEEKDAY_SAME_WEEK": ("le {weekday} de la même semaine avant {at}", "before {at} on {weekday} of the same week"),
+    "RULE_WEEKDAY_WEEK_BEFORE": ("le {weekday} de la semaine précédente avant {at}", "before {at} on {weekday} of the week before"),
+    "RULE_WEEKDAY_WEEKS_BEFORE": ("le {weekday}, {weeks} semaines avant, avant {at}", "before {at} on {weekday}, {weeks} weeks before"),
     # The follow-up (S35), in files.
     "STATUS_SUBMITTED": ("Non transmis", "Not answered yet"),
     "STATUS_ACCEPTED": ("Accepté", "Accepted"),
@@ -119,16 +125,28 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     # Refusals of an agent's act.
     "REASON_REQUIRED": ("Indiquez un motif, de 3 à 500 caractères.", "Give a reason, in 3 to 500 characters."),
-    "INVALID_ACTIVITY": ("{what}", "{what}"),
-    "UNKNOWN_WALLET": ("Aucune activité ne relève de ce porte-monnaie.", "No activity draws on such a wallet."),
-    "ACTIVITY_EXISTS": ("Une activité a déjà ce code.", "There is an activity with this code already."),
+    "INVALID_ACTIVITY": ("Cette activité n'est pas possible ainsi.", "The activity cannot be so."),
+    "UNKNOWN_WALLET": (
+        "wallet : aucune activité de la structure ne relève du porte-monnaie « {wallet:.64} ».",
+        'wallet: no activity of the structure draws on a wallet "{wallet:.64}".',
+    ),
+    "ACTIVITY_EXISTS": ("code : une activité s'appelle déjà « {id} ».", 'code: there is an activity "{id}" already.'),
     "CHANGED_MEANWHILE": (
         "Quelqu'un l'a modifiée entre-temps : relisez-la avant de la modifier.",
         "Somebody changed it meanwhile: look at it again before you change it.",
     ),
     "BOOKINGS_OUTSIDE": (
-        "Réservations qui ne seraient plus possibles : {count}, la première le {date}. Annulez-les d'abord, ou avec ce changement.",
+        "Réservations qui ne seraient plus possibles : {count}, la première le {date:%d/%m/%Y}. "
+        "Annulez-les d'abord, ou avec ce changement.",
         "Bookings that would not be possible any more: {count}, the first on {date}. Cancel them before, or with this change.",
+    ),
+    "BOOKING_STANDS": (
+        "Ce jour est fermé, mais une réservation y reste : elle tient jusqu'à ce que vous l'annuliez, avec un motif.",
+        "That day is closed, but one booking stands: it does until you cancel it, with a reason.",
+    ),
+    "BOOKINGS_STAND": (
+        "Ce jour est fermé, mais {count} réservations y restent : elles tiennent jusqu'à ce que vous les annuliez, avec un motif.",
+        "That day is closed, but {count} bookings stand: they do until you cancel them, with a reason.",
     ),
     "DAY_IS_PAST": ("Ce jour est passé.", "That day is over."),
     "PERIOD_REVERSED": ("La période se termine avant de commencer.", "The period ends before it begins."),
@@ -137,39 +155,82 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Places of this activity are given by a run: book there, and cancel the other day.",
     ),
     "NOT_MOVED": ("Non déplacée : rien n'a changé", "Not moved: nothing has changed"),
-    # What cannot be in an activity.
+    # What cannot be in an activity: which field, what is expected, what was given.
     "NAME_NOT_POSSIBLE": (
-        "Le nom et la catégorie ont 200 caractères au plus, sur une ligne.",
-        "Name and category are one line of 200 characters at most.",
+        "{where} : une ligne de 1 à 200 caractères est attendue, et non « {given:.40} ».",
+        '{where}: one line of 1 to 200 characters is expected, not "{given:.40}".',
     ),
     "CODE_NOT_POSSIBLE": (
-        "Le code a 40 caractères au plus : lettres sans accent, chiffres, - et _.",
-        "The code has 40 characters at most: letters without accents, digits, - and _.",
+        "{where} : 1 à 40 caractères sont attendus (lettres sans accent, chiffres, - et _), et non « {given:.40} ».",
+        '{where}: 1 to 40 characters are expected (letters without accents, digits, - and _), not "{given:.40}".',
     ),
-    "SEASON_REVERSED": ("La saison se termine avant de commencer.", "The season ends before it begins."),
-    "SEASON_TOO_LONG": ("La saison dure trois ans au plus.", "A season lasts three years at most."),
-    "NEVER_OPEN": ("L'activité n'ouvre aucun jour.", "The activity is never open."),
-    "TOO_MANY_DAYS": ("Trop de jours particuliers.", "Too many single days."),
+    "SEASON_REVERSED": (
+        "{where} : la saison se termine ({last:%d/%m/%Y}) avant de commencer ({first:%d/%m/%Y}).",
+        "{where}: the season ends ({last}) before it begins ({first}).",
+    ),
+    "SEASON_TOO_LONG": (
+        "{where} : une saison de trois ans au plus, entre 2000 et 2199, est attendue, et non du {first:%d/%m/%Y} au {last:%d/%m/%Y}.",
+        "{where}: a season of three years at most, from 2000 to 2199, is expected, not {first} to {last}.",
+    ),
+    "NEVER_OPEN": (
+        "{where} : l'activité n'ouvre aucun jour ; un jour de la semaine au moins est attendu, ou une date.",
+        "{where}: the activity is never open; at least one day of the week is expected, or one date.",
+    ),
+    "TOO_MANY_DAYS": (
+        "{where} : {most} jours au plus sont attendus, et non {count}.",
+        "{where}: {most} days at most are expected, not {count}.",
+    ),
+    "DAY_OUT_OF_SEASON": (
+        "{where} : le {day:%d/%m/%Y} est hors de la saison, qui va du {first:%d/%m/%Y} au {last:%d/%m/%Y}.",
+        "{where}: {day} is outside of the season, which is {first} to {last}.",
+    ),
     "HOURS_UNCLEAR": (
-        "Donnez l'arrivée et le départ, ou bien les bornes entre lesquelles la famille choisit.",
-        "Give arrival and departure, or else the bounds between which families choose.",
+        "{where} : arrival et departure sont attendus, ou bien earliest et latest, les bornes entre lesquelles la famille choisit.",
+        "{where}: arrival and departure are expected, or else earliest and latest, the bounds between which families choose.",
     ),
-    "HOURS_REVERSED": ("Le départ précède l'arrivée.", "Departure comes before arrival."),
-    "STEP_NOT_POSSIBLE": ("Le pas est de 1 à 240 minutes.", "The step is of 1 to 240 minutes."),
-    "MINIMUM_NOT_POSSIBLE": ("La durée minimale ne tient pas dans les horaires.", "The minimum does not fit into the hours."),
-    "PLACES_NOT_POSSIBLE": ("Un nombre de places va de 0 à 100 000.", "A number of places is from 0 to 100,000."),
-    "DEADLINE_NOT_POSSIBLE": ("Un délai n'est pas possible.", "A deadline is not possible."),
+    "HOURS_REVERSED": (
+        "{where} : un départ après l'arrivée ({arrival}) est attendu, et non {departure}.",
+        "{where}: a departure after the arrival ({arrival}) is expected, not {departure}.",
+    ),
+    "STEP_NOT_POSSIBLE": (
+        "{where} : un pas de 1 à 240 minutes est attendu, et non {given}.",
+        "{where}: a step of 1 to 240 minutes is expected, not {given}.",
+    ),
+    "MINIMUM_NOT_POSSIBLE": (
+        "{where} : une durée minimale de 1 à {most} minutes est attendue, ce qui tient dans les horaires, et non {given}.",
+        "{where}: a minimum of 1 to {most} minutes is expected, which fits into the hours, not {given}.",
+    ),
+    "PLACES_NOT_POSSIBLE": (
+        "{where} : un nombre de places de 0 à 100 000 est attendu, et non {given}.",
+        "{where}: a number of places from 0 to 100,000 is expected, not {given}.",
+    ),
+    "DEADLINE_UNCLEAR": (
+        "{where} : un seul des délais est attendu : daysBefore avec at, hoursBefore, ou weekday avec at.",
+        "{where}: a deadline of one kind is expected: daysBefore with at, hoursBefore, or weekday with at.",
+    ),
+    "DEADLINE_NOT_POSSIBLE": (
+        "{where} : de 0 à 366 jours (daysBefore), de 0 à 8784 heures (hoursBefore) ou de 0 à 52 semaines (weeksBefore) sont attendus.",
+        "{where}: 0 to 366 days (daysBefore), 0 to 8784 hours (hoursBefore) or 0 to 52 weeks (weeksBefore) are expected.",
+    ),
     "NOTHING_TO_ALLOCATE": (
-        "Sans nombre de places, il n'y a rien à attribuer.",
-        "Without a number of places there is nothing to allocate.",
+        "{where} : sans nombre de places (capacity), il n'y a rien à attribuer.",
+        "{where}: without a number of places (capacity) there is nothing to allocate.",
+    ),
+    "POINTS_WITHOUT_POLICY": (
+        "{where} : un critère ne compte que si policy est POINTS.",
+        "{where}: a criterion counts only if policy is POINTS.",
     ),
     "POINTS_NOT_POSSIBLE": (
-        "Avec des points de priorité, chaque critère compte une fois, de 1 à 10 000 points.",
-        "Where places are given by points, each criterion counts once, from 1 to 10,000 points.",
+        "{where} : chaque critère est attendu une fois, pour 1 à 10 000 points, et non : {given:.200}.",
+        "{where}: each criterion is expected once, for 1 to 10,000 points, not: {given:.200}.",
     ),
     "ATTENDANCE_NOT_POSSIBLE": (
-        "Une journée se clôture d'elle-même au plus tard après 366 jours.",
-        "A day closes by itself after 366 days at the latest.",
+        "{where} : un nombre de jours de 0 à 366 est attendu, et non {given}.",
+        "{where}: a number of days from 0 to 366 is expected, not {given}.",
+    ),
+    "PRICED_LIKE_UNKNOWN": (
+        "pricedLike : la structure n'a pas d'activité « {given:.64} ».",
+        'pricedLike: the structure has no activity "{given:.64}".',
     ),
     # Mistakes of a client.
     "BAD_USER_INPUT": ("La demande est mal formée.", "The request is malformed."),
@@ -189,6 +250,11 @@ WEEKDAYS = (
 def say(code: str, language: str, **details: object) -> str:
     """The text of a code in "fr" or "en". Raises KeyError for a code without a text: that is a bug."""
     return TEXTS[code][0 if language == "fr" else 1].format(**details)
+
+
+def say_closed(code: str, because: str | None, language: str) -> str:
+    """Why a day is closed: in the town's own words, if it said so."""
+    return say("CLOSED_BECAUSE", language, because=because) if because else say(code, language)
 
 
 def ordinal(number: int, language: str) -> str:

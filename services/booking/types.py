@@ -12,7 +12,7 @@ from strawberry import ID, Private
 from services.booking import deadlines
 from services.booking.activity import ActivitySpec, ChosenHours
 from services.booking.activity_types import ActivitySettings
-from services.booking.calendar import DayState, aggregate
+from services.booking.calendar import DayState, aggregate, most_telling
 from services.booking.draft import DraftChange, ToggleScope
 from services.booking.file_types import CalendarFeed
 from services.booking.lines import check_cancelling
@@ -22,7 +22,7 @@ from services.booking.queries import STANDING, Booked, Owned
 from services.booking.reading import Answers, Library, Reading, ShownDay, Span
 from services.booking.run_types import Allocation, BookingDecision, decision_on
 from services.booking.status import BookingStatus
-from services.booking.texts import say
+from services.booking.texts import say_closed
 from services.graphql import Context, Info, LocalTime, YearMonth
 from services.projection import LATER, STORED_IN, Later
 from services.refusal import Forbidden
@@ -210,7 +210,7 @@ class CalendarDay:
     date: dt.date
     state: DayState
     places_left: int | None = strawberry.field(description="Null when places are not counted, or the day is closed.")
-    reason: str | None = strawberry.field(description="Why it is CLOSED, in words.")
+    reason: str | None = strawberry.field(description="Why it is closed, in words; also where a booking stands on that day.")
     booking: Booking | None = strawberry.field(description="Of the selected activity.")
     revision: int = strawberry.field(description="Grows with each change of places: drop what is older than what you show.")
 
@@ -221,7 +221,9 @@ class ActivityDay:
     date: dt.date
     state: DayState
     places_left: int | None = strawberry.field(description="Null when places are not counted, or the day is closed.")
-    reason: str | None = strawberry.field(description="Why it is CLOSED, in words: holiday, too late, not open.")
+    reason: str | None = strawberry.field(
+        description="Why it is closed, in words: holiday, too late, not open, or what the town says; also where a booking stands."
+    )
     booking: Booking | None
     revision: int = strawberry.field(description="Grows with each change of places: drop what is older than what you show.")
 
@@ -235,7 +237,7 @@ class Calendar:
 
 
 def _why(day: ShownDay, language: str) -> str | None:
-    return None if day.shown.why_closed is None else say(day.shown.why_closed, language)
+    return None if day.shown.why_closed is None else say_closed(day.shown.why_closed, day.shown.because, language)
 
 
 def _calendar_day(day: ShownDay, language: str) -> CalendarDay:
@@ -251,15 +253,23 @@ def _calendar_day(day: ShownDay, language: str) -> CalendarDay:
 
 def _aggregated_day(date: dt.date, days: Sequence[ShownDay], language: str) -> CalendarDay:
     state = aggregate(day.shown.state for day in days)
-    reasons = {_why(day, language) for day in days}
     return CalendarDay(
         date=date,
         state=state,
         places_left=None,
-        reason=reasons.pop() if len(reasons) == 1 else None,  # Said only where it holds for all of them.
+        reason=_why_all(days, language),
         booking=None,
         revision=sum(day.revision for day in days),
     )
+
+
+def _why_all(days: Sequence[ShownDay], language: str) -> str | None:
+    """Only where all are closed. Two that the town closed for reasons of their own say both."""
+    codes = {day.shown.why_closed for day in days}
+    if not codes or None in codes:
+        return None
+    code = most_telling(filter(None, codes))
+    return " ; ".join(sorted({_why(day, language) or "" for day in days if day.shown.why_closed == code}))
 
 
 def _newest(days: Iterable[ShownDay], now: dt.datetime) -> dt.datetime:

@@ -92,6 +92,17 @@ async def agent_of(session: AsyncSession, account: str) -> list[Structure]:
     return list((await session.exec(found.order_by(Structure.name, Structure.id))).all())
 
 
+async def colleagues(session: AsyncSession, caller: Caller, wanted: Collection[tuple[str, str]]) -> dict[str, Account]:
+    """`<structure>/<account>` -> the account, for those (structure, account) that belong, or belonged, where the caller is an agent."""
+    structures = {structure for structure, _ in wanted} & caller.agent_of
+    found = select(Membership.structure_id, Account).where(
+        Membership.account_id == Account.id,
+        col(Membership.structure_id).in_(structures),
+        col(Account.id).in_({account for _, account in wanted}),
+    )
+    return {f"{structure}/{account.id}": account for structure, account in (await session.exec(found)).all()}
+
+
 # ------------------------------------------------------------------------------------------------------------ families
 async def families_of(session: AsyncSession, account: str) -> list[Family]:
     """Those it may act for, by the name of their structure."""

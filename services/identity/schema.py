@@ -86,6 +86,17 @@ def _visible_children(context: Context) -> DataLoader[str, tables.Child | None]:
     return _load(context, "visible children", find)
 
 
+def _colleagues(context: Context) -> DataLoader[str, tables.Account | None]:
+    async def find(ids: Collection[str]) -> Mapping[str, tables.Account]:
+        if context.caller is None:
+            return {}
+        pairs = [(structure, account) for structure, _, account in (id.partition("/") for id in ids)]
+        async with context.database.reading() as session:
+            return await queries.colleagues(session, context.caller, pairs)
+
+    return _load(context, "colleagues", find)
+
+
 # --------------------------------------------------------------------------------------------------------------- types
 @strawberry.type
 class Announcement:
@@ -234,6 +245,20 @@ async def _me(context: Context) -> Account | None:
     async with context.database.reading() as session:
         row = await queries.signed_in_account(session, context.caller)
     return Account.of(row) if row else None
+
+
+@strawberry.federation.type(keys=["id"])
+class Agent:
+    """Who works, or once worked, for a structure, as its agents see each other. The id is `<structure>/<account>`."""
+
+    id: strawberry.ID
+    first_name: str
+    last_name: str
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Agent | None":
+        row = await _colleagues(info.context).load(id)
+        return cls(id=id, first_name=row.first_name, last_name=row.last_name) if row else None
 
 
 # ------------------------------------------------------------------------------------------------------------ refusals
@@ -394,4 +419,4 @@ class Query:
         return await _me(info.context)
 
 
-schema = subgraph(Query, Mutation, types=[Structure, Family, Child])
+schema = subgraph(Query, Mutation, types=[Structure, Family, Child, Agent])

@@ -170,29 +170,39 @@ async def test_activities_are_listed_by_name_and_settings_are_for_agents(cartevi
 
 BY_POINTS: dict[str, Any] = WHOLE["allocation"]
 CANNOT_BE: list[tuple[dict[str, Any], str]] = [
-    ({"name": " "}, "nom"),
-    ({"closesOn": "2026-08-31"}, "saison se termine"),
-    ({"closesOn": "9999-12-31"}, "trois ans"),
-    ({"opensOn": "0001-01-01", "closesOn": "0001-02-01"}, "trois ans"),
-    ({"weekdays": [], "openOn": []}, "aucun jour"),
-    ({"hours": {"arrival": "09:00", "departure": "08:00"}}, "précède"),
-    ({"hours": {"arrival": "09:00"}}, "bornes"),
-    ({"hours": {"arrival": "09:00", "departure": "10:00", "earliest": "09:00", "latest": "10:00"}}, "bornes"),
-    ({"hours": {"earliest": "09:00", "latest": "10:00", "stepMinutes": 0}}, "pas"),
-    ({"hours": {"earliest": "09:00", "latest": "10:00", "minimumMinutes": 61}}, "minimale"),
-    ({"capacity": -1}, "places"),
-    ({"waitingList": 100_001}, "places"),
-    ({"capacityOn": [{"date": "2026-12-14", "places": -1}]}, "places"),
-    ({"bookingDeadline": {"daysBefore": 2}}, "délai"),
-    ({"bookingDeadline": {"daysBefore": 2, "hoursBefore": 2, "at": "09:00"}}, "délai"),
-    ({"bookingDeadline": {"daysBefore": -1, "at": "09:00"}}, "délai"),
-    ({"cancellationDeadline": {"hoursBefore": 2**31 - 1}}, "délai"),
-    ({"closedOn": [(dt.date(2020, 1, 1) + dt.timedelta(days=n)).isoformat() for n in range(1501)]}, "Trop"),
-    ({"capacity": None, "capacityOn": []}, "attribuer"),
-    ({"allocation": BY_POINTS | {"policy": "LOTTERY"}}, "critère"),
-    *[({"allocation": BY_POINTS | {"points": [{"criterion": "resident", "points": count}]}}, "critère") for count in (0, -1, 10_001)],
-    ({"allocation": BY_POINTS | {"points": 2 * BY_POINTS["points"]}}, "critère"),
-    *[({"attendance": {"closeAfterDays": days}}, "366") for days in (-1, 367, 2**31 - 1)],
+    ({"name": " "}, "name : une ligne de 1 à 200 caractères est attendue, et non «  »."),
+    ({"category": "Péri\nscolaire"}, "category : une ligne"),
+    ({"closesOn": "2026-08-31"}, "closesOn : la saison se termine (31/08/2026) avant de commencer (01/09/2026)."),
+    ({"closesOn": "9999-12-31"}, "opensOn, closesOn : une saison de trois ans au plus"),
+    ({"opensOn": "0001-01-01", "closesOn": "0001-02-01"}, "du 01/01/1 au 01/02/1"),
+    ({"weekdays": [], "openOn": []}, "weekdays, openOn : l'activité n'ouvre aucun jour"),
+    ({"hours": {"arrival": "09:00", "departure": "08:00"}}, "hours : un départ après l'arrivée (09:00) est attendu, et non 08:00."),
+    ({"hours": {"arrival": "09:00"}}, "hours : arrival et departure sont attendus"),
+    ({"hours": {"arrival": "09:00", "departure": "10:00", "earliest": "09:00", "latest": "10:00"}}, "hours : arrival et departure"),
+    ({"hours": {"earliest": "09:00", "latest": "10:00", "stepMinutes": 0}}, "hours.stepMinutes : un pas de 1 à 240 minutes"),
+    ({"hours": {"earliest": "09:00", "latest": "10:00", "minimumMinutes": 61}}, "hours.minimumMinutes : une durée minimale de 1 à 60"),
+    ({"capacity": -1}, "capacity : un nombre de places de 0 à 100 000 est attendu, et non -1."),
+    ({"waitingList": 100_001}, "waitingList : un nombre de places"),
+    ({"capacityOn": [{"date": "2026-12-14", "places": -1}]}, "capacityOn : un nombre de places"),
+    ({"waitingListOn": [{"date": "2026-12-14", "places": -1}]}, "waitingListOn : un nombre de places"),
+    *[
+        ({"capacityOn": [{"date": day, "places": 1}]}, f"capacityOn : le {said} est hors de la saison, qui va du 01/09/2026 au 06/07/2027.")
+        for day, said in (("2027-07-07", "07/07/2027"), ("2026-08-31", "31/08/2026"), ("0001-01-01", "01/01/1"))
+    ],
+    ({"waitingListOn": [{"date": "9999-12-31", "places": 1}]}, "waitingListOn : le 31/12/9999 est hors de la saison"),
+    ({"bookingDeadline": {"daysBefore": 2}}, "bookingDeadline : un seul des délais"),
+    ({"bookingDeadline": {"daysBefore": 2, "hoursBefore": 2, "at": "09:00"}}, "bookingDeadline : un seul des délais"),
+    ({"bookingDeadline": {"daysBefore": -1, "at": "09:00"}}, "bookingDeadline : de 0 à 366 jours"),
+    ({"cancellationDeadline": {"hoursBefore": 2**31 - 1}}, "cancellationDeadline : de 0 à 366 jours"),
+    ({"closedOn": [(dt.date(2020, 1, 1) + dt.timedelta(days=n)).isoformat() for n in range(1501)]}, "closedOn : 1500 jours au plus"),
+    ({"capacity": None, "capacityOn": []}, "allocation : sans nombre de places"),
+    ({"allocation": BY_POINTS | {"policy": "LOTTERY"}}, "allocation.points : un critère ne compte que si policy est POINTS."),
+    *[
+        ({"allocation": BY_POINTS | {"points": [{"criterion": "resident", "points": count}]}}, f"et non : resident {count}.")
+        for count in (0, -1, 10_001)
+    ],
+    ({"allocation": BY_POINTS | {"points": 2 * BY_POINTS["points"]}}, "allocation.points : chaque critère est attendu une fois"),
+    *[({"attendance": {"closeAfterDays": days}}, f"de 0 à 366 est attendu, et non {days}.") for days in (-1, 367, 2**31 - 1)],
 ]
 
 
@@ -202,7 +212,9 @@ async def test_an_activity_that_cannot_be_is_refused_with_what_is_wrong(cartevil
         assert (made["code"], word in made["message"]) == ("INVALID_ACTIVITY", True), (change, made)
     for code in ("", "é", "a" * 41, "a/b"):
         made = await does(carteville, "createActivity", structure="carteville", code=code, pricedLike="multi", settings=WHOLE)
-        assert made["code"] == "INVALID_ACTIVITY", code
+        assert (made["code"], made["message"][:7]) == ("INVALID_ACTIVITY", "code : "), code
+    like = await does(carteville, "createActivity", structure="carteville", code="soir", pricedLike="nothing", settings=WHOLE)
+    assert (like["code"], like["message"]) == ("UNKNOWN_ACTIVITY", "pricedLike : la structure n'a pas d'activité « nothing ».")
     assert (await acts(carteville))["nodes"] == []
 
 
@@ -218,7 +230,12 @@ async def test_a_changed_activity_is_another_version_and_tells_what_changed(cart
     }
     same = await does(carteville, "changeActivity", activity="cantine", version=2, settings=settings)
     assert same["settings"]["version"] == 2
-    assert len((await acts(carteville))["nodes"]) == 1, "nothing was done"
+    settings |= {"attendance": {"closeAfterDays": 2}}
+    later = await does(carteville, "changeActivity", activity="cantine", version=2, settings=settings)
+    assert later["settings"]["attendance"] == {"closeAfterDays": 2, "unrecorded": "PRESENT"}
+    (act, _) = (await acts(carteville))["nodes"]
+    assert [one["name"] for one in act["details"]] == ["attendance"]
+    assert len((await acts(carteville))["nodes"]) == 2, "nothing was done between the two"
 
 
 async def test_points_and_rules_of_attendance_that_are_not_sent_stay_as_they_are(carteville: Screens) -> None:
@@ -351,6 +368,64 @@ async def test_a_day_closes_and_opens_and_the_calendar_shows_it(carteville: Scre
     ]
 
 
+async def test_families_read_where_they_look_why_the_town_closed_a_day(carteville: Screens) -> None:
+    await books(carteville, "amalia")
+    day = {"activity": "cantine", "date": "2026-09-14", "open": False}
+    query = """calendar(month: "2026-09", activity: "cantine") { days { date state reason } }
+      day(date: "2026-09-14") { activity { id } state reason }"""
+
+    async def seen(**more: Any) -> list[tuple[str, str | None]]:
+        found = await carteville.of_child("amalia", query, **more)
+        (its,) = (one for one in found["day"] if one["activity"]["id"] == "cantine")
+        shown = found["calendar"]["days"][13]
+        assert (shown["state"], shown["reason"]) == (its["state"], its["reason"])
+        zoe = await carteville.of_child("zoe", query, AGENT, **more)
+        return [(shown["state"], shown["reason"]), (zoe["calendar"]["days"][13]["state"], zoe["calendar"]["days"][13]["reason"])]
+
+    closed = await does(carteville, "setOpening", **day, reason="grève du personnel")
+    assert closed["reason"] == "Fermé : grève du personnel"
+    assert await seen() == [(state, "Fermé : grève du personnel") for state in ("BOOKED", "CLOSED")], "also where a booking stands"
+    assert (await seen(language="en"))[1] == ("CLOSED", "Closed: grève du personnel")
+    aggregated = (await carteville.of_child("zoe", 'calendar(month: "2026-09") { days { reason } }', AGENT))["calendar"]
+    assert aggregated["days"][13]["reason"] == "Fermé : grève du personnel"
+    await does(carteville, "setOpening", **day)
+    assert (await seen())[1][1] == "Fermé : grève du personnel", "closing it again takes nothing back"
+    await does(carteville, "changeActivity", activity="cantine", version=2, settings=AS_IT_IS | {"closedOn": ["2026-09-14"], "capacity": 3})
+    assert (await seen())[1][1] == "Fermé : grève du personnel"
+    await does(carteville, "setOpening", **day, reason="Travaux")
+    assert (await seen())[1][1] == "Fermé : Travaux"
+    await does(carteville, "setOpening", **day | {"open": True})
+    assert await seen() == [("BOOKED", None), ("AVAILABLE", None)]
+    await does(carteville, "setOpening", **day)
+    assert (await seen())[1][1] == "Fermeture exceptionnelle"
+    newest = (await acts(carteville, kind="SET_OPENING"))["nodes"]
+    assert [{one["name"] for one in act["details"]} for act in newest[:3]] == [{"open"}, {"open", "because"}, {"because"}], "what changed"
+
+
+async def test_whoever_closes_a_day_is_told_how_many_bookings_stand(carteville: Screens) -> None:
+    await carteville.enrolls("zoe", "multi", family="durand")
+    for child, family in (("amalia", "dupont"), ("zoe", "durand")):
+        await books(carteville, child, family=family, key=child)
+        hours = {"activity": "multi", "arrival": "08:00", "departure": "17:00"}
+        wanted = [{"child": child, "date": "2026-09-14", **hours}]
+        asked = await does(carteville, "bookForFamily", family=family, bookings=wanted, **BOOKED | {"idempotencyKey": f"m{child}"})
+        assert answers(asked) == [("BOOK", "SUBMITTED", None)]
+    asks = "mutation($input: SetOpeningInput!) { setOpening(input: $input) { ... on Opening { taken waiting standing notice } } }"
+
+    async def told(**given: Any) -> dict[str, Any]:
+        found: dict[str, Any] = (await carteville.asks(asks, AGENT, variables={"input": {"date": "2026-09-14", **given}}))["setOpening"]
+        return found
+
+    assert await told(activity="cantine", capacity=1) == {"taken": 1, "waiting": 1, "standing": 2, "notice": None}
+    notice = "Ce jour est fermé, mais 2 réservations y restent : elles tiennent jusqu'à ce que vous les annuliez, avec un motif."
+    assert await told(activity="cantine", open=False) == {"taken": 1, "waiting": 1, "standing": 2, "notice": notice}
+    assert await told(activity="multi", open=False) == {"taken": 0, "waiting": 0, "standing": 2, "notice": notice}, "not answered yet"
+    gone = await told(activity="cantine", open=False, cancelBookings=True, reason="Grève")
+    assert gone == {"taken": 0, "waiting": 0, "standing": 0, "notice": None}
+    days = '{ openings(activity: "multi", from: "2026-09-14", to: "2026-09-15") { standing notice } }'
+    assert (await carteville.asks(days, AGENT))["openings"] == [{"standing": 2, "notice": notice}, {"standing": 0, "notice": None}]
+
+
 async def test_bookings_of_a_day_that_closes_stay_until_an_agent_cancels_them(carteville: Screens) -> None:
     for child, family in (("amalia", "dupont"), ("paolo", "dupont"), ("zoe", "durand")):
         await books(carteville, child, family=family, key=child)
@@ -430,8 +505,11 @@ async def test_an_agent_books_cancels_and_moves_for_a_family_with_a_reason(carte
     assert (moved["status"], moved["date"]) == ("ACCEPTED", "2026-09-15")
     gone = await does(carteville, "cancelForFamily", family="dupont", bookings=[moved["id"]], **BOOKED | {"idempotencyKey": "3"})
     assert answers(gone) == [("CANCEL", "CANCELLED", None)]
-    kinds = [act["kind"] for act in (await acts(carteville))["nodes"]]
-    assert kinds == ["CANCEL_FOR_FAMILY", "MOVE_BOOKING", "BOOK_FOR_FAMILY"]
+    trail = (await acts(carteville))["nodes"]
+    assert [act["kind"] for act in trail] == ["CANCEL_FOR_FAMILY", "MOVE_BOOKING", "BOOK_FOR_FAMILY"]
+    changed = [{one["name"]: (one["before"], one["after"]) for one in act["details"]} for act in trail]
+    assert changed[0] == {"status": ("ACCEPTED", "CANCELLED")}
+    assert changed[1] == {"date": ("2026-09-14", "2026-09-15"), "booking": (booking, None)}, "and no power was used"
     await is_sound(carteville)
 
 

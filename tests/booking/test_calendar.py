@@ -5,13 +5,21 @@ import itertools
 
 import pytest
 
-from services.booking.calendar import DayState, Places, Shown, aggregate, day_state, show
+from services.booking.calendar import TELLING, DayState, Places, Shown, aggregate, day_state, most_telling, show
 from services.booking.lines import Enrolled, Rules
-from services.booking.season import Holidays
+from services.booking.season import Closed, Holidays
 from services.booking.status import BookingStatus
 from tests.booking.test_activity import APS_MATIN
 
 EVER = Enrolled()
+
+
+def test_s32_a_day_that_is_closed_everywhere_has_its_most_telling_reason() -> None:
+    assert set(TELLING) == {*Closed, "TOO_LATE", "NOT_ENROLLED"}
+    assert most_telling(["WEEKDAY", "PUBLIC_HOLIDAY"]) == "PUBLIC_HOLIDAY"
+    assert most_telling(["SCHOOL_HOLIDAY", "CLOSED_DAY", "OUT_OF_SEASON"]) == "CLOSED_DAY"
+    assert most_telling(["PUBLIC_HOLIDAY", "TOO_LATE"]) == "TOO_LATE", "something was open"
+
 
 ROOMY = Places(capacity=50, waiting_list=10, taken=47)
 

@@ -285,8 +285,12 @@ async def test_one_wrong_entry_keeps_no_other(school: School) -> None:
         "paolo PRESENT None-None",
     ]  # fmt: skip
     assert await school.rows("SELECT child FROM presence") == [("paolo",)]
-    found = await school.asks(RECORD, entries=[present("zoe", note="x" * 501)])
-    assert found["answers"][0]["refusal"]["message"] == "Observation trop longue : 500 caractères au plus"
+    entries = [present("zoe", note="x" * 501), present("amalia", "08:45", "07:30"), absent("amalia", arrival="07:30")]
+    assert [one["refusal"]["message"] for one in (await school.asks(RECORD, entries=entries))["answers"]] == [
+        "Observation trop longue : 500 caractères au plus",
+        "Le départ (07:30) précède l'arrivée (08:45).",
+        "Un enfant absent n'a ni arrivée ni départ.",
+    ]
 
 
 async def test_of_two_tablets_the_later_word_counts_and_the_trail_keeps_both(school: School) -> None:

@@ -66,10 +66,10 @@ async def test_an_activity_says_its_rules_in_the_callers_language(carteville: Sc
         "choosesHours": True,
         "hourStepMinutes": 15,
         "bookingRule": "le jeudi de la semaine précédente avant 12 h",
-        "cancellationRule": "48 h avant le début",
+        "cancellationRule": "plus de 48 h avant le début",
     }
     english = (await carteville.asks(query, language="en"))["_entities"][0]
-    assert english["bookingRule"] == "Thursday of the week before, by 12:00"
+    assert english["bookingRule"] == "before 12:00 on Thursday of the week before"
 
 
 async def test_s24_a_month_shows_every_day_with_its_places_and_why_it_is_closed(carteville: Screens) -> None:
@@ -162,6 +162,20 @@ async def test_s32_the_aggregated_calendar_and_the_list_of_a_day(carteville: Scr
             "booking": None,
         },
     ]
+
+
+async def test_s32_the_aggregated_calendar_says_why_all_are_closed(carteville: Screens) -> None:
+    """11 November 2026 is a Wednesday, and Armistice Day; the canteen never opens on Wednesdays."""
+    always = replace(APS_MATIN, open_on=frozenset(), weekdays=frozenset(range(7)), school_holidays="any")
+    closing = dt.date(2026, 11, 10)
+    await carteville.opens(
+        replace(always, closed_on=frozenset([closing]), closed_because={closing: "grève"}),
+        replace(CANTINE, open_on=frozenset(), closed_on=frozenset([closing]), closed_because={closing: "travaux"}),
+    )
+    days = (await carteville.of_child("amalia", 'calendar(month: "2026-11") { days { date state reason } }'))["calendar"]["days"]
+    assert on(days, 11) == {"date": "2026-11-11", "state": "CLOSED", "reason": "Jour férié"}
+    assert on(days, 10)["reason"] == "Fermé : grève ; Fermé : travaux"
+    assert (on(days, 18)["state"], on(days, 18)["reason"]) == ("AVAILABLE", None)
 
 
 async def test_days_outside_the_enrollment_are_closed(carteville: Screens) -> None:

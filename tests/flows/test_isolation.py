@@ -32,7 +32,7 @@ from tests.flows.system import System
 from tests.flows.town import Family, Town, activity, family, next_days
 
 AT_ONCE = 12
-UNKNOWN = {kind: f"nobody-{kind}" for kind in (*questions.NAMES.values(), *questions.BY_ID)}
+UNKNOWN = {kind: f"nobody-{kind}" for kind in (*questions.NAMES.values(), *questions.BY_ID, "agent")}
 #: What only the victim's own family may ever read. Odd enough to be found wherever they come up.
 CANARIES = ("Zephyrine", "KANARINSKI", "2011-11-17", "CHQ-CANARI", "PAYEUR CANARI", "BANQUE CANARI", "771341", "31379", "canari@")
 #: And this whoever is not of the town.
@@ -127,7 +127,7 @@ async def build(system: System, folder: Path) -> Scene:
         await victim.costs(PRICE)
         seen = (await victim.ask("{ me { id families { requests { nodes { movements { booking { number } } } } } } }"))["me"]
     (movement,) = seen["families"][0]["requests"]["nodes"][0]["movements"]
-    ids["victim"]["account"] = seen["id"]
+    ids["victim"] |= {"account": seen["id"], "agent": f"{here.structure}/{seen['id']}"}
     numbers = (movement["booking"]["number"],)
     return Scene(system, here, elsewhere, victim, neighbour, stranger, *tokens, await signer(system), day, ids, numbers)
 
@@ -162,7 +162,7 @@ def ids_of(one: Family, request: dict[str, Any]) -> dict[str, str]:
         "onlinePayment": "no-payment-yet",
         "criterion": "resident",
     }
-    return {**town_ids, **own, "account": "own"}
+    return {**town_ids, **own, "account": "own", "agent": "own/own"}
 
 
 async def signer(system: System) -> Signer:
