@@ -267,12 +267,13 @@ async def test_who_follows_a_calendar_is_woken_by_the_childs_bookings_and_by_eac
     assert len(enrolled) > 1
     assert set(told.pop("topics")) == {
         "child/amalia/2026-09",
+        "enrollments/amalia",
         *(f"openings/{one['id']}/2026-09" for one in enrolled),
         *(f"activity/{one['id']}" for one in enrolled),
     }
     assert told == {"account": "dupont", "until": "2096-10-02T07:06:40Z", "structure": "carteville", "due": True, "last": False}
     one = (await carteville.asks(query, variables={"activity": "aps-matin"}))["calendarChangedWatch"]
-    assert one["topics"] == ["child/amalia/2026-09", "openings/aps-matin/2026-09", "activity/aps-matin"]
+    assert one["topics"] == ["child/amalia/2026-09", "enrollments/amalia", "openings/aps-matin/2026-09", "activity/aps-matin"]
 
 
 async def test_what_is_followed_is_what_the_child_says(carteville: Screens) -> None:
