@@ -1,9 +1,8 @@
-"""How an activity stands in a town file: season, days, places, hours, deadlines, allocation, tariff."""
+"""How an activity stands in a town file: season, days, places, hours, deadlines, allocation."""
 
 import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import cast
 
 from deploy.town.dates import WEEKDAYS
@@ -12,15 +11,12 @@ from deploy.town.fields import (
     Mistakes,
     Wrong,
     by_day,
-    cents,
     choice,
     date,
     describe,
     identifier,
-    items,
     listing,
     mapping,
-    quotient,
     reading,
     reference,
     text,
@@ -29,8 +25,8 @@ from deploy.town.fields import (
     yes_or_no,
 )
 from deploy.town.reading import Mapping, Node, Scalar
-from deploy.town.town import Activity, Band, Structure, Tariff
-from services.billing.tariff import Per
+from deploy.town.tariffs import read_tariffs
+from deploy.town.town import Activity, Structure
 from services.booking.activity import (
     ActivitySpec,
     Allocation,
@@ -106,7 +102,7 @@ def read_activity(node: Node, mistakes: Mistakes, around: Around) -> Activity:
             attendance=fields.may("attendance", lambda rules: _attendance(rules, mistakes), AttendanceRules()),
         )
         _check_days(fields, spec)
-        return Activity(spec, _tariffs(fields, mistakes, around.today))
+        return Activity(spec, read_tariffs(fields, mistakes, around.today))
 
 
 # ------------------------------------------------------------------------------------------------------ season and days
@@ -227,70 +223,3 @@ def _attendance(node: Node, mistakes: Mistakes) -> AttendanceRules:
             close_after_days=fields.may("close_after_days", whole(0, 366, "a number of days, from 0 to 366"), 0),
             unrecorded=cast(Unrecorded, fields.may("unrecorded", choice(UNRECORDED), "present")),
         )
-
-
-# --------------------------------------------------------------------------------------------------------------- tariff
-def _tariffs(fields: Fields, mistakes: Mistakes, today: dt.date) -> tuple[Tariff, ...]:
-    nodes = fields.each("tariff", needed=True)
-    if fields.good("tariff") and not nodes:
-        fields.wrong("tariff", "tariff: there is none", "at least one version, from the first day of the season on")
-    tariffs = [_tariff(node, mistakes, today) for node in nodes]
-    for (node, before), (later, after) in pairwise(zip(nodes, tariffs, strict=True)):
-        if after.valid_from <= before.valid_from:
-            problem = f"this version of the tariff begins on {after.valid_from}, not after the one on line {node.place.line}"
-            mistakes.note(later.place, problem, f"versions in order of time: a day after {before.valid_from}")
-    return tuple(tariffs)
-
-
-def _tariff(node: Node, mistakes: Mistakes, today: dt.date) -> Tariff:
-    with reading(node, mistakes, "a tariff") as fields:
-        return Tariff(
-            valid_from=fields.need("from", date(today), dt.date.min),
-            per=Per(fields.need("per", choice([per.value for per in Per]), "presence")),
-            bands=_bands(fields, mistakes),
-            siblings_percent=fields.may("siblings_percent", listing(whole(0, 100, "percents, from 0 to 100")), ()),
-        )
-
-
-def _bands(fields: Fields, mistakes: Mistakes) -> tuple[Band, ...]:
-    nodes = fields.need("bands", items, ())
-    if fields.good("bands") and not nodes:
-        fields.wrong("bands", "bands: there are none", "at least {cents: ...}, for every quotient")
-    bands = tuple(_band(node, mistakes) for node in nodes)
-    for number, (node, (band, after)) in enumerate(zip(nodes[1:], pairwise(bands), strict=True), 1):
-        names = f"bands {number} ({_named(band)}) and {number + 1} ({_named(after)})"
-        if trouble := _between(band, after):
-            mistakes.note(node.place, f"{names} {trouble[0]}", trouble[1])
-    if bands and bands[0].quotient_above:
-        problem = f"there is a hole before band 1 ({_named(bands[0])}): families below it have no price"
-        mistakes.note(nodes[0].place, problem, "a first band without quotient_above")
-    if bands and bands[-1].quotient_up_to is not None:
-        problem = f"there is a hole after band {len(bands)} ({_named(bands[-1])}): families above it have no price"
-        mistakes.note(nodes[-1].place, problem, "a last band without quotient_up_to: {cents: ...}")
-    return bands
-
-
-def _between(band: Band, after: Band) -> tuple[str, str] | None:
-    """What is wrong between two neighbours, and what was expected."""
-    if band.quotient_up_to is None:
-        return "overlap: the former takes all that is left", "the band without quotient_up_to last"
-    if after.quotient_up_to is not None and after.quotient_up_to <= band.quotient_up_to:
-        return "overlap", f"a bound above {band.quotient_up_to}"
-    if after.quotient_above is not None and after.quotient_above != band.quotient_up_to:
-        trouble = "leave a hole between them" if after.quotient_above > band.quotient_up_to else "overlap"
-        return trouble, f"quotient_above: {band.quotient_up_to}, or none: a band begins where the one before it ends"
-    return None
-
-
-def _band(node: Node, mistakes: Mistakes) -> Band:
-    with reading(node, mistakes, "a band") as fields:
-        return Band(
-            quotient_up_to=fields.may("quotient_up_to", quotient, None),
-            cents=fields.need("cents", cents(), 0),
-            quotient_above=fields.may("quotient_above", quotient, None),
-        )
-
-
-def _named(band: Band) -> str:
-    start = "" if band.quotient_above is None else f"above {band.quotient_above} "
-    return start + ("without end" if band.quotient_up_to is None else f"up to {band.quotient_up_to}")

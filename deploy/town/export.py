@@ -147,6 +147,7 @@ class _Export:
         money = await self._money()
         bookings = await self._bookings(specs, enrolled)
         told = await run_queries.family_criteria(self.booking, [family.id for family in families])
+        known = set((await self.billing.exec(select(billing.Residence.family))).all())  # to have told none is not the same as nothing told
         items = []
         for family in families:
             own = children[family.id]
@@ -161,7 +162,8 @@ class _Export:
                 "charges": money[family.id, "charges"],
                 "bookings": [booking for child in own for booking in bookings[child.id]],
             }
-            items.append(without_nothing(item) | {"accounts": logins[family.id], "criteria": list(told[family.id])})
+            item = without_nothing(item) | {"accounts": logins[family.id]}
+            items.append(item | ({"criteria": list(told[family.id])} if told[family.id] or family.id in known else {}))
         return items
 
     async def _logins(self) -> dict[str, list[str]]:
@@ -277,8 +279,29 @@ def tariff_item(version: dict[str, Any]) -> Item:
         without_nothing({"quotient_above": _number(band["above"]), "quotient_up_to": _number(band["up_to"]), "cents": band["cents"]})
         for band in version["bands"]
     ]
-    item = {"from": dt.date.fromisoformat(version["from"]), "per": version["per"], "bands": bands}
-    return without_nothing(item | {"siblings_percent": version["siblings_percent"]})
+    item = {
+        "from": dt.date.fromisoformat(version["from"]),
+        "per": version["per"],
+        "bands": bands,
+        "effort": effort_item(version.get("effort")),
+        "rounding": version.get("rounding"),
+        "siblings_percent": version["siblings_percent"],
+        "outside_town": surcharge_item(version.get("outside_town")),
+        "charged": charged_item(version.get("charged")),
+    }
+    return without_nothing(item)
+
+
+def effort_item(effort: Item | None) -> Item | None:
+    return effort and effort | {"percent": _number(effort["percent"])}
+
+
+def surcharge_item(surcharge: Item | None) -> Item | None:
+    return surcharge and {key: value for key, value in surcharge.items() if value}
+
+
+def charged_item(charged: Item | None) -> Item | None:
+    return charged and without_nothing(charged | {"late": charged["late"] and without_nothing(charged["late"])})
 
 
 def _number(text: str | None) -> int | float | None:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from deploy.town.dates import EXPECTED as A_DATE
 from deploy.town.dates import resolve
 from deploy.town.reading import Entry, Listing, Mapping, Mistake, Node, Place, Scalar
-from services.billing.tariff import exact_quotient
+from services.billing.rate import exact_quotient
 
 T = TypeVar("T")
 D = TypeVar("D")

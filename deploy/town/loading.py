@@ -24,9 +24,12 @@ from deploy.town.naming import Names, names_of, rows_of
 from deploy.town.opendays import open_days, why_not_open
 from deploy.town.reading import Mistake, Place, TownFileError
 from deploy.town.town import Account, Family, TakenOverBooking, Tariff, Town
-from services.billing.tariff import QuotientBand, TariffVersion
+from services.billing.rate import QuotientBand
+from services.billing.residence import put_residence
+from services.billing.tariff import TariffVersion
 from services.booking.activity import ActivitySpec
 from services.booking.criteria import put_criteria, put_family_criteria
+from services.booking.ranking import RESIDENT
 from services.booking.rulebook import RuleBook
 from services.booking.taking_over import TakenOver, take_over
 from services.clock import Clock
@@ -190,6 +193,8 @@ class _Load:
         ours = self.names.families[family.id]
         await billing.put_quotient(session, self.clock, ours, self.structure, family.quotient)
         await billing.put_family_debt(session, self.clock, ours, self.structure, family.debt_limit_cents, exempt=family.debt_exempt)
+        if family.criteria is not None:
+            await put_residence(session, self.clock, ours, self.structure, resident=RESIDENT in family.criteria)
         for payment in family.payments:
             await billing.take_over_payment(
                 session,
@@ -293,7 +298,16 @@ def structure_spec(town: Town) -> StructureSpec:
 
 def tariff_version(tariff: Tariff) -> TariffVersion:
     bands = tuple(QuotientBand(band.quotient_up_to, band.cents, band.quotient_above) for band in tariff.bands)
-    return TariffVersion(tariff.valid_from, tariff.per, bands, tariff.siblings_percent)
+    return TariffVersion(
+        tariff.valid_from,
+        tariff.per,
+        bands,
+        tariff.siblings_percent,
+        effort=tariff.effort,
+        rounding=tariff.rounding,
+        outside_town=tariff.outside_town,
+        charged=tariff.charged,
+    )
 
 
 def _no_password(account: Account) -> Mistake:

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from deploy.town.reading import Place
-from services.billing.tariff import Per
+from services.billing.charged import AS_MOST_TOWNS_DO, Charged
+from services.billing.rate import Effort
+from services.billing.tariff import Per, Rounding, Surcharge
 from services.booking.activity import ActivitySpec, SchoolZone
 
 
@@ -56,6 +58,10 @@ class Tariff:
     per: Per
     bands: tuple[Band, ...]
     siblings_percent: tuple[int, ...] = ()  #: Taken off for the first, second, third... child; the last holds for all further ones.
+    effort: Effort | None = None  #: Instead of bands.
+    rounding: Rounding | None = None
+    outside_town: Surcharge | None = None
+    charged: Charged = AS_MOST_TOWNS_DO
 
 
 @dataclass(frozen=True, slots=True)

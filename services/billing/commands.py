@@ -14,8 +14,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.billing import queries
 from services.billing.balance import in_debit
 from services.billing.ledger import Entry, PaymentMode, opening_charge, payment
+from services.billing.rate import exact_quotient
 from services.billing.tables import Activity, Child, Family, LedgerEntry, PaymentDetail, Quotient, Standing, Structure, Tariff, Wallet
-from services.billing.tariff import TariffVersion, exact_quotient, in_order
+from services.billing.tariff import TariffVersion, in_order
 from services.clock import Clock
 from services.events import EntryPosted, StandingChanged
 from services.outbox import record

@@ -13,12 +13,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.billing.hold import HoldKind, HoldState
 from services.billing.quote import Catalogue, Day, Presence, PricedActivity, Unpriced, no_activity
-from services.billing.tables import Activity, Child, Family, Hold, Quotient, Tariff, Wallet, core
+from services.billing.tables import Activity, Child, Family, Hold, Quotient, Residence, Tariff, Wallet, core
 from services.billing.tariff import Price, Step, TariffVersion
 from services.bulk import one_of
 
 ACTIVITY, CHILD, FAMILY, HOLD, QUOTIENT, TARIFF, WALLET = (core(rows) for rows in (Activity, Child, Family, Hold, Quotient, Tariff, Wallet))
 A, C, F, H, Q, T, W = (table.c for table in (ACTIVITY, CHILD, FAMILY, HOLD, QUOTIENT, TARIFF, WALLET))
+R = core(Residence).c
 
 # Built once: building one takes as long as running it.
 NEWEST = sa_select(func.max(T.revision)).where(T.activity == A.id).correlate(ACTIVITY).scalar_subquery()
@@ -32,6 +33,7 @@ CHILDREN = (
     sa_select(F.id, C.id).join_from(FAMILY, CHILD, C.family == F.id, isouter=True).where(one_of(F.id, "families")).order_by(C.position)
 )
 QUOTIENTS = sa_select(Q.family, Q.starts_on, Q.hundredths).where(one_of(Q.family, "families")).order_by(Q.starts_on)
+RESIDENCES = sa_select(R.family, R.starts_on, R.resident).where(one_of(R.family, "families")).order_by(R.starts_on)
 PRESENT = sa_select(H.family, H.activity, H.date, H.booking, H.child).where(
     one_of(H.family, "families"),
     H.state == HoldState.LIVE,
@@ -46,11 +48,13 @@ async def catalogue(session: AsyncSession, days: Sequence[Day]) -> Catalogue:
     activities = await _activities(session, {day.activity for day in days})
     counting = {id for id, activity in activities.items() if any(version.counts_siblings for version in activity.versions)}
     together = [day for day in days if day.activity in counting]
+    asking = {id for id, activity in activities.items() if any(version.outside_town for version in activity.versions)}
     return Catalogue(
         activities=activities,
         children=await _children(session, {day.family for day in together}),
         quotients=await _quotients(session, families),
         present=await _present(session, together),
+        residences=await _residences(session, {day.family for day in days if day.activity in asking}),
     )
 
 
@@ -75,6 +79,15 @@ async def _quotients(session: AsyncSession, families: Collection[str]) -> dict[s
     found: dict[str, list[tuple[dt.date, Decimal | None]]] = defaultdict(list)
     for family, starts_on, hundredths in await (await session.connection()).execute(QUOTIENTS, {"families": families}):
         found[family].append((starts_on, None if hundredths is None else Decimal(hundredths) / 100))
+    return found
+
+
+async def _residences(session: AsyncSession, families: Collection[str]) -> dict[str, list[tuple[dt.date, bool]]]:
+    found: dict[str, list[tuple[dt.date, bool]]] = defaultdict(list)
+    if not families:
+        return found
+    for family, starts_on, resident in await (await session.connection()).execute(RESIDENCES, {"families": families}):
+        found[family].append((starts_on, resident))
     return found
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Self
 
-from services.billing.tariff import FREE, Price, TariffVersion, price, quotient_on, sibling_rank, version_on
+from services.billing.tariff import FREE, Price, TariffVersion, lives_outside, price, quotient_on, sibling_rank, version_on
 
 Presence = tuple[str, str, dt.date]  #: family, activity, date
 
@@ -68,8 +68,10 @@ class Catalogue:
     quotients: Mapping[str, list[tuple[dt.date, Decimal | None]]]  #: Family -> (from, value) in order of date.
     #: Who comes, booking -> child, by live holds and by what was said since: a child may give a day back and book it again.
     present: dict[Presence, dict[str, str]] = field(default_factory=dict)
+    #: Family -> (from, lives in the town) in order of date, where a tariff asks.
+    residences: Mapping[str, list[tuple[dt.date, bool]]] = field(default_factory=dict)
     #: By all that makes a price: a rush asks for the same few thousands of times.
-    _quotes: dict[tuple[int, str, Decimal | None, str, str, int], Quote] = field(default_factory=dict)
+    _quotes: dict[tuple[int, str, Decimal | None, str, str, int, bool], Quote] = field(default_factory=dict)
 
     def comes(self, booking: str, day: Day) -> None:
         self.present.setdefault(day.presence, {})[booking] = day.child
@@ -90,11 +92,12 @@ class Catalogue:
         version = version_on(known.versions, day.date)
         rank = self._rank(day, leaving) if version.counts_siblings else 1
         quotient = quotient_on(self.quotients.get(day.family, ()), day.date)
+        outside = version.outside_town is not None and lives_outside(self.residences.get(day.family, ()), day.date)
         # The version by its identity: it lives as long as the catalogue, and comparing all its bands takes longer than a price.
-        key = id(version), day.activity, quotient, day.arrival, day.departure, rank
+        key = id(version), day.activity, quotient, day.arrival, day.departure, rank, outside
         quote = self._quotes.get(key)
         if quote is None:
-            worked_out = price(version, quotient, day.arrival, day.departure, rank)
+            worked_out = price(version, quotient, day.arrival, day.departure, rank, outside_town=outside)
             quote = self._quotes[key] = Quote.of(known.wallet, worked_out, f"{known.revision}/{version.from_}")
         return quote
 

@@ -98,6 +98,16 @@ class Quotient(BillingTable, table=True):
     hundredths: int | None = Field(default=None, sa_type=BIGINT)  #: Null: the family tells none any more.
 
 
+class Residence(BillingTable, table=True):
+    """Whether a family lives in the town from a day on: whoever does not may pay more."""
+
+    __tablename__ = "residence"
+
+    family: str = Field(primary_key=True)
+    starts_on: dt.date = Field(primary_key=True)
+    resident: bool
+
+
 # ------------------------------------------------------------------------------------------------------------ the ledger
 class LedgerEntry(BillingTable, table=True):
     """One positive amount from one account to another (ledger.py). Triggers refuse UPDATE and DELETE."""

@@ -12,62 +12,76 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Any
 
+from services.billing.charged import AS_MOST_TOWNS_DO, MOST_PERCENT, Charged
+from services.billing.rate import Effort, QuotientBand, TariffError, band_of, cover_once
+
 NOON = 12 * 60  #: Cuts the day into its two halves, in minutes after midnight.
-
-
-class TariffError(ValueError):
-    """A tariff that would leave a family without a price, or with two. The message names the bands."""
+LONGEST_ROUNDING_MINUTES = 4 * 60
 
 
 class Per(StrEnum):
-    """What the band's amount buys."""
+    """What the rate buys."""
 
     PRESENCE = "presence"  #: présence
     HALF_DAY = "half_day"  #: demi-journée: halves of the day, cut at noon, that the stay touches
     MEAL = "meal"  #: repas
-    HOUR = "hour"  #: heure, to the minute
-    FLAT_MONTH = "flat_month"  #: forfait mensuel: a single day adds nothing
+    HOUR = "hour"  #: heure, to the minute unless the tariff rounds
+    FLAT_MONTH = "flat_month"  #: forfait mensuel: once a month, whatever the days
 
 
-def exact_quotient(value: Decimal | float | str) -> Decimal:
-    """A family quotient ("quotient familial"), to two decimals. Raises ValueError if it is negative or no number."""
-    quotient = Decimal(str(value))
-    if not quotient.is_finite() or quotient < 0:
-        raise ValueError(f"a quotient is a number from 0, not {value}")
-    return quotient.quantize(Decimal("0.01")).normalize() + 0  # + 0: no exponent form such as 5E+2 below
+class RoundTo(StrEnum):
+    """Which way the length of a stay is rounded."""
+
+    UP = "up"  #: toute période commencée est due
+    NEAREST = "nearest"  #: au plus proche; in the middle, up
+    DOWN = "down"  #: seules les périodes entières
 
 
 @dataclass(frozen=True, slots=True)
-class QuotientBand:
-    """One rate ("tranche"): for quotients above `above`, up to and including `up_to`.
+class Rounding:
+    """How the length of a stay is counted where it is paid by the hour: in steps of so many minutes."""
 
-    Without `above` it begins where the band before it ends; without `up_to` it has no end.
-    """
-
-    up_to: Decimal | float | None
-    cents: int
-    above: Decimal | float | None = None
+    minutes: int
+    to: RoundTo = RoundTo.UP
 
     def __post_init__(self) -> None:
-        for name in ("up_to", "above"):
-            value = getattr(self, name)
-            object.__setattr__(self, name, None if value is None else exact_quotient(value))
-        if self.cents < 0:
-            raise TariffError(f"a band costs 0 or more, not {self.cents} cents")
+        object.__setattr__(self, "to", RoundTo(self.to))
+        if not 1 <= self.minutes <= LONGEST_ROUNDING_MINUTES:
+            raise TariffError(f"hours are rounded to 1 to {LONGEST_ROUNDING_MINUTES} minutes, not {self.minutes}")
 
-    def __str__(self) -> str:
-        start = "" if self.above is None else f"above {self.above:f} "
-        return f"{start}{'without end' if self.up_to is None else f'up to {self.up_to:f}'}"
+    def counted(self, minutes: int) -> int:
+        steps, rest = divmod(minutes, self.minutes)
+        more = {RoundTo.UP: rest > 0, RoundTo.NEAREST: 2 * rest >= self.minutes, RoundTo.DOWN: False}[self.to]
+        return (steps + more) * self.minutes
+
+
+@dataclass(frozen=True, slots=True)
+class Surcharge:
+    """What a family that lives elsewhere pays more ("majoration hors commune"): a percentage, or cents a day (a month, where flat)."""
+
+    percent: int = 0
+    cents: int = 0
+
+    def __post_init__(self) -> None:
+        if (self.percent > 0) == (self.cents > 0) or min(self.percent, self.cents) < 0 or self.percent > MOST_PERCENT:
+            raise TariffError(f"a surcharge is a percentage up to {MOST_PERCENT}, or cents: {self}")
 
 
 @dataclass(frozen=True, slots=True)
 class TariffVersion:
-    """The rule in force from a date until the next version's. Raises TariffError if a quotient has no band, or two."""
+    """The rule in force from a date until the next version's: by bands, or by an effort rate.
+
+    Raises TariffError if a quotient has no band, or two.
+    """
 
     from_: dt.date
     per: Per
-    bands: tuple[QuotientBand, ...]
+    bands: tuple[QuotientBand, ...] = ()
     siblings_percent: tuple[int, ...] = ()  #: Reduction of the first child, the second...; the last one goes on for all others.
+    effort: Effort | None = None  #: Instead of bands.
+    rounding: Rounding | None = None  #: Of hours; None: to the minute.
+    outside_town: Surcharge | None = None
+    charged: Charged = AS_MOST_TOWNS_DO
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "per", Per(self.per))
@@ -75,7 +89,12 @@ class TariffVersion:
         object.__setattr__(self, "siblings_percent", tuple(self.siblings_percent))
         if not all(0 <= percent <= 100 for percent in self.siblings_percent):
             raise TariffError(f"a reduction is between 0 and 100 %: {list(self.siblings_percent)}")
-        _cover_once(self.bands)
+        if self.rounding is not None and self.per is not Per.HOUR:
+            raise TariffError(f"only hours are rounded, not what is paid per {self.per}")
+        if self.effort is None:
+            cover_once(self.bands)
+        elif self.bands:
+            raise TariffError("a tariff has bands or an effort rate, not both")
 
     @property
     def counts_siblings(self) -> bool:
@@ -83,10 +102,8 @@ class TariffVersion:
         return any(self.siblings_percent)
 
     def band(self, quotient: Decimal | None) -> int:
-        """Index of the band of a quotient. A family that told none pays the last band's rate, as towns do."""
-        if quotient is None:
-            return len(self.bands) - 1
-        return next(i for i, band in enumerate(self.bands) if band.up_to is None or quotient <= band.up_to)
+        """Index of the band of a quotient."""
+        return band_of(self.bands, quotient)
 
     def reduction_percent(self, sibling_rank: int) -> int:
         """For the n-th child of the family that day, from 1."""
@@ -95,18 +112,36 @@ class TariffVersion:
         return self.siblings_percent[min(sibling_rank, len(self.siblings_percent)) - 1]
 
     def as_data(self) -> dict[str, Any]:
-        """As it is stored and compared."""
-        return {
+        """As it is stored and compared. What a tariff does not have is not there."""
+        data: dict[str, Any] = {
             "from": self.from_.isoformat(),
             "per": self.per.value,
-            "bands": [{"up_to": _text(band.up_to), "cents": band.cents, "above": _text(band.above)} for band in self.bands],
+            "bands": [band.as_data() for band in self.bands],
             "siblings_percent": list(self.siblings_percent),
         }
+        if self.effort is not None:
+            data["effort"] = self.effort.as_data()
+        if self.rounding is not None:
+            data["rounding"] = {"minutes": self.rounding.minutes, "to": self.rounding.to.value}
+        if self.outside_town is not None:
+            data["outside_town"] = {"percent": self.outside_town.percent, "cents": self.outside_town.cents}
+        if self.charged != AS_MOST_TOWNS_DO:
+            data["charged"] = self.charged.as_data()
+        return data
 
     @classmethod
     def from_data(cls, data: dict[str, Any]) -> "TariffVersion":
-        bands = tuple(QuotientBand(band["up_to"], band["cents"], band["above"]) for band in data["bands"])
-        return cls(dt.date.fromisoformat(data["from"]), Per(data["per"]), bands, tuple(data["siblings_percent"]))
+        effort, rounding, outside_town, charged = (data.get(key) for key in ("effort", "rounding", "outside_town", "charged"))
+        return cls(
+            dt.date.fromisoformat(data["from"]),
+            Per(data["per"]),
+            tuple(QuotientBand.from_data(band) for band in data["bands"]),
+            tuple(data["siblings_percent"]),
+            effort=effort and Effort.from_data(effort),
+            rounding=rounding and Rounding(**rounding),
+            outside_town=outside_town and Surcharge(**outside_town),
+            charged=Charged.from_data(charged) if charged else AS_MOST_TOWNS_DO,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,36 +193,88 @@ def quotient_on(quotients: Sequence[tuple[dt.date, Decimal | None]], day: dt.dat
     return next((value for start, value in reversed(quotients) if start <= day), None)
 
 
+def lives_outside(residences: Sequence[tuple[dt.date, bool]], day: dt.date) -> bool:
+    """Whether the family lived elsewhere on that day, of (from, resident) in order of date. Of whom nothing was said lives here."""
+    return not next((resident for start, resident in reversed(residences) if start <= day), True)
+
+
 def sibling_rank(child: str, children: Sequence[str], present: Collection[str]) -> int:
     """Rank by birth, from 1, among the family's children (eldest first) that come to the activity that day."""
     elder = children[: children.index(child)] if child in children else ()
     return 1 + sum(1 for sibling in elder if sibling in present)
 
 
-def price(version: TariffVersion, quotient: Decimal | None, arrival: str, departure: str, rank: int = 1) -> Price:
-    """The price of one day with hours "HH:MM", for the child of that sibling rank."""
+def price(
+    version: TariffVersion, quotient: Decimal | None, arrival: str, departure: str, rank: int = 1, *, outside_town: bool = False
+) -> Price:
+    """The price of one day with hours "HH:MM", for the child of that sibling rank. A day of a flat month costs nothing by itself."""
+    cents, unit = _unit(version, quotient)
+    if version.per is Per.FLAT_MONTH:
+        month = _adjusted(version, (Step(unit.code, unit.details, cents),), rank, outside_town=outside_town).cents
+        return Price(0, (unit, Step("FLAT_MONTH_DAY", {"euros": f"{month // 100}.{month % 100:02}"}, 0)))
+    quantity = _quantity(version, cents, _minutes(arrival), _minutes(departure))
+    steps = (Step(unit.code, unit.details, cents),) if quantity is None else (unit, quantity)
+    return _adjusted(version, steps, rank, outside_town=outside_town)
+
+
+def month_price(version: TariffVersion, quotient: Decimal | None, month: str, rank: int = 1, *, outside_town: bool = False) -> Price:
+    """What a flat month "YYYY-MM" costs, for the child of that sibling rank; nothing where the tariff is of another kind."""
+    if version.per is not Per.FLAT_MONTH:
+        return Price(0, ())
+    cents, unit = _unit(version, quotient)
+    steps = (Step("FLAT_MONTH_WHOLE", {"month": f"{month[5:]}/{month[:4]}"}), Step(unit.code, unit.details, cents))
+    return _adjusted(version, steps, rank, outside_town=outside_town)
+
+
+def share(whole: Price, percent: int, code: str) -> Price:
+    """That much of a price, and why: nothing is said where it is all of it."""
+    if percent == 100:
+        return whole
+    cents = half_up(whole.cents * percent, 100)
+    return Price(cents, (*whole.steps, Step(code, {"percent": str(percent)}, cents - whole.cents)))
+
+
+def _unit(version: TariffVersion, quotient: Decimal | None) -> tuple[int, Step]:
+    """What one presence, hour or month costs, and the step that says why."""
+    if version.effort is not None:
+        return version.effort.cents(quotient), _effort_step(version.effort, quotient)
     number = version.band(quotient)
-    band_step = _band_step(version, number, quotient)
-    gross, quantity = _gross(version.per, version.bands[number].cents, _minutes(arrival), _minutes(departure))
-    steps = [Step(band_step.code, band_step.details, gross)] if quantity is None else [band_step, quantity]
-    percent = version.reduction_percent(rank)
-    net = _half_up(gross * (100 - percent), 100)
-    if percent:
-        steps.append(Step("SIBLING" if rank > 1 else "FIRST_CHILD", {"rank": str(rank), "percent": str(percent)}, net - gross))
-    return Price(net, tuple(steps))
+    return version.bands[number].cents, _band_step(version, number, quotient)
 
 
-def _gross(per: Per, cents: int, arrival: int, departure: int) -> tuple[int, Step | None]:
-    """The amount before reductions, and the step that says how much was taken of the band's rate, where it is not simply one."""
-    if per is Per.HOUR:
+def _quantity(version: TariffVersion, cents: int, arrival: int, departure: int) -> Step | None:
+    """The step that says how much was taken of the rate, where it is not simply one."""
+    if version.per is Per.HOUR:
         minutes = max(0, departure - arrival)
-        amount = _half_up(cents * minutes, 60)
-        return amount, Step("HOURS", {"duration": _duration(minutes)}, amount)
-    if per is Per.HALF_DAY and arrival < NOON < departure:
-        return 2 * cents, Step("HALF_DAYS", {"count": "2"}, 2 * cents)
-    if per is Per.FLAT_MONTH:
-        return 0, Step("FLAT_MONTH", {}, 0)
-    return cents, None
+        counted = version.rounding.counted(minutes) if version.rounding else minutes
+        amount = half_up(cents * counted, 60)
+        if counted == minutes:
+            return Step("HOURS", {"duration": duration(minutes)}, amount)
+        return Step("HOURS_ROUNDED", {"duration": duration(minutes), "counted": duration(counted)}, amount)
+    if version.per is Per.HALF_DAY and arrival < NOON < departure:
+        return Step("HALF_DAYS", {"count": "2"}, 2 * cents)
+    return None
+
+
+def _adjusted(version: TariffVersion, steps: tuple[Step, ...], rank: int, *, outside_town: bool) -> Price:
+    """What siblings take off, then what living elsewhere puts on: no reduction makes a surcharge in cents smaller."""
+    gross = sum(step.amount_cents or 0 for step in steps)
+    found = list(steps)
+    percent = version.reduction_percent(rank)
+    net = half_up(gross * (100 - percent), 100)
+    if percent:
+        found.append(Step("SIBLING" if rank > 1 else "FIRST_CHILD", {"rank": str(rank), "percent": str(percent)}, net - gross))
+    if outside_town and version.outside_town is not None:
+        more = _outside_step(version.outside_town, net)
+        found.append(more)
+        net += more.amount_cents or 0
+    return Price(net, tuple(found))
+
+
+def _outside_step(surcharge: Surcharge, cents: int) -> Step:
+    if surcharge.percent:
+        return Step("OUTSIDE_TOWN_PERCENT", {"percent": str(surcharge.percent)}, half_up(cents * surcharge.percent, 100))
+    return Step("OUTSIDE_TOWN", {}, surcharge.cents)
 
 
 def _band_step(version: TariffVersion, number: int, quotient: Decimal | None) -> Step:
@@ -198,23 +285,18 @@ def _band_step(version: TariffVersion, number: int, quotient: Decimal | None) ->
     return Step("BAND", {"band": str(number + 1), "quotient": f"{quotient:f}"})
 
 
-def _cover_once(bands: Sequence[QuotientBand]) -> None:
-    """Every quotient from 0 must fall in exactly one band."""
-    if not bands:
-        raise TariffError("a tariff has at least one band")
-    if bands[0].above:
-        raise TariffError(f"hole: no band before band 1 ({bands[0]})")
-    for number, (lower, upper) in enumerate(pairwise(bands), start=1):
-        pair = f"band {number} ({lower}) and band {number + 1} ({upper})"
-        if lower.up_to is None or (upper.up_to is not None and upper.up_to <= lower.up_to):
-            raise TariffError(f"overlap: {pair}")
-        if upper.above is not None and upper.above != lower.up_to:
-            raise TariffError(f"{'hole' if upper.above > lower.up_to else 'overlap'}: {pair}")
-    if bands[-1].up_to is not None:
-        raise TariffError(f"hole: no band after band {len(bands)} ({bands[-1]}); the last band has no upper limit")
+def _effort_step(effort: Effort, quotient: Decimal | None) -> Step:
+    if quotient is None:
+        return Step("EFFORT_WITHOUT_QUOTIENT", {})
+    wished = effort.wished_cents(quotient)
+    details = {"percent": f"{effort.percent:f}", "quotient": f"{quotient:f}"}
+    if wished < effort.floor_cents:
+        return Step("EFFORT_FLOOR", details)
+    return Step("EFFORT_CEILING" if wished > effort.ceiling_cents else "EFFORT", details)
 
 
-def _half_up(numerator: int, denominator: int) -> int:
+def half_up(numerator: int, denominator: int) -> int:
+    """Rounded to whole cents, half a cent up."""
     return (2 * numerator + denominator) // (2 * denominator)
 
 
@@ -223,12 +305,14 @@ def _minutes(time: str) -> int:
     return int(hours) * 60 + int(minutes)
 
 
-def _duration(minutes: int) -> str:
+def duration(minutes: int) -> str:
+    """As people say it."""
     hours, rest = divmod(minutes, 60)
     if not hours:
         return f"{rest} min"
     return f"{hours} h {rest:02}" if rest else f"{hours} h"
 
 
-def _text(value: Decimal | float | None) -> str | None:
-    return None if value is None else f"{value:f}"
+def minutes_late(booked: str, departure: str) -> int:
+    """How much later than booked, both "HH:MM"; 0 for whoever was in time."""
+    return max(0, _minutes(departure) - _minutes(booked))

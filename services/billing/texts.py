@@ -6,12 +6,32 @@ TEXTS: dict[str, tuple[str, str]] = {
     "BAND": ("Tranche {band} (QF {quotient})", "Band {band} (family quotient {quotient})"),
     "BAND_WITHOUT_QUOTIENT": ("Tranche {band} (QF non communiqué)", "Band {band} (family quotient not given)"),
     "SINGLE_RATE": ("Tarif unique", "Single rate"),
+    "EFFORT": ("Taux d'effort {percent} % (QF {quotient})", "Effort rate {percent} % (family quotient {quotient})"),
+    "EFFORT_FLOOR": (
+        "Tarif plancher (taux d'effort {percent} %, QF {quotient})",
+        "Lowest rate (effort rate {percent} %, family quotient {quotient})",
+    ),
+    "EFFORT_CEILING": (
+        "Tarif plafond (taux d'effort {percent} %, QF {quotient})",
+        "Highest rate (effort rate {percent} %, family quotient {quotient})",
+    ),
+    "EFFORT_WITHOUT_QUOTIENT": ("Tarif plafond (QF non communiqué)", "Highest rate (family quotient not given)"),
     "HOURS": ("{duration}", "{duration}"),
+    "HOURS_ROUNDED": ("{duration}, compté {counted}", "{duration}, counted as {counted}"),
     "HALF_DAYS": ("{count} demi-journées", "{count} half-days"),
     "FLAT_MONTH": ("Forfait mensuel", "Monthly flat rate"),
+    "FLAT_MONTH_DAY": ("Forfait de {euros} € par mois, débité une seule fois", "Flat rate of €{euros} a month, debited only once"),
+    "FLAT_MONTH_WHOLE": ("Forfait du mois {month}", "Flat rate of the month {month}"),
     "FIRST_CHILD": ("1er enfant -{percent} %", "First child -{percent} %"),
     "SIBLING": ("{rank}e enfant -{percent} %", "Child number {rank} -{percent} %"),
+    "OUTSIDE_TOWN": ("Majoration hors commune", "Surcharge outside the town"),
+    "OUTSIDE_TOWN_PERCENT": ("Majoration hors commune +{percent} %", "Surcharge outside the town +{percent} %"),
     "FREE": ("Gratuit", "Free"),
+    # What became of the day.
+    "ABSENT_JUSTIFIED": ("Absence justifiée : {percent} % du tarif", "Justified absence: {percent} % of the price"),
+    "ABSENT_UNJUSTIFIED": ("Absence non justifiée : {percent} % du tarif", "Unjustified absence: {percent} % of the price"),
+    "UNEXPECTED": ("Présence sans réservation : {percent} % du tarif", "Presence without booking: {percent} % of the price"),
+    "LATE": ("Départ tardif ({duration})", "Late pick-up ({duration})"),
     # Refusals.
     "EMAIL_REQUIRED": (
         "Une adresse électronique est nécessaire pour payer en ligne.",
@@ -28,11 +48,13 @@ TEXTS: dict[str, tuple[str, str]] = {
 }
 
 
+#: Details that are numbers.
+WITH_COMMA = {"euros", "percent", "quotient"}
+
+
 def say(code: str, language: str, **details: object) -> str:
     """The text of a code in "fr" or "en". Numbers written with a point get the French comma."""
     french, english = TEXTS[code]
     if language == "en":
         return english.format(**details)
-    if "quotient" in details:
-        details["quotient"] = str(details["quotient"]).replace(".", ",")
-    return french.format(**details)
+    return french.format(**{name: str(value).replace(".", ",") if name in WITH_COMMA else value for name, value in details.items()})

@@ -12,9 +12,10 @@ from sqlmodel import col, select
 from services.billing import commands
 from services.billing.invariants import violations
 from services.billing.ledger import PaymentMode
+from services.billing.rate import QuotientBand
 from services.billing.schema import schema
 from services.billing.tables import Hold
-from services.billing.tariff import Per, QuotientBand, TariffVersion
+from services.billing.tariff import Per, TariffVersion
 from services.claims import Caller
 from services.clock import Clock
 from services.events import (

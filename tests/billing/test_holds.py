@@ -12,8 +12,10 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.billing import commands
+from services.billing.rate import QuotientBand
+from services.billing.residence import put_residence
 from services.billing.tables import Activity, Child, Structure, Tariff
-from services.billing.tariff import Per, QuotientBand, TariffVersion
+from services.billing.tariff import Per, Surcharge, TariffVersion
 from services.events import BookingEvent, BookingRequested, FamilyChanged, Held, Released
 from services.service import NotYetKnown
 from tests.billing.conftest import MONDAY, SEPTEMBER, WHERE, Booking, Town, request
@@ -306,3 +308,28 @@ async def test_an_activity_is_priced_like_another_until_it_has_a_tariff_of_its_o
     async with town.running.database.reading() as session:
         tariffs = (await session.exec(select(Tariff).where(Tariff.activity == "soir"))).all()
     assert [tariff.revision for tariff in tariffs] == [1]
+
+
+async def test_a_family_that_lives_elsewhere_is_charged_more_from_the_day_it_was_said(town: Town) -> None:
+    """S33: two statements more, and only where a tariff asks; a price that is frozen stays."""
+    dear = (TariffVersion(SEPTEMBER, Per.PRESENCE, (QuotientBand(None, 3_79),), outside_town=Surcharge(percent=20)),)
+    clock = town.running.clock
+    async with town.running.database.transaction() as session:
+        await commands.put_tariff(session, clock, "aps-matin", "carteville", "periscolaire", dear)
+    await town.hears(request(Booking("nobody-said")))
+    for resident in (True, False, True, False):
+        async with town.running.database.transaction() as session:
+            await put_residence(session, clock, "dupont", "carteville", resident=resident)
+    today, before = clock.today("Europe/Paris"), clock.today("Europe/Paris") - dt.timedelta(1)
+    days = (Booking("before", date=before), Booking("today", date=today), Booking("neighbour", "zoe", family="martin", date=today))
+    await town.hears(*(one.requested() for one in days))
+    holds = {id: await town.hold(id) for id in ("nobody-said", "before", "today", "neighbour")}
+    assert {id: hold and hold["amount_cents"] for id, hold in holds.items()} == {
+        "nobody-said": 3_79,
+        "before": 3_79,
+        "today": 4_55,
+        "neighbour": 3_79,
+    }
+    assert holds["today"] is not None
+    assert [step["code"] for step in holds["today"]["explanation"]] == ["SINGLE_RATE", "OUTSIDE_TOWN_PERCENT"]
+    await town.is_sound()

@@ -10,8 +10,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.billing import commands, queries
 from services.billing.invariants import violations
+from services.billing.rate import TariffError
 from services.billing.tables import LedgerEntry, Standing
-from services.billing.tariff import TariffError
 from services.events import EntryPosted, StandingChanged
 from tests.billing.conftest import APS, MULTI, Town
 

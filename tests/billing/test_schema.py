@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import event
 
 from services.billing import commands, loading
+from services.billing.rate import QuotientBand
 from services.billing.schema import schema
-from services.billing.tariff import Per, QuotientBand, TariffVersion
+from services.billing.tariff import Per, TariffVersion
 from services.claims import Caller
 from services.events import BookingAccepted
 from services.graphql import Context

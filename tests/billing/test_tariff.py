@@ -4,17 +4,21 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from services.billing.charged import Charged, LatePickup
+from services.billing.rate import Effort, QuotientBand, TariffError, exact_quotient
 from services.billing.tariff import (
     Per,
     Price,
-    QuotientBand,
-    TariffError,
+    Rounding,
+    RoundTo,
+    Surcharge,
     TariffVersion,
-    exact_quotient,
     in_order,
+    lives_outside,
+    month_price,
     price,
     quotient_on,
     sibling_rank,
@@ -33,10 +37,35 @@ cents = st.integers(0, 100_000)
 percents = st.lists(st.integers(0, 100), max_size=4).map(tuple)
 
 
+efforts = st.builds(
+    lambda percent, floor, more: Effort(percent, floor + more, floor), st.decimals("0.0001", 100, places=4), cents, st.integers(0, 100_000)
+)
+surcharges = st.builds(Surcharge, percent=st.integers(1, 200)) | st.builds(Surcharge, cents=st.integers(1, 10_000))
+lates = st.builds(LatePickup, st.integers(1, 10_000), st.integers(0, 60), st.none() | st.integers(1, 60))
+shares = st.builds(Charged, st.integers(0, 100), st.integers(0, 100), st.integers(0, 300), st.none() | lates)
+
+
 @st.composite
-def versions(draw: st.DrawFn) -> TariffVersion:
-    bands = [QuotientBand(bound, draw(cents)) for bound in draw(bounds)] + [QuotientBand(None, draw(cents))]
-    return TariffVersion(SEPTEMBER, draw(st.sampled_from(Per)), tuple(bands), draw(percents))
+def versions(draw: st.DrawFn, *, rising: bool = False) -> TariffVersion:
+    """`rising`: no band costs less than the one before it."""
+    per = draw(st.sampled_from(Per))
+    more = {
+        "rounding": draw(st.none() | st.builds(Rounding, st.integers(1, 60), st.sampled_from(RoundTo))) if per is Per.HOUR else None,
+        "outside_town": draw(st.none() | surcharges),
+        "charged": draw(shares),
+    }
+    if draw(st.booleans()):
+        return TariffVersion(SEPTEMBER, per, (), draw(percents), effort=draw(efforts), **more)
+    limits = [*draw(bounds), None]
+    prices = draw(st.lists(cents, min_size=len(limits), max_size=len(limits)).map(sorted if rising else list))
+    return TariffVersion(SEPTEMBER, per, tuple(map(QuotientBand, limits, prices)), draw(percents), **more)
+
+
+hours = st.tuples(st.integers(0, 1438), st.integers(1, 200)).map(lambda stay: (clock(stay[0]), clock(min(sum(stay), 1439))))
+
+
+def clock(minutes: int) -> str:
+    return f"{minutes // 60:02}:{minutes % 60:02}"
 
 
 def labels(price: Price, language: str = "fr") -> list[tuple[str, int | None]]:
@@ -62,20 +91,39 @@ def test_hours_read_as_people_say_them(departure: str, label: str) -> None:
     assert labels(price(MULTI, Decimal(742), "07:30", departure))[1][0] == label
 
 
-@given(versions(), st.none() | quotients, st.integers(0, 1438), st.integers(1, 200), st.integers(1, 6))
+@settings(max_examples=60)
+@given(versions(), st.none() | quotients, hours, st.integers(1, 6), st.booleans())
 def test_steps_add_up_to_the_price_to_the_cent(
-    version: TariffVersion, quotient: Decimal | None, arrival: int, minutes: int, rank: int
+    version: TariffVersion, quotient: Decimal | None, stay: tuple[str, str], rank: int, outside: bool
 ) -> None:
-    departure = min(arrival + minutes, 1439)
-    answer = price(version, quotient, *(f"{m // 60:02}:{m % 60:02}" for m in (arrival, departure)), rank=rank)
-    assert sum(step.amount_cents or 0 for step in answer.steps) == answer.cents
-    assert answer.cents >= 0
-    assert all(text for text, _ in labels(answer))
-    assert all(text for text, _ in labels(answer, "en"))
+    """S33: what a family reads adds up to what it pays, of a day and of a flat month."""
+    for answer in (
+        price(version, quotient, *stay, rank=rank, outside_town=outside),
+        month_price(version, quotient, "2026-11", rank, outside_town=outside),
+    ):
+        assert sum(step.amount_cents or 0 for step in answer.steps) == answer.cents
+        assert answer.cents >= 0
+        assert all(text for text, _ in labels(answer))
+        assert all(text for text, _ in labels(answer, "en"))
 
 
-@given(versions(), quotients)
-def test_every_quotient_belongs_to_exactly_one_band(version: TariffVersion, quotient: Decimal) -> None:
+@settings(max_examples=60)
+@given(versions(rising=True), quotients, quotients, hours, st.integers(1, 6), st.booleans())
+def test_whoever_has_the_higher_quotient_never_pays_less(
+    version: TariffVersion, one: Decimal, other: Decimal, stay: tuple[str, str], rank: int, outside: bool
+) -> None:
+    """S33, where no band costs less than the one before it; and who told no quotient pays as much as anybody."""
+    lower, higher = sorted((one, other))
+    known = [price(version, quotient, *stay, rank=rank, outside_town=outside).cents for quotient in (lower, higher, None)]
+    assert known == sorted(known)
+    months = [month_price(version, quotient, "2026-11", rank, outside_town=outside).cents for quotient in (lower, higher, None)]
+    assert months == sorted(months)
+
+
+@given(bounds, quotients)
+def test_every_quotient_belongs_to_exactly_one_band(limits: list[Decimal], quotient: Decimal) -> None:
+    """S33: 500.5 too."""
+    version = TariffVersion(SEPTEMBER, Per.PRESENCE, tuple(QuotientBand(limit, 100) for limit in (*limits, None)))
     edges = [Decimal(-1), *(band.up_to for band in version.bands[:-1]), Decimal("Infinity")]
     holding = [i for i in range(len(version.bands)) if edges[i] < quotient <= edges[i + 1]]
     assert holding == [version.band(quotient)]
@@ -179,9 +227,163 @@ def test_half_days_meals_and_flat_rates() -> None:
     assert of(Per.HALF_DAY, "12:00", "18:00") == [("Tarif unique", 4_00)]
     assert of(Per.HALF_DAY, "07:30", "18:00") == [("Tarif unique", None), ("2 demi-journées", 8_00)]
     assert of(Per.MEAL, "11:00", "15:20") == [("Tarif unique", 4_00)]
-    assert of(Per.FLAT_MONTH, "07:30", "18:00") == [("Tarif unique", None), ("Forfait mensuel", 0)]
+    assert of(Per.FLAT_MONTH, "07:30", "18:00") == [
+        ("Tarif unique", None),
+        ("Forfait de 4,00 € par mois, débité une seule fois", 0),
+    ]
 
 
+@settings(max_examples=60)
 @given(versions())
 def test_a_tariff_is_stored_as_it_is(version: TariffVersion) -> None:
     assert TariffVersion.from_data(version.as_data()) == version
+
+
+# ------------------------------------------------------------------------------------------------------------ effort rates
+@pytest.mark.parametrize(("percent", "cents"), [("0.1765", 1_31), ("0.5108", 3_79), ("1.0566", 7_84)])
+def test_s33_the_guides_three_prices_by_an_effort_rate(percent: str, cents: int) -> None:
+    """0.5108 % of 742 is 3,790136: 3,79."""
+    version = TariffVersion(SEPTEMBER, Per.MEAL, effort=Effort(percent, 10_00, 50))
+    answer = price(version, Decimal(742), "11:00", "15:20")
+    assert labels(answer) == [(f"Taux d'effort {percent.replace('.', ',')} % (QF 742)", cents)]
+
+
+def test_an_effort_rate_keeps_to_its_floor_and_ceiling_and_says_so() -> None:
+    """S33: 0,5 % of the quotient, between 1,50 and 4,65."""
+    version = TariffVersion(SEPTEMBER, Per.MEAL, effort=Effort("0.5", 4_65, 1_50))
+    found = {quotient: labels(price(version, quotient, "11:00", "15:20")) for quotient in map(Decimal, (0, 298, 300, 301, 742, 930, 931))}
+    assert [steps[0][1] for steps in found.values()] == [1_50, 1_50, 1_50, 1_51, 3_71, 4_65, 4_65]
+    assert found[Decimal(298)][0][0] == "Tarif plancher (taux d'effort 0,5 %, QF 298)"
+    assert found[Decimal(300)][0][0] == "Taux d'effort 0,5 % (QF 300)"
+    assert found[Decimal(931)][0][0] == "Tarif plafond (taux d'effort 0,5 %, QF 931)"
+    assert labels(price(version, None, "11:00", "15:20")) == [("Tarif plafond (QF non communiqué)", 4_65)]
+
+
+def test_an_effort_rate_by_the_hour_is_rounded_half_up_at_each_step() -> None:
+    """0,0619 % of 742 is 0,459298 an hour: 0,46; 1 h 15 of it is 0,575: 0,58; the second child less 20 %: 0,464, 0,46."""
+    version = TariffVersion(SEPTEMBER, Per.HOUR, (), (0, 20), effort=Effort("0.0619", 3_00))
+    answer = price(version, Decimal(742), "07:30", "08:45", rank=2)
+    assert labels(answer) == [("Taux d'effort 0,0619 % (QF 742)", None), ("1 h 15", 58), ("2e enfant -20 %", -12)]
+
+
+@pytest.mark.parametrize(
+    ("effort", "trouble"),
+    [
+        (("0", 465, 0), "above 0 %"),
+        (("100.01", 465, 0), "at most 100 %"),
+        (("0.00001", 465, 0), "four decimals"),
+        (("NaN", 465, 0), "effort rate"),
+        (("0.5", 100, 150), "a floor of 150 cents"),
+        (("0.5", 100, -1), "a floor of -1 cents"),
+    ],
+)
+def test_what_is_no_effort_rate(effort: tuple[str, int, int], trouble: str) -> None:
+    with pytest.raises(TariffError, match=trouble):
+        Effort(*effort)
+
+
+def test_a_tariff_has_bands_or_an_effort_rate_and_not_both() -> None:
+    with pytest.raises(TariffError, match="not both"):
+        TariffVersion(SEPTEMBER, Per.MEAL, (QuotientBand(None, 100),), effort=Effort("0.5", 465))
+    with pytest.raises(TariffError, match="at least one band"):
+        TariffVersion(SEPTEMBER, Per.MEAL)
+
+
+# ---------------------------------------------------------------------------------------------------------- rounded hours
+@pytest.mark.parametrize(
+    ("rounding", "counted"),
+    [
+        (Rounding(30, RoundTo.UP), [0, 30, 30, 60, 60, 90]),
+        (Rounding(30, RoundTo.NEAREST), [0, 0, 30, 30, 60, 90]),
+        (Rounding(30, RoundTo.DOWN), [0, 0, 0, 30, 30, 60]),
+        (Rounding(1), [0, 14, 15, 31, 45, 75]),
+    ],
+)
+def test_s26_a_stay_is_counted_in_the_towns_steps(rounding: Rounding, counted: list[int]) -> None:
+    assert [rounding.counted(minutes) for minutes in (0, 14, 15, 31, 45, 75)] == counted
+
+
+@given(st.integers(0, 1439), st.integers(1, 240))
+def test_a_rounded_stay_is_never_a_whole_step_away(minutes: int, step: int) -> None:
+    up, nearest, down = (Rounding(step, to).counted(minutes) for to in (RoundTo.UP, RoundTo.NEAREST, RoundTo.DOWN))
+    assert down <= minutes <= up < down + 2 * step
+    assert abs(nearest - minutes) * 2 <= step
+    assert nearest in (up, down)
+
+
+def test_a_rounded_stay_says_both_lengths() -> None:
+    version = TariffVersion(SEPTEMBER, Per.HOUR, (QuotientBand(None, 210),), rounding=Rounding(30))
+    assert labels(price(version, None, "07:30", "08:45")) == [("Tarif unique", None), ("1 h 15, compté 1 h 30", 3_15)]
+    assert labels(price(version, None, "07:30", "09:00")) == [("Tarif unique", None), ("1 h 30", 3_15)]
+
+
+def test_only_hours_are_rounded() -> None:
+    with pytest.raises(TariffError, match="only hours are rounded"):
+        TariffVersion(SEPTEMBER, Per.MEAL, (QuotientBand(None, 210),), rounding=Rounding(30))
+    for minutes in (0, 241):
+        with pytest.raises(TariffError, match="1 to 240 minutes"):
+            Rounding(minutes)
+
+
+# ------------------------------------------------------------------------------------------------------ outside the town
+def test_who_lives_elsewhere_pays_more_and_siblings_take_off_first() -> None:
+    """S33: 3,79; less 20 % is 3,03; 25 % more is 0,7575: 3,79 again. Or 1,50 more, which no sibling makes less."""
+    bands = (QuotientBand(500, 195), QuotientBand(1000, 379), QuotientBand(None, 465))
+
+    def of(surcharge: Surcharge, outside: bool) -> list[tuple[str, int | None]]:
+        version = TariffVersion(SEPTEMBER, Per.MEAL, bands, (0, 20), outside_town=surcharge)
+        return labels(price(version, Decimal(742), "11:00", "15:20", rank=2, outside_town=outside))
+
+    at_home = [("Tranche 2 (QF 742)", 3_79), ("2e enfant -20 %", -76)]
+    assert of(Surcharge(percent=25), False) == of(Surcharge(cents=1_50), False) == at_home
+    assert of(Surcharge(percent=25), True) == [*at_home, ("Majoration hors commune +25 %", 76)]
+    assert of(Surcharge(cents=1_50), True) == [*at_home, ("Majoration hors commune", 1_50)]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{}, {"percent": 20, "cents": 150}, {"percent": -20}, {"cents": -1}, {"percent": 1001}, {"percent": 5, "cents": -5}]
+)
+def test_a_surcharge_is_one_of_two_kinds(wrong: dict[str, int]) -> None:
+    with pytest.raises(TariffError, match="a surcharge is a percentage up to 1000, or cents"):
+        Surcharge(**wrong)
+
+
+def test_where_a_family_lived_on_the_booked_day_counts() -> None:
+    told = [(SEPTEMBER, True), (JANUARY, False)]
+    assert [lives_outside(told, day) for day in (dt.date(2026, 12, 31), JANUARY)] == [False, True]
+    assert not lives_outside([], JANUARY), "of whom nothing was said pays no surcharge"
+
+
+# ----------------------------------------------------------------------------------------------------------- flat months
+def test_a_flat_month_is_priced_once_with_all_its_steps() -> None:
+    version = TariffVersion(
+        SEPTEMBER, Per.FLAT_MONTH, (QuotientBand(1000, 45_00), QuotientBand(None, 60_00)), (0, 20), outside_town=Surcharge(cents=5_00)
+    )
+    assert labels(month_price(version, Decimal(742), "2026-11", 2, outside_town=True)) == [
+        ("Forfait du mois 11/2026", None),
+        ("Tranche 1 (QF 742)", 45_00),
+        ("2e enfant -20 %", -9_00),
+        ("Majoration hors commune", 5_00),
+    ]
+    assert labels(price(version, Decimal(742), "07:30", "08:45", 2, outside_town=True)) == [
+        ("Tranche 1 (QF 742)", None),
+        ("Forfait de 41,00 € par mois, débité une seule fois", 0),
+    ]
+    assert month_price(APS_MATIN, Decimal(742), "2026-11") == Price(0, ())
+
+
+# --------------------------------------------------------------------------------------------------- what becomes of a day
+@pytest.mark.parametrize(
+    ("rule", "wrong"),
+    [
+        (Charged, {"absent_justified_percent": 101}),
+        (Charged, {"absent_unjustified_percent": -1}),
+        (Charged, {"unexpected_percent": 1001}),
+        (LatePickup, {"cents": 0}),
+        (LatePickup, {"cents": 1, "after_minutes": -1}),
+        (LatePickup, {"cents": 1, "every_minutes": 0}),
+    ],
+)
+def test_what_is_no_rule_of_what_is_charged(rule: type, wrong: dict[str, int]) -> None:
+    with pytest.raises(TariffError):
+        rule(**wrong)

@@ -1,5 +1,8 @@
 """Mistakes that the authors of town files make, each as a change of the contract's example."""
 
+#: The tariff of the example's crèche.
+HOURLY = "{from: month-start, per: hour, bands: [{quotient_up_to: 1000, cents: 210}, {cents: 335}], siblings_percent: [0, 20, 30]}"
+
 #: What is changed in the example, and what is said about it.
 MISTAKES = {
     "an unknown key": ("closed_on:", "closd_on:", "closd_on is no key of an activity (did you mean closed_on?); expected allocation"),
@@ -90,6 +93,91 @@ MISTAKES = {
         "there is a hole after band 2 (up to 1000): families above it have no price",
     ),
     "a band after the last": ("{cents: 190}]", "{cents: 190}, {cents: 200}]", "bands 3 (without end) and 4 (without end) overlap"),
+    "an effort rate without ceiling": (
+        HOURLY,
+        "{from: month-start, per: hour, effort: {percent: 0.5}}",
+        "ceiling_cents is missing in an effort rate; expected ceiling_cents: ...",
+    ),
+    "an effort rate with bands": (
+        HOURLY,
+        "{from: month-start, per: hour, effort: {percent: 0.5, ceiling_cents: 465}, bands: [{cents: 1}]}",
+        "bands: there is an effort rate already; expected bands or effort, not both",
+    ),
+    "an effort rate of nothing": (
+        HOURLY,
+        "{from: month-start, per: hour, effort: {percent: 0, ceiling_cents: 465}}",
+        "percent: '0' is no effort rate; expected a percentage of the quotient, above 0",
+    ),
+    "an effort rate that is too fine": (
+        HOURLY,
+        "{from: month-start, per: hour, effort: {percent: 0.12345, ceiling_cents: 465}}",
+        "percent: '0.12345' is no effort rate",
+    ),
+    "a ceiling below the floor": (
+        HOURLY,
+        "{from: month-start, per: hour, effort: {percent: 0.5, floor_cents: 150, ceiling_cents: 100}}",
+        "ceiling_cents: 100 is below floor_cents (150); expected 150 or more",
+    ),
+    "no effort rate": (
+        HOURLY,
+        "{from: month-start, per: hour, effort: 0.5}",
+        "effort: '0.5' is no effort rate; expected {percent: 0.5, floor_cents: 150, ceiling_cents: 465}",
+    ),
+    "neither bands nor an effort rate": (
+        HOURLY,
+        "{from: month-start, per: hour}",
+        "bands is missing in a tariff; expected bands: ...",
+    ),
+    "hours rounded where none are paid": (
+        HOURLY,
+        "{from: month-start, per: meal, bands: [{cents: 1}], rounding: {minutes: 30}}",
+        "rounding: what is paid per meal has no hours to round; expected it with per: hour",
+    ),
+    "hours rounded sideways": (
+        HOURLY,
+        "{from: month-start, per: hour, bands: [{cents: 1}], rounding: {minutes: 30, to: upp}}",
+        "to: 'upp' is not possible (did you mean up?); expected down, nearest, up",
+    ),
+    "hours rounded to nothing": (
+        HOURLY,
+        "{from: month-start, per: hour, bands: [{cents: 1}], rounding: {minutes: 0}}",
+        "minutes: 0 is not possible here; expected minutes, from 1 to 240",
+    ),
+    "a surcharge of two kinds": (
+        HOURLY,
+        "{from: month-start, per: hour, bands: [{cents: 1}], outside_town: {percent: 20, cents: 150}}",
+        "a surcharge is one of two kinds; expected {percent: 20} or {cents: 150}",
+    ),
+    "a surcharge of nothing": (
+        HOURLY,
+        "{from: month-start, per: hour, bands: [{cents: 1}], outside_town: {percent: 0}}",
+        "percent: 0 is not possible here; expected a percentage, from 1 to 1000",
+    ),
+    "no surcharge": (
+        HOURLY,
+        "{from: month-start, per: hour, bands: [{cents: 1}], outside_town: 20}",
+        "outside_town: '20' is no surcharge; expected {percent: 20} or {cents: 150}",
+    ),
+    "an absence that costs more than the day": (
+        HOURLY,
+        "{from: month-start, per: hour, bands: [{cents: 1}], charged: {absent_unjustified_percent: 150}}",
+        "absent_unjustified_percent: 150 is not possible here; expected a percentage of the price, from 0 to 100",
+    ),
+    "a rule of what is charged that is none": (
+        HOURLY,
+        "{from: month-start, per: hour, bands: [{cents: 1}], charged: {absent: 50}}",
+        "absent is no key of what is charged",
+    ),
+    "a late pick-up for nothing": (
+        HOURLY,
+        "{from: month-start, per: hour, bands: [{cents: 1}], charged: {late: {after_minutes: 10}}}",
+        "cents is missing in a late pick-up; expected cents: ...",
+    ),
+    "no late pick-up": (
+        HOURLY,
+        "{from: month-start, per: hour, bands: [{cents: 1}], charged: {late: 500}}",
+        "late: '500' is no late pick-up; expected {cents: 500, after_minutes: 10, every_minutes: 15}",
+    ),
     "a negative price": ("cents: 80}", "cents: -80}", "cents: -80 is not possible here; expected whole euro cents, 0 or more"),
     "a price in euros": ("cents: 80}", "cents: 0.80}", "cents: 0.80 is not possible here; expected whole euro cents"),
     "a payment of nothing": ("cents: 5006", "cents: 0", "cents: 0 is not possible here; expected whole euro cents, 1 or more"),

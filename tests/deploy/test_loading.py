@@ -18,7 +18,10 @@ from deploy.town.loading import Loaded, load, steps_of
 from deploy.town.naming import renamed
 from deploy.town.reading import TownFileError, parse
 from deploy.trouble import Trouble
-from services.billing.tables import Quotient, Wallet
+from services.billing.charged import Charged, LatePickup
+from services.billing.rate import Effort
+from services.billing.tables import Quotient, Residence, Wallet
+from services.billing.tariff import Rounding, RoundTo, Surcharge
 from services.booking import commands
 from services.booking.status import BookingStatus
 from services.booking.tables import Booking, ChildCopy, Enrollment
@@ -32,6 +35,7 @@ from services.outbox import Outgoing
 from services.refusal import Refused
 from services.settings import Settings
 from tests.deploy.conftest import Databases
+from tests.deploy.mistakes import HOURLY
 from tests.deploy.test_checking import EXAMPLE, MONDAY, TEXT
 
 TUESDAY = Clock(frozen_at=dt.datetime(2026, 11, 24, 7, 0, tzinfo=dt.UTC))
@@ -336,6 +340,55 @@ async def test_s35_a_policy_by_points_and_what_is_true_of_families_are_loaded_an
         assert getattr(allocation, "points", None) == weights
         assert (again.criteria, family.criteria) == (town.criteria, told)
         assert (await put(databases, text_)).changes.total() == 0
+
+
+WHOLE_TARIFF = """\
+      - {from: month-start, per: hour, bands: [{cents: 210}], rounding: {minutes: 30}, outside_town: {percent: 20}}
+      - from: month-start+1m
+        per: hour
+        effort: {percent: 0.0619, floor_cents: 50, ceiling_cents: 335}
+        rounding: {minutes: 15, to: nearest}
+        siblings_percent: [0, 20]
+        outside_town: {cents: 150}
+        charged: {absent_justified_percent: 10, absent_unjustified_percent: 90, unexpected_percent: 120, late: {cents: 500, after_minutes: 10}}
+      - {from: month-start+2m, per: flat_month, effort: {percent: 12, ceiling_cents: 9000}, charged: {late: {cents: 1, every_minutes: 15}}}
+"""
+
+
+async def test_s33_a_tariff_with_all_that_it_can_say_is_loaded_and_exported(settings: Settings, databases: Databases) -> None:
+    file = TEXT.replace(f"      - {HOURLY}\n", WHOLE_TARIFF)
+    assert file != TEXT
+    await put(databases, TEXT)
+    await put(databases, file)
+    assert (await put(databases, file)).changes.total() == 0
+    again = check(parse(await export(settings, "carteville"), "exported.yaml"), MONDAY)
+    town = check(parse(file, "town.yaml"), MONDAY)
+    assert again.activities[1].tariffs == town.activities[1].tariffs
+    first, second, third = map(loading.tariff_version, again.activities[1].tariffs)
+    assert (first.rounding, first.outside_town) == (Rounding(30, RoundTo.UP), Surcharge(percent=20))
+    assert second.effort == Effort("0.0619", 3_35, 50)
+    assert second.charged == Charged(10, 90, 120, LatePickup(5_00, 10))
+    assert (third.bands, third.charged) == ((), Charged(late=LatePickup(1, every_minutes=15)))
+
+
+async def test_where_a_family_lives_is_what_its_criteria_say(databases: Databases) -> None:
+    """For the surcharge of who lives elsewhere: the first word holds for every day, a later one from its day on."""
+
+    async def told() -> list[tuple[int, bool]]:
+        async with databases["billing"].reading() as session:
+            rows = await session.exec(select(Residence).where(Residence.family == "dupont").order_by(col(Residence.starts_on)))
+            return [(row.starts_on.year, row.resident) for row in rows]
+
+    without = TEXT.replace("    criteria: [resident, both_parents_work]\n", "")
+    await put(databases, without)
+    assert await told() == []
+    await put(databases, TEXT)
+    assert await told() == [(1900, True)]
+    moved = TEXT.replace("[resident, both_parents_work]", "[both_parents_work]")
+    for file in (moved, TEXT, moved):
+        await put(databases, file)
+    await put(databases, without)
+    assert await told() == [(1900, True), (2026, False)]
 
 
 async def test_an_exported_town_can_be_founded_elsewhere(settings: Settings, databases: Databases, database_url: object) -> None:

@@ -17,7 +17,9 @@ structure: {id: a, name: A, timezone: Europe/Paris}
 wallets: [{id: w, name: W}]
 activities:
   - {id: x, name: X, wallet: w, season: {from: today, to: today}, weekdays: [monday], hours: {arrival: "07:00", departure: "08:00"},
-     allocation: {scheduled_at: "02:00"}, attendance: {unrecorded: absent}, tariff: [{from: today, per: presence, bands: [{cents: 1}]}]}
+     allocation: {scheduled_at: "02:00"}, attendance: {unrecorded: absent}, tariff: [{from: today, per: presence, bands: [{cents: 1}]},
+     {from: tomorrow, per: hour, effort: {percent: 1, ceiling_cents: 1}, rounding: {minutes: 5}, outside_town: {cents: 1},
+     charged: {late: {cents: 1}}}]}
 accounts: [{login: l, first_name: F, last_name: L, password: Un-preau-sous-la-pluie}]
 families: [{id: f, number: "1", accounts: [l], children: [{id: c, first_name: F, last_name: L, activities: [{activity: x, from: today}]}]}]
 """
@@ -36,7 +38,7 @@ def test_the_reference_has_every_key_of_every_part(monkeypatch: pytest.MonkeyPat
         check(reading.parse(text, "a town"), Clock())
     reference = (ROOT / "deploy" / "town" / "README.md").read_text(encoding="utf-8").partition("\n## Keys\n")[2]
     words = set(re.findall("[a-z_]+", reference))
-    assert len(asked) == 21
+    assert len(asked) == 26
     assert {part: keys - words for part, keys in asked.items() if keys - words} == {}
 
 
