@@ -50,6 +50,11 @@ def wallet_account(family: str, wallet: str) -> str:
     return f"{WALLETS}{family}:{wallet}"
 
 
+def is_wallet(account: str) -> bool:
+    """Whether it is a family's."""
+    return account.startswith(WALLETS)
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One movement. Raises ValueError for anything but a positive amount between two accounts, with a cause."""
@@ -78,6 +83,17 @@ def payment(cause: str, family: str, wallet: str, mode: PaymentMode, cents: int)
 def opening_charge(cause: str, family: str, wallet: str, cents: int) -> Entry:
     """A debt taken over from the old system ("reprise de solde")."""
     return Entry(cause, EntryKind.CHARGE, wallet_account(family, wallet), OPENING, cents)
+
+
+def charge(cause: str, purse: str, cents: int) -> Entry:
+    """A day or month is due, and is taken from a wallet's account (`purse`)."""
+    return Entry(cause, EntryKind.CHARGE, purse, REVENUE, cents)
+
+
+def adjustment(cause: str, purse: str, cents: int) -> Entry:
+    """So much more is due than was charged ("régularisation"); less, where it is negative, and goes back to the wallet."""
+    from_account, to_account = (purse, REVENUE) if cents > 0 else (REVENUE, purse)
+    return Entry(cause, EntryKind.ADJUSTMENT, from_account, to_account, abs(cents))
 
 
 def balances(entries: Iterable[Entry]) -> dict[str, int]:

@@ -91,7 +91,7 @@ def test_hours_read_as_people_say_them(departure: str, label: str) -> None:
     assert labels(price(MULTI, Decimal(742), "07:30", departure))[1][0] == label
 
 
-@settings(max_examples=60)
+@settings(max_examples=50, deadline=None)
 @given(versions(), st.none() | quotients, hours, st.integers(1, 6), st.booleans())
 def test_steps_add_up_to_the_price_to_the_cent(
     version: TariffVersion, quotient: Decimal | None, stay: tuple[str, str], rank: int, outside: bool
@@ -107,7 +107,7 @@ def test_steps_add_up_to_the_price_to_the_cent(
         assert all(text for text, _ in labels(answer, "en"))
 
 
-@settings(max_examples=60)
+@settings(max_examples=50, deadline=None)
 @given(versions(rising=True), quotients, quotients, hours, st.integers(1, 6), st.booleans())
 def test_whoever_has_the_higher_quotient_never_pays_less(
     version: TariffVersion, one: Decimal, other: Decimal, stay: tuple[str, str], rank: int, outside: bool
@@ -233,7 +233,7 @@ def test_half_days_meals_and_flat_rates() -> None:
     ]
 
 
-@settings(max_examples=60)
+@settings(max_examples=50, deadline=None)
 @given(versions())
 def test_a_tariff_is_stored_as_it_is(version: TariffVersion) -> None:
     assert TariffVersion.from_data(version.as_data()) == version
