@@ -8,12 +8,14 @@ empty helps nobody; it stays where it was in the line.
 
 import datetime as dt
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
 Key = tuple[str, dt.date]  #: An opening: activity and date.
 Offer = tuple[int | None, int | None]  #: Its places and its waiting places, None = not limited.
+GROUP_INCOMPLETE = "GROUP_INCOMPLETE"  #: The code of a line that had nothing against it, in a party that is refused for another one.
 
 
 class Answer(Enum):
@@ -48,6 +50,13 @@ class Opening:
     @property
     def free(self) -> bool:
         return self.places is None or self.taken < self.places
+
+    def has_place(self, others: int) -> bool:
+        """For one more, if so many others are given one too."""
+        return self.places is None or self.taken + others < self.places
+
+    def has_rank(self, others: int) -> bool:
+        return self.waiting_places is None or self.waiting + others < self.waiting_places
 
     @property
     def waiting(self) -> int:
@@ -95,6 +104,23 @@ class Board:
         for claim in claims:
             self._leave(claim)
         return Answer.FULL, given
+
+    def short(self, claims: Sequence[Claim], *, may_wait: bool) -> set[str]:
+        """Of a party that was just refused as FULL, the bookings to blame: those for which no place is left, nor a rank, once the ones
+        before them have theirs. If each would have had one or the other: those that would have had to wait.
+        """
+        placed, ranked = Counter[Key](), Counter[Key]()
+        waiting, without = set[str](), set[str]()
+        for claim in claims:
+            key, opening = claim.opening, self.openings[claim.opening]
+            if opening.has_place(placed[key]):
+                placed[key] += 1
+            elif may_wait and opening.has_rank(ranked[key]):
+                ranked[key] += 1
+                waiting.add(claim.booking)
+            else:
+                without.add(claim.booking)
+        return without or waiting
 
     def take(self, key: Key) -> bool:
         """A place past the line, which the town gives itself. False if none is left."""

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from itertools import count
 from typing import Any, Literal
 
-from services.booking.allocation import Answer, Board, Claim, Key, Opening
+from services.booking.allocation import GROUP_INCOMPLETE, Answer, Board, Claim, Key, Opening
 from services.booking.ranking import Candidate, Merit, Points, Ranked, Rule, merit, ranked
 
 Outcome = Literal["ACCEPTED", "WAITLISTED", "REFUSED"]
@@ -83,6 +83,7 @@ class Inputs:
     openings: tuple[Stock, ...]
     live: frozenset[Place]  #: Places that the children held, or waited for, before.
     holds: dict[str, tuple[str, ...]]  #: Child -> the criteria that are true of it.
+    one_reason: bool = False  #: As runs were held once: all lines of a party that is refused have the reason of the first.
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +110,13 @@ class Served:
     wish: Wish
     positions: tuple[int, ...]
     outcome: Outcome
-    code: str | None
+    codes: tuple[str | None, ...]  #: Of each line.
     merit: Merit
+
+    @property
+    def code(self) -> str | None:
+        """What stood in the way of all of it."""
+        return next((code for code in self.codes if code not in (None, GROUP_INCOMPLETE)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +134,9 @@ def decide(inputs: Inputs) -> Result:
     given: list[str] = []
     for wish, one in _in_order(inputs):
         own = tuple(next(positions) for _ in wish.lines)
-        outcome, code, others = _serve(board, wish, own, live)
+        outcome, codes, others = _serve(board, wish, own, live)
         given += [claim.booking for claim in others]
-        served.append(Served(wish, own, outcome, code, one.merit))
+        served.append(Served(wish, own, outcome, _told(codes, outcome, inputs.one_reason), one.merit))
     return Result(served, _decisions(served), given)
 
 
@@ -145,28 +151,37 @@ def _candidate(wish: Wish) -> Candidate:
     return Candidate(tuple(line.child for line in wish.lines), tuple(line.position for line in wish.lines))
 
 
-def _serve(board: Board, wish: Wish, positions: Sequence[int], live: set[Place]) -> tuple[Outcome, str | None, list[Claim]]:
-    code = _obstacle(wish, live)
-    if code is not None:
-        return "REFUSED", code, []
+Codes = Sequence[str | None]
+
+
+def _told(codes: Codes, outcome: Outcome, one_reason: bool) -> tuple[str | None, ...]:
+    if outcome != "REFUSED":
+        return tuple(codes)
+    first = next(code for code in codes if code)
+    return tuple(first if one_reason else code or GROUP_INCOMPLETE for code in codes)
+
+
+def _serve(board: Board, wish: Wish, positions: Sequence[int], live: set[Place]) -> tuple[Outcome, Codes, list[Claim]]:
+    codes = _obstacles(wish, live)
+    if any(codes):
+        return "REFUSED", codes, []
     claims = [Claim(line.booking, line.key, position, wish.party) for line, position in zip(wish.lines, positions, strict=True)]
     answer, others = board.ask(claims, may_wait=wish.may_wait)
     if answer is Answer.FULL:
-        return "REFUSED", "FULL", others
+        blamed = board.short(claims, may_wait=wish.may_wait)
+        return "REFUSED", ["FULL" if claim.booking in blamed else None for claim in claims], others
     live.update(line.place for line in wish.lines)
-    return ("ACCEPTED" if answer is Answer.ACCEPTED else "WAITLISTED"), None, others
+    return ("ACCEPTED" if answer is Answer.ACCEPTED else "WAITLISTED"), codes, others
 
 
-def _obstacle(wish: Wish, live: set[Place]) -> str | None:
-    """The first reason in the party refuses all of it."""
+def _obstacles(wish: Wish, live: set[Place]) -> Codes:
+    """Of each line. One reason in the party refuses all of it."""
     wanted = set[Place]()
+    codes = []
     for line in wish.lines:
-        if line.place in live or line.place in wanted:
-            return "ALREADY_BOOKED"
+        codes.append("ALREADY_BOOKED" if line.place in live or line.place in wanted else line.code)
         wanted.add(line.place)
-        if line.code is not None:
-            return line.code
-    return None
+    return codes
 
 
 def _board(openings: Iterable[Stock]) -> Board:
@@ -186,18 +201,18 @@ def _board(openings: Iterable[Stock]) -> Board:
 
 
 def _decisions(served: Iterable[Served]) -> list[Decision]:
-    lines = [(one, line, position) for one in served for line, position in zip(one.wish.lines, one.positions, strict=True)]
-    of = Counter(line.key for one, line, _ in lines if _competed(one))
+    lines = [(one, *each) for one in served for each in zip(one.wish.lines, one.positions, one.codes, strict=True)]
+    of = Counter(line.key for one, line, *_ in lines if _competed(one))
     reached = Counter[Key]()
     found = []
-    for order, (one, line, position) in enumerate(lines, 1):
+    for order, (one, line, position, code) in enumerate(lines, 1):
         reached[line.key] += _competed(one)
         found.append(
             Decision(
                 booking=line.booking,
                 place_order=order,
                 outcome=one.outcome,
-                code=one.code,
+                code=code,
                 rank=reached[line.key] if _competed(one) else None,
                 of=of[line.key] if _competed(one) else None,
                 points=one.merit.points,
@@ -242,6 +257,7 @@ def from_json(document: dict[str, Any]) -> Inputs:
         ),
         live=frozenset((activity, dt.date.fromisoformat(date), child) for activity, date, child in document["live"]),
         holds={child: tuple(criteria) for child, criteria in document["holds"].items()},
+        one_reason=document.get("one_reason", True),
     )
 
 

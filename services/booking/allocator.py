@@ -13,7 +13,7 @@ from sqlalchemy import String, bindparam, select, type_coerce, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking.activity import Scheduled
-from services.booking.allocation import Answer, Key
+from services.booking.allocation import GROUP_INCOMPLETE, Answer, Key
 from services.booking.audit import Done, note_all, noted
 from services.booking.docket import BOOKING, CASE, IS_LIVE, B, Case, Docket, open_docket, take_turn_of
 from services.booking.expiry import end_line, tell_who_waited
@@ -178,27 +178,33 @@ class Batch:
         return check_cancelling(ticket.sees(self.docket.rules[case.activity].on(case.date)), case.status, now=ticket.submitted_at)
 
     def _serve(self, ticket: Ticket, unit: Sequence[Case]) -> None:
-        code = self._why_not(ticket, unit)
-        if code is None:
+        codes = self._why_not(ticket, unit)
+        if not any(codes):
             if self._ask(ticket, unit) is not Answer.FULL:
                 self.live.update((case.activity, case.date, case.child) for case in unit)
                 return
-            code = "FULL"
-        for case in unit:
-            self.docket.refuse(case, code)
+            codes = self.docket.short(unit, may_wait=self._may_wait(ticket, unit))
+        for case, code in zip(unit, codes, strict=True):
+            self.docket.refuse(case, code or GROUP_INCOMPLETE)
 
     def _ask(self, ticket: Ticket, unit: Sequence[Case]) -> Answer:
         if ticket.agent is None:
             return self.docket.ask(unit, may_wait=ticket.accept_waiting_list)
-        late = [case.key for case in unit if not self.docket.board.openings[case.key].bookable]
+        late, may_wait = self._late(unit), self._may_wait(ticket, unit)
         # Past the deadline nobody is promoted any more: whoever still waits there waits in vain, and nobody joins them.
         for key in late:
             end_line(self.docket, key)
             self.docket.board.openings[key].bookable = True
-        answer = self.docket.ask(unit, may_wait=ticket.accept_waiting_list and not late and not ticket.agent.moves)
+        answer = self.docket.ask(unit, may_wait=may_wait)
         for key in late:
             self.docket.board.openings[key].bookable = False
         return answer
+
+    def _late(self, unit: Sequence[Case]) -> list[Key]:
+        return [case.key for case in unit if not self.docket.board.openings[case.key].bookable]
+
+    def _may_wait(self, ticket: Ticket, unit: Sequence[Case]) -> bool:
+        return ticket.accept_waiting_list and (ticket.agent is None or not (ticket.agent.moves or self._late(unit)))
 
     def _move(self, ticket: Ticket) -> None:
         """Both lines, or none: a place is left only for another one."""
@@ -219,7 +225,7 @@ class Batch:
         """None: the child has moved."""
         left = old.activity, old.date, old.child
         self.live.discard(left)
-        code = self._why_not(ticket, [case])
+        (code,) = self._why_not(ticket, [case])
         if code is None and not self._moved(ticket, old, case):
             code = "FULL"
         if code is not None:
@@ -249,28 +255,28 @@ class Batch:
             self._ask(ticket, [case])
         return True
 
-    def _why_not(self, ticket: Ticket, unit: Sequence[Case]) -> str | None:
-        """The first reason in the unit refuses all of it."""
-        wanted = set()
+    def _why_not(self, ticket: Ticket, unit: Sequence[Case]) -> list[str | None]:
+        """Of each line. One reason in the unit refuses all of it."""
+        wanted = set[tuple[str, dt.date, str]]()
+        codes = []
         for case in unit:
             place = case.activity, case.date, case.child
-            if place in self.live or place in wanted:
-                return "ALREADY_BOOKED"
+            codes.append("ALREADY_BOOKED" if place in self.live or place in wanted else self._forbidden(ticket, case))
             wanted.add(place)
-            self._as_of(ticket, case)
-            code = check_booking(
-                ticket.sees(self.docket.rules[case.activity].on(case.date)),
-                case.arrival,
-                case.departure,
-                now=ticket.submitted_at,
-                enrolled=self.enrolled.get((case.child, case.activity)),
-                in_debit=case.family in self.in_debit and not ticket.despite_debt,
-            )
-            # The intake looked at the hours as the family chose them; the booking has them filled in.
-            code = code or case.code or ("TOO_LATE" if self.docket.is_closed(case.key) else None)
-            if code is not None:
-                return code
-        return None
+        return codes
+
+    def _forbidden(self, ticket: Ticket, case: Case) -> str | None:
+        self._as_of(ticket, case)
+        code = check_booking(
+            ticket.sees(self.docket.rules[case.activity].on(case.date)),
+            case.arrival,
+            case.departure,
+            now=ticket.submitted_at,
+            enrolled=self.enrolled.get((case.child, case.activity)),
+            in_debit=case.family in self.in_debit and not ticket.despite_debt,
+        )
+        # The intake looked at the hours as the family chose them; the booking has them filled in.
+        return code or case.code or ("TOO_LATE" if self.docket.is_closed(case.key) else None)
 
     def _as_of(self, ticket: Ticket, case: Case) -> None:
         """Waiting for the answer makes nobody late: the opening is as bookable as when the family confirmed."""

@@ -145,6 +145,11 @@ class Docket:
                 self._tell(BookingWaitlisted, case, case.request, rank=self.board.rank(claim.opening, claim.position))
         return answer
 
+    def short(self, cases: Sequence[Case], *, may_wait: bool) -> list[str | None]:
+        """FULL was the answer: of which of them it is the reason, and None for the others of the party."""
+        blamed = self.board.short([case.claim() for case in cases], may_wait=may_wait)
+        return ["FULL" if case.id in blamed else None for case in cases]
+
     def accept(self, case: Case, *, from_waiting_list: bool = False) -> None:
         """Its place is already counted."""
         self._turn(case, BookingStatus.ACCEPTED)

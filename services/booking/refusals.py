@@ -61,6 +61,11 @@ class Full(Refusal):
 
 
 @strawberry.federation.type(shareable=True)
+class GroupIncomplete(Refusal):
+    """Nothing stood in its way, but it belongs together with another line, and that one could not be."""
+
+
+@strawberry.federation.type(shareable=True)
 class Closed(Refusal):
     """The activity is not open that day."""
 
@@ -196,6 +201,7 @@ REFUSALS: tuple[type[Refusal], ...] = (
     UnknownBooking,
     TooLateToCancel,
     Full,
+    GroupIncomplete,
     Closed,
     TooLate,
     AlreadyBooked,

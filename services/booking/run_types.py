@@ -13,6 +13,7 @@ from services.booking import run_queries
 from services.booking.activity import ActivitySpec, Scheduled
 from services.booking.ranking import KNOWN_OF_FAMILIES, SEEN_BY_THE_RUN, as_number
 from services.booking.schedule import next_due
+from services.booking.status import BookingStatus
 from services.booking.tables import AllocationDecision, AllocationRun
 from services.booking.texts import ordinal, say, time_of_day
 from services.database import Database
@@ -270,6 +271,8 @@ def reasons(row: AllocationDecision, criteria: Iterable[CriterionPoints], langua
     found.append(say("BY_ARRIVAL", language) if row.draw is None else say("DRAWN", language, draw=_decimal(as_number(row.draw), language)))
     if row.grouped:
         found.append(say("GROUPED", language))
+        if row.outcome in (BookingStatus.WAITLISTED, BookingStatus.REFUSED):
+            found.append(say("GROUP_PASSED", language))
     return found + ([say(row.code, language)] if row.code else [])
 
 

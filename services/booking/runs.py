@@ -339,19 +339,20 @@ async def _take_numbers(session: AsyncSession, lines: int) -> int:
 def _apply(docket: Docket, result: Result) -> None:
     for one in result.served:
         cases = [docket.cases[line.booking] for line in one.wish.lines]
-        code = one.code if one.code not in (None, "FULL") else _ask(docket, one, cases)
-        for case in cases if code is not None else ():
-            docket.refuse(case, code or "")
+        if one.code in (None, "FULL"):
+            _ask(docket, one, cases)
+        for case, code in zip(cases, one.codes, strict=True):
+            if code is not None:
+                docket.refuse(case, code)
     given = {case.id for case in docket.given}
     assert given == set(result.given), f"the docket gave places to {given}, the run to {result.given}"
 
 
-def _ask(docket: Docket, one: Served, cases: Sequence[Case]) -> str | None:
+def _ask(docket: Docket, one: Served, cases: Sequence[Case]) -> None:
     for case, position in zip(cases, one.positions, strict=True):
         case.position = position
     answer = docket.ask(cases, may_wait=one.wish.may_wait)
     assert OUTCOMES[answer] == one.outcome, f"{cases[0].id}: the docket answers {answer}, the run {one.outcome}"
-    return one.code
 
 
 async def _write(session: AsyncSession, hearing: Hearing, inputs: Inputs, result: Result, coming: AllocationRun, now: dt.datetime) -> None:

@@ -17,6 +17,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "UNKNOWN_ACTIVITY": ("Cette activité n'existe pas.", "There is no such activity."),
     # Refusals of a line: its observation (S34).
     "FULL": ("Non traitée, activité complète", "Not booked: the activity is full"),
+    "GROUP_INCOMPLETE": (
+        "Non traitée : une autre demande du même groupe n'a pas pu être acceptée",
+        "Not booked: another line of the same group could not be",
+    ),
     "CLOSED": ("Activité non ouverte ce jour", "The activity is not open that day"),
     "TOO_LATE": ("Hors délai pour réserver", "Too late to book"),
     "ALREADY_BOOKED": ("Déjà réservée", "Already booked"),
@@ -67,6 +71,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "GROUPED": (
         "Demandes groupées : classées ensemble, comme la moins prioritaire d'entre elles",
         "Requests that belong together: ranked together, as the last of them would be",
+    ),
+    "GROUP_PASSED": (
+        "Il ne restait pas assez de places pour tout le groupe : celles qui restaient ont pu aller à des demandes classées après lui",
+        "There were not enough places left for the whole group: those that were left may have gone to requests ranked after it",
     ),
     # States of a booking that are not a plain yes.
     "SUBMITTED": ("En attente de réponse", "Waiting for an answer"),

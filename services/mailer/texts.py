@@ -8,6 +8,10 @@ LANGUAGES = ("fr", "en")
 #: Refusal code -> how a report says it, after the day: "lun. 15/05 (activité complète)".
 TEXTS: dict[str, tuple[str, str]] = {
     "FULL": ("activité complète", "activity full"),
+    "GROUP_INCOMPLETE": (
+        "une autre demande du même groupe n'a pas pu être acceptée",
+        "another request of the same group could not be accepted",
+    ),
     "CLOSED": ("activité fermée ce jour", "closed that day"),
     "TOO_LATE": ("hors délai", "too late to book"),
     "ALREADY_BOOKED": ("déjà réservé", "already booked"),

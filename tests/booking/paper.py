@@ -203,8 +203,8 @@ class Paper:
             self._serve([one.key for one in wish.party if one.status == "WAITLISTED"], at)
 
     def _decide(self, sheet: Sheet, unit: list[Wish]) -> None:
-        code = next(filter(None, (self._why_not(sheet, wish, unit) for wish in unit)), None)
-        if code is None:
+        codes = [self._why_not(sheet, wish, unit) for wish in unit]
+        if not any(codes):
             for wish in unit:
                 wish.status = "WAITLISTED"
             self._serve([wish.key for wish in unit], sheet.at, newcomers=unit)
@@ -214,9 +214,27 @@ class Paper:
                 for wish in unit:
                     self._becomes(wish, "WAITLISTED", None, sheet, self.rank(wish))
                 return
-            code = "FULL"
+            for wish in unit:
+                wish.status = "SUBMITTED"
+            codes = self._short(sheet, unit)
+        for wish, code in zip(unit, codes, strict=True):
+            told = code or "GROUP_INCOMPLETE"
+            self._becomes(wish, "REFUSED", told, sheet, told)
+
+    def _short(self, sheet: Sheet, unit: list[Wish]) -> list[str | None]:
+        """Whom the places, and then the ranks, would not have reached if each were alone, in their order; or who would have waited."""
+        got = {"place": list[Key](), "rank": list[Key](), "nothing": list[Key]()}
+        gets = []
         for wish in unit:
-            self._becomes(wish, "REFUSED", code, sheet, code)
+            offer = self.offers[wish.key[0]]
+            in_ = len(self.among("ACCEPTED", wish.key)) + got["place"].count(wish.key)
+            waiting = len(self.among("WAITLISTED", wish.key)) + got["rank"].count(wish.key)
+            place = offer.places is None or in_ < offer.places
+            rank = sheet.ask.waits and (offer.waiting is None or waiting < offer.waiting)
+            gets.append("place" if place else "rank" if rank else "nothing")
+            got[gets[-1]].append(wish.key)
+        worst = "nothing" if "nothing" in gets else "rank"
+        return ["FULL" if one == worst else None for one in gets]
 
     def _why_not(self, sheet: Sheet, wish: Wish, unit: list[Wish]) -> str | None:
         activity, day = wish.key

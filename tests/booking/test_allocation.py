@@ -98,6 +98,17 @@ def test_siblings_that_find_room_for_one_only_on_the_waiting_list_are_both_refus
     assert counter.openings[MONDAY].line == []
 
 
+def test_of_a_group_that_is_refused_those_are_to_blame_for_whom_nothing_was_left() -> None:
+    counter = board(places=1, waiting_places=1)
+    ask(counter, claim(1, TUESDAY))
+    pair = claim(2, MONDAY, party=2), claim(3, MONDAY, party=2)
+    group = *pair, claim(4, TUESDAY, party=2), claim(5, TUESDAY, party=2)
+    assert ask(counter, *group) is Answer.FULL
+    assert counter.short(group, may_wait=True) == {group[3].booking}, "the others had a place or a rank"
+    assert counter.short(group, may_wait=False) == {group[1].booking, group[2].booking, group[3].booking}
+    assert counter.short(pair, may_wait=True) == {pair[1].booking}, "each had something, and one would have waited alone"
+
+
 def test_a_group_over_two_days_needs_both() -> None:
     counter = board(places=1)
     ask(counter, claim(1, TUESDAY))

@@ -238,9 +238,21 @@ async def test_siblings_on_two_days_wait_for_both(town: Town) -> None:
     await town.is_sound()
 
 
-async def test_one_line_that_may_not_be_refuses_its_whole_group(town: Town) -> None:
+async def test_one_line_that_may_not_be_refuses_its_whole_group_and_only_that_one_has_the_reason(town: Town) -> None:
     answers = await town.asks("dupont", books("dupont"), books("dupont", WEDNESDAY), together=[[0, 1]])
-    assert answers == ["REFUSED CLOSED", "REFUSED CLOSED"]
+    assert answers == ["REFUSED GROUP_INCOMPLETE", "REFUSED CLOSED"]
+    answers = await town.asks("dupont", books("dupont"), books("dupont"), together=[[0, 1]])
+    assert answers == ["REFUSED GROUP_INCOMPLETE", "REFUSED ALREADY_BOOKED"]
+
+
+async def test_where_places_are_short_the_lines_that_would_have_had_one_are_not_told_that_it_is_full(town: Town) -> None:
+    await town.household("dupont", "amalia", "paolo", version=2)
+    await town.asks("durand", books("durand", TUESDAY))
+    both = books("amalia"), books("paolo", TUESDAY), books("paolo")
+    answers = await town.asks("dupont", *both, together=[[0, 1, 2]], accept_waiting_list=False)
+    assert answers == ["REFUSED GROUP_INCOMPLETE", "REFUSED FULL", "REFUSED FULL"]
+    assert {body["code"] for _, body in await town.told("refused")} == {"GROUP_INCOMPLETE", "FULL"}
+    await town.is_sound()
 
 
 # --------------------------------------------------------------------------------------------------------------- the town

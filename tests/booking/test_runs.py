@@ -2,12 +2,14 @@
 
 import datetime as dt
 import hashlib
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from services.booking.activity import DaysBefore, Scheduled
+from services.booking.allocation_run import decide, from_json
 from services.booking.ranking import draw_of
 from services.booking.runs import NotYet
 from services.refusal import Refused
@@ -263,6 +265,34 @@ async def test_siblings_are_ranked_as_the_weakest_of_them_and_all_or_none(town: 
     assert statuses == {"ACCEPTED" if earlier == 0 else "REFUSED"}
     await town.is_sound()
     assert await town.replays() == []
+
+
+async def test_of_a_group_that_a_run_refuses_only_the_lines_in_its_way_have_the_reason(town: RunTown) -> None:
+    await town.founds("group", "alone", allocation=Scheduled("02:00", "arrival"), capacity=1, waiting_list=0)
+    await town.wishes("alone")
+    lines = books("group", MONDAY, "loisirs"), books("group", TUESDAY, "loisirs")
+    assert await town.asks("group", *lines, together=[[0, 1]]) == ["SUBMITTED"] * 2
+    await town.holds_run()
+    rows = await town.rows(
+        "SELECT b.status, b.code, d.rank FROM booking b JOIN allocation_decision d ON d.booking = b.id WHERE b.family = 'group' ORDER BY line"
+    )
+    assert rows == [("REFUSED", "FULL", 2), ("REFUSED", "GROUP_INCOMPLETE", 1)]
+    await town.is_sound()
+    assert await town.replays() == []
+
+
+async def test_a_run_of_before_is_decided_again_as_it_was_then(town: RunTown) -> None:
+    """All lines of a group had the reason of the first."""
+    await town.founds("group", "alone", allocation=Scheduled("02:00", "arrival"), capacity=1, waiting_list=0)
+    await town.wishes("alone")
+    lines = books("group", MONDAY, "loisirs"), books("group", TUESDAY, "loisirs")
+    await town.asks("group", *lines, together=[[0, 1]])
+    await town.holds_run()
+    ((document,),) = await town.rows("SELECT document FROM allocation_input")
+    kept = json.loads(document) if isinstance(document, str) else document
+    del kept["one_reason"]
+    codes = [one.code for one in decide(from_json(kept)).decisions]
+    assert codes == [None, "FULL", "FULL"]
 
 
 async def test_a_group_of_several_activities_is_decided_once_with_the_last_of_their_runs(town: RunTown) -> None:

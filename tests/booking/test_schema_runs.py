@@ -117,6 +117,9 @@ def test_reasons_in_every_case() -> None:
         "Tirage au sort : 0,5000 (les plus petits passent d'abord)",
         "Demandes groupées : classées ensemble, comme la moins prioritaire d'entre elles",
     ]
+    passed = "celles qui restaient ont pu aller à des demandes classées après lui"
+    assert passed in said(grouped=True, outcome="WAITLISTED")[-1]
+    assert said(grouped=True, outcome="ACCEPTED")[-1].startswith("Demandes groupées")
     assert said(rank=None, of=None, code="TOO_LATE") == ["Hors délai pour réserver"]
     assert said("en", rank=11, of=21, points=4)[:2] == ["Ranked 11th of 21 requests for that day", "4 points: réside 4"]
     assert said("en", rank=23, of=30)[0] == "Ranked 23rd of 30 requests for that day"
