@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, NewType
+from typing import Any, Literal, NewType, cast
 
 import orjson
 import strawberry
@@ -24,6 +24,7 @@ from services.clock import Clock
 from services.database import Database
 from services.execution import LeanExecutionContext
 from services.inputs import quicken
+from services.library import Library
 from services.refusal import CodedError, Unauthenticated
 from services.service import Running
 from services.telemetry import OPERATIONS, log, traceparent
@@ -53,6 +54,14 @@ class Context:
     @property
     def clock(self) -> Clock:
         return self.running.clock
+
+    @property
+    def library(self) -> Library:
+        """The process's."""
+        resources = self.running.resources
+        if "library" not in resources:
+            resources["library"] = Library(self.database)
+        return cast(Library, resources["library"])
 
     @cached_property
     def now(self) -> dt.datetime:

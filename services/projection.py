@@ -8,13 +8,14 @@ Reading attributes twice has no effect, so nobody sees the difference. services/
 
 import datetime as dt
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from types import MemberDescriptorType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from graphql import (
     GRAPHQL_MAX_INT,
@@ -40,6 +41,7 @@ from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
 from strawberry.types.enum import StrawberryEnumDefinition
 from strawberry.types.field import StrawberryField
 
+T = TypeVar("T")
 Projection = Callable[[Any], Any]  #: Of a value into its part of the answer. Raises (whatever) for what is not usual.
 
 # What strawberry puts where nobody asked for more. Should a release call them otherwise, nothing is projected any more: slow, but right.
@@ -47,6 +49,8 @@ DEFINITION: Final = "strawberry-definition"
 READS_ATTRIBUTE: Final = "GraphQLCoreConverter.from_resolver.<locals>._get_basic_result"
 RESOLVES_TYPE: Final = "GraphQLCoreConverter.from_interface.<locals>._get_resolve_type.<locals>.resolve_type"
 CHECKS_TYPE: Final = "GraphQLCoreConverter.from_object.<locals>._get_is_type_of.<locals>.is_type_of"
+
+MOST_FORMS: Final = 8  #: Selections in which one kept list is remembered.
 
 #: In a field's metadata: the name of the attribute that holds what its resolver will answer; LATER, if only the resolver knows.
 STORED_IN: Final = "stored in"
@@ -65,6 +69,45 @@ class Later(Enum):
 LATER: Final = Later.LATER
 
 
+class Kept(list[T]):
+    """Elements that many answers share and nobody changes: what projections make of them is kept, too."""
+
+    __slots__ = ("made",)
+
+    def __init__(self, elements: Iterable[T]) -> None:
+        super().__init__(elements)
+        self.made: dict[Projection, list[Any]] = {}
+
+    def shown(self, project: Projection) -> list[Any]:
+        """Not to be changed. `project`: of an element; None as an element is left to graphql-core."""
+        found = self.made.get(project)
+        if found is None:
+            found = [project(element) for element in self]
+            if len(self.made) >= MOST_FORMS:
+                self.made.clear()
+            self.made[project] = found
+        return found
+
+
+class Differently(list[T]):
+    """A kept list, but for some of its elements, by their index: those belong to this answer alone."""
+
+    __slots__ = ("kept", "own")
+
+    def __init__(self, kept: Kept[T], own: dict[int, T]) -> None:
+        super().__init__(kept)
+        for index, element in own.items():
+            self[index] = element
+        self.kept = kept
+        self.own = own
+
+    def shown(self, project: Projection) -> list[Any]:
+        found = self.kept.shown(project).copy()
+        for index, element in self.own.items():
+            found[index] = project(element)
+        return found
+
+
 class Unusual(Exception):
     """Left to graphql-core."""
 
@@ -74,6 +117,11 @@ class Shape(NamedTuple):
 
     nullable: bool
     project: Projection
+    form: Hashable  #: The same form: the same answer. Selections of many operations, or under many names in one, have the same.
+
+
+#: Of objects, by form, while anybody uses them: what a kept list remembers for one is then there for all.
+_projections: WeakValueDictionary[Hashable, Projection] = WeakValueDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +136,7 @@ class Compiler:
         name = asked[0].node.name.value
         if name == "__typename":
             return _always(parent.name)
-        origin, (attribute, (nullable, project)) = _class_of(parent), self._attribute(parent, asked)
+        origin, (attribute, (nullable, project, _)) = _class_of(parent), self._attribute(parent, asked)
 
         def project_field(source: Any) -> Any:
             if source.__class__ is not origin:
@@ -101,31 +149,36 @@ class Compiler:
     def shape(self, type_: GraphQLOutputType, asked: FieldDetailsList) -> Shape:
         nullable, inner = (False, type_.of_type) if isinstance(type_, GraphQLNonNull) else (True, type_)
         if isinstance(inner, GraphQLList):
-            return Shape(nullable, _list(self.shape(inner.of_type, asked)))
+            item = self.shape(inner.of_type, asked)
+            return Shape(nullable, _list(item), (item.nullable, item.form))
         if isinstance(inner, GraphQLObjectType):
-            return Shape(nullable, self._object(inner, asked))
+            return Shape(nullable, *self._object(inner, asked))
         if isinstance(inner, GraphQLInterfaceType):
-            return Shape(nullable, self._interface(inner, asked))
-        return Shape(nullable, _leaf(inner))
+            return Shape(nullable, *self._interface(inner, asked))
+        return Shape(nullable, _leaf(inner), inner)
 
     def _attribute(self, parent: GraphQLObjectType, asked: FieldDetailsList) -> tuple[str, Shape]:
         if any(one.defer_usage or one.fragment_variable_values for one in asked):
             raise Unusual
         name = asked[0].node.name.value
         if name == "__typename":
-            return "__class__", Shape(False, _always(parent.name))  # Every object has this attribute.
+            return "__class__", Shape(False, _always(parent.name), parent)  # Every object has this attribute.
         field = parent.fields.get(name)
         if field is None:
             raise Unusual
         return _attribute_of(_class_of(parent), field), self.shape(field.type, asked)
 
-    def _object(self, type_: GraphQLObjectType, asked: FieldDetailsList) -> Projection:
+    def _object(self, type_: GraphQLObjectType, asked: FieldDetailsList) -> tuple[Projection, Hashable]:
         origin = _class_of(type_)
         selected = self.collect(type_, asked)
         if selected.new_defer_usages:
             raise Unusual
         rows = [(name, *self._attribute(type_, below)) for name, below in selected.grouped_field_set.items()]
-        fields = [(name, attribute, nullable, project) for name, attribute, (nullable, project) in rows]
+        fields = [(name, attribute, nullable, project) for name, attribute, (nullable, project, _) in rows]
+        form = type_, *((name, attribute, nullable, below) for name, attribute, (nullable, _, below) in rows)
+        known = _projections.get(form)
+        if known is not None:
+            return known, form
 
         def project_object(value: Any) -> dict[str, Any]:
             if value.__class__ is not origin:
@@ -136,19 +189,22 @@ class Compiler:
                 shown[name] = None if found is None and nullable else project(found)
             return shown
 
-        return _unless_cast(project_object) if type_.is_type_of else project_object
+        project = _projections[form] = _unless_cast(project_object) if type_.is_type_of else project_object
+        return project, form
 
-    def _interface(self, type_: GraphQLInterfaceType, asked: FieldDetailsList) -> Projection:
+    def _interface(self, type_: GraphQLInterfaceType, asked: FieldDetailsList) -> tuple[Projection, Hashable]:
         """By class: strawberry's own way to find the type, but for `strawberry.cast`, which `_object` looks for."""
         if _name_of(type_.resolve_type) != RESOLVES_TYPE:
             raise Unusual
         projections: dict[type, Projection] = {}
+        forms = []
         for possible in self.schema.get_possible_types(type_):
             try:
-                projections[_class_of(possible)] = self._object(possible, asked)
+                projections[_class_of(possible)], form = self._object(possible, asked)
             except Unusual:
                 continue  # The others may be plain.
-        return lambda value: projections[value.__class__](value)
+            forms.append(form)
+        return (lambda value: projections[value.__class__](value)), (type_, *forms)
 
 
 # ----------------------------------------------------------------------------------------------- what may be read directly
@@ -206,11 +262,18 @@ def _unless_cast(project: Projection) -> Projection:
     return project_unless_cast
 
 
+#: Lists that show themselves.
+REMEMBERING: Final = frozenset({Kept, Differently})
+
+
 def _list(item: Shape) -> Projection:
-    nullable, project = item
+    nullable, project, _ = item
 
     def project_list(values: Any) -> list[Any]:
         if values.__class__ is not list:
+            if values.__class__ in REMEMBERING:
+                shown: list[Any] = values.shown(project)
+                return shown
             raise Unusual
         if nullable:
             return [None if value is None else project(value) for value in values]

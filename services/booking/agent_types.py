@@ -26,7 +26,8 @@ from services.booking.activity import (
 from services.booking.activity_types import SchoolHolidays, Unrecorded, Weekday
 from services.booking.follow_up import Family, Request
 from services.booking.lines import OpeningRules
-from services.booking.queries import ActRow, OpeningNow
+from services.booking.month import OpeningNow
+from services.booking.queries import ActRow
 from services.booking.refusals import (
     AccountInDebit,
     ActivityExists,

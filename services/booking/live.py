@@ -28,7 +28,7 @@ class LiveQueries:
     @hidden
     async def calendar_changed(self, info: Info, child: ID, month: YearMonth, activity: ID | None = None) -> Calendar:
         """As it is now."""
-        return await calendar_of(info, await child_of(info, child), month, activity)
+        return await calendar_of(info, str(child), month, activity)
 
     @hidden
     async def calendar_changed_watch(self, info: Info, child: ID, month: YearMonth, activity: ID | None = None) -> Watch:

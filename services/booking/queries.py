@@ -5,6 +5,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, bindparam, func, literal_column, or_, tuple_
@@ -16,6 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.booking.activity import ActivitySpec, from_json
 from services.booking.calendar import Places
 from services.booking.lines import Enrolled
+from services.booking.month import OpeningNow
 from services.booking.status import BookingStatus
 from services.booking.tables import (
     Act,
@@ -67,6 +69,12 @@ B, C, E, A, O = (core(rows).c for rows in (Booking, ChildCopy, Enrollment, Activ
 
 # Built once: building one takes as long as running it.
 OWNERS = select_columns(C.child, C.family, C.structure).where(one_of(C.child, "children"))
+CHILDREN = (
+    select_columns(C.child, C.family, C.structure, E.activity, E.starts_on, E.ends_on, A.name)
+    .outerjoin_from(C.child.table, E.child.table, E.child == C.child)
+    .outerjoin(A.id.table, A.id == E.activity)
+    .where(one_of(C.child, "children"))
+)
 ENROLLMENTS = (
     select_columns(E.child, E.activity, E.starts_on, E.ends_on, A.name)
     .join_from(E.child.table, A.id.table, A.id == E.activity)
@@ -102,6 +110,24 @@ async def owners(session: AsyncSession, children: Collection[str]) -> dict[str, 
     return {row.child: Owned(*row) for row in await run(session, OWNERS, {"children": sorted(children)})}
 
 
+class KnownChild(NamedTuple):
+    """Whose it is, and where it is enrolled."""
+
+    owned: Owned
+    enrolled: dict[str, Enrolled]  #: Activity -> period, the activities by name.
+
+
+async def known_children(session: AsyncSession, ids: Collection[str]) -> dict[str, KnownChild]:
+    """Those that are known."""
+    rows = (await run(session, CHILDREN, {"children": sorted(ids)})).all()
+    found: dict[str, KnownChild] = {}
+    for row in sorted(rows, key=lambda row: (*alphabetically(row.name or ""), row.activity or "")):
+        child = found.setdefault(row.child, KnownChild(Owned(row.child, row.family, row.structure), {}))
+        if row.activity is not None:
+            child.enrolled[row.activity] = Enrolled(row.starts_on, row.ends_on)
+    return found
+
+
 async def structures_of(session: AsyncSession, families: Collection[str]) -> dict[str, str]:
     """Family -> its structure, for those that are known."""
     rows = await session.exec(select(FamilyCopy.family, FamilyCopy.structure).where(col(FamilyCopy.family).in_(families)))
@@ -115,6 +141,7 @@ async def in_debit(session: AsyncSession, families: Collection[str]) -> frozense
 
 
 # --------------------------------------------------------------------------------------------------------- activities
+@lru_cache(maxsize=4096)
 def alphabetically(name: str) -> tuple[str, str]:
     """What names are sorted by: as people do, "École" beside "ecole" and before "Zoo". Each database has its own idea of that."""
     plain = "".join(letter for letter in unicodedata.normalize("NFKD", name) if not unicodedata.combining(letter))
@@ -143,22 +170,19 @@ async def enrollments(session: AsyncSession, children: Collection[str]) -> dict[
 
 
 # ------------------------------------------------------------------------------------------------------------- months
-@dataclass(frozen=True, slots=True)
-class OpeningNow:
-    """How full an opening is, by its row. An opening without a row was never touched: all its places are left."""
-
-    places: Places
-    revision: int
-    changed_at: dt.datetime
-
-
 Days = tuple[dt.date, dt.date]  #: The first and the last of a period.
+
+
+def dates(days: Days) -> list[dt.date]:
+    """All of them."""
+    first, last = days
+    return [first + dt.timedelta(days=offset) for offset in range((last - first).days + 1)]
 
 
 async def openings(session: AsyncSession, asked: Collection[tuple[str, Days]]) -> dict[tuple[str, Days], dict[dt.date, OpeningNow]]:
     """Of each activity in its period, those that were ever touched."""
     found: dict[tuple[str, Days], dict[dt.date, OpeningNow]] = {one: {} for one in asked}
-    for days, activities in _by_period(asked).items():
+    for days, activities in by_period(asked).items():
         for row in await run(session, OPENINGS, {"activities": sorted(activities), "first": days[0], "last": days[1]}):
             places = Places(row.places, row.waiting_places, row.taken, row.waiting)
             found[row.activity, days][row.date] = OpeningNow(places, row.revision, row.changed_at)
@@ -170,7 +194,7 @@ async def standing_bookings(
 ) -> dict[tuple[str, Days], dict[tuple[str, dt.date], Booked]]:
     """Of each child in its period: (activity, date) -> the booking that stands: accepted, waiting, or not answered yet."""
     found: dict[tuple[str, Days], dict[tuple[str, dt.date], Booked]] = {one: {} for one in asked}
-    for days, children in _by_period(asked).items():
+    for days, children in by_period(asked).items():
         for values in await run(session, STANDING_ONES, {"children": sorted(children), "first": days[0], "last": days[1]}):
             row = Booked(*values)
             theirs, key = found[row.child, days], (row.activity, row.date)
@@ -180,7 +204,7 @@ async def standing_bookings(
     return found
 
 
-def _by_period(asked: Collection[tuple[str, Days]]) -> dict[Days, list[str]]:
+def by_period(asked: Collection[tuple[str, Days]]) -> dict[Days, list[str]]:
     """One select answers for all who ask about the same days."""
     periods: dict[Days, list[str]] = defaultdict(list)
     for one, days in asked:

@@ -5,23 +5,24 @@ Whatever is not the caller's looks exactly like what does not exist.
 
 import asyncio
 import datetime as dt
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from strawberry.dataloader import DataLoader
 
 from services.booking import queries
 from services.booking.activity import ActivitySpec
+from services.booking.almanac import Almanac, Page, PageKey
 from services.booking.calendar import Places, Shown, show
 from services.booking.lines import Enrolled, Rules
-from services.booking.queries import Answer, Booked, Days, MovementRow, OpeningNow, Owned
-from services.booking.rulebook import RuleBook
+from services.booking.month import Month, OpeningNow
+from services.booking.queries import Answer, Booked, Days, MovementRow, Owned
 from services.booking.tables import CalendarFeed, Request
 from services.claims import Caller
-from services.database import OUTAGE, Database
+from services.database import Database
+from services.library import Library, Select
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -35,7 +36,6 @@ class ShownDay:
     shown: Shown
     booking: Booked | None
     revision: int  #: 0: no place was ever given or taken.
-    newest: dt.datetime | None  #: When what is shown last changed; None: never.
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,6 @@ class Span:
     rules: Mapping[str, Rules]
     openings: Mapping[str, Mapping[dt.date, OpeningNow]]  #: By activity.
     bookings: Mapping[tuple[str, dt.date], Booked]  #: By activity and date.
-    known: dict[tuple[str, dt.date, dt.datetime], ShownDay]  #: Days that were shown already: a screen asks for most of them twice.
 
     def places(self, activity: str, date: dt.date) -> Places:
         opening = self.openings[activity].get(date)
@@ -56,13 +55,6 @@ class Span:
         return Places(*self.rules[activity].spec.offer(date))
 
     def day(self, activity: str, date: dt.date, now: dt.datetime) -> ShownDay:
-        key = activity, date, now
-        day = self.known.get(key)
-        if day is None:
-            day = self.known[key] = self._day(activity, date, now)
-        return day
-
-    def _day(self, activity: str, date: dt.date, now: dt.datetime) -> ShownDay:
         opening = self.openings[activity].get(date)
         booking = self.bookings.get((activity, date))
         shown = show(
@@ -72,10 +64,7 @@ class Span:
             now=now,
             enrolled=self.enrolled.get(activity),
         )
-        changes = [opening.changed_at] if opening else []
-        if booking:
-            changes.append(booking.decided_at or booking.requested_at)
-        return ShownDay(date, shown, booking, opening.revision if opening else 0, max(changes, default=None))
+        return ShownDay(date, shown, booking, opening.revision if opening else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,77 +79,16 @@ class SpanKey:
         return self.first, self.last
 
 
-Select = Callable[[AsyncSession, list[K]], Awaitable[Mapping[K, V]]]  #: For many keys at once; what is not found is left out.
-
-
-@dataclass(slots=True)
-class Asked:
-    """Keys that one request wants to be looked up."""
-
-    select: Select[Any, Any]
-    keys: frozenset[Any]
-    answer: asyncio.Future[Mapping[Any, Any]]
-
-
-class Library:
-    """One per process: what many requests ask for at the same time is looked up together. It knows nothing and remembers nothing:
-    whoever asks is answered from what the tables say after that, and decides himself which of it may be seen."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._asked: list[Asked] = []
-        self._work: asyncio.Task[None] | None = None
-
-    async def find(self, select: Select[K, V], keys: Iterable[K]) -> Mapping[K, V]:
-        """What was found, for these keys and perhaps for others."""
-        asked = Asked(select, frozenset(keys), asyncio.get_running_loop().create_future())
-        self._asked.append(asked)
-        if self._work is None:
-            self._work = asyncio.create_task(self._answer())
-        return await asked.answer
-
-    async def _answer(self) -> None:
-        try:
-            while self._asked:
-                asked, self._asked = [one for one in self._asked if not one.answer.done()], []
-                if not await self._together(asked):
-                    for one in asked:
-                        await self._together([one])
-        finally:
-            self._work = None
-
-    async def _together(self, asked: Sequence[Asked]) -> bool:
-        """False if it failed and may be tried one by one: keys that no database takes must not hurt others."""
-        wanted: dict[Select[Any, Any], set[Any]] = defaultdict(set)
-        for one in asked:
-            wanted[one.select] |= one.keys
-        try:
-            async with self._database.reading() as session:
-                found = {select: await select(session, list(keys)) for select, keys in wanted.items()}
-        except Exception as trouble:
-            if len(asked) > 1 and not isinstance(trouble, OUTAGE):
-                return False
-            for one in asked:
-                if not one.answer.done():
-                    one.answer.set_exception(trouble)
-            return True
-        for one in asked:
-            if not one.answer.done():
-                one.answer.set_result(found[one.select])
-        return True
-
-
 class Reading:
     """One per request. Not for a mutation's own decisions: what it loaded once, it does not load again."""
 
-    def __init__(self, database: Database, library: Library, book: RuleBook, caller: Caller) -> None:
+    def __init__(self, database: Database, library: Library, almanac: Almanac, caller: Caller) -> None:
         self.database = database
         self._library = library
         self.caller = caller
-        self._book = book
         self._children = self._loader(queries.owners)
         self._structures = self._loader(queries.structures_of)
-        self._rules = self._loader(book.of)
+        self._rules = self._loader(almanac.book.of)
         self._settings = self._loader(queries.settings)
         self._enrollments = self._loader(queries.enrollments)
         self._bookings = self._loader(queries.bookings)
@@ -172,7 +100,7 @@ class Reading:
         self._debts = self._loader(_debts)
         self._feeds = self._loader(queries.calendar_feeds)
         self._spans: DataLoader[SpanKey, Span] = DataLoader(self._load_spans)
-        self._shown: dict[str, dict[tuple[str, dt.date, dt.datetime], ShownDay]] = defaultdict(dict)  # by child
+        self._pages = self._loader(almanac.pages)
 
     def _loader(self, select: Select[K, V]) -> DataLoader[K, V | None]:
         async def load(keys: list[K]) -> list[V | None]:
@@ -203,8 +131,10 @@ class Reading:
         found = await self._rules.load(activity)
         if found is None:
             return None
-        structure = found.spec.structure
-        return found if structure in self.caller.agent_of or structure in self.caller.families.values() else None
+        return found if self._belongs_to(found.spec.structure) else None
+
+    def _belongs_to(self, structure: str) -> bool:
+        return structure in self.caller.agent_of or structure in self.caller.families.values()
 
     async def settings(self, activity: str) -> tuple[ActivitySpec, int] | None:
         """What an activity's agents may set, and which version of it this is."""
@@ -247,6 +177,18 @@ class Reading:
         """`activity`, if given, exists."""
         return await self._spans.load(SpanKey(child, first, last, activity))
 
+    async def page(self, child: str, days: Days, activity: str | None) -> Page | None:
+        """None: not the caller's child, or no activity of its town."""
+        found = await self._pages.load(PageKey(child, days, activity))
+        if found is None or not self.sees(found.owned.family, found.owned.structure):
+            return None
+        if activity is not None and not self._of_town(found.months.get(activity), found.owned.structure):
+            return None
+        return found
+
+    def _of_town(self, month: Month | None, structure: str) -> bool:
+        return month is not None and month.rules.spec.structure == structure and self._belongs_to(structure)
+
     def know(self, answer: Answer) -> None:
         """What was just loaded for this caller need not be loaded again."""
         self._requests.prime(answer.request.id, answer.request)
@@ -269,7 +211,6 @@ class Reading:
                 {activity: found for activity in wanted[key] if (found := rules[activity]) is not None},
                 {activity: openings[activity, key.days] for activity in wanted[key]},
                 bookings[key.child, key.days],
-                self._shown[key.child],
             )
             for key in keys
         ]

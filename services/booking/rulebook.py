@@ -1,6 +1,6 @@
 """The activities' rules, read once per version and remembered: every line of a rush needs them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy import select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -30,10 +30,14 @@ class RuleBook:
 
     async def of(self, session: AsyncSession, activities: Iterable[str]) -> dict[str, Rules]:
         """The rules of those of the activities that exist."""
-        versions = (await run(session, VERSIONS, {"activities": list(activities)})).all()
-        stale = [id_ for id_, version in versions if id_ not in self._known or self._known[id_][0] != version]
+        versions = {row[0]: row[1] for row in await run(session, VERSIONS, {"activities": list(activities)})}
+        return {id_: rules for id_, (_, rules) in (await self.at(session, versions)).items()}
+
+    async def at(self, session: AsyncSession, versions: Mapping[str, int]) -> dict[str, tuple[int, Rules]]:
+        """Of activities whose versions were just read: those rules, or newer ones, with the version that they are."""
+        stale = [id_ for id_, version in versions.items() if id_ not in self._known or self._known[id_][0] != version]
         if stale:
             for id_, version, rules in await run(session, RULES, {"activities": sorted(stale)}):
                 spec = from_json(dict(rules))
                 self._known[id_] = (version, Rules(spec, self.holidays(spec)))
-        return {id_: self._known[id_][1] for id_, _ in versions}
+        return {id_: self._known[id_] for id_ in versions}

@@ -3,7 +3,8 @@
 import asyncio
 import calendar as months
 import datetime as dt
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
 from typing import Self, cast
 
 import strawberry
@@ -12,19 +13,20 @@ from strawberry import ID, Private
 from services.booking import deadlines
 from services.booking.activity import ActivitySpec, ChosenHours
 from services.booking.activity_types import ActivitySettings
-from services.booking.calendar import DayState, aggregate, most_telling
+from services.booking.almanac import Almanac, Page
+from services.booking.calendar import DayState, Shown, aggregate, most_telling
 from services.booking.draft import DraftChange, ToggleScope
 from services.booking.file_types import CalendarFeed
 from services.booking.lines import check_cancelling
 from services.booking.listing import observation
 from services.booking.observing import observed
-from services.booking.queries import STANDING, Booked, Owned
-from services.booking.reading import Answers, Library, Reading, ShownDay, Span
+from services.booking.queries import STANDING, Booked, Owned, dates
+from services.booking.reading import Answers, Reading
 from services.booking.run_types import Allocation, BookingDecision, decision_on
 from services.booking.status import BookingStatus
 from services.booking.texts import say_closed
 from services.graphql import Context, Info, LocalTime, YearMonth
-from services.projection import LATER, STORED_IN, Later
+from services.projection import LATER, STORED_IN, Differently, Kept, Later
 from services.refusal import Forbidden
 
 for kind in (DayState, BookingStatus, DraftChange, ToggleScope):
@@ -34,14 +36,16 @@ for kind in (DayState, BookingStatus, DraftChange, ToggleScope):
 def reading_of(context: Context) -> Reading:
     """This request's. Raises Unauthenticated."""
     if "booking" not in context.loaders:
-        context.loaders["booking"] = Reading(context.database, library_of(context), context.running.resources["rules"], context.signed_in())
+        context.loaders["booking"] = Reading(context.database, context.library, almanac_of(context), context.signed_in())
     return cast(Reading, context.loaders["booking"])
 
 
-def library_of(context: Context) -> Library:
+def almanac_of(context: Context) -> Almanac:
     """The process's."""
-    found: Library = context.running.resources.setdefault("library", Library(context.database))
-    return found
+    resources = context.running.resources
+    if "almanac" not in resources:
+        resources["almanac"] = Almanac(resources["rules"])
+    return cast(Almanac, resources["almanac"])
 
 
 def answers_of(context: Context) -> Answers:
@@ -236,45 +240,94 @@ class Calendar:
     as_of: dt.datetime = strawberry.field(description="Time of the newest event shown (S6).")
 
 
-def _why(day: ShownDay, language: str) -> str | None:
-    return None if day.shown.why_closed is None else say_closed(day.shown.why_closed, day.shown.because, language)
+def _why(shown: Shown, language: str) -> str | None:
+    return None if shown.why_closed is None else say_closed(shown.why_closed, shown.because, language)
 
 
-def _calendar_day(day: ShownDay, language: str) -> CalendarDay:
-    return CalendarDay(
-        date=day.date,
-        state=day.shown.state,
-        places_left=day.shown.places_left,
-        reason=_why(day, language),
-        booking=None if day.booking is None else Booking.of(day.booking),
-        revision=day.revision,
-    )
-
-
-def _aggregated_day(date: dt.date, days: Sequence[ShownDay], language: str) -> CalendarDay:
-    state = aggregate(day.shown.state for day in days)
+def _calendar_day(date: dt.date, shown: Shown, revision: int, booking: Booked | None, language: str) -> CalendarDay:
     return CalendarDay(
         date=date,
-        state=state,
-        places_left=None,
-        reason=_why_all(days, language),
-        booking=None,
-        revision=sum(day.revision for day in days),
+        state=shown.state,
+        places_left=shown.places_left,
+        reason=_why(shown, language),
+        booking=None if booking is None else Booking.of(booking),
+        revision=revision,
     )
 
 
-def _why_all(days: Sequence[ShownDay], language: str) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Differing:
+    """A day that the child sees otherwise than everybody."""
+
+    shown: Shown
+    booking: Booked | None
+
+
+def _differing(page: Page, activity: str, now: dt.datetime) -> dict[int, Differing]:
+    """By the day's number in the month, from 0."""
+    month, enrolled, found = page.months[activity], page.enrolled.get(activity), {}
+    always = enrolled is not None and enrolled.on(month.dates[0]) and enrolled.on(month.dates[-1])
+    for day, date in enumerate(month.dates):
+        booking = page.bookings.get((activity, date))
+        if booking is not None or not (always or (enrolled is not None and enrolled.on(date))):
+            found[day] = Differing(month.own(day, now, booking.status if booking else None, enrolled), booking)
+    return found
+
+
+def _one_activity(page: Page, activity: str, context: Context) -> list[CalendarDay]:
+    month, language = page.months[activity], context.language
+    face = month.at(context.now)
+    everybodys: Kept[CalendarDay] | None = face.views.get(language)
+    if everybodys is None:
+        rows = zip(month.dates, face.days, month.revisions, strict=True)
+        everybodys = face.views[language] = Kept(_calendar_day(*row, None, language) for row in rows)
+    own = {
+        day: _calendar_day(month.dates[day], its.shown, month.revisions[day], its.booking, language)
+        for day, its in _differing(page, activity, context.now).items()
+    }
+    return Differently(everybodys, own) if own else everybodys
+
+
+def _all_activities(page: Page, dates: Sequence[dt.date], context: Context) -> list[CalendarDay]:
+    """S32."""
+    shown = []
+    for activity, month in page.months.items():
+        days = list(month.at(context.now).days)
+        for day, its in _differing(page, activity, context.now).items():
+            days[day] = its.shown
+        shown.append(days)
+    revisions = [month.revisions for month in page.months.values()]
+    return [
+        _aggregated_day(date, [days[day] for days in shown], sum(each[day] for each in revisions), context.language)
+        for day, date in enumerate(dates)
+    ]
+
+
+def _aggregated_day(date: dt.date, shown: Sequence[Shown], revision: int, language: str) -> CalendarDay:
+    return CalendarDay(
+        date=date,
+        state=aggregate(each.state for each in shown),
+        places_left=None,
+        reason=_why_all(shown, language),
+        booking=None,
+        revision=revision,
+    )
+
+
+def _why_all(shown: Sequence[Shown], language: str) -> str | None:
     """Only where all are closed. Two that the town closed for reasons of their own say both."""
-    codes = {day.shown.why_closed for day in days}
+    codes = {each.why_closed for each in shown}
     if not codes or None in codes:
         return None
     code = most_telling(filter(None, codes))
-    return " ; ".join(sorted({_why(day, language) or "" for day in days if day.shown.why_closed == code}))
+    return " ; ".join(sorted({_why(each, language) or "" for each in shown if each.why_closed == code}))
 
 
-def _newest(days: Iterable[ShownDay], now: dt.datetime) -> dt.datetime:
+def _newest(page: Page, now: dt.datetime) -> dt.datetime:
     """Nothing ever happened there: what is shown is true now."""
-    return max((day.newest for day in days if day.newest is not None), default=now)
+    openings = [month.mark.newest for month in page.months.values() if month.mark.newest is not None]
+    bookings = [row.decided_at or row.requested_at for (activity, _), row in page.bookings.items() if activity in page.months]
+    return max(openings + bookings, default=now)
 
 
 # ------------------------------------------------------------------------------------------------------------ children
@@ -302,7 +355,7 @@ class Child:
     @strawberry.field
     async def calendar(self, info: Info, month: YearMonth, activity: ID | None = None) -> Calendar:
         """Every day of the month, for one activity, or for all of the child's (S32)."""
-        return await calendar_of(info, await self.mine(info), month, activity)
+        return await calendar_of(info, str(self.id), month, activity)
 
     @strawberry.field
     async def calendar_feed(self, info: Info) -> CalendarFeed | None:
@@ -323,7 +376,7 @@ class Child:
                 date=date,
                 state=day.shown.state,
                 places_left=day.shown.places_left,
-                reason=_why(day, context.language),
+                reason=_why(day.shown, context.language),
                 booking=None if day.booking is None else Booking.of(day.booking),
                 revision=day.revision,
             )
@@ -350,25 +403,16 @@ async def selected_of(info: Info, child: Owned, activity: str | None) -> Activit
     return selected
 
 
-async def calendar_of(info: Info, child: Owned, month: YearMonth, activity: str | None) -> Calendar:
-    """Raises Forbidden: no activity of the child's town."""
-    selected = await selected_of(info, child, activity)
-    first, last = month_of(month)
-    span = await reading_of(info.context).span(child.child, first, last, selected.spec.id if selected else None)
-    dates = [first + dt.timedelta(days=offset) for offset in range((last - first).days + 1)]
-    return _calendar(month, selected, span, dates, info.context)
-
-
-def _calendar(month: YearMonth, selected: Activity | None, span: Span, dates: Sequence[dt.date], context: Context) -> Calendar:
-    activities = [selected.spec.id] if selected else list(span.enrolled)
-    shown = [[span.day(activity, date, context.now) for activity in activities] for date in dates]
-    if selected:
-        days = [_calendar_day(day, context.language) for (day,) in shown]
-    else:
-        days = [_aggregated_day(date, on_date, context.language) for date, on_date in zip(dates, shown, strict=True)]
+async def calendar_of(info: Info, child: str, month: YearMonth, activity: str | None) -> Calendar:
+    """Raises Forbidden: not the caller's, or no such child, or no activity of its town."""
+    days, selected = month_of(month), None if activity is None else str(activity)
+    page = await reading_of(info.context).page(child, days, selected)
+    if page is None:
+        raise Forbidden
+    shown = _all_activities(page, dates(days), info.context) if selected is None else _one_activity(page, selected, info.context)
     return Calendar(
         month=month,
-        activity=selected,
-        days=days,
-        as_of=_newest((day for on_date in shown for day in on_date), context.now),
+        activity=None if selected is None else Activity.of(page.months[selected].rules.spec),
+        days=shown,
+        as_of=_newest(page, info.context.now),
     )

@@ -19,6 +19,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from services import execution
 from services.graphql import SCALARS, subgraph
+from services.projection import Differently, Kept
 from tests.booking.screens import DUPONT, Screens, entities, open_counter
 from tests.booking.test_activity import APS_MATIN, MULTI
 from tests.booking.test_schema_drafts import line
@@ -58,6 +59,34 @@ async def same(query: str, value: Any, **variables: Any) -> tuple[Any, list[Any]
 PLAIN = """id label maybeLabel count maybeCount weight new day at opens colour maybeColour words maybeWords grid
   keeper { __typename name ... on Doll { age } } keepers { name } ball { size } sticker { text }"""
 EVERYTHING = f"{{ toys {{ {PLAIN} shouted later {{ id }} times(factor: 3) thing {{ ... on Ball {{ size }} ... on Doll {{ name }} }} }} }}"
+
+
+async def test_a_kept_list_is_shown_as_any_list_is_and_made_once() -> None:
+    """In two operations, and twice in one: what was made of it is used again, and never changed by who differs in an element."""
+    shared, own = Kept([toy(id="1"), toy(id="2", maybe_count=None)]), toy(id="3", label="own")
+    asked = "{ toy { a: parts { id label maybeCount } b: parts { id label maybeCount } c: parts { label } maybeParts { id } } }"
+    for _ in range(2):
+        for parts in (shared, Differently(shared, {1: own}), Differently(shared, {0: own}), shared):
+            data, errors = await same(asked, toy(parts=parts))
+            assert ([one["label"] for one in data["toy"]["a"]], errors) == ([part.label for part in parts], [])
+    made = [list(map(id, shown)) for shown in shared.made.values()]
+    await same(f"{asked} ", toy(parts=shared))
+    assert [list(map(id, shown)) for shown in shared.made.values()] == made
+    assert len(made) == 2  # `a` and `b` ask for the same.
+
+
+async def test_a_kept_list_with_something_strange_in_it_is_left_to_graphql() -> None:
+    shared = Kept([toy(), toy(count="many"), None])
+    _, errors = await same("{ toy { parts { count } } }", toy(parts=shared))
+    assert errors
+    await same("{ toy { parts { count } } }", toy(parts=Differently(Kept([toy()]), {0: toy(count="many")})))
+
+
+async def test_what_is_made_of_a_kept_list_does_not_pile_up() -> None:
+    shared = Kept([toy()])
+    for n in range(40):
+        await same(f"{{ toy {{ parts {{ field{n}: label }} }} }}", toy(parts=shared))
+    assert len(shared.made) <= 8
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.booking.reading import Library
+from services.library import Library
 from services.service import Running
 
 Run = Callable[..., Awaitable[Running]]
