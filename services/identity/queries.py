@@ -2,13 +2,15 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, or_
+from sqlalchemy import ColumnElement, Row, or_
+from sqlalchemy import select as select_columns
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.bulk import one_of
 from services.claims import Caller
 from services.identity.attempts import Tries
 from services.identity.tables import (
@@ -24,9 +26,29 @@ from services.identity.tables import (
     Membership,
     ResetToken,
     Structure,
+    core,
 )
 
-T = TypeVar("T")
+V = TypeVar("V")
+AnyRow = Row[*tuple[Any, ...]]
+
+# Built once: building one takes as long as running it. Past the ORM: every screen begins with them.
+A, S, M, F, T, C = (core(rows).c for rows in (Account, AccountSession, FamilyAdult, Family, Structure, Child))
+HOMES = (
+    select_columns(A.id, A.login, A.title, A.first_name, A.last_name, A.email, A.security_question, A.language)
+    .add_columns(S.id.label("session_id"), F.id.label("family_id"), F.number, F.structure_id)
+    .join_from(S.id.table, A.id.table, A.id == S.account_id)
+    .outerjoin(M.family_id.table, M.account_id == A.id)
+    .outerjoin(F.id.table, F.id == M.family_id)
+    .outerjoin(T.id.table, T.id == F.structure_id)
+    .where(one_of(S.id, "sessions"), S.ended_at.is_(None))
+    .order_by(T.name, F.number, F.id)
+)
+CHILDREN = (
+    select_columns(C.family_id, C.id, C.first_name, C.last_name, C.birth_date)
+    .where(one_of(C.family_id, "families"), C.listed)
+    .order_by(C.position)
+)
 
 
 # ------------------------------------------------------------------------------------------------- accounts and sessions
@@ -61,6 +83,37 @@ async def signed_in_account(session: AsyncSession, caller: Caller) -> Account | 
         col(AccountSession.ended_at).is_(None),
     )
     return (await session.exec(found)).first()
+
+
+class SignedIn(NamedTuple):
+    """Who says that he is signed in."""
+
+    account: str
+    session: str
+
+
+class Home(NamedTuple):
+    """What an account sees first: rows of its account, its families, and their children."""
+
+    account: AnyRow
+    families: list[AnyRow]  #: By the name of their structure.
+    children: Mapping[str, list[AnyRow]]  #: By family, the eldest first.
+
+
+async def homes(session: AsyncSession, asked: Collection[SignedIn]) -> dict[SignedIn, Home]:
+    """Of those whose session has not been ended. Two statements, however many."""
+    connection = await session.connection()
+    rows = (await connection.execute(HOMES, {"sessions": sorted({one.session for one in asked})})).all()
+    families = sorted({row.family_id for row in rows if row.family_id is not None})
+    children: Mapping[str, list[AnyRow]] = {}
+    if families:
+        children = _grouped((row.family_id, row) for row in await connection.execute(CHILDREN, {"families": families}))
+    found: dict[SignedIn, Home] = {}
+    for row in rows:
+        home = found.setdefault(SignedIn(row.id, row.session_id), Home(row, [], children))
+        if row.family_id is not None:
+            home.families.append(row)
+    return found
 
 
 async def tries(session: AsyncSession, keys: Collection[str]) -> dict[str, Tries]:
@@ -144,8 +197,8 @@ async def children(session: AsyncSession, families: Collection[str]) -> dict[str
     return _grouped((await session.exec(found.order_by(col(Child.position)))).all())
 
 
-def _grouped(rows: Iterable[tuple[str, T]]) -> dict[str, list[T]]:
-    groups: defaultdict[str, list[T]] = defaultdict(list)
+def _grouped(rows: Iterable[tuple[str, V]]) -> dict[str, list[V]]:
+    groups: defaultdict[str, list[V]] = defaultdict(list)
     for key, row in rows:
         groups[key].append(row)
     return groups

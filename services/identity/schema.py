@@ -14,6 +14,7 @@ from services.identity.entrance import RESOURCE, Entrance
 from services.identity.households import age_on
 from services.identity.questions import LONGEST
 from services.identity.texts import say
+from services.projection import LATER, STORED_IN, Later
 from services.refusal import CodedError, Refused
 
 T = TypeVar("T")
@@ -154,7 +155,7 @@ class Child:
         return None if self.birth_date is None else age_on(on, self.birth_date)
 
     @classmethod
-    def of(cls, row: tables.Child) -> "Child":
+    def of(cls, row: tables.Child | queries.AnyRow) -> "Child":
         return cls(id=strawberry.ID(row.id), first_name=row.first_name, last_name=row.last_name, birth_date=row.birth_date)
 
     @classmethod
@@ -170,6 +171,7 @@ class Family:
     id: strawberry.ID
     number: str
     structure_id: strawberry.Private[str]
+    known_children: strawberry.Private[list[Child] | Later] = LATER
 
     @strawberry.field
     async def structure(self, info: Info) -> Structure:
@@ -182,9 +184,11 @@ class Family:
         rows = await _adults(info.context).load(self.id) or []
         return [Adult(id=strawberry.ID(row.id), title=row.title, first_name=row.first_name, last_name=row.last_name) for row in rows]
 
-    @strawberry.field
+    @strawberry.field(metadata={STORED_IN: "known_children"})  # type: ignore[untyped-decorator]  # no types for this form
     async def children(self, info: Info) -> list[Child]:
         """The eldest first."""
+        if self.known_children is not LATER:
+            return self.known_children
         return [Child.of(row) for row in await _children(info.context).load(self.id) or []]
 
     @classmethod
@@ -209,10 +213,13 @@ class Account:
     email: str | None
     security_question: str | None
     language: str
+    known_families: strawberry.Private[list[Family] | Later] = LATER
 
-    @strawberry.field
+    @strawberry.field(metadata={STORED_IN: "known_families"})  # type: ignore[untyped-decorator]  # no types for this form
     async def families(self, info: Info) -> list[Family]:
         """One per structure that the account belongs to."""
+        if self.known_families is not LATER:
+            return self.known_families
         async with info.context.database.reading() as session:
             return [Family.of(row) for row in await queries.families_of(session, self.id)]
 
@@ -222,7 +229,22 @@ class Account:
             return [Structure.of(row) for row in await queries.agent_of(session, self.id)]
 
     @classmethod
-    def of(cls, row: tables.Account) -> "Account":
+    def at_home(cls, home: queries.Home) -> "Account":
+        """With its families and their children, of which nearly every screen asks."""
+        account = cls.of(home.account)
+        account.known_families = [
+            Family(
+                id=strawberry.ID(row.family_id),
+                number=row.number,
+                structure_id=row.structure_id,
+                known_children=[Child.of(child) for child in home.children.get(row.family_id, ())],
+            )
+            for row in home.families
+        ]
+        return account
+
+    @classmethod
+    def of(cls, row: tables.Account | queries.AnyRow) -> "Account":
         return cls(
             id=strawberry.ID(row.id),
             login=row.login,
@@ -242,9 +264,9 @@ class Account:
 async def _me(context: Context) -> Account | None:
     if context.caller is None:
         return None
-    async with context.database.reading() as session:
-        row = await queries.signed_in_account(session, context.caller)
-    return Account.of(row) if row else None
+    who = queries.SignedIn(context.caller.account, context.caller.session)
+    home = (await context.library.find(queries.homes, [who])).get(who)
+    return Account.at_home(home) if home else None
 
 
 @strawberry.federation.type(keys=["id"])

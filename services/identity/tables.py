@@ -6,7 +6,7 @@ it is in a setting, and the row has the public part only.
 
 import datetime as dt
 
-from sqlalchemy import JSON, Index, Text, UniqueConstraint
+from sqlalchemy import JSON, Index, Table, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from services.database import Instant, new_metadata
@@ -16,6 +16,12 @@ SHA256 = 64  #: Length in hexadecimal digits.
 
 class IdentityTable(SQLModel):
     metadata = new_metadata()
+
+
+def core(rows: type[IdentityTable]) -> Table:
+    """The table itself, for statements that must not pass through the ORM."""
+    table = rows.metadata.tables[str(rows.__tablename__)]
+    return table
 
 
 # --------------------------------------------------------------------------------------------------- towns and households

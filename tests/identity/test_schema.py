@@ -1,5 +1,6 @@
 """S2, S5: what a family sees of itself and its town, and that nobody sees what is another's."""
 
+import asyncio
 import datetime as dt
 from typing import Any
 
@@ -8,7 +9,7 @@ from sqlalchemy import event
 
 from services.identity.schema import REFUSALS, schema
 from services.identity.texts import TEXTS, say
-from tests.identity.town import AGENT, NEIGHBOUR, NOW, AccountSpec, ChildSpec, FamilySpec, RunFixture, Town
+from tests.identity.town import AGENT, AGENT_PASSWORD, NEIGHBOUR, NOW, PASSWORD, AccountSpec, ChildSpec, FamilySpec, RunFixture, Town
 
 DAY = dt.timedelta(days=1)
 HOME = """{ me { login title firstName lastName email language families { id number
@@ -151,7 +152,32 @@ async def test_a_hundred_entities_cost_as_few_selects_as_one(running: RunFixture
     assert len([one for one in selects if one.startswith("SELECT")]) == 1
     selects.clear()
     assert len((await town.answers(HOME, token))["me"]["families"]) == 2
-    assert len([one for one in selects if one.startswith("SELECT")]) <= 8
+    assert len([one for one in selects if one.startswith("SELECT")]) <= 6
+    selects.clear()
+    two = await asyncio.gather(*(town.answers("{ me { login families { number children { id } } } }", token) for _ in range(2)))
+    assert two[0] == two[1]
+    assert [len(family["children"]) for family in two[0]["me"]["families"]] == [2, 100]
+    assert len([one for one in selects if one.startswith("SELECT")]) == 2  # for both
+
+
+async def test_those_who_ask_together_each_see_their_own(running: RunFixture) -> None:
+    """One looks everything up for all of them: an account without a family, one of another town, a session that was ended."""
+    town = await Town.of(running)
+    await town.puts(NEIGHBOUR, DURAND, DURANDS)
+    logins = {"dupont": PASSWORD, "durand": DURAND.password, "agent": AGENT_PASSWORD}
+    tokens = {login: (await town.signs_in(login, password))["accessToken"] for login, password in logins.items()}
+    ended = (await town.signs_in())["accessToken"]
+    assert (await town.answers("mutation { signOut }", ended)) == {"signOut": True}
+    query = "{ me { login families { id children { id } } agentOf { id } } }"
+    dupont, durand, agent, nobody, stranger = await asyncio.gather(
+        *(town.answers(query, token) for token in (*tokens.values(), ended, None))
+    )
+    assert dupont["me"] == {
+        "login": "dupont", "agentOf": [], "families": [{"id": "dupont", "children": [{"id": "amalia"}, {"id": "paolo"}]}]
+    }  # fmt: skip
+    assert durand["me"] == {"login": "durand", "agentOf": [], "families": [{"id": "durand", "children": [{"id": "lucie"}]}]}
+    assert agent["me"] == {"login": "agent", "agentOf": [{"id": "carteville"}], "families": []}
+    assert (nobody["me"], stranger["me"]) == (None, None)
 
 
 def test_the_subgraph_says_all_that_the_contract_promises() -> None:
