@@ -103,7 +103,11 @@ E = ENROLLMENT.c
 ENROLLED = select(E.child, E.activity, E.starts_on, E.ends_on).where(one_of(E.child, "children"), one_of(E.activity, "activities"))
 IN_DEBIT = select(STANDING.c.family).where(one_of(STANDING.c.family, "families"), STANDING.c.in_debit)
 HELD = select(B.activity, B.date, B.child).where(one_of(B.child, "children"), one_of(B.date, "dates"), IS_LIVE)
-SERVED = update(REQUEST).where(one_of(R.id, "requests")).values(served_at=bindparam("served"), decided_at=bindparam("decided"))
+SERVED = (
+    update(REQUEST)
+    .where(one_of(R.id, "requests"))
+    .values(served_at=bindparam("served"), decided_at=bindparam("decided"), set_aside_at=bindparam("aside"))
+)
 
 
 @dataclass(slots=True)
@@ -403,7 +407,9 @@ async def write(session: AsyncSession, batch: Batch, now: dt.datetime) -> None:
         await run(session, update(CANCELLATION).where(X.request == bindparam("r"), X.line == bindparam("l")), givings)
     for decided_at, tickets in ((now, decided), (None, [ticket for ticket in batch.tickets if not ticket.decided])):
         if tickets:
-            await run(session, SERVED, {"requests": sorted(ticket.id for ticket in tickets), "served": now, "decided": decided_at})
+            await run(
+                session, SERVED, {"requests": sorted(ticket.id for ticket in tickets), "served": now, "decided": decided_at, "aside": None}
+            )
     record(session, *[answer for ticket in decided for answer in _decided(batch.docket, ticket, now)], traces=batch.docket.traces)
     if batch.reopened:
         await queue_again(session, batch.reopened)
@@ -519,7 +525,7 @@ async def set_aside(session: AsyncSession, clock: Clock, partition: int) -> list
     """The first request that waits there cannot be served, for a mistake of ours: it stays SUBMITTED, for people to look at."""
     await take_turn_of(session, partition)
     tickets, _ = await _next(session, partition, 1)
-    ids = [ticket.id for ticket in tickets]
+    ids, now = [ticket.id for ticket in tickets], clock.now()
     if ids:
-        await run(session, SERVED, {"requests": ids, "served": clock.now(), "decided": None})
+        await run(session, SERVED, {"requests": ids, "served": now, "decided": None, "aside": now})
     return ids

@@ -13,7 +13,7 @@ from services.service import Running
 from services.telemetry import log
 
 LOOK_SECONDS = 1.0
-#: An hour at which nobody waited is looked at again: a request of the last second may have been on its way into the tables.
+#: An hour at which nobody waited is looked at again, for the lines that a change of the town, or of a party, brings to it.
 AGAIN = dt.timedelta(minutes=1)
 MOST_TRIES = 20  #: Requests of before that the allocator has not looked at yet are served first.
 
@@ -58,10 +58,18 @@ class Conductor:
         if held is None:
             self._looked[activity, hour] = now
 
-    async def _hold(self, activity: str) -> AllocationRun | None:
-        async with self._running.database.transaction("run") as session:
-            held = await runs.hold(session, self._book, self._running.clock, activity)
-        self._running.outbox_written()
+    async def _hold(self, activity: str, account: str | None = None) -> AllocationRun | None:
+        """`account`: the agent's, who asks for it."""
+        running = self._running
+        async with running.database.transaction() as session:
+            until = await runs.close_list(session, self._book, running.clock, activity, account)
+        if until is None:
+            return None
+        async with running.database.transaction("run") as session:
+            held = await runs.hold(session, self._book, running.clock, activity, until, account)
+            if held is not None and account is not None:
+                await audit.note(session, running.clock.now(), held.structure, account, _act(held))
+        running.outbox_written()
         return held
 
     # --------------------------------------------------------------------------------------------------------- for agents
@@ -70,16 +78,10 @@ class Conductor:
         for left in reversed(range(MOST_TRIES)):
             await self._allocator.serve([partition_of(structure)])
             try:
-                async with self._running.database.transaction("run") as session:
-                    held = await runs.hold(session, self._book, self._running.clock, activity, account)
-                    if held is not None:
-                        await audit.note(session, self._running.clock.now(), structure, account, _act(held))
+                return await self._hold(activity, account)
             except runs.NotYet:
                 if not left:
                     raise
-            else:
-                self._running.outbox_written()
-                return held
         raise AssertionError("it returns or raises")
 
 

@@ -170,8 +170,7 @@ class Desk:
         """
         try:
             async with self._running.database.transaction("intake") as session:
-                now = self._running.clock.now()
-                results = await take_in(session, self._book, now, [asked for asked, _ in orders])
+                results = await take_in(session, self._book, self._running.clock, [asked for asked, _ in orders])
         except Exception as trouble:
             if len(orders) > 1 and not _is_outage(trouble):
                 return False

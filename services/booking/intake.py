@@ -31,6 +31,7 @@ from services.booking.tables import (
     run,
 )
 from services.bulk import BulkInsert, one_of
+from services.clock import Clock
 from services.events import BookingRequested, RequestedMovement
 from services.outbox import record
 from services.refusal import CodedError, Refused
@@ -105,9 +106,10 @@ class Written:
     events: list[BookingRequested] = field(default_factory=list)
 
 
-async def take_in(session: AsyncSession, book: RuleBook, now: dt.datetime, asked: Sequence[Asked]) -> list[str | Exception]:
+async def take_in(session: AsyncSession, book: RuleBook, clock: Clock, asked: Sequence[Asked]) -> list[str | Exception]:
     """Check these orders and write those that may be. For each the id of its request, or why there is none."""
     last = (await run(session, COUNT, {"more": len(asked)})).scalar_one()
+    now = clock.now()  # Not before: who was counted later has asked later, and a run that has counted knows who was in time.
     known = await _look_up(session, book, [one.order for one in asked])
     written = Written()
     results: list[str | Exception] = []

@@ -74,7 +74,8 @@ SELECTS: dict[str, str] = {
         SELECT r.id, b.line, b.activity FROM request r
         JOIN booking b ON b.request = r.id AND b.status = 'SUBMITTED'
         JOIN activity a ON a.id = b.activity
-        WHERE r.served_at IS NOT NULL AND r.decided_at IS NULL AND b.party IS NULL AND NOT a.scheduled""",
+        WHERE r.decided_at IS NULL AND (r.set_aside_at IS NOT NULL
+          OR r.served_at IS NOT NULL AND b.party IS NULL AND NOT a.scheduled)""",
     "request {id} is decided, but was never served": """
         SELECT id FROM request WHERE decided_at IS NOT NULL AND served_at IS NULL""",
     "booking {booking} was cancelled by request {request}, and is {status}": """
@@ -152,8 +153,9 @@ async def _left_out(session: AsyncSession, now: dt.datetime) -> list[str]:
 async def _wishes(session: AsyncSession) -> list[list[Row[Any]]]:
     """What is not answered yet of the requests that the allocator has seen: single lines, and those that belong together."""
     query = select(B.id, B.activity, B.party, B.position, B.requested_at).join(REQUEST, REQUEST.c.id == B.request)
+    asked = REQUEST.c.decided_at.is_(None), REQUEST.c.served_at.is_not(None), REQUEST.c.set_aside_at.is_(None)
     units: dict[int, list[Row[Any]]] = defaultdict(list)
-    for row in await run(session, query.where(IS_SUBMITTED, REQUEST.c.decided_at.is_(None), REQUEST.c.served_at.is_not(None))):
+    for row in await run(session, query.where(IS_SUBMITTED, *asked)):
         units[-row.position if row.party is None else row.party].append(row)
     return list(units.values())
 
@@ -161,9 +163,15 @@ async def _wishes(session: AsyncSession) -> list[list[Row[Any]]]:
 def _missed(line: Row[Any], runs: Sequence[AllocationRun], spec: ActivitySpec, now: dt.datetime) -> list[str]:
     found = []
     for one in runs:
-        if one.ran_at is not None and line.requested_at <= (one.due_at or one.ran_at) and line.position <= (one.through or 0):
+        if one.ran_at is not None and _in_time(line, one, one.ran_at) and line.position <= (one.through or 0):
             found.append(f"run {one.id}, which was held")
         hour = hour_come(spec, one.counts_from, now - LATE) if one.ran_at is None else None
-        if hour is not None and line.requested_at <= hour:
+        if hour is not None and line.requested_at < hour:
             found.append(f"run {one.id} of {hour:%Y-%m-%d %H:%M} UTC, which was not held")
     return found
+
+
+def _in_time(line: Row[Any], one: AllocationRun, ran_at: dt.datetime) -> bool:
+    """Before its hour; or, where an agent asked for it, by that instant."""
+    until: dt.datetime = one.due_at or ran_at
+    return bool(line.requested_at < until or (one.account is not None and line.requested_at == until))

@@ -34,7 +34,8 @@ async def prepare(session: AsyncSession, spec: ActivitySpec, now: dt.datetime, *
     await session.flush()
 
 
-async def draw(session: AsyncSession, activity: str, structure: str, now: dt.datetime) -> AllocationRun:
+async def draw(session: AsyncSession, activity: str, structure: str, now: dt.datetime, since: dt.datetime | None = None) -> AllocationRun:
+    """`since`: the run before decided what had been asked until then."""
     newest = select(AllocationRun.number).where(AllocationRun.activity == activity).order_by(col(AllocationRun.number).desc()).limit(1)
     number = ((await session.exec(newest)).one_or_none() or 0) + 1
     seed = secrets.token_hex(SEED_BYTES)
@@ -46,7 +47,7 @@ async def draw(session: AsyncSession, activity: str, structure: str, now: dt.dat
         seed=seed,
         commitment=commitment(seed),
         drawn_at=now,
-        counts_from=now,
+        counts_from=since or now,
     )
     session.add(run)
     return run

@@ -320,7 +320,7 @@ async def _cancel(session: AsyncSession, clock: Clock, agent: Agent, activity: s
     ]
     if not orders:
         return []
-    results = await take_in(session, book_of(session), clock.now(), [Asked(agent.account, agent.structure, one) for one in orders])
+    results = await take_in(session, book_of(session), clock, [Asked(agent.account, agent.structure, one) for one in orders])
     return [_written(result) for result in results]
 
 

@@ -1,9 +1,10 @@
 """Holds a scheduled run: reads what waits for it, has it decided (allocation_run.py), and writes it all in one transaction.
 
-A run holds the turn of its structure's partition, so it happens once, whoever else has the same idea at the same hour. Then it takes
-numbers from the counter of requests: who waits after the run stands, in the run's order, behind all who waited before it and in front of
-all who ask later. It decides a second time, on the docket, what allocation_run.py decided from its inputs, and compares: what could
-not be recomputed is never committed.
+First its list is closed, in a transaction of its own, for as long as it takes to count: that takes numbers from the counter of requests,
+and nobody can be counted meanwhile. So it is sure who was in time, families need not wait while the run is written, and who waits after
+it stands, in the run's order, behind all who waited before it and in front of all who ask later. Then the run holds the turn of its
+structure's partition, so it happens once, whoever else has the same idea at the same hour. It decides a second time, on the docket, what
+allocation_run.py decided from its inputs, and compares: what could not be recomputed is never committed.
 """
 
 import datetime as dt
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import bindparam, exists, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, exists, func, insert, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking import next_run, run_queries
@@ -74,6 +75,7 @@ from services.refusal import Refused
 
 NEW_DECISION = insert(core(AllocationDecision))
 NEW_PLACE = update(BOOKING).where(B.id == bindparam("b")).values(position=bindparam("p"))
+RUN = core(AllocationRun)
 COUNTED = select(core(CounterRow).c.value).where(core(CounterRow).c.name == "request")
 REHEARSAL = "rehearsal"  #: In the place of a run's number: its lots are of no other use.
 
@@ -81,20 +83,26 @@ OUTCOMES = {Answer.ACCEPTED: "ACCEPTED", Answer.WAITLISTED: "WAITLISTED", Answer
 
 
 class NotYet(Exception):
-    """The allocator has not looked yet at all that was asked before the run: it comes first."""
+    """The allocator has not looked yet at all that was asked before the run, which comes first; or another run came in between."""
 
 
 @dataclass(frozen=True, slots=True)
 class Until:
-    """Who is in a run: whoever had asked by an instant, and was counted by then."""
+    """Who is in a run: whoever had asked before its hour, or by the instant at which an agent asked for it, and was counted by then."""
 
     moment: dt.datetime
     counted: int  #: Requests.
+    is_hour: bool = False
 
     @property
     def position(self) -> int:
-        """The last one that such a request may have."""
+        """The last one that such a request may have. After it begin the numbers that were taken for those who will wait."""
         return self.counted * LINES_PER_REQUEST + LINES_PER_REQUEST - 1
+
+    @property
+    def in_time(self) -> tuple[ColumnElement[bool], ...]:
+        """Of a request."""
+        return R.seq <= self.counted, R.submitted_at < self.moment if self.is_hour else R.submitted_at <= self.moment
 
 
 @dataclass(slots=True)
@@ -111,42 +119,59 @@ class Hearing:
     live: set[Place]
     holds: dict[str, tuple[str, ...]]
 
-    @property
-    def lines(self) -> int:
-        return sum(len(wish.lines) for wish in self.wishes)
-
     def inputs(self, run_id: str, seed: str, first_position: int) -> Inputs:
         openings = tuple(_stock(key, opening) for key, opening in sorted(self.docket.board.openings.items()))
         return Inputs(run_id, self.rule, seed, first_position, tuple(self.wishes), openings, frozenset(self.live), self.holds)
 
 
-async def hold(session: AsyncSession, book: RuleBook, clock: Clock, activity: str, account: str | None = None) -> AllocationRun | None:
-    """Hold the activity's run, in the session's transaction. None: its hour has not come, or it was held, or nobody waits for it.
+async def close_list(session: AsyncSession, book: RuleBook, clock: Clock, activity: str, account: str | None = None) -> Until | None:
+    """From here on whoever asks is too late for the run that comes. Commit at once, then hold it: families wait for the counter.
 
-    `account`: the agent who asks for it now, whatever the hour. Raises NotYet; Refused NOT_SCHEDULED.
+    None: its hour has not come, or nobody waits for it. `account`: the agent who asks for it now, whatever the hour.
+    Raises Refused NOT_SCHEDULED.
+    """
+    spec = await _spec(session, book, activity)
+    counted = (await run(session, COUNT, {"more": 0})).scalar_one()
+    now = clock.now()
+    coming = await next_run.next_run(session, activity)
+    hour = None if coming is None else hour_come(spec, coming.counts_from, now)
+    moment = now if account else hour
+    if moment is None:
+        return None
+    until = Until(moment, counted, is_hour=account is None)
+    lines = (await run(session, select(func.sum(R.lines)).where(*_waiting_for(spec), *until.in_time))).scalar_one()
+    if not lines:
+        return None
+    await run(session, COUNT, {"more": -(-lines // LINES_PER_REQUEST)})
+    return until
+
+
+async def hold(
+    session: AsyncSession, book: RuleBook, clock: Clock, activity: str, until: Until, account: str | None = None
+) -> AllocationRun | None:
+    """Hold the run whose list is closed, in the session's transaction. None: it was held, or its hour was moved, or nobody waits any more.
+
+    `account`: the agent who asked for it. Raises NotYet: close the list again; Refused NOT_SCHEDULED.
     """
     spec = await _spec(session, book, activity)
     await take_turn(session, spec.structure)
     now = clock.now()
     spec = await _spec(session, book, activity)
     coming = await next_run.next_run(session, activity) or await next_run.draw(session, activity, spec.structure, now)
-    moment = now if account else hour_come(spec, coming.counts_from, now)
-    if moment is None:
+    if until.is_hour and hour_come(spec, coming.counts_from, now) != until.moment:
         return None
-    until = Until(moment, (await run(session, COUNTED)).scalar_one())
-    if await _unserved(session, spec.structure, until):
+    if await _unserved(session, spec.structure, until) or await _passed(session, spec.structure, until):
         raise NotYet
     hearing = await _hear(session, book, spec, until, now)
     if hearing is None:
         return None
-    first = await _take_numbers(session, hearing.lines)
-    inputs = hearing.inputs(coming.id, coming.seed, first)
+    inputs = hearing.inputs(coming.id, coming.seed, until.position + 1)
     result = decide(inputs)
     _apply(hearing.docket, result)
     await _write(session, hearing, inputs, result, coming, now)
-    coming.due_at, coming.through, coming.ran_at, coming.account = moment, until.position, now, account
+    coming.due_at, coming.through, coming.ran_at, coming.account = until.moment, until.position, now, account
     await session.flush()
-    await next_run.draw(session, activity, spec.structure, now)
+    await next_run.draw(session, activity, spec.structure, now, until.moment)
     return coming
 
 
@@ -201,8 +226,13 @@ async def prepare(session: AsyncSession, book: RuleBook, clock: Clock, activity:
 
 async def _unserved(session: AsyncSession, structure: str, until: Until) -> bool:
     waits = R.partition == partition_of(structure), R.served_at.is_(None), R.structure == structure
-    query = select(R.id).where(*waits, R.submitted_at <= until.moment, R.seq <= until.counted).limit(1)
-    return (await run(session, query)).first() is not None
+    return (await run(session, select(R.id).where(*waits, *until.in_time).limit(1))).first() is not None
+
+
+async def _passed(session: AsyncSession, structure: str, until: Until) -> bool:
+    """A run whose list was closed later was held before: who waits after it has higher numbers than we took."""
+    later = RUN.c.structure == structure, RUN.c.through > until.position
+    return (await run(session, select(RUN.c.id).where(*later).limit(1))).first() is not None
 
 
 # ---------------------------------------------------------------------------------------------------------------- reading
@@ -238,9 +268,7 @@ async def _hear(session: AsyncSession, book: RuleBook, spec: ActivitySpec, until
 
 async def _who_asked(session: AsyncSession, spec: ActivitySpec, until: Until) -> tuple[list[Ticket], dict[str, Case]]:
     """The requests with a line that waits for this activity's runs, with all their lines."""
-    waits = exists().where(B.request == R.id, IS_SUBMITTED, B.activity == spec.id)
-    open_ = R.structure == spec.structure, R.decided_at.is_(None), R.served_at.is_not(None)
-    query = select(*TICKET).where(*open_, R.submitted_at <= until.moment, R.seq <= until.counted, waits)
+    query = select(*TICKET).where(*_waiting_for(spec), R.served_at.is_not(None), *until.in_time)
     tickets = {row.id: ticket_of(row) for row in await run(session, query.order_by(R.seq))}
     cases: dict[str, Case] = {}
     for row in await run(session, LINES, {"requests": tickets}):
@@ -253,6 +281,12 @@ async def _who_asked(session: AsyncSession, spec: ActivitySpec, until: Until) ->
         tickets[giving.request].givings.append(giving)
         cases.setdefault(giving.booking, Case(*row[len(GIVING) :]))
     return list(tickets.values()), cases
+
+
+def _waiting_for(spec: ActivitySpec) -> tuple[ColumnElement[bool], ...]:
+    """Of requests: not those of which we know that they cannot be served."""
+    waits = exists().where(B.request == R.id, IS_SUBMITTED, B.activity == spec.id)
+    return R.structure == spec.structure, R.decided_at.is_(None), R.set_aside_at.is_(None), waits
 
 
 def _run_for(unit: Sequence[Case], rules: Mapping[str, Rules], ticket: Ticket) -> str | None:
@@ -329,13 +363,6 @@ def _stock(key: tuple[str, dt.date], opening: Opening) -> Stock:
 
 
 # ---------------------------------------------------------------------------------------------------------------- writing
-async def _take_numbers(session: AsyncSession, lines: int) -> int:
-    """The first of as many positions as there are lines: above all that were given, below all that will be."""
-    more = -(-lines // LINES_PER_REQUEST)
-    last = (await run(session, COUNT, {"more": more})).scalar_one()
-    return int(last - more + 1) * LINES_PER_REQUEST
-
-
 def _apply(docket: Docket, result: Result) -> None:
     for one in result.served:
         cases = [docket.cases[line.booking] for line in one.wish.lines]

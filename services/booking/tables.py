@@ -237,6 +237,8 @@ class Request(BookingTable, table=True):
     served_at: dt.datetime | None = Field(default=None, sa_type=Instant)
     #: Every line has its answer. Later than `served_at` if a line waits for a scheduled run.
     decided_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    #: It could not be served, for a mistake of ours: no run takes it up either, until it is served after all.
+    set_aside_at: dt.datetime | None = Field(default=None, sa_type=Instant)
 
 
 class Booking(BookingTable, table=True):
@@ -360,7 +362,7 @@ class AllocationRun(BookingTable, table=True):
     commitment: str
     drawn_at: dt.datetime = Field(sa_type=Instant)
     counts_from: dt.datetime = Field(sa_type=Instant)  #: An hour set before this is not made up for.
-    due_at: dt.datetime | None = Field(default=None, sa_type=Instant)  #: Whoever had asked by then was in it.
+    due_at: dt.datetime | None = Field(default=None, sa_type=Instant)  #: Whoever had asked before then was in it.
     through: int | None = Field(default=None, sa_type=BigInteger)  #: And had a position up to this one.
     ran_at: dt.datetime | None = Field(default=None, sa_type=Instant)
     account: str | None = None  #: The agent who asked for it; null: its hour had come.

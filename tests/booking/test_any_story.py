@@ -424,7 +424,7 @@ class AnyStory(RuleBasedStateMachine):
         async def takes_in(running: Running) -> list[str | Exception]:
             async with running.database.transaction("intake") as session:
                 asked = [Asked(ask.family, TOWN, self._order(ask)) for ask in asks]
-                return await take_in(session, running.resources["rules"], running.clock.now(), asked)
+                return await take_in(session, running.resources["rules"], running.clock, asked)
 
         done, results = self.does(replica, fate, takes_in)
         if done:

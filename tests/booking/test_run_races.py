@@ -1,6 +1,7 @@
 """A run, and others at the same moment: another replica, families, agents, death (S35)."""
 
 import asyncio
+import datetime as dt
 import os
 import signal
 import sys
@@ -9,12 +10,19 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from services.booking import runs
+from services.booking import commands, runs
 from services.booking.activity import Scheduled
+from services.booking.allocator import queue_again, set_aside
+from services.booking.intake import Asked, take_in
+from services.booking.invariants import violations
+from services.booking.order import Order
+from services.booking.tables import partition_of
 from services.clock import Clock
+from services.events import FamilyChanged
 from tests.booking.run_town import LOISIRS, TWO_OCLOCK, RunTown
-from tests.booking.town import CLOCK, MONDAY, TUESDAY, at_work, books, cancels
+from tests.booking.town import CLOCK, MONDAY, NOW, TUESDAY, at_work, books, caller, cancels, date_in
 from tests.conftest import POSTGRESQL
+from tests.facts import until
 
 FAMILIES = [f"f{n}" for n in range(24)]
 
@@ -107,6 +115,157 @@ async def test_s35_death_in_the_middle_of_a_run_loses_nothing(running: Any, aske
     assert len(await asked.told("request_decided")) == 24
     await asked.is_sound()
     assert await asked.replays() == []
+
+
+class Ticking(Clock):
+    """It says what it is told to say."""
+
+    at = TWO_OCLOCK
+
+    def now(self) -> dt.datetime:
+        return self.at
+
+
+async def somebody_waits_for_a_lock(town: RunTown) -> None:
+    async def so() -> bool:
+        """a statement waits for another transaction"""
+        here = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        return await town.rows(here) == [(1,)]
+
+    await until(so)
+
+
+@pytest.mark.skipif(not POSTGRESQL, reason="SQLite has one writer: whoever writes waits for the run")
+async def test_families_are_answered_while_a_run_is_being_written(running: Any, asked: RunTown, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of another town at once; those of the same one are in the tables, and are answered after the run."""
+    assert partition_of("autreville") != partition_of("carteville")
+    await asked.opens(id="ailleurs", structure="autreville")
+    async with asked.running.database.transaction() as session:
+        heard = FamilyChanged(occurred_at=NOW, structure="autreville", version=1, family="loin", adults=[], children=["zoe"])
+        await commands.hear_family(session, heard)
+        await commands.put_enrollment(session, CLOCK, "zoe", "loin", "autreville", "ailleurs")
+    writing, go_on, write = asyncio.Event(), asyncio.Event(), runs.write
+
+    async def stops_in_the_middle(*args: Any) -> None:
+        writing.set()
+        await go_on.wait()
+        await write(*args)
+
+    monkeypatch.setattr(runs, "write", stops_in_the_middle)
+    holds, asks = await at_two(running, asked)
+    held = asyncio.create_task(holds.holds_run())
+    await writing.wait()
+    async with asyncio.timeout(30), at_work(asks):
+        order = Order("loin", "key", (books("zoe", MONDAY, "ailleurs"),))
+        request = await asks.desk.submit(caller("loin", "autreville"), order)
+        assert await asks.answers(request) == ["ACCEPTED"]
+        (late,) = await asks.writes(asks.order("f0"))
+        assert isinstance(late, str)
+        go_on.set()
+        run = await held
+        assert run is not None
+        assert (run.accepted, run.waitlisted) == (2, 22)
+        await asks.decides()
+        assert await asks.answers(late) == ["ACCEPTED"]
+    await asked.is_sound()
+    assert await asked.replays() == []
+
+
+async def test_s35_who_asked_a_microsecond_before_the_hour_is_in_the_run_and_who_asked_at_the_hour_is_not(
+    running: Any, asked: RunTown
+) -> None:
+    """At two replicas, whose families come to the counter in whatever order."""
+    url = asked.running.settings.database_urls["booking"]
+    clock = Clock(frozen_at=TWO_OCLOCK - dt.timedelta(microseconds=1))
+    early = RunTown(await running("booking", clock=clock, start=False, url=url), keys_from=3000)
+    (late, _) = await at_two(running, asked)
+    for town, family in ((late, "f0"), (early, "f1"), (late, "f2")):
+        await town.writes(town.order(family, books(family, TUESDAY, "loisirs")))
+    await late.decides()
+    await late.running.resources["conductor"].look()
+    tuesday = "SELECT child, status FROM booking WHERE date = :date AND activity = 'loisirs' ORDER BY position"
+    assert await asked.rows(tuesday, date=date_in(asked, TUESDAY)) == [("f0", "SUBMITTED"), ("f1", "ACCEPTED"), ("f2", "SUBMITTED")]
+    await late.is_sound()
+    run = await late.holds_run(TWO_OCLOCK + dt.timedelta(days=1))
+    assert run is not None
+    assert (run.accepted, run.waitlisted) == (1, 1)
+    await late.is_sound()
+
+
+@pytest.mark.skipif(not POSTGRESQL, reason="SQLite has one writer: there is nothing to race")
+async def test_s35_a_request_of_the_last_moment_that_is_still_being_written_is_waited_for(running: Any, asked: RunTown) -> None:
+    """Otherwise it would be in time for a run that has been held, and wait for the next day's."""
+    url = asked.running.settings.database_urls["booking"]
+    clock = Clock(frozen_at=TWO_OCLOCK - dt.timedelta(microseconds=1))
+    early = RunTown(await running("booking", clock=clock, start=False, url=url), keys_from=1000)
+    (replica, _) = await at_two(running, asked)
+    async with early.running.database.transaction("intake") as session:
+        await take_in(session, early.book, clock, [Asked("f0", "carteville", early.order("f0", books("f0", TUESDAY, "loisirs")))])
+        looking = asyncio.create_task(replica.running.resources["conductor"].look())
+        await somebody_waits_for_a_lock(asked)
+    await looking
+    assert await runs_held(asked) == [], "first the allocator looks at it"
+    await replica.decides()
+    await replica.running.resources["conductor"].look()
+    assert await runs_held(asked) == [("loisirs/1", 3, 22, 0)]
+    await replica.is_sound()
+
+
+@pytest.mark.skipif(not POSTGRESQL, reason="SQLite has one writer: there is nothing to race")
+async def test_s35_who_comes_to_the_counter_after_the_list_was_closed_asked_after_it(running: Any, asked: RunTown) -> None:
+    """However long before it came into the house."""
+    url, clock = asked.running.settings.database_urls["booking"], Ticking()
+    Ticking.at = TWO_OCLOCK - dt.timedelta(seconds=1)
+    early = RunTown(await running("booking", clock=clock, start=False, url=url), keys_from=1000)
+    (replica, _) = await at_two(running, asked)
+    async with replica.running.database.transaction() as session:
+        assert await runs.close_list(session, replica.book, replica.clock, "loisirs") is not None
+        writing = asyncio.create_task(early.writes(early.order("f0", books("f0", TUESDAY, "loisirs"))))
+        await somebody_waits_for_a_lock(asked)
+        Ticking.at = TWO_OCLOCK
+    (request,) = await writing
+    ((submitted_at,),) = await asked.rows("SELECT submitted_at FROM request WHERE id = :id", id=request)
+    assert submitted_at == TWO_OCLOCK
+
+
+async def test_a_run_whose_list_was_closed_before_another_run_was_held_closes_it_again(running: Any, asked: RunTown) -> None:
+    """For who waits after the other one has higher numbers: nobody who waited before may be overtaken."""
+    first, second = await at_two(running, asked)
+    await first.opens(LOISIRS, id="etude", allocation=Scheduled("02:00", "arrival"))
+    async with first.running.database.transaction() as session:
+        until_then = await runs.close_list(session, first.book, first.clock, "loisirs")
+    assert until_then is not None
+    await asked.household("f0", activities=("etude",), version=2)
+    await asked.asks("f0", books("f0", MONDAY, "etude"))
+    assert await second.holds_run(activity="etude", account="agent") is not None
+    with pytest.raises(runs.NotYet):
+        async with first.running.database.transaction("run") as session:
+            await runs.hold(session, first.book, first.clock, "loisirs", until_then)
+    await first.running.resources["conductor"].look()
+    assert sorted(run for run, *_ in await runs_held(asked)) == ["etude/1", "loisirs/1"]
+    await first.is_sound()
+
+
+async def test_s35_a_request_that_was_set_aside_enters_no_run(running: Any, asked: RunTown) -> None:
+    """What broke the allocator would break the run, each second again, and nobody would be answered."""
+    poison, good = (asked.order(family, books(family, TUESDAY, "loisirs")) for family in ("f0", "f1"))
+    await asked.writes(poison, good)
+    async with asked.running.database.transaction() as session:
+        (aside,) = await set_aside(session, asked.clock, partition_of("carteville"))
+    await asked.decides()
+    (town, _) = await at_two(running, asked)
+    await town.running.resources["conductor"].look()
+    assert await runs_held(asked) == [("loisirs/1", 3, 22, 0)]
+    assert await asked.answers(aside) == ["SUBMITTED"]
+    async with asked.running.database.reading() as session:
+        assert await violations(session, TWO_OCLOCK) == [f"request {aside} was set aside: its line 0 on loisirs was never answered"]
+    # A line of it that its family gives back has it served again; nothing is wrong with it any more.
+    async with asked.running.database.transaction() as session:
+        await queue_again(session, [aside])
+    await town.decides()
+    assert await town.holds_run(TWO_OCLOCK + dt.timedelta(days=1)) is not None
+    assert await asked.answers(aside) == ["ACCEPTED"]
+    await town.is_sound()
 
 
 async def test_a_run_that_fails_keeps_no_other_from_being_held(running: Any, asked: RunTown, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,7 +94,7 @@ class Town:
         """Taken in together, in one transaction, and not decided."""
         asked = [Asked(order.family, "carteville", order) for order in orders]
         async with self.running.database.transaction("intake") as session:
-            return await take_in(session, self.book, self.clock.now(), asked)
+            return await take_in(session, self.book, self.clock, asked)
 
     async def decides(self) -> list[str]:
         async with self.running.database.transaction("allocator") as session:
