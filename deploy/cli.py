@@ -137,6 +137,21 @@ def export(
         raise Trouble(f"{file} cannot be written: {error.strerror}") from None
 
 
+@app.command("price-draft")
+def price_draft(
+    file: Annotated[Path, typer.Argument(help="A town file: the newest version of each activity's tariff is the draft.")],
+    month: Annotated[str | None, typer.Option(help="Which month, such as 2026-10 (default: last month).")] = None,
+    data: Data = None,
+) -> None:
+    """What a draft of the tariffs would have cost each family in a month, beside what it did cost. Changes nothing."""
+    from deploy.pricing import price_draft as run  # noqa: PLC0415 -- see above
+    from services.booking.school_calendar import follow  # noqa: PLC0415
+
+    settings = existing(settings_of(data))
+    follow(settings.school_holidays)
+    _run(run(settings, file, month))
+
+
 @app.command()
 def events(
     subject: Annotated[str, typer.Argument(help="Such as booking, booking.accepted, or preau.carteville.>")] = "preau.>",

@@ -9,6 +9,7 @@ from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from deploy.town.town import Town
+from services.billing import tables as billing
 from services.billing.tables import Wallet
 from services.booking.tables import Activity
 from services.database import Database
@@ -45,6 +46,13 @@ async def names_of(town: Town, databases: dict[str, Database]) -> Names:
             activities=renamed(structure, activities, {row.id: row.structure for row in activity_rows}),
             wallets=renamed(structure, _ids(town.wallets), {row.id: row.structure for row in wallet_rows}),
         )
+
+
+async def activities_in_billing(session: AsyncSession, town: Town) -> dict[str, str]:
+    """The activities' names by billing's copy alone."""
+    ids = [activity.spec.id for activity in town.activities]
+    rows = await rows_of(session, billing.Activity, _both(town.structure.id, ids))
+    return renamed(town.structure.id, ids, {row.id: row.structure for row in rows})
 
 
 def _ids(things: Sequence[Any]) -> list[str]:

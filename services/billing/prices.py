@@ -3,7 +3,7 @@
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from sqlalchemy import bindparam, func
@@ -42,10 +42,15 @@ PRESENT = sa_select(H.family, H.activity, H.date, H.booking, H.child).where(
 )
 
 
-async def catalogue(session: AsyncSession, days: Sequence[Day]) -> Catalogue:
-    """Everything that prices these days. What was not heard of yet is simply absent: Catalogue.quote says so."""
+async def catalogue(session: AsyncSession, days: Sequence[Day], draft: TariffVersion | None = None) -> Catalogue:
+    """Everything that prices these days. What was not heard of yet is simply absent: Catalogue.quote says so.
+
+    `draft`: as if it were the tariff of them all.
+    """
     families = {day.family for day in days}
     activities = await _activities(session, {day.activity for day in days})
+    if draft is not None:
+        activities = {id: replace(activity, versions=(draft,)) for id, activity in activities.items()}
     counting = {id for id, activity in activities.items() if any(version.counts_siblings for version in activity.versions)}
     together = [day for day in days if day.activity in counting]
     asking = {id for id, activity in activities.items() if any(version.outside_town for version in activity.versions)}
@@ -194,7 +199,7 @@ async def preview(
 def _quoted(prices: Catalogue, day: Day, leaving: Collection[str], structure: str) -> Price | Unpriced:
     known = prices.activities.get(day.activity)
     if known is not None and known.structure != structure:
-        return no_activity(day)
+        return no_activity(day.activity)
     try:
         return prices.quote(day, leaving).price
     except Unpriced as missing:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Self
 
-from services.billing.tariff import FREE, Price, TariffVersion, lives_outside, price, quotient_on, sibling_rank, version_on
+from services.billing.tariff import FREE, Price, TariffVersion, lives_outside, month_price, price, quotient_on, sibling_rank, version_on
 
 Presence = tuple[str, str, dt.date]  #: family, activity, date
 
@@ -31,8 +31,8 @@ class Day:
         return self.family, self.activity, self.date
 
 
-def no_activity(day: Day) -> Unpriced:
-    return Unpriced(f"the activity {day.activity}, its tariff or its wallet")
+def no_activity(id: str) -> Unpriced:
+    return Unpriced(f"the activity {id}, its tariff or its wallet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +84,11 @@ class Catalogue:
 
         Raises Unpriced.
         """
-        known = self.activities.get(day.activity)
-        if known is None:
-            raise no_activity(day)
+        known = self._activity(day.activity)
         if not known.versions:
             return Quote.of(known.wallet, FREE, f"{known.revision}/")
         version = version_on(known.versions, day.date)
-        rank = self._rank(day, leaving) if version.counts_siblings else 1
+        rank = self._rank(day.family, day.child, self._coming(day, leaving)) if version.counts_siblings else 1
         quotient = quotient_on(self.quotients.get(day.family, ()), day.date)
         outside = version.outside_town is not None and lives_outside(self.residences.get(day.family, ()), day.date)
         # The version by its identity: it lives as long as the catalogue, and comparing all its bands takes longer than a price.
@@ -101,9 +99,32 @@ class Catalogue:
             quote = self._quotes[key] = Quote.of(known.wallet, worked_out, f"{known.revision}/{version.from_}")
         return quote
 
-    def _rank(self, day: Day, leaving: Collection[str]) -> int:
-        children = self.children.get(day.family)
+    def quote_month(self, family: str, child: str, activity: str, month: str, together: Collection[str]) -> Quote:
+        """A flat month "YYYY-MM", as of its first day, beside the siblings whose month is due too; 0 where the tariff is of another kind.
+
+        Raises Unpriced.
+        """
+        known = self._activity(activity)
+        if not known.versions:
+            return Quote.of(known.wallet, Price(0, ()), f"{known.revision}/")
+        first = dt.date.fromisoformat(f"{month}-01")
+        version = version_on(known.versions, first)
+        rank = self._rank(family, child, together) if version.counts_siblings else 1
+        quotient = quotient_on(self.quotients.get(family, ()), first)
+        outside = lives_outside(self.residences.get(family, ()), first)
+        worked_out = month_price(version, quotient, month, rank, outside_town=outside)
+        return Quote.of(known.wallet, worked_out, f"{known.revision}/{version.from_}")
+
+    def _activity(self, id: str) -> PricedActivity:
+        if id not in self.activities:
+            raise no_activity(id)
+        return self.activities[id]
+
+    def _coming(self, day: Day, leaving: Collection[str]) -> Collection[str]:
+        return {child for booking, child in self.present.get(day.presence, {}).items() if booking not in leaving}
+
+    def _rank(self, family: str, child: str, together: Collection[str]) -> int:
+        children = self.children.get(family)
         if children is None:
-            raise Unpriced(f"the children of family {day.family}")
-        present = self.present.get(day.presence, {})
-        return sibling_rank(day.child, children, {child for booking, child in present.items() if booking not in leaving})
+            raise Unpriced(f"the children of family {family}")
+        return sibling_rank(child, children, together)
