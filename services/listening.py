@@ -124,6 +124,7 @@ class Listener:
                 ear = await self._running.bus.subscribe(self._internal, name)
                 connection = self._running.bus.connections
                 while not self.stopping and connection == self._running.bus.connections:
+                    await self._running.crowd.let_pass()
                     await self._turn(await self._hear(ear))
             except (*BROKER_TROUBLE, *OUTAGE) as error:
                 # What was in hand comes again by itself.

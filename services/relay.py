@@ -20,12 +20,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.bulk import one_of
 from services.bus import BROKER_TROUBLE, MESSAGE_ID, STREAM, Bus, Letter
 from services.crash import crash_point
+from services.crowd import Crowd
 from services.database import Database
 from services.outbox import Outgoing, StreamPosition
 from services.telemetry import PENDING, PUBLISHED, REPUBLISHED, log
 
-BATCH = 500
+BATCH = 1000
 PAUSE_SECONDS = 0.05  #: After a batch that was not full: in a rush the next one carries more, and each costs the broker a sync to disk.
+CROWD_SECONDS = 1.0  #: Between two batches while families crowd: they go first, but whoever follows live should see what happens.
 SWEEP_SECONDS = 0.5  #: Back-up for a wake-up that was lost, or came from another process.
 LOOK_AGAIN_SECONDS = 30.0  #: How often a quiet connection's streams are compared with what we remember.
 
@@ -42,10 +44,11 @@ REMEMBER = update(POSITION).where(POSITION.c.stream == bindparam("of")).values(l
 class Relay:
     """One per process. On PostgreSQL several replicas may run one: the one that holds the lock publishes, so that order is kept."""
 
-    def __init__(self, service: str, database: Database, bus: Bus) -> None:
+    def __init__(self, service: str, database: Database, bus: Bus, crowd: Crowd) -> None:
         self._service = service
         self._database = database
         self._bus = bus
+        self._crowd = crowd
         self._woken = asyncio.Event()
         self._looked_at = (0, 0.0)  # which connection's streams were compared, and when
         self.stopping = False
@@ -61,6 +64,7 @@ class Relay:
             await self._bus.overhear(self._service, lambda _: self.wake())
             while not self.stopping:
                 await self._bus.connected.wait()
+                await self._crowd.let_pass(CROWD_SECONDS)
                 if lock is not None:
                     await lock.execute(text("SELECT 1"))  # a connection that was cut holds no lock: begin again
                 try:

@@ -22,6 +22,7 @@ from starlette.routing import BaseRoute, Route
 from services.bus import Bus
 from services.claims import Verifier
 from services.clock import Clock
+from services.crowd import Crowd
 from services.database import Database
 from services.events import Event, SigningKeyPublished
 from services.listening import Listener, NotYetKnown, call_all
@@ -93,6 +94,7 @@ class Running:
     verifier: Verifier
     bus: Bus
     relay: Relay
+    crowd: Crowd
     resources: dict[str, Any] = field(default_factory=dict)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -103,6 +105,7 @@ class Running:
     def of(cls, service: Service, settings: Settings) -> "Running":
         database = Database(settings.database_urls[service.name])
         bus = Bus(settings, service.name)
+        crowd = Crowd(bus)
         return cls(
             service=service,
             settings=settings,
@@ -110,7 +113,8 @@ class Running:
             clock=settings.clock,
             verifier=Verifier(settings.clock),
             bus=bus,
-            relay=Relay(service.name, database, bus),
+            relay=Relay(service.name, database, bus, crowd),
+            crowd=crowd,
         )
 
     def outbox_written(self) -> None:

@@ -23,6 +23,11 @@ async def step_back(running: Running) -> None:
     give_way(3)
 
 
+@service.runs
+async def let_families_pass(running: Running) -> None:
+    await running.crowd.listen()
+
+
 def app(settings: Settings) -> Starlette:
     graphql = Route("/graphql", endpoint(schema, service.name), methods=["POST"])
     return application(service, settings, routes=[graphql], on_start=step_back)

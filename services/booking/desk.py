@@ -25,6 +25,7 @@ from services.service import Running
 from services.telemetry import traceparent
 
 TOGETHER = 300  #: Orders in one transaction, at most.
+CROWD = 8  #: So many in one transaction are a crowd: what can wait lets them pass.
 ANSWER_SECONDS = 5.0  #: Then the family sees SUBMITTED, and is told later.
 TURN_SECONDS = 0.25  #: For so long an order waits for the decisions under way, so that more go in with it; then it waits for nobody.
 QUIET_SECONDS = 60.0
@@ -159,6 +160,8 @@ class Desk:
                 await asyncio.wait_for(self._idle.wait(), TURN_SECONDS)
             orders, self._orders = self._orders[:TOGETHER], self._orders[TOGETHER:]
             wanted = [(asked, taken) for asked, taken in orders if not taken.done()]
+            if len(wanted) >= CROWD:
+                await self._running.crowd.tell()
             if wanted and not await self._together(wanted):
                 for one in wanted:
                     await self._together([one])

@@ -21,5 +21,10 @@ async def step_back(running: Running) -> None:
     give_way(4)
 
 
+@service.runs
+async def let_families_pass(running: Running) -> None:
+    await running.crowd.listen()
+
+
 def app(settings: Settings) -> Starlette:
     return application(service, settings, on_start=step_back)

@@ -142,6 +142,7 @@ async def keep_sending(running: Running) -> None:
     pause = LOOK_SECONDS
     try:
         while True:
+            await running.crowd.let_pass()
             try:
                 tried = await sending.round()
                 pause = LOOK_SECONDS
