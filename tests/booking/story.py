@@ -1,0 +1,331 @@
+"""What every story needs: two processes that do things and may die of it, and after each step the comparison with paper.py."""
+
+import datetime as dt
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, invariant, run_state_machine_as_test
+
+from services.booking import counter
+from services.booking.activity import ActivitySpec, DaysBefore
+from services.booking.allocator import allocate
+from services.booking.app import service
+from services.booking.draft import DraftChange
+from services.booking.intake import Asked, take_in
+from services.booking.order import ForFamily, Line, Order
+from services.booking.tables import partition_of
+from services.clock import Clock
+from services.events import Event, FamilyChanged, StandingChanged
+from services.listening import react
+from services.refusal import Refused
+from services.service import Running
+from tests.booking.paper import ANNE, Ask, Giving, Paper, Sheet, Wish
+from tests.booking.paper_days import Key, Offer
+from tests.booking.town import CANTINE
+from tests.booking.words import WEDNESDAY, Moves, Owes
+from tests.booking.world import BEGIN, TOWN, Death, Row, World, the_world
+
+Fated = str | int | None  #: Where it dies.
+REASON = "Accord de la directrice"
+EXAMPLES = int(os.environ.get("PREAU_EXAMPLES", "0"))
+
+
+class Story(RuleBasedStateMachine):
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self.world = world
+        self.paper = Paper(BEGIN, lambda day: day != WEDNESDAY)
+        self.requests: dict[str, Sheet] = {}
+        self.bookings: dict[str, Wish] = {}
+        self.asked: list[Ask] = []
+        self.news: list[Event] = []
+        self.versions: dict[str, int] = {}
+        self.revisions: dict[Key, int] = {}
+        self.keys = self.steps = 0
+        self.told_until = 0
+        (newest,) = world.rows("SELECT coalesce(max(position), 0) AS position FROM act")
+        self.acts_until: int = newest["position"]
+        world.run(world.begins_again())
+        self._moment(BEGIN)
+
+    # -------------------------------------------------------------------------------------------------- doing and dying
+    def does(self, replica: int, fate: Fated, what: Callable[[Running], Awaitable[Any]]) -> tuple[bool, Any]:
+        """One process does it, and may die of it. Returns whether it was done, and what came of it, if anybody lived to say."""
+        self.world.fate.at, self.world.fate.committed = fate, False
+        try:
+            result = self.world.run(what(self.world.replicas[replica]))  # type: ignore[arg-type]
+        except Death:
+            self.world.run(counter.open_counter(self.world.replicas[replica]))
+            return self.world.fate.committed, None
+        finally:
+            self.world.fate.at = None
+        return True, result
+
+    def insists(self, replica: int, fate: Fated, what: Callable[[Running], Awaitable[Any]]) -> None:
+        """As somebody does who must be sure: again, by the other process, if the first died before it was done."""
+        done, _ = self.does(replica, fate, what)
+        if not done:
+            assert self.does(1 - replica, None, what)[0]
+
+    def _moment(self, now: dt.datetime) -> None:
+        self.paper.now = now
+        for replica in self.world.replicas:
+            replica.clock = Clock(frozen_at=now)
+
+    # ---------------------------------------------------------------------------------------------- how the story is told
+    def _named(self, draft: Ask) -> Ask:
+        self.keys += 1
+        return replace(draft, key=f"key-{self.keys}")
+
+    def _order(self, ask: Ask) -> Order:
+        change = {"+": DraftChange.BOOK, "-": DraftChange.CANCEL}
+        named = iter(ask.means)
+        lines = [
+            Line(change[sign], child, activity, day, booking=self._id_of(next(named, None)) if sign == "-" else None)
+            for sign, child, activity, day in ask.lines
+        ]
+        agent = ForFamily(REASON, **vars(ask.by)) if ask.by else None
+        return Order(ask.family, ask.key, lines, accept_waiting_list=ask.waits, together=ask.together, agent=agent)
+
+    def _id_of(self, wish: Wish | None) -> str | None:
+        return next((id_ for id_, known in self.bookings.items() if known is wish), None)
+
+    def _takes_in(self, asks: list[Ask], replica: int, fate: Fated) -> None:
+        self.asked += [ask for ask in asks if ask not in self.asked]
+
+        async def takes_in(running: Running) -> list[str | Exception]:
+            async with running.database.transaction("intake") as session:
+                asked = [Asked(ANNE if ask.by else ask.family, TOWN, self._order(ask)) for ask in asks]
+                return await take_in(session, running.resources["rules"], running.clock, asked)
+
+        done, results = self.does(replica, fate, takes_in)
+        if done:
+            expected = [self.paper.takes(ask) for ask in asks]
+            for sheet, result in zip(expected, results or [None] * len(asks), strict=True):
+                self._agree(sheet, result)
+
+    def decides(self, most: int, replica: int, fate: Fated) -> None:
+        async def decides(running: Running) -> None:
+            async with running.database.transaction("allocator") as session:
+                await allocate(session, running.resources["rules"], running.clock, partition_of(TOWN), most)
+
+        if self.does(replica, fate, decides)[0]:
+            self.paper.decides(most)
+
+    def _agree(self, sheet: Sheet | str, result: str | Exception | None) -> None:
+        if isinstance(result, Refused):
+            assert result.code == sheet
+        elif result is not None:
+            assert isinstance(result, str), result
+            assert self.requests.setdefault(result, sheet) is sheet, "the same key has another request"  # type: ignore[arg-type]
+
+    def _facts(self, change: Owes | Moves) -> list[Event]:
+        if isinstance(change, Owes):
+            (self.paper.in_debt.add if change.in_debt else self.paper.in_debt.discard)(change.family)
+            version = self._version(f"standing {change.family}")
+            return [
+                StandingChanged(occurred_at=self._tick(), structure=TOWN, version=version, family=change.family, in_debit=change.in_debt)
+            ]
+        before = self.paper.family_of[change.child]
+        if before == change.to:
+            return []
+        self.paper.family_of[change.child] = change.to
+        return [self._family(change.to), self._family(before)]
+
+    def _family(self, family: str) -> FamilyChanged:
+        children = [child for child, its in self.paper.family_of.items() if its == family]
+        version = self._version(family)
+        return FamilyChanged(occurred_at=self._tick(), structure=TOWN, version=version, family=family, adults=[], children=children)
+
+    def _version(self, of: str) -> int:
+        self.versions[of] = self.versions.get(of, 0) + 1
+        return self.versions[of]
+
+    def _tick(self) -> dt.datetime:
+        """Other services' time: each of their facts has its own."""
+        return BEGIN + dt.timedelta(seconds=sum(self.versions.values()))
+
+    def _hear(self, events: list[Event], replica: int, fate: Fated) -> None:
+        async def hears(running: Running) -> None:
+            async with running.database.transaction("reaction") as session:
+                await react(service, session, events, running.clock)
+
+        self.insists(replica, fate, hears)
+
+    # ------------------------------------------------------------------------------------------------- what must be true
+    @invariant()
+    def everything_is_as_on_paper(self) -> None:
+        self._look_who_is_who()
+        self._the_answers_agree()
+        self._the_counts_agree()
+        self._the_news_agree()
+        self.steps += 1
+        if self.steps % 5 == 0:
+            assert self.world.run(self.world.violations()) == []
+
+    def _look_who_is_who(self) -> None:
+        """A request whose answer died with its process is known by its key."""
+        sheets = {(sheet.ask.family, sheet.ask.key): sheet for sheet in self.paper.sheets}
+        rows = self._rows("SELECT id, family, idempotency_key, served_at, decided_at FROM request")
+        assert len(rows) == len(sheets)
+        for row in rows:
+            sheet = sheets[row["family"], row["idempotency_key"]]
+            assert self.requests.setdefault(row["id"], sheet) is sheet
+            assert ((row["served_at"] is not None), (row["decided_at"] is not None)) == (sheet.served, sheet.decided), sheet
+
+    def _the_answers_agree(self) -> None:
+        rows = self._rows(
+            """SELECT id, request, line, family, child, activity, date, status, code, version FROM booking
+               WHERE coalesce(code, '') <> 'UNKNOWN_BOOKING' ORDER BY position"""
+        )
+        found = []
+        for wish, row in zip(sorted(self.paper.wishes, key=lambda wish: wish.place), rows, strict=True):
+            assert self.bookings.setdefault(row["id"], wish) is wish
+            assert (row["child"], row["activity"], str(row["date"])) == (wish.child, wish.key[0], str(wish.key[1]))
+            found.append((wish, row["status"], row["code"], row["version"]))
+        assert found == [(wish, wish.status, wish.code, wish.version) for wish, *_ in found]
+        given = {
+            (self.requests[row["request"]], row["line"]): (row["status"], row["code"])
+            for row in self._rows("SELECT request, line, status, code FROM cancellation")
+        }
+        assert given == {
+            (sheet, number): (line.status, line.code)
+            for sheet in self.paper.sheets
+            for number, line in enumerate(sheet.lines)
+            if isinstance(line, Giving)
+        }
+
+    def _the_counts_agree(self) -> None:
+        rows = self._rows("SELECT activity, date, places, waiting_places, taken, waiting, revision FROM opening")
+        self.openings = {(row["activity"], dt.date.fromisoformat(str(row["date"]))): row for row in rows}
+        for key, row in self.openings.items():
+            assert (row["places"], row["waiting_places"]) == self.paper.places(key), key
+            assert (row["taken"], row["waiting"]) == (len(self.paper.among("ACCEPTED", key)), len(self.paper.among("WAITLISTED", key))), key
+
+    def _the_news_agree(self) -> None:
+        told = []
+        for name, body in self._outgoing():
+            if name == "capacity_changed":
+                self._latest_is_the_table(body)
+            elif name not in UNTOLD:
+                told.append(self._as_on_paper(name, body))
+        self.told_until = max((row["position"] for row in self._news), default=self.told_until)
+        told += self._acts()
+        told, expected = sorted(map(str, told)), sorted(map(str, self.paper.told))
+        self.paper.told = []
+        assert told == expected
+        assert {key: row["revision"] for key, row in self.openings.items()} == self.revisions
+        self.paper.announced = set(self.revisions)
+
+    def _acts(self) -> list[tuple[object, ...]]:
+        """What the trail has since the last step."""
+        rows = self._rows(f"SELECT position, kind, activity, date, booking, account, reason FROM act WHERE position > {self.acts_until}")
+        self.acts_until = max((row["position"] for row in rows), default=self.acts_until)
+        assert {(row["account"], row["reason"]) for row in rows} <= {(ANNE, REASON)}
+        return [self._act_as_on_paper(row) for row in rows]
+
+    def _act_as_on_paper(self, row: Row) -> tuple[object, ...]:
+        about = (self.bookings[row["booking"]],) if row["booking"] else (row["activity"], dt.date.fromisoformat(str(row["date"])))
+        return row["kind"], *about
+
+    def _latest_is_the_table(self, body: dict[str, Any]) -> None:
+        key = body["activity"], dt.date.fromisoformat(body["date"])
+        assert body["version"] == self.revisions.get(key, 0) + 1
+        self.revisions[key] = body["version"]
+        row = self.openings[key]
+        if body["version"] == row["revision"]:
+            assert (body["capacity"], body["taken"], body["waiting"]) == (row["places"], row["taken"], row["waiting"])
+
+    def _as_on_paper(self, name: str, body: dict[str, Any]) -> tuple[object, ...]:
+        """An event, as the paper tells it."""
+        if name == "requested":
+            wishes = tuple(self.bookings.get(movement["booking"]) for movement in body["movements"])
+            return name, self.requests[body["request"]], wishes
+        if name in ("request_decided", "request_explained"):
+            answers = tuple((movement["outcome"], movement["rank"], movement["code"]) for movement in body["movements"])
+            assert body.get("reason", REASON) == REASON
+            return name, self.requests[body["request"]], answers, *([body["by"]] if "by" in body else [])
+        if name == "place_given":
+            return name, self.bookings[body["booking"]]
+        if name == "place_expired":
+            return name, body["family"], body["account"], tuple(self.bookings[wait["booking"]] for wait in body["waits"])
+        if name == "enrollment_changed":
+            return name, body["child"], body["activity"], body["family"], *(_day(body[word]) for word in ("starts_on", "ends_on"))
+        more = [body[word] for word in MORE[name]]
+        because = self.requests[body["request"]] if body["request"] else None
+        return name, self.bookings[body["booking"]], body["version"], because, *more
+
+    # ------------------------------------------------------------------------------------------------------- the tables
+    def _rows(self, query: str) -> list[Row]:
+        return self.world.rows(query)
+
+    def _outgoing(self) -> list[tuple[str, dict[str, Any]]]:
+        """What was told since the last step."""
+        self._news = self._rows(f"SELECT position, type, body FROM outgoing WHERE position > {self.told_until} ORDER BY position")
+        return [(row["type"].split(".")[3], orjson.loads(row["body"])) for row in self._news]
+
+    def _batches(self) -> Iterator[set[str]]:
+        """The keys of the requests that were decided in one transaction: their answers are the last that it tells."""
+        keys = {row["id"]: row["idempotency_key"] for row in self._rows("SELECT id, idempotency_key FROM request")}
+        batch: set[str] = set()
+        for name, body in self._outgoing():
+            if name == "request_decided":
+                batch.add(keys[body["request"]])
+            elif name != "requested" and batch:
+                yield batch
+                batch = set()
+        if batch:
+            yield batch
+
+
+#: What was changed by a story's own steps, or depends on the order in which other services' news were heard.
+UNTOLD = ("activity_changed", "children_moved")
+#: What an event says beside whose booking it is about, and why.
+MORE = {
+    "accepted": ("from_waiting_list",),
+    "waitlisted": ("rank",),
+    "refused": ("code",),
+    "cancelled": ("by", "was"),
+    "expired": (),
+}
+
+
+def spec_of(activity: str, offer: Offer, paper: Paper) -> ActivitySpec:
+    """As the town's file has it, and what agents said of single days."""
+    said = {day: is_open for (name, day), is_open in paper.said_open.items() if name == activity and is_open != paper.usually_open(day)}
+    own = [{day: number for (name, day), number in some.items() if name == activity} for some in (paper.own_places, paper.own_waiting)]
+    return replace(
+        CANTINE,
+        id=activity,
+        weekdays=frozenset({0, 1}),
+        capacity=offer.places,
+        waiting_list=offer.waiting,
+        capacity_on=own[0],
+        waiting_list_on=own[1],
+        open_on=frozenset(day for day, is_open in said.items() if is_open),
+        closed_on=frozenset(day for day, is_open in said.items() if not is_open),
+        booking_deadline=DaysBefore(offer.books_until, "09:00"),
+        cancellation_deadline=DaysBefore(offer.cancels_until, "09:00"),
+    )
+
+
+def _day(iso: str | None) -> dt.date | None:
+    return None if iso is None else dt.date.fromisoformat(iso)
+
+
+def tell(machine: type[Story], stories: int, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many stories, always the same ones; or as many other ones as PREAU_EXAMPLES says."""
+    told = settings(
+        max_examples=EXAMPLES or stories,
+        stateful_step_count=30,
+        derandomize=not EXAMPLES,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    with the_world(url, monkeypatch) as world:
+        run_state_machine_as_test(lambda: machine(world), settings=told)
