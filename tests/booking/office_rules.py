@@ -71,7 +71,7 @@ class OfficeRules(Story):
         done, requests = self.does(replica, fate, sets)
         if done:
             cancelled = self.paper.sets_day((activity, day), setting)
-            assert self.world.fate.committed or (cancelled is None) == (requests is None)
+            assert self.died or (cancelled is None) == (requests is None)
             self._takes_cancellations(cancelled or [])
         if at_once:
             self.decides(MOST_REQUESTS, replica, None)

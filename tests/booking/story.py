@@ -36,10 +36,12 @@ EXAMPLES = int(os.environ.get("PREAU_EXAMPLES", "0"))
 
 
 class Story(RuleBasedStateMachine):
+    papers: type[Paper] = Paper
+
     def __init__(self, world: World) -> None:
         super().__init__()
         self.world = world
-        self.paper = Paper(BEGIN, lambda day: day != WEDNESDAY)
+        self.paper = self.papers(BEGIN, lambda day: day != WEDNESDAY)
         self.requests: dict[str, Sheet] = {}
         self.bookings: dict[str, Wish] = {}
         self.asked: list[Ask] = []
@@ -47,6 +49,7 @@ class Story(RuleBasedStateMachine):
         self.versions: dict[str, int] = {}
         self.revisions: dict[Key, int] = {}
         self.keys = self.steps = 0
+        self.died = False
         self.told_until = 0
         (newest,) = world.rows("SELECT coalesce(max(position), 0) AS position FROM act")
         self.acts_until: int = newest["position"]
@@ -56,10 +59,11 @@ class Story(RuleBasedStateMachine):
     # -------------------------------------------------------------------------------------------------- doing and dying
     def does(self, replica: int, fate: Fated, what: Callable[[Running], Awaitable[Any]]) -> tuple[bool, Any]:
         """One process does it, and may die of it. Returns whether it was done, and what came of it, if anybody lived to say."""
-        self.world.fate.at, self.world.fate.committed = fate, False
+        self.world.fate.at, self.world.fate.committed, self.died = fate, False, False
         try:
             result = self.world.run(what(self.world.replicas[replica]))  # type: ignore[arg-type]
         except Death:
+            self.died = True
             self.world.run(counter.open_counter(self.world.replicas[replica]))
             return self.world.fate.committed, None
         finally:
@@ -209,6 +213,8 @@ class Story(RuleBasedStateMachine):
 
     def _the_news_agree(self) -> None:
         told = []
+        for key in self.paper.announced - self.revisions.keys():
+            self.revisions[key] = 1  # Nothing had ever been told of it when somebody was noted there.
         for name, body in self._outgoing():
             if name == "capacity_changed":
                 self._latest_is_the_table(body)
@@ -226,7 +232,7 @@ class Story(RuleBasedStateMachine):
         """What the trail has since the last step."""
         rows = self._rows(f"SELECT position, kind, activity, date, booking, account, reason FROM act WHERE position > {self.acts_until}")
         self.acts_until = max((row["position"] for row in rows), default=self.acts_until)
-        assert {(row["account"], row["reason"]) for row in rows} <= {(ANNE, REASON)}
+        assert {(row["account"], row["reason"] or REASON) for row in rows} <= {(ANNE, REASON)}
         return [self._act_as_on_paper(row) for row in rows]
 
     def _act_as_on_paper(self, row: Row) -> tuple[object, ...]:
@@ -254,6 +260,11 @@ class Story(RuleBasedStateMachine):
             return name, self.bookings[body["booking"]]
         if name == "place_expired":
             return name, body["family"], body["account"], tuple(self.bookings[wait["booking"]] for wait in body["waits"])
+        if name == "day_settled":
+            lines = ((one["child"], one["family"], one["attendance"]) for one in body["attendances"])
+            wishes = (self.bookings[one["booking"]] if one["booked"] else None for one in body["attendances"])
+            settled = tuple((wish, *line) for wish, line in zip(wishes, lines, strict=True))
+            return name, body["activity"], _day(body["date"]), body["version"], settled
         if name == "enrollment_changed":
             return name, body["child"], body["activity"], body["family"], *(_day(body[word]) for word in ("starts_on", "ends_on"))
         more = [body[word] for word in MORE[name]]

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from services.booking import counter
+from tests.booking.attendance_rules import AttendanceRules
 from tests.booking.family_rules import FamilyRules
 from tests.booking.office_rules import OfficeRules
 from tests.booking.paper import Ask
+from tests.booking.paper_attendance import AttendedPaper
 from tests.booking.story import tell
 from tests.booking.town import caller
 from tests.booking.words import asks
@@ -58,8 +60,11 @@ class AnyStory(FamilyRules):
                 assert isinstance(result, asyncio.CancelledError), result
 
 
-class AnyOfficeStory(OfficeRules, FamilyRules):
-    """Agents act too."""
+class AnyOfficeStory(OfficeRules, AttendanceRules, FamilyRules):
+    """Agents act too, and days end."""
+
+    papers = AttendedPaper
+    paper: AttendedPaper
 
 
 def test_any_story_of_the_town_is_as_on_paper(
