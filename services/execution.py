@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from graphql import FieldNode, GraphQLList, GraphQLObjectType, GraphQLResolveInfo
+from graphql import FieldNode, GraphQLList, GraphQLNonNull, GraphQLObjectType, GraphQLResolveInfo
 from graphql.execution.collect_fields import FieldDetailsList
 from graphql.pyutils import Path
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
@@ -44,6 +44,16 @@ class LeanExecutionContext(StrawberryGraphQLCoreExecutionContext):
         if shown is not _LEFT:
             return shown
         return super().execute_field(parent_type, source, field_details_list, path, position_context)
+
+    def complete_value(
+        self, return_type: Any, field_details_list: FieldDetailsList, info: GraphQLResolveInfo[Any], path: Path, result: Any, position: Any
+    ) -> Any:
+        """An object that must be there, straight away: the usual way asks a dozen times of what type it is."""
+        if return_type.__class__ is GraphQLNonNull and return_type.of_type.__class__ is GraphQLObjectType and result is not None:
+            shown = self._projected(_compile_shape, return_type.of_type, field_details_list, result)
+            if shown is not _LEFT:
+                return shown
+        return super().complete_value(return_type, field_details_list, info, path, result, position)
 
     def complete_object_value(
         self,

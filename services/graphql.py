@@ -4,7 +4,8 @@ import datetime as dt
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, NewType, cast
@@ -15,7 +16,7 @@ from graphql import GraphQLError, NoSchemaIntrospectionCustomRule
 from starlette.requests import Request
 from starlette.responses import Response
 from strawberry import ID
-from strawberry.extensions import AddValidationRules, MaxTokensLimiter, ParserCache, ValidationCache
+from strawberry.extensions import AddValidationRules, MaxTokensLimiter, ParserCache, SchemaExtension
 from strawberry.federation.schema_directives import Inaccessible
 from strawberry.schema.config import StrawberryConfig
 
@@ -35,6 +36,7 @@ YearMonth = NewType("YearMonth", str)  #: "YYYY-MM"
 
 LARGEST_BODY = 1_000_000  #: bytes
 MOST_TOKENS = 4000
+REMEMBERED = 512  #: Documents.
 
 
 @dataclass
@@ -179,6 +181,26 @@ def told_at_the_gateway() -> CodedError:
 
 
 # ---------------------------------------------------------------------------------------------------------------- schema
+class ValidOnce(SchemaExtension):
+    """Remembers which documents are valid, by their text. Strawberry's own cache takes a document's hash for that: it walks all of it."""
+
+    def __init__(self, valid: OrderedDict[str, None]) -> None:
+        self._valid = valid
+
+    def on_validate(self) -> Iterator[None]:
+        context, query = self.execution_context, self.execution_context.query
+        if query is not None and query in self._valid:
+            self._valid.move_to_end(query)
+            context.pre_execution_errors = []
+            yield
+            return
+        yield
+        if query and not context.pre_execution_errors:
+            self._valid[query] = None
+            if len(self._valid) > REMEMBERED:
+                self._valid.popitem(last=False)
+
+
 class _Schema(strawberry.federation.Schema):
     def process_errors(self, errors: list[GraphQLError], execution_context: Any = None) -> None:
         """Strawberry would log the document, and with it a password written into it. `_answer` logs what is ours."""
@@ -188,6 +210,7 @@ def subgraph(
     query: type | None = None, mutation: type | None = None, subscription: type | None = None, types: Iterable[type] = ()
 ) -> strawberry.federation.Schema:
     """A federation 2.9 schema with the product's scalars and caches (without them validation is most of a request's cost)."""
+    valid: OrderedDict[str, None] = OrderedDict()
     schema = _Schema(
         query=query,
         mutation=mutation,
@@ -199,8 +222,8 @@ def subgraph(
         extensions=[
             lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS),
             lambda: AddValidationRules([NoSchemaIntrospectionCustomRule]),
-            lambda: ParserCache(maxsize=512),
-            lambda: ValidationCache(maxsize=512),
+            lambda: ParserCache(maxsize=REMEMBERED),
+            lambda: ValidOnce(valid),
         ],
     )
     quicken(schema)

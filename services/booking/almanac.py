@@ -4,24 +4,26 @@ A look at a child's calendars reads, in one session: whose child it is and where
 the child's bookings. Only a month whose mark is another than the kept one's is read again, whichever process changed it.
 """
 
-import datetime as dt
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from operator import is_
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import and_, bindparam, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking import queries
 from services.booking.lines import Enrolled
-from services.booking.month import Mark, Month
+from services.booking.month import Face, Mark, Month
 from services.booking.queries import Booked, Days, Owned
 from services.booking.rulebook import RuleBook
 from services.booking.tables import Activity, Opening, core, run
 from services.bulk import one_of
 
 KEPT = 1000  #: Months: a few of each activity of a large town.
+KEPT_TOGETHER = 300  #: Months of several activities: as many as there are different sets of them that children are enrolled in.
+V = TypeVar("V")
 A, O = core(Activity).c, core(Opening).c  # noqa: E741 -- like the tables
 MARKS = (
     select(A.id, A.version, func.count(O.date), func.coalesce(func.sum(O.revision), 0), func.max(O.changed_at))
@@ -46,7 +48,7 @@ class Page:
     owned: Owned
     enrolled: Mapping[str, Enrolled]  #: By activity, by their names.
     months: Mapping[str, Month]  #: Of the activities that the page is about, those that exist.
-    bookings: Mapping[tuple[str, dt.date], Booked]  #: By activity and date: those that stand, of all activities.
+    bookings: Mapping[str, Sequence[Booked]]  #: By activity: those that stand, of all activities.
 
 
 class Almanac:
@@ -55,6 +57,7 @@ class Almanac:
     def __init__(self, book: RuleBook) -> None:
         self.book = book
         self._kept: OrderedDict[tuple[str, Days], Month] = OrderedDict()
+        self._together: OrderedDict[tuple[tuple[str, ...], Days, str], tuple[Sequence[Face], Any]] = OrderedDict()
 
     async def pages(self, session: AsyncSession, keys: Collection[PageKey]) -> dict[PageKey, Page]:
         """Those of children that are known."""
@@ -62,7 +65,8 @@ class Almanac:
         known = [key for key in keys if key.child in found]
         about = {key: [key.activity] if key.activity is not None else list(found[key.child].enrolled) for key in known}
         months = await self.months(session, {(activity, key.days) for key in known for activity in about[key]})
-        bookings = await queries.standing_bookings(session, {(key.child, key.days) for key in known})
+        standing = await queries.standing_bookings(session, {(key.child, key.days) for key in known})
+        bookings = {of: _by_activity(found.values()) for of, found in standing.items()}
         return {
             key: Page(
                 *found[key.child],
@@ -84,6 +88,18 @@ class Almanac:
         stale = {key: mark.version for key, mark in marks.items() if key not in found}
         return found | (await self._read(session, stale) if stale else {})
 
+    def together(self, activities: tuple[str, ...], days: Days, language: str, faces: Sequence[Face], make: Callable[[], V]) -> V:
+        """What `make` made of these faces together, for whoever reads this language: as long as they are the same."""
+        key = activities, days, language
+        known = self._together.pop(key, None)
+        if known is None or not all(map(is_, known[0], faces)):
+            known = faces, make()
+        self._together[key] = known
+        if len(self._together) > KEPT_TOGETHER:
+            self._together.popitem(last=False)
+        made: V = known[1]
+        return made
+
     async def _read(self, session: AsyncSession, stale: Mapping[tuple[str, Days], int]) -> dict[tuple[str, Days], Month]:
         """What is read now may be newer than its mark said a moment ago: a month is marked by what was read."""
         openings = await queries.openings(session, stale)
@@ -96,3 +112,10 @@ class Almanac:
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
         return found
+
+
+def _by_activity(bookings: Iterable[Booked]) -> dict[str, list[Booked]]:
+    found: dict[str, list[Booked]] = {}
+    for row in bookings:
+        found.setdefault(row.activity, []).append(row)
+    return found

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, bindparam, func, literal_column, or_, tuple_
@@ -17,7 +18,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.booking.activity import ActivitySpec, from_json
 from services.booking.calendar import Places
 from services.booking.lines import Enrolled
-from services.booking.month import OpeningNow
+from services.booking.month import ANYBODY, OpeningNow
 from services.booking.status import BookingStatus
 from services.booking.tables import (
     Act,
@@ -119,12 +120,16 @@ class KnownChild(NamedTuple):
 
 async def known_children(session: AsyncSession, ids: Collection[str]) -> dict[str, KnownChild]:
     """Those that are known."""
-    rows = (await run(session, CHILDREN, {"children": sorted(ids)})).all()
     found: dict[str, KnownChild] = {}
-    for row in sorted(rows, key=lambda row: (*alphabetically(row.name or ""), row.activity or "")):
-        child = found.setdefault(row.child, KnownChild(Owned(row.child, row.family, row.structure), {}))
-        if row.activity is not None:
-            child.enrolled[row.activity] = Enrolled(row.starts_on, row.ends_on)
+    places: list[tuple[Any, ...]] = []
+    for child, family, structure, activity, starts_on, ends_on, name in await run(session, CHILDREN, {"children": sorted(ids)}):
+        if child not in found:
+            found[child] = KnownChild(Owned(child, family, structure), {})
+        if activity is not None:
+            places.append((alphabetically(name), activity, child, starts_on, ends_on))
+    for _, activity, child, starts_on, ends_on in sorted(places, key=itemgetter(0, 1)):
+        bounded = starts_on is not None or ends_on is not None
+        found[child].enrolled[activity] = Enrolled(starts_on, ends_on) if bounded else ANYBODY
     return found
 
 

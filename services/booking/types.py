@@ -19,8 +19,9 @@ from services.booking.draft import DraftChange, ToggleScope
 from services.booking.file_types import CalendarFeed
 from services.booking.lines import check_cancelling
 from services.booking.listing import observation
+from services.booking.month import ANYBODY
 from services.booking.observing import observed
-from services.booking.queries import STANDING, Booked, Owned, dates
+from services.booking.queries import STANDING, Booked, Days, Owned, dates
 from services.booking.reading import Answers, Reading
 from services.booking.run_types import Allocation, BookingDecision, decision_on
 from services.booking.status import BookingStatus
@@ -265,13 +266,15 @@ class Differing:
 
 def _differing(page: Page, activity: str, now: dt.datetime) -> dict[int, Differing]:
     """By the day's number in the month, from 0."""
-    month, enrolled, found = page.months[activity], page.enrolled.get(activity), {}
-    always = enrolled is not None and enrolled.on(month.dates[0]) and enrolled.on(month.dates[-1])
-    for day, date in enumerate(month.dates):
-        booking = page.bookings.get((activity, date))
-        if booking is not None or not (always or (enrolled is not None and enrolled.on(date))):
-            found[day] = Differing(month.own(day, now, booking.status if booking else None, enrolled), booking)
-    return found
+    month, enrolled = page.months[activity], page.enrolled.get(activity)
+    booked = {(row.date - month.dates[0]).days: row for row in page.bookings.get(activity, ())}
+    elsewhere = () if enrolled is ANYBODY else [n for n, date in enumerate(month.dates) if enrolled is None or not enrolled.on(date)]
+
+    def own(day: int) -> Differing:
+        row = booked.get(day)
+        return Differing(month.own(day, now, None if row is None else row.status, enrolled), row)
+
+    return {day: own(day) for day in {*booked, *elsewhere}}
 
 
 def _one_activity(page: Page, activity: str, context: Context) -> list[CalendarDay]:
@@ -288,19 +291,24 @@ def _one_activity(page: Page, activity: str, context: Context) -> list[CalendarD
     return Differently(everybodys, own) if own else everybodys
 
 
-def _all_activities(page: Page, dates: Sequence[dt.date], context: Context) -> list[CalendarDay]:
+def _all_activities(page: Page, days: Days, context: Context) -> list[CalendarDay]:
     """S32."""
-    shown = []
-    for activity, month in page.months.items():
-        days = list(month.at(context.now).days)
-        for day, its in _differing(page, activity, context.now).items():
-            days[day] = its.shown
-        shown.append(days)
-    revisions = [month.revisions for month in page.months.values()]
-    return [
-        _aggregated_day(date, [days[day] for days in shown], sum(each[day] for each in revisions), context.language)
-        for day, date in enumerate(dates)
-    ]
+    months, activities, language, shown_dates = list(page.months.values()), tuple(page.months), context.language, dates(days)
+    faces = [month.at(context.now) for month in months]
+
+    def together(day: int, shown: Sequence[Shown]) -> CalendarDay:
+        return _aggregated_day(shown_dates[day], shown, sum([month.revisions[day] for month in months]), language)
+
+    def everybodys() -> Kept[CalendarDay]:
+        return Kept(together(day, [face.days[day] for face in faces]) for day in range(len(shown_dates)))
+
+    kept = almanac_of(context).together(activities, days, language, faces, everybodys)
+    differing = [_differing(page, activity, context.now) for activity in activities]
+    own = {
+        day: together(day, [its[day].shown if day in its else face.days[day] for its, face in zip(differing, faces, strict=True)])
+        for day in set().union(*differing)
+    }
+    return Differently(kept, own) if own else kept
 
 
 def _aggregated_day(date: dt.date, shown: Sequence[Shown], revision: int, language: str) -> CalendarDay:
@@ -326,7 +334,7 @@ def _why_all(shown: Sequence[Shown], language: str) -> str | None:
 def _newest(page: Page, now: dt.datetime) -> dt.datetime:
     """Nothing ever happened there: what is shown is true now."""
     openings = [month.mark.newest for month in page.months.values() if month.mark.newest is not None]
-    bookings = [row.decided_at or row.requested_at for (activity, _), row in page.bookings.items() if activity in page.months]
+    bookings = [row.decided_at or row.requested_at for activity in page.months for row in page.bookings.get(activity, ())]
     return max(openings + bookings, default=now)
 
 
@@ -409,7 +417,7 @@ async def calendar_of(info: Info, child: str, month: YearMonth, activity: str | 
     page = await reading_of(info.context).page(child, days, selected)
     if page is None:
         raise Forbidden
-    shown = _all_activities(page, dates(days), info.context) if selected is None else _one_activity(page, selected, info.context)
+    shown = _all_activities(page, days, info.context) if selected is None else _one_activity(page, selected, info.context)
     return Calendar(
         month=month,
         activity=None if selected is None else Activity.of(page.months[selected].rules.spec),
