@@ -7,7 +7,8 @@ import asyncio
 import datetime as dt
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import cached_property
+from typing import Any, TypeVar
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from strawberry.dataloader import DataLoader
@@ -86,28 +87,24 @@ class Reading:
         self.database = database
         self._library = library
         self.caller = caller
-        self._children = self._loader(queries.owners)
-        self._structures = self._loader(queries.structures_of)
-        self._rules = self._loader(almanac.book.of)
-        self._settings = self._loader(queries.settings)
-        self._enrollments = self._loader(queries.enrollments)
-        self._bookings = self._loader(queries.bookings)
-        self._requests = self._loader(queries.requests)
-        self._movements = self._loader(queries.movements)
-        self._ranks = self._loader(queries.ranks)
-        self._standing = self._loader(queries.standing_bookings)
-        self._standing_on = self._loader(queries.standing_counts)
-        self._debts = self._loader(_debts)
-        self._feeds = self._loader(queries.calendar_feeds)
-        self._spans: DataLoader[SpanKey, Span] = DataLoader(self._load_spans)
-        self._pages = self._loader(almanac.pages)
+        self._almanac = almanac
+        self._loaders: dict[Select[Any, Any], DataLoader[Any, Any]] = {}
 
-    def _loader(self, select: Select[K, V]) -> DataLoader[K, V | None]:
-        async def load(keys: list[K]) -> list[V | None]:
-            found = await self._library.find(select, keys)
-            return [found.get(key) for key in keys]
+    def _of(self, select: Select[K, V]) -> DataLoader[K, V | None]:
+        """Made when it is first needed: an answer needs few of them, and making one costs as much as using it."""
+        found = self._loaders.get(select)
+        if found is None:
 
-        return DataLoader(load)
+            async def load(keys: list[K]) -> list[V | None]:
+                found = await self._library.find(select, keys)
+                return [found.get(key) for key in keys]
+
+            found = self._loaders[select] = DataLoader(load)
+        return found
+
+    @cached_property
+    def _spans(self) -> DataLoader[SpanKey, Span]:
+        return DataLoader(self._load_spans)
 
     # --------------------------------------------------------------------------------------------------- may be seen
     def sees(self, family: str, structure: str) -> bool:
@@ -115,20 +112,20 @@ class Reading:
 
     async def family(self, family: str) -> str | None:
         """Its structure."""
-        structure = self.caller.families.get(family) or await self._structures.load(family)
+        structure = self.caller.families.get(family) or await self._of(queries.structures_of).load(family)
         return structure if structure is not None and self.sees(family, structure) else None
 
     async def structure_of(self, family: str) -> str | None:
         """Of any family: ask whether the caller may know."""
-        return await self._structures.load(family)
+        return await self._of(queries.structures_of).load(family)
 
     async def child(self, child: str) -> Owned | None:
-        found = await self._children.load(child)
+        found = await self._of(queries.owners).load(child)
         return found if found is not None and self.sees(found.family, found.structure) else None
 
     async def rules(self, activity: str) -> Rules | None:
         """Of an activity of one of the caller's structures."""
-        found = await self._rules.load(activity)
+        found = await self._of(self._almanac.book.of).load(activity)
         if found is None:
             return None
         return found if self._belongs_to(found.spec.structure) else None
@@ -138,40 +135,40 @@ class Reading:
 
     async def settings(self, activity: str) -> tuple[ActivitySpec, int] | None:
         """What an activity's agents may set, and which version of it this is."""
-        return await self._settings.load(activity)
+        return await self._of(queries.settings).load(activity)
 
     async def booking(self, booking: str) -> Booked | None:
-        found = await self._bookings.load(booking)
+        found = await self._of(queries.bookings).load(booking)
         return found if found is not None and self.sees(found.family, found.structure) else None
 
     async def request(self, request: str) -> Request | None:
-        found = await self._requests.load(request)
+        found = await self._of(queries.requests).load(request)
         return found if found is not None and self.sees(found.family, found.structure) else None
 
     # ------------------------------------------------------------------- what belongs to what was seen: ask for that first
     async def enrolled(self, child: str) -> Mapping[str, Enrolled]:
         """Activity -> period, by the activities' names."""
-        return await self._enrollments.load(child) or {}
+        return await self._of(queries.enrollments).load(child) or {}
 
     async def movements(self, request: str) -> list[MovementRow]:
-        return await self._movements.load(request) or []
+        return await self._of(queries.movements).load(request) or []
 
     async def rank(self, booking: str) -> int | None:
-        return await self._ranks.load(booking)
+        return await self._of(queries.ranks).load(booking)
 
     async def standing(self, child: str, first: dt.date, last: dt.date) -> Mapping[tuple[str, dt.date], Booked]:
         """(activity, date) -> the child's booking there that is accepted, waits, or is not answered yet."""
-        return await self._standing.load((child, (first, last))) or {}
+        return await self._of(queries.standing_bookings).load((child, (first, last))) or {}
 
     async def standing_on(self, activity: str, date: dt.date) -> int:
         """How many bookings."""
-        return await self._standing_on.load((activity, date)) or 0
+        return await self._of(queries.standing_counts).load((activity, date)) or 0
 
     async def feed(self, child: str) -> CalendarFeed | None:
-        return await self._feeds.load(child)
+        return await self._of(queries.calendar_feeds).load(child)
 
     async def in_debit(self, family: str) -> bool:
-        return await self._debts.load(family) is not None
+        return await self._of(_debts).load(family) is not None
 
     async def span(self, child: str, first: dt.date, last: dt.date, activity: str | None = None) -> Span:
         """`activity`, if given, exists."""
@@ -179,7 +176,8 @@ class Reading:
 
     async def page(self, child: str, days: Days, activity: str | None) -> Page | None:
         """None: not the caller's child, or no activity of its town."""
-        found = await self._pages.load(PageKey(child, days, activity))
+        key = PageKey(child, days, activity)
+        found = (await self._library.find(self._almanac.pages, [key])).get(key)
         if found is None or not self.sees(found.owned.family, found.owned.structure):
             return None
         if activity is not None and not self._of_town(found.months.get(activity), found.owned.structure):
@@ -191,15 +189,15 @@ class Reading:
 
     def know(self, answer: Answer) -> None:
         """What was just loaded for this caller need not be loaded again."""
-        self._requests.prime(answer.request.id, answer.request)
-        self._movements.prime(answer.request.id, answer.movements)
+        self._of(queries.requests).prime(answer.request.id, answer.request)
+        self._of(queries.movements).prime(answer.request.id, answer.movements)
 
     async def _load_spans(self, keys: list[SpanKey]) -> list[Span]:
         """Two selects for each different period, however many children and activities."""
-        enrolled = dict(zip(keys, await self._enrollments.load_many([key.child for key in keys]), strict=True))
+        enrolled = dict(zip(keys, await self._of(queries.enrollments).load_many([key.child for key in keys]), strict=True))
         wanted = {key: {*(enrolled[key] or {}), *([key.activity] if key.activity else [])} for key in keys}
         activities = sorted(set().union(*wanted.values()))
-        rules = dict(zip(activities, await self._rules.load_many(activities), strict=True))
+        rules = dict(zip(activities, await self._of(self._almanac.book.of).load_many(activities), strict=True))
         openings, bookings = await asyncio.gather(
             self._library.find(queries.openings, {(activity, key.days) for key in keys for activity in wanted[key]}),
             self._library.find(queries.standing_bookings, {(key.child, key.days) for key in keys}),
