@@ -63,6 +63,10 @@ class Fields:
         self._asked.append(key)
         return key in self.entries
 
+    def says(self, key: str) -> bool:
+        """It is there, and not null."""
+        return key in self and not is_null(self.entries[key].value)
+
     def good(self, *keys: str) -> bool:
         """All of these were there and readable."""
         return all(key in self.entries and key not in self._bad for key in keys)

@@ -42,7 +42,7 @@ def _tariff(node: Node, mistakes: Mistakes, today: dt.date) -> Tariff:
         return Tariff(
             valid_from=fields.need("from", date(today), dt.date.min),
             per=per,
-            bands=_no_bands(fields) if "effort" in fields else _bands(fields, mistakes),
+            bands=_no_bands(fields) if fields.says("effort") else _bands(fields, mistakes),
             siblings_percent=fields.may("siblings_percent", listing(whole(0, 100, "percents, from 0 to 100")), ()),
             effort=effort,
             rounding=_rounding(fields, mistakes, per),
@@ -71,7 +71,7 @@ def _percent(node: Node) -> Decimal:
 
 
 def _no_bands(fields: Fields) -> tuple[Band, ...]:
-    if "bands" in fields:
+    if fields.says("bands"):
         fields.wrong("bands", "bands: there is an effort rate already", "bands or effort, not both")
     return ()
 
@@ -93,7 +93,7 @@ def _surcharge(node: Node, mistakes: Mistakes) -> Surcharge | None:
     with reading(_keys(node, "surcharge", A_SURCHARGE), mistakes, "a surcharge") as fields:
         percent = fields.may("percent", whole(1, MOST_PERCENT, f"a percentage, from 1 to {MOST_PERCENT}"), 0)
         more = fields.may("cents", cents(1), 0)
-        if ("percent" in fields) == ("cents" in fields):
+        if fields.says("percent") == fields.says("cents"):
             mistakes.note(node.place, "a surcharge is one of two kinds", A_SURCHARGE)
         return Surcharge(percent, more) if (percent > 0) != (more > 0) else None
 

@@ -2,6 +2,8 @@
 
 import datetime as dt
 from decimal import Decimal
+from fractions import Fraction
+from math import floor
 
 import pytest
 from hypothesis import assume, given, settings
@@ -14,13 +16,16 @@ from services.billing.tariff import (
     Price,
     Rounding,
     RoundTo,
+    Step,
     Surcharge,
     TariffVersion,
+    half_up,
     in_order,
     lives_outside,
     month_price,
     price,
     quotient_on,
+    share,
     sibling_rank,
     version_on,
 )
@@ -387,3 +392,20 @@ def test_a_flat_month_is_priced_once_with_all_its_steps() -> None:
 def test_what_is_no_rule_of_what_is_charged(rule: type, wrong: dict[str, int]) -> None:
     with pytest.raises(TariffError):
         rule(**wrong)
+
+
+# ---------------------------------------------------------------------------------------------------------------- rounding
+@given(st.integers(0, 10**9), st.integers(1, 10_000))
+def test_half_a_cent_is_rounded_up(numerator: int, denominator: int) -> None:
+    exact = Fraction(numerator, denominator)
+    assert half_up(numerator, denominator) == floor(exact + Fraction(1, 2))
+
+
+@given(st.integers(0, 10**6), st.integers(0, 1000))
+def test_a_share_and_what_it_leaves_out_are_the_whole(cents: int, percent: int) -> None:
+    """S33: 100 % is the price itself, and says nothing."""
+    whole = Price(cents, (Step("SINGLE_RATE", {}, cents),))
+    part = share(whole, percent, "UNEXPECTED")
+    assert sum(step.amount_cents or 0 for step in part.steps) == part.cents
+    assert abs(100 * part.cents - cents * percent) <= 50
+    assert share(whole, 100, "UNEXPECTED") is whole

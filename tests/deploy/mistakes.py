@@ -128,6 +128,12 @@ MISTAKES = {
         "{from: month-start, per: hour}",
         "bands is missing in a tariff; expected bands: ...",
     ),
+    "an effort rate left empty": (HOURLY, "{from: month-start, per: hour, effort: }", "bands is missing in a tariff; expected bands: ..."),
+    "a surcharge left empty": (
+        HOURLY,
+        "{from: month-start, per: hour, bands: [{cents: 1}], outside_town: {percent: }}",
+        "a surcharge is one of two kinds; expected {percent: 20} or {cents: 150}",
+    ),
     "hours rounded where none are paid": (
         HOURLY,
         "{from: month-start, per: meal, bands: [{cents: 1}], rounding: {minutes: 30}}",
