@@ -29,6 +29,7 @@ from services.library import Library
 from services.refusal import CodedError, Unauthenticated
 from services.service import Running
 from services.telemetry import OPERATIONS, log, traceparent
+from services.variables import take_over
 
 Language = Literal["fr", "en"]
 LocalTime = NewType("LocalTime", str)  #: "HH:MM"
@@ -227,6 +228,7 @@ def subgraph(
         ],
     )
     quicken(schema)
+    take_over()
     return schema
 
 

@@ -14,10 +14,11 @@ from typing import Any
 
 from services.mailer.tables import MailKind
 from tests.bench.rush import Order, rush
-from tests.bench.stage import Stage, at_once, percentiles, say
+from tests.bench.stage import Stage, percentiles, say
 from tests.flows.town import activity, next_days
 
-AT_ONCE = 8
+PER_SECOND = 20  #: Whether or not those before are through.
+LOOK_SECONDS = 0.05  #: Each family in line looks so often: more often, they would be all the work there is.
 ACTIVITIES = [f"atelier-{n}" for n in range(10)]
 PAIRS = 20  #: Families who cancel, and as many who wait: each pair has its day.
 PATIENCE_SECONDS = 20.0
@@ -84,7 +85,7 @@ async def give_back(stage: Stage, place: Place) -> None:
         if (place.waited, "ACCEPTED") in (await standing(stage, place.waiter, place.day)).values():
             place.seen_at = time.time()
             return
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 def arrivals(stage: Stage) -> dict[str, float]:
@@ -115,7 +116,12 @@ async def measure(stage: Stage, families: Sequence[str]) -> dict[str, Any]:
     # In an order in which neighbours have nothing in common.
     mixed = list(itertools.chain.from_iterable(places[n :: len(ACTIVITIES)] for n in range(len(ACTIVITIES))))
     begun = time.time()
-    await at_once(AT_ONCE, mixed, lambda place: give_back(stage, place))
+
+    async def in_time(n: int, place: Place) -> None:
+        await asyncio.sleep(begun + n / PER_SECOND - time.time())
+        await give_back(stage, place)
+
+    await asyncio.gather(*(in_time(n, place) for n, place in enumerate(mixed)))
     seconds = time.time() - begun
     mails = await _delivered(stage, places)
     seen = [place.seen_at - place.cancelled_at for place in places if place.seen_at is not None]
