@@ -1,15 +1,13 @@
 """SIGKILL around each commit of a request: nothing is lost, nothing happens twice, and the same key finds its answer."""
 
-import asyncio
-import os
 import signal
-import sys
 from typing import Any
 
 import pytest
 
 from tests.booking.dies import move, submit
 from tests.booking.town import CLOCK, MONDAY, TUESDAY, Town, at_work
+from tests.forked import ended
 
 
 @pytest.mark.parametrize(
@@ -26,10 +24,7 @@ async def test_a_request_survives_the_death_of_the_process(running: Any, point: 
     await town.opens()
     await town.household("dupont")
     url = town.running.settings.database_urls["booking"]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.booking.dies", url, env={**os.environ, "PREAU_CRASH_AT": point}
-    )
-    assert await process.wait() == -signal.SIGKILL
+    assert await ended("tests.booking.dies", url, PREAU_CRASH_AT=point) == -signal.SIGKILL
     assert await town.rows("SELECT count(*), count(decided_at) FROM request") == [(written, decided)]
     async with at_work(town):
         request = await submit(town)
@@ -47,10 +42,7 @@ async def test_a_move_is_done_once_or_not_yet_when_the_process_dies(running: Any
     await town.household("dupont")
     await town.asks("dupont")
     url = town.running.settings.database_urls["booking"]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.booking.dies", url, "move", env={**os.environ, "PREAU_CRASH_AT": point}
-    )
-    assert await process.wait() == -signal.SIGKILL
+    assert await ended("tests.booking.dies", url, "move", PREAU_CRASH_AT=point) == -signal.SIGKILL
     done = point == "allocator.after_commit"
     assert [(await town.line_up(day))["ACCEPTED"] for day in (MONDAY, TUESDAY)] == ([[], ["dupont"]] if done else [["dupont"], []])
     await town.is_sound()

@@ -2,9 +2,7 @@
 
 import asyncio
 import datetime as dt
-import os
 import signal
-import sys
 from typing import Any
 
 import pytest
@@ -23,6 +21,7 @@ from tests.booking.run_town import LOISIRS, TWO_OCLOCK, RunTown
 from tests.booking.town import CLOCK, MONDAY, NOW, TUESDAY, at_work, books, caller, cancels, date_in
 from tests.conftest import POSTGRESQL
 from tests.facts import until
+from tests.forked import ended
 
 FAMILIES = [f"f{n}" for n in range(24)]
 
@@ -103,10 +102,7 @@ async def test_a_run_in_the_middle_of_a_rush_forgets_nobody_and_oversells_nothin
 @pytest.mark.parametrize(("point", "held"), [("run.before_commit", 0), ("run.after_commit", 1)])
 async def test_s35_death_in_the_middle_of_a_run_loses_nothing(running: Any, asked: RunTown, point: str, held: int) -> None:
     url = asked.running.settings.database_urls["booking"]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.booking.dies", url, TWO_OCLOCK.isoformat(), env={**os.environ, "PREAU_CRASH_AT": point}
-    )
-    assert await process.wait() == -signal.SIGKILL
+    assert await ended("tests.booking.dies", url, TWO_OCLOCK.isoformat(), PREAU_CRASH_AT=point) == -signal.SIGKILL
     assert len(await runs_held(asked)) == held
     await asked.is_sound()
     for town in await at_two(running, asked):

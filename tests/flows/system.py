@@ -13,6 +13,7 @@ from typing import Any
 import httpx2
 
 from services.settings import SERVICES
+from tests.forked import Forked
 from tests.nats_server import NatsServer, free_port
 
 START_SECONDS = 60.0
@@ -28,7 +29,7 @@ class System:
     settings: Mapping[str, str] = field(default_factory=dict)
     nats: NatsServer = field(init=False)
     ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in (*PROCESSES, "smtp")})
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    processes: dict[str, Forked] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         (self.folder / "nats").mkdir(parents=True)
@@ -71,14 +72,11 @@ class System:
                 self.wait_until_ready(name)
 
     def _spawn(self, name: str, more: Mapping[str, str]) -> None:
-        command = [sys.executable, "-m", "deploy.cli", "serve", name, "--port", str(self.ports[name])]
+        command = ["deploy.cli", "serve", name, "--port", str(self.ports[name])]
         if name == "mailbox":
             mail = ["--data", str(self.folder / "mail"), "--smtp-port", str(self.ports["smtp"]), "--http-port", str(self.ports["mailbox"])]
-            command = [sys.executable, "-m", "deploy.mailbox", *mail]
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                command, env={**self.environment, **more}, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
+            command = ["deploy.mailbox", *mail]
+        self.processes[name] = Forked(*command, environ={**self.environment, **more}, output=self.folder / f"{name}.log")
 
     def wait_until_ready(self, name: str) -> None:
         path = "/messages" if name == "mailbox" else "/readyz"

@@ -1,13 +1,9 @@
 """The mailer as a process: from an event on the broker to a mail, through outages, repeats and SIGKILL."""
 
-import asyncio
 import datetime as dt
-import os
 import signal
 import socket
-import sys
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import pytest
 from sqlmodel import select
@@ -19,11 +15,11 @@ from services.mailer.tables import Mail, MailState
 from services.outbox import record
 from services.service import Running
 from tests.facts import until
+from tests.forked import ended
 from tests.mailer.conftest import Mailroom, activity_named, decided, family_of, place_given, reset_link, town_named
 from tests.mailer.mail_server import MailServer, mail_server
 
 Run = Callable[..., Awaitable[Running]]
-ROOT = Path(__file__).parent.parent.parent
 
 
 async def others_say(mailer: Running, *events: Event) -> None:
@@ -126,10 +122,7 @@ async def test_a_mailer_killed_among_many_mails_sends_again_what_it_had_not_reco
 
 async def one_round(mailroom: Mailroom, post_office: MailServer, **environment: str) -> int:
     url = mailroom.database.engine.url.render_as_string(hide_password=False)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.mailer.one_round", url, post_office.url, cwd=ROOT, env={**os.environ, **environment}
-    )  # fmt: skip
-    return await asyncio.wait_for(process.wait(), 60)
+    return await ended("tests.mailer.one_round", url, post_office.url, **environment)
 
 
 async def everybody_forgets_the_dead(mailroom: Mailroom) -> None:
