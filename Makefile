@@ -21,16 +21,16 @@ run: setup ## the whole system on this machine, with the demo town; Ctrl-C ends 
 	@$(BIN)/preau up
 
 # Side by side: processes that are killed and waited for leave most of two cores idle.
-test: setup ## all tests, on SQLite and on PostgreSQL
+test: setup ## all tests on SQLite; those that have a database, on PostgreSQL too
 	@echo "Both suites run side by side; each speaks when it is through, in ten minutes or so."
 	@$(MAKE) --no-print-directory --output-sync=line --jobs=2 test-sqlite test-postgresql
 
 test-sqlite: setup
 	$(BIN)/python -m pytest
 
-# The same suite on a real PostgreSQL (from a wheel), but for what has no database or brings its own SQLite.
+# On a real PostgreSQL (from a wheel): of the same suite, all tests that have a database.
 test-postgresql: setup
-	PREAU_TEST_DATABASE=postgresql $(BIN)/python -m pytest --ignore=tests/gateway --ignore=tests/deploy/test_up.py --ignore=tests/deploy/test_mailbox.py
+	PREAU_TEST_DATABASE=postgresql $(BIN)/python -m pytest
 
 lint: setup ## style, types, import contracts
 	$(BIN)/ruff check .

