@@ -20,6 +20,7 @@ from prometheus_client import Gauge
 from gateway.trouble import RequestError
 from services import topics
 from services.bus import BROKER_TROUBLE, Bus
+from services.ending import ended
 from services.telemetry import log
 
 MOST_SUBSCRIPTIONS = 5000
@@ -77,9 +78,7 @@ class Live:
             yield
         finally:
             await self.drain()
-            while not connecting.done():  # the client may lose one: asyncio.wait_for does, when what it waits for ends just then
-                connecting.cancel()
-                await asyncio.wait((connecting,), timeout=0.1)
+            await ended((connecting,))
             await asyncio.gather(*self._soon, return_exceptions=True)
             await self.bus.close()
 

@@ -24,6 +24,7 @@ from services.claims import Verifier
 from services.clock import Clock
 from services.crowd import Crowd
 from services.database import Database
+from services.ending import ended
 from services.events import Event, SigningKeyPublished
 from services.listening import Listener, NotYetKnown, call_all
 from services.outbox import VerificationKey
@@ -175,8 +176,7 @@ class Running:
             listener.stop()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=DRAIN_SECONDS / 2)
-            for task in late:
-                task.cancel()
+            await ended(late)
         await asyncio.gather(*self._tasks, *self._soon, return_exceptions=True)
         try:
             await self._last_words()
