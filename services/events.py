@@ -204,7 +204,7 @@ class ActivityChanged(Event):
 
 
 class EnrollmentChanged(Event):
-    """A child was admitted to an activity ("inscription"), or for another period than before."""
+    """A child was admitted to an activity ("inscription"), or for another period, or went to another family with it."""
 
     service = "booking"
     name = "enrollment_changed"
@@ -218,20 +218,6 @@ class EnrollmentChanged(Event):
     @property
     def about(self) -> str:
         return f"{self.child}/{self.activity}"
-
-
-class ChildrenMoved(Event):
-    """Booking knows that these children are another family's now, or nobody's: whoever follows them asks again."""
-
-    service = "booking"
-    name = "children_moved"
-    internal = True
-    family: str  #: Which said so, by naming them, or by not naming them any more.
-    children: list[str]
-
-    @property
-    def about(self) -> str:
-        return self.family
 
 
 class RequestedMovement(BaseModel):

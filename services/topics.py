@@ -17,7 +17,6 @@ from services.events import (
     BookingRequested,
     BookingWaitlisted,
     CapacityChanged,
-    ChildrenMoved,
     EnrollmentChanged,
     EntryPosted,
     Event,
@@ -34,7 +33,7 @@ def child(id: str, month: str) -> str:
 
 
 def enrollments(child: str) -> str:
-    """What a child is admitted to, and whose it is."""
+    """What a child is admitted to."""
     return f"enrollments/{child}"
 
 
@@ -72,7 +71,6 @@ class Told(msgspec.Struct):
     request: str | None = None
     family: str = ""
     movements: list[Movement] = []
-    children: list[str] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +93,7 @@ KINDS: Mapping[str, Kind] = {
         (BookingRequested, BookingAccepted, BookingWaitlisted, BookingRefused, BookingCancelled, BookingExpired),
         _children,
     ),
-    "enrollments": Kind((EnrollmentChanged, ChildrenMoved), lambda told: map(enrollments, [told.child, *told.children])),
+    "enrollments": Kind((EnrollmentChanged,), lambda told: (enrollments(told.child),)),
     "openings": Kind((CapacityChanged,), lambda told: (openings(told.activity, told.date[:7]),)),
     "activity": Kind((ActivityChanged,), lambda told: (activity(told.activity),)),
     "request": Kind((RequestDecided,), lambda told: (request(told.request or ""),)),

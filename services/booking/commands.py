@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Executable
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import col, delete, or_, select
+from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking.activity import ActivitySpec, Immediate, Scheduled, from_json, to_json
@@ -29,7 +29,7 @@ from services.booking.tables import (
     run,
 )
 from services.clock import Clock
-from services.events import ActivityChanged, ChildrenMoved, EnrollmentChanged, FamilyChanged, StandingChanged, StructureChanged
+from services.events import ActivityChanged, EnrollmentChanged, FamilyChanged, StandingChanged, StructureChanged
 from services.outbox import record
 from services.refusal import CodedError
 
@@ -155,10 +155,23 @@ async def put_enrollment(
     if known is not None and all(getattr(known, name) == value for name, value in about.items()):
         return
     version = 1 if known is None else known.version + 1
-    await session.merge(Enrollment(child=child, activity=activity, structure=structure, version=version, **about))
-    told: dict[str, Any] = {"structure": structure, "version": version, "child": child, "activity": activity, **about}
-    record(session, EnrollmentChanged(occurred_at=clock.now(), **told))
+    changed = await session.merge(Enrollment(child=child, activity=activity, structure=structure, version=version, **about))
+    _tell_enrollment(session, clock.now(), changed)
     await session.flush()
+
+
+def _tell_enrollment(session: AsyncSession, now: dt.datetime, one: Enrollment) -> None:
+    event = EnrollmentChanged(
+        occurred_at=now,
+        structure=one.structure,
+        version=one.version,
+        child=one.child,
+        family=one.family,
+        activity=one.activity,
+        starts_on=one.starts_on,
+        ends_on=one.ends_on,
+    )
+    record(session, event)
 
 
 async def _known(session: AsyncSession, activity: str, structure: str) -> Activity:
@@ -205,23 +218,21 @@ async def hear_family(session: AsyncSession, event: FamilyChanged) -> None:
     is_news = await _keep_if_newer(session, FamilyCopy, {"family": event.family, "structure": event.structure, "version": event.version})
     if not is_news:
         return
-    moved = await _moved(session, event)
-    if moved:
-        told = {"occurred_at": event.occurred_at, "structure": event.structure, "family": event.family}
-        record(session, ChildrenMoved(children=sorted(moved), **told))
     gone = delete(ChildCopy).where(col(ChildCopy.family) == event.family, col(ChildCopy.child).not_in(event.children))
     await run(session, gone)
     for child in sorted(event.children):  # always in one order, so that two never wait for each other
         told = {"child": child, "family": event.family, "structure": event.structure, "listed_at": event.occurred_at}
         await run(session, upsert(session, ChildCopy, told, lambda known, news: known.listed_at <= news.listed_at))
+    await _take_enrollments_along(session, event)
 
 
-async def _moved(session: AsyncSession, event: FamilyChanged) -> set[str]:
-    """Children that we know as another family's, or that were this family's until now."""
-    known = select(ChildCopy.child, ChildCopy.family).where(
-        or_(col(ChildCopy.family) == event.family, col(ChildCopy.child).in_(event.children))
-    )
-    return {child for child, family in (await session.exec(known)).all() if (family == event.family) is not (child in event.children)}
+async def _take_enrollments_along(session: AsyncSession, event: FamilyChanged) -> None:
+    """Those of children that were another family's. Whoever follows such a child is told, and asks again whose it is."""
+    hers = col(ChildCopy.child) == Enrollment.child
+    query = select(Enrollment).join(ChildCopy, hers).where(ChildCopy.family == event.family, Enrollment.family != event.family)
+    for enrollment in (await session.exec(query)).all():
+        enrollment.family, enrollment.version = event.family, enrollment.version + 1
+        _tell_enrollment(session, event.occurred_at, enrollment)
 
 
 async def hear_standing(session: AsyncSession, event: StandingChanged) -> None:

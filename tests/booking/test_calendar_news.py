@@ -107,14 +107,14 @@ async def test_whoever_follows_a_child_that_goes_to_another_family_is_asked_agai
     async def enrollments(child: str) -> int:
         return sum(topics.enrollments(child) in topics.told(subject, body.encode()) for subject, body in await _told(carteville))
 
+    await carteville.enrolls("paolo", "multi", "cantine")
     before = {child: await enrollments(child) for child in ("amalia", "paolo")}
     await carteville.household("dupont", "amalia", "paolo")
     assert {child: await enrollments(child) for child in before} == before
     await carteville.household("durand", "zoe", "paolo")
     await carteville.household("dupont", "amalia")
-    assert {child: await enrollments(child) for child in before} == before | {"paolo": before["paolo"] + 1}
-    await carteville.household("dupont")  # nobody's now
-    assert await enrollments("amalia") == before["amalia"] + 1
+    assert {child: await enrollments(child) for child in before} == before | {"paolo": before["paolo"] + 2}
+    assert all('"family":"durand"' in body for _, body in (await _told(carteville))[-2:])
 
 
 async def test_an_enrollment_says_each_time_how_often_it_changed(carteville: Screens) -> None:
