@@ -117,7 +117,7 @@ class HeldRun:
     row: Private[AllocationRun]
     id: ID
     number: int
-    due_at: dt.datetime = strawberry.field(description="Whoever had asked before then was in it.")
+    due_at: dt.datetime = strawberry.field(description="Whoever had asked by then was in it.")
     ran_at: dt.datetime
     policy: AllocationPolicy
     seed: str
