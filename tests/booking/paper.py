@@ -460,6 +460,10 @@ class Paper(Days):
             self.admitted[child, activity] = admission
             self.told.append(("enrollment_changed", child, activity, *admission))
 
+    def takes_enrollments_along(self) -> None:
+        """With the children, to the families that they belong to now."""
+        self.admitted = {key: admission._replace(family=self.family_of[key[0]]) for key, admission in self.admitted.items()}
+
     def takes_over(self, child: str, key: Key) -> bool:
         """A place that the town gives itself, whatever the deadlines. False: none is left. What is there stays."""
         if any(wish.child == child for wish in self.among("WAITLISTED", key) + self.among("ACCEPTED", key)):

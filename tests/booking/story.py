@@ -51,6 +51,7 @@ class Story(RuleBasedStateMachine):
         self.keys = self.steps = 0
         self.died = False
         self.told_until = 0
+        self.taken_along: set[int] = set()  #: Positions of news that nobody counts.
         (newest,) = world.rows("SELECT coalesce(max(position), 0) AS position FROM act")
         self.acts_until: int = newest["position"]
         world.run(world.begins_again())
@@ -159,7 +160,12 @@ class Story(RuleBasedStateMachine):
             async with running.database.transaction("reaction") as session:
                 await react(service, session, events, running.clock)
 
+        (before,) = self._rows("SELECT coalesce(max(position), 0) AS position FROM outgoing")
         self.insists(replica, fate, hears)
+        # Enrollments go with their children: how often that is told depends on the order in which the news were heard.
+        along = f"SELECT position FROM outgoing WHERE type LIKE '%enrollment_changed%' AND position > {before['position']}"
+        self.taken_along |= {row["position"] for row in self._rows(along)}
+        self.paper.takes_enrollments_along()
 
     # ------------------------------------------------------------------------------------------------- what must be true
     @invariant()
@@ -278,7 +284,8 @@ class Story(RuleBasedStateMachine):
     def _outgoing(self) -> list[tuple[str, dict[str, Any]]]:
         """What was told since the last step."""
         self._news = self._rows(f"SELECT position, type, body FROM outgoing WHERE position > {self.told_until} ORDER BY position")
-        return [(row["type"].split(".")[3], orjson.loads(row["body"])) for row in self._news]
+        told = [row for row in self._news if row["position"] not in self.taken_along]
+        return [(row["type"].split(".")[3], orjson.loads(row["body"])) for row in told]
 
     def _batches(self) -> Iterator[set[str]]:
         """The keys of the requests that were decided in one transaction: their answers are the last that it tells."""
@@ -295,7 +302,7 @@ class Story(RuleBasedStateMachine):
 
 
 #: What was changed by a story's own steps, or depends on the order in which other services' news were heard.
-UNTOLD = ("activity_changed", "children_moved")
+UNTOLD = ("activity_changed",)
 #: What an event says beside whose booking it is about, and why.
 MORE = {
     "accepted": ("from_waiting_list",),
