@@ -36,7 +36,7 @@ from services.booking.agent_types import (
 )
 from services.booking.audit import reason_of
 from services.booking.draft import DraftChange
-from services.booking.follow_up import Request, cursor_of, malformed, position_of, size_of
+from services.booking.follow_up import Request, cursor_of, malformed, position_of, size_of, stays
 from services.booking.lines import Enrolled
 from services.booking.observing import observed
 from services.booking.office import Agent, Cancelling, DayChange, Kept
@@ -155,7 +155,7 @@ class AgentQueries:
         page = rows[:size]
         return ActConnection(
             nodes=[Act.of(row, wanted.structure) for row in page],
-            end_cursor=cursor_of(page[-1].position) if page else None,
+            end_cursor=cursor_of(page[-1].position) if page else stays(rows, after),
             has_next_page=len(rows) > size,
         )
 

@@ -10,13 +10,13 @@ from typing import Annotated, Any, Self, cast
 import strawberry
 from strawberry import ID, Private
 
-from services.booking import files, queries, run_queries
+from services.booking import files, queries
 from services.booking.draft import DraftChange
 from services.booking.file_types import BookingsFileResult, FileFormat, FileLink
 from services.booking.observing import observed
 from services.booking.queries import Booked, MovementRow, Wanted
 from services.booking.refusals import refusal, told
-from services.booking.run_types import Criterion, named
+from services.booking.run_types import Criterion, named, runs_of
 from services.booking.status import BookingStatus
 from services.booking.tables import Request as RequestRow
 from services.booking.texts import say
@@ -151,9 +151,8 @@ class Family:
         structure = await reading_of(info.context).family(str(self.id))
         if structure is None:
             raise Forbidden
-        async with info.context.database.reading() as session:
-            told = await run_queries.family_criteria(session, [str(self.id)])
-        return await named(info, structure, told[str(self.id)])
+        told = await runs_of(info.context).family_criteria.load(str(self.id))
+        return await named(info, structure, told)
 
     @strawberry.field
     async def bookings(
@@ -176,7 +175,7 @@ class Family:
         return BookingConnection(
             wanted=wanted,
             nodes=[Booking.of(row) for row in page],
-            end_cursor=cursor_of(page[-1].date.isoformat(), page[-1].position) if page else None,
+            end_cursor=cursor_of(page[-1].date.isoformat(), page[-1].position) if page else stays(rows, after, FIRST_BOOKING),
             has_next_page=len(rows) > size,
         )
 
@@ -214,7 +213,7 @@ class Family:
         return RequestConnection(
             family=family,
             nodes=[Request.of(row) for row in page],
-            end_cursor=cursor_of(page[-1].seq) if page else None,
+            end_cursor=cursor_of(page[-1].seq) if page else stays(rows, after),
             has_next_page=len(rows) > size,
         )
 
@@ -241,6 +240,16 @@ def size_of(first: int | None, usual: int, info: Info) -> int:
 
 def cursor_of(*key: object) -> str:
     return base64.urlsafe_b64encode("|".join(map(str, key)).encode()).decode()
+
+
+#: Cursors of what comes before all that there is.
+NEWEST = cursor_of(10**18 - 1)
+FIRST_BOOKING = cursor_of(dt.date.min.isoformat(), 0)
+
+
+def stays(rows: Sequence[object], after: str | None, start: str = NEWEST) -> str | None:
+    """Of a page of none (`first: 0`): whoever goes on after it misses nothing. Null: nothing follows."""
+    return (after or start) if rows else None
 
 
 def _read(cursor: str) -> list[str]:

@@ -4,7 +4,7 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import literal_column
+from sqlalchemy import func, literal_column
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -21,10 +21,18 @@ async def next_runs(session: AsyncSession, activities: Collection[str]) -> dict[
     return {row.activity: row for row in await session.exec(query)}
 
 
-async def last_runs(session: AsyncSession, activity: str, most: int) -> list[AllocationRun]:
-    """Newest first."""
-    ran = select(AllocationRun).where(AllocationRun.activity == activity, col(AllocationRun.ran_at).is_not(None))
-    return list((await session.exec(ran.order_by(col(AllocationRun.number).desc()).limit(most))).all())
+async def last_runs(session: AsyncSession, activities: Collection[str], most: int) -> dict[str, list[AllocationRun]]:
+    """Activity -> so many of its runs at most, newest first."""
+    newest = func.row_number().over(partition_by=col(AllocationRun.activity), order_by=col(AllocationRun.number).desc())
+    ran = select(AllocationRun.id, newest.label("place")).where(
+        col(AllocationRun.activity).in_(activities), col(AllocationRun.ran_at).is_not(None)
+    )
+    places = ran.subquery()
+    query = select(AllocationRun).join(places, places.c.id == AllocationRun.id).where(places.c.place <= most)
+    found: dict[str, list[AllocationRun]] = {activity: [] for activity in activities}
+    for row in await session.exec(query.order_by(col(AllocationRun.number).desc())):
+        found[row.activity].append(row)
+    return found
 
 
 async def runs(session: AsyncSession, ids: Collection[str]) -> dict[str, AllocationRun]:
@@ -91,7 +99,7 @@ async def _placed(session: AsyncSession, activity: str, today: dt.date) -> dict[
 
 async def _refused_last_time(session: AsyncSession, activity: str) -> set[str]:
     """The children who were ranked in the activity's last run and have nothing of it: neither then nor since."""
-    last = await last_runs(session, activity, 1)
+    last = (await last_runs(session, [activity], 1))[activity]
     if not last:
         return set()
     query = select(AllocationDecision.child, AllocationDecision.outcome, Booking.status).join(

@@ -44,7 +44,9 @@ class Runs:
         self.coming: DataLoader[str, AllocationRun | None] = DataLoader(self._coming)
         self.decisions: DataLoader[str, AllocationDecision | None] = DataLoader(self._decisions)
         self.rows: DataLoader[str, AllocationRun | None] = DataLoader(self._rows)
+        self.last: DataLoader[tuple[str, int], list[AllocationRun]] = DataLoader(self._last)
         self.criteria: DataLoader[str, Mapping[str, str]] = DataLoader(self._criteria)
+        self.family_criteria: DataLoader[str, Sequence[str]] = DataLoader(self._family_criteria)
 
     async def _coming(self, activities: list[str]) -> list[AllocationRun | None]:
         async with self._database.reading() as session:
@@ -60,6 +62,16 @@ class Runs:
         async with self._database.reading() as session:
             found = await run_queries.runs(session, ids)
         return [found.get(id_) for id_ in ids]
+
+    async def _last(self, asked: list[tuple[str, int]]) -> list[list[AllocationRun]]:
+        async with self._database.reading() as session:
+            found = await run_queries.last_runs(session, {activity for activity, _ in asked}, max(most for _, most in asked))
+        return [found[activity][:most] for activity, most in asked]
+
+    async def _family_criteria(self, families: list[str]) -> list[Sequence[str]]:
+        async with self._database.reading() as session:
+            found = await run_queries.family_criteria(session, families)
+        return [found[family] for family in families]
 
     async def _criteria(self, structures: list[str]) -> list[Mapping[str, str]]:
         async with self._database.reading() as session:
@@ -202,8 +214,7 @@ class Allocation:
         """Newest first."""
         if not 0 <= first <= MOST_RUNS:
             raise CodedError("BAD_USER_INPUT", say("BAD_USER_INPUT", info.context.language))
-        async with info.context.database.reading() as session:
-            return [HeldRun.of(row) for row in await run_queries.last_runs(session, self.spec.id, first)]
+        return [HeldRun.of(row) for row in await runs_of(info.context).last.load((self.spec.id, first))]
 
     async def _coming(self, info: Info) -> AllocationRun | None:
         return await runs_of(info.context).coming.load(self.spec.id) if self.mode is AllocationMode.SCHEDULED else None

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking import hours
@@ -17,7 +17,13 @@ from services.clock import Clock
 from services.refusal import CodedError
 from services.saying import new_id
 
-HELD = select(B.child, B.activity, B.date).where(IS_LIVE, B.activity.in_(among("activities")), B.date.in_(among("dates")))
+#: What the child has there, or had and gave back: a file that is loaded again does not undo what families and agents did since.
+KNOWN = select(B.child, B.activity, B.date).where(
+    B.child.in_(among("children")),
+    B.activity.in_(among("activities")),
+    B.date.in_(among("dates")),
+    or_(IS_LIVE, B.status == BookingStatus.CANCELLED.value),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,7 @@ class TakenOver:
 
 
 async def take_over(session: AsyncSession, book: RuleBook, clock: Clock, structure: str, wanted: Sequence[TakenOver]) -> list[TakenOver]:
-    """Accept these, whatever the deadlines and the debts. What is there already stays as it is.
+    """Accept these, whatever the deadlines and the debts. What is there already stays as it is, and what was given back is not asked for.
 
     They count among the places. Returns those for which none was left, or whose day is closed; raises CodedError UNKNOWN_ACTIVITY. The
     turn of the structure and the counter of requests are held until the commit, and families wait meanwhile: give a hundred or so at a
@@ -64,11 +70,15 @@ async def take_over(session: AsyncSession, book: RuleBook, clock: Clock, structu
 async def _not_there(session: AsyncSession, wanted: Sequence[TakenOver]) -> list[TakenOver]:
     if not wanted:
         return []
-    these = {"activities": filled({one.activity for one in wanted}), "dates": filled({one.date for one in wanted})}
-    held: set[Place] = {(child, activity, date) for child, activity, date in await run(session, HELD, these)}
+    these = {
+        "children": filled({one.child for one in wanted}),
+        "activities": filled({one.activity for one in wanted}),
+        "dates": filled({one.date for one in wanted}),
+    }
+    known: set[Place] = {(child, activity, date) for child, activity, date in await run(session, KNOWN, these)}
     new: dict[Place, TakenOver] = {}
     for one in wanted:
-        if one.place not in held:
+        if one.place not in known:
             new.setdefault(one.place, one)
     return list(new.values())
 

@@ -465,8 +465,9 @@ class Paper(Days):
         self.admitted = {key: admission._replace(family=self.family_of[key[0]]) for key, admission in self.admitted.items()}
 
     def takes_over(self, child: str, key: Key) -> bool:
-        """A place that the town gives itself, whatever the deadlines. False: none is left. What is there stays."""
-        if any(wish.child == child for wish in self.among("WAITLISTED", key) + self.among("ACCEPTED", key)):
+        """A place that the town gives itself, whatever the deadlines. False: none is left. What is there, or was given back, stays."""
+        known = self.among("WAITLISTED", key) + self.among("ACCEPTED", key) + self.among("CANCELLED", key)
+        if any(wish.child == child for wish in known):
             return True
         if not self._has_place(key) or self.is_closed(key):
             return False

@@ -222,6 +222,23 @@ async def test_s35_bookings_are_followed_page_by_page_and_filtered(carteville: S
         assert (len(found["nodes"]), found["totalCount"]) == (count, count), filtered
 
 
+async def test_s35_a_page_of_none_says_truly_whether_more_follows_and_where_it_goes_on(carteville: Screens) -> None:
+    """As Relay's connections have it: `first: 0` is no mistake; its cursor is that after which all of the rest comes."""
+    for day in (14, 15):
+        await submits(carteville, line("BOOK", "amalia", "aps-matin", day), key=str(day))
+    page = "nodes { id } endCursor hasNextPage totalCount"
+    for field in ("bookings", "requests"):
+        none = (await carteville.of_family("dupont", f"{field}(first: 0) {{ {page} }}"))[field]
+        assert (none["nodes"], none["hasNextPage"], none["totalCount"]) == ([], True, 2)
+        rest = (await carteville.of_family("dupont", f'{field}(after: "{none["endCursor"]}") {{ {page} }}'))[field]
+        assert (len(rest["nodes"]), rest["hasNextPage"]) == (2, False)
+        one = (await carteville.of_family("dupont", f"{field}(first: 1) {{ {page} }}"))[field]["endCursor"]
+        still = (await carteville.of_family("dupont", f'{field}(first: 0, after: "{one}") {{ {page} }}'))[field]
+        assert (still["endCursor"], still["hasNextPage"]) == (one, True)
+        over = (await carteville.of_family("dupont", f'{field}(first: 0, after: "{rest["endCursor"]}") {{ {page} }}'))[field]
+        assert (over["endCursor"], over["hasNextPage"]) == (None, False)
+
+
 async def test_s35_requests_are_followed_newest_first(carteville: Screens) -> None:
     ids = [(await submits(carteville, line("BOOK", "amalia", "aps-matin", day), key=str(day)))["id"] for day in (14, 15, 17)]
     page = "nodes { id decided movements { booking { date } } } endCursor hasNextPage totalCount"

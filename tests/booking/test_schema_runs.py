@@ -11,7 +11,8 @@ from services.booking.run_types import Criterion, CriterionPoints, reasons
 from services.booking.tables import AllocationDecision
 from tests.booking.run_town import POINTS, RunTown
 from tests.booking.screens import AGENT, DUPONT, DURAND, OTHER_AGENT, Screens, entities, signed_in
-from tests.booking.town import CLOCK, MONDAY, books
+from tests.booking.test_emptied_days import counted
+from tests.booking.town import CLOCK, MONDAY, TUESDAY, books
 
 FAMILIES = ("dupont", "durand", "petit")
 ALLOCATION = """allocation { mode scheduledAt policy rule points { criterion { id name } points } nextRunAt nextRun seedCommitment
@@ -39,6 +40,31 @@ async def town(running: Any) -> RunTown:
 @pytest.fixture
 def screens(town: RunTown) -> Screens:
     return Screens(town.running)
+
+
+async def test_the_runs_of_many_activities_and_the_criteria_of_many_families_cost_what_those_of_one_do(
+    town: RunTown, screens: Screens
+) -> None:
+    await town.founds(allocation=POINTS, id="colonies")
+    await town.household("dupont", activities=("cantine", "loisirs", "colonies"))
+    for activity in ("loisirs", "colonies"):
+        for day in (MONDAY, TUESDAY):
+            await town.asks("dupont", books("dupont", day, activity))
+            assert await town.holds_run(activity=activity, account="agent")
+    asked = {"Activity": ("allocation { lastRuns(first: 1) { number } }", ("loisirs", "colonies")), "Family": ("criteria { id }", FAMILIES)}
+    for kind, (fields, ids) in asked.items():
+        query = f"query($of: [_Any!]!) {{ _entities(representations: $of) {{ ... on {kind} {{ {fields} }} }} }}"
+        costs, found = [], []
+        for some in (ids[:1], ids):
+            with counted(town) as statements:
+                told = {"of": [{"__typename": kind, "id": id_} for id_ in some]}
+                found = (await screens.asks(query, AGENT, variables=told))["_entities"]
+            costs.append(len(statements))
+        assert costs[0] == costs[1], kind
+        if kind == "Activity":
+            assert found == [{"allocation": {"lastRuns": [{"number": 2}]}}] * 2
+        else:
+            assert [len(one["criteria"]) for one in found] == [2, 1, 0]
 
 
 async def bookings(screens: Screens, family: str, fields: str, **more: Any) -> list[dict[str, Any]]:

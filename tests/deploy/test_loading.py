@@ -150,6 +150,18 @@ async def test_the_next_open_days_leave_out_wednesdays_and_closed_days(databases
     assert [date.day for _, _, date in await bookings_of(databases)] == [24, 27, 30, 1]
 
 
+async def test_a_file_loaded_again_takes_nothing_over_that_was_given_back_since(databases: Databases) -> None:
+    town = TEXT.replace("date: today+7d}", "next: 4}")
+    await put(databases, town)
+    before = await bookings_of(databases)
+    day = before[1][2]
+    async with databases["booking"].transaction() as session:
+        (given_back,) = await session.exec(select(Booking).where(Booking.date == day))
+        given_back.status = BookingStatus.CANCELLED
+    assert sum((await put(databases, town)).changes.values()) == 0
+    assert await bookings_of(databases) == [one for one in before if one[2] != day]
+
+
 async def test_a_season_that_has_no_such_days_left_says_so(databases: Databases) -> None:
     loaded = await put(databases, TEXT.replace("date: today+7d}", "next: 300}").replace("capacity: 40", "capacity: null"))
     assert "days of aps-matin are left until 2027-09-01" in loaded.warnings[0]
