@@ -77,6 +77,7 @@ def read_activity(node: Node, mistakes: Mistakes, around: Around) -> Activity:
         opens_on, closes_on = _season(fields, around.today)
         days = listing(date(around.today))
         capacity = fields.may("capacity", whole(0, MOST_PLACES, PLACES), None)
+        reasons = fields.may("closed_because", by_day(around.today, text), {})
         spec = ActivitySpec(
             id=fields.need("id", identifier, "?"),
             structure=around.structure.id,
@@ -90,7 +91,8 @@ def read_activity(node: Node, mistakes: Mistakes, around: Around) -> Activity:
             hours=fields.need("hours", lambda hours: _hours(hours, mistakes), FixedHours("00:00", "23:59")),
             category=fields.may("category", text, None),
             school_holidays=cast(SchoolHolidays, fields.may("school_holidays", choice(SCHOOL_HOLIDAYS), "any")),
-            closed_on=frozenset(fields.may("closed_on", days, ())),
+            closed_on=frozenset((*fields.may("closed_on", days, ()), *reasons)),
+            closed_because={day: because for day, because in reasons.items() if because},
             open_on=frozenset(fields.may("open_on", days, ())),
             capacity=capacity,
             waiting_list=_waiting_list(fields),

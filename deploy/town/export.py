@@ -116,6 +116,7 @@ class _Export:
             "weekdays": [WEEKDAYS[day] for day in sorted(spec.weekdays)],
             "school_holidays": spec.school_holidays,
             "closed_on": sorted(spec.closed_on),
+            "closed_because": dict(sorted(spec.closed_because.items())) or None,
             "open_on": sorted(spec.open_on),
             "capacity": spec.capacity,
             "capacity_on": dict(sorted(spec.capacity_on.items())) or None,

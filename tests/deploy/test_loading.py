@@ -331,6 +331,12 @@ async def test_s21_what_is_borne_of_a_familys_debt_is_loaded_and_exported(settin
         assert (family.debt_limit_cents, family.debt_exempt) == (limit, exempt)
 
 
+async def test_why_a_day_is_closed_is_loaded_and_exported(settings: Settings, databases: Databases) -> None:
+    await put(databases, TEXT.replace("closed_on: [today+40d]", "closed_because: {today+40d: Grève}"))
+    (again, *_) = check(parse(await export(settings, "carteville"), "exported.yaml"), MONDAY).activities
+    assert again.spec.closed_because == dict.fromkeys(again.spec.closed_on, "Grève") == {dt.date(2027, 1, 2): "Grève"}
+
+
 async def test_s35_a_policy_by_points_and_what_is_true_of_families_are_loaded_and_exported(
     settings: Settings, databases: Databases
 ) -> None:
