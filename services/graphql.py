@@ -38,6 +38,8 @@ YearMonth = NewType("YearMonth", str)  #: "YYYY-MM"
 LARGEST_BODY = 1_000_000  #: bytes
 MOST_TOKENS = 4000
 REMEMBERED = 512  #: Documents.
+LONGEST_SHOWN = 60  #: Characters of a wrong value that are repeated.
+NO_NUL = {"en": "Text cannot hold the character NUL.", "fr": "Un texte ne peut pas contenir le caractère NUL."}
 
 
 @dataclass
@@ -82,8 +84,13 @@ Info = strawberry.types.Info[Context, None]
 
 
 # --------------------------------------------------------------------------------------------------------------- scalars
-def _bad(kind: str, expected: str, value: object) -> GraphQLError:
-    return GraphQLError(f"{kind}: {expected}, not {value!r}", extensions={"code": "BAD_USER_INPUT"})
+class BadValue(GraphQLError):
+    """What no scalar of ours can be. The message is English, as graphql-core's around it."""
+
+    def __init__(self, expected: str, attendu: str, value: object) -> None:
+        given = str(value) if len(str(value)) <= LONGEST_SHOWN else f"{str(value)[:LONGEST_SHOWN]}..."
+        super().__init__(f'{expected} is expected, not "{given}".', extensions={"code": "BAD_USER_INPUT"})
+        self.french = f"{attendu} est attendu, et non « {given} »."
 
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -95,7 +102,7 @@ def _parse_date(value: object) -> dt.date:
             return dt.date.fromisoformat(value)
     except ValueError:
         pass
-    raise _bad("Date", "an existing day as YYYY-MM-DD", value)
+    raise BadValue("An existing day, as YYYY-MM-DD,", "Un jour qui existe, AAAA-MM-JJ,", value)
 
 
 def _parse_instant(value: object) -> dt.datetime:
@@ -104,20 +111,20 @@ def _parse_instant(value: object) -> dt.datetime:
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        raise _bad("DateTime", "an instant as 2026-11-23T07:00:00Z", value)
+        raise BadValue("An instant, as 2026-11-23T07:00:00Z,", "Un instant, comme 2026-11-23T07:00:00Z,", value)
     return moment.astimezone(dt.UTC)
 
 
 def _parse_time(value: object) -> LocalTime:
     if isinstance(value, str) and re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value):
         return LocalTime(value)
-    raise _bad("LocalTime", "a time of day as HH:MM", value)
+    raise BadValue("A time of day, as HH:MM,", "Une heure, HH:MM,", value)
 
 
 def _parse_month(value: object) -> YearMonth:
     if isinstance(value, str) and re.fullmatch(r"(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])", value):
         return YearMonth(value)
-    raise _bad("YearMonth", "a month as YYYY-MM", value)
+    raise BadValue("A month, as YYYY-MM,", "Un mois, AAAA-MM,", value)
 
 
 def _instant_text(moment: dt.datetime) -> str:
@@ -270,7 +277,7 @@ def endpoint(schema: strawberry.federation.Schema, service: str) -> Callable[[Re
 async def _answer(schema: strawberry.federation.Schema, body: bytes, context: Context) -> dict[str, Any]:
     # As JSON or as GraphQL writes it. No text of ours has it, and PostgreSQL cannot even compare with it.
     if b"\\u0000" in body:
-        return {"errors": [{"message": "Text cannot hold the character NUL.", "extensions": {"code": "BAD_USER_INPUT"}}]}
+        return {"errors": [{"message": NO_NUL[context.language], "extensions": {"code": "BAD_USER_INPUT"}}]}
     asked = _read(body)
     if asked is None:
         return {"errors": [{"message": "Send a JSON object with `query`.", "extensions": {"code": "BAD_REQUEST"}}]}
@@ -278,7 +285,7 @@ async def _answer(schema: strawberry.federation.Schema, body: bytes, context: Co
     result = await schema.execute(query, variable_values=variables, context_value=context, operation_name=operation)
     answer: dict[str, Any] = {"data": result.data}
     if result.errors:
-        answer["errors"] = [_error(error) for error in result.errors[:20]]
+        answer["errors"] = [_error(error, context.language) for error in result.errors[:20]]
     return answer
 
 
@@ -296,17 +303,28 @@ def _read(body: bytes) -> tuple[str, dict[str, Any] | None, str | None] | None:
     return query, variables, operation
 
 
-def _error(error: GraphQLError) -> dict[str, Any]:
+_WHERE = re.compile(r"Variable '\$(\w+)' has invalid value(?: at ([\w.\[\]]+))?:")
+
+
+def _named(error: GraphQLError, message: str, colon: str) -> str:
+    """With the place of the value that is meant, if graphql-core says one."""
+    place = _WHERE.match(error.message)
+    return f"{place[1]}{place[2] or ''}{colon} {message}" if place else message
+
+
+def _error(error: GraphQLError, language: Language) -> dict[str, Any]:
     """As clients may see it: our own words, or a number under which operators find the rest in the log."""
     shown = error.formatted
     cause = error.original_error
     while isinstance(cause, GraphQLError):
         shown = {**shown, "message": cause.message, "extensions": cause.extensions or {}}
+        if isinstance(cause, BadValue):
+            shown["message"] = _named(error, cause.french, " :") if language == "fr" else _named(error, cause.message, ":")
         cause = cause.original_error
     extensions = {**(shown.get("extensions") or {})}
     if isinstance(cause, CodedError):
         extensions["code"] = cause.code
-        message = str(cause)
+        message = (language == "fr" and cause.french) or str(cause)
     elif cause is None:
         extensions.setdefault("code", "BAD_USER_INPUT" if error.path is None else "INTERNAL_SERVER_ERROR")
         message = shown["message"]

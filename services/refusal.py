@@ -16,20 +16,21 @@ class Refused(Exception):
 class CodedError(Exception):
     """An answer that GraphQL gives under `errors`, with `extensions.code`: nobody is signed in, an id that names nothing..."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, french: str | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.french = french  #: None: the message is in the caller's language already, or for nobody but programmers.
 
 
 class Unauthenticated(CodedError):
     """Nobody is signed in, or the token has run out."""
 
     def __init__(self) -> None:
-        super().__init__("UNAUTHENTICATED", "Sign in first.")
+        super().__init__("UNAUTHENTICATED", "Sign in first.", "Connectez-vous d'abord.")
 
 
 class Forbidden(CodedError):
     """Signed in, but not for this. Also the answer for what does not exist, so that nobody learns what does."""
 
     def __init__(self) -> None:
-        super().__init__("FORBIDDEN", "Not yours, or not there.")
+        super().__init__("FORBIDDEN", "Not yours, or not there.", "Cela n'est pas à vous, ou n'existe pas.")

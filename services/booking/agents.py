@@ -36,7 +36,7 @@ from services.booking.agent_types import (
 )
 from services.booking.audit import reason_of
 from services.booking.draft import DraftChange
-from services.booking.follow_up import Request, cursor_of, malformed, position_of, size_of, stays
+from services.booking.follow_up import Request, cursor_of, position_of, size_of, stays
 from services.booking.lines import Enrolled
 from services.booking.observing import observed
 from services.booking.office import Agent, Cancelling, DayChange, Kept
@@ -45,6 +45,7 @@ from services.booking.queries import ActsWanted, Booked
 from services.booking.refusals import refusal_of
 from services.booking.rulebook import RuleBook
 from services.booking.soundness import Flaw
+from services.booking.texts import malformed
 from services.booking.types import Activity, Booking, Child, answers_of, reading_of
 from services.graphql import Context, Info
 from services.refusal import Forbidden, Refused
@@ -105,7 +106,7 @@ async def _ordered(info: Info, structure: str, order: Order) -> str:
 def _key(info: Info, key: str) -> str:
     """The agent's own: it never meets a key that the family, or another agent, has chosen."""
     if not 0 < len(key) <= LONGEST_KEY:
-        raise malformed(info)
+        raise malformed("KEY_NOT_POSSIBLE", info.context.language, most=LONGEST_KEY)
     return f"{info.context.signed_in().account}/{key}"
 
 
@@ -129,7 +130,7 @@ class AgentQueries:
         """An activity's days, from the first to the last, for its agents."""
         spec = await _activity(info, str(activity))
         if not 0 <= (to - from_).days < MOST_OPENINGS:
-            raise malformed(info)
+            raise malformed("PERIOD_NOT_POSSIBLE", info.context.language, most=MOST_OPENINGS)
         return await _openings(info.context, spec, [from_ + dt.timedelta(days=n) for n in range((to - from_).days + 1)])
 
     @strawberry.field

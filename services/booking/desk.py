@@ -66,7 +66,9 @@ class Desk:
         """As `submit`, for a family of the structure: by itself, or by an agent whose right to do so was checked."""
         if order.groups_too_much:
             # Here, before it joins the others: they would wait while its groups are put together.
-            raise CodedError("BAD_USER_INPUT", "together: more groups, or more in them, than there are lines")
+            too_much = "together: more groups, or more in them, than there are lines"
+            trop = "together : plus de groupes, ou plus dans les groupes, qu'il n'y a de lignes"
+            raise CodedError("BAD_USER_INPUT", too_much, trop)
         taken: Taken = asyncio.get_running_loop().create_future()
         self._orders.append((Asked(account, structure, order, traceparent.get()), taken))
         self._arrived.set()

@@ -56,7 +56,7 @@ async def toggle(reading: Reading, click: Click, lines: Sequence[Line], now: dt.
     month = [click.month + dt.timedelta(days=offset) for offset in range((last - click.month).days + 1)]
     days = [_day(span, click.activity, day, now) for day in drafts.days_of(click.scope, month, click.day)]
     if not days:
-        raise CodedError("BAD_USER_INPUT", "day: no day of that month is meant")
+        raise CodedError("BAD_USER_INPUT", "day: no day of that month is meant", "day : aucun jour de ce mois n'est désigné")
     return _done(drafts.toggle(_choice(click.child, spec, click.arrival, click.departure), days, draft))
 
 

@@ -19,10 +19,10 @@ from services.booking.refusals import refusal, told
 from services.booking.run_types import Criterion, named, runs_of
 from services.booking.status import BookingStatus
 from services.booking.tables import Request as RequestRow
-from services.booking.texts import say
+from services.booking.texts import malformed, say
 from services.booking.types import Booking, Child, reading_of
 from services.graphql import Info, Refusal
-from services.refusal import CodedError, Forbidden
+from services.refusal import Forbidden
 
 MOST_PER_PAGE = 500
 #: A link has room for so many names, and for so many letters of each.
@@ -227,14 +227,10 @@ async def _foreign(info: Info, wanted: Wanted) -> str | None:
 
 
 # ------------------------------------------------------------------------------------------------------------- cursors
-def malformed(info: Info) -> CodedError:
-    return CodedError("BAD_USER_INPUT", say("BAD_USER_INPUT", info.context.language))
-
-
 def size_of(first: int | None, usual: int, info: Info) -> int:
     size = usual if first is None else first
     if not 0 <= size <= MOST_PER_PAGE:
-        raise malformed(info)
+        raise malformed("PAGE_NOT_POSSIBLE", info.context.language, most=MOST_PER_PAGE, given=size)
     return size
 
 
@@ -274,7 +270,7 @@ def _date_and_position(cursor: str | None, info: Info) -> tuple[dt.date, int] | 
         date, position = _read(cursor)
         return dt.date.fromisoformat(date), _number(position)
     except ValueError:
-        raise malformed(info) from None
+        raise malformed("CURSOR_NOT_POSSIBLE", info.context.language) from None
 
 
 def position_of(cursor: str | None, info: Info) -> int | None:
@@ -284,4 +280,4 @@ def position_of(cursor: str | None, info: Info) -> int | None:
         (seq,) = _read(cursor)
         return _number(seq)
     except ValueError:
-        raise malformed(info) from None
+        raise malformed("CURSOR_NOT_POSSIBLE", info.context.language) from None

@@ -198,7 +198,8 @@ def _groups(order: Order) -> dict[int, int]:
     try:
         return parties(order)
     except IndexError as error:
-        raise CodedError("BAD_USER_INPUT", "together: a group names a line that is not there") from error
+        unknown = "together: a group names a line that is not there", "together : un groupe nomme une ligne qui n'existe pas"
+        raise CodedError("BAD_USER_INPUT", *unknown) from error
 
 
 def _mine(order: Order, line: Line) -> Mine:

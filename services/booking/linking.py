@@ -9,10 +9,9 @@ from services.booking import feeds
 from services.booking.file_types import CalendarFeed, CalendarFeedRevoked, RenewCalendarFeedResult, RevokeCalendarFeedResult
 from services.booking.queries import Owned
 from services.booking.refusals import refusal
-from services.booking.texts import say
+from services.booking.texts import malformed
 from services.booking.types import reading_of
 from services.graphql import Info
-from services.refusal import CodedError
 
 
 @strawberry.type
@@ -57,5 +56,5 @@ def _title(info: Info, title: str | None) -> str | None:
     """Raises CodedError."""
     words = (title or "").strip()
     if len(words) > feeds.LONGEST_TITLE or any(unicodedata.category(letter) in ("Cc", "Zl", "Zp") for letter in words):
-        raise CodedError("BAD_USER_INPUT", say("BAD_USER_INPUT", info.context.language))
+        raise malformed("TITLE_NOT_POSSIBLE", info.context.language, most=feeds.LONGEST_TITLE)
     return words or None

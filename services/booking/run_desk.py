@@ -16,7 +16,7 @@ from services.booking.refusals import NobodyWaits, NotScheduled, UnknownCriterio
 from services.booking.run_types import Criterion, CriterionPoints, HeldRun, criteria_of, reasons, runs_of, weighed
 from services.booking.status import BookingStatus
 from services.booking.tables import AllocationDecision
-from services.booking.texts import say
+from services.booking.texts import malformed, say
 from services.booking.types import Activity, Booking, Child, reading_of
 from services.graphql import Info
 from services.refusal import CodedError, Forbidden, Refused
@@ -100,8 +100,11 @@ class AllocationReport:
     @strawberry.field
     async def decisions(self, info: Info, first: int = 100, after: int = 0) -> list[AllocationDecisionReport]:
         """In the order in which the run served them; `after`: the order of the last one seen."""
-        if not (0 <= first <= MOST_DECISIONS and after >= 0):
-            raise CodedError("BAD_USER_INPUT", say("BAD_USER_INPUT", info.context.language))
+        language = info.context.language
+        if not 0 <= first <= MOST_DECISIONS:
+            raise malformed("PAGE_NOT_POSSIBLE", language, most=MOST_DECISIONS, given=first)
+        if after < 0:
+            raise malformed("ORDER_NOT_POSSIBLE", language, given=after)
         if self.rehearsed is not None:
             rows = self.rehearsed[after : after + first]
         else:
@@ -222,7 +225,7 @@ async def _run(info: Info, spec: ActivitySpec) -> AllocationReport:
 
 async def _set_criteria(info: Info, structure: str, family: str, told: list[str]) -> None:
     if len(told) > MOST_CRITERIA:
-        raise CodedError("BAD_USER_INPUT", say("BAD_USER_INPUT", info.context.language))
+        raise malformed("TOO_MANY_CRITERIA", info.context.language, most=MOST_CRITERIA)
     account, now = info.context.signed_in().account, info.context.clock.now()
     async with info.context.running.database.transaction() as session:
         await criteria.set_family_criteria(session, now, structure, account, family, set(told))

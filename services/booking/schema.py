@@ -36,17 +36,13 @@ from services.booking.order import Order
 from services.booking.refusals import REFUSALS, refusal_of
 from services.booking.roster import AttendanceMutations, RosterQueries
 from services.booking.run_desk import RunMutations, RunQueries
-from services.booking.texts import say
+from services.booking.texts import malformed
 from services.booking.types import Activity, Booking, Child, answers_of, month_of, reading_of
 from services.graphql import Info, subgraph
-from services.refusal import CodedError, Refused
+from services.refusal import Refused
 
 LONGEST_COPY = dt.timedelta(days=400)
 LONGEST_KEY = 200
-
-
-def _malformed(info: Info) -> CodedError:
-    return CodedError("BAD_USER_INPUT", say("BAD_USER_INPUT", info.context.language))
 
 
 async def _skipped(info: Info, outcome: Outcome, child: str, activity: str) -> list[SkippedDay]:
@@ -61,7 +57,7 @@ class Query(LiveQueries, RosterQueries, AgentQueries, RunQueries):
     async def toggle_bookings(self, info: Info, input: ToggleInput) -> ToggleResult:
         """The draft after one click (S27-S30)."""
         if input.day is None and input.scope is not ToggleScope.MONTH:
-            raise _malformed(info)
+            raise malformed("DAY_MISSING", info.context.language)
         context = info.context
         first, _ = month_of(input.month)
         click = Click(input.scope, input.child, input.activity, first, input.day, input.arrival, input.departure)
@@ -79,7 +75,7 @@ class Query(LiveQueries, RosterQueries, AgentQueries, RunQueries):
     async def copy_bookings(self, info: Info, input: CopyInput) -> CopyResult:
         """What can be copied, and why the rest cannot (S31)."""
         if not dt.timedelta() <= input.to - input.from_ <= LONGEST_COPY:
-            raise _malformed(info)
+            raise malformed("PERIOD_NOT_POSSIBLE", info.context.language, most=LONGEST_COPY.days + 1)
         context = info.context
         copying = Copying(
             from_child=input.from_child,
@@ -130,7 +126,7 @@ class Mutation(LinkMutations, AttendanceMutations, AgentMutations, RunMutations)
         """
         context = info.context
         if not 0 < len(input.idempotency_key) <= LONGEST_KEY:
-            raise _malformed(info)
+            raise malformed("KEY_NOT_POSSIBLE", info.context.language, most=LONGEST_KEY)
         order = Order(
             family=input.family,
             idempotency_key=input.idempotency_key,

@@ -1,5 +1,7 @@
 """Every sentence that booking says to a family, in French first, then in English."""
 
+from services.refusal import CodedError
+
 TEXTS: dict[str, tuple[str, str]] = {
     # Refusals of a whole demand.
     "ACCOUNT_IN_DEBIT": (
@@ -241,7 +243,32 @@ TEXTS: dict[str, tuple[str, str]] = {
         'pricedLike: the structure has no activity "{given:.64}".',
     ),
     # Mistakes of a client.
-    "BAD_USER_INPUT": ("La demande est mal formée.", "The request is malformed."),
+    "PAGE_NOT_POSSIBLE": (
+        "first : un nombre de 0 à {most} est attendu, et non {given}.",
+        "first: a number from 0 to {most} is expected, not {given}.",
+    ),
+    "CURSOR_NOT_POSSIBLE": (
+        "after : l'endCursor d'une page précédente est attendu.",
+        "after: the endCursor of a page before is expected.",
+    ),
+    "ORDER_NOT_POSSIBLE": (
+        "after : un nombre à partir de 0 est attendu, et non {given}.",
+        "after: a number from 0 on is expected, not {given}.",
+    ),
+    "KEY_NOT_POSSIBLE": (
+        "idempotencyKey : de 1 à {most} caractères sont attendus.",
+        "idempotencyKey: 1 to {most} characters are expected.",
+    ),
+    "DAY_MISSING": ("day : un jour est attendu, sauf si scope est MONTH.", "day: a day is expected, unless scope is MONTH."),
+    "PERIOD_NOT_POSSIBLE": (
+        "from, to : une période de 1 à {most} jours est attendue.",
+        "from, to: a period of 1 to {most} days is expected.",
+    ),
+    "TITLE_NOT_POSSIBLE": (
+        "title : une ligne de {most} caractères au plus est attendue.",
+        "title: one line of {most} characters at most is expected.",
+    ),
+    "TOO_MANY_CRITERIA": ("criteria : {most} au plus sont attendus.", "criteria: {most} at most are expected."),
 }
 
 WEEKDAYS = (
@@ -258,6 +285,11 @@ WEEKDAYS = (
 def say(code: str, language: str, **details: object) -> str:
     """The text of a code in "fr" or "en". Raises KeyError for a code without a text: that is a bug."""
     return TEXTS[code][0 if language == "fr" else 1].format(**details)
+
+
+def malformed(text: str, language: str, **details: object) -> CodedError:
+    """What no screen should send: said in words, for those who make screens."""
+    return CodedError("BAD_USER_INPUT", say(text, language, **details))
 
 
 def say_closed(code: str, because: str | None, language: str) -> str:

@@ -372,7 +372,8 @@ async def _account(changing: Awaitable[tables.Account]) -> Account:
 def _bounded(name: str, text: str, longest: int) -> str:
     text = text.strip()
     if not 0 < len(text) <= longest or not text.isprintable():
-        raise CodedError("BAD_USER_INPUT", f"{name}: 1 to {longest} printable characters.")
+        french = f"{name} : de 1 à {longest} caractères imprimables."
+        raise CodedError("BAD_USER_INPUT", f"{name}: 1 to {longest} printable characters.", french)
     return text
 
 

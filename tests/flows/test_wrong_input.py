@@ -39,6 +39,8 @@ class Scene:
     stranger: Family  #: Of another town.
     theirs: str  #: A booking of Martin's.
     own: str  #: A booking of Dupont's.
+    petits: str  #: One of Petit's, in the agents' own activity.
+    agent: str  #: Access token.
     days: list[dt.date]
 
     async def send(self, content: bytes | str, *, token: str | None = None, **headers: str) -> httpx2.Response:
@@ -49,8 +51,8 @@ class Scene:
         answer = await self.town.client.post("/graphql", content=content, headers=sent)
         return decent(answer, begun)
 
-    async def ask(self, query: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
-        answer: dict[str, Any] = (await self.send(json.dumps({"query": query, "variables": variables or {}}))).json()
+    async def ask(self, query: str, variables: dict[str, Any] | None = None, **more: str) -> dict[str, Any]:
+        answer: dict[str, Any] = (await self.send(json.dumps({"query": query, "variables": variables or {}}), **more)).json()
         return answer
 
     async def submits(self, *lines: dict[str, Any], **more: Any) -> list[str]:
@@ -87,25 +89,29 @@ async def build(system: System, folder: Path) -> Scene:
         activity("multi", hours={"from": "07:30", "to": "18:30", "step_minutes": 15, "minimum_minutes": 60}),
         activity("shut", closed_on=["today+40d"], open_on=[]),
         activity("soon", season={"from": "today-40d", "to": "today+60d"}),
+        activity("atelier"),
     ]
-    families = [family("dupont", activities=["aps", "multi", "shut", "soon"]), family("martin")]
+    families = [family("dupont", activities=["aps", "multi", "shut", "soon"]), family("martin"), family("petit", activities=["atelier"])]
     async with system.client() as client:
         here = await found(system, folder, client, activities, families)
         elsewhere = await found(system, folder, client, activities, [family("stranger")])
-        dupont, martin = await here.everybody("dupont", "martin")
+        dupont, martin, petit = await here.everybody("dupont", "martin", "petit")
+        agent = (await here.agent()).token
         stranger = await elsewhere.sign_in("stranger")
         days = next_days(60, start_in=5)
         ids = []
-        for one in (martin, dupont):
-            request = await one.submits([one.line(days[0])])
+        for one, wish in ((martin, martin.line(days[0])), (dupont, dupont.line(days[0])), (petit, petit.line(days[0], activity="atelier"))):
+            request = await one.submits([wish])
             assert town.answers(request) == ["ACCEPTED"]
             ids.append(request["movements"][0]["booking"]["id"])
-    return Scene(here, dupont, martin, stranger, *ids, days)
+    return Scene(here, dupont, martin, stranger, *ids, agent, days)
 
 
 async def found(system: System, folder: Path, client: httpx2.AsyncClient, activities: Sequence[Any], families: Sequence[Any]) -> Town:
     structure = f"town{next(town.ids)}"
     file = town.renamed(structure, activities, families)
+    agent = {"login": f"{structure}-agent", "password": town.PASSWORD, "first_name": "Anne", "last_name": "MARTIN", "agent": True}
+    file["accounts"].append(agent)
     path = folder / f"{structure}.yaml"
     path.write_text(yaml.safe_dump(file, allow_unicode=True, sort_keys=False))
     await town.load_file(system, path)
@@ -326,6 +332,112 @@ async def test_payments_that_cannot_be(scene: Scene) -> None:
         assert await pays((purse, 100)) == ["FORBIDDEN"]
     for family_id in ("nobody", scene.martin.id, scene.stranger.id):
         assert await pays((wallet, 100), family=family_id) == ["FORBIDDEN"]
+
+
+# ------------------------------------------------------------------------------------------------------------------ agents
+#: What agents ask and do; each place in it is given nonsense, while the rest makes sense.
+AGENTS = {
+    "roster",
+    "activities",
+    "openings",
+    "acts",
+    "allocationRun",
+    "criteria",
+    "recordAttendance",
+    "closeDay",
+    "reopenDay",
+    "createActivity",
+}
+AGENTS |= {
+    "changeActivity",
+    "setOpening",
+    "enrollChild",
+    "endEnrollment",
+    "bookForFamily",
+    "cancelForFamily",
+    "moveBooking",
+    "runAllocation",
+}
+AGENTS |= {"setFamilyCriteria"}
+#: Also asked for, though nobody must say them.
+SAID = {"capacity": 5, "waitingList": 5, "stepMinutes": 15, "minimumMinutes": 15, "daysBefore": 1, "weeksBefore": 1, "closeAfterDays": 0}
+SAID |= {"places": 5, "points": 5, "first": 5, "version": 1, "note": "mot", "category": "mot", "reason": "parce que", "after": None}
+#: What its scalar takes, and what it does not: of the latter each place gets one, in turn.
+NONSENSE: dict[str, tuple[Sequence[Any], Sequence[Any]]] = {
+    "ID": (("nobody", "' OR 1=1 --" * 500), (None, [], 1.5)),
+    "Date": (("0001-01-01", "9999-12-31"), ("2026-02-30", None)),
+    "LocalTime": (("00:00",), ("24:00", None)),
+    "Int": ((-1, 2**31 - 1), (2**31, 1.5, None)),
+    "String": (("", "\u202e\ufeff😀\n" * 2_000), (7, None)),
+}
+
+
+async def test_agents_too_are_told_what_is_wrong_whatever_they_send(scene: Scene) -> None:
+    here, day = scene.town, scene.days[0].isoformat()
+    ids = dict.fromkeys((*questions.NAMES.values(), *questions.BY_ID), "nobody") | {
+        "structure": here.structure,
+        "activity": here.named("atelier"),
+        "family": here.named("petit"),
+        "child": here.named("petit-child"),
+        "booking": scene.petits,
+        "wallet": here.named("periscolaire"),
+        "criterion": "resident",
+    }
+    samples = {"Date": day, "YearMonth": day[:7], "LocalTime": "08:00", "Int": 5, "String": "mot"} | SAID
+    asked = [one for one in questions.of(questions.public(), samples) if one.name.split(".")[0] in ("Query", "Mutation")]
+    asked = [one for one in asked if one.name.split(".")[1] in AGENTS]
+    assert {one.name.split(".")[1] for one in asked} == AGENTS
+    found: dict[str, set[str]] = {}
+    for question in asked:
+        for place, slot in enumerate(question.slots):
+            taken, mistaken = NONSENSE[slot.scalar]
+            for value in (*taken, mistaken[place % len(mistaken)]):
+                variables = question.asked(ids, instead={slot: value}, idempotencyKey=uuid4().hex)
+                answer = await scene.ask(question.text, variables, token=scene.agent)
+                found.setdefault(question.name, set()).update(told(answer))
+                for error in answer.get("errors", ()):
+                    assert error["extensions"]["code"] in ("BAD_USER_INPUT", "FORBIDDEN"), (question.name, slot.path, value, error)
+    for name in ("roster", "activities", "openings", "acts", "allocationRun", "criteria"):
+        assert {"BAD_USER_INPUT", "FORBIDDEN"} <= found[f"Query.{name}"] <= {"BAD_USER_INPUT", "FORBIDDEN", "OK"}, (name, found)
+    assert all("BAD_USER_INPUT" in codes and len(codes) > 1 for codes in found.values()), found
+
+
+async def test_lists_without_end_are_refused_to_agents_too(scene: Scene) -> None:
+    activity, day = scene.town.named("atelier"), scene.days[0].isoformat()
+    wanted = {"child": "c", "activity": "a", "date": day}
+    order = {"family": scene.town.named("petit"), "idempotencyKey": "k", "reason": "parce que"}
+    forms = {"bookForFamily": "BookForFamilyInput", "cancelForFamily": "CancelForFamilyInput"}
+    for name, bookings in (("bookForFamily", [wanted] * 5_000), ("cancelForFamily", ["b"] * 5_000)):
+        query = f"mutation($input: {forms[name]}!) {{ {name}(input: $input) {{ ... on Refusal {{ code }} }} }}"
+        assert told(await scene.ask(query, {"input": {**order, "bookings": bookings}}, token=scene.agent)) == ["TOO_MANY_LINES"]
+    query = """mutation($activity: ID!, $date: Date!, $entries: [AttendanceInput!]!) {
+      recordAttendance(activity: $activity, date: $date, entries: $entries) { ... on Refusal { code } } }"""
+    entries = [{"child": "c", "attendance": "PRESENT"}] * 5_000
+    assert told(await scene.ask(query, {"activity": activity, "date": day, "entries": entries}, token=scene.agent)) == ["TOO_MANY_LINES"]
+    query = 'query($activity: ID!) { openings(activity: $activity, from: "0001-01-01", to: "9999-12-31") { date } }'
+    assert told(await scene.ask(query, {"activity": activity}, token=scene.agent)) == ["BAD_USER_INPUT"]
+    query = "mutation($family: ID!, $criteria: [String!]!) { setFamilyCriteria(family: $family, criteria: $criteria) { __typename } }"
+    assert told(await scene.ask(query, {"family": order["family"], "criteria": ["x"] * 5_000}, token=scene.agent)) == ["BAD_USER_INPUT"]
+
+
+async def test_what_is_wrong_is_said_in_french_or_in_english_as_it_is_asked_for(scene: Scene) -> None:
+    """With the place of the value, so that a screen can show it beside its field."""
+    dated = {"input": {"family": scene.dupont.id, "idempotencyKey": "k", "lines": [line(scene), line(scene, date="2026-02-30")]}}
+    foreign = 'query { roster(activity: "nothing", date: "2026-12-01") { version } }'
+    paged = "query { me { families { bookings(first: 501) { totalCount } } } }"
+    for query, variables, french, english in (
+        (
+            town.SUBMIT,
+            dated,
+            "input.lines[1].date : Un jour qui existe, AAAA-MM-JJ, est attendu, et non « 2026-02-30 ».",
+            'input.lines[1].date: An existing day, as YYYY-MM-DD, is expected, not "2026-02-30".',
+        ),
+        (foreign, {}, "Cela n'est pas à vous, ou n'existe pas.", "Not yours, or not there."),
+        (paged, {}, "first : un nombre de 0 à 500 est attendu, et non 501.", "first: a number from 0 to 500 is expected, not 501."),
+    ):
+        for language, message in (("fr", french), ("de", french), ("en-GB", english)):
+            (error,) = (await scene.ask(query, variables, accept_language=language))["errors"]
+            assert error["message"] == message
 
 
 # ------------------------------------------------------------------------------------------------------ text and characters
