@@ -107,12 +107,8 @@ async def put_family_debt(
 
 
 async def _structure(session: AsyncSession, id: str) -> Structure:
-    structure = await session.get(Structure, id)
-    if structure is None:
-        structure = Structure(id=id)
-        session.add(structure)
-        await session.flush()
-    return structure
+    unheard = {"id": id, "debt_limit_cents": 0, "timezone": "Europe/Paris", "version": 0}
+    return await session.get(Structure, id) or await _locked(session, Structure, unheard)
 
 
 # ------------------------------------------------------------------------------------------------------------ the ledger

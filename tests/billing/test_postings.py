@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -11,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.billing import commands, queries
 from services.billing.invariants import violations
 from services.billing.rate import TariffError
-from services.billing.tables import LedgerEntry, Standing
+from services.billing.tables import LedgerEntry, Standing, Structure
 from services.events import EntryPosted, StandingChanged
 from tests.billing.conftest import APS, MULTI, Town
 
@@ -150,6 +151,28 @@ async def test_s21_the_control_without_the_lock_nobody_notices(town: Town, monke
     assert await town.said(StandingChanged) == []
     async with town.running.database.reading() as session:
         assert await violations(session) == ["family dupont has -200 cents and is said to be in order"]
+
+
+async def test_two_who_first_name_a_structure_at_once_name_one(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A town is loaded while billing hears of it."""
+    if town.running.database.is_sqlite:
+        pytest.skip("SQLite lets one writer in at a time")
+    both_looked, look = asyncio.Barrier(2), AsyncSession.get
+
+    async def look_together(session: AsyncSession, *what: Any, **how: Any) -> Any:
+        found = await look(session, *what, **how)
+        await both_looked.wait()
+        return found
+
+    async def is_named() -> None:
+        async with town.running.database.transaction() as session:
+            await commands.put_debt_limit(session, town.running.clock, "bourg", 50_00)
+
+    monkeypatch.setattr(AsyncSession, "get", look_together)
+    await asyncio.gather(is_named(), is_named())
+    monkeypatch.undo()
+    async with town.running.database.reading() as session:
+        assert (await session.get_one(Structure, "bourg")).debt_limit_cents == 50_00
 
 
 async def test_putting_the_same_again_writes_nothing(town: Town) -> None:
