@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope
 
 from gateway.trouble import RequestError
 from services.telemetry import new_traceparent
+from services.visitors import household_of
 
 LARGEST_BODY = 1_000_000  #: bytes; a draft of 500 lines is about 70,000
 BODY_SECONDS = 10.0
@@ -149,3 +150,9 @@ def passed_on(scope: Scope, headers: dict[bytes, bytes]) -> PassedOn:
 
 def _is_line(value: bytes) -> bool:
     return b"\r" not in value and b"\n" not in value
+
+
+def visitor_of(scope: Scope) -> str | None:
+    """Whom a connection is counted for."""
+    client = scope.get("client")
+    return household_of(client[0]) if client else None

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from gateway.asking import EVENTS, JSON, Asked, PassedOn, bad_request, media_type, passed_on, read_get, read_post, takes_events
+from gateway.asking import EVENTS, JSON, Asked, PassedOn, bad_request, media_type, passed_on, read_get, read_post, takes_events, visitor_of
 from gateway.documents import Operation
 from gateway.sse import send_events
 from gateway.streams import ANSWERED, Streams
@@ -40,9 +40,7 @@ class GraphQLEndpoint:
             media = media_type(accept)
             asked = await self._read(scope, headers, receive)
             if media == EVENTS or (takes_events(accept) and self._operation(asked).kind == "subscription"):
-                results = self.streams.results(asked, passing.lines, post=scope["method"] == "POST")
-                with self.streams.live.streaming():
-                    await send_events(results, receive, send, passing.request_id, self.streams.live.ending)
+                await self._stream(asked, passing, scope, receive, send)
                 return
             status, answer = 200, await self._answer(asked, passing, post=scope["method"] == "POST")
         except RequestError as error:
@@ -58,6 +56,14 @@ class GraphQLEndpoint:
             traceparent.reset(token)
         await _send(send, status, media, _encode(answer), passing.request_id)
         _SECONDS.observe(time.perf_counter() - begun)
+
+    async def _stream(self, asked: Asked, passing: PassedOn, scope: Scope, receive: Receive, send: Send) -> None:
+        visitor = visitor_of(scope)
+        if self.streams.live.is_crowded(visitor):
+            raise bad_request("Too many connections from this address.", code="TOO_MANY_CONNECTIONS", status=429)
+        results = self.streams.results(asked, passing.lines, post=scope["method"] == "POST")
+        with self.streams.live.streaming(visitor):
+            await send_events(results, receive, send, passing.request_id, self.streams.live.ending)
 
     async def _read(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> Asked:
         if scope["method"] == "POST":

@@ -26,6 +26,8 @@ from services.telemetry import log
 MOST_SUBSCRIPTIONS = 5000
 #: Some tabs and devices of one adult.
 MOST_PER_ACCOUNT = 30
+#: Connections that stay open. Many families may share one address: a school, a town hall, a telephone company.
+MOST_PER_VISITOR = 500
 #: Of all subscriptions together, so that those who watch a rush do not take the place of those who book in it: the more there are,
 #: the rarer each one's updates.
 READS_PER_SECOND = 100.0
@@ -66,7 +68,7 @@ class Live:
     _heard: dict[str, Subscription] = field(default_factory=dict)
     _tuning: asyncio.Lock = field(default_factory=asyncio.Lock)
     _soon: set[asyncio.Task[None]] = field(default_factory=set)
-    _streaming: set[asyncio.Task[Any]] = field(default_factory=set)
+    _streaming: dict[asyncio.Task[Any], str | None] = field(default_factory=dict)  #: Each with its visitor.
     _next_read: float = 0.0
 
     @asynccontextmanager
@@ -89,15 +91,22 @@ class Live:
             log().error("no live updates but for the regular looks", error=repr(error), exc_info=error)
 
     @contextmanager
-    def streaming(self) -> Iterator[None]:
-        """This task holds a client's connection open."""
+    def streaming(self, visitor: str | None) -> Iterator[None]:
+        """This task holds a connection open for that visitor (services/visitors.py)."""
         task = asyncio.current_task()
         assert task is not None
-        self._streaming.add(task)
+        self._streaming[task] = visitor
         try:
             yield
         finally:
-            self._streaming.discard(task)
+            del self._streaming[task]
+
+    def is_crowded(self, visitor: str | None) -> bool:
+        """It has as many connections open as it may have."""
+        crowded = visitor is not None and sum(other == visitor for other in self._streaming.values()) >= MOST_PER_VISITOR
+        if crowded:
+            log().warning("too many connections from one address; is it a proxy's? see PREAU_TRUSTED_PROXIES", address=visitor)
+        return crowded
 
     async def drain(self) -> None:
         """Every stream ends, so that its client connects to another process. Those that do not in time will be cut."""

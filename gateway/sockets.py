@@ -15,7 +15,7 @@ import msgspec
 from prometheus_client import Gauge
 from starlette.types import Message, Receive, Scope, Send
 
-from gateway.asking import PASSED_ON, Asked, asked_of, passed_on
+from gateway.asking import PASSED_ON, Asked, asked_of, passed_on, visitor_of
 from gateway.streams import Streams
 from gateway.trouble import RequestError
 from services.telemetry import log
@@ -63,8 +63,10 @@ class SocketEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
-        if not self._is_at_home(scope) or self._open >= MOST_SOCKETS or self.streams.live.ending.is_set():
-            await send({"type": "websocket.close", "code": 4403})  # before it is accepted: HTTP 403
+        visitor = visitor_of(scope)
+        refused = self._why_not(scope, visitor)
+        if refused is not None:
+            await _refuse(scope, send, refused)
             return
         if PROTOCOL not in scope["subprotocols"]:
             await send({"type": "websocket.accept"})
@@ -73,10 +75,18 @@ class SocketEndpoint:
         await send({"type": "websocket.accept", "subprotocol": PROTOCOL})
         self._open += 1
         try:
-            with SOCKETS.track_inprogress(), self.streams.live.streaming():
+            with SOCKETS.track_inprogress(), self.streams.live.streaming(visitor):
                 await Socket(self.streams, scope, receive, send).serve()
         finally:
             self._open -= 1
+
+    def _why_not(self, scope: Scope, visitor: str | None) -> int | None:
+        """The status that says why it may not connect."""
+        if not self._is_at_home(scope):
+            return 403
+        if self._open >= MOST_SOCKETS or self.streams.live.ending.is_set():
+            return 503
+        return 429 if self.streams.live.is_crowded(visitor) else None
 
     def _is_at_home(self, scope: Scope) -> bool:
         """Only browsers say where a page is from: what is no page of ours may not connect."""
@@ -86,6 +96,15 @@ class SocketEndpoint:
             return True
         page = urlsplit(origin.decode("latin-1")).netloc
         return page in (headers.get(b"host", b"").decode("latin-1"), urlsplit(self.public_url).netloc)
+
+
+async def _refuse(scope: Scope, send: Send, status: int) -> None:
+    """Before it is a socket."""
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close"})  # HTTP 403
+        return
+    await send({"type": "websocket.http.response.start", "status": status, "headers": [(b"content-length", b"0")]})
+    await send({"type": "websocket.http.response.body", "body": b""})
 
 
 @dataclass(slots=True)

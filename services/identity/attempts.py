@@ -5,7 +5,6 @@ Nobody is locked out for good: otherwise a stranger could lock a parent out on p
 
 import datetime as dt
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
 
 GROWTH = 1.8
 LONGEST = dt.timedelta(hours=1)
@@ -58,21 +57,3 @@ def one_more(tries: Tries | None, now: dt.datetime) -> Tries:
     if tries is None or now - tries.last_at >= FORGOTTEN_AFTER:
         return Tries(1, now)
     return Tries(tries.count + 1, now)
-
-
-def household_of(address: str | None) -> str | None:
-    """Whom failures from an address are counted for: in IPv6 the /64 network, for one household has that many addresses.
-
-    None for this machine itself and for an unknown address: then everybody may stand behind it.
-    """
-    if address is None:
-        return None
-    try:
-        parsed = ip_address(address.strip("[]").partition("%")[0])
-    except ValueError:
-        return "unreadable"
-    if isinstance(parsed, IPv6Address):
-        parsed = parsed.ipv4_mapped or parsed
-    if parsed.is_loopback:
-        return None
-    return str(parsed) if parsed.version == 4 else parsed.exploded[:19]

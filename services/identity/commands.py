@@ -27,6 +27,7 @@ from services.identity.tables import Account, AccountSession, Attempt, Credentia
 from services.identity.tokens import Signer, new_key
 from services.outbox import Outgoing, record
 from services.refusal import Refused, Unauthenticated
+from services.visitors import household_of
 
 __all__ = ["hash_ahead", "put_account", "put_announcement", "put_family", "put_structure"]
 
@@ -44,7 +45,7 @@ class Tried:
 
 def _tried(what: str, login: str, address: str | None, by_login: Patience, by_address: Patience) -> list[Tried]:
     tried = [Tried(token_sum(f"{what} login {plain_login(login)}"), by_login)]
-    if household := attempts.household_of(address):
+    if household := household_of(address):
         tried.append(Tried(token_sum(f"{what} address {household}"), by_address))
     return tried
 

@@ -4,12 +4,13 @@ import asyncio
 import json
 from typing import Any
 
+import httpx2
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from gateway import sockets
+from gateway import asking, live, sockets
 from tests.facts import until
-from tests.gateway.followers import Wire, wire
+from tests.gateway.followers import Wire, events, wire
 from tests.gateway.stage import Scene
 
 CALENDAR = 'subscription { calendarChanged(child: "amalia", month: "2026-11") { days { revision } } }'
@@ -192,9 +193,37 @@ async def test_so_many_sockets_and_no_more(scene: Scene, monkeypatch: pytest.Mon
     monkeypatch.setattr(sockets, "MOST_SOCKETS", 1)
     async with wire(scene.url) as one:
         await one.begin()
-        with pytest.raises(InvalidStatus):
+        with pytest.raises(InvalidStatus) as refused:
             async with wire(scene.url):
                 pass
+        assert refused.value.response.status_code == 503
+
+
+async def test_one_address_has_so_many_connections_and_others_have_theirs(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sockets and streams together, whether they follow anything or not. Elsewhere is behind another address."""
+    monkeypatch.setattr(live, "MOST_PER_VISITOR", 2)
+    address = "192.0.2.1"
+    monkeypatch.setattr(asking, "household_of", lambda _: address)
+    async with wire(scene.url), events(scene.url, CALENDAR) as stream:
+        await stream.data()
+        with pytest.raises(InvalidStatus) as refused:
+            async with wire(scene.url):
+                pass
+        assert refused.value.response.status_code == 429
+        async with httpx2.AsyncClient(base_url=scene.url) as client:
+            asked = {"headers": {"accept": "text/event-stream"}, "json": {"query": CALENDAR}}
+            answer = await client.post("/graphql", **asked)
+            assert (answer.status_code, answer.json()["errors"][0]["extensions"]["code"]) == (429, "TOO_MANY_CONNECTIONS")
+            assert (await client.post("/graphql", json={"query": "{ me { login } }"})).status_code == 200, (
+                "what does not stay is not counted"
+            )
+        address = "192.0.2.2"
+        async with wire(scene.url) as elsewhere:
+            await elsewhere.begin()
+        address = "192.0.2.1"
+    await until(lambda: _so(not scene.gateway.live._streaming))
+    async with wire(scene.url) as again:
+        await again.begin()
 
 
 async def test_who_takes_nothing_is_cut(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,11 +11,11 @@ from services.identity.attempts import (
     LONGEST,
     Patience,
     Tries,
-    household_of,
     one_more,
     wait_after,
     wait_left,
 )
+from services.visitors import household_of
 
 NOW = dt.datetime(2026, 11, 23, 8, tzinfo=dt.UTC)
 SECOND = dt.timedelta(seconds=1)
