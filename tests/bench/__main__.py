@@ -25,7 +25,8 @@ def town(families: int, rounds: int) -> dict[str, Any]:
         activities = [*everybody, *some] if n < growth.FEW else everybody
         return family(f"f{n}", activities=[one["id"] for one in activities])
 
-    return renamed("rush", [*everybody, *some], [named(n) for n in range(families)])
+    looking = [family(name, activities=calendars.ACTIVITIES) for name in calendars.FAMILIES]
+    return renamed("rush", [*everybody, *some], [*(named(n) for n in range(families)), *looking])
 
 
 def show(kind: str, figure: str, reports: Sequence[dict[str, Any]]) -> None:
@@ -45,7 +46,7 @@ async def measure(kind: str, stage: Stage, families: Sequence[str], rounds: int,
     if "rush" in figures:
         show(kind, "rush", await rush.measure(stage, families, rounds))
     if "calendars" in figures:
-        show(kind, "calendars", await calendars.measure(stage, families[: growth.FEW], rounds))
+        show(kind, "calendars", await calendars.measure(stage, rounds))
     if "promotion" in figures:
         show(kind, "promotion", [await promotion.measure(stage, families)])
     if "growth" in figures:
