@@ -360,10 +360,10 @@ class Child:
         reading = reading_of(info.context)
         return await asyncio.gather(*(activity_of(info, activity) for activity in await reading.enrolled(str(self.id))))
 
-    @strawberry.field
-    async def calendar(self, info: Info, month: YearMonth, activity: ID | None = None) -> Calendar:
+    @strawberry.field(graphql_type=Calendar)  # type: ignore[untyped-decorator]  # no types for this form
+    def calendar(self, info: Info, month: YearMonth, activity: ID | None = None) -> Awaitable[Calendar]:
         """Every day of the month, for one activity, or for all of the child's (S32)."""
-        return await calendar_of(info, str(self.id), month, activity)
+        return calendar_of(info, str(self.id), month, activity)
 
     @strawberry.field
     async def calendar_feed(self, info: Info) -> CalendarFeed | None:
