@@ -180,7 +180,7 @@ async def set_opening(session: AsyncSession, clock: Clock, agent: Agent, activit
     stored = await _held(session, agent, activity)
     before = from_json(dict(stored.rules))
     if not before.opens_on <= change.date <= before.closes_on:
-        raise Refused("OUT_OF_SEASON")
+        raise Refused("OUT_OF_SEASON", text="NOT_IN_SEASON", day=change.date, first=before.opens_on, last=before.closes_on)
     if change.date < clock.today(before.timezone):
         raise Refused("DAY_IS_PAST")
     holidays = book_of(session).holidays(before)

@@ -158,6 +158,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Ce jour est fermé, mais {count} réservations y restent : elles tiennent jusqu'à ce que vous les annuliez, avec un motif.",
         "That day is closed, but {count} bookings stand: they do until you cancel them, with a reason.",
     ),
+    "NOT_IN_SEASON": (
+        "Le {day:%d/%m/%Y} est hors de la saison, qui va du {first:%d/%m/%Y} au {last:%d/%m/%Y}.",
+        "{day} is outside of the season, which is {first} to {last}.",
+    ),
     "DAY_IS_PAST": ("Ce jour est passé.", "That day is over."),
     "PERIOD_REVERSED": ("La période se termine avant de commencer.", "The period ends before it begins."),
     "ALLOCATED_BY_RUN": (
