@@ -12,7 +12,7 @@ from services.bus import Bus
 
 CALL = "crowd"
 CALL_SECONDS = 0.2  #: Between two calls.
-HEARD_SECONDS = 0.5  #: So long after the last word of it there is still a crowd.
+HEARD_SECONDS = 1.0  #: So long after the last word of it there is still a crowd: on a slow machine a transaction takes that long.
 PEACE_SECONDS = 2.0  #: Only after that another crowd is a new one.
 PATIENCE_SECONDS = 5.0  #: From a crowd's beginning on.
 
