@@ -304,7 +304,7 @@ class ActivityInput:
     hours: HoursInput
     category: str | None = None
     wallet: ID | None = strawberry.field(default=None, description="Null: it keeps its own, or takes that of the one it is priced like.")
-    school_holidays: SchoolHolidays = SchoolHolidays.CLOSED
+    school_holidays: SchoolHolidays = strawberry.field(default=SchoolHolidays.ANY, description="Left out: any, as in a town's file.")
     closed_on: list[dt.date] = strawberry.field(default_factory=list)
     open_on: list[dt.date] = strawberry.field(default_factory=list)
     capacity: int | None = strawberry.field(default=None, description="Null: places are not counted.")

@@ -70,6 +70,7 @@ AS_IT_IS: dict[str, Any] = {
     "opensOn": "2026-09-01",
     "closesOn": "2027-07-06",
     "weekdays": ["MONDAY", "TUESDAY", "THURSDAY", "FRIDAY"],
+    "schoolHolidays": "CLOSED",
     "closedOn": ["2026-10-02", "2026-09-08"],
     "openOn": ["2026-11-11"],
     "capacity": 1,
@@ -424,6 +425,13 @@ async def test_whoever_closes_a_day_is_told_how_many_bookings_stand(carteville: 
     assert gone == {"taken": 0, "waiting": 0, "standing": 0, "notice": None}
     days = '{ openings(activity: "multi", from: "2026-09-14", to: "2026-09-15") { standing notice } }'
     assert (await carteville.asks(days, AGENT))["openings"] == [{"standing": 2, "notice": notice}, {"standing": 0, "notice": None}]
+
+
+async def test_an_agent_who_says_nothing_of_school_holidays_means_what_a_towns_file_does_then(carteville: Screens) -> None:
+    """Open in them, too: `any`."""
+    settings = {name: value for name, value in WHOLE.items() if name != "schoolHolidays"}
+    made = await does(carteville, "createActivity", structure="carteville", code="foot", pricedLike="multi", settings=settings)
+    assert made["settings"]["schoolHolidays"] == "ANY"
 
 
 async def test_bookings_of_a_day_that_closes_stay_until_an_agent_cancels_them(carteville: Screens) -> None:
