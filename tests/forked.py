@@ -1,7 +1,8 @@
 """Processes of ours that start in a hundredth of a second: forked from a server that has imported everything once.
 
 Each is a process of its own, with its own environment, session and output, killed and waited for as any other. All that is saved is
-the second or two in which Python imports us, dozens of times a run. tests/deploy starts the programs as everybody does.
+the second or two in which Python imports us, dozens of times a run. tests/deploy starts `preau up` and its children as everybody does,
+and the console command now and then.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from collections.abc import Mapping
 from importlib import reload
 from multiprocessing.connection import wait
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock
 
 from services import crash
@@ -34,9 +36,11 @@ _one_at_a_time = Lock()  # who starts a process looks after all others, too, and
 class Forked:
     """`python -m module arguments...`, with what `subprocess.Popen` would say of it."""
 
-    def __init__(self, module: str, *arguments: str, environ: Mapping[str, str], output: Path | None = None) -> None:
+    def __init__(
+        self, module: str, *arguments: str, environ: Mapping[str, str], output: Path | None = None, errors: Path | None = None
+    ) -> None:
         self.args = (module, *arguments)
-        self._process = _server.Process(target=_become, args=(module, arguments, dict(environ), output), daemon=True)
+        self._process = _server.Process(target=_become, args=(module, arguments, dict(environ), output, errors or output), daemon=True)
         with _one_at_a_time:
             self._process.start()
         assert self._process.pid is not None
@@ -65,6 +69,18 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
+def run(module: str, *arguments: str, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """To its end, and what it said."""
+    with TemporaryDirectory(prefix="preau-said-") as folder:
+        output, errors = Path(folder, "output"), Path(folder, "errors")
+        process = Forked(module, *arguments, environ=environ, output=output, errors=errors)
+        try:
+            status = process.wait(60)
+        finally:
+            process.kill()
+        return subprocess.CompletedProcess(process.args, status, output.read_text(), errors.read_text())
+
+
 async def ended(module: str, *arguments: str, **environ: str) -> int:
     """Run it to its end, in our environment and this; returns how it ended."""
     process = await asyncio.to_thread(Forked, module, *arguments, environ={**os.environ, **environ})
@@ -74,12 +90,12 @@ async def ended(module: str, *arguments: str, **environ: str) -> int:
         process.kill()
 
 
-def _become(module: str, arguments: tuple[str, ...], environ: dict[str, str], output: Path | None) -> None:
+def _become(module: str, arguments: tuple[str, ...], environ: dict[str, str], output: Path | None, errors: Path | None) -> None:
     """In the new process."""
     gc.freeze()  # what was imported stays: looking through it for garbage would copy all of it into this process
     os.setsid()
-    with (output or Path(os.devnull)).open("ab") as file:
-        for stream in (1, 2):
+    for stream, path in ((1, output), (2, errors)):
+        with (path or Path(os.devnull)).open("ab") as file:
             os.dup2(file.fileno(), stream)
     os.environ.clear()
     os.environ.update(environ)

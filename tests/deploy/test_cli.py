@@ -10,12 +10,18 @@ from typer.testing import CliRunner
 
 from deploy.cli import app
 from tests.deploy.test_checking import EXAMPLE, TEXT
+from tests.forked import run
 
 COMMANDS = ("up", "serve", "migrate", "load", "export", "events", "dead-letters", "check", "replay-allocation", "doctor")
 
 
 def preau(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "deploy.cli", *arguments]
+    return run("deploy.cli", *arguments, environ=os.environ | environ)
+
+
+def executable(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """As everybody starts it: the command that `make setup` puts beside python."""
+    command = [str(Path(sys.executable).with_name("preau")), *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=os.environ | environ, timeout=60, check=False)
 
 
@@ -63,14 +69,14 @@ def test_databases_that_are_not_there_are_told_and_not_made(arguments: list[str]
 def test_databases_that_were_never_migrated_are_told(tmp_path: Path) -> None:
     for service in ("identity", "billing", "booking", "mailer"):
         (tmp_path / f"{service}.sqlite").touch()
-    said = one_line(preau("check", PREAU_DATA=str(tmp_path)))
+    said = one_line(executable("check", PREAU_DATA=str(tmp_path)))
     assert "no such table" in said
     assert "run `preau migrate` first" in said
 
 
 def test_migrating_twice_is_safe(tmp_path: Path) -> None:
     for _ in range(2):
-        done = preau("migrate", PREAU_DATA=str(tmp_path / "data"))
+        done = executable("migrate", PREAU_DATA=str(tmp_path / "data"))
         assert done.stdout.splitlines() == [f"{service}: up to date" for service in ("identity", "billing", "booking", "mailer")], (
             done.stderr
         )

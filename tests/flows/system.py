@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from typing import Any
 import httpx2
 
 from services.settings import SERVICES
-from tests.forked import Forked
+from tests.forked import Forked, run
 from tests.nats_server import NatsServer, free_port
 
 START_SECONDS = 60.0
@@ -156,6 +155,7 @@ class System:
 
     def preau(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """The console command, beside the running system."""
-        return subprocess.run(
-            [sys.executable, "-m", "deploy.cli", *arguments], env=self.environment, capture_output=True, text=True, timeout=60, check=check
-        )
+        done = run("deploy.cli", *arguments, environ=self.environment)
+        if check:
+            done.check_returncode()
+        return done
