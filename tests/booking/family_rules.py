@@ -122,6 +122,9 @@ class FamilyRules(Story):
 
     @rule(activity=activities, offer=offers, replica=replicas, fate=fates)
     def town_offers(self, activity: str, offer: Offer, replica: int, fate: Fated) -> None:
+        if activity in self.paper.scheduled and offer.places is None:
+            offer = replace(offer, places=3)  # A run without limits is none.
+
         async def puts(running: Running) -> None:
             async with running.database.transaction() as session:
                 await commands.put_activity(session, running.clock, spec_of(activity, offer, self.paper))

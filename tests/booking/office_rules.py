@@ -52,6 +52,30 @@ class OfficeRules(Story):
         if at_once:
             self.decides(MOST_REQUESTS, replica, None)
 
+    @rule(which=st.integers(0, 20), gives_back=st.booleans(), replica=replicas, fate=fates)
+    def an_agent_comes_past_the_deadline(self, which: int, gives_back: bool, replica: int, fate: Fated) -> None:
+        """To a day for which others wait, in vain since a moment ago; and maybe makes room there before."""
+        self._moment(min(self.paper.closings(), default=self.paper.now))
+        passed = [w.key for w in self.paper.wishes if w.status == "WAITLISTED" and self.paper.now >= self.paper.books_until(w.key)]
+        if not passed:
+            return
+        key, power = passed[which % len(passed)], Power(past_deadlines=True, despite_debt=True)
+        for wish in self.paper.among("ACCEPTED", key)[: int(gives_back)]:
+            ask = Ask(wish.family, (("-", wish.child, *key),), means=(wish,), by=power)
+            self._takes_in([self._named(ask)], replica, None)
+        family = sorted(set(self.paper.family_of.values()))[which % len(set(self.paper.family_of.values()))]
+        lines = tuple(("+", child, *key) for child, its in sorted(self.paper.family_of.items()) if its == family)
+        self._takes_in([self._named(Ask(family, lines, by=power))], 1 - replica, None)
+        self.decides(MOST_REQUESTS, replica, fate)
+
+    @rule(replica=replicas, setting=day_settings, fate=fates)
+    def an_agent_empties_the_fullest_day(self, replica: int, setting: Setting, fate: Fated) -> None:
+        keys = [wish.key for wish in self.paper.wishes if wish.status in LIVE]
+        if keys:
+            activity, day = max(sorted(set(keys)), key=keys.count)
+            self.an_agent_sets_a_day(activity, day, replace(setting, cancels=True), replica, None, at_once=False)
+            self.decides(MOST_REQUESTS, 1 - replica, fate)
+
     def _one_of(self, which: int) -> Wish | None:
         live = [wish for wish in self.paper.wishes if wish.status in LIVE]
         wishes = live * 3 + [wish for wish in self.paper.wishes if wish.status not in ("REFUSED", *LIVE)]

@@ -123,7 +123,7 @@ class Paper(Days):
         self.family_of: dict[str, str] = {}
         self.in_debt: set[str] = set()
         self.admitted: dict[tuple[str, str], Admission] = {}
-        self.scheduled: set[str] = set()  #: Activities whose requests wait for a run.
+        self.scheduled: dict[str, str] = {}  #: Activities whose requests wait for a run, with their policy.
         self.sheets: list[Sheet] = []
         self.wishes: list[Wish] = []
         self.told: list[Told] = []
@@ -301,17 +301,20 @@ class Paper(Days):
         self.cancel(old, sheet)
         return None
 
-    def _asks(self, sheet: Sheet, unit: list[Wish], despite: Collection[Key] = ()) -> bool:
-        """Whether they have a place, or wait for one, now. Past the deadline nobody waits: who does has waited in vain."""
-        late = self._late(sheet, unit, despite)
+    def _asks(self, sheet: Sheet, unit: list[Wish], run: Collection[Key] | None = None) -> bool:
+        """Whether they have a place, or wait for one, now. Past the deadline nobody waits: who does has waited in vain.
+
+        `run`: openings whose deadline does not count, for a run decides.
+        """
+        late = self._late(sheet, unit) if run is None else set()
         for key in late:
             self._end_line(key)
         for wish in unit:
             wish.status = "WAITLISTED"
-        self._serve([wish.key for wish in unit], sheet.at, newcomers=unit, despite={*late, *despite})
+        self._serve([wish.key for wish in unit], sheet.at, newcomers=unit, despite={*late, *(run or ())})
         if unit[0].status == "ACCEPTED":
             return True
-        if self._may_wait(sheet, unit, despite) and all(self._line_has_room(wish.key) for wish in unit):
+        if self._may_wait(sheet, unit, run) and all(self._line_has_room(wish.key) for wish in unit):
             for wish in unit:
                 self._becomes(wish, "WAITLISTED", None, sheet, self.rank(wish))
             return True
@@ -319,20 +322,20 @@ class Paper(Days):
             wish.status = "SUBMITTED"
         return False
 
-    def _late(self, sheet: Sheet, unit: list[Wish], despite: Collection[Key]) -> set[Key]:
-        return {wish.key for wish in unit if wish.key not in despite and sheet.at >= self.books_until(wish.key)}
+    def _late(self, sheet: Sheet, unit: list[Wish]) -> set[Key]:
+        return {wish.key for wish in unit if sheet.at >= self.books_until(wish.key)}
 
-    def _may_wait(self, sheet: Sheet, unit: list[Wish], despite: Collection[Key]) -> bool:
+    def _may_wait(self, sheet: Sheet, unit: list[Wish], run: Collection[Key] | None) -> bool:
         """In a run, whoever would wait in vain from the next second on does not wait at all."""
-        in_time = not despite or all(self.now < self.books_until(wish.key) for wish in unit)
-        return sheet.ask.waits and in_time and not self._late(sheet, unit, despite)
+        at = sheet.at if run is None else self.now
+        return sheet.ask.waits and all(at < self.books_until(wish.key) for wish in unit)
 
-    def _decide(self, sheet: Sheet, unit: list[Wish], despite: Collection[Key] = ()) -> None:
-        codes = [self._why_not(sheet, wish, unit, at_run=bool(despite)) for wish in unit]
+    def _decide(self, sheet: Sheet, unit: list[Wish], run: Collection[Key] | None = None) -> None:
+        codes = [self._why_not(sheet, wish, unit, at_run=run is not None) for wish in unit]
         if not any(codes):
-            if self._asks(sheet, unit, despite):
+            if self._asks(sheet, unit, run):
                 return
-            codes = self._short(unit, self._may_wait(sheet, unit, despite))
+            codes = self._short(unit, self._may_wait(sheet, unit, run))
         for wish, code in zip(unit, codes, strict=True):
             told = code or "GROUP_INCOMPLETE"
             self._becomes(wish, "REFUSED", told, sheet, told)
@@ -431,9 +434,17 @@ class Paper(Days):
     # ------------------------------------------------------------------------------------------------ the town, and time
     def puts(self, activity: str, offer: Offer) -> None:
         self.becomes_history(activity)
+        if self.offers.get(activity) != offer:
+            self._looks_again(activity)
         self.offers[activity] = offer
         self._serve({wish.key for wish in self.wishes if wish.key[0] == activity}, self.now)
         self._tell_promoted()
+
+    def _looks_again(self, activity: str) -> None:
+        """At what waits for a run, as if that might be over."""
+        for sheet in self.sheets if activity not in self.scheduled else ():
+            if any(wish.status == "SUBMITTED" and wish.key[0] == activity for wish in sheet.wishes()):
+                sheet.served = False
 
     def sets_day(self, key: Key, setting: Setting) -> list[Ask] | None:
         """What is cancelled by it, still without a key. None: it cannot be."""
@@ -443,6 +454,8 @@ class Paper(Days):
         self._serve({w.key for w in self.wishes if w.key[0] == key[0] and not (setting.cancels and w.key == key)}, self.now)
         self._tell_promoted()
         standing = [w for w in self.wishes if w.key == key and w.status in ("SUBMITTED", *LIVE)] if setting.cancels else []
+        if self.said_of(key) != before:
+            self._looks_again(key[0])
         self.told += [("SET_OPENING", *key)] if standing or self.said_of(key) != before else []
         by_family: dict[str, list[Wish]] = {}
         for wish in sorted(standing, key=lambda w: (w.status == "ACCEPTED", w.place)):

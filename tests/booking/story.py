@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, run_state_machine_as_test
 
 from services.booking import counter
-from services.booking.activity import ActivitySpec, DaysBefore
+from services.booking.activity import ActivitySpec, DaysBefore, Scheduled
 from services.booking.allocator import allocate
 from services.booking.app import service
 from services.booking.draft import DraftChange
@@ -26,8 +26,9 @@ from services.refusal import Refused
 from services.service import Running
 from tests.booking.paper import ANNE, Ask, Giving, Paper, Sheet, Wish
 from tests.booking.paper_days import Key, Offer
+from tests.booking.paper_runs import POINTS
 from tests.booking.town import CANTINE
-from tests.booking.words import WEDNESDAY, Moves, Owes
+from tests.booking.words import Moves, Owes
 from tests.booking.world import BEGIN, TOWN, Death, Row, World, the_world
 
 Fated = str | int | None  #: Where it dies.
@@ -41,7 +42,7 @@ class Story(RuleBasedStateMachine):
     def __init__(self, world: World) -> None:
         super().__init__()
         self.world = world
-        self.paper = self.papers(BEGIN, lambda day: day != WEDNESDAY)
+        self.paper = self.papers(BEGIN, lambda day: day.weekday() in (0, 1))
         self.requests: dict[str, Sheet] = {}
         self.bookings: dict[str, Wish] = {}
         self.asked: list[Ask] = []
@@ -58,9 +59,9 @@ class Story(RuleBasedStateMachine):
         self._moment(BEGIN)
 
     # -------------------------------------------------------------------------------------------------- doing and dying
-    def does(self, replica: int, fate: Fated, what: Callable[[Running], Awaitable[Any]]) -> tuple[bool, Any]:
+    def does(self, replica: int, fate: Fated, what: Callable[[Running], Awaitable[Any]], done_at: str = "after_commit") -> tuple[bool, Any]:
         """One process does it, and may die of it. Returns whether it was done, and what came of it, if anybody lived to say."""
-        self.world.fate.at, self.world.fate.committed, self.died = fate, False, False
+        self.world.fate.at, self.world.fate.committed, self.world.fate.done_at, self.died = fate, False, done_at, False
         try:
             result = self.world.run(what(self.world.replicas[replica]))  # type: ignore[arg-type]
         except Death:
@@ -242,7 +243,7 @@ class Story(RuleBasedStateMachine):
         return [self._act_as_on_paper(row) for row in rows]
 
     def _act_as_on_paper(self, row: Row) -> tuple[object, ...]:
-        about = (self.bookings[row["booking"]],) if row["booking"] else (row["activity"], dt.date.fromisoformat(str(row["date"])))
+        about = (self.bookings[row["booking"]],) if row["booking"] else (row["activity"], _day(row["date"] and str(row["date"])))
         return row["kind"], *about
 
     def _latest_is_the_table(self, body: dict[str, Any]) -> None:
@@ -317,9 +318,11 @@ def spec_of(activity: str, offer: Offer, paper: Paper) -> ActivitySpec:
     """As the town's file has it, and what agents said of single days."""
     said = {day: is_open for (name, day), is_open in paper.said_open.items() if name == activity and is_open != paper.usually_open(day)}
     own = [{day: number for (name, day), number in some.items() if name == activity} for some in (paper.own_places, paper.own_waiting)]
+    policy: Any = paper.scheduled.get(activity)
     return replace(
         CANTINE,
         id=activity,
+        allocation=Scheduled("02:00", policy, tuple(POINTS.items()) if policy == "points" else ()) if policy else CANTINE.allocation,
         weekdays=frozenset({0, 1}),
         capacity=offer.places,
         waiting_list=offer.waiting,

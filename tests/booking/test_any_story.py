@@ -19,6 +19,7 @@ from tests.booking.family_rules import FamilyRules
 from tests.booking.office_rules import OfficeRules
 from tests.booking.paper import Ask
 from tests.booking.paper_attendance import AttendedPaper
+from tests.booking.run_rules import RunRules
 from tests.booking.story import tell
 from tests.booking.town import caller
 from tests.booking.words import asks
@@ -67,6 +68,10 @@ class AnyOfficeStory(OfficeRules, AttendanceRules, FamilyRules):
     paper: AttendedPaper
 
 
+class AnyRunStory(OfficeRules, RunRules):
+    """One activity's requests wait for runs."""
+
+
 def test_any_story_of_the_town_is_as_on_paper(
     database_url: Callable[[str], Coroutine[Any, Any, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,3 +82,9 @@ def test_any_story_in_which_agents_act_is_as_on_paper(
     database_url: Callable[[str], Coroutine[Any, Any, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tell(AnyOfficeStory, 6, asyncio.run(database_url("booking")), monkeypatch)
+
+
+def test_any_story_with_runs_is_as_on_paper(
+    database_url: Callable[[str], Coroutine[Any, Any, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell(AnyRunStory, 5, asyncio.run(database_url("booking")), monkeypatch)

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from services.booking import allocator, commands
+from services.booking.allocation import Board, Claim
 from services.booking.counter import expire_passed
 from services.booking.invariants import violations
 from services.clock import Clock
@@ -157,16 +158,58 @@ async def test_the_town_takes_places_back_while_families_come_and_go(two: list[T
     assert (len(now["ACCEPTED"]) + len(now["WAITLISTED"]), len(now["ACCEPTED"]) >= 3) == (20, True)
 
 
+async def ten_give_back_at_once(two: list[Town]) -> None:
+    await two[0].opens(capacity=10, waiting_list=None)
+    for family in FAMILIES:
+        await two[0].submits(family)
+    await asyncio.gather(*(two[index % 2].submits(family, cancels(family)) for index, family in enumerate(FAMILIES[:10])))
+
+
 async def test_places_given_back_at_once_go_to_the_first_in_line_each_once(two: list[Town]) -> None:
     town = two[0]
-    await town.opens(capacity=10, waiting_list=None)
-    for family in FAMILIES:
-        await town.submits(family)
-    await asyncio.gather(*(two[index % 2].submits(family, cancels(family)) for index, family in enumerate(FAMILIES[:10])))
+    await ten_give_back_at_once(two)
     assert await town.line_up() == {"ACCEPTED": FAMILIES[10:20], "WAITLISTED": FAMILIES[20:]}
     assert sorted(body["family"] for _, body in await town.told("place_given")) == FAMILIES[10:20]
     assert len([body for _, body in await town.told("accepted") if body["from_waiting_list"]]) == 10
     await town.is_sound()
+
+
+def to_the_last(board: Board, key: Any) -> list[Claim]:
+    opening = board.openings[key]
+    opening.taken -= 1
+    line, opening.line = opening.line, opening.line[-1:]
+    given = board.serve(key)
+    opening.line = [claim for claim in line if claim not in given]
+    return given
+
+
+def to_nobody(board: Board, key: Any) -> list[Claim]:
+    board.openings[key].taken -= 1
+    return []
+
+
+def to_two(board: Board, key: Any) -> list[Claim]:
+    opening = board.openings[key]
+    opening.taken -= 2
+    given = board.serve(key)
+    opening.taken = 10
+    return given
+
+
+@pytest.mark.parametrize(
+    ("naive", "sentence"),
+    [(to_the_last, "overtook"), (to_nobody, "where a place is free"), (to_two, "more places")],
+    ids=["last", "nobody", "two"],
+)
+async def test_a_place_that_is_given_back_to_others_is_noticed(
+    two: list[Town], monkeypatch: pytest.MonkeyPatch, naive: Any, sentence: str
+) -> None:
+    """The negative control."""
+    monkeypatch.setattr(Board, "give_back", naive)
+    await ten_give_back_at_once(two)
+    assert (await two[0].line_up())["ACCEPTED"] != FAMILIES[10:20]
+    async with two[0].running.database.reading() as session:
+        assert any(sentence in found for found in await violations(session, CLOCK.now()))
 
 
 # ----------------------------------------------------------------------------------------------- two replicas, one decision

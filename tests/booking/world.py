@@ -37,9 +37,10 @@ class Fate:
 
     at: str | int | None = None
     committed: bool = False
+    done_at: str = "after_commit"  #: The crash point after which it was done.
 
     def crash_point(self, name: str) -> None:
-        self.committed |= name.endswith("after_commit")
+        self.committed |= name.endswith(self.done_at)
         if isinstance(self.at, str) and name.endswith(self.at):
             self.strikes()
 

@@ -70,8 +70,17 @@ class System:
             for name in names or PROCESSES:
                 self.wait_until_ready(name)
 
+    def start_another(self, service: str) -> str:
+        """One more process of a service, on a port of its own; ready when this returns its name."""
+        name = f"{service}-{len(self.processes)}"
+        self.ports[name] = free_port()
+        self._spawn(name, {})
+        self.wait_until_ready(name)
+        return name
+
     def _spawn(self, name: str, more: Mapping[str, str]) -> None:
-        command = ["deploy.cli", "serve", name, "--port", str(self.ports[name])]
+service = name.partition("-")[0]
+        command = ["deploy.cli", "serve", service, "--port", str(self.ports[name])]
         if name == "mailbox":
             mail = ["--data", str(self.folder / "mail"), "--smtp-port", str(self.ports["smtp"]), "--http-port", str(self.ports["mailbox"])]
             command = ["deploy.mailbox", *mail]

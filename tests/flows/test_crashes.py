@@ -3,17 +3,22 @@
 import asyncio
 import datetime as dt
 import random
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
+import httpx2
 import pytest
 
 from deploy.check import check
 from services.crash import CRASH_POINTS
+from services.database import Database
 from services.settings import Settings
 from tests.facts import until
 from tests.flows.conftest import Found
 from tests.flows.system import System
-from tests.flows.town import Family, Town, activity, answers, family, next_days
+from tests.flows.town import SUBMIT, Family, Town, activity, answers, family, next_days
 
 #: Which process dies where, while a family books two days.
 DEATHS = [
@@ -102,6 +107,28 @@ async def test_processes_are_killed_at_random_in_the_middle_of_a_rush(found: Fou
     await all_is_well(system)
 
 
+async def test_two_processes_of_booking_share_a_rush_and_one_of_them_is_killed(found: Found, system: System) -> None:
+    """Half of the families ask the one, half the other; whoever is not answered any more asks the one that is left, with the same key."""
+    names = [f"f{n}" for n in range(20)]
+    town = await found(activities=[activity("aps", capacity=7, waiting_list=4)], families=[family(name) for name in names])
+    families = await town.everybody(*names)
+    days = next_days(8)
+    both = ["booking", await asyncio.to_thread(system.start_another, "booking")]
+    said: list[str] = []
+    asked = [Asking(system, one, both[index % 2 :] + both[: index % 2], said) for index, one in enumerate(families)]
+    rush = [asyncio.create_task(one.asks_day_by_day(days)) for one in asked]
+    await until(lambda: under_way(said, 40), within=60)
+    assert len(said) < 140, "a rush that is over proves nothing"
+    await asyncio.to_thread(system.kill, both[1])
+    everything = await asyncio.gather(*rush)
+    await as_it_should_be(families, everything, places=7, waiting=4)
+    assert {one.answered_by[0] for one in asked} == set(both), "each of them answered"
+    requests = [request for one in asked for request in one.requests.values()]
+    assert [len(answered) for answered in requests] == [1] * 160, "one key is one request, whoever answers"
+    assert await decided_once(system, {id_ for answered in requests for id_ in answered})
+    await all_is_well(system)
+
+
 async def test_told_to_stop_under_load_a_service_leaves_in_time_and_loses_nothing(found: Found, system: System) -> None:
     names = [f"f{n}" for n in range(10)]
     town = await found(activities=[activity("aps", capacity=50)], families=[family(name) for name in names])
@@ -141,6 +168,52 @@ async def books_day_by_day(one: Family, days: list[dt.date], said: list[str]) ->
         result += answers(await one.insists([one.line(day)], key=f"{one.id}-{day}", within=90))
         said.append(result[-1])
     return result
+
+
+@dataclass
+class Asking:
+    """A family that asks processes of booking themselves, past the gateway: the first one as long as it lives."""
+
+    system: System
+    family: Family
+    processes: list[str]
+    said: list[str]
+    answered_by: list[str] = field(default_factory=list)
+    requests: dict[str, set[str]] = field(default_factory=dict)  #: Key -> what came of it.
+
+    async def asks_day_by_day(self, days: list[dt.date]) -> list[str]:
+        found = []
+        async with httpx2.AsyncClient(timeout=20) as client:
+            for day in days:
+                order = {"family": self.family.id, "idempotencyKey": f"{self.family.id}-{day}", "lines": [self.family.line(day)]}
+                for _ in range(2):  # a double click
+                    request = await until(lambda: self._answer(client, order), within=60)  # noqa: B023 -- awaited before it changes
+                    self.requests.setdefault(str(day), set()).add(request["id"])
+                found += answers(request)
+                self.said.append(found[-1])
+        return found
+
+    async def _answer(self, client: httpx2.AsyncClient, order: dict[str, Any]) -> dict[str, Any]:
+        """decided by one of them"""
+        headers = {"authorization": f"Bearer {self.family.token}"}
+        for process in self.processes:
+            with suppress(httpx2.HTTPError):
+                address = f"http://127.0.0.1:{self.system.ports[process]}/graphql"
+                answer = await client.post(address, json={"query": SUBMIT, "variables": {"input": order}}, headers=headers)
+                request: dict[str, Any] = answer.json()["data"]["submitBookings"]
+                self.answered_by.append(process)
+                return request if request["decided"] else {}
+        return {}
+
+
+async def decided_once(system: System, requests: set[str]) -> bool:
+    """Each of them was told, once."""
+    database = Database(system.databases["booking"])
+    query = "SELECT about FROM outgoing WHERE type = 'fr.preau.booking.request_decided.v1'"
+    async with database.reading() as session:
+        told = Counter((await (await session.connection()).exec_driver_sql(query)).scalars())
+    await database.close()
+    return {told[request] for request in requests} == {1}
 
 
 async def under_way(said: list[str], at_least: int) -> bool:
