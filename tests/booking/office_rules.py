@@ -11,14 +11,15 @@ from services.booking.allocator import MOST_REQUESTS
 from services.booking.office import Agent, Cancelling, DayChange
 from services.refusal import Refused
 from services.service import Running
+from tests.booking.family_rules import FamilyRules
 from tests.booking.paper import ANNE, LIVE, Ask, Power, Wish
-from tests.booking.paper_days import Setting
-from tests.booking.story import REASON, Fated, Story
-from tests.booking.words import activities, asks, day_settings, days, fates, powers, replicas
+from tests.booking.paper_days import Key, Offer, Setting
+from tests.booking.story import REASON, Fated
+from tests.booking.words import HOUSEHOLDS, TUESDAY, activities, asks, day_settings, days, fates, powers, replicas
 from tests.booking.world import TOWN
 
 
-class OfficeRules(Story):
+class OfficeRules(FamilyRules):
     @rule(draft=asks(), power=powers, replica=replicas, fate=fates)
     def an_agent_books(self, draft: Ask, power: Power, replica: int, fate: Fated) -> None:
         lines = tuple(line for line in draft.lines if line[0] == "+")
@@ -52,21 +53,25 @@ class OfficeRules(Story):
         if at_once:
             self.decides(MOST_REQUESTS, replica, None)
 
-    @rule(which=st.integers(0, 20), gives_back=st.booleans(), replica=replicas, fate=fates)
-    def an_agent_comes_past_the_deadline(self, which: int, gives_back: bool, replica: int, fate: Fated) -> None:
-        """To a day for which others wait, in vain since a moment ago; and maybe makes room there before."""
-        self._moment(min(self.paper.closings(), default=self.paper.now))
-        passed = [w.key for w in self.paper.wishes if w.status == "WAITLISTED" and self.paper.now >= self.paper.books_until(w.key)]
-        if not passed:
-            return
-        key, power = passed[which % len(passed)], Power(past_deadlines=True, despite_debt=True)
+    @rule(family=st.sampled_from(list(HOUSEHOLDS)), activity=activities, gives_back=st.booleans(), replica=replicas, fate=fates)
+    def an_agent_comes_past_the_deadline(self, family: str, activity: str, gives_back: bool, replica: int, fate: Fated) -> None:
+        """Two places, for which everybody asks; when those who wait have waited in vain, an agent books for somebody after all."""
+        key = activity, TUESDAY
+        self.town_offers(activity, Offer(2, None, 1, 1), replica, None)
+        for each in (*(name for name in HOUSEHOLDS if name != family), family):
+            self._books_for_all(each, key, None, replica)
+        self.decides(MOST_REQUESTS, replica, None)
+        self._moment(max(self.paper.books_until(key), self.paper.now))
+        power = Power(past_deadlines=True, despite_debt=True)
         for wish in self.paper.among("ACCEPTED", key)[: int(gives_back)]:
             ask = Ask(wish.family, (("-", wish.child, *key),), means=(wish,), by=power)
             self._takes_in([self._named(ask)], replica, None)
-        family = sorted(set(self.paper.family_of.values()))[which % len(set(self.paper.family_of.values()))]
-        lines = tuple(("+", child, *key) for child, its in sorted(self.paper.family_of.items()) if its == family)
-        self._takes_in([self._named(Ask(family, lines, by=power))], 1 - replica, None)
+        self._books_for_all(family, key, power, 1 - replica)
         self.decides(MOST_REQUESTS, replica, fate)
+
+    def _books_for_all(self, family: str, key: Key, power: Power | None, replica: int) -> None:
+        lines = tuple(("+", child, *key) for child, its in sorted(self.paper.family_of.items()) if its == family)
+        self._takes_in([self._named(Ask(family, lines, by=power))] if lines else [], replica, None)
 
     @rule(replica=replicas, setting=day_settings, fate=fates)
     def an_agent_empties_the_fullest_day(self, replica: int, setting: Setting, fate: Fated) -> None:
