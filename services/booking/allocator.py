@@ -197,7 +197,7 @@ class Batch:
         late, may_wait = self._late(unit), self._may_wait(ticket, unit)
         # Past the deadline nobody is promoted any more: whoever still waits there waits in vain, and nobody joins them.
         for key in late:
-            end_line(self.docket, key)
+            self.live.difference_update((case.activity, case.date, case.child) for case in end_line(self.docket, key))
             self.docket.board.openings[key].bookable = True
         answer = self.docket.ask(unit, may_wait=may_wait)
         for key in late:

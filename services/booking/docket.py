@@ -177,12 +177,16 @@ class Docket:
         self._tell(BookingCancelled, old, request, by=by, was=BookingStatus.ACCEPTED.value)
         self.accept(new)
 
-    def expire(self, claim: Claim) -> None:
-        """The booking deadline passed while it waited. Nobody is served by that: the deadline is the same for all."""
-        for gone in self.board.drop(claim):
-            case = self.cases[gone.booking]
+    def expire(self, claim: Claim) -> list[Case]:
+        """The booking deadline passed while it waited. Nobody is served by that: the deadline is the same for all.
+
+        Returns who waits no more.
+        """
+        gone = [self.cases[one.booking] for one in self.board.drop(claim)]
+        for case in gone:
             self._turn(case, BookingStatus.EXPIRED)
             self._tell(BookingExpired, case, None)
+        return gone
 
     def resize(self, offers: Mapping[Key, Offer]) -> None:
         self._give(self.board.resize(offers))

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking.allocation import Key
-from services.booking.docket import Docket
+from services.booking.docket import Case, Docket
 from services.booking.status import BookingStatus
 from services.booking.tables import Request, core, run
 from services.bulk import one_of
@@ -18,11 +18,12 @@ R = core(Request).c
 ASKERS = select(R.id, R.account, R.decided_at).where(one_of(R.id, "requests"))
 
 
-def end_line(docket: Docket, key: Key) -> None:
-    """Nobody waits there any more."""
-    line = docket.board.openings[key].line
+def end_line(docket: Docket, key: Key) -> list[Case]:
+    """Nobody waits there any more. Returns who did, and their parties."""
+    line, gone = docket.board.openings[key].line, list[Case]()
     while line:
-        docket.expire(line[0])
+        gone += docket.expire(line[0])
+    return gone
 
 
 async def tell_who_waited(session: AsyncSession, docket: Docket) -> None:

@@ -88,6 +88,18 @@ async def test_who_still_waits_past_the_deadline_waits_in_vain_and_is_told_befor
     await evening.is_sound()
 
 
+async def test_whoever_has_just_waited_in_vain_has_nothing_there_that_would_stand_in_an_agents_way(town: Town, running: Any) -> None:
+    """Paolo waits. The agent gives Dupont's place to Amalia, which ends the line, and asks for Paolo in the same request."""
+    await town.household("martin", "amalia", "paolo", version=2)
+    await town.asks("dupont")
+    assert await town.asks("martin", books("paolo")) == ["WAITLISTED"]
+    evening = await at(town, running, SUNDAY_EVENING)
+    await evening.writes(evening.order("dupont", cancels("dupont"), agent=LATE))
+    assert await evening.asks("martin", books("amalia"), books("paolo"), agent=LATE) == ["ACCEPTED", "REFUSED FULL"]
+    assert await evening.line_up() == {"ACCEPTED": ["amalia"], "WAITLISTED": []}
+    await evening.is_sound()
+
+
 async def test_an_agent_overtakes_nobody(town: Town) -> None:
     await town.asks("dupont")
     await town.asks("durand")

@@ -79,7 +79,7 @@ class System:
         return name
 
     def _spawn(self, name: str, more: Mapping[str, str]) -> None:
-service = name.partition("-")[0]
+        service = name.partition("-")[0]
         command = ["deploy.cli", "serve", service, "--port", str(self.ports[name])]
         if name == "mailbox":
             mail = ["--data", str(self.folder / "mail"), "--smtp-port", str(self.ports["smtp"]), "--http-port", str(self.ports["mailbox"])]
