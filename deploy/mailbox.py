@@ -123,17 +123,22 @@ def _opened(letter_id: str, raw: bytes) -> Letter:
     assert isinstance(message, EmailMessage)
     return Letter(
         id=letter_id,
-        from_=str(message.get("From", "")),
+        from_=_unfolded(message.get("From", "")),
         to=_addresses(message, "To"),
         cc=_addresses(message, "Cc"),
         recipients=[str(value) for value in message.get_all("Delivered-To", [])],
-        subject=str(message.get("Subject", "")),
-        date=message["Date"] and str(message["Date"]),
-        message_id=message["Message-ID"] and str(message["Message-ID"]).strip(),
+        subject=_unfolded(message.get("Subject", "")),
+        date=message["Date"] and _unfolded(message["Date"]),
+        message_id=message["Message-ID"] and _unfolded(message["Message-ID"]),
         text=_part(message, "plain"),
         html=_part(message, "html"),
-        headers=[(name, str(value)) for name, value in message.items()],
+        headers=[(name, _unfolded(value)) for name, value in message.items()],
     )
+
+
+def _unfolded(value: object) -> str:
+    """A header that is folded right after its name begins with the space of its next line: that is none of the value's."""
+    return str(value).strip()
 
 
 def _addresses(message: EmailMessage, header: str) -> list[str]:

@@ -366,6 +366,22 @@ class DecidedMovement(BaseModel):
     outcome: Literal["ACCEPTED", "WAITLISTED", "REFUSED", "CANCELLED"]
     rank: int | None = None
     code: str | None = None  #: Why, where REFUSED.
+    arrival: LocalTime | None = None
+    departure: LocalTime | None = None
+    was: Literal["ACCEPTED", "WAITLISTED", "SUBMITTED"] | None = None  #: Of what was given back, where CANCEL.
+    because: str | None = None  #: Where GROUP_INCOMPLETE: the booking of this request that stood in the group's way.
+
+
+class AwaitedMovement(BaseModel):
+    """One line of a request that waits for a run."""
+
+    booking: str
+    child: str
+    activity: str
+    date: dt.date
+    run_of: str  #: The activity whose run decides: another one's, perhaps, where lines belong together.
+    run_on: dt.date
+    run_at: LocalTime
 
 
 class RequestDecided(Event):
@@ -377,6 +393,7 @@ class RequestDecided(Event):
     family: str
     account: str | None = None  #: Who confirmed it: the report goes to that adult. Null where an agent did.
     by: Literal["family", "agent"] = "family"
+    explained: bool = False  #: The family is told of it in another way: in parts, or with an agent's words, or not at all.
     movements: list[DecidedMovement]
 
     @property
@@ -385,15 +402,26 @@ class RequestDecided(Event):
 
 
 class RequestExplained(Event):
-    """The same, of what an agent asked for a family, with the agent's own words to them: for the mailer alone, which reports it."""
+    """What the family is told of a request, where RequestDecided cannot say it: for the mailer alone, which reports it.
+
+    Some lines wait for a run: a first part comes at once, another one after each run that decides some of them. Or an agent asked for
+    the family: with the agent's own words to them, and not at all if nothing came of it.
+    """
 
     service = "booking"
     name = "request_explained"
     internal = True
     request: str
     family: str
-    reason: str
-    movements: list[DecidedMovement]
+    account: str | None = None  #: Who confirmed it, where the family did.
+    by: Literal["family", "agent"] = "agent"
+    part: int = 0  #: How often the family was told of the request before.
+    reason: str = ""  #: The agent's.
+    #: What else the agent did, of which this is a consequence.
+    cause: Literal["DAY_CLOSED", "ACTIVITY_CHANGED", "ENROLLMENT_CHANGED"] | None = None
+    overrode: list[Literal["DEADLINE", "DEBT"]] = []  #: What would have stood in the family's own way.
+    movements: list[DecidedMovement]  #: What is decided and was not told before.
+    awaited: list[AwaitedMovement] = []
 
     @property
     def about(self) -> str:

@@ -5,11 +5,12 @@ whoever holds the turn of its partition, once. Everything is read before the fir
 """
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Collection, Container, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any
 
-from sqlalchemy import String, bindparam, select, type_coerce, update
+from sqlalchemy import bindparam, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking.activity import Scheduled
@@ -17,16 +18,16 @@ from services.booking.allocation import GROUP_INCOMPLETE, Answer, Key
 from services.booking.audit import Done, note_all, noted
 from services.booking.docket import BOOKING, CASE, IS_LIVE, B, Case, Docket, open_docket, take_turn_of
 from services.booking.expiry import end_line, tell_who_waited
-from services.booking.lines import Enrolled, OpeningRules, check_booking, check_cancelling
+from services.booking.lines import Enrolled, check_booking, check_cancelling
 from services.booking.order import ForFamily
+from services.booking.reporting import Reports
 from services.booking.rulebook import RuleBook
 from services.booking.status import LIVE, BookingStatus
 from services.booking.tables import Cancellation, Enrollment, Request, Standing, core, run
+from services.booking.tickets import GIVING, TICKET, Giving, Ticket, ticket_of, units
 from services.bulk import one_of
 from services.clock import Clock
-from services.events import DecidedMovement, Event, RequestDecided, RequestExplained
 from services.outbox import record
-from services.saying import made
 
 MOST_REQUESTS = 300  #: In one transaction.
 MOST_LINES = 6000
@@ -37,59 +38,7 @@ REVOCABLE = LIVE | {BookingStatus.SUBMITTED}
 
 REQUEST, CANCELLATION, ENROLLMENT, STANDING = core(Request), core(Cancellation), core(Enrollment), core(Standing)
 R, X = REQUEST.c, CANCELLATION.c
-Outcome = Literal["ACCEPTED", "WAITLISTED", "REFUSED", "CANCELLED"]
 
-
-@dataclass(slots=True)
-class Giving:
-    """A CANCEL line."""
-
-    request: str
-    line: int
-    booking: str
-    status: str
-    code: str | None
-    was: str = ""  #: What the booking was before.
-
-
-@dataclass(slots=True)
-class Ticket:
-    """A request while it is being served."""
-
-    id: str
-    lines: int
-    family: str
-    structure: str
-    accept_waiting_list: bool
-    submitted_at: dt.datetime
-    account: str
-    trace: str | None
-    agent: ForFamily | None = None  #: None: the family acted itself.
-    cases: list[Case] = field(default_factory=list)
-    givings: list[Giving] = field(default_factory=list)
-
-    @property
-    def by(self) -> Literal["family", "agent"]:
-        return "family" if self.agent is None else "agent"
-
-    @property
-    def despite_debt(self) -> bool:
-        return self.agent is not None and self.agent.despite_debt
-
-    def sees(self, rules: OpeningRules) -> OpeningRules:
-        """The rules as they are for whoever asked."""
-        return rules.past_deadlines() if self.agent is not None and self.agent.past_deadlines else rules
-
-    @property
-    def decided(self) -> bool:
-        return all(case.status != BookingStatus.SUBMITTED for case in self.cases)
-
-
-#: Select these, in this order, and `ticket_of(row)`; or `Giving(*row)`.
-TICKET = (R.id, R.lines, R.family, R.structure, R.accept_waiting_list, R.submitted_at, R.account, R.traceparent, R.agent)
-
-
-GIVING = (X.request, X.line, X.booking, type_coerce(X.status, String), X.code)
 
 NEXT = select(*TICKET).where(R.partition == bindparam("partition"), R.served_at.is_(None)).order_by(R.seq).limit(bindparam("most"))
 LINES = select(*CASE).where(one_of(B.request, "requests")).order_by(B.position)
@@ -106,7 +55,12 @@ HELD = select(B.activity, B.date, B.child).where(one_of(B.child, "children"), on
 SERVED = (
     update(REQUEST)
     .where(one_of(R.id, "requests"))
-    .values(served_at=bindparam("served"), decided_at=bindparam("decided"), set_aside_at=bindparam("aside"))
+    .values(
+        served_at=bindparam("served"),
+        decided_at=bindparam("decided"),
+        set_aside_at=bindparam("aside"),
+        reports=R.reports + bindparam("told"),
+    )
 )
 
 
@@ -182,6 +136,8 @@ class Batch:
         return check_cancelling(ticket.sees(self.docket.rules[case.activity].on(case.date)), case.status, now=ticket.submitted_at)
 
     def _serve(self, ticket: Ticket, unit: Sequence[Case]) -> None:
+        if ticket.reports:
+            ticket.answered.update(case.id for case in unit)
         codes = self._why_not(ticket, unit)
         if not any(codes):
             if self._ask(ticket, unit) is not Answer.FULL:
@@ -304,19 +260,6 @@ def _cancels_as(ticket: Ticket) -> tuple[str, dt.datetime] | None:
     return (ticket.account, ticket.submitted_at) if ticket.agent is not None and not ticket.cases else None
 
 
-def units(cases: Iterable[Case]) -> Iterable[list[Case]]:
-    """Single lines and whole parties, in the lines' order, without those that have their answer."""
-    parties: dict[int, list[Case]] = {}
-    for case in cases:
-        if case.status != BookingStatus.SUBMITTED:
-            continue
-        if case.party is None:
-            parties[-case.position] = [case]
-        else:
-            parties.setdefault(case.party, []).append(case)
-    return parties.values()
-
-
 # ---------------------------------------------------------------------------------------------------------------- reading
 async def partitions_at_work(session: AsyncSession) -> list[int]:
     """Those with requests that wait to be served."""
@@ -333,13 +276,6 @@ async def _next(session: AsyncSession, partition: int, most: int) -> tuple[list[
         if count == most or (count and lines > MOST_LINES):
             return tickets[:count], True
     return tickets, False
-
-
-def ticket_of(row: Any) -> Ticket:
-    ticket = Ticket(*row)
-    if row.agent is not None:
-        ticket.agent = ForFamily(**row.agent)
-    return ticket
 
 
 async def _load(session: AsyncSession, book: RuleBook, tickets: list[Ticket], now: dt.datetime) -> Batch:
@@ -394,8 +330,8 @@ async def _live(session: AsyncSession, cases: Collection[Case]) -> set[tuple[str
 
 # ---------------------------------------------------------------------------------------------------------------- writing
 async def write(session: AsyncSession, batch: Batch, now: dt.datetime) -> None:
-    decided = [ticket for ticket in batch.tickets if ticket.decided]
-    await batch.docket.write(session, frozenset(ticket.id for ticket in decided))
+    reports = Reports(batch.docket, batch.tickets, batch.in_debit, now)
+    await batch.docket.write(session, reports.covers)
     if any(ticket.agent is not None for ticket in batch.tickets):
         await _write_acts(session, batch, now)
     givings = [
@@ -405,12 +341,13 @@ async def write(session: AsyncSession, batch: Batch, now: dt.datetime) -> None:
     ]
     if givings:
         await run(session, update(CANCELLATION).where(X.request == bindparam("r"), X.line == bindparam("l")), givings)
-    for decided_at, tickets in ((now, decided), (None, [ticket for ticket in batch.tickets if not ticket.decided])):
-        if tickets:
-            await run(
-                session, SERVED, {"requests": sorted(ticket.id for ticket in tickets), "served": now, "decided": decided_at, "aside": None}
-            )
-    record(session, *[answer for ticket in decided for answer in _decided(batch.docket, ticket, now)], traces=batch.docket.traces)
+    alike: dict[tuple[bool, bool], list[str]] = defaultdict(list)
+    for ticket in batch.tickets:
+        alike[ticket.decided, ticket.id in reports.told].append(ticket.id)
+    for (decided, told), ids in alike.items():
+        values = {"served": now, "decided": now if decided else None, "aside": None, "told": int(told)}
+        await run(session, SERVED, {"requests": sorted(ids), **values})
+    record(session, *reports.events(), traces=batch.docket.traces)
     if batch.reopened:
         await queue_again(session, batch.reopened)
 
@@ -466,46 +403,6 @@ def _act(kind: str, case: Case, agent: ForFamily, before: dict[str, Any] | None,
     )
 
 
-def _decided(docket: Docket, ticket: Ticket, now: dt.datetime) -> Iterable[Event]:
-    movements = [(case.line, _movement(docket, case)) for case in ticket.cases]
-    movements += [(giving.line, _movement_back(docket.cases[giving.booking], giving)) for giving in ticket.givings]
-    movements.sort(key=lambda pair: pair[0])
-    answers = [movement for _, movement in movements]
-    about = {"occurred_at": now, "structure": ticket.structure, "request": ticket.id, "family": ticket.family, "movements": answers}
-    yield made(RequestDecided, **about, account=ticket.account if ticket.agent is None else None, by=ticket.by)
-    if ticket.agent is not None:
-        yield made(RequestExplained, **about, reason=ticket.agent.reason)
-
-
-def _movement(docket: Docket, case: Case) -> DecidedMovement:
-    expired = case.status == BookingStatus.EXPIRED  # while another line of the request still waited for its run
-    return made(
-        DecidedMovement,
-        booking=case.id,
-        child=case.child,
-        activity=case.activity,
-        date=case.date,
-        kind="BOOK",
-        outcome=cast(Outcome, "REFUSED" if expired else case.status),
-        rank=docket.board.rank(case.key, case.position) if case.status == BookingStatus.WAITLISTED else None,
-        code="EXPIRED" if expired else case.code,
-    )
-
-
-def _movement_back(case: Case, giving: Giving) -> DecidedMovement:
-    return made(
-        DecidedMovement,
-        booking=case.id,
-        child=case.child,
-        activity=case.activity,
-        date=case.date,
-        kind="CANCEL",
-        outcome=cast(Outcome, giving.status),
-        rank=None,
-        code=giving.code,
-    )
-
-
 # ------------------------------------------------------------------------------------------------------------- everything
 async def allocate(
     session: AsyncSession, book: RuleBook, clock: Clock, partition: int, most: int = MOST_REQUESTS
@@ -527,5 +424,5 @@ async def set_aside(session: AsyncSession, clock: Clock, partition: int) -> list
     tickets, _ = await _next(session, partition, 1)
     ids, now = [ticket.id for ticket in tickets], clock.now()
     if ids:
-        await run(session, SERVED, {"requests": ids, "served": now, "decided": None, "aside": now})
+        await run(session, SERVED, {"requests": ids, "served": now, "decided": None, "aside": now, "told": 0})
     return ids

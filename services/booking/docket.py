@@ -6,7 +6,7 @@ of work is left out on purpose: a rush changes thousands of rows in one transact
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -226,12 +226,12 @@ class Docket:
             )
         )
 
-    async def write(self, session: AsyncSession, answered: frozenset[str] = frozenset()) -> None:
-        """`answered`: requests whose own report tells of their places, so that no further mail is needed for them."""
+    async def write(self, session: AsyncSession, is_told: Callable[[Case], bool] = lambda case: False) -> None:
+        """`is_told`: the report of its request tells of its place, so that no further mail is needed for it."""
         await self._write_openings(session)
         await self._write_bookings(session)
         for case in self.given:
-            if case.status == BookingStatus.ACCEPTED and case.request not in answered:
+            if case.status == BookingStatus.ACCEPTED and not is_told(case):
                 self.events.append(
                     made(
                         PlaceGiven,

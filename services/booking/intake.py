@@ -6,7 +6,7 @@ arrival is the order of commits, and of two equal keys that arrive at once, here
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, exists, insert, select, update
@@ -30,6 +30,7 @@ from services.booking.tables import (
     partition_of,
     run,
 )
+from services.booking.tickets import as_row
 from services.bulk import BulkInsert, one_of
 from services.clock import Clock
 from services.events import BookingRequested, RequestedMovement
@@ -161,7 +162,10 @@ def _write(asked: Asked, seq: int, now: dt.datetime, fingerprint: str, known: Kn
     movements = []
     for index, line in enumerate(order.lines):
         rules = known.rules[line.activity].spec.hours
+        wrong = hours.check(rules, line.arrival, line.departure)
         arrival, departure = hours.resolved(rules, line.arrival, line.departure)
+        if wrong is not None:  # As they were asked for: whoever reads why not wants to know what.
+            arrival, departure = line.arrival or arrival, line.departure or departure
         booking = BookingRow(
             id=new_id(),
             number=f"{number}-{index + 1}",
@@ -175,7 +179,7 @@ def _write(asked: Asked, seq: int, now: dt.datetime, fingerprint: str, known: Kn
             arrival=arrival,
             departure=departure,
             status=BookingStatus.SUBMITTED,
-            code=hours.check(rules, line.arrival, line.departure),
+            code=wrong,
             position=first + index,
             party=first + groups[index] if index in groups else None,
             requested_at=now,
@@ -252,7 +256,7 @@ def _request(asked: Asked, id_: str, seq: int, number: str, fingerprint: str, no
         "fingerprint": fingerprint,
         "accept_waiting_list": order.accept_waiting_list,
         "lines": len(order.lines),
-        "agent": None if order.agent is None else asdict(order.agent),
+        **as_row(order.agent),
         "language": order.language,
         "traceparent": asked.trace,
         "partition": partition_of(asked.structure),

@@ -76,6 +76,10 @@ SELECTS: dict[str, str] = {
         JOIN activity a ON a.id = b.activity
         WHERE r.decided_at IS NULL AND (r.set_aside_at IS NOT NULL
           OR r.served_at IS NOT NULL AND b.party IS NULL AND NOT a.scheduled)""",
+    "request {id} was told of {reports} times, but {runs} runs decided lines of it": """
+        SELECT r.id, r.reports, count(DISTINCT d.run) AS runs FROM request r
+        JOIN booking b ON b.request = r.id JOIN allocation_decision d ON d.booking = b.id
+        WHERE r.reports > 0 GROUP BY r.id, r.reports HAVING count(DISTINCT d.run) > r.reports""",
     "request {id} is decided, but was never served": """
         SELECT id FROM request WHERE decided_at IS NOT NULL AND served_at IS NULL""",
     "booking {booking} was cancelled by request {request}, and is {status}": """

@@ -22,7 +22,7 @@ from services.booking.docket import B, take_turn
 from services.booking.draft import DraftChange
 from services.booking.intake import Asked, take_in
 from services.booking.lines import Enrolled
-from services.booking.order import MOST_LINES, ForFamily, Line, Order
+from services.booking.order import MOST_LINES, Cause, ForFamily, Line, Order
 from services.booking.ranking import KNOWN_OF_FAMILIES, SEEN_BY_THE_RUN
 from services.booking.season import why_closed
 from services.booking.soundness import flaw
@@ -117,7 +117,7 @@ async def change_activity(
     await put_activity(session, clock, spec)
     told = _differences(to_json(before), to_json(spec))
     await _note(session, clock, agent, Done("CHANGE_ACTIVITY", activity=spec.id, before=told[0], after=told[1]))
-    return await _cancel(session, clock, agent, spec.id, outside)
+    return await _cancel(session, clock, agent, spec.id, outside, "ACTIVITY_CHANGED")
 
 
 def _with_points(wanted: Allocation, before: Allocation) -> Allocation:
@@ -195,7 +195,7 @@ async def set_opening(session: AsyncSession, clock: Clock, agent: Agent, activit
     done = Done("SET_OPENING", activity=activity, date=change.date, before=told[0], after=told[1] | gone)
     if after != before or cancelled:
         await _note(session, clock, agent, done)
-    return await _cancel(session, clock, agent, activity, cancelled)
+    return await _cancel(session, clock, agent, activity, cancelled, None if told[1]["open"] else "DAY_CLOSED")
 
 
 def with_day(spec: ActivitySpec, change: DayChange, is_open: Callable[[ActivitySpec], bool]) -> ActivitySpec:
@@ -282,7 +282,7 @@ async def _enroll(
     await put_enrollment(session, clock, child.child, child.family, agent.structure, activity, period.starts_on, period.ends_on)
     done = Done(kind, activity=activity, family=child.family, child=child.child, before=before, after=_period(period))
     await _note(session, clock, agent, done)
-    return await _cancel(session, clock, agent, activity, outside)
+    return await _cancel(session, clock, agent, activity, outside, "ENROLLMENT_CHANGED")
 
 
 def _period(period: Enrolled) -> dict[str, Any]:
@@ -307,12 +307,14 @@ async def _standing(session: AsyncSession, *where: Any) -> list[Standing]:
     return [Standing(*row) for row in rows]
 
 
-async def _cancel(session: AsyncSession, clock: Clock, agent: Agent, activity: str, bookings: Iterable[Standing]) -> Cancelling:
+async def _cancel(
+    session: AsyncSession, clock: Clock, agent: Agent, activity: str, bookings: Iterable[Standing], cause: Cause | None
+) -> Cancelling:
     """One request for each family, so that each gets one report. They are written with what caused them; the allocator answers."""
     by_family: dict[str, list[Line]] = defaultdict(list)
     for one in bookings:
         by_family[one.family].append(Line(DraftChange.CANCEL, one.child, activity, one.date, booking=one.id))
-    said = ForFamily(agent.reason or "", past_deadlines=True)
+    said = ForFamily(agent.reason or "", past_deadlines=True, cause=cause)
     orders = [
         Order(family, f"{agent.account}/{new_id()}", lines[start : start + MOST_LINES], language=agent.language, agent=said)
         for family, lines in by_family.items()

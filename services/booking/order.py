@@ -3,7 +3,8 @@
 import datetime as dt
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 from services.booking.activity import LocalTime
 from services.booking.draft import DraftChange
@@ -24,6 +25,9 @@ class Line:
     booking: str | None = None  #: The one that a CANCEL means; without it, the child's of that activity and day.
 
 
+Cause = Literal["DAY_CLOSED", "ACTIVITY_CHANGED", "ENROLLMENT_CHANGED"]
+
+
 @dataclass(frozen=True, slots=True)
 class ForFamily:
     """An agent acts for the family: why, and what is not to stand in the way."""
@@ -32,6 +36,8 @@ class ForFamily:
     past_deadlines: bool = False
     despite_debt: bool = False
     moves: bool = False  #: Two lines, a CANCEL and a BOOK, done both or none: the child leaves one place for another.
+    #: What else the agent did, of which this is a consequence. Nobody asks for that, so no order is another one for it.
+    cause: Cause | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

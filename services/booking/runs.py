@@ -37,19 +37,13 @@ from services.booking.allocation_run import (
 )
 from services.booking.allocator import (
     ENROLLED,
-    GIVING,
     GIVINGS,
     HELD,
     IN_DEBIT,
     LINES,
-    TICKET,
     UNKNOWN,
     Batch,
-    Giving,
     R,
-    Ticket,
-    ticket_of,
-    units,
     write,
 )
 from services.booking.deadlines import starts_at
@@ -70,6 +64,7 @@ from services.booking.tables import (
     run,
 )
 from services.booking.tables import Counter as CounterRow
+from services.booking.tickets import GIVING, TICKET, Giving, Ticket, ticket_of, units
 from services.clock import Clock
 from services.refusal import Refused
 
@@ -245,6 +240,7 @@ async def _hear(session: AsyncSession, book: RuleBook, spec: ActivitySpec, until
     ours = {ticket.id: ticket for ticket, _ in waiting}
     wished = [case for _, unit in waiting for case in unit]
     docket = await _docket(session, book, now, cases, ours.values(), wished)
+    docket.rules.update(rules)  # of the lines that wait for other runs: the reports say so
     for case in wished:
         # Waiting for the run makes nobody late: who had asked in time may still be given a place, until the opening starts.
         open_ = docket.rules[case.activity].on(case.date).closed is None
@@ -384,6 +380,9 @@ def _ask(docket: Docket, one: Served, cases: Sequence[Case]) -> None:
 
 async def _write(session: AsyncSession, hearing: Hearing, inputs: Inputs, result: Result, coming: AllocationRun, now: dt.datetime) -> None:
     docket = hearing.docket
+    tickets = {ticket.id: ticket for ticket in hearing.tickets}
+    for decision in result.decisions:
+        tickets[docket.cases[decision.booking].request or ""].answered.add(decision.booking)
     await write(session, Batch(docket, hearing.tickets, hearing.enrolled, hearing.in_debit, hearing.live), now)
     places = [{"b": one.booking, "p": one.position} for one in result.decisions if one.outcome == "WAITLISTED"]
     if places:

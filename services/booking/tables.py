@@ -230,6 +230,7 @@ class Request(BookingTable, table=True):
     lines: int  #: How many.
     #: An order.ForFamily, where an agent acted for the family: `account` is the agent's then. Null: the family itself.
     agent: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    cause: str | None = None  #: An order.Cause: what else the agent did, of which this is a consequence.
     language: str
     traceparent: str | None = None  #: W3C trace context in which it came: the events of its answer carry it too.
     partition: int
@@ -239,6 +240,8 @@ class Request(BookingTable, table=True):
     decided_at: dt.datetime | None = Field(default=None, sa_type=Instant)
     #: It could not be served, for a mistake of ours: no run takes it up either, until it is served after all.
     set_aside_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    #: How often the family was told of it: once it was served, and after each run that decided lines of it. Not of an act without effect.
+    reports: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
 class Booking(BookingTable, table=True):

@@ -2,7 +2,7 @@
 
 from starlette.applications import Starlette
 
-from services.events import PlaceExpired, PlaceGiven, RequestDecided, ResetLinkMade
+from services.events import PlaceExpired, PlaceGiven, RequestDecided, RequestExplained, ResetLinkMade
 from services.mailer.reactions import service
 from services.mailer.sending import keep_sending, look_now
 from services.service import Running, application
@@ -12,7 +12,7 @@ from services.yielding import give_way
 __all__ = ["app", "service"]
 
 service.runs(keep_sending)
-for kind in (RequestDecided, PlaceGiven, PlaceExpired, ResetLinkMade):
+for kind in (RequestDecided, RequestExplained, PlaceGiven, PlaceExpired, ResetLinkMade):
     service.after(kind)(look_now)
 
 

@@ -15,11 +15,11 @@ from services.mailer import letters, queries
 from services.mailer.addresses import Adult, addressee, one_line
 from services.mailer.attempts import given_up, wait_after
 from services.mailer.envelope import Parts
-from services.mailer.letters import PORTAL, Letter
+from services.mailer.letters import PORTAL, Act, Letter
 from services.mailer.queries import MAIL, Home, Names
 from services.mailer.report import Movement, Outcome, gather
 from services.mailer.tables import Activity, Family, Mail, MailKind, MailState, Structure
-from services.mailer.texts import say, spoken
+from services.mailer.texts import long_day, say, short_day, span, spoken, tell, time_of_day
 from services.outbox import record
 from services.service import NotYetKnown
 
@@ -59,6 +59,20 @@ class Decided:
     activity: str
     date: dt.date
     code: str | None = None
+    booking: str = ""
+    hours: tuple[str, str] | None = None
+    was: str | None = None  #: What was given back: ACCEPTED, WAITLISTED, SUBMITTED.
+    because: str | None = None  #: The booking that stood in the way of its group.
+    run: "AwaitedRun | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitedRun:
+    """The run that will decide a line."""
+
+    activity: str
+    date: dt.date
+    at: str  #: "HH:MM"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +85,8 @@ class Wish:
     family: str
     movements: Sequence[Decided]
     account: str | None = None  #: Who asked, if that is known.
-    reason: str | None = None  #: Why an agent of the structure acted for the family, in the agent's words.
+    act: Act | None = None  #: An agent of the structure asked for the family.
+    goes_on: bool = False  #: It tells of lines that a first report said would be answered later.
 
     @property
     def cause(self) -> str:
@@ -88,7 +103,7 @@ async def queue(session: AsyncSession, now: dt.datetime, wishes: Iterable[Wish])
     names = await queries.names(
         session,
         {wish.structure for wish in wanted.values()},
-        {line.activity for wish in wanted.values() for line in wish.movements},
+        {id_ for wish in wanted.values() for line in wish.movements for id_ in _activities(line)},
         {wish.family for wish in wanted.values()},
     )
     mails = [_to_family(wish, names, now) for wish in wanted.values()]
@@ -112,21 +127,77 @@ def _write(wish: Wish, to: Adult, home: Home, names: Names) -> Letter:
         return letters.place_given_letter(
             to.language, greeting=to.greeting, structure=structure, activity=activity, child=child, date=line.date
         )
-    report = gather(
-        Movement(
-            cancellation=line.cancellation,
-            outcome=line.outcome,
-            activity=_known(names.activities, line.activity),
-            child=_known(home.children, line.child),
-            date=line.date,
-            reason=say(line.code or "OTHER", spoken(to.language)) if line.outcome is Outcome.REFUSED else None,
-        )
-        for line in wish.movements
-    )
+    report = gather(Telling(wish, home, names, spoken(to.language)).movements())
     if wish.kind is MailKind.PLACE_EXPIRED:
         return letters.place_expired_letter(to.language, greeting=to.greeting, structure=structure, report=report)
-    reason = one_line(wish.reason or "")
-    return letters.report_letter(to.language, greeting=to.greeting, structure=structure, report=report, reason=reason)
+    return letters.report_letter(to.language, greeting=to.greeting, structure=structure, report=report, act=wish.act, goes_on=wish.goes_on)
+
+
+def _activities(line: Decided) -> Iterable[str]:
+    yield line.activity
+    if line.run:
+        yield line.run.activity
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """The movements of a wish in the words of its letter."""
+
+    wish: Wish
+    home: Home
+    names: Names
+    language: str
+
+    def movements(self) -> Iterable[Movement]:
+        for line in self.wish.movements:
+            yield Movement(
+                cancellation=line.cancellation,
+                outcome=_section(line),
+                activity=_known(self.names.activities, line.activity),
+                child=_known(self.home.children, line.child),
+                date=line.date,
+                reason=self._reason(line),
+                booking=line.booking,
+                hours=line.hours,
+                note=self._note(line),
+            )
+
+    def _reason(self, line: Decided) -> str | None:
+        if line.outcome is Outcome.REFUSED:
+            return self._why_not(line)
+        if self.wish.act and line.was in ("WAITLISTED", "SUBMITTED"):
+            return tell(line.was, self.language)
+        return None
+
+    def _why_not(self, line: Decided) -> str:
+        other = next((one for one in self.wish.movements if line.because and one.booking == line.because), None)
+        if other is not None and (named := self._named(other, line)):
+            return tell("GROUPED_WITH", self.language, other=named)
+        if line.code == "HOURS_NOT_ALLOWED" and line.hours:
+            return tell("THESE_HOURS_NOT_ALLOWED", self.language, hours=span(line.hours))
+        return say(line.code or "OTHER", self.language)
+
+    def _named(self, other: Decided, line: Decided) -> str:
+        """As short as it can be beside the line itself."""
+        words = [_known(self.home.children, other.child)] if other.child != line.child else []
+        words += [_known(self.names.activities, other.activity)] if other.activity != line.activity else []
+        words += [short_day(other.date, self.language)] if other.date != line.date else []
+        return ", ".join(words)
+
+    def _note(self, line: Decided) -> str | None:
+        run = line.run
+        if run is None:
+            return None
+        when = {"day": long_day(run.date, self.language), "at": time_of_day(run.at, self.language)}
+        if run.activity == line.activity:
+            return tell("RUN", self.language, **when)
+        return tell("RUN_OF", self.language, activity=_known(self.names.activities, run.activity), **when)
+
+
+def _section(line: Decided) -> Outcome:
+    if line.cancellation and line.outcome is Outcome.REFUSED:
+        return Outcome.POINTLESS if line.code == "UNKNOWN_BOOKING" else Outcome.KEPT
+    return line.outcome
 
 
 async def queue_password_link(

@@ -1,7 +1,7 @@
 """Letters: one file per kind and language in letters/, with the subject, the text part and the HTML part that says the same."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from zoneinfo import ZoneInfo
@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.environment import TemplateModule
 
 from services.mailer.report import Day, Report
-from services.mailer.texts import long_day, short_day, spoken
+from services.mailer.texts import long_day, renewed, short_day, spoken
 
 #: Stands in a letter for the portal's address, which only the sender of the mail knows. A reserved name: it leads nowhere.
 PORTAL = "https://portal.invalid"
@@ -27,9 +27,19 @@ class Letter:
     html: str
 
 
-def report_letter(language: str, *, greeting: str, structure: str, report: Report, reason: str = "") -> Letter:
-    """What became of a request (S37). `reason`: why an agent made it for the family, in the agent's words."""
-    return _write("report", language, greeting=greeting, structure=structure, report=report, reason=reason)
+@dataclass(frozen=True, slots=True)
+class Act:
+    """An agent acted for the family."""
+
+    reason: str  #: In the agent's words, on one line.
+    cause: str | None = None  #: What else the agent did, of which this is a consequence: DAY_CLOSED, ACTIVITY_CHANGED, ENROLLMENT_CHANGED.
+    overrode: Collection[str] = ()  #: What would have stood in the family's own way: DEADLINE, DEBT.
+
+
+def report_letter(language: str, *, greeting: str, structure: str, report: Report, act: Act | None = None, goes_on: bool = False) -> Letter:
+    """What became of a request (S37). `act`: of an agent's. `goes_on`: of the lines that waited for a run, after a first report."""
+    kind = "answer" if goes_on else "act" if act else "report"
+    return _write(kind, language, greeting=greeting, structure=structure, report=report, act=act)
 
 
 def place_given_letter(language: str, *, greeting: str, structure: str, activity: str, child: str, date: dt.date) -> Letter:
@@ -65,7 +75,15 @@ def _write(kind: str, language: str, **facts: object) -> Letter:
 
 def _told(days: Iterable[Day], language: str) -> str:
     """The days of one child, such as "lun. 15/05, mar. 16/05 (activité complète)"."""
-    return ", ".join(f"{short_day(day.date, language)} ({day.reason})" if day.reason else short_day(day.date, language) for day in days)
+    return ", ".join(_day(day, language) for day in days)
+
+
+def _day(day: Day, language: str) -> str:
+    said = day.reason
+    if day.hours and day.instead_of:
+        said = renewed(day.hours, day.instead_of, language)
+    date = short_day(day.date, language)
+    return f"{date} ({said})" if said else date
 
 
 def _part(letter: TemplateModule, part: str) -> str:

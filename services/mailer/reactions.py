@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.clock import Clock
 from services.events import (
     ActivityChanged,
+    AwaitedMovement,
     ContactsChanged,
     DecidedMovement,
     PlaceExpired,
@@ -22,8 +23,9 @@ from services.events import (
     StructureChanged,
 )
 from services.mailer import commands
-from services.mailer.addresses import Adult
-from services.mailer.commands import Decided, Wish
+from services.mailer.addresses import Adult, one_line
+from services.mailer.commands import AwaitedRun, Decided, Wish
+from services.mailer.letters import Act
 from services.mailer.report import Outcome
 from services.mailer.tables import MailerTable, MailKind
 from services.service import Service
@@ -51,16 +53,19 @@ async def keep_activity(session: AsyncSession, event: ActivityChanged, clock: Cl
 
 @service.reacts_to(RequestDecided)
 async def report_request(session: AsyncSession, event: RequestDecided, clock: Clock) -> None:
-    """What an agent asked for a family comes with the agent's words, below."""
-    if event.by == "family":
+    """What wants more words than these, an agent's for instance, comes with them: below."""
+    if event.by == "family" and not event.explained:
         movements = _decided(event.movements)
         _gather(session, clock, Wish(MailKind.REPORT, event.request, event.structure, event.family, movements, event.account))
 
 
 @service.reacts_to(RequestExplained)
-async def report_act(session: AsyncSession, event: RequestExplained, clock: Clock) -> None:
-    movements = _decided(event.movements)
-    _gather(session, clock, Wish(MailKind.REPORT, event.request, event.structure, event.family, movements, reason=event.reason))
+async def report_in_words(session: AsyncSession, event: RequestExplained, clock: Clock) -> None:
+    about = f"{event.request}/{event.part}" if event.part else event.request
+    act = Act(one_line(event.reason), event.cause, event.overrode) if event.by == "agent" else None
+    movements = [*_decided(event.movements), *map(_awaited, event.awaited)]
+    wish = Wish(MailKind.REPORT, about, event.structure, event.family, movements, event.account, act, goes_on=event.part > 0)
+    _gather(session, clock, wish)
 
 
 def _decided(movements: Sequence[DecidedMovement]) -> list[Decided]:
@@ -72,9 +77,18 @@ def _decided(movements: Sequence[DecidedMovement]) -> list[Decided]:
             activity=line.activity,
             date=line.date,
             code=line.code,
+            booking=line.booking,
+            hours=(line.arrival, line.departure) if line.arrival and line.departure else None,
+            was=line.was,
+            because=line.because,
         )
         for line in movements
     ]
+
+
+def _awaited(line: AwaitedMovement) -> Decided:
+    run = AwaitedRun(line.run_of, line.run_on, line.run_at)
+    return Decided(False, Outcome.AWAITED, line.child, line.activity, line.date, booking=line.booking, run=run)
 
 
 @service.reacts_to(PlaceGiven)

@@ -27,6 +27,19 @@ TEXTS: dict[str, tuple[str, str]] = {
     "OTHER": ("non traitée", "not processed"),
 }
 
+WORDS: dict[str, tuple[str, str]] = {
+    # Of a day.
+    "GROUPED_WITH": ("groupée avec une demande refusée : {other}", "together with a request that was refused: {other}"),
+    "THESE_HOURS_NOT_ALLOWED": ("horaires non autorisés : {hours}", "hours not allowed: {hours}"),
+    "WAITLISTED": ("liste d'attente", "waiting list"),
+    "SUBMITTED": ("demande encore sans réponse", "not answered yet"),
+    "RENEWED": ("{hours} au lieu de {before}", "{hours} instead of {before}"),
+    "RENEWED_AS_IT_WAS": ("annulée, puis réservée à nouveau", "cancelled, then booked again"),
+    # When lines that wait are answered.
+    "RUN": ("Réponse après la répartition du {day} à {at}.", "Answered after the run of {day} at {at}."),
+    "RUN_OF": ("Réponse après la répartition de {activity}, {day} à {at}.", "Answered after the run of {activity}, {day} at {at}."),
+}
+
 WEEKDAYS = (
     ("lun.", "mar.", "mer.", "jeu.", "ven.", "sam.", "dim."),
     ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
@@ -47,10 +60,35 @@ def say(code: str, language: str) -> str:
     return TEXTS.get(code, TEXTS["OTHER"])[LANGUAGES.index(language)]
 
 
+def tell(word: str, language: str, **details: str) -> str:
+    """What else a report says."""
+    return WORDS[word][LANGUAGES.index(language)].format(**details)
+
+
+def span(hours: tuple[str, str]) -> str:
+    """ "07:30-08:45"."""
+    return "-".join(hours)
+
+
+def renewed(hours: tuple[str, str], before: tuple[str, str], language: str) -> str:
+    """Of a day that was given back and booked in one request."""
+    if hours == before:
+        return tell("RENEWED_AS_IT_WAS", language)
+    return tell("RENEWED", language, hours=span(hours), before=span(before))
+
+
 @lru_cache(maxsize=2000)
 def short_day(date: dt.date, language: str) -> str:
     """As reports write days: "lun. 15/05", "Mon 15/05"."""
     return f"{WEEKDAYS[LANGUAGES.index(language)][date.weekday()]} {date:%d/%m}"
+
+
+def time_of_day(local_time: str, language: str) -> str:
+    """ "02:00" -> "2 h", "12:30" -> "12 h 30"; English keeps "02:00"."""
+    if language != "fr":
+        return local_time
+    hours, minutes = local_time.split(":")
+    return f"{int(hours)} h" if minutes == "00" else f"{int(hours)} h {minutes}"
 
 
 def long_day(date: dt.date, language: str) -> str:

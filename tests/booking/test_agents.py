@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import product
 from typing import Any
 
+import orjson
 import pytest
 
 from services.booking import commands
@@ -449,7 +450,9 @@ async def test_bookings_of_a_day_that_closes_stay_until_an_agent_cancels_them(ca
     assert len(cancelled) == 3
     assert all('"by":"agent"' in body for body in cancelled)
     assert not [body for type_, body in told if type_ == "fr.preau.booking.place_given.v1"], "nobody is promoted to be cancelled"
-    assert sum(type_ == "fr.preau.booking.request_explained.v1" and "Chauffage" in body for type_, body in told) == 2, "one each"
+    explained = [orjson.loads(body) for type_, body in told if type_ == "fr.preau.booking.request_explained.v1"][-2:]
+    assert [(body["reason"], body["cause"], body["overrode"]) for body in explained] == [("Chauffage en panne", "DAY_CLOSED", [])] * 2
+    assert {line["was"] for body in explained for line in body["movements"]} == {"ACCEPTED", "WAITLISTED"}
     (act, *_) = (await acts(carteville, kind="SET_OPENING"))["nodes"]
     assert {"name": "cancelled", "before": None, "after": "3"} in act["details"]
     await is_sound(carteville)

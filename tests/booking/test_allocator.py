@@ -52,6 +52,20 @@ async def test_what_arrives_together_is_decided_in_order_of_arrival(town: Town) 
     await town.is_sound()
 
 
+async def test_s26_refused_hours_are_kept_as_they_were_asked_for(town: Town) -> None:
+    assert await town.asks("dupont", books("dupont", arrival="09:00")) == ["REFUSED HOURS_NOT_ALLOWED"]
+    assert await town.rows("SELECT arrival, departure FROM booking") == [("09:00", "15:20")]
+    ((_, told),) = await town.told("request_decided")
+    assert [(line["arrival"], line["departure"]) for line in told["movements"]] == [("09:00", "15:20")]
+
+
+async def test_a_line_of_a_refused_group_is_told_which_one_stood_in_the_way(town: Town) -> None:
+    await town.asks("dupont", books("dupont"), books("dupont", WEDNESDAY), together=[[0, 1]])
+    ((_, told),) = await town.told("request_decided")
+    first, second = told["movements"]
+    assert (first["code"], first["because"], second["because"]) == ("GROUP_INCOMPLETE", second["booking"], None)
+
+
 async def test_s34_every_line_has_its_own_reason(town: Town) -> None:
     await town.opens(id="multi", hours=ChosenHours("07:30", "18:30", 15, 60), capacity=None)
     await town.opens(id="early", booking_deadline=DaysBefore(20, "09:00"))

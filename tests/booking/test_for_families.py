@@ -157,6 +157,34 @@ async def test_the_same_words_are_the_same_order_and_others_another(town: Town) 
     assert len({one.fingerprint() for one in orders}) == 3
 
 
+async def test_an_act_of_which_nothing_came_is_no_news_to_the_family(town: Town) -> None:
+    await town.asks("durand")
+    await town.asks("dupont", agent=WHY, accept_waiting_list=False)
+    await town.asks("dupont", cancels("dupont"), agent=WHY)
+    assert [(body["by"], body["explained"]) for _, body in (await town.told("request_decided"))[1:]] == [("agent", True)] * 2
+    assert await town.told("request_explained") == []
+    assert await town.rows("SELECT reports FROM request ORDER BY seq") == [(1,), (0,), (0,)]
+    await town.asks("dupont", books("dupont", TUESDAY), cancels("dupont"), agent=WHY)
+    ((_, told),) = await town.told("request_explained")
+    assert [line["outcome"] for line in told["movements"]] == ["ACCEPTED", "REFUSED"], "some came of it: all is told"
+
+
+async def test_a_family_is_told_of_a_deadline_or_a_debt_only_where_it_would_have_stood_in_its_way(town: Town, running: Any) -> None:
+    everything = replace(LATE, despite_debt=True)
+    await town.asks("dupont", books("dupont", TUESDAY), agent=everything)
+    evening = await at(town, running, SUNDAY_EVENING)
+    await evening.asks("dupont", agent=everything)
+    await evening.owes("dupont")
+    await evening.asks("dupont", cancels("dupont"), agent=everything)
+    await evening.asks("dupont", agent=everything)
+    assert [body["overrode"] for _, body in await evening.told("request_explained")] == [
+        [],
+        ["DEADLINE"],
+        ["DEADLINE"],
+        ["DEADLINE", "DEBT"],
+    ]
+
+
 # ------------------------------------------------------------------------------------------------------------------ moving
 async def test_a_move_takes_the_new_place_and_serves_the_line_of_the_old_one(town: Town) -> None:
     for family in ("dupont", "durand"):

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from services.booking.activity import DaysBefore, Scheduled
+from services.booking import commands
+from services.booking.activity import DaysBefore, Immediate, Scheduled
 from services.booking.allocation_run import decide, from_json
 from services.booking.ranking import draw_of
 from services.booking.runs import NotYet
+from services.clock import Clock
 from services.refusal import Refused
 from tests.booking.run_town import LOISIRS, POINTS, TWO_OCLOCK, RunTown, days
 from tests.booking.town import CANTINE, CLOCK, MONDAY, NOW, TUESDAY, books, cancels
@@ -314,6 +316,74 @@ async def test_a_group_of_several_activities_is_decided_once_with_the_last_of_th
     assert (await town.line_up())["ACCEPTED"] == ["group"], "all of it, as soon as all of it fits"
     await town.is_sound()
     assert await town.replays("etude/1") == []
+
+
+async def test_s37_a_family_is_told_at_once_what_is_decided_and_after_each_run_what_it_decided(town: RunTown) -> None:
+    await town.opens(LOISIRS, id="etude", allocation=Scheduled("03:00", "arrival"))
+    await town.founds("f0")
+    await town.household("f0", activities=("cantine", "loisirs", "etude"), version=2)
+    lines = books("f0"), books("f0", MONDAY, "loisirs"), books("f0", MONDAY, "etude"), books("f0", TUESDAY, "loisirs")
+    await town.asks("f0", *lines, together=[[2, 3]])
+    ((_, first),) = await town.told("request_explained")
+    assert (first["part"], first["by"], first["account"], first["reason"]) == (0, "family", "f0", "")
+    assert [(line["activity"], line["outcome"]) for line in first["movements"]] == [("cantine", "ACCEPTED")]
+    assert [(line["activity"], line["run_of"], line["run_on"], line["run_at"]) for line in first["awaited"]] == [
+        ("loisirs", "loisirs", "2026-11-17", "02:00"),
+        ("etude", "etude", "2026-11-17", "03:00"),
+        ("loisirs", "etude", "2026-11-17", "03:00"),
+    ]
+    await town.holds_run()
+    *_, (_, second) = await town.told("request_explained")
+    assert (second["part"], [(line["activity"], line["date"]) for line in second["movements"]]) == (1, [("loisirs", MONDAY.isoformat())])
+    assert [line["run_of"] for line in second["awaited"]] == ["etude", "etude"]
+    assert await town.told("request_decided") == []
+    await town.holds_run(TWO_OCLOCK + dt.timedelta(hours=1), "etude")
+    *_, (_, third) = await town.told("request_explained")
+    assert (third["part"], len(third["movements"]), third["awaited"]) == (2, 2, [])
+    ((_, decided),) = await town.told("request_decided")
+    assert (decided["explained"], len(decided["movements"])) == (True, 4)
+    assert await town.rows("SELECT reports FROM request") == [(3,)]
+    await town.is_sound()
+
+
+async def test_whoever_leaves_before_the_run_is_not_told_of_it_again(town: RunTown) -> None:
+    await town.founds("f0")
+    await town.wishes("f0")
+    await town.asks("f0", cancels("f0", MONDAY, "loisirs"))
+    await town.decides()
+    told = await town.told("request_explained", "request_decided")
+    assert [(name, body.get("part"), body.get("explained")) for name, body in told] == [
+        ("request_explained", 0, None),
+        ("request_decided", None, False),
+        ("request_decided", None, True),
+    ]
+    await town.is_sound()
+
+
+async def test_lines_that_need_no_run_any_more_are_told_when_they_are_answered(town: RunTown) -> None:
+    await town.founds("f0")
+    await town.wishes("f0")
+    await town.opens(LOISIRS, allocation=Immediate())
+    await town.decides()
+    assert [(body["part"], len(body["movements"])) for _, body in await town.told("request_explained")] == [(0, 0), (1, 1)]
+    await town.is_sound()
+
+
+async def test_a_place_that_frees_or_a_wait_that_ends_between_two_reports_has_its_own_letter(town: RunTown) -> None:
+    """The first report said that the child waits, and the second one tells of the run alone."""
+    await town.founds("f0", "f1", "f2")
+    await town.asks("f1")
+    for family in ("f0", "f2"):
+        await town.asks(family, books(family), books(family, MONDAY, "loisirs"))
+    await town.asks("f1", cancels("f1"))
+    assert [body["family"] for _, body in await town.told("place_given")] == ["f0"]
+    late = Clock(frozen_at=dt.datetime(2026, 11, 30, 12, tzinfo=dt.UTC))
+    async with town.running.database.transaction() as session:
+        await commands.expire(session, town.book, late, "carteville", {("cantine", MONDAY)})
+    assert [body["family"] for _, body in await town.told("place_expired")] == ["f2"]
+    await town.holds_run()
+    parts = [(body["family"], body["part"], len(body["movements"])) for _, body in await town.told("request_explained")]
+    assert sorted(parts) == [("f0", 0, 1), ("f0", 1, 1), ("f2", 0, 1), ("f2", 1, 1)]
 
 
 async def test_a_request_is_decided_when_its_last_line_is_and_reported_once(town: RunTown) -> None:

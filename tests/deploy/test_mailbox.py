@@ -189,3 +189,15 @@ def test_a_mail_that_no_parser_understands_is_shown_as_it_came(tmp_path: Path) -
     box.keep("a@example.org", ["b@example.org\r\nX-Evil: 1"], b"\x00\xff")
     assert any("bonjour" in letter.text for letter in box.letters())
     assert all(name != "X-Evil" for letter in box.letters() for name, _ in letter.headers)
+
+
+def test_a_subject_that_is_folded_right_after_its_name_begins_with_its_first_word(tmp_path: Path) -> None:
+    kept = Mailbox(tmp_path)
+    kept.keep(
+        "no-reply@example.org",
+        ["jp@example.org"],
+        b"Subject:\r\n =?utf-8?q?R=C3=A9servations?=\r\n =?utf-8?q?_accept=C3=A9es?=\r\n\r\nBonjour\r\n",
+    )
+    (letter,) = kept.letters()
+    assert letter.subject == "Réservations acceptées"
+    assert ("Subject", "Réservations acceptées") in letter.headers

@@ -1,7 +1,8 @@
 """The mailer's town: one structure, two families, two activities, a mail server."""
 
 import datetime as dt
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -11,6 +12,7 @@ from services.clock import Clock
 from services.database import Database
 from services.events import (
     ActivityChanged,
+    AwaitedMovement,
     Contact,
     ContactsChanged,
     DecidedMovement,
@@ -87,11 +89,24 @@ def decided(*movements: DecidedMovement, request: str = "r1", family: str = "dup
     )
 
 
-def explained(*movements: DecidedMovement, reason: str = "Accord de la directrice", request: str = "r1") -> tuple[Event, Event]:
+def explained(
+    *movements: DecidedMovement, reason: str = "Accord de la directrice", request: str = "r1", **more: Any
+) -> tuple[Event, Event]:
     """What an agent asked for the Duponts: as all may hear it, and as the mailer alone does."""
     lines = list(movements) or [movement()]
     about = {"occurred_at": NOW, "structure": TOWN, "request": request, "family": "dupont", "movements": lines}
-    return RequestDecided(**about, by="agent"), RequestExplained(**about, reason=reason)
+    return RequestDecided(**about, by="agent", explained=True), RequestExplained(**about, reason=reason, **more)
+
+
+def in_part(*movements: DecidedMovement, part: int = 0, awaited: Sequence[AwaitedMovement] = (), **more: Any) -> RequestExplained:
+    """What is told of a request of the Duponts' of which lines wait, or waited, for a run."""
+    about = {"occurred_at": NOW, "structure": TOWN, "request": "r1", "family": "dupont", "account": "dupont", "by": "family"}
+    return RequestExplained(**about | more, part=part, movements=list(movements), awaited=list(awaited))
+
+
+def awaited(child: str = "paolo", date: str = "2026-12-01", activity: str = "aps-matin", run_of: str = "aps-matin") -> AwaitedMovement:
+    run = {"run_of": run_of, "run_on": at("2026-11-24"), "run_at": "02:00"}
+    return AwaitedMovement(booking=uuid4().hex, child=child, activity=activity, date=at(date), **run)
 
 
 def place_given(booking: str = "b1", family: str = "dupont", child: str = "amalia") -> PlaceGiven:

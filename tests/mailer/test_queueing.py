@@ -6,6 +6,7 @@ from itertools import permutations
 import pytest
 from sqlalchemy import event
 
+from services.events import Event
 from services.mailer.addresses import Adult, addressee, is_address
 from services.mailer.invariants import violations
 from services.mailer.tables import MailKind, MailState
@@ -14,9 +15,11 @@ from tests.mailer.conftest import (
     Mailroom,
     activity_named,
     adult,
+    awaited,
     decided,
     explained,
     family_of,
+    in_part,
     movement,
     place_expired,
     place_given,
@@ -55,8 +58,7 @@ async def test_what_an_agent_did_is_reported_once_with_the_agents_words_to_the_f
         await mailroom.hears(*told)
     mail = await mailroom.the_mail()
     assert (mail.cause, mail.account, mail.to_address) == ("report:r1", "dupont", "jp.dupont@example.org")
-    said = "Ces mouvements ont été saisis pour vous par : Mairie de CarteVille. Motif : Chauffage en <panne>"
-    assert f"- 1 demande d'annulation\n\n{said}\n\n***** RESERVATIONS ANNULEES *****" in mail.text
+    assert "\n\nMotif : Chauffage en <panne>\n\n1 mouvement a été enregistré par la structure, dont :\n\n- 1 annulation\n\n***" in mail.text
     assert "Motif : Chauffage en &lt;panne&gt;</p>" in mail.html
 
 
@@ -319,3 +321,120 @@ async def test_one_report_that_lacks_a_name_holds_back_the_others_of_its_transac
     with pytest.raises(NotYetKnown):
         await mailroom.hears(bad)
     assert [mail.cause for mail in await mailroom.mails()] == ["report:r1"]
+
+
+# ------------------------------------------------------------------------------------------------ what else a report says
+async def text_of(mailroom: Mailroom, *told: Event, language: str = "fr") -> str:
+    await mailroom.hears(town_named(), activity_named(), activity_named("cantine", "RESTAURATION"), family_of(adult(language=language)))
+    await mailroom.hears(*told)
+    return (await mailroom.the_mail()).text
+
+
+async def test_a_cancellation_that_was_refused_says_that_the_booking_stands(mailroom: Mailroom) -> None:
+    text = await text_of(
+        mailroom,
+        decided(
+            movement(kind="CANCEL", outcome="REFUSED", code="TOO_LATE_TO_CANCEL"),
+            movement(kind="CANCEL", outcome="REFUSED", code="UNKNOWN_BOOKING", date="2026-12-03"),
+        ),
+    )
+    assert (
+        "***** ANNULATIONS REFUSEES : RESERVATIONS MAINTENUES *****\n\n--> Activité : APS MATIN :\n\nDUPONT Paolo : mar. 01/12 (trop"
+        in text
+    )
+    assert "***** ANNULATIONS SANS OBJET *****\n\n--> Activité : APS MATIN :\n\nDUPONT Paolo : jeu. 03/12 (aucune réservation" in text
+    assert "RESERVATIONS REFUSEES" not in text
+
+
+async def test_a_line_of_a_group_is_told_which_other_line_stood_in_the_way(mailroom: Mailroom) -> None:
+    full = movement(outcome="REFUSED", code="FULL", activity="cantine", date="2026-12-03")
+    fine = movement("amalia", outcome="REFUSED", code="GROUP_INCOMPLETE", because=full.booking)
+    text = await text_of(mailroom, decided(fine, full))
+    assert "DUPONT Amalia : mar. 01/12 (groupée avec une demande refusée : DUPONT Paolo, RESTAURATION, jeu. 03/12)\n" in text
+    assert "DUPONT Paolo : jeu. 03/12 (activité complète)\n" in text
+
+
+async def test_hours_that_are_not_allowed_are_those_that_were_asked_for(mailroom: Mailroom) -> None:
+    text = await text_of(mailroom, decided(movement(outcome="REFUSED", code="HOURS_NOT_ALLOWED", arrival="06:00", departure="09:00")))
+    assert "DUPONT Paolo : mar. 01/12 (horaires non autorisés : 06:00-09:00)\n" in text
+
+
+WAITS = """\
+2 mouvements sur vos demandes de réservations ont été reçus, dont :
+
+- 2 nouvelles demandes de réservation
+
+***** RESERVATIONS ACCEPTEES *****
+
+--> Activité : RESTAURATION :
+
+DUPONT Paolo : mar. 01/12
+
+***** RESERVATIONS EN ATTENTE DE REPONSE *****
+
+--> Activité : APS MATIN :
+
+DUPONT Amalia : mar. 01/12
+
+Réponse après la répartition du mardi 24/11/2026 à 2 h.
+
+Vous pouvez consulter l'état de vos réservations sur notre site Internet.
+"""
+
+
+async def test_a_report_says_at_once_which_lines_wait_for_a_run_and_the_run_what_it_decided(mailroom: Mailroom) -> None:
+    at_once = in_part(movement(activity="cantine"), awaited=[awaited("amalia")])
+    assert (await text_of(mailroom, at_once)).endswith(WAITS)
+    run = movement("amalia")
+    await mailroom.hears(in_part(run, part=1), in_part(run, part=1))
+    # What all may hear comes with the last part, and says nothing new.
+    await mailroom.hears(decided(movement(activity="cantine"), run).model_copy(update={"explained": True}))
+    first, second = await mailroom.mails()
+    assert (first.cause, second.cause) == ("report:r1", "report:r1/1")
+    assert second.subject == "Suite de vos demandes de réservation : Mairie de CarteVille"
+    assert "\n1 demande qui attendait une répartition a reçu une réponse :\n\n***** RESERVATIONS ACCEPTEES *****\n" in second.text
+    assert "DUPONT Amalia : mar. 01/12\n" in second.text
+    assert "RESTAURATION" not in second.text
+
+
+async def test_lines_that_belong_together_wait_for_the_run_of_another_activity(mailroom: Mailroom) -> None:
+    text = await text_of(mailroom, in_part(awaited=[awaited(run_of="cantine"), awaited(date="2026-12-03")]), language="en")
+    assert "Paolo: Thu 03/12\n\nAnswered after the run of Tuesday 24/11/2026 at 02:00.\n" in text
+    assert "Paolo: Tue 01/12\n\nAnswered after the run of RESTAURATION, Tuesday 24/11/2026 at 02:00.\n" in text
+
+
+async def test_what_an_agent_did_despite_a_deadline_or_a_debt_says_so(mailroom: Mailroom) -> None:
+    _, told = explained(movement(), overrode=["DEADLINE", "DEBT"])
+    text = await text_of(mailroom, told)
+    assert "modifications faites pour vous par la structure : Mairie de CarteVille.\n\nMotif : Accord de la directrice\n" in text
+    assert "Le délai était dépassé : une exception a été faite.\nVotre compte est débiteur : une exception a été faite.\n" in text
+    assert "1 mouvement a été enregistré par la structure, dont :\n\n- 1 réservation\n" in text
+    assert "demandes de réservations ont été reçu" not in text
+
+
+CLOSED = """\
+M. DUPONT Jean-Paul
+
+Une journée d'activité est fermée par la structure : Mairie de CarteVille.
+
+Motif : Chauffage en panne
+
+Voici ce que deviennent vos réservations :
+
+***** RESERVATIONS ANNULEES *****
+
+--> Activité : APS MATIN :
+
+DUPONT Amalia : mar. 01/12 (liste d'attente)
+DUPONT Paolo : mar. 01/12
+
+Vous pouvez consulter l'état de vos réservations sur notre site Internet.
+"""
+
+
+async def test_a_day_that_the_town_closes_is_told_as_such(mailroom: Mailroom) -> None:
+    gone = {"kind": "CANCEL", "outcome": "CANCELLED"}
+    lines = movement(**gone, was="ACCEPTED"), movement("amalia", **gone, was="WAITLISTED")
+    _, told = explained(*lines, reason="Chauffage en panne", cause="DAY_CLOSED")
+    assert await text_of(mailroom, told) == CLOSED
+    assert (await mailroom.the_mail()).subject == "Journée fermée, réservations annulées : Mairie de CarteVille"

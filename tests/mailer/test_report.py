@@ -2,13 +2,14 @@
 
 import datetime as dt
 import re
+import unicodedata
 from html import unescape
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.mailer.letters import PORTAL, password_link_letter, place_expired_letter, place_given_letter, report_letter
+from services.mailer.letters import PORTAL, Act, password_link_letter, place_expired_letter, place_given_letter, report_letter
 from services.mailer.report import Movement, Outcome, gather
 from services.mailer.texts import TEXTS, say
 
@@ -108,9 +109,35 @@ def test_what_is_refused_stands_between_accepted_and_cancelled_each_day_with_its
 
 
 def test_a_cancellation_that_was_refused_counts_as_a_cancellation_asked_for() -> None:
-    report = gather([Movement(True, Outcome.REFUSED, "APS MATIN", "DUPONT Paolo", may(9), say("TOO_LATE_TO_CANCEL", "fr"))])
+    report = gather([Movement(True, Outcome.KEPT, "APS MATIN", "DUPONT Paolo", may(9), say("TOO_LATE_TO_CANCEL", "fr"))])
     assert (report.bookings, report.cancellations, report.movements) == (0, 1, 1)
-    assert [section.outcome for section in report.sections] == [Outcome.REFUSED]
+    assert [section.outcome for section in report.sections] == [Outcome.KEPT]
+
+
+def test_a_day_that_is_given_back_for_other_hours_is_told_once() -> None:
+    old, new, again = ("07:30", "08:45"), ("08:00", "08:45"), ("07:30", "08:45")
+    facts = {"activity": "APS MATIN", "child": "DUPONT Paolo"}
+    text = letter_of(
+        [
+            Movement(True, Outcome.CANCELLED, date=may(9), booking="a", hours=old, **facts),
+            Movement(False, Outcome.ACCEPTED, date=may(9), booking="b", hours=new, **facts),
+            Movement(True, Outcome.CANCELLED, date=may(10), booking="c", hours=old, **facts),
+            Movement(False, Outcome.WAITLISTED, date=may(10), booking="d", hours=again, **facts),
+            Movement(True, Outcome.CANCELLED, date=may(11), booking="e", hours=old, **facts),
+            Movement(False, Outcome.REFUSED, date=may(11), reason=say("FULL", "fr"), booking="f", hours=new, **facts),
+        ]
+    )
+    assert "- 3 nouvelles demandes de réservation\n- 3 demandes d'annulation\n" in text
+    assert "ACCEPTEES *****\n\n--> Activité : APS MATIN :\n\nDUPONT Paolo : mar. 09/05 (08:00-08:45 au lieu de 07:30-08:45)\n" in text
+    assert "DUPONT Paolo : mer. 10/05 (annulée, puis réservée à nouveau)\n" in text
+    assert "ANNULEES *****\n\n--> Activité : APS MATIN :\n\nDUPONT Paolo : jeu. 11/05\n" in text, "no place was given instead"
+
+
+def test_what_is_asked_for_and_taken_back_in_one_request_is_told_once() -> None:
+    one = {"activity": "APS MATIN", "child": "DUPONT Paolo", "date": may(9), "booking": "a"}
+    text = letter_of([Movement(False, Outcome.CANCELLED, **one), Movement(True, Outcome.CANCELLED, **one)])
+    assert "- 1 nouvelle demande de réservation\n- 1 demande d'annulation\n" in text
+    assert text.count("mar. 09/05") == 1
 
 
 def test_activities_and_children_stand_in_the_order_of_a_french_reader() -> None:
@@ -145,14 +172,37 @@ def test_an_account_in_a_language_we_do_not_write_gets_french() -> None:
     assert letter_of(GUIDES_MOVEMENTS, "br") == GUIDE
 
 
+def plain(text: str) -> str:
+    """Without accents: the legacy portal's capitals have none."""
+    return "".join(letter for letter in unicodedata.normalize("NFD", text) if not unicodedata.combining(letter))
+
+
+CAUSES = (None, "DAY_CLOSED", "ACTIVITY_CHANGED", "ENROLLMENT_CHANGED", "NEWER_THAN_THIS_MAILER")
+
+
+@pytest.mark.parametrize(("kind", "cause"), [("report", None), ("answer", None), *(("act", cause) for cause in CAUSES)])
 @pytest.mark.parametrize("language", ["fr", "en"])
-def test_the_html_part_says_the_same(language: str) -> None:
-    movements = [*GUIDES_MOVEMENTS, *booked(Outcome.REFUSED, "DUPONT Paolo", 22, reason=say("FULL", language))]
-    letter = report_letter(language, greeting="M. DUPONT Jean-Paul", structure="Mairie de CarteVille", report=gather(movements))
-    shown = unescape(re.sub(r"<[^>]+>", "", letter.html.partition("<main")[2]))
-    for fact in ("M. DUPONT Jean-Paul", "Mairie de CarteVille", "15", "12", "APS MATIN", "RESTAURATION", say("FULL", language)):
+def test_the_html_part_says_the_same(language: str, kind: str, cause: str | None) -> None:
+    movements = [
+        *GUIDES_MOVEMENTS,
+        *booked(Outcome.REFUSED, "DUPONT Paolo", 22, reason=say("FULL", language)),
+        Movement(True, Outcome.KEPT, "APS MATIN", "DUPONT Paolo", may(23), say("TOO_LATE_TO_CANCEL", language)),
+        Movement(False, Outcome.AWAITED, "APS MATIN", "DUPONT Paolo", may(24), note="..."),
+    ]
+    act = Act("Accord & désaccord", cause, ("DEADLINE", "DEBT")) if kind == "act" else None
+    letter = report_letter(
+        language,
+        greeting="M. DUPONT Jean-Paul",
+        structure="Mairie de CarteVille",
+        report=gather(movements),
+        act=act,
+        goes_on=kind == "answer",
+    )
+    shown = unescape(re.sub(r"<[^>]+>", " ", "<main" + letter.html.partition("<main")[2]))
+    for fact in ("M. DUPONT Jean-Paul", "Mairie de CarteVille", "APS MATIN", "RESTAURATION", say("FULL", language)):
         assert fact in shown
-    assert re.findall(r"\w{3}\.? \d\d/\d\d", shown) == re.findall(r"\w{3}\.? \d\d/\d\d", letter.text)
+    words = [re.findall(r"\w+", plain(part.lower())) for part in (letter.text, shown)]
+    assert words[0] == words[1]
     assert f'lang="{language}"' in letter.html
 
 
