@@ -79,7 +79,7 @@ class Mail(MailerTable, table=True):
 
     id: str = Field(primary_key=True, max_length=32)  #: Also the left half of the Message-ID: the same at every attempt.
     kind: MailKind = Field(sa_type=as_text(MailKind))
-    cause: str = Field(unique=True)  #: Such as "report:<request>".
+    cause: str = Field(unique=True)  #: Such as "report:<request>", and "report:<request>/1" for what followed.
     structure: str
     family: str | None = Field(default=None, index=True)
     account: str | None = None  #: The adult it is addressed to, alone.

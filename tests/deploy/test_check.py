@@ -18,6 +18,7 @@ BOOK = """INSERT INTO booking (id, number, request, line, family, child, activit
 REQUEST = """INSERT INTO request (id, seq, number, family, structure, account, idempotency_key, fingerprint, accept_waiting_list, lines,
     language, partition, submitted_at, served_at, decided_at) SELECT 'r1', 99, '99', family, structure, 'a', 'k', 'f', true, 0, 'fr', 0,
     requested_at, requested_at, requested_at FROM booking"""
+REQUEST_TOLD_TWICE = REQUEST.replace("decided_at)", "decided_at, reports)").replace("requested_at FROM", "requested_at, 2 FROM")
 DEAD = """INSERT INTO dead_letter (event_id, subject, type, body, error, attempts, buried_at)
     VALUES ('e', 'preau.x.booking.accepted', 't', '{}', 'no idea', 10, '2026-11-23 07:00:00')"""
 FAMILY = """INSERT INTO family (id, structure, version, adults, children)
@@ -42,7 +43,8 @@ SABOTAGE = {
         "standings",
         "family petit is in debt; booking takes it to be in order",
     ),
-    "an answer without report": ("booking", REQUEST, "reports", "request r1 of family dupont has no report"),
+    "an answer without report": ("booking", REQUEST, "reports", "request r1 of family dupont has no report 1 of 1"),
+    "a run without report": ("booking", REQUEST_TOLD_TWICE, "reports", "request r1 of family dupont has no report 2 of 2"),
     "an event that does not leave": (
         "identity",
         "UPDATE outgoing SET published = false",

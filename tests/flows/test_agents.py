@@ -41,6 +41,7 @@ async def test_an_agent_books_past_the_deadline_and_the_family_is_told_why(syste
 
     (mail,) = await until(told)
     assert "RESERVATIONS ACCEPTEES" in mail["text"]
+    assert "Le délai était dépassé : une exception a été faite." in mail["text"]
     (act,) = (await agent.ask(ACTS, {"structure": town.structure}))["acts"]["nodes"]
     details = {one["name"]: one["after"] for one in act.pop("details")}
     assert act == {
