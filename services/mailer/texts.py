@@ -31,7 +31,7 @@ WORDS: dict[str, tuple[str, str]] = {
     # Of a day.
     "GROUPED_WITH": ("groupée avec une demande refusée : {other}", "together with a request that was refused: {other}"),
     "THESE_HOURS_NOT_ALLOWED": ("horaires non autorisés : {hours}", "hours not allowed: {hours}"),
-    "WAITLISTED": ("liste d'attente", "waiting list"),
+    "WAITLISTED": ("était en liste d'attente", "was on the waiting list"),
     "SUBMITTED": ("demande encore sans réponse", "not answered yet"),
     "RENEWED": ("{hours} au lieu de {before}", "{hours} instead of {before}"),
     "RENEWED_AS_IT_WAS": ("annulée, puis réservée à nouveau", "cancelled, then booked again"),

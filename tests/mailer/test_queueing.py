@@ -425,7 +425,7 @@ Voici ce que deviennent vos réservations :
 
 --> Activité : APS MATIN :
 
-DUPONT Amalia : mar. 01/12 (liste d'attente)
+DUPONT Amalia : mar. 01/12 (était en liste d'attente)
 DUPONT Paolo : mar. 01/12
 
 Vous pouvez consulter l'état de vos réservations sur notre site Internet.
