@@ -97,6 +97,8 @@ class Sheet:
     served: bool = False
     decided: bool = False
     noted: "list[Wish | Giving]" = field(default_factory=list)  #: In the trail.
+    reports: int = 0  #: How often the family was told of it.
+    fresh: "list[Wish]" = field(default_factory=list)  #: Answered in this step.
 
     @property
     def account(self) -> str:
@@ -115,6 +117,17 @@ class Sheet:
 
     def wishes(self) -> list[Wish]:
         return [line for line in self.lines if isinstance(line, Wish)]
+
+    @property
+    def is_news(self) -> bool:
+        """What an agent did in vain is none, nor is a run for whoever left before it."""
+        if self.reports:
+            return bool(self.fresh)
+        return not self.ask.by or any(line.status != "REFUSED" for line in self.lines)
+
+    def news(self) -> "list[Wish | Giving]":
+        """At first all that is decided, then what was decided since."""
+        return [line for line in self.lines if (line in self.fresh if self.reports else line.status != "SUBMITTED")]
 
 
 class Paper(Days):
@@ -211,16 +224,28 @@ class Paper(Days):
 
     def answers(self, batch: Collection[Sheet]) -> None:
         """All that was decided on these requests is told."""
-        letters = self._tell_expired(batch) if any(sheet.ask.by for sheet in batch) else []
+        letters = self._tell_expired() if any(sheet.ask.by for sheet in batch) else []
+        told_now = []
         for sheet in batch:
             sheet.served, sheet.decided = True, all(wish.status != "SUBMITTED" for wish in sheet.wishes())
             self.told += self._acts(sheet) if sheet.ask.by else []
-            if sheet.decided:
-                answers = tuple(self._answer(line) for line in sheet.lines)
-                self.told.append(("request_decided", sheet, answers, sheet.acts_by))
-                self.told += [("request_explained", sheet, answers)] if sheet.ask.by else []
+            told_now += [one for one in sheet.news() if isinstance(one, Wish)] if sheet.is_news else []
+            self._tell_answers(sheet)
         self.told += letters
-        self._tell_promoted([sheet for sheet in batch if sheet.decided])
+        self._tell_promoted(told_now)
+
+    def _tell_answers(self, sheet: Sheet) -> None:
+        """To all once everything is decided; to the family at once, and of what waits for a run when that is decided."""
+        plainly = not sheet.ask.by and not sheet.reports and sheet.decided
+        if sheet.is_news and not plainly:
+            waits = tuple(wish for wish in sheet.wishes() if wish.status == "SUBMITTED")
+            answers = tuple(self._answer(line) for line in sheet.news())
+            self.told.append(("request_explained", sheet, answers, sheet.acts_by, sheet.reports, waits))
+        if sheet.decided:
+            answers = tuple(self._answer(line) for line in sheet.lines)
+            self.told.append(("request_decided", sheet, answers, sheet.acts_by, not plainly))
+        sheet.reports += sheet.is_news
+        sheet.fresh = []
 
     def _answer(self, line: Wish | Giving) -> Told:
         if line.status == "EXPIRED":
@@ -331,6 +356,7 @@ class Paper(Days):
         return sheet.ask.waits and all(at < self.books_until(wish.key) for wish in unit)
 
     def _decide(self, sheet: Sheet, unit: list[Wish], run: Collection[Key] | None = None) -> None:
+        sheet.fresh += unit
         codes = [self._why_not(sheet, wish, unit, at_run=run is not None) for wish in unit]
         if not any(codes):
             if self._asks(sheet, unit, run):
@@ -415,18 +441,18 @@ class Paper(Days):
         wish.version += 1
         self.told.append((status.lower(), wish, wish.version, because, *more))
 
-    def _tell_promoted(self, reported: Iterable[Sheet] = ()) -> None:
+    def _tell_promoted(self, reported: Collection[Wish] = ()) -> None:
         """Each in a letter of its own, unless the report of its request says so."""
         for wish in self._promoted:
-            if wish.status == "ACCEPTED" and wish.sheet not in reported:
+            if wish.status == "ACCEPTED" and wish not in reported:
                 self.told.append(("place_given", wish))
         self._promoted = []
 
-    def _tell_expired(self, reported: Collection[Sheet] = ()) -> list[Told]:
-        """A letter for each who asked, unless a report says it, now or later."""
+    def _tell_expired(self) -> list[Told]:
+        """A letter for each who asked, unless the first report says it."""
         letters: dict[tuple[str, str | None], list[Wish]] = {}
         for wish in sorted(self._expired, key=lambda w: (w.key[1], w.key[0], w.place)):
-            if wish.sheet is None or (wish.sheet.decided and wish.sheet not in reported):
+            if wish.sheet is None or wish.sheet.reports:
                 letters.setdefault((wish.family, wish.sheet.account if wish.sheet else None), []).append(wish)
         self._expired = []
         return [("place_expired", *whom, tuple(waits)) for whom, waits in letters.items()]

@@ -268,8 +268,11 @@ class Story(RuleBasedStateMachine):
             return name, self.requests[body["request"]], wishes
         if name in ("request_decided", "request_explained"):
             answers = tuple((movement["outcome"], movement["rank"], movement["code"]) for movement in body["movements"])
-            assert body.get("reason", REASON) == REASON
-            return name, self.requests[body["request"]], answers, *([body["by"]] if "by" in body else [])
+            answered = name, self.requests[body["request"]], answers, body["by"]
+            if name == "request_decided":
+                return *answered, body["explained"]
+            assert body["reason"] == (REASON if body["by"] == "agent" else "")
+            return *answered, body["part"], tuple(self.bookings[line["booking"]] for line in body["awaited"])
         if name == "place_given":
             return name, self.bookings[body["booking"]]
         if name == "place_expired":
