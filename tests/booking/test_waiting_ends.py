@@ -45,7 +45,7 @@ async def test_who_waited_in_vain_is_told_in_one_letter_for_each_family(town: To
     assert len(await town.told("place_expired")) == 2, "once"
 
 
-async def test_what_the_report_of_the_request_will_say_needs_no_letter(town: Town, running: Any) -> None:
+async def test_who_waits_for_a_run_too_is_told_when_the_wait_elsewhere_ends(town: Town, running: Any) -> None:
     await town.opens(id="loisirs", allocation=Scheduled("02:00", "arrival"))
     await town.asks("dupont")
     await town.household("durand", activities=("loisirs",), version=2)
@@ -53,4 +53,4 @@ async def test_what_the_report_of_the_request_will_say_needs_no_letter(town: Tow
     await town.asks("petit")
     await expires(town, running)
     assert [body["family"] for _, body in await town.told("expired")] == ["durand", "petit"]
-    assert [body["family"] for _, body in await town.told("place_expired")] == ["petit"]
+    assert [body["family"] for _, body in await town.told("place_expired")] == ["durand", "petit"], "the first report said that it waits"
