@@ -246,7 +246,12 @@ def test_a_report_tells_every_movement_once_whatever_their_order(movements: list
         for line in group.children
         for day in line.days
     ]
-    assert sorted(told) == sorted((m.outcome, m.activity, m.child, m.date) for m in movements)
+    lines = [(m.outcome, m.activity, m.child, m.date) for m in movements]
+    held = {m[1:] for m, one in zip(lines, movements, strict=True) if not one.cancellation and m[0] in ("ACCEPTED", "WAITLISTED")}
+    back = {m[1:] for m, one in zip(lines, movements, strict=True) if one.cancellation and m[0] == "CANCELLED"}
+    for renewed in held & back:  # which is told once, where it is held now
+        lines.remove((Outcome.CANCELLED, *renewed))
+    assert sorted(told) == sorted(lines)
     assert report.movements == len(movements)
     assert gather(reversed(movements)) == report
     assert all(section.activities for section in report.sections)
