@@ -290,6 +290,8 @@ async def _load(session: AsyncSession, book: RuleBook, tickets: list[Ticket], no
     asked = list(cases.values())
     keys = {case.key for case in asked}
     lined = {case.key for case in asked if case.status == BookingStatus.WAITLISTED}
+    # Whoever comes past the deadline ends the line that still waits there, be there a place or not.
+    lined |= {case.key for ticket in tickets if ticket.agent and ticket.agent.past_deadlines for case in ticket.cases}
     if len(cases) < sum(ticket.lines for ticket in tickets):
         lined |= await _load_givings(session, by_id, cases)
     docket = await open_docket(session, book, now, cases, keys, lined)

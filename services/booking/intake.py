@@ -68,7 +68,7 @@ class Known:
     children: dict[str, str]  #: child -> family
     rules: dict[str, Rules]
     in_debit: set[str]
-    bookings: dict[Mine, str]  #: Those that a CANCEL line may mean.
+    bookings: dict[Mine, list[str]]  #: Those that a CANCEL line may mean, in the order in which they are meant.
 
 
 class BookingRow(NamedTuple):
@@ -186,7 +186,7 @@ def _write(asked: Asked, seq: int, now: dt.datetime, fingerprint: str, known: Kn
         )
         if line.change is DraftChange.BOOK:
             written.bookings.append(booking)
-            known.bookings.setdefault(_mine(order, line), booking.id)
+            known.bookings.setdefault(_mine(order, line), []).append(booking.id)
             about = booking.id
         else:
             about = _give_back(booking, _meant(order, line, known), now, written)
@@ -212,10 +212,11 @@ def _mine(order: Order, line: Line) -> Mine:
 
 def _meant(order: Order, line: Line, known: Known) -> str | None:
     """The booking that a CANCEL line is about; the next one means another."""
-    found = known.bookings.get(_mine(order, line))
-    if line.booking in (None, found):
-        known.bookings.pop(_mine(order, line), None)
-    return line.booking or found
+    found = known.bookings.get(_mine(order, line), [])
+    meant = line.booking or next(iter(found), None)
+    if meant in found:
+        found.remove(meant)
+    return meant
 
 
 def _give_back(invented: BookingRow, found: str | None, now: dt.datetime, written: Written) -> str:
@@ -290,7 +291,7 @@ async def _answered(session: AsyncSession, families: Sequence[str], keys: Sequen
     return {(family, key): (id_, fingerprint) for family, key, id_, fingerprint in rows}
 
 
-async def _bookings(session: AsyncSession, orders: Sequence[Order]) -> dict[Mine, str]:
+async def _bookings(session: AsyncSession, orders: Sequence[Order]) -> dict[Mine, list[str]]:
     """What each family has, or else asks for, and does not give back already."""
     families = sorted({order.family for order in orders})
     if not families:
@@ -298,7 +299,9 @@ async def _bookings(session: AsyncSession, orders: Sequence[Order]) -> dict[Mine
     dates = sorted({line.date for order in orders for line in order.lines})
     given_back = exists().where(X.booking == B.id, X.status == BookingStatus.SUBMITTED)
     query = select(B.family, B.child, B.activity, B.date, B.id).where(B.family.in_(families), B.date.in_(dates), ~given_back)
-    # The later one stays in the dictionary: of two wishes the first, which is answered first, and above all what is held.
-    wished = await run(session, query.where(IS_SUBMITTED).order_by(B.position.desc()))
-    held = await run(session, query.where(IS_LIVE))
-    return {tuple(mine): id_ for rows in (wished, held) for *mine, id_ in rows}
+    # Above all what is held; then the wishes, the first of which is answered first.
+    found: dict[Mine, list[str]] = {}
+    for status in (IS_LIVE, IS_SUBMITTED):
+        for *mine, id_ in await run(session, query.where(status).order_by(B.position)):
+            found.setdefault(tuple(mine), []).append(id_)
+    return found

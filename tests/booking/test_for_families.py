@@ -100,6 +100,16 @@ async def test_whoever_has_just_waited_in_vain_has_nothing_there_that_would_stan
     await evening.is_sound()
 
 
+async def test_a_line_ends_with_the_agent_who_comes_past_the_deadline_be_there_a_place_or_not(town: Town, running: Any) -> None:
+    await town.asks("dupont")
+    assert await town.asks("durand") == ["WAITLISTED"]
+    evening = await at(town, running, SUNDAY_EVENING)
+    assert await evening.asks("petit", agent=LATE) == ["REFUSED FULL"]
+    assert await evening.line_up() == {"ACCEPTED": ["dupont"], "WAITLISTED": []}
+    assert [body["family"] for _, body in await evening.told("place_expired")] == ["durand"]
+    await evening.is_sound()
+
+
 async def test_an_agent_overtakes_nobody(town: Town) -> None:
     await town.asks("dupont")
     await town.asks("durand")
@@ -115,6 +125,14 @@ async def test_s21_a_debt_stands_in_an_agents_way_too_unless_it_says_so(town: To
     (no,) = await town.writes(town.order("dupont", agent=WHY))
     assert getattr(no, "code", None) == "ACCOUNT_IN_DEBIT"
     assert await town.asks("dupont", agent=replace(WHY, despite_debt=True)) == ["ACCEPTED"]
+
+
+async def test_s21_nobody_is_moved_despite_a_debt_unless_the_agent_says_so(town: Town) -> None:
+    await town.asks("dupont")
+    await town.owes("dupont")
+    there = books("dupont", TUESDAY)
+    assert await moves(town, "dupont", there, said=LATE) == ["REFUSED NOT_MOVED", "REFUSED ACCOUNT_IN_DEBIT"]
+    assert await moves(town, "dupont", there, said=replace(WHY, despite_debt=True)) == ["CANCELLED", "ACCEPTED"]
 
 
 async def test_what_is_closed_or_not_for_the_child_stays_so_for_agents(town: Town) -> None:

@@ -402,3 +402,14 @@ async def test_a_request_is_decided_when_its_last_line_is_and_reported_once(town
         ("cantine", "REFUSED"),
     ]
     await town.is_sound()
+
+
+async def test_two_wishes_for_one_day_that_are_given_back_at_once_are_both_given_back(town: RunTown) -> None:
+    """Both wait for the run; each of the cancellations, which arrive together, means one of them."""
+    await town.founds("f0")
+    await town.wishes("f0")
+    await town.wishes("f0")
+    back = [town.order("f0", cancels("f0", MONDAY, "loisirs")) for _ in range(2)]
+    first, second = await town.writes(*back)
+    await town.decides()
+    assert await town.answers(str(first)) == await town.answers(str(second)) == ["CANCELLED"]
