@@ -15,9 +15,10 @@ from services.booking.audit import broken_seals
 from services.booking.docket import IS_SUBMITTED, IS_WAITING, B, open_docket
 from services.booking.rulebook import RuleBook
 from services.booking.schedule import hour_come, run_of
-from services.booking.tables import AllocationRun, Request, core, run
+from services.booking.status import BookingStatus
+from services.booking.tables import AllocationRun, Cancellation, Request, core, run
 
-REQUEST = core(Request)
+REQUEST, X = core(Request), core(Cancellation).c
 LATE = dt.timedelta(minutes=10)  #: A run that is so late will not be held by itself.
 
 #: What each select finds is a broken promise; the columns fill the sentence.
@@ -135,7 +136,9 @@ async def _waiting_in_vain(session: AsyncSession, now: dt.datetime) -> list[str]
     lines = await run(session, select(B.activity, B.date).where(IS_WAITING).distinct())
     keys = {(activity, date) for activity, date in lines}
     docket = await open_docket(session, RuleBook(), now, {}, keys, keys)
-    given = [claim for key in sorted(keys) for claim in docket.board.serve(key)]
+    # Of an emptied day nothing is given to those whose cancellation is on its way.
+    leaving = set((await run(session, select(X.booking).where(X.status == BookingStatus.SUBMITTED))).scalars())
+    given = [claim for key in sorted(keys) for claim in docket.board.serve(key) if claim.booking not in leaving]
     return [f"booking {claim.booking} waits for {claim.opening[0]} on {claim.opening[1]}, where a place is free" for claim in given]
 
 

@@ -98,3 +98,17 @@ async def test_s36_a_family_that_gives_back_a_place_and_leaves_the_line_at_once_
     assert (await outcomes(town))[len(before) :] == ["cancelled paolo", "cancelled amalia", "accepted durand", "place_given durand"]
     assert await town.line_up(TUESDAY) == {"ACCEPTED": ["amalia"], "WAITLISTED": ["paolo", "durand"]}
     await town.is_sound()
+
+
+async def test_a_day_whose_cancellations_are_on_their_way_is_sound(town: Town) -> None:
+    """It has more places from now on, and those who wait are not given them."""
+    for family in ("dupont", "durand", "petit"):
+        await town.household(family)
+        await town.asks(family)
+    async with town.running.database.transaction() as session:
+        await office.set_opening(session, town.clock, ANNE, "cantine", DayChange(MONDAY, places=(9,), cancel_bookings=True))
+    assert (await town.line_up())["WAITLISTED"] == ["petit"]
+    await town.is_sound()
+    await town.decides()
+    assert await town.line_up() == {"ACCEPTED": [], "WAITLISTED": []}
+    await town.is_sound()
