@@ -62,6 +62,7 @@ class OfficeRules(FamilyRules):
             self._books_for_all(each, key, None, replica)
         self.decides(MOST_REQUESTS, replica, None)
         self._moment(max(self.paper.books_until(key), self.paper.now))
+        self.everything_is_as_on_paper()  # and each booking has its id, by which the agent names it
         power = Power(past_deadlines=True, despite_debt=True)
         for wish in self.paper.among("ACCEPTED", key)[: int(gives_back)]:
             ask = Ask(wish.family, (("-", wish.child, *key),), means=(wish,), by=power)
