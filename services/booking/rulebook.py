@@ -35,9 +35,11 @@ class RuleBook:
 
     async def at(self, session: AsyncSession, versions: Mapping[str, int]) -> dict[str, tuple[int, Rules]]:
         """Of activities whose versions were just read: those rules, or newer ones, with the version that they are."""
-        stale = [id_ for id_, version in versions.items() if id_ not in self._known or self._known[id_][0] != version]
+        # Taken now: whoever read before us may put older ones into the book while we read.
+        found = {id_: known for id_, version in versions.items() if (known := self._known.get(id_)) is not None and known[0] == version}
+        stale = versions.keys() - found.keys()
         if stale:
             for id_, version, rules in await run(session, RULES, {"activities": sorted(stale)}):
                 spec = from_json(dict(rules))
-                self._known[id_] = (version, Rules(spec, self.holidays(spec)))
-        return {id_: self._known[id_] for id_ in versions}
+                found[id_] = self._known[id_] = (version, Rules(spec, self.holidays(spec)))
+        return found

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from services.booking import almanac
+from services.booking import almanac, rulebook
 from services.booking.rulebook import RuleBook
+from services.booking.tables import run
 from services.graphql import Language
 from tests.booking.screens import DUPONT, DURAND, NOW, Screens, screens
 from tests.booking.test_activity import APS_MATIN
@@ -124,3 +125,34 @@ async def test_months_that_nobody_looks_at_any_more_are_forgotten(carteville: Sc
         await carteville.of_child("amalia", f'calendar(month: "{month}", activity: "aps-matin") {{ {DAYS} }}')
     assert len(carteville.running.resources["almanac"]._kept) == 3
     assert await look(carteville) == first
+
+
+async def test_rules_that_somebody_read_before_a_change_are_not_taken_for_the_new_ones(
+    carteville: Screens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read before the change arrives late, while somebody who knows the new rules reads those of another activity."""
+    book, later = RuleBook(), replace(APS_MATIN, capacity=7)
+    reading, arrives = asyncio.Event(), asyncio.Event()
+
+    async def slow(session: Any, statement: Any, values: Any = None) -> Any:
+        rows = list(await run(session, statement, values))
+        if values == {"activities": ["aps-matin"]} and statement is rulebook.RULES and not reading.is_set():
+            reading.set()
+            await arrives.wait()
+        elif values == {"activities": ["cantine"]} and statement is rulebook.RULES:
+            arrives.set()
+            await before
+        return rows
+
+    async def ask(*activities: str) -> dict[str, Any]:
+        async with carteville.running.database.reading() as session:
+            return {id_: rules.spec for id_, rules in (await book.of(session, activities)).items()}
+
+    monkeypatch.setattr(rulebook, "run", slow)
+    before = asyncio.create_task(ask("aps-matin"))
+    await reading.wait()
+    await carteville.opens(later)
+    assert (await ask("aps-matin"))["aps-matin"] == later
+    assert (await ask("aps-matin", "cantine"))["aps-matin"] == later
+    assert (await before)["aps-matin"] == APS_MATIN, "as it was when it was read"
+    assert (await ask("aps-matin"))["aps-matin"] == later
