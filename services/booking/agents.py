@@ -51,7 +51,7 @@ from services.graphql import Context, Info
 from services.refusal import Forbidden, Refused
 
 LONGEST_KEY = 200
-LONGEST_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+POSSIBLE_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 MOST_OPENINGS = 400  #: Days.
 
 
@@ -179,7 +179,7 @@ class AgentMutations:
         id_ = f"{structure}.{input.code}"
 
         async def work(session: AsyncSession) -> Cancelling:
-            if not LONGEST_CODE.fullmatch(input.code):
+            if not POSSIBLE_CODE.fullmatch(input.code):
                 raise Flaw("CODE_NOT_POSSIBLE", "code", {"given": input.code}).refused()
             spec = input.settings.spec(id_, structure)
             agent = _agent(info, structure, input.reason)
