@@ -5,7 +5,7 @@ Where all lines are answered at once, `request_decided` is the report. Elsewhere
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Sequence
-from typing import Literal, cast
+from typing import Literal, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from services.booking.activity import Scheduled
@@ -19,6 +19,7 @@ from services.saying import made
 
 Outcome = Literal["ACCEPTED", "WAITLISTED", "REFUSED", "CANCELLED"]
 Overrode = Literal["DEADLINE", "DEBT"]
+M = TypeVar("M")
 
 
 class Reports:
@@ -72,15 +73,14 @@ class Reports:
             cause=agent.cause if agent else None,
             overrode=self._overrode(ticket),
             movements=self._movements(ticket, _news(ticket), () if ticket.reports else ticket.givings),
-            awaited=[line for unit in units(ticket.cases) for line in self._awaited(ticket, unit)],
+            awaited=_in_order(line for unit in units(ticket.cases) for line in self._awaited(ticket, unit)),
         )
 
     # ----------------------------------------------------------------------------------------------------------- the lines
     def _movements(self, ticket: Ticket, cases: Iterable[Case], givings: Iterable[Giving]) -> list[DecidedMovement]:
         movements = [(case.line, self._movement(ticket, case)) for case in cases]
         movements += [(giving.line, _movement_back(self._docket.cases[giving.booking], giving)) for giving in givings]
-        movements.sort(key=lambda pair: pair[0])
-        return [movement for _, movement in movements]
+        return _in_order(movements)
 
     def _movement(self, ticket: Ticket, case: Case) -> DecidedMovement:
         expired = case.status == BookingStatus.EXPIRED  # while another line of the request still waited for its run
@@ -100,7 +100,7 @@ class Reports:
             because=_in_the_way(ticket, case) if case.code == GROUP_INCOMPLETE else None,
         )
 
-    def _awaited(self, ticket: Ticket, unit: Sequence[Case]) -> Iterable[AwaitedMovement]:
+    def _awaited(self, ticket: Ticket, unit: Sequence[Case]) -> Iterable[tuple[int, AwaitedMovement]]:
         specs = {case.activity: self._docket.rules[case.activity].spec for case in unit}
         run = run_of(specs.values(), ticket.submitted_at)
         spec = specs.get(run or "")
@@ -109,7 +109,7 @@ class Reports:
         asked = max(ticket.submitted_at, self._now) if ticket.reports else ticket.submitted_at
         due = next_due(spec.allocation.at, spec.timezone, asked).astimezone(ZoneInfo(spec.timezone))
         for case in unit:
-            yield made(
+            line = made(
                 AwaitedMovement,
                 booking=case.id,
                 child=case.child,
@@ -119,6 +119,7 @@ class Reports:
                 run_on=due.date(),
                 run_at=f"{due:%H:%M}",
             )
+            yield case.line, line
 
     # ------------------------------------------------------------------------------------------------- an agent's exceptions
     def _overrode(self, ticket: Ticket) -> list[Overrode]:
@@ -158,6 +159,11 @@ def _news(ticket: Ticket) -> list[Case]:
     if ticket.reports:
         return [case for case in ticket.cases if case.id in ticket.answered]
     return [case for case in ticket.cases if case.status != BookingStatus.SUBMITTED]
+
+
+def _in_order(numbered: Iterable[tuple[int, M]]) -> list[M]:
+    """As the lines stand in the request."""
+    return [movement for _, movement in sorted(numbered, key=lambda pair: pair[0])]
 
 
 def _in_the_way(ticket: Ticket, case: Case) -> str | None:
