@@ -1,7 +1,6 @@
 """The three questions about a draft (S25): after one click, after one copy, and what sending it would give. They have no effect."""
 
 import asyncio
-import calendar as months
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from services.booking import hours
 from services.booking.activity import ActivitySpec, FixedHours, LocalTime
 from services.booking.draft import Choice, Day, DraftChange, DraftLine, Outcome, Source, ToggleScope
 from services.booking.order import MOST_LINES, Line
-from services.booking.queries import Booked, Owned
+from services.booking.queries import Booked, Owned, dates, month_around
 from services.booking.reading import Reading, Span
 from services.booking.recap import Facts, Forecast, Held, forecast
 from services.refusal import CodedError, Refused
@@ -51,10 +50,9 @@ async def toggle(reading: Reading, click: Click, lines: Sequence[Line], now: dt.
     if click.activity not in await reading.enrolled(click.child):
         raise Refused("NOT_ENROLLED")
     draft = await _complete(reading, lines)
-    last = click.month.replace(day=months.monthrange(click.month.year, click.month.month)[1])
-    span = await reading.span(click.child, click.month, last, click.activity)
-    month = [click.month + dt.timedelta(days=offset) for offset in range((last - click.month).days + 1)]
-    days = [_day(span, click.activity, day, now) for day in drafts.days_of(click.scope, month, click.day)]
+    month = month_around(click.month)
+    span = await reading.span(click.child, *month, click.activity)
+    days = [_day(span, click.activity, day, now) for day in drafts.days_of(click.scope, dates(month), click.day)]
     if not days:
         raise CodedError("BAD_USER_INPUT", "day: no day of that month is meant", "day : aucun jour de ce mois n'est désigné")
     return _done(drafts.toggle(_choice(click.child, spec, click.arrival, click.departure), days, draft))

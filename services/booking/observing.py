@@ -1,9 +1,9 @@
 """Why a line was refused, in words, where that depends on more than the code: on the booking that stands in its way."""
 
-import calendar as months
 import datetime as dt
 
 from services.booking.listing import already_there
+from services.booking.queries import month_around
 from services.booking.reading import Reading
 from services.booking.status import BookingStatus
 from services.booking.texts import say
@@ -13,8 +13,7 @@ async def observed(reading: Reading, code: str, child: str, activity: str, date:
     """The text of a code, about a child whose bookings the caller may see."""
     if code != "ALREADY_BOOKED":
         return say(code, language)
-    first = date.replace(day=1)  # By months, so that a long list costs few selects.
-    last = date.replace(day=months.monthrange(date.year, date.month)[1])
+    first, last = month_around(date)  # By months, so that a long list costs few selects.
     stands = (await reading.standing(child, first, last)).get((activity, date))
     if stands is None:
         return already_there(None, None, language)

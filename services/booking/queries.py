@@ -1,5 +1,6 @@
 """Selects with a name. Each answers for many at once, so that a screen costs a handful of them. None ever writes."""
 
+import calendar
 import datetime as dt
 import unicodedata
 from collections import defaultdict
@@ -176,6 +177,11 @@ async def enrollments(session: AsyncSession, children: Collection[str]) -> dict[
 
 # ------------------------------------------------------------------------------------------------------------- months
 Days = tuple[dt.date, dt.date]  #: The first and the last of a period.
+
+
+def month_around(date: dt.date) -> Days:
+    """The whole month of a date."""
+    return date.replace(day=1), date.replace(day=calendar.monthrange(date.year, date.month)[1])
 
 
 def dates(days: Days) -> list[dt.date]:

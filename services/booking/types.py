@@ -1,7 +1,6 @@
 """Booking's part of the graph: activities, calendars, bookings. Fields load through `Reading`, so that many cost what one costs."""
 
 import asyncio
-import calendar as months
 import datetime as dt
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from services.booking.lines import check_cancelling
 from services.booking.listing import observation
 from services.booking.month import ANYBODY
 from services.booking.observing import observed
-from services.booking.queries import STANDING, Booked, Days, Owned, dates
+from services.booking.queries import STANDING, Booked, Days, Owned, dates, month_around
 from services.booking.reading import Answers, Reading
 from services.booking.run_types import Allocation, BookingDecision, decision_on
 from services.booking.status import BookingStatus
@@ -55,10 +54,9 @@ def answers_of(context: Context) -> Answers:
     return found
 
 
-def month_of(month: YearMonth) -> tuple[dt.date, dt.date]:
+def month_of(month: YearMonth) -> Days:
     """Its first and its last day."""
-    first = dt.date.fromisoformat(f"{month}-01")
-    return first, first.replace(day=months.monthrange(first.year, first.month)[1])
+    return month_around(dt.date.fromisoformat(f"{month}-01"))
 
 
 # --------------------------------------------------------------------------------------------------------- activities
