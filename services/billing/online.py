@@ -1,0 +1,86 @@
+"""How far an online payment has come. Only what the provider says when it is asked moves it, and nothing moves it back.
+
+A browser that returns says nothing, and a notification only that it is time to ask. A family may still pay what it had called off, or
+let run out: then the money is there, and the wallet is fed.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from enum import StrEnum
+
+CURRENCY = "EUR"
+#: For so long after its start is a payment open that the provider cannot tell anything certain of; then it is over, until told otherwise.
+OPEN = dt.timedelta(hours=2)
+#: After its start, or after its end without money, the provider is asked again when so much time has passed.
+LOOKS = tuple(dt.timedelta(seconds=seconds) for seconds in (5, 15, 30, 60, 120, 240, 480, 900, 1800, 3600, 5400, 7200, 7210))
+LOOKS_AFTER = tuple(dt.timedelta(minutes=minutes) for minutes in (1, 3, 10, 60, 24 * 60))
+
+
+class OnlinePaymentStatus(StrEnum):
+    """How far a payment by card has come."""
+
+    STARTED = "STARTED"  #: en cours
+    PAID = "PAID"  #: payé
+    REFUSED = "REFUSED"  #: refusé
+    CANCELLED = "CANCELLED"  #: abandonné
+    EXPIRED = "EXPIRED"  #: expiré
+
+
+#: Status -> what may follow it.
+NEXT = {
+    OnlinePaymentStatus.STARTED: frozenset(OnlinePaymentStatus) - {OnlinePaymentStatus.STARTED},
+    OnlinePaymentStatus.CANCELLED: frozenset({OnlinePaymentStatus.PAID}),
+    OnlinePaymentStatus.EXPIRED: frozenset({OnlinePaymentStatus.PAID}),
+    OnlinePaymentStatus.REFUSED: frozenset[OnlinePaymentStatus](),
+    OnlinePaymentStatus.PAID: frozenset[OnlinePaymentStatus](),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the provider says of one payment when it is asked. Of one that is not paid, only `status` counts."""
+
+    status: OnlinePaymentStatus
+    amount_cents: int | None = None
+    currency: str | None = None
+    order: str | None = None  #: Our payment's id, as it was given when it was started.
+    reference: str | None = None  #: What the bank calls it, such as "3150-N°AUTO:445401".
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What follows from it. `status` None: nothing."""
+
+    status: OnlinePaymentStatus | None = None
+    reference: str | None = None
+    trouble: str | None = None  #: In words for an agent: the money that came is not what was asked for.
+
+
+def outcome(payment: str, amount_cents: int, status: OnlinePaymentStatus, told: Told) -> Outcome:
+    """Of a payment of ours, by that id, over that amount, which has come so far."""
+    if told.status is status:
+        return Outcome()
+    if told.status is OnlinePaymentStatus.PAID:
+        came = (told.order, told.amount_cents, told.currency)
+        if came != (payment, amount_cents, CURRENCY):
+            return Outcome(trouble=f"paid: {told.amount_cents} cents {told.currency} for {told.order}, not {amount_cents} {CURRENCY}")
+        if told.status not in NEXT[status]:
+            return Outcome(trouble=f"paid after it was {status}")
+    return Outcome(told.status, told.reference) if told.status in NEXT[status] else Outcome()
+
+
+def next_look(status: OnlinePaymentStatus, since: dt.datetime, now: dt.datetime) -> dt.datetime | None:
+    """When to ask next; `since`: when it was started, or came to this status. None: nothing can come any more."""
+    if NEXT[status]:
+        waits = LOOKS if status is OnlinePaymentStatus.STARTED else LOOKS_AFTER
+        for wait in waits:
+            if since + wait > now:
+                return since + wait
+        if status is OnlinePaymentStatus.STARTED:
+            return now + LOOKS[-1]  # What the provider cannot be asked about stays open: perhaps it was paid.
+    return None
+
+
+def run_out(status: OnlinePaymentStatus, started_at: dt.datetime, now: dt.datetime) -> bool:
+    """Whether one of which the provider still knows nothing certain is over."""
+    return status is OnlinePaymentStatus.STARTED and now >= started_at + OPEN

@@ -1,0 +1,81 @@
+"""What an online payment provider is to us: a page to hand a family over to, notifications, and a status that can be asked.
+
+Each has a file of its own (sandbox.py, stripe.py). What it says unasked is never believed: it only tells us to ask.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import httpx2
+
+from services.billing.online import Told
+
+PATIENCE_SECONDS = 10.0
+LARGEST_NOTICE = 65_536  #: bytes
+
+
+class ProviderTrouble(Exception):
+    """It does not answer, or not as it should: ask again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    min_cents: int = 1
+    max_cents: int = 1_000_000_00
+    signed: bool = True  #: Its notifications carry a signature.
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a family is to pay."""
+
+    payment: str  #: Ours; the same at each try, so that a provider that knows idempotency makes one page of it.
+    amount_cents: int
+    email: str
+    language: str
+    title: str  #: For the family, on the provider's page.
+    notify_url: str
+    return_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Where the family pays."""
+
+    session: str  #: What the provider calls it.
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Which payment a notification is about. Nobody acts on it but by asking."""
+
+    session: str
+
+
+class Provider(Protocol):
+    """Raises ProviderTrouble wherever it cannot be reached."""
+
+    name: str
+    can: Capabilities
+
+    async def start(self, order: Order) -> Page: ...
+
+    def read(self, headers: Mapping[str, str], body: bytes, now: float) -> Notice | None:
+        """None: forged, too old, or about nothing of ours. `now`: the real time, in seconds."""
+
+    async def ask(self, session: str) -> Told | None:
+        """The truth. None: nothing certain is known (yet, or any more)."""
+
+
+async def exchange(method: str, url: str, **how: object) -> httpx2.Response:
+    """One request; only an answer of 200 to 299, or 404, is one. Raises ProviderTrouble."""
+    try:
+        async with httpx2.AsyncClient(timeout=PATIENCE_SECONDS) as client:
+            answer = await client.request(method, url, **how)  # type: ignore[arg-type]
+    except httpx2.HTTPError as error:
+        raise ProviderTrouble(f"{method} {url}: {type(error).__name__}") from error
+    if not answer.is_success and answer.status_code != 404:
+        raise ProviderTrouble(f"{method} {url}: HTTP {answer.status_code}")
+    return answer

@@ -1,0 +1,163 @@
+"""S19: how far an online payment comes, whatever its provider says, how often, and in which order."""
+
+import datetime as dt
+from collections.abc import Mapping
+from urllib.parse import parse_qs
+
+import httpx2
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.billing import provider
+from services.billing.online import NEXT, OPEN, OnlinePaymentStatus, Outcome, Told, next_look, outcome, run_out
+from services.billing.provider import Notice, Order, Page, ProviderTrouble
+from services.billing.sandbox import Sandbox, Unsigned
+from services.billing.signature import is_secret, is_standard, standard
+from services.billing.stripe import Stripe
+
+STARTED, PAID, REFUSED, CANCELLED, EXPIRED = OnlinePaymentStatus
+AT = dt.datetime(2026, 11, 23, 7, tzinfo=dt.UTC)
+SECRET = "whsec_" + "c2VjcmV0IG9mIHRoZSBzYW5kYm94LCBsb25n"
+ORDER = Order("p1", 150_00, "guide@example.org", "fr", "Mairie de CarteVille", "http://town/notify", "http://town/back")
+
+
+def paid(cents: int = 150_00, currency: str = "EUR", order: str = "p1") -> Told:
+    return Told(PAID, cents, currency, order, "3150-N°AUTO:445401")
+
+
+def test_s19_paid_once_with_the_banks_reference() -> None:
+    assert outcome("p1", 150_00, STARTED, paid()) == Outcome(PAID, "3150-N°AUTO:445401")
+    assert outcome("p1", 150_00, PAID, paid()) == Outcome()
+
+
+@pytest.mark.parametrize("before", [CANCELLED, EXPIRED])
+def test_s19_what_was_called_off_or_ran_out_may_still_be_paid(before: OnlinePaymentStatus) -> None:
+    assert outcome("p1", 150_00, before, paid()).status is PAID
+    assert outcome("p1", 150_00, before, Told(REFUSED)) == Outcome()
+
+
+@pytest.mark.parametrize("told", [paid(150_01), paid(currency="USD"), paid(order="p2")])
+def test_s19_other_money_than_was_asked_for_credits_nobody(told: Told) -> None:
+    assert outcome("p1", 150_00, STARTED, told).status is None
+    assert outcome("p1", 150_00, STARTED, told).trouble
+
+
+def test_money_after_a_refusal_is_shown_to_an_agent() -> None:
+    assert outcome("p1", 150_00, REFUSED, paid()) == Outcome(trouble="paid after it was REFUSED")
+
+
+@given(st.lists(st.one_of(st.builds(Told, st.sampled_from(OnlinePaymentStatus)), st.builds(paid, st.sampled_from([150_00, 1])))))
+def test_nothing_moves_it_back_and_it_is_paid_once(words: list[Told]) -> None:
+    status, credits = STARTED, 0
+    for told in words:
+        after = outcome("p1", 150_00, status, told).status
+        if after is not None:
+            assert after in NEXT[status]
+            credits += after is PAID
+            status = after
+    assert credits == (status is PAID)
+    assert credits <= (paid() in words)
+
+
+@given(st.sampled_from(OnlinePaymentStatus), st.integers(0, 10**7))
+def test_what_may_still_move_is_looked_at_again_later(status: OnlinePaymentStatus, seconds: int) -> None:
+    now = AT + dt.timedelta(seconds=seconds)
+    again = next_look(status, AT, now)
+    assert again is None or again > now
+    assert (again is None) <= (status is not STARTED)
+
+
+def test_one_of_which_nothing_is_known_is_over_after_two_hours() -> None:
+    assert not run_out(STARTED, AT, AT + OPEN - dt.timedelta(seconds=1))
+    assert run_out(STARTED, AT, AT + OPEN)
+    assert not run_out(PAID, AT, AT + OPEN)
+
+
+# ------------------------------------------------------------------------------------------------------------- providers
+NOW = 1_764_000_000
+
+
+def test_a_notification_is_believed_to_be_the_sandboxs_only_with_its_signature() -> None:
+    body = orjson.dumps({"session": "s1"})
+    headers = standard(SECRET, "m1", NOW, body)
+    box = Sandbox("http://sandbox", SECRET)
+    assert box.read(headers, body, NOW) == Notice("s1")
+    assert box.read(headers, body.replace(b"s1", b"s2"), NOW) is None, "changed on the way"
+    assert box.read(headers, body, NOW + 301) is None, "replayed later"
+    assert box.read({**headers, "webhook-id": "m2"}, body, NOW) is None
+    assert box.read(standard("whsec_" + "b3RoZXIgc2VjcmV0IHRoYW4gdGhlIHRvd25z", "m1", NOW, body), body, NOW) is None
+    assert box.read({}, body, NOW) is None
+    assert box.read({**headers, "webhook-signature": "v1,é v1"}, body, NOW) is None
+
+
+def test_the_signature_is_that_of_standard_webhooks() -> None:
+    """The example of their specification's libraries."""
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    body = b'{"test": 2432232314}'
+    headers = standard(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body)
+    assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+    assert is_standard(secret, headers, body, 1614265330)
+    assert is_secret(secret)
+    assert not is_secret("whsec_short")
+
+
+def test_an_unsigned_notification_says_only_whom_to_ask_about() -> None:
+    box = Unsigned("http://sandbox")
+    assert box.read({}, b"idop=abc&resultrans=P", NOW) == Notice("abc")
+    assert box.read({}, b"nothing", NOW) is None
+
+
+class Spoken:
+    """A provider that answers what was written down, and remembers what it was asked."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, answers: Mapping[str, tuple[int, object]]) -> None:
+        self.asked: list[httpx2.Request] = []
+
+        def answer(request: httpx2.Request) -> httpx2.Response:
+            self.asked.append(request)
+            status, body = answers[f"{request.method} {request.url.path}"]
+            return httpx2.Response(status, json=body)
+
+        real = httpx2.AsyncClient
+        monkeypatch.setattr(provider.httpx2, "AsyncClient", lambda **how: real(transport=httpx2.MockTransport(answer), **how))
+
+
+PAYFIP = {"numcli": "3150", "refdet": "p1", "montant": "15000"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ({"code": "P5"}, None),
+        ({"code": "P1"}, None),
+        ({**PAYFIP, "resultrans": "P", "numauto": "445401"}, paid()),
+        ({**PAYFIP, "resultrans": "R"}, Told(REFUSED, 150_00, "EUR", "p1")),
+        ({**PAYFIP, "resultrans": "A"}, Told(CANCELLED, 150_00, "EUR", "p1")),
+    ],
+)
+async def test_the_codes_of_payfip(monkeypatch: pytest.MonkeyPatch, answer: object, told: Told | None) -> None:
+    Spoken(monkeypatch, {"GET /payfip/operations/abc": (200, answer)})
+    assert await Unsigned("http://sandbox").ask("abc") == told
+
+
+async def test_stripe_by_its_documented_exchanges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Written by hand from the documentation of the API: nothing here has spoken with Stripe."""
+    page = {"id": "cs_1", "object": "checkout.session", "url": "https://checkout.stripe.com/c/pay/cs_1", "status": "open"}
+    done = {**page, "status": "complete", "payment_status": "paid", "amount_total": 15000, "currency": "eur"}
+    done |= {"client_reference_id": "p1", "payment_intent": "pi_1"}
+    told = {"POST /v1/checkout/sessions": (200, page), "GET /v1/checkout/sessions/cs_1": (200, done)}
+    spoken = Spoken(monkeypatch, told)
+    stripe = Stripe("sk_test", "whsec_x")
+    assert [await stripe.start(ORDER) for _ in range(2)] == [Page("cs_1", page["url"])] * 2
+    first, second = spoken.asked
+    assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
+    assert parse_qs(first.content.decode())["line_items[0][price_data][unit_amount]"] == ["15000"]
+    assert await stripe.ask("cs_1") == Told(PAID, 150_00, "EUR", "p1", "pi_1")
+
+
+async def test_a_provider_that_fails_is_asked_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    Spoken(monkeypatch, {"GET /api/sessions/s1": (503, {})})
+    with pytest.raises(ProviderTrouble):
+        await Sandbox("http://sandbox", SECRET).ask("s1")
