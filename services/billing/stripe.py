@@ -1,4 +1,4 @@
-"""Stripe Checkout, by its documented HTTP API: two requests and a signature. Its library would bring fifty times as much."""
+"""Stripe Checkout, by its documented HTTP API: two requests and a signature."""
 
 import hashlib
 from collections.abc import Mapping
