@@ -16,6 +16,7 @@ from services.billing.balance import Balance as Page
 from services.billing.balance import WalletBalance as PageLine
 from services.billing.hold import BookingStatus, HoldKind
 from services.billing.ledger import PaymentMode
+from services.billing.online import OnlinePaymentStatus
 from services.billing.prices import PreviewLine as Line
 from services.billing.texts import say
 from services.graphql import SCALARS, Info, Language, LocalTime, Refusal, Watch, YearMonth, hidden, subgraph, told_at_the_gateway
@@ -24,6 +25,7 @@ from services.refusal import CodedError, Refused
 strawberry.enum(HoldKind, description="What is held for: accepted bookings, or waiting and submitted ones.")
 strawberry.enum(PaymentMode)
 strawberry.enum(BookingStatus)
+strawberry.enum(OnlinePaymentStatus)
 
 CONFIRMED_ONLY = [HoldKind.CONFIRMED]  #: A waiting place is not owed (S13).
 
@@ -34,17 +36,6 @@ class DraftChange(StrEnum):
 
     BOOK = "BOOK"
     CANCEL = "CANCEL"
-
-
-@strawberry.enum
-class OnlinePaymentStatus(StrEnum):
-    """How far a payment by card has come."""
-
-    STARTED = "STARTED"
-    PAID = "PAID"
-    REFUSED = "REFUSED"
-    CANCELLED = "CANCELLED"
-    EXPIRED = "EXPIRED"
 
 
 # ------------------------------------------------------------------------------------------------- entities of others
