@@ -417,6 +417,7 @@ async def allocate(
         batch.docket.now = now = clock.now()
         batch.decide()
         await write(session, batch, now)
+        more = more or bool(batch.reopened)
     return [ticket.id for ticket in tickets], more
 
 

@@ -212,8 +212,12 @@ class Paper(Days):
             return
         self._give_back_all(sheet)
         for unit in self.units(sheet):
-            if not any(wish.key[0] in self.scheduled for wish in unit):
+            if not self._has_run(unit):
                 self._decide(sheet, unit)
+
+    def _has_run(self, party: Iterable[Wish]) -> bool:
+        """Or those of them that are left are answered at the next look."""
+        return any(wish.key[0] in self.scheduled for wish in party if wish.status == "SUBMITTED")
 
     def units(self, sheet: Sheet) -> Iterator[list[Wish]]:
         """Single wishes and parties that are not answered yet, in their order."""
@@ -238,7 +242,7 @@ class Paper(Days):
         """To all once everything is decided; to the family at once, and of what waits for a run when that is decided."""
         plainly = not sheet.ask.by and not sheet.reports and sheet.decided
         if sheet.is_news and not plainly:
-            waits = tuple(wish for wish in sheet.wishes() if wish.status == "SUBMITTED")
+            waits = tuple(wish for wish in sheet.wishes() if wish.status == "SUBMITTED" and self._has_run(wish.party))
             answers = tuple(self._answer(line) for line in sheet.news())
             self.told.append(("request_explained", sheet, answers, sheet.acts_by, sheet.reports, waits))
         if sheet.decided:

@@ -11,8 +11,10 @@ import pytest
 from services.booking import commands
 from services.booking.activity import DaysBefore, Immediate, Scheduled
 from services.booking.allocation_run import decide, from_json
+from services.booking.allocator import allocate
 from services.booking.ranking import draw_of
 from services.booking.runs import NotYet
+from services.booking.tables import partition_of
 from services.clock import Clock
 from services.refusal import Refused
 from tests.booking.run_town import LOISIRS, POINTS, TWO_OCLOCK, RunTown, days
@@ -366,6 +368,22 @@ async def test_lines_that_need_no_run_any_more_are_told_when_they_are_answered(t
     await town.opens(LOISIRS, allocation=Immediate())
     await town.decides()
     assert [(body["part"], len(body["movements"])) for _, body in await town.told("request_explained")] == [(0, 0), (1, 1)]
+    await town.is_sound()
+
+
+async def test_what_is_left_of_a_group_and_has_no_run_is_awaited_by_nobody_and_answered_at_the_next_look(town: RunTown) -> None:
+    await town.founds("f0")
+    asked = town.order("f0", books("f0", MONDAY, "loisirs"), books("f0"), together=[[0, 1]])
+    back = town.order("f0", cancels("f0", MONDAY, "loisirs"))
+    request, _ = await town.writes(asked, back)  # before anybody looked at the first
+    for more in (True, False):
+        async with town.running.database.transaction("allocator") as session:
+            assert (await allocate(session, town.book, town.clock, partition_of("carteville")))[1] is more
+    told = [body for _, body in await town.told("request_explained") if body["request"] == request]
+    assert [(body["part"], [line["outcome"] for line in body["movements"]], body["awaited"]) for body in told] == [
+        (0, ["CANCELLED"], []),
+        (1, ["ACCEPTED"], []),
+    ]
     await town.is_sound()
 
 
