@@ -1,0 +1,89 @@
+"""The audit trail: who of the town hall did what, when, to whom and why. It only grows.
+
+An act is written in the transaction of what it tells, so that neither exists without the other. The database refuses to change
+or delete one, and each is sealed with the one before it: who takes a row out with the database's own tools breaks the chain, which
+`preau check` sees. Each service keeps its own trail, with the columns that its acts need.
+"""
+
+import datetime as dt
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from sqlalchemy import Table, bindparam, insert, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.refusal import Refused
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance as Done
+
+FIRST_SEAL = ""  #: What the first act of a structure is sealed with.
+REASON = range(3, 501)  #: Characters.
+
+
+def reason_of(words: str | None, *, needed: bool = True) -> str | None:
+    """As it is kept. Raises Refused REASON_REQUIRED, where there must be one, or it is none."""
+    said = (words or "").strip()
+    if (said or needed) and (len(said) not in REASON or any(not letter.isprintable() for letter in said.replace("\n", ""))):
+        raise Refused("REASON_REQUIRED")
+    return said or None
+
+
+class Trail:
+    """The acts of one service.
+
+    Its table has position, structure, account, at, kind and seal, and a column for each field of what is noted: `before` and `after`
+    hold what changed, as JSON has it.
+    """
+
+    def __init__(self, acts: Table) -> None:
+        self._acts = acts
+        self._sealed = [column.name for column in acts.columns if column.name not in ("position", "seal")]
+        columns = acts.c
+        last = select(columns.seal).where(columns.structure == bindparam("structure"))
+        self._last_seal = last.order_by(columns.position.desc()).limit(1)
+
+    async def note(self, session: AsyncSession, now: dt.datetime, structure: str, account: str, *acts: "Done") -> None:
+        """Write these acts of one agent. The caller has locked what every act of the structure locks: the seals are a chain."""
+        await self.note_all(session, now, [(structure, account, act) for act in acts])
+
+    async def note_all(self, session: AsyncSession, now: dt.datetime, acts: Collection[tuple[str, str, "Done"]]) -> None:
+        """Acts of many agents, in their order, each with its structure and the agent's account. The caller has locked all of these."""
+        seals = {structure: await self._last(session, structure) for structure in {structure for structure, _, _ in acts}}
+        rows = []
+        for structure, account, act in acts:
+            row = {"structure": structure, "account": account, "at": now.astimezone(dt.UTC), **_plain(act)}
+            seals[structure] = row["seal"] = self.seal(seals[structure], row)
+            rows.append(row)
+        if rows:
+            await (await session.connection()).execute(insert(self._acts), rows)
+
+    async def _last(self, session: AsyncSession, structure: str) -> str:
+        found = await (await session.connection()).execute(self._last_seal, {"structure": structure})
+        return found.scalar_one_or_none() or FIRST_SEAL
+
+    def seal(self, before: str, row: Mapping[str, Any]) -> str:
+        """Of an act as the table has it, whatever else is in the mapping."""
+        told = {name: row[name] for name in self._sealed}
+        return hashlib.sha256(before.encode() + orjson.dumps(told, option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z)).hexdigest()
+
+    async def broken_seals(self, session: AsyncSession) -> list[str]:
+        """One sentence for each act that does not follow from the one before it."""
+        last: dict[str, str] = {}
+        found = []
+        for row in (await (await session.connection()).execute(select(self._acts).order_by(self._acts.c.position))).mappings():
+            if self.seal(last.get(row["structure"], FIRST_SEAL), dict(row)) != row["seal"]:
+                found.append(f"act {row['position']} of {row['structure']} was changed, or one before it is missing")
+            last[row["structure"]] = row["seal"]
+        return found
+
+
+def _plain(act: "Done") -> dict[str, Any]:
+    """As JSON gives it back: numbers as keys become texts, tuples lists."""
+    told = asdict(act)
+    for name in ("before", "after"):
+        told[name] = None if told[name] is None else orjson.loads(orjson.dumps(told[name], option=orjson.OPT_NON_STR_KEYS))
+    return told
