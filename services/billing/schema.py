@@ -7,27 +7,16 @@ from typing import Annotated, Any
 
 import strawberry
 from strawberry import UNSET
-from strawberry.federation.schema_directives import Key
-from strawberry.federation.types import FieldSet
 
 from services import topics
-from services.billing import commands, loading, queries, tables, tariff
-from services.billing.balance import Balance as Page
-from services.billing.balance import WalletBalance as PageLine
-from services.billing.hold import BookingStatus, HoldKind
-from services.billing.ledger import PaymentMode
+from services.billing import commands, loading, queries, tariff
+from services.billing.hold import BookingStatus
 from services.billing.online import OnlinePaymentStatus
 from services.billing.prices import PreviewLine as Line
 from services.billing.texts import say
-from services.graphql import SCALARS, Info, Language, LocalTime, Refusal, Watch, YearMonth, hidden, subgraph, told_at_the_gateway
+from services.billing.types import CONFIRMED_ONLY, Activity, Balance, Child, Family, PriceStep, Wallet, id_of
+from services.graphql import SCALARS, Info, LocalTime, Refusal, Watch, hidden, subgraph, told_at_the_gateway
 from services.refusal import CodedError, Refused
-
-strawberry.enum(HoldKind, description="What is held for: accepted bookings, or waiting and submitted ones.")
-strawberry.enum(PaymentMode)
-strawberry.enum(BookingStatus)
-strawberry.enum(OnlinePaymentStatus)
-
-CONFIRMED_ONLY = [HoldKind.CONFIRMED]  #: A waiting place is not owed (S13).
 
 
 @strawberry.enum
@@ -36,187 +25,6 @@ class DraftChange(StrEnum):
 
     BOOK = "BOOK"
     CANCEL = "CANCEL"
-
-
-# ------------------------------------------------------------------------------------------------- entities of others
-ELSEWHERE = Key(fields=FieldSet("id"), resolvable=False)  #: Another subgraph says what it is.
-
-
-@strawberry.federation.type(keys=[ELSEWHERE])
-class Child:
-    id: strawberry.ID
-
-
-@strawberry.federation.type(keys=[ELSEWHERE])
-class Activity:
-    id: strawberry.ID
-
-
-# -------------------------------------------------------------------------------------------------------------- wallets
-@strawberry.federation.type(keys=["id"])
-class Wallet:
-    """A prepaid purse of each family for a group of activities ("porte-monnaie", S12)."""
-
-    id: strawberry.ID
-    name: str
-
-    @classmethod
-    def of(cls, row: tables.Wallet) -> "Wallet":
-        return cls(id=strawberry.ID(row.id), name=row.name)
-
-    @classmethod
-    async def resolve_reference(cls, info: Info, **key: Any) -> "Wallet | None":
-        row = await loading.wallet(info.context, _id(key))
-        return None if row is None else cls.of(row)
-
-
-@strawberry.type
-class WalletBalance:
-    """One line of the balances page (S14)."""
-
-    wallet: Wallet
-    balance_cents: int = strawberry.field(description="Solde: credit is positive, debt negative.")
-    estimated_cost_cents: int = strawberry.field(description="Coût estimé: bookings not yet debited.")
-    new_balance_cents: int = strawberry.field(description="Balance minus estimated cost.")
-    suggested_payment_cents: int = strawberry.field(description="max(0, estimated cost - balance) (S16).")
-
-    @classmethod
-    def of(cls, line: PageLine) -> "WalletBalance":
-        return cls(
-            wallet=Wallet(id=strawberry.ID(line.wallet), name=line.name),
-            balance_cents=line.balance_cents,
-            estimated_cost_cents=line.estimated_cost_cents,
-            new_balance_cents=line.new_balance_cents,
-            suggested_payment_cents=line.suggested_payment_cents,
-        )
-
-
-@strawberry.type
-class Balance:
-    """All wallets of a family, with totals (S13 to S15)."""
-
-    until: dt.date | None
-    lines: list[WalletBalance] = strawberry.field(description="One per wallet of the structure, by name.")
-    balance_cents: int
-    estimated_cost_cents: int
-    new_balance_cents: int
-    in_debit: bool = strawberry.field(description="S21: the posted balance is below the limit (the family's own, or the structure's).")
-
-    @classmethod
-    def of(cls, page: Page) -> "Balance":
-        return cls(
-            until=page.until,
-            lines=[WalletBalance.of(line) for line in page.lines],
-            balance_cents=page.balance_cents,
-            estimated_cost_cents=page.estimated_cost_cents,
-            new_balance_cents=page.new_balance_cents,
-            in_debit=page.in_debit,
-        )
-
-
-# ------------------------------------------------------------------------------------------------------------- histories
-@strawberry.type
-class Payment:
-    """One payment, as the history shows it (S11)."""
-
-    id: strawberry.ID
-    date: dt.date
-    mode: PaymentMode
-    reference: str | None
-    payer: str
-    bank: str | None
-    wallet: Wallet
-    amount_cents: int
-
-
-@strawberry.type
-class PaymentHistory:
-    """A month's payments, newest first (S9)."""
-
-    month: YearMonth
-    payments: list[Payment]
-    total_cents: int
-
-
-@strawberry.type
-class PriceStep:
-    """One line of why a price is what it is; the amounts add up to the price."""
-
-    label: str
-    amount_cents: int | None
-
-    @classmethod
-    def of(cls, step: tariff.Step, language: Language) -> "PriceStep":
-        return cls(label=say(step.code, language, **step.details), amount_cents=step.amount_cents)
-
-
-@strawberry.type
-class Consumption:
-    """A day that was charged."""
-
-    id: strawberry.ID
-    date: dt.date
-    child: Child
-    activity: Activity
-    wallet: Wallet
-    arrival: LocalTime | None
-    departure: LocalTime | None
-    attendance: str
-    amount_cents: int
-    explanation: list[PriceStep]
-
-
-@strawberry.type
-class ConsumptionHistory:
-    """A month's charged days, newest first (S9)."""
-
-    month: YearMonth
-    consumptions: list[Consumption]
-    total_cents: int
-
-
-@strawberry.federation.type(keys=["id"])
-class Family:
-    """The money side of a family."""
-
-    id: strawberry.ID
-
-    @classmethod
-    def resolve_reference(cls, **key: Any) -> "Family":
-        return cls(id=strawberry.ID(_id(key)))
-
-    @strawberry.field
-    async def balance(self, info: Info, until: dt.date | None = UNSET, include: list[HoldKind] = CONFIRMED_ONLY) -> Balance:
-        """S13 to S15. `until` is inclusive; null: all bookings not yet debited."""
-        structure = await loading.structure_of(info.context, self.id)
-        return Balance.of(await loading.balance(info.context, queries.BalanceAsked(self.id, structure, until or None, frozenset(include))))
-
-    @strawberry.field
-    async def payments(self, info: Info, month: YearMonth) -> PaymentHistory:
-        await loading.structure_of(info.context, self.id)
-        lines = await loading.payments(info.context, self.id, month)
-        return PaymentHistory(
-            month=month, payments=[_payment(line) for line in lines], total_cents=sum(x.entry.amount_cents for x in lines)
-        )
-
-    @strawberry.field
-    async def consumptions(self, info: Info, month: YearMonth) -> ConsumptionHistory:
-        await loading.structure_of(info.context, self.id)
-        # Days are not settled yet: nothing was ever consumed.
-        return ConsumptionHistory(month=month, consumptions=[], total_cents=0)
-
-
-def _payment(line: queries.PaymentLine) -> Payment:
-    return Payment(
-        id=strawberry.ID(line.entry.id),
-        date=line.entry.date,
-        mode=line.detail.mode,
-        reference=line.detail.reference,
-        payer=line.detail.payer,
-        bank=line.detail.bank,
-        wallet=Wallet.of(line.wallet),
-        amount_cents=line.entry.amount_cents,
-    )
 
 
 # ---------------------------------------------------------------------------------------------------------------- prices
@@ -239,8 +47,8 @@ class PreviewLine:
             raise CodedError("BAD_USER_INPUT", f"DraftChange: BOOK or CANCEL, not {change!r}")
         return cls(
             change=DraftChange(change),
-            child=Child(id=strawberry.ID(_id(key.get("child")))),
-            activity=Activity(id=strawberry.ID(_id(key.get("activity")))),
+            child=Child(id=strawberry.ID(id_of(key.get("child")))),
+            activity=Activity(id=strawberry.ID(id_of(key.get("activity")))),
             date=date(key.get("date")),
             arrival=time(key.get("arrival")),
             departure=time(key.get("departure")),
@@ -269,7 +77,7 @@ class Booking:
 
     @classmethod
     def resolve_reference(cls, **key: Any) -> "Booking":
-        return cls(id=strawberry.ID(_id(key)), status=_status(key.get("status")))
+        return cls(id=strawberry.ID(id_of(key)), status=_status(key.get("status")))
 
     @strawberry.federation.field(requires=["status"])  # type: ignore[untyped-decorator]  # strawberry gives it no type
     async def price_cents(self, info: Info) -> int:
@@ -290,13 +98,6 @@ def _status(told: Any) -> BookingStatus:
     if isinstance(told, str) and told in BookingStatus.__members__:
         return BookingStatus(told)
     raise CodedError("BAD_USER_INPUT", f"BookingStatus: not {told!r}")
-
-
-def _id(key: Any) -> str:
-    """The id in an entity's key. Whatever is not one is somebody's mistake, not ours."""
-    if isinstance(key, dict) and isinstance(key.get("id"), str):
-        return str(key["id"])
-    raise CodedError("BAD_USER_INPUT", "An entity is given by its id.")
 
 
 # -------------------------------------------------------------------------------------------------------- online payment
