@@ -23,7 +23,7 @@ import services.identity.commands as identity
 from deploy.town.naming import Names, names_of, rows_of
 from deploy.town.opendays import open_days, why_not_open
 from deploy.town.reading import Mistake, Place, TownFileError
-from deploy.town.town import Account, Family, TakenOverBooking, Tariff, Town
+from deploy.town.town import Account, Charge, Family, Payment, TakenOverBooking, Tariff, Town
 from services.billing.rate import QuotientBand
 from services.billing.residence import put_residence
 from services.billing.tariff import TariffVersion
@@ -195,28 +195,23 @@ class _Load:
         await billing.put_family_debt(session, self.clock, ours, self.structure, family.debt_limit_cents, exempt=family.debt_exempt)
         if family.criteria is not None:
             await put_residence(session, self.clock, ours, self.structure, resident=RESIDENT in family.criteria)
-        for payment in family.payments:
-            await billing.take_over_payment(
-                session,
-                self.clock,
-                self.structure,
-                ours,
-                self.names.wallets[payment.wallet],
-                payment.date,
-                payment.mode,
-                payment.reference,
-                payment.payer,
-                payment.bank,
-                payment.cents,
-                payment.cause,
-            )
+        lines: tuple[Payment | Charge, ...] = (*family.payments, *family.charges)
+        for line in lines:
+            try:
+                await self._take_over(session, ours, line)
+            except Refused as no:
+                assert family.place is not None, "families come from a file"
+                what = f"family {family.id!r}: what has the cause {line.cause!r} was loaded before, and was something else"
+                raise TownFileError([Mistake(family.place, what, "the same again, or a cause of its own")]) from no
             self.step()
-        for charge in family.charges:
-            wallet = self.names.wallets[charge.wallet]
-            await billing.take_over_charge(
-                session, self.clock, self.structure, ours, wallet, charge.date, charge.label, charge.cents, charge.cause
-            )
-            self.step()
+
+    async def _take_over(self, session: AsyncSession, family: str, line: Payment | Charge) -> None:
+        wallet = self.names.wallets[line.wallet]
+        where = session, self.clock, self.structure, family, wallet, line.date
+        if isinstance(line, Charge):
+            await billing.take_over_charge(*where, line.label, line.cents, line.cause)
+        else:
+            await billing.take_over_payment(*where, line.mode, line.reference, line.payer, line.bank, line.cents, line.cause)
 
     # ----------------------------------------------------------------------------------------------------------- booking
     def places(self, *, together: bool = False) -> list[Portion]:

@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any, NoReturn, TypeVar
 from uuid import uuid4
@@ -100,10 +101,17 @@ async def put_family_debt(
     known = await session.get(Standing, family)
     if ((known.limit_cents, known.exempt) if known else (None, False)) == (limit_cents, exempt):
         return
-    standing = await _lock_standing(session, structure, family)
+    standing = await lock_standing(session, structure, family)
     standing.limit_cents, standing.exempt = limit_cents, exempt
     await session.flush()
     await _weigh(session, clock, structure, family)
+
+
+async def lock_structure(session: AsyncSession, id: str) -> Structure:
+    """One agent's act at a time in a structure, until the commit. Before anything of a family is locked."""
+    town = await _structure(session, id)
+    await session.refresh(town, with_for_update=True)
+    return town
 
 
 async def _structure(session: AsyncSession, id: str) -> Structure:
@@ -112,6 +120,57 @@ async def _structure(session: AsyncSession, id: str) -> Structure:
 
 
 # ------------------------------------------------------------------------------------------------------------ the ledger
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """What a family paid, and how (S11)."""
+
+    cause: str
+    structure: str
+    family: str
+    wallet: str
+    mode: PaymentMode
+    cents: int
+    date: dt.date | None  #: None: today in the town.
+    reference: str | None  #: "pièce"
+    payer: str
+    bank: str | None
+    taken_over: bool = False  #: From the old system's books: it never passed through our hands.
+
+    def detail(self, entry: str) -> PaymentDetail:
+        row = PaymentDetail(entry=entry, mode=self.mode, reference=self.reference, payer=self.payer, bank=self.bank)
+        row.taken_over = self.taken_over
+        return row
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """An entry of the ledger."""
+
+    id: str
+    is_new: bool  #: False: its cause was posted before, with the same content.
+
+
+async def post_payment(session: AsyncSession, clock: Clock, paid: Payment) -> Posted:
+    """The one way in which a payment reaches the ledger. The same again changes nothing.
+
+    Raises Refused IDEMPOTENCY_KEY_REUSED where its cause has other content; a date that is None is that of the first time.
+    """
+    entry = payment(paid.cause, paid.family, paid.wallet, paid.mode, paid.cents)
+    return await post_with_detail(session, clock, entry, paid)
+
+
+async def post_with_detail(session: AsyncSession, clock: Clock, entry: Entry, paid: Payment) -> Posted:
+    """An entry, either way between a wallet and whoever pays or is paid back, and what its line in the history says."""
+    posted = await post(session, clock, entry, paid.structure, paid.family, paid.wallet, paid.date)
+    detail = paid.detail(posted.id)
+    if posted.is_new:
+        session.add(detail)
+        await session.flush()
+    elif (await session.get_one(PaymentDetail, posted.id)).model_dump() != detail.model_dump():
+        raise Refused("IDEMPOTENCY_KEY_REUSED")
+    return posted
+
+
 async def take_over_payment(
     session: AsyncSession,
     clock: Clock,
@@ -126,14 +185,15 @@ async def take_over_payment(
     cents: int,
     cause: str,
 ) -> None:
-    """A payment from the old system's books (S11). Nothing at all where it is 0, or its cause was posted before."""
+    """A payment from the old system's books (S11). Nothing at all where it is 0, or was taken over before.
+
+    The first date counts: a town's file may give one that is relative to the day of loading. Raises Refused as `post_payment`.
+    """
     if cents == 0:
         return
-    mode = PaymentMode(mode)
-    posted = await _post(session, clock, payment(cause, family, wallet, mode, cents), structure, family, wallet, date)
-    if posted is not None:
-        session.add(PaymentDetail(entry=posted, mode=mode, reference=reference, payer=payer, bank=bank))
-        await session.flush()
+    date_then = await _date_of(session, cause)
+    paid = Payment(cause, structure, family, wallet, PaymentMode(mode), cents, date_then or date, reference, payer, bank, taken_over=True)
+    await post_payment(session, clock, paid)
 
 
 async def take_over_charge(
@@ -147,32 +207,40 @@ async def take_over_charge(
     cents: int,
     cause: str,
 ) -> None:
-    """A debt from the old system's books. Nothing at all where it is 0, or its cause was posted before."""
+    """A debt from the old system's books. Nothing at all where it is 0, or was taken over before; as for payments otherwise."""
     if cents:
-        await _post(session, clock, opening_charge(cause, family, wallet, cents), structure, family, wallet, date, label)
+        date_then = await _date_of(session, cause)
+        await post(session, clock, opening_charge(cause, family, wallet, cents), structure, family, wallet, date_then or date, label)
 
 
-async def _post(
-    session: AsyncSession, clock: Clock, entry: Entry, structure: str, family: str, wallet: str, date: dt.date, label: str | None = None
-) -> str | None:
-    """Write an entry of a family's wallet and what follows from it; its id, or None where its cause was posted before."""
-    await _lock_standing(session, structure, family)
-    if (await session.exec(select(LedgerEntry.id).where(LedgerEntry.cause == entry.cause))).first() is not None:
-        return None
-    row = LedgerEntry(
-        id=uuid4().hex,
-        cause=entry.cause,
-        kind=entry.kind,
-        from_account=entry.from_account,
-        to_account=entry.to_account,
-        amount_cents=entry.amount_cents,
-        structure=structure,
-        family=family,
-        wallet=wallet,
-        date=date,
-        label=label,
-        posted_at=clock.now(),
-    )
+async def _date_of(session: AsyncSession, cause: str) -> dt.date | None:
+    return (await session.exec(select(col(LedgerEntry.date)).where(LedgerEntry.cause == cause))).first()
+
+
+async def post(
+    session: AsyncSession,
+    clock: Clock,
+    entry: Entry,
+    structure: str,
+    family: str,
+    wallet: str,
+    date: dt.date | None,
+    label: str | None = None,
+) -> Posted:
+    """Write an entry of a family's wallet and what follows from it. `date` None: today in the town.
+
+    Raises Refused IDEMPOTENCY_KEY_REUSED where its cause was posted before with other content.
+    """
+    await lock_standing(session, structure, family)
+    known = (await session.exec(select(LedgerEntry).where(LedgerEntry.cause == entry.cause))).first()
+    told = {**asdict(entry), "structure": structure, "family": family, "wallet": wallet, "label": label}
+    if known is not None:
+        if any(getattr(known, name) != value for name, value in told.items()) or date not in (None, known.date):
+            raise Refused("IDEMPOTENCY_KEY_REUSED")
+        return Posted(known.id, is_new=False)
+    if date is None:
+        date = clock.today((await _structure(session, structure)).timezone)
+    row = LedgerEntry(id=uuid4().hex, date=date, posted_at=clock.now(), **told)
     session.add(row)
     await session.flush()
     record(
@@ -188,10 +256,10 @@ async def _post(
         ),
     )
     await _weigh(session, clock, structure, family)
-    return row.id
+    return Posted(row.id, is_new=True)
 
 
-async def _lock_standing(session: AsyncSession, structure: str, family: str) -> Standing:
+async def lock_standing(session: AsyncSession, structure: str, family: str) -> Standing:
     """One posting at a time per family: two that did not see each other's entry would both misjudge the balance."""
     connection = await session.connection()
     await connection.execute(
@@ -206,7 +274,7 @@ async def _lock_standing(session: AsyncSession, structure: str, family: str) -> 
 
 async def _weigh(session: AsyncSession, clock: Clock, structure: str, family: str) -> None:
     """Compare the posted balance with the limit; say so if the family fell into debt or came out of it (S21)."""
-    standing = await _lock_standing(session, structure, family)
+    standing = await lock_standing(session, structure, family)
     balance_cents = (await queries.posted_cents(session, [family])).get(family, 0)
     now_in_debit = in_debit(balance_cents, (await queries.tolerances(session, {family: structure}))[family])
     if now_in_debit == standing.in_debit:

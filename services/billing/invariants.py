@@ -7,6 +7,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.billing import queries
+from services.billing.audit import broken_seals
 from services.billing.balance import Tolerance, in_debit
 from services.billing.hold import HoldKind, HoldState
 from services.billing.ledger import EntryKind, wallet_account
@@ -15,7 +16,7 @@ from services.billing.tables import Hold, LedgerEntry, PaymentDetail, Standing, 
 
 async def violations(session: AsyncSession) -> list[str]:
     """One sentence each; empty if all is well."""
-    return [sentence for check in (_entries, _ledger, _payments, _holds, _standings) for sentence in await check(session)]
+    return [sentence for check in (_entries, _ledger, _payments, _holds, _standings, broken_seals) for sentence in await check(session)]
 
 
 async def _entries(session: AsyncSession) -> list[str]:

@@ -7,7 +7,7 @@ data is a copy of what their events said (structure, family, child, activity), e
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, Column, ForeignKey, Index, Table, Text
+from sqlalchemy import JSON, CheckConstraint, Column, ForeignKey, Index, Table, Text, true
 from sqlmodel import Field, SQLModel
 
 from services.billing.hold import HoldKind, HoldState
@@ -143,6 +143,8 @@ class PaymentDetail(BillingTable, table=True):
     reference: str | None = None  #: "pièce"
     payer: str
     bank: str | None = None
+    #: From the old system's books. All of them were, before there was anything else.
+    taken_over: bool = Field(default=False, sa_column_kwargs={"server_default": true()})
 
 
 class Standing(BillingTable, table=True):
@@ -159,6 +161,37 @@ class Standing(BillingTable, table=True):
     limit_cents: int | None = Field(default=None, sa_type=BIGINT)  #: Null: the structure's.
     exempt: bool = False  #: No debt closes its bookings.
     version: int = 0
+
+
+# ------------------------------------------------------------------------------------------------------- the audit trail
+class Act(BillingTable, table=True):
+    """One thing that an agent did with money. Rows are only ever added: the database refuses to change or delete one (audit.py)."""
+
+    __tablename__ = "act"
+    __table_args__ = (Index("ix_act_structure_position", "structure", "position"), Index("ix_act_family_position", "family", "position"))
+
+    position: int | None = Field(default=None, sa_column=Column(BIGINT, primary_key=True, autoincrement=True))
+    structure: str
+    account: str  #: The agent's.
+    at: dt.datetime = Field(sa_type=Instant)
+    kind: str  #: UPPER_SNAKE of what was asked, such as RECORD_PAYMENT.
+    family: str | None = None
+    wallet: str | None = None
+    entry: str | None = None  #: Of the ledger.
+    reason: str | None = Field(default=None, sa_type=Text)
+    before: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    after: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    seal: str  #: SHA-256 of this row and of the structure's seal before it: a chain that shows a missing or changed link.
+
+
+# ------------------------------------------------------------------------------------------------------------------ links
+class LinkKey(BillingTable, table=True):
+    """What the links to files are sealed with (services/links.py). One row, made by the migration."""
+
+    __tablename__ = "link_key"
+
+    name: str = Field(primary_key=True)
+    key: str
 
 
 # ----------------------------------------------------------------------------------------------------------------- holds

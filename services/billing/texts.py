@@ -33,6 +33,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "UNEXPECTED": ("Présence sans réservation : {percent} % du tarif", "Presence without booking: {percent} % of the price"),
     "LATE": ("Départ tardif ({duration})", "Late pick-up ({duration})"),
     # Refusals.
+    "IDEMPOTENCY_KEY_REUSED": (
+        "Cette clé a déjà servi pour une autre opération.",
+        "This key was already used for something else.",
+    ),
     "EMAIL_REQUIRED": (
         "Une adresse électronique est nécessaire pour payer en ligne.",
         "An e-mail address is needed to pay online.",

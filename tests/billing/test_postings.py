@@ -144,7 +144,7 @@ async def test_s21_the_control_without_the_lock_nobody_notices(town: Town, monke
         await everybody_summed.wait()
         return found
 
-    monkeypatch.setattr(commands, "_lock_standing", look_without_lock)
+    monkeypatch.setattr(commands, "lock_standing", look_without_lock)
     monkeypatch.setattr(queries, "posted_cents", sum_together)
     await asyncio.gather(*(town.owes("dupont", "periscolaire", 6_00) for _ in range(2)))
     monkeypatch.undo()

@@ -331,6 +331,15 @@ async def test_s21_what_is_borne_of_a_familys_debt_is_loaded_and_exported(settin
         assert (family.debt_limit_cents, family.debt_exempt) == (limit, exempt)
 
 
+async def test_a_payment_that_was_loaded_as_something_else_is_a_mistake_of_the_file(databases: Databases) -> None:
+    named = TEXT.replace("wallet: periscolaire, cents: 5006}", "wallet: periscolaire, cents: 5006, cause: ancien-12}")
+    assert named != TEXT
+    await put(databases, named)
+    assert (await put(databases, named, TUESDAY)).changes.total() == 0, "today-20d is another day by then"
+    with pytest.raises(TownFileError, match=r"town\.yaml:\d+: family 'dupont': what has the cause 'ancien-12' was loaded before"):
+        await put(databases, named.replace("cents: 5006", "cents: 5007"))
+
+
 async def test_why_a_day_is_closed_is_loaded_and_exported(settings: Settings, databases: Databases) -> None:
     await put(databases, TEXT.replace("closed_on: [today+40d]", "closed_because: {today+40d: Grève}"))
     (again, *_) = check(parse(await export(settings, "carteville"), "exported.yaml"), MONDAY).activities
