@@ -90,7 +90,9 @@ async def put_debt_limit(session: AsyncSession, clock: Clock, structure: str, ce
         return
     town.debt_limit_cents = cents
     await session.flush()
-    for family in (await session.exec(select(Standing.family).where(Standing.structure == structure))).all():
+    # In one order, as whoever else locks several of them: nobody waits for somebody who waits for us.
+    families = select(Standing.family).where(Standing.structure == structure).order_by(col(Standing.family))
+    for family in (await session.exec(families)).all():
         await _weigh(session, clock, structure, family)
 
 

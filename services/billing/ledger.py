@@ -64,6 +64,7 @@ class Entry:
     from_account: str
     to_account: str
     amount_cents: int
+    settles: str | None = None  #: Of a day or month that is charged: the cause that all its entries have in common.
 
     def __post_init__(self) -> None:
         if self.amount_cents <= 0:
@@ -87,13 +88,13 @@ def opening_charge(cause: str, family: str, wallet: str, cents: int) -> Entry:
 
 def charge(cause: str, purse: str, cents: int) -> Entry:
     """A day or month is due, and is taken from a wallet's account (`purse`)."""
-    return Entry(cause, EntryKind.CHARGE, purse, REVENUE, cents)
+    return Entry(cause, EntryKind.CHARGE, purse, REVENUE, cents, settles=cause)
 
 
-def adjustment(cause: str, purse: str, cents: int) -> Entry:
-    """So much more is due than was charged ("régularisation"); less, where it is negative, and goes back to the wallet."""
+def correction(cause: str, number: int, purse: str, cents: int) -> Entry:
+    """So much more is due than was charged for that cause ("régularisation"); less, where it is negative, and goes back to the wallet."""
     from_account, to_account = (purse, REVENUE) if cents > 0 else (REVENUE, purse)
-    return Entry(cause, EntryKind.ADJUSTMENT, from_account, to_account, abs(cents))
+    return Entry(f"{cause}#{number}", EntryKind.ADJUSTMENT, from_account, to_account, abs(cents), settles=cause)
 
 
 def balances(entries: Iterable[Entry]) -> dict[str, int]:
