@@ -121,6 +121,7 @@ class LedgerEntry(BillingTable, table=True):
 
     id: str = Field(primary_key=True)
     cause: str = Field(unique=True)
+    settles: str | None = Field(default=None, index=True)  #: Of a day or month that is charged: what all its entries have in common.
     kind: EntryKind = Field(sa_type=as_text(EntryKind))
     from_account: str = Field(index=True)
     to_account: str = Field(index=True)
