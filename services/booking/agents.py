@@ -36,7 +36,7 @@ from services.booking.agent_types import (
 )
 from services.booking.audit import reason_of
 from services.booking.draft import DraftChange
-from services.booking.follow_up import Request, cursor_of, position_of, size_of, stays
+from services.booking.follow_up import Request, position_of, size_of
 from services.booking.lines import Enrolled
 from services.booking.observing import observed
 from services.booking.office import Agent, Cancelling, DayChange, Kept
@@ -48,6 +48,7 @@ from services.booking.soundness import Flaw
 from services.booking.texts import malformed
 from services.booking.types import Activity, Booking, Child, answers_of, reading_of
 from services.graphql import Context, Info
+from services.paging import cursor_of, stays
 from services.refusal import Forbidden, Refused
 
 LONGEST_KEY = 200

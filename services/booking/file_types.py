@@ -1,26 +1,12 @@
 """Links as families see them: to a child's calendar, and to files."""
 
 import datetime as dt
-from enum import Enum
 from typing import Annotated
 
 import strawberry
 
 from services.booking.refusals import TooManyRows, UnknownActivity, UnknownChild
-
-
-@strawberry.enum
-class FileFormat(Enum):
-    CSV = "csv"
-    XLSX = "xlsx"
-
-
-@strawberry.type
-class FileLink:
-    """Fetch it by GET, without a token, before it expires. Whoever has it may."""
-
-    url: str
-    expires_at: dt.datetime
+from services.files import FileLink
 
 
 @strawberry.type

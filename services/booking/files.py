@@ -1,51 +1,38 @@
 """What is fetched without a token: children's calendars by their secret link, and files by a sealed one (S35)."""
 
-import asyncio
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
+from services import files
 from services.booking import agenda, feeds, listing, queries
 from services.booking.activity import ActivitySpec
 from services.booking.listing import Listed
 from services.booking.queries import Booked, Wanted
 from services.booking.rulebook import RuleBook
 from services.booking.status import BookingStatus
-from services.booking.texts import say
-from services.graphql import language_of
-from services.links import Links
+from services.files import FileFormat, FileLink
+from services.graphql import Language
 from services.service import Running
-from services.spreadsheets import MEDIA_TYPES, Format, written
+from services.spreadsheets import written
 
-LINK_LASTS = dt.timedelta(minutes=5)
 MOST_ROWS = 20_000
 BOOKINGS = "bookings"  #: What a link to the follow-up is for.
 NAMES = {"fr": "reservations", "en": "bookings"}
-NOT_KEPT = "private, no-store"
 LOOK_AGAIN = "private, max-age=300"  #: A calendar may be kept for five minutes, by its owner's program alone.
 
 
 # ------------------------------------------------------------------------------------------------------------------ links
-async def links_of(running: Running) -> Links:
-    """The process's: the key never changes."""
-    if "links" not in running.resources:
-        async with running.database.reading() as session:
-            running.resources["links"] = Links(await queries.link_key(session))
-    return cast(Links, running.resources["links"])
-
-
-async def link_to(running: Running, wanted: Wanted, format: Format, language: str, names: Mapping[str, str]) -> tuple[str, dt.datetime]:
-    """The address of the file, and until when it can be fetched."""
-    expires_at = running.clock.now().replace(microsecond=0) + LINK_LASTS
-    facts = {"wanted": _to_json(wanted), "format": format, "language": language, "names": dict(names)}
-    link = (await links_of(running)).seal(BOOKINGS, facts, expires_at)
-    return f"{running.settings.public_url}/files/booking/{link}/{NAMES[language]}.{format}", expires_at
+async def link_to(running: Running, wanted: Wanted, format: FileFormat, language: Language, names: Mapping[str, str]) -> FileLink:
+    """To the file with these bookings, the children called by these names."""
+    facts = {"wanted": _to_json(wanted), "names": dict(names)}
+    return await files.link_to(running, BOOKINGS, facts, NAMES[language], format, language)
 
 
 def _to_json(wanted: Wanted) -> list[Any]:
@@ -63,17 +50,13 @@ def _from_json(told: list[Any]) -> Wanted:
 # -------------------------------------------------------------------------------------------------------------- follow-up
 async def bookings_file(request: Request) -> Response:
     running: Running = request.app.state.running
-    opened = (await links_of(running)).open(BOOKINGS, request.path_params["link"], running.clock.now())
-    if opened is None:
-        return _no(request, "LINK_UNKNOWN", 404)
-    if opened.expired:
-        return _no(request, "LINK_EXPIRED", 410)
-    facts = opened.facts
+    facts = await files.opened(request, BOOKINGS)
+    if isinstance(facts, Response):
+        return facts
     format, language = facts["format"], facts["language"]
     listed = await _listed(running, _from_json(facts["wanted"]), language)
-    content = await _in_turn(running, partial(written, listing.sheet(listed, facts["names"], language), format))
-    headers = {"cache-control": NOT_KEPT, "content-disposition": f'attachment; filename="{NAMES[language]}.{format}"'}
-    return Response(content, media_type=MEDIA_TYPES[cast(Format, format)], headers=headers)
+    content = await files.in_turn(running, partial(written, listing.sheet(listed, facts["names"], language), format))
+    return files.attached(content, NAMES[language], format)
 
 
 async def _listed(running: Running, wanted: Wanted, language: str) -> list[Listed]:
@@ -123,12 +106,12 @@ async def calendar_file(request: Request) -> Response:
     async with running.database.reading() as session:
         shown = await feeds.opened(session, running.resources["rules"], request.path_params["secret"], running.clock.now())
     if shown is None:
-        return _no(request, "LINK_UNKNOWN", 404)
+        return files.no(request, "LINK_UNKNOWN", 404)
     tag = f'"{shown.tag()}"'
     headers = {"etag": tag, "cache-control": LOOK_AGAIN}
     if _has(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers=headers)
-    content = await _in_turn(running, partial(agenda.written, shown))
+    content = await files.in_turn(running, partial(agenda.written, shown))
     headers["content-disposition"] = f'inline; filename="{NAMES[shown.language]}.ics"'
     return Response(content, media_type="text/calendar; charset=utf-8", headers=headers)
 
@@ -136,20 +119,6 @@ async def calendar_file(request: Request) -> Response:
 def _has(if_none_match: str | None, tag: str) -> bool:
     known = [one.strip().removeprefix("W/") for one in (if_none_match or "").split(",")]
     return tag in known or known == ["*"]
-
-
-# -------------------------------------------------------------------------------------------------------------------- both
-async def _in_turn(running: Running, write: Any) -> bytes:
-    """In a thread, one at a time: nobody who books waits for a file to be written."""
-    turn: asyncio.Lock = running.resources.setdefault("file_turn", asyncio.Lock())
-    async with turn:
-        content: bytes = await asyncio.to_thread(write)
-    return content
-
-
-def _no(request: Request, code: str, status: int) -> Response:
-    text = say(code, language_of(request.headers.get("accept-language")))
-    return PlainTextResponse(text + "\n", status, headers={"cache-control": NOT_KEPT})
 
 
 ROUTES = (

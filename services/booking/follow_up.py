@@ -1,8 +1,6 @@
 """What a family follows: whether it may book (S21), its bookings (S35), its requests and their answers (S34)."""
 
 import asyncio
-import base64
-import binascii
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Self, cast
@@ -12,7 +10,7 @@ from strawberry import ID, Private
 
 from services.booking import files, queries
 from services.booking.draft import DraftChange
-from services.booking.file_types import BookingsFileResult, FileFormat, FileLink
+from services.booking.file_types import BookingsFileResult
 from services.booking.observing import observed
 from services.booking.queries import Booked, MovementRow, Wanted
 from services.booking.refusals import refusal, told
@@ -21,10 +19,11 @@ from services.booking.status import BookingStatus
 from services.booking.tables import Request as RequestRow
 from services.booking.texts import malformed, say
 from services.booking.types import Booking, Child, reading_of
+from services.files import FileFormat
 from services.graphql import Info, Refusal
+from services.paging import MOST_PER_PAGE, cursor_of, number_of, parts_of, stays
 from services.refusal import Forbidden
 
-MOST_PER_PAGE = 500
 #: A link has room for so many names, and for so many letters of each.
 MOST_NAMES, LONGEST_NAME = 40, 40
 
@@ -199,8 +198,7 @@ class Family:
             if await queries.bookings_count(session, wanted) > files.MOST_ROWS:
                 return cast(BookingsFileResult, refusal("TOO_MANY_ROWS", context.language, limit=files.MOST_ROWS))
         names = {str(one.id): one.first_name[:LONGEST_NAME] for one in self.children[:MOST_NAMES]}
-        url, expires_at = await files.link_to(context.running, wanted, format.value, context.language, names)
-        return FileLink(url=url, expires_at=expires_at)
+        return await files.link_to(context.running, wanted, format, context.language, names)
 
     @strawberry.field
     async def requests(self, info: Info, first: int | None = 10, after: str | None = None) -> RequestConnection:
@@ -234,41 +232,16 @@ def size_of(first: int | None, usual: int, info: Info) -> int:
     return size
 
 
-def cursor_of(*key: object) -> str:
-    return base64.urlsafe_b64encode("|".join(map(str, key)).encode()).decode()
-
-
-#: Cursors of what comes before all that there is.
-NEWEST = cursor_of(10**18 - 1)
+#: The cursor of what comes before all bookings.
 FIRST_BOOKING = cursor_of(dt.date.min.isoformat(), 0)
-
-
-def stays(rows: Sequence[object], after: str | None, start: str = NEWEST) -> str | None:
-    """Of a page of none (`first: 0`): whoever goes on after it misses nothing. Null: nothing follows."""
-    return (after or start) if rows else None
-
-
-def _read(cursor: str) -> list[str]:
-    """Raises ValueError."""
-    try:
-        return base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode().split("|")
-    except binascii.Error as error:
-        raise ValueError(cursor) from error
-
-
-def _number(text: str) -> int:
-    """Raises ValueError, also for what no column of ours can hold."""
-    if len(text) > 18:
-        raise ValueError(text)
-    return int(text)
 
 
 def _date_and_position(cursor: str | None, info: Info) -> tuple[dt.date, int] | None:
     if cursor is None:
         return None
     try:
-        date, position = _read(cursor)
-        return dt.date.fromisoformat(date), _number(position)
+        date, position = parts_of(cursor)
+        return dt.date.fromisoformat(date), number_of(position)
     except ValueError:
         raise malformed("CURSOR_NOT_POSSIBLE", info.context.language) from None
 
@@ -277,7 +250,7 @@ def position_of(cursor: str | None, info: Info) -> int | None:
     if cursor is None:
         return None
     try:
-        (seq,) = _read(cursor)
-        return _number(seq)
+        (seq,) = parts_of(cursor)
+        return number_of(seq)
     except ValueError:
         raise malformed("CURSOR_NOT_POSSIBLE", info.context.language) from None

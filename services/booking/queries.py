@@ -30,7 +30,6 @@ from services.booking.tables import (
     ChildCopy,
     Enrollment,
     FamilyCopy,
-    LinkKey,
     Opening,
     Request,
     Standing,
@@ -361,11 +360,6 @@ async def answers(session: AsyncSession, ids: Collection[str]) -> dict[str, Answ
 
 
 # --------------------------------------------------------------------------------------------------------------- files
-async def link_key(session: AsyncSession) -> str:
-    """What the links to files are sealed with."""
-    return (await session.exec(select(LinkKey.key).where(LinkKey.name == "files"))).one()
-
-
 async def calendar_feeds(session: AsyncSession, children: Collection[str]) -> dict[str, CalendarFeed]:
     """Child -> its feed, for those that have one in the family that they belong to."""
     mine = (col(ChildCopy.child) == CalendarFeed.child) & (col(ChildCopy.family) == CalendarFeed.family)

@@ -128,11 +128,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Trop de réservations pour un fichier : {limit} au plus. Choisissez une période plus courte.",
         "Too many bookings for one file: {limit} at most. Choose a shorter period.",
     ),
-    "LINK_UNKNOWN": ("Ce lien n'existe pas, ou plus.", "This link does not exist, or no longer."),
-    "LINK_EXPIRED": (
-        "Ce lien a expiré. Demandez le fichier à nouveau.",
-        "This link has expired. Ask for the file again.",
-    ),
     # Refusals of an agent's act.
     "REASON_REQUIRED": ("Indiquez un motif, de 3 à 500 caractères.", "Give a reason, in 3 to 500 characters."),
     "INVALID_ACTIVITY": ("Cette activité n'est pas possible ainsi.", "The activity cannot be so."),

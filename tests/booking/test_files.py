@@ -16,8 +16,9 @@ from icalendar import Calendar
 from starlette.applications import Starlette
 
 from services.booking import files
-from services.booking.files import ROUTES, links_of
+from services.booking.files import ROUTES
 from services.clock import Clock
+from services.files import LINK_LASTS, links_of
 from services.links import Links, new_key
 from tests.booking.screens import AGENT, DUPONT, DURAND, NOW, OTHER_AGENT, Screens, entities, screens, signed_in
 from tests.booking.test_activity import APS_MATIN
@@ -237,9 +238,9 @@ async def test_s35_the_follow_up_as_an_xlsx_file(followed: Screens) -> None:
 
 async def test_s35_a_link_is_over_after_five_minutes(followed: Screens) -> None:
     url = (await link(followed))["url"]
-    followed.running.clock = Clock(frozen_at=NOW + files.LINK_LASTS - dt.timedelta(seconds=1))
+    followed.running.clock = Clock(frozen_at=NOW + LINK_LASTS - dt.timedelta(seconds=1))
     assert (await fetch(followed, url)).status_code == 200
-    followed.running.clock = Clock(frozen_at=NOW + files.LINK_LASTS)
+    followed.running.clock = Clock(frozen_at=NOW + LINK_LASTS)
     answer = await fetch(followed, url, accept_language="en")
     assert (answer.status_code, answer.text) == (410, "This link has expired. Ask for the file again.\n")
 
@@ -250,8 +251,8 @@ async def test_s35_a_link_that_we_did_not_make_opens_nothing(followed: Screens) 
     opened = ours.open(files.BOOKINGS, real, NOW)
     assert opened is not None
     theirs = {**opened.facts, "wanted": ["durand", None, None, None, None, None]}
-    stolen = Links(new_key()).seal(files.BOOKINGS, theirs, NOW + files.LINK_LASTS)
-    elsewhere = ours.seal("payments", opened.facts, NOW + files.LINK_LASTS)
+    stolen = Links(new_key()).seal(files.BOOKINGS, theirs, NOW + LINK_LASTS)
+    elsewhere = ours.seal("payments", opened.facts, NOW + LINK_LASTS)
     for wrong in (stolen, elsewhere, real[:-1], real.replace(".", "..", 1), real.split(".")[0], "x", json.dumps(theirs).replace("/", "")):
         assert (await fetch(followed, f"/files/booking/{wrong}/x.csv")).status_code == 404, wrong
     assert (await fetch(followed, f"/files/booking/{real}/x.csv")).status_code == 200

@@ -1,0 +1,90 @@
+"""Files that a browser fetches without a token, by a sealed link that lasts some minutes (services/links.py), at the gateway's
+`/files/<service>/<link>/<name>`.
+
+A service that writes files has a table `link_key` with one row, `files`: what its links are sealed with.
+"""
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any, cast
+
+import strawberry
+from sqlalchemy import String, column, literal_column, select, table
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from services.graphql import Language, language_of
+from services.links import Links
+from services.service import Running
+from services.spreadsheets import MEDIA_TYPES, Format
+
+LINK_LASTS = dt.timedelta(minutes=5)
+NOT_KEPT = "private, no-store"
+KEY = select(literal_column("key", String)).select_from(table("link_key", column("name"))).where(column("name") == "files")
+
+#: French first, English second.
+TEXTS = {
+    "LINK_UNKNOWN": ("Ce lien n'existe pas, ou plus.", "This link does not exist, or no longer."),
+    "LINK_EXPIRED": ("Ce lien a expiré. Demandez le fichier à nouveau.", "This link has expired. Ask for the file again."),
+}
+
+
+@strawberry.enum
+class FileFormat(Enum):
+    CSV = "csv"
+    XLSX = "xlsx"
+
+
+@strawberry.federation.type(shareable=True)
+class FileLink:
+    """Fetch it by GET, without a token, before it expires. Whoever has it may."""
+
+    url: str
+    expires_at: dt.datetime
+
+
+async def links_of(running: Running) -> Links:
+    """The process's: the key never changes."""
+    if "links" not in running.resources:
+        async with running.database.reading() as session:
+            key: str = (await (await session.connection()).execute(KEY)).scalar_one()
+        running.resources["links"] = Links(key)
+    return cast(Links, running.resources["links"])
+
+
+async def link_to(running: Running, purpose: str, facts: Mapping[str, Any], name: str, format: FileFormat, language: Language) -> FileLink:
+    """To the file that `facts` describe, for `opened` with the same purpose. `name`: of the file, without its ending."""
+    expires_at = running.clock.now().replace(microsecond=0) + LINK_LASTS
+    told = {**facts, "format": format.value, "language": language}
+    link = (await links_of(running)).seal(purpose, told, expires_at)
+    url = f"{running.settings.public_url}/files/{running.service.name}/{link}/{name}.{format.value}"
+    return FileLink(url=url, expires_at=expires_at)
+
+
+async def opened(request: Request, purpose: str) -> Mapping[str, Any] | Response:
+    """What the link in the request's path says, or the answer that it opens nothing."""
+    running: Running = request.app.state.running
+    found = (await links_of(running)).open(purpose, request.path_params["link"], running.clock.now())
+    if found is None:
+        return no(request, "LINK_UNKNOWN", 404)
+    return no(request, "LINK_EXPIRED", 410) if found.expired else found.facts
+
+
+def attached(content: bytes, name: str, format: Format) -> Response:
+    """A table for spreadsheets, to be kept by whoever fetches it and nobody in between."""
+    headers = {"cache-control": NOT_KEPT, "content-disposition": f'attachment; filename="{name}.{format}"'}
+    return Response(content, media_type=MEDIA_TYPES[format], headers=headers)
+
+
+async def in_turn(running: Running, write: Callable[[], bytes]) -> bytes:
+    """In a thread, one at a time: nobody whom families wait for waits for a file to be written."""
+    turn: asyncio.Lock = running.resources.setdefault("file_turn", asyncio.Lock())
+    async with turn:
+        return await asyncio.to_thread(write)
+
+
+def no(request: Request, code: str, status: int) -> Response:
+    text = TEXTS[code][language_of(request.headers.get("accept-language")) == "en"]
+    return PlainTextResponse(text + "\n", status, headers={"cache-control": NOT_KEPT})
