@@ -274,6 +274,7 @@ async def _enroll(
         raise Refused("PERIOD_REVERSED")
     known = await session.get(Enrollment, (child.child, activity))
     before = None if known is None else _period(Enrolled(known.starts_on, known.ends_on))
+    is_news = before != _period(period) or (known is not None and known.family != child.family)
     rules = (await book_of(session).of(session, [activity]))[activity]
     standing = await _standing(session, B.activity == activity, B.child == child.child, B.date >= clock.today(rules.spec.timezone))
     outside = [one for one in standing if not period.on(one.date)]
@@ -281,7 +282,8 @@ async def _enroll(
         raise Refused("BOOKINGS_OUTSIDE", count=len(outside), date=min(one.date for one in outside))
     await put_enrollment(session, clock, child.child, child.family, agent.structure, activity, period.starts_on, period.ends_on)
     done = Done(kind, activity=activity, family=child.family, child=child.child, before=before, after=_period(period))
-    await _note(session, clock, agent, done)
+    if is_news or outside:
+        await _note(session, clock, agent, done)
     return await _cancel(session, clock, agent, activity, outside, "ENROLLMENT_CHANGED")
 
 

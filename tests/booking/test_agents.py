@@ -497,6 +497,16 @@ async def test_an_agent_admits_a_child_and_ends_that(carteville: Screens) -> Non
     assert kinds == [("ENROLL_CHILD", {"id": "zoe"})]
 
 
+async def test_what_changes_nothing_leaves_no_trace(carteville: Screens) -> None:
+    enrolls = {"child": "zoe", "activity": "aps-matin", "from": "2026-09-14"}
+    ends = {"child": "zoe", "activity": "aps-matin", "lastDay": "2026-12-18"}
+    for field, wanted in (("enrollChild", enrolls), ("endEnrollment", ends)):
+        for _ in range(2):
+            assert (await does(carteville, field, **wanted))["__typename"] == "Enrollment"
+    kinds = [act["kind"] for act in (await acts(carteville, family="durand"))["nodes"]]
+    assert kinds == ["END_ENROLLMENT", "ENROLL_CHILD"]
+
+
 async def test_an_enrollment_does_not_end_before_a_booking_unless_that_is_cancelled(carteville: Screens) -> None:
     await books(carteville, "amalia", TUESDAY)
     leaves = {"child": "amalia", "activity": "cantine", "lastDay": "2026-09-14"}
