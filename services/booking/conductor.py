@@ -9,6 +9,7 @@ from services.booking import audit, runs
 from services.booking.counter import Allocator
 from services.booking.rulebook import RuleBook
 from services.booking.tables import AllocationRun, partition_of
+from services.refusal import Refused
 from services.service import Running
 from services.telemetry import log
 
@@ -52,6 +53,8 @@ class Conductor:
             held = await self._hold(activity)
         except runs.NotYet:
             return
+        except Refused:
+            return  # Its requests wait for no run any more: the town changed that meanwhile.
         except Exception as trouble:
             log().error("run not held", activity=activity, hour=hour.isoformat(), error=repr(trouble), exc_info=trouble)
             return

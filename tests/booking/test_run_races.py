@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from services.booking import commands, runs
-from services.booking.activity import Scheduled
+from services.booking.activity import Immediate, Scheduled
 from services.booking.allocator import queue_again, set_aside
 from services.booking.intake import Asked, take_in
 from services.booking.invariants import violations
@@ -282,6 +282,26 @@ async def test_a_run_that_fails_keeps_no_other_from_being_held(running: Any, ask
     monkeypatch.setattr(runs, "decide", decide)
     await town.running.resources["conductor"].look()
     assert [run for run, *_ in await runs_held(asked)] == ["loisirs/1", "etude/1"]
+
+
+async def test_an_activity_that_holds_runs_no_more_when_one_is_due_is_no_trouble(
+    running: Any, asked: RunTown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The town changes it just after somebody saw that a run is due."""
+    look_on = runs.unprepared
+
+    async def changed_meanwhile(session: Any) -> Any:
+        await asked.opens(LOISIRS, allocation=Immediate(), waiting_list=None)
+        return await look_on(session)
+
+    (town, _) = await at_two(running, asked)
+    monkeypatch.setattr(runs, "unprepared", changed_meanwhile)
+    monkeypatch.setattr("services.booking.conductor.log", lambda: pytest.fail("there is nothing for operators to look at"))
+    await town.running.resources["conductor"].look()
+    assert await runs_held(asked) == []
+    await town.decides()
+    assert await asked.rows("SELECT count(*) FROM booking WHERE status = 'SUBMITTED'") == [(0,)]
+    await asked.is_sound()
 
 
 async def test_what_the_docket_would_answer_otherwise_is_never_committed(asked: RunTown, monkeypatch: pytest.MonkeyPatch) -> None:
