@@ -29,6 +29,7 @@ from services.billing.residence import put_residence
 from services.billing.tariff import TariffVersion
 from services.booking.activity import ActivitySpec
 from services.booking.criteria import put_criteria, put_family_criteria
+from services.booking.docket import take_turn
 from services.booking.ranking import RESIDENT
 from services.booking.rulebook import RuleBook
 from services.booking.taking_over import TakenOver, take_over
@@ -220,6 +221,7 @@ class _Load:
         return [_one_after_another(portions)] if together else portions
 
     async def _activities(self, session: AsyncSession) -> None:
+        await take_turn(session, self.structure)
         await put_criteria(session, self.structure, {criterion.id: criterion.name for criterion in self.town.criteria})
         for spec in self.specs.values():
             await booking.put_activity(session, self.clock, spec)
@@ -227,6 +229,8 @@ class _Load:
 
     def _families(self, families: Sequence[Family]) -> Portion:
         async def load(session: AsyncSession) -> None:
+            # First of all, as agents do, who write the same rows.
+            await take_turn(session, self.structure)
             wanted: dict[TakenOver, TakenOverBooking] = {}
             for family in families:
                 await self._enroll(session, family)

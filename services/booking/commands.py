@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.booking.activity import ActivitySpec, Immediate, Scheduled, from_json, to_json
 from services.booking.allocation import Key
 from services.booking.allocator import REQUEST, R, queue_again
-from services.booking.docket import IS_SUBMITTED, IS_WAITING, OPENING, B, open_docket, take_turn
+from services.booking.docket import IS_SUBMITTED, IS_WAITING, OPENING, B, open_docket, take_turn, take_turn_of
 from services.booking.expiry import end_line, tell_who_waited
 from services.booking.next_run import prepare
 from services.booking.rulebook import RuleBook
@@ -26,12 +26,15 @@ from services.booking.tables import (
     Standing,
     StructureCopy,
     core,
+    partition_of,
     run,
 )
 from services.clock import Clock
 from services.events import ActivityChanged, EnrollmentChanged, FamilyChanged, StandingChanged, StructureChanged
 from services.outbox import record
 from services.refusal import CodedError
+
+NAMED = "booking.families"  #: In a session: the families that it heard of, with the news.
 
 
 def book_of(session: AsyncSession) -> RuleBook:
@@ -148,7 +151,10 @@ async def put_enrollment(
     from_: dt.date | None = None,
     until: dt.date | None = None,
 ) -> None:
-    """Admit a child to an activity, both days included. The same again changes nothing. Raises CodedError UNKNOWN_ACTIVITY."""
+    """Admit a child to an activity, both days included. The same again changes nothing. The caller holds the turn of the structure.
+
+    Raises CodedError UNKNOWN_ACTIVITY.
+    """
     await _known(session, activity, structure)
     about: dict[str, Any] = {"family": family, "starts_on": from_, "ends_on": until}
     known = await session.get(Enrollment, (child, activity))
@@ -223,16 +229,32 @@ async def hear_family(session: AsyncSession, event: FamilyChanged) -> None:
     for child in sorted(event.children):  # always in one order, so that two never wait for each other
         told = {"child": child, "family": event.family, "structure": event.structure, "listed_at": event.occurred_at}
         await run(session, upsert(session, ChildCopy, told, lambda known, news: known.listed_at <= news.listed_at))
-    await _take_enrollments_along(session, event)
+    named: dict[str, FamilyChanged] = session.info.setdefault(NAMED, {})
+    if not named:
+        session.info.setdefault("before_commit", []).append(_take_enrollments_along)
+    named[event.family] = event
 
 
-async def _take_enrollments_along(session: AsyncSession, event: FamilyChanged) -> None:
-    """Those of children that were another family's. Whoever follows such a child is told, and asks again whose it is."""
+async def _take_enrollments_along(session: AsyncSession) -> None:
+    """Those of children that were another family's. Whoever follows such a child is told, and asks again whose it is.
+
+    Under the turns of their structures: an agent who admits such a child at this moment has read whose it was.
+    """
+    named: dict[str, FamilyChanged] = session.info.pop(NAMED)
+    await _take_turns(session, {event.structure for event in named.values()})
     hers = col(ChildCopy.child) == Enrollment.child
-    query = select(Enrollment).join(ChildCopy, hers).where(ChildCopy.family == event.family, Enrollment.family != event.family)
-    for enrollment in (await session.exec(query)).all():
-        enrollment.family, enrollment.version = event.family, enrollment.version + 1
-        _tell_enrollment(session, event.occurred_at, enrollment)
+    query = select(Enrollment, ChildCopy.family).join(ChildCopy, hers).where(col(ChildCopy.family).in_(named))
+    elsewhere = query.where(Enrollment.family != ChildCopy.family).order_by(Enrollment.child, Enrollment.activity)
+    for enrollment, family in (await session.exec(elsewhere)).all():
+        enrollment.family, enrollment.version = family, enrollment.version + 1
+        _tell_enrollment(session, named[family].occurred_at, enrollment)
+    await session.flush()
+
+
+async def _take_turns(session: AsyncSession, structures: Collection[str]) -> None:
+    """Always in one order, so that two never wait for each other."""
+    for partition in sorted({partition_of(structure) for structure in structures}):
+        await take_turn_of(session, partition)
 
 
 async def hear_standing(session: AsyncSession, event: StandingChanged) -> None:

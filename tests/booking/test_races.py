@@ -9,13 +9,17 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from services.booking import allocator, commands
+from services.booking import allocator, commands, office
 from services.booking.allocation import Board, Claim
 from services.booking.counter import expire_passed
 from services.booking.invariants import violations
+from services.booking.lines import Enrolled
+from services.booking.tables import partition_of
 from services.clock import Clock
-from tests.booking.town import CLOCK, MONDAY, Town, at_work, books, caller, cancels, date_in
+from services.events import FamilyChanged
+from tests.booking.town import CLOCK, MONDAY, NOW, Town, at_work, books, caller, cancels, date_in
 from tests.conftest import POSTGRESQL
+from tests.facts import until
 
 FAMILIES = [f"famille-{n}" for n in range(30)]
 
@@ -278,3 +282,83 @@ async def test_without_the_turn_both_replicas_do_it(
     for name, instead in (("take_turn", no_turn), ("take_turn_of", no_turn), ("open_docket", opens)):
         monkeypatch.setattr(module, name, instead, raising=False)
     assert sorted(await race(waiting)) == sorted(told)
+
+
+# ------------------------------------------------------------------------------------- a child goes to another family meanwhile
+async def hears(town: Town, *families: FamilyChanged) -> None:
+    async with town.running.database.transaction("reaction") as session:
+        for family in families:
+            await commands.hear_family(session, family)
+
+
+def changed(family: str, *children: str, structure: str = "carteville", version: int = 2) -> FamilyChanged:
+    return FamilyChanged(occurred_at=NOW, structure=structure, version=version, family=family, adults=[], children=list(children))
+
+
+async def a_child_goes_while_it_is_admitted(towns: Sequence[Town], monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """An agent has read whose child it is, and not yet written it, when the news come to the other replica. Whose is it then?"""
+    await towns[0].opens(id="etude")
+    has_read, may_write, put = asyncio.Event(), asyncio.Event(), office.put_enrollment
+
+    async def stops_before(*args: Any) -> None:
+        has_read.set()
+        await may_write.wait()
+        await put(*args)
+
+    monkeypatch.setattr(office, "put_enrollment", stops_before)
+
+    async def admits() -> None:
+        async with towns[0].running.database.transaction() as session:
+            agent = office.Agent("agent", "carteville")
+            await office.enroll(session, CLOCK, agent, FAMILIES[0], "etude", Enrolled(None, None))
+
+    async def somebody_waits() -> bool:
+        """a statement waits for another transaction"""
+        here = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        return await towns[0].rows(here) == [(1,)]
+
+    admitting = asyncio.create_task(admits())
+    await has_read.wait()
+    hearing = asyncio.create_task(hears(towns[1], changed(FAMILIES[1], FAMILIES[1], FAMILIES[0])))
+    waiting = asyncio.create_task(until(somebody_waits))
+    await asyncio.wait([hearing, waiting], return_when=asyncio.FIRST_COMPLETED)
+    may_write.set()
+    await asyncio.gather(admitting, hearing)
+    waiting.cancel()
+    query = "SELECT activity, enrollment.family FROM enrollment WHERE child = :child ORDER BY activity"
+    return await towns[0].rows(query, child=FAMILIES[0])
+
+
+@pytest.mark.skipif(not POSTGRESQL, reason="SQLite has one writer: there is nothing to race")
+async def test_a_child_that_is_admitted_while_it_goes_to_another_family_is_admitted_as_theirs(
+    waiting: list[Town], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await a_child_goes_while_it_is_admitted(waiting, monkeypatch) == [("cantine", FAMILIES[1]), ("etude", FAMILIES[1])]
+
+
+@pytest.mark.skipif(not POSTGRESQL, reason="SQLite has one writer: there is nothing to race")
+async def test_without_the_turn_it_is_admitted_as_the_old_familys(waiting: list[Town], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The negative control."""
+
+    async def no_turn(*_: Any) -> None:
+        pass
+
+    monkeypatch.setattr(commands, "take_turn_of", no_turn)
+    assert await a_child_goes_while_it_is_admitted(waiting, monkeypatch) == [("cantine", FAMILIES[1]), ("etude", FAMILIES[0])]
+
+
+async def test_families_of_many_towns_are_heard_together_in_one_order_of_turns(
+    waiting: list[Town], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the order of the news: two replicas would otherwise wait for each other."""
+    turns, take = list[int](), commands.take_turn_of
+
+    async def noted(session: Any, partition: int) -> None:
+        turns.append(partition)
+        await take(session, partition)
+
+    monkeypatch.setattr(commands, "take_turn_of", noted)
+    towns = sorted(("carteville", "autreville", "merville", "boisville"), key=partition_of, reverse=True)
+    assert len({partition_of(town) for town in towns}) > 2
+    await hears(waiting[0], *(changed(f"{town}-{n}", structure=town) for n in range(2) for town in towns))
+    assert turns == sorted({partition_of(town) for town in towns})

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlmodel import col, select
 
 from deploy.demo import DEMO
@@ -73,6 +73,26 @@ async def test_the_example_stands_in_all_three_services(databases: Databases) ->
     async with databases["billing"].reading() as session:
         assert (await session.exec(text("SELECT sum(amount_cents) FROM ledger_entry"))).scalar_one() == 50_06  # type: ignore[call-overload]
     assert "fr.preau.booking.accepted.v1" in await events_of(databases["booking"])
+
+
+async def test_places_are_loaded_under_the_turn_of_their_structure_from_the_first_row(databases: Databases) -> None:
+    """Agents write the same rows, and hold it from their first statement: in another order, the two could wait for each other."""
+    written: list[list[str]] = []
+
+    def begins(_: Any) -> None:
+        written.append([])
+
+    def writes(_: Any, __: Any, statement: str, *___: Any) -> None:
+        if statement.startswith(("INSERT", "UPDATE", "DELETE")):
+            written[-1].append(statement)
+
+    engine = databases["booking"].engine.sync_engine
+    event.listen(engine, "begin", begins)
+    event.listen(engine, "before_cursor_execute", writes)
+    await put(databases, TEXT)
+    transactions = [statements for statements in written if statements]
+    assert any("enrollment" in statement for statements in transactions for statement in statements)
+    assert [statements[0][:16] for statements in transactions] == ["UPDATE partition"] * len(transactions)
 
 
 async def test_loading_the_same_file_again_changes_nothing(databases: Databases) -> None:
