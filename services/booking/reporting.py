@@ -5,7 +5,7 @@ Where all lines are answered at once, `request_decided` is the report. Elsewhere
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Sequence
-from typing import Literal, TypeVar, cast
+from typing import Literal, TypeVar, cast, get_args
 from zoneinfo import ZoneInfo
 
 from services.booking.activity import Scheduled
@@ -19,6 +19,8 @@ from services.saying import made
 
 Outcome = Literal["ACCEPTED", "WAITLISTED", "REFUSED", "CANCELLED"]
 Overrode = Literal["DEADLINE", "DEBT"]
+Stood = Literal["ACCEPTED", "WAITLISTED", "SUBMITTED"]
+STOOD = frozenset(get_args(Stood))
 M = TypeVar("M")
 
 
@@ -185,6 +187,6 @@ def _movement_back(case: Case, giving: Giving) -> DecidedMovement:
         code=giving.code,
         arrival=case.arrival,
         departure=case.departure,
-        was=giving.was or None,
+        was=cast(Stood | None, giving.was if giving.was in STOOD else None),
         because=None,
     )

@@ -304,6 +304,17 @@ async def test_a_booking_that_is_gone_cannot_be_moved(town: Town) -> None:
     await town.is_sound()
 
 
+async def test_what_is_told_of_a_booking_that_was_gone_already_is_what_everybody_can_read(town: Town) -> None:
+    """Nothing was given back: an event with any other word in it would be readable to nobody, and the whole report lost."""
+    await town.asks("dupont")
+    again = Line(CANCEL, "dupont", "cantine", MONDAY, booking=await booking_of(town, "dupont"))
+    await town.asks("dupont", cancels("dupont"))
+    assert await town.asks("dupont", again, books("dupont", TUESDAY), agent=WHY) == ["REFUSED UNKNOWN_BOOKING", "ACCEPTED"]
+    for name in ("request_decided", "request_explained"):
+        _, body = (await town.told(name))[-1]
+        assert [(line["outcome"], line["was"]) for line in body["movements"]] == [("REFUSED", None), ("ACCEPTED", None)]
+
+
 async def test_two_agents_move_two_children_to_the_last_place_and_one_stays(running: Any) -> None:
     first = Town(await running("booking", clock=CLOCK, start=False))
     second = Town(await running("booking", clock=CLOCK, start=False, url=first.running.settings.database_urls["booking"]))

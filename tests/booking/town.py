@@ -23,6 +23,7 @@ from services.booking.tables import partition_of
 from services.claims import Caller
 from services.clock import Clock
 from services.events import FamilyChanged, StandingChanged
+from services.listening import read
 from services.service import Running
 
 NOW = dt.datetime(2026, 11, 16, 8, tzinfo=dt.UTC)
@@ -140,12 +141,18 @@ class Town:
     async def told(self, *kinds: str) -> list[tuple[str, dict[str, Any]]]:
         """The events recorded, in order: (name, body)."""
         rows = await self.rows("SELECT type, body FROM outgoing ORDER BY position")
-        events = [(type_.split(".")[3], orjson.loads(body)) for type_, body in rows]
+        events = [readable(type_, body) for type_, body in rows]
         return [event for event in events if not kinds or event[0] in kinds]
 
     async def is_sound(self) -> None:
         async with self.running.database.reading() as session:
             assert await violations(session, self.clock.now()) == []
+
+
+def readable(type_: str, body: str) -> tuple[str, dict[str, Any]]:
+    """Its name and its body. Raises ValueError for what no listener could read: it would be a dead letter everywhere."""
+    read("event", type_, NOW.isoformat(), body.encode())
+    return type_.split(".")[3], orjson.loads(body)
 
 
 @asynccontextmanager
