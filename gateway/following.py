@@ -120,13 +120,15 @@ class Following:
 
     async def _again(self, watcher: Watcher, watch: Watch) -> Watch:
         """Ask once more, where that may have changed. Raises RequestError: it is not the caller's any more."""
-        if watch.due and time.monotonic() < self._asked_at + LOOK_SECONDS:
+        if watch.due and not watcher.moved and time.monotonic() < self._asked_at + LOOK_SECONDS:
             return watch
+        watcher.moved = False  # before we ask: what is told meanwhile counts
         try:
             watch = await self._ask()
         except RequestError as error:
             if _is_final(error.errors):
                 raise
+            watcher.moved = True
             self._soon(watcher)
             return watch
         await self.live.change(watcher, watch.structure, watch.topics)

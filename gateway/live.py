@@ -50,6 +50,7 @@ class Watcher:
     structure: str
     topics: frozenset[str]
     rung: asyncio.Event = field(default_factory=asyncio.Event)
+    moved: bool = False  #: It may depend on other topics now.
 
     @property
     def subjects(self) -> set[str]:
@@ -166,6 +167,8 @@ class Live:
     async def _back(self) -> None:
         """Connected, perhaps again: what happened meanwhile nobody has told us."""
         await self._tune()
+        for watcher in self._watchers:
+            watcher.moved = True
         self.wake_all()
 
     async def _tune(self) -> None:
@@ -193,6 +196,7 @@ class Live:
             return
         for topic in concerned:
             for watcher in self._by_topic.get(topic, ()):
+                watcher.moved |= topics.moves(topic)
                 watcher.rung.set()
 
     def _later(self, work: Callable[[], Awaitable[None]]) -> None:

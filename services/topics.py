@@ -79,6 +79,7 @@ class Kind:
 
     events: tuple[type[Event], ...]
     topics: Callable[[Told], Iterable[str]]  #: Those that such an event is about.
+    moves: bool = False  #: Whoever is woken by it may depend on other topics from then on.
 
 
 def _children(told: Told) -> Iterable[str]:
@@ -93,7 +94,7 @@ KINDS: Mapping[str, Kind] = {
         (BookingRequested, BookingAccepted, BookingWaitlisted, BookingRefused, BookingCancelled, BookingExpired),
         _children,
     ),
-    "enrollments": Kind((EnrollmentChanged,), lambda told: (enrollments(told.child),)),
+    "enrollments": Kind((EnrollmentChanged,), lambda told: (enrollments(told.child),), moves=True),
     "openings": Kind((CapacityChanged,), lambda told: (openings(told.activity, told.date[:7]),)),
     "activity": Kind((ActivityChanged,), lambda told: (activity(told.activity),)),
     "request": Kind((RequestDecided,), lambda told: (request(told.request or ""),)),
@@ -107,6 +108,11 @@ def subjects(structure: str, topics: Iterable[str]) -> set[str]:
     """Where the events travel that tell of these topics."""
     kinds = {topic.partition("/")[0] for topic in topics}
     return {event.filter().replace("*", structure, 1) for kind in kinds for event in KINDS[kind].events}
+
+
+def moves(topic: str) -> bool:
+    """Whether who listens for it must ask anew what else to listen for."""
+    return KINDS[topic.partition("/")[0]].moves
 
 
 def told(subject: str, body: bytes) -> set[str]:

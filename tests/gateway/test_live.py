@@ -299,6 +299,34 @@ async def test_a_child_that_is_admitted_to_another_activity_is_followed_there_to
         assert revision(await stream.data()) == 2
 
 
+async def test_what_a_child_is_admitted_to_is_followed_from_the_moment_it_is(scene: Scene) -> None:
+    """And not from the next look on, a minute later."""
+    scene.topics.append(topics.enrollments("amalia"))
+    async with events(scene.url, CALENDAR, AMALIA) as stream:
+        await stream.data()
+        scene.topics.append(topics.openings("danse", "2026-11"))
+        scene.revision = 2
+        await scene.tell("booking.enrollment_changed", child="amalia", activity="danse")
+        assert revision(await stream.data()) == 2
+        scene.revision = 3
+        await scene.tell("booking.capacity_changed", activity="danse", date="2026-11-23")
+        assert revision(await stream.data()) == 3
+
+
+async def test_what_was_changed_while_the_broker_was_away_is_followed_when_it_is_back(fragile: Scene, own_nats: NatsServer) -> None:
+    async with events(fragile.url, CALENDAR, AMALIA) as stream:
+        await stream.data()
+        own_nats.stop(kill=True)
+        fragile.topics.append(topics.openings("danse", "2026-11"))  # nobody can tell us
+        fragile.revision = 5
+        own_nats.start()
+        assert revision(await stream.data()) == 5
+        await until(lambda: _so(fragile.client.is_connected))
+        fragile.revision = 6
+        await fragile.tell("booking.capacity_changed", activity="danse", date="2026-11-23")
+        assert revision(await stream.data()) == 6
+
+
 async def test_a_service_that_is_down_ends_no_subscription(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "RETRY_SECONDS", 0.1)
     async with events(scene.url, CALENDAR, AMALIA) as stream:
