@@ -59,6 +59,8 @@ class Files:
             return _no(AWAY, 503)
         if answer.status >= 500:
             return _no(AWAY, 503)
+        if answer.status == 404 and "cache-control" not in answer.headers:  # No word of a file: it has no such pages at all.
+            return _no(NOT_THERE, 404)
         passed = {name: value for name, value in answer.headers.items() if name in ANSWERED}
         return Response(answer.body, answer.status, headers={**passed, **SECURITY})
 

@@ -26,6 +26,7 @@ class Writer:
     def __init__(self) -> None:
         self.asked: list[dict[str, str]] = []
         self.status = 200
+        self.knows = True
         self.goes_on = asyncio.Event()
         self.goes_on.set()
 
@@ -34,6 +35,8 @@ class Writer:
             return Response(b'{"data": {"request": null}}', media_type="application/json")
         self.asked.append({"path": request.url.path, **request.headers})
         await self.goes_on.wait()
+        if not self.knows:
+            return Response("Not Found", 404, media_type="text/plain")
         if request.headers.get("if-none-match") == '"same"':
             return Response(status_code=304, headers={"etag": '"same"', "cache-control": "private, max-age=300"})
         headers = {
@@ -122,6 +125,16 @@ async def test_a_service_that_fails_or_is_away_says_so_without_its_words(client:
 async def test_what_a_service_refuses_is_passed_on(client: httpx2.AsyncClient, writer: Writer) -> None:
     writer.status = 410
     assert (await client.get("/files/booking/abc/x.csv")).status_code == 410
+
+
+async def test_a_link_that_was_cut_off_is_answered_in_words_for_people(client: httpx2.AsyncClient, writer: Writer) -> None:
+    """A service that knows no such path says nothing of a file; one that does not know the link says so itself."""
+    writer.knows = False
+    for path in ("/files/booking/abc", "/ics/abc"):
+        answer = await client.get(path)
+        assert (answer.status_code, answer.text) == (404, "Ce fichier n'existe pas. / There is no such file.\n"), path
+    writer.knows, writer.status = True, 404
+    assert (await client.get("/ics/abc.ics")).content == CONTENT * 50_000
 
 
 async def test_nobody_who_books_waits_behind_files(client: httpx2.AsyncClient, writer: Writer) -> None:
