@@ -125,7 +125,7 @@ class _Register:
         if entry.booking is not None:
             child = self._bookings.get(entry.booking)
             if child is None or entry.child not in (None, child):
-                return None, "UNKNOWN_BOOKING"
+                return None, "NOT_ON_THE_ROSTER"
         return (child, None) if child is not None and child in self._families else (None, "UNKNOWN_CHILD")
 
     def _note(self, child: str, wanted: Record, account: str, now: dt.datetime) -> None:

@@ -187,7 +187,7 @@ async def set_opening(session: AsyncSession, clock: Clock, agent: Agent, activit
     after = with_day(before, change, is_open=lambda spec: why_closed(spec, change.date, holidays) is None)
     wrong = flaw(after, before)  # What a town's file may say, and agents may not, keeps nobody from closing a day.
     if wrong is not None:
-        raise wrong.refused()
+        raise wrong.of_a_day().refused()
     await put_activity(session, clock, after, emptied={change.date} if change.cancel_bookings else ())
     cancelled = await _standing(session, B.activity == activity, B.date == change.date) if change.cancel_bookings else []
     told = [_day(spec, change.date, why_closed(spec, change.date, holidays) is None) for spec in (before, after)]

@@ -232,7 +232,11 @@ BY_CODE = {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).upper(): kind for 
 
 
 #: Texts that say more than their refusal's own.
-SAYS_MORE = {"DEPARTURE_FIRST": "HOURS_NOT_ALLOWED", "HOURS_OF_AN_ABSENCE": "HOURS_NOT_ALLOWED"}
+SAYS_MORE = {
+    "DEPARTURE_FIRST": "HOURS_NOT_ALLOWED",
+    "HOURS_OF_AN_ABSENCE": "HOURS_NOT_ALLOWED",
+    "NOT_ON_THE_ROSTER": "UNKNOWN_BOOKING",
+}
 
 
 def refusal(code: str, language: str, **details: object) -> Refusal:

@@ -2,7 +2,8 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from services.booking.activity import ActivitySpec, ChosenHours, DaysBefore, Deadline, HoursBefore, Scheduled, WeekdayBefore
 from services.booking.hours import minutes
@@ -27,6 +28,10 @@ class Flaw:
 
     def refused(self) -> Refused:
         return Refused("INVALID_ACTIVITY", text=self.code, where=self.where, **self.facts)
+
+    def of_a_day(self) -> Self:
+        """Said to whoever changes one day, where its places have names of their own."""
+        return replace(self, where={"capacityOn": "capacity", "waitingListOn": "waitingList"}.get(self.where, self.where))
 
 
 def flaw(spec: ActivitySpec, before: ActivitySpec | None = None) -> Flaw | None:

@@ -8,6 +8,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Votre compte famille est débiteur : vous ne pouvez pas réserver. L'annulation reste possible.",
         "Your family account is in debt: you cannot book. You can still cancel.",
     ),
+    "FAMILY_IN_DEBIT": (
+        "Ce compte famille est débiteur : il faut une exception pour réserver.",
+        "This family account is in debt: booking takes an exception.",
+    ),
     "NOTHING_TO_SUBMIT": ("Aucune demande à transmettre.", "There is nothing to submit."),
     "TOO_MANY_LINES": ("Trop de demandes à la fois : {limit} au plus.", "Too many lines at once: {limit} at most."),
     "IDEMPOTENCY_KEY_REUSED": (
@@ -37,6 +41,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     # Attendance.
     "TOO_EARLY": ("Cette journée n'a pas encore commencé.", "That day has not begun yet."),
     "DAY_CLOSED": ("Cette journée est clôturée.", "That day is closed."),
+    "NOT_ON_THE_ROSTER": ("Aucune réservation de ce jour n'est désignée ainsi", "No booking of that day is meant by that"),
     "NOT_BOOKED": ("L'enfant n'a pas de réservation ce jour", "The child has no booking that day"),
     "DEPARTURE_FIRST": (
         "Le départ ({departure}) précède l'arrivée ({arrival}).",
