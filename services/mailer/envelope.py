@@ -8,6 +8,7 @@ from email import policy
 from email.headerregistry import Address
 from email.utils import format_datetime, formataddr, parseaddr
 from functools import lru_cache
+from textwrap import wrap
 
 LINE = 76  #: Characters of a header's line (RFC 2047, 2): up to here there is nothing to fold.
 
@@ -86,6 +87,11 @@ def _address(header: str, name: str, address: str) -> bytes:
 
 @lru_cache(maxsize=64)
 def _subject(subject: str) -> bytes:
+    if subject.isascii() and subject.isprintable():
+        # The library leaves the first line empty where the second one has room for all: some readers take that for no subject.
+        lines = wrap(f"Subject: {subject}", LINE, break_long_words=False, break_on_hyphens=False)
+        if lines[0] != "Subject:" and max(map(len, lines)) <= LINE and " ".join(lines) == f"Subject: {subject}":
+            return ("\r\n ".join(lines) + "\r\n").encode()
     return _folded("Subject", subject)
 
 

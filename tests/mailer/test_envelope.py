@@ -95,6 +95,27 @@ def test_every_line_is_short_ascii_that_any_server_passes_on() -> None:
     assert b"\n" not in message.replace(b"\r\n", b"")
 
 
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "Une place pour MARTIN Hugo : 3-6 ans - Mercredi Matin, mercredi 16/12/2026",
+        "Court",
+        "Deux  blancs " * 9 + "x",
+        "x" * 90,
+        "Une place pour KONÉ Moussa : 3-6 ans - Mercredi Matin, mercredi 16/12/2026, à l'heure",
+        "",
+    ],
+)
+def test_a_subject_begins_on_its_own_line_and_is_read_as_it_was_written(subject: str) -> None:
+    parts = Parts("a", "Zoe", "zoe@example.org", subject, "fr", "-", "-", dt.datetime(2026, 11, 23, tzinfo=dt.UTC))
+    sealed = seal(parts, SENDER)
+    if len(subject.split()) > 1:
+        assert b"\r\nSubject:\r\n" not in sealed
+    read = message_from_bytes(sealed, policy=policy.default)["Subject"]
+    assert read.strip() == subject
+    assert message_from_bytes(sealed, policy=policy.default).keys() == HEADERS
+
+
 @pytest.mark.parametrize("text", ["", "Mairie", "Mairie <no-reply>", "Mairie <no-reply@éloïse.example>"])
 def test_a_sender_without_an_address_is_refused_at_once(text: str) -> None:
     with pytest.raises((ValueError, IndexError)):
