@@ -188,6 +188,8 @@ class Listener:
 
     async def _handle(self, arrivals: Sequence[Arrival]) -> None:
         await self._transact(arrivals)
+        for one in arrivals:
+            self._failures.pop(one.id, None)
         await self._running.bus.acknowledge([one.message for one in arrivals])
 
     async def _transact(self, arrivals: Sequence[Arrival]) -> None:
@@ -211,8 +213,6 @@ class Listener:
             raise
         except Exception as error:
             await self._failed(one, error)
-        else:
-            self._failures.pop(one.id, None)
 
     async def _failed(self, one: Arrival, error: Exception) -> None:
         """Ask for it again later; bury it after ATTEMPTS. Counted here: the broker also counts what an outage cut short."""
