@@ -107,8 +107,10 @@ class Almanac:
         found = {}
         for key in stale:
             version, theirs = rules[key[0]]
-            found[key] = self._kept[key] = Month(Mark.of(version, openings[key]), theirs, queries.dates(key[1]), openings[key])
-            self._kept.move_to_end(key)
+            found[key] = Month(Mark.of(version, openings[key]), theirs, queries.dates(key[1]), openings[key])
+            self._kept.pop(key, None)
+            if found[key].is_in_season:  # Nobody fills the memory by asking for the calendars of centuries.
+                self._kept[key] = found[key]
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
         return found

@@ -63,6 +63,11 @@ class Month:
         self._places = [openings[date].places if date in openings else Places(*rules.spec.offer(date)) for date in dates]
         self._face: Face | None = None
 
+    @property
+    def is_in_season(self) -> bool:
+        """Some day of it is."""
+        return self.rules.spec.opens_on <= self.dates[-1] and self.dates[0] <= self.rules.spec.closes_on
+
     def at(self, now: dt.datetime) -> Face:
         """For a child that is admitted all month and has no booking."""
         face = self._face

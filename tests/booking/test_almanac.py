@@ -127,6 +127,18 @@ async def test_months_that_nobody_looks_at_any_more_are_forgotten(carteville: Sc
     assert await look(carteville) == first
 
 
+async def test_months_out_of_season_are_not_kept(carteville: Screens) -> None:
+    months = [f"{year}-{month:02}" for year in (1999, 2199) for month in (1, 12)] + ["2026-08", "2027-08"]
+    for month in [*months, "2026-09", "2027-07"]:
+        shown = await carteville.of_child("amalia", f'calendar(month: "{month}", activity: "aps-matin") {{ {DAYS} }}')
+        assert {day["state"] for day in shown["calendar"]["days"]} == {"CLOSED"} or month not in months
+    kept = carteville.running.resources["almanac"]._kept
+    assert [days[0].isoformat() for _, days in kept] == ["2026-09-01", "2027-07-01"]
+    await carteville.opens(replace(APS_MATIN, opens_on=dt.date(2026, 10, 1)))
+    await look(carteville)
+    assert "2026-09-01" not in {days[0].isoformat() for activity, days in kept if activity == "aps-matin"}
+
+
 async def test_rules_that_somebody_read_before_a_change_are_not_taken_for_the_new_ones(
     carteville: Screens, monkeypatch: pytest.MonkeyPatch
 ) -> None:
