@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from services.booking.lines import Enrolled
 from services.booking.tables import partition_of
 from services.clock import Clock
 from services.events import FamilyChanged
-from tests.booking.town import CLOCK, MONDAY, NOW, Town, at_work, books, caller, cancels, date_in
+from tests.booking.town import CLOCK, MONDAY, NOW, TUESDAY, Town, at_work, books, caller, cancels, date_in
 from tests.conftest import POSTGRESQL
 from tests.facts import until
 
@@ -25,15 +26,20 @@ FAMILIES = [f"famille-{n}" for n in range(30)]
 
 
 @pytest.fixture
-async def two(running: Any) -> AsyncIterator[list[Town]]:
-    """Two whole processes' worth, each with its desk and its allocator, on one database; 30 families."""
+async def idle(running: Any) -> list[Town]:
+    """Two processes on one database, each with its desk and its allocator, and nothing at work in them; 30 families."""
     first = Town(await running("booking", clock=CLOCK, start=False))
     second = Town(await running("booking", clock=CLOCK, start=False, url=first.running.settings.database_urls["booking"]))
     await first.opens(waiting_list=0)
     for family in FAMILIES:
         await first.household(family)
-    async with at_work(first, second):
-        yield [first, second]
+    return [first, second]
+
+
+@pytest.fixture
+async def two(idle: list[Town]) -> AsyncIterator[list[Town]]:
+    async with at_work(*idle):
+        yield idle
 
 
 async def everybody_asks(towns: Sequence[Town], families: Sequence[str], *days: dt.date) -> list[list[str]]:
@@ -147,19 +153,108 @@ async def test_the_town_takes_places_back_while_families_come_and_go(two: list[T
     town = two[0]
     await town.opens(waiting_list=None)
 
+    answered, few_at_a_time = 0, asyncio.Semaphore(4)  # All at once, they would be answered together, before or after the town.
+
+    async def so_many(number: int) -> bool:
+        """families were answered"""
+        return answered >= number
+
     async def town_changes_its_mind() -> None:
-        for capacity in (5, 2, 8, 0, 3):
+        for after, capacity in ((4, 5), (8, 2), (14, 8), (18, 0), (22, 3)):
+            await until(partial(so_many, after))
             await two[1].opens(capacity=capacity, waiting_list=None)
 
     async def comes_and_goes(index: int, family: str) -> None:
-        await two[index % 2].submits(family)
-        if index % 3 == 0:
-            await two[index % 2].submits(family, cancels(family))
+        nonlocal answered
+        async with few_at_a_time:
+            await two[index % 2].submits(family)
+            answered += 1
+            if index % 3 == 0:
+                await two[index % 2].submits(family, cancels(family))
 
     await asyncio.gather(town_changes_its_mind(), *(comes_and_goes(index, family) for index, family in enumerate(FAMILIES)))
     await town.is_sound()
     now = await town.line_up()
     assert (len(now["ACCEPTED"]) + len(now["WAITLISTED"]), len(now["ACCEPTED"]) >= 3) == (20, True)
+    await two[1].opens(capacity=12, waiting_list=None)
+    promoted = 12 - len(now["ACCEPTED"])
+    assert (await town.line_up())["WAITLISTED"] == now["WAITLISTED"][promoted:]
+    await town.is_sound()
+
+
+@pytest.fixture
+def without_the_turn(monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Event, asyncio.Event]:
+    """Whoever reads first has read when the first of these is set, and writes when the second one is."""
+    has_read, may_write, read = asyncio.Event(), asyncio.Event(), allocator.open_docket
+
+    async def no_turn(*_: Any) -> None:
+        pass
+
+    async def dawdles(*asked: Any) -> Any:
+        docket = await read(*asked)
+        if not has_read.is_set():
+            has_read.set()
+            await may_write.wait()
+        return docket
+
+    for module in (allocator, commands):
+        for name, instead in (("take_turn", no_turn), ("take_turn_of", no_turn), ("open_docket", dawdles)):
+            monkeypatch.setattr(module, name, instead, raising=False)
+    return has_read, may_write
+
+
+async def a_rush(first: Town, second: Town) -> tuple[Any, Any]:
+    days = [MONDAY, TUESDAY]
+    await first.opens(capacity=7, waiting_list=3)
+    await first.asks(FAMILIES[0], *(books(FAMILIES[0], day) for day in days))
+    wishes = [first.order(family, *(books(family, day) for day in days)) for family in FAMILIES[1:]]
+    await first.writes(*wishes[:3])
+
+    async def many_more() -> None:
+        await second.writes(*wishes[3:])
+        await second.decides()
+
+    return first.decides(), many_more()
+
+
+async def the_line_moves(first: Town, second: Town) -> tuple[Any, Any]:
+    await first.opens(waiting_list=None)
+    for family in FAMILIES[:3]:
+        await first.asks(family)
+    await first.writes(first.order(FAMILIES[0], cancels(FAMILIES[0])))
+
+    async def the_next_one_leaves() -> None:
+        await second.writes(second.order(FAMILIES[1], cancels(FAMILIES[1])))
+        await second.decides()
+
+    return first.decides(), the_next_one_leaves()
+
+
+async def the_town_gives_more(first: Town, second: Town) -> tuple[Any, Any]:
+    await first.asks(FAMILIES[0])
+    return first.opens(capacity=3), second.asks(FAMILIES[0], cancels(FAMILIES[0]), key="gives it back")
+
+
+@pytest.mark.skipif(not POSTGRESQL, reason="SQLite has one writer: there is nothing to race")
+@pytest.mark.parametrize(
+    ("race", "sentence"),
+    [(a_rush, "counts 7 taken"), (the_line_moves, "more places"), (the_town_gives_more, "counts 1 taken")],
+    ids=["rush", "line", "town"],
+)
+async def test_whoever_writes_what_it_read_before_another_wrote_is_noticed(
+    idle: list[Town], request: pytest.FixtureRequest, race: Callable[..., Awaitable[tuple[Any, Any]]], sentence: str
+) -> None:
+    """The negative control of the rush, of the line that moves, and of the town that changes its mind: what the turn is for."""
+    dawdling, meanwhile = await race(*idle)
+    has_read, may_write = request.getfixturevalue("without_the_turn")
+    first = asyncio.create_task(dawdling)
+    await has_read.wait()
+    await meanwhile
+    may_write.set()
+    await first
+    async with idle[0].running.database.reading() as session:
+        found = await violations(session, CLOCK.now())
+    assert any(sentence in one for one in found), found
 
 
 async def ten_give_back_at_once(two: list[Town]) -> None:
@@ -229,28 +324,36 @@ async def waiting(running: Any) -> list[Town]:
     return [first, second]
 
 
-async def the_deadline_passes(towns: Sequence[Town]) -> list[str]:
-    """Both look at once. Who was told that they waited in vain?"""
+async def the_deadline_passes(towns: Sequence[Town], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Both see at once who waits in vain. Who was told that they did?"""
+    both_have_looked, look = asyncio.Barrier(2), commands.passed
+
+    async def looks(*asked: Any) -> Any:
+        found = await look(*asked)
+        await both_have_looked.wait()
+        return found
+
+    monkeypatch.setattr(commands, "passed", looks)
     for town in towns:
         town.running.clock = Clock(frozen_at=CLOCK.now() + dt.timedelta(days=20))
     await asyncio.gather(*(expire_passed(town.running) for town in towns))
     return [body["family"] for _, body in await towns[0].told("expired")]
 
 
-async def both_decide(towns: Sequence[Town]) -> list[str]:
+async def both_decide(towns: Sequence[Town], _: pytest.MonkeyPatch) -> list[str]:
     """One request, two allocators. Who was given the place that it gives back?"""
     await towns[0].writes(towns[0].order(FAMILIES[0], cancels(FAMILIES[0])))
     await asyncio.gather(*(town.decides() for town in towns))
     return [body["family"] for _, body in await towns[0].told("place_given")]
 
 
-async def test_two_replicas_at_a_deadline_tell_each_who_waited_once(waiting: list[Town]) -> None:
-    assert await the_deadline_passes(waiting) == FAMILIES[1:3]
+async def test_two_replicas_at_a_deadline_tell_each_who_waited_once(waiting: list[Town], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await the_deadline_passes(waiting, monkeypatch) == FAMILIES[1:3]
     assert await waiting[0].line_up() == {"ACCEPTED": FAMILIES[:1], "WAITLISTED": []}
 
 
-async def test_two_allocators_at_one_request_promote_once(waiting: list[Town]) -> None:
-    assert await both_decide(waiting) == FAMILIES[1:2]
+async def test_two_allocators_at_one_request_promote_once(waiting: list[Town], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await both_decide(waiting, monkeypatch) == FAMILIES[1:2]
     assert len(await waiting[0].told("request_decided")) == 4
     await waiting[0].is_sound()
 
@@ -265,7 +368,7 @@ async def test_without_the_turn_both_replicas_do_it(
     waiting: list[Town],
     monkeypatch: pytest.MonkeyPatch,
     module: Any,
-    race: Callable[[Sequence[Town]], Awaitable[list[str]]],
+    race: Callable[[Sequence[Town], pytest.MonkeyPatch], Awaitable[list[str]]],
     told: list[str],
 ) -> None:
     """The negative control: both read before either writes."""
@@ -281,7 +384,7 @@ async def test_without_the_turn_both_replicas_do_it(
 
     for name, instead in (("take_turn", no_turn), ("take_turn_of", no_turn), ("open_docket", opens)):
         monkeypatch.setattr(module, name, instead, raising=False)
-    assert sorted(await race(waiting)) == sorted(told)
+    assert sorted(await race(waiting, monkeypatch)) == sorted(told)
 
 
 # ------------------------------------------------------------------------------------- a child goes to another family meanwhile
