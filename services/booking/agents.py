@@ -358,10 +358,10 @@ async def _request(info: Info, request: str) -> Request:
 
 
 async def _cancellations(info: Info, family: str, bookings: Sequence[str]) -> list[Line]:
-    """Raises Refused."""
+    """One of each: what is named twice is given back once. Raises Refused."""
     if len(bookings) > MOST_LINES:
         raise Refused("TOO_MANY_LINES", limit=MOST_LINES)
-    rows = await asyncio.gather(*map(reading_of(info.context).booking, bookings))
+    rows = await asyncio.gather(*map(reading_of(info.context).booking, dict.fromkeys(bookings)))
     lines = [_cancellation(row) for row in rows if row is not None and row.family == family]
     if len(lines) < len(rows):
         raise Refused("UNKNOWN_BOOKING")

@@ -587,6 +587,12 @@ async def test_only_bookings_of_that_family_are_cancelled_for_it(carteville: Scr
     assert (await does(carteville, "cancelForFamily", family="dupont", bookings=[], **BOOKED))["code"] == "NOTHING_TO_SUBMIT"
 
 
+async def test_a_booking_that_is_named_twice_is_cancelled_once_and_told_once(carteville: Screens) -> None:
+    booking = (await books(carteville, "amalia"))["movements"][0]["booking"]["id"]
+    gone = await does(carteville, "cancelForFamily", family="dupont", bookings=[booking, booking], **BOOKED | {"idempotencyKey": "2"})
+    assert answers(gone) == [("CANCEL", "CANCELLED", None)]
+
+
 async def test_what_waits_for_a_run_waits_for_agents_too(carteville: Screens) -> None:
     await carteville.opens(replace(CANTINE, allocation=Scheduled("02:00", "points")))
     assert answers(await books(carteville, "amalia")) == [("BOOK", "SUBMITTED", None)]
