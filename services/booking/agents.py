@@ -275,7 +275,7 @@ class AgentMutations:
             )
             request = await _ordered(info, structure, order)
         except Refused as no:
-            refused: BookForFamilyResult = refusal_of(no, info.context.language)
+            refused: BookForFamilyResult = refusal_of(_to_an_agent(no), info.context.language)
             return refused
         return await _request(info, request)
 
@@ -313,8 +313,13 @@ class AgentMutations:
             order = Order(row.family, key, lines, accept_waiting_list=False, language=info.context.language, agent=said)
             return await _moved(info, await _ordered(info, structure, order))
         except Refused as no:
-            refused: MoveBookingResult = refusal_of(no, info.context.language)
+            refused: MoveBookingResult = refusal_of(_to_an_agent(no), info.context.language)
             return refused
+
+
+def _to_an_agent(no: Refused) -> Refused:
+    """The same no: a debt is not that of whoever reads it here."""
+    return Refused(no.code, text="FAMILY_IN_DEBIT") if no.code == "ACCOUNT_IN_DEBIT" else no
 
 
 def _kept(settings: ActivityInput) -> Kept:

@@ -555,6 +555,15 @@ async def test_an_agents_keys_are_no_familys_and_no_other_agents(carteville: Scr
     assert "id" in await books(carteville, "paolo", key="1")
 
 
+async def test_s21_a_debt_is_told_to_agents_as_the_familys(carteville: Screens) -> None:
+    booking = (await books(carteville, "amalia"))["movements"][0]["booking"]["id"]
+    await carteville.owes("dupont")
+    told = ("ACCOUNT_IN_DEBIT", "Ce compte famille est débiteur : il faut une exception pour réserver.")
+    asked = await books(carteville, "amalia", TUESDAY, key="2")
+    moved = await does(carteville, "moveBooking", booking=booking, date="2026-09-15", **BOOKED | {"idempotencyKey": "3"})
+    assert [(one["code"], one["message"]) for one in (asked, moved)] == [told, told]
+
+
 async def test_a_move_that_cannot_be_says_why(carteville: Screens) -> None:
     booking = (await books(carteville, "amalia"))["movements"][0]["booking"]["id"]
     await books(carteville, "zoe", TUESDAY, family="durand")
