@@ -188,6 +188,17 @@ async def test_s35_who_asked_a_microsecond_before_the_hour_is_in_the_run_and_who
     await late.is_sound()
 
 
+async def test_s35_a_run_waits_until_the_allocator_has_looked_at_all_who_were_in_time(running: Any, asked: RunTown) -> None:
+    await asked.writes(asked.order("f0", books("f0", TUESDAY, "loisirs")))
+    (town, _) = await at_two(running, asked)
+    await town.running.resources["conductor"].look()
+    assert await runs_held(asked) == []
+    await town.decides()
+    await town.running.resources["conductor"].look()
+    assert await runs_held(asked) == [("loisirs/1", 3, 22, 0)]
+    await town.is_sound()
+
+
 @pytest.mark.skipif(not POSTGRESQL, reason="SQLite has one writer: there is nothing to race")
 async def test_s35_a_request_of_the_last_moment_that_is_still_being_written_is_waited_for(running: Any, asked: RunTown) -> None:
     """Otherwise it would be in time for a run that has been held, and wait for the next day's."""

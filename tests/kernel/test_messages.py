@@ -4,13 +4,13 @@ import asyncio
 import json
 import random
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
 from sqlmodel import select
 
-from services.bus import STREAM
+from services.bus import STREAM, Bus, Letter
 from services.events import BY_TYPE
 from services.listening import retry_dead_letter
 from services.outbox import DeadLetter, Heard, Outgoing, record
@@ -217,6 +217,29 @@ async def test_the_broker_is_killed_in_the_middle_and_nothing_is_lost_or_twice(t
     await until(lambda: everything_left(speaker), within=30)
     await until(lambda: heard_of(listener, *(f"family-{n}" for n in range(300))), within=30)
     assert all(row.times == 1 for row in (await standings(listener)).values())
+
+
+async def test_what_the_broker_did_not_acknowledge_is_published_again_and_there_once(
+    toy: Make, nats_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it died before it had them, or before it could say so."""
+    speaker, listener = await toy(nats_url, name="speaker"), await toy(nats_url, name="listener")
+    publish, dies = Bus.publish, ["before", "after"]
+
+    async def dies_meanwhile(bus: Bus, letters: Sequence[Letter]) -> int:
+        when = dies.pop(0) if dies else None
+        last = 0 if when == "before" else await publish(bus, letters)
+        if when:
+            raise TimeoutError
+        return last
+
+    monkeypatch.setattr(Bus, "publish", dies_meanwhile)
+    families = [f"family-{n:02}" for n in range(40)]
+    await say(speaker, *map(standing, families))
+    await until(lambda: heard_of(listener, *families))
+    await until(lambda: everything_left(speaker))
+    assert (dies, await messages(speaker)) == ([], 40)
+    assert {row.times for row in (await standings(listener)).values()} == {1}
 
 
 async def test_a_service_starts_without_a_broker_and_speaks_when_it_comes(toy: Make, own_nats: NatsServer) -> None:
