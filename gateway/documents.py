@@ -3,6 +3,7 @@
 The caches are bounded: whoever floods the gateway with ever new documents pushes out others' plans, and no more than that.
 """
 
+import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -37,6 +38,8 @@ from gateway.trouble import RequestError
 from services.telemetry import log
 
 MOST_DOCUMENTS = 512
+#: Of all that are remembered. A screen asks with one or two thousand; parsed and planned, a character takes some fifty bytes.
+MOST_REMEMBERED_CHARACTERS = 1_000_000
 #: Sets of values of @skip and @include variables, per document.
 MOST_PLANS = 16
 MOST_COMPLAINTS = 5
@@ -51,10 +54,12 @@ V = TypeVar("V")
 
 @dataclass(slots=True)
 class Recent(Generic[K, V]):
-    """The values used last."""
+    """The values used last: so many, and no heavier together than that."""
 
     most: int
+    heaviest: float = math.inf
     _values: "OrderedDict[K, V]" = field(default_factory=OrderedDict)
+    _weights: dict[K, int] = field(default_factory=dict)
 
     def get(self, key: K) -> V | None:
         value = self._values.get(key)
@@ -62,10 +67,15 @@ class Recent(Generic[K, V]):
             self._values.move_to_end(key)
         return value
 
-    def put(self, key: K, value: V) -> None:
-        self._values[key] = value
-        if len(self._values) > self.most:
-            self._values.popitem(last=False)
+    def put(self, key: K, value: V, weight: int = 1) -> None:
+        self._values[key], self._weights[key] = value, weight
+        while len(self._values) > self.most or self.weight > self.heaviest:
+            forgotten, _ = self._values.popitem(last=False)
+            del self._weights[forgotten]
+
+    @property
+    def weight(self) -> int:
+        return sum(self._weights.values())
 
     def __len__(self) -> int:
         return len(self._values)
@@ -93,14 +103,14 @@ class Documents:
 
     def __post_init__(self) -> None:
         self._reach = Reach(self.supergraph)
-        self._known = Recent(self.most)
+        self._known = Recent(self.most, MOST_REMEMBERED_CHARACTERS)
 
     def operation(self, text: str, name: str | None) -> Operation:
         """Raises RequestError."""
         operation = self._known.get((text, name))
         if operation is None:
             operation = self._operation(text, name)
-            self._known.put((text, name), operation)
+            self._known.put((text, name), operation, weight=len(text))
         return operation
 
     def plan(self, operation: Operation, variables: Mapping[str, Any]) -> Plan:

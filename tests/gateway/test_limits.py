@@ -151,6 +151,20 @@ async def test_the_standard_introspection_query_passes(entrance: Gateway, cartev
     assert carteville.asked() == []
 
 
+def test_long_documents_are_remembered_in_smaller_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever floods the gateway with the longest that there may be fills no memory with them."""
+    monkeypatch.setattr("gateway.documents.MOST_REMEMBERED_CHARACTERS", 10_000)
+    documents = Documents(SUPERGRAPH)
+    for number in range(10):
+        documents.operation("{ me { id } }" + " " * number, None)
+    assert len(documents._known) == 10
+    for number in range(5):
+        documents.operation("{ me { id } }" + " " * (4_000 + number), None)
+    assert [len(text) > 4_000 for text, _ in documents._known._values] == [True, True]
+    documents.operation("{ me { id } }" + " " * 20_000, None)
+    assert len(documents._known) == 0, "too long to be remembered at all"
+
+
 def test_plans_are_forgotten_in_the_order_of_their_last_use() -> None:
     documents = Documents(SUPERGRAPH, most=4)
     first = documents.operation("{ me { login } }", None)
