@@ -11,6 +11,7 @@ import msgspec
 from starlette.types import Receive, Scope
 
 from gateway.trouble import RequestError
+from services.refusal import Language, language_of
 from services.telemetry import new_traceparent
 from services.visitors import household_of
 
@@ -131,6 +132,7 @@ class PassedOn:
     lines: bytes  #: complete header lines
     request_id: bytes
     traceparent: str
+    language: Language = "fr"  #: Of what the gateway itself says of a wrong value.
 
 
 def passed_on(scope: Scope, headers: dict[bytes, bytes]) -> PassedOn:
@@ -145,7 +147,7 @@ def passed_on(scope: Scope, headers: dict[bytes, bytes]) -> PassedOn:
     lines.append(b"traceparent: %b\r\nX-Request-Id: %b\r\n" % (trace, request_id))
     if scope.get("client"):
         lines.append(b"X-Forwarded-For: %b\r\n" % str(scope["client"][0]).encode())
-    return PassedOn(b"".join(lines), request_id, trace.decode())
+    return PassedOn(b"".join(lines), request_id, trace.decode(), language_of(headers.get(b"accept-language", b"").decode("latin-1")))
 
 
 def _is_line(value: bytes) -> bool:

@@ -35,6 +35,7 @@ from gateway.reach import Reach
 from gateway.selection import Conflict, Speller, TooWide, condition_variables
 from gateway.supergraph import Supergraph
 from gateway.trouble import RequestError
+from services.refusal import Language
 from services.telemetry import log
 
 MOST_DOCUMENTS = 512
@@ -113,9 +114,9 @@ class Documents:
             self._known.put((text, name), operation, weight=len(text))
         return operation
 
-    def plan(self, operation: Operation, variables: Mapping[str, Any]) -> Plan:
-        """The plan for these variables' conditions. Raises RequestError, also when the variables do not fit."""
-        values = self._coerced(operation, variables) if operation.definitions else {}
+    def plan(self, operation: Operation, variables: Mapping[str, Any], language: Language = "fr") -> Plan:
+        """The plan for these variables' conditions. Raises RequestError, also when the variables do not fit: in this language."""
+        values = self._coerced(operation, variables, language) if operation.definitions else {}
         conditions = tuple(bool(values.get(name)) for name in operation.conditions)
         plan = operation.plans.get(conditions)
         if plan is None:
@@ -123,10 +124,10 @@ class Documents:
             operation.plans.put(conditions, plan)
         return plan
 
-    def _coerced(self, operation: Operation, variables: Mapping[str, Any]) -> dict[str, Any]:
+    def _coerced(self, operation: Operation, variables: Mapping[str, Any], language: Language) -> dict[str, Any]:
         found = get_variable_values(self.supergraph.api, operation.definitions, dict(variables), max_errors=MOST_COMPLAINTS)
         if isinstance(found, list):
-            raise RequestError.found("BAD_USER_INPUT", found)
+            raise RequestError.unfit(found, language)
         return found.coerced
 
     def _operation(self, text: str, name: str | None) -> Operation:

@@ -61,7 +61,7 @@ class GraphQLEndpoint:
         visitor = visitor_of(scope)
         if self.streams.live.is_crowded(visitor):
             raise bad_request("Too many connections from this address.", code="TOO_MANY_CONNECTIONS", status=429)
-        results = self.streams.results(asked, passing.lines, post=scope["method"] == "POST")
+        results = self.streams.results(asked, passing, post=scope["method"] == "POST")
         with self.streams.live.streaming(visitor):
             await send_events(results, receive, send, passing.request_id, self.streams.live.ending)
 
@@ -81,7 +81,7 @@ class GraphQLEndpoint:
             raise bad_request("A subscription is answered as text/event-stream, or over WebSocket.", code="NOT_ACCEPTABLE", status=406)
         if operation.kind != "query" and not post:
             raise bad_request("GET is for queries: send a mutation by POST.", code="METHOD_NOT_ALLOWED", status=405)
-        plan = self.streams.documents.plan(operation, asked.variables)
+        plan = self.streams.documents.plan(operation, asked.variables, passing.language)
         answer = await self.streams.engine.run(plan, asked.variables, passing.lines)
         ANSWERED.labels(operation.kind, "partial" if answer.errors else "whole").inc()
         return {"errors": answer.errors, "data": answer.data} if answer.errors else {"data": answer.data}

@@ -15,7 +15,7 @@ import msgspec
 from prometheus_client import Gauge
 from starlette.types import Message, Receive, Scope, Send
 
-from gateway.asking import PASSED_ON, Asked, asked_of, passed_on, visitor_of
+from gateway.asking import PASSED_ON, Asked, PassedOn, asked_of, passed_on, visitor_of
 from gateway.streams import Streams
 from gateway.trouble import RequestError
 from services.telemetry import log
@@ -115,7 +115,7 @@ class Socket:
     scope: Scope
     receive: Receive
     send: Send
-    _headers: bytes | None = None  #: For the subgraphs; None until `connection_init`.
+    _passing: PassedOn | None = None  #: None until `connection_init`.
     _operations: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _since: float = 0.0  #: When it began to carry nothing.
     _failed: asyncio.Event = field(default_factory=asyncio.Event)  #: It takes no messages any more.
@@ -148,7 +148,7 @@ class Socket:
     async def _beat(self) -> None:
         loop = asyncio.get_running_loop()
         await asyncio.sleep(INIT_SECONDS)
-        if self._headers is None:
+        if self._passing is None:
             raise Close(4408, "Connection initialisation timeout")
         while self._operations or loop.time() < self._since + IDLE_SECONDS:
             await self._tell({"type": "ping"})
@@ -179,15 +179,15 @@ class Socket:
                 raise _invalid(f"There is no message {str(other)[:40]!r}")
 
     async def _init(self, payload: Any) -> None:
-        if self._headers is not None:
+        if self._passing is not None:
             raise Close(4429, "Too many initialisation requests")
         if not isinstance(payload, dict | None):
             raise _invalid("The payload of connection_init is an object")
-        self._headers = passed_on(self.scope, dict(self.scope["headers"]) | _headers(payload or {})).lines
+        self._passing = passed_on(self.scope, dict(self.scope["headers"]) | _headers(payload or {}))
         await self._tell({"type": "connection_ack"})
 
     async def _subscribe(self, id: str, payload: Any) -> None:
-        if self._headers is None:
+        if self._passing is None:
             raise Close(4401, "Unauthorized")
         if id in self._operations:
             raise Close(4409, f"Subscriber for {id} already exists")
@@ -201,7 +201,7 @@ class Socket:
             message = f"A connection has at most {MOST_OPERATIONS} operations at once."
             await self._tell({"type": "error", "id": id, "payload": [_error("TOO_MANY_SUBSCRIPTIONS", message)]})
             return
-        self._operations[id] = asyncio.create_task(self._carry(id, asked, self._headers))
+        self._operations[id] = asyncio.create_task(self._carry(id, asked, self._passing))
 
     def _stop(self, id: str) -> None:
         """The client wants no more of it."""
@@ -211,10 +211,10 @@ class Socket:
             self._rested()
 
     # ------------------------------------------------------------------------------------------- what goes out
-    async def _carry(self, id: str, asked: Asked, headers: bytes) -> None:
+    async def _carry(self, id: str, asked: Asked, passing: PassedOn) -> None:
         """One operation, until it is complete."""
         end: dict[str, Any] = {"type": "complete", "id": id}
-        async with aclosing(self.streams.results(asked, headers)) as results:
+        async with aclosing(self.streams.results(asked, passing)) as results:
             async for result in results:
                 if result.refused:
                     end = {"type": "error", "id": id, "payload": result.refused}

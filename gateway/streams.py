@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from prometheus_client import Counter
 
-from gateway.asking import Asked, bad_request
+from gateway.asking import Asked, PassedOn, bad_request
 from gateway.documents import Documents
 from gateway.engine import Engine
 from gateway.following import Following, Result
@@ -24,10 +24,10 @@ class Streams:
     live: Live
     clock: Clock
 
-    async def results(self, asked: Asked, headers: bytes, *, post: bool = True) -> AsyncGenerator[Result, None]:
+    async def results(self, asked: Asked, passing: PassedOn, *, post: bool = True) -> AsyncGenerator[Result, None]:
         """What goes wrong is a result too, the last one. Close it when nobody reads any more."""
         try:
-            async with aclosing(self._results(asked, headers, post=post)) as results:
+            async with aclosing(self._results(asked, passing, post=post)) as results:
                 async for result in results:
                     yield result
         except RequestError as error:
@@ -37,17 +37,18 @@ class Streams:
             ANSWERED.labels("unknown", "failed").inc()
             yield Result.refusal([masked(error)])
 
-    async def _results(self, asked: Asked, headers: bytes, *, post: bool) -> AsyncGenerator[Result, None]:
+    async def _results(self, asked: Asked, passing: PassedOn, *, post: bool) -> AsyncGenerator[Result, None]:
         operation = self.documents.operation(asked.query, asked.operation_name)
         if operation.kind == "mutation" and not post:
             raise bad_request("GET changes nothing: send a mutation by POST.", code="METHOD_NOT_ALLOWED", status=405)
-        plan = self.documents.plan(operation, asked.variables)
+        plan = self.documents.plan(operation, asked.variables, passing.language)
         if plan.follow is None:
-            answer = await self.engine.run(plan, asked.variables, headers)
+            answer = await self.engine.run(plan, asked.variables, passing.lines)
             ANSWERED.labels(operation.kind, "partial" if answer.errors else "whole").inc()
             yield Result.of(answer)
             return
         ANSWERED.labels(operation.kind, "begun").inc()
-        async with aclosing(Following(self.live, self.engine, self.clock, plan, asked.variables, headers).results()) as results:
+        following = Following(self.live, self.engine, self.clock, plan, asked.variables, passing.lines)
+        async with aclosing(following.results()) as results:
             async for result in results:
                 yield result

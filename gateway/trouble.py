@@ -6,6 +6,7 @@ from typing import Any
 
 from graphql import GraphQLError
 
+from services.refusal import Language, in_french
 from services.telemetry import log
 
 
@@ -24,8 +25,15 @@ class RequestError(Exception):
 
     @classmethod
     def found(cls, code: str, errors: Iterable[GraphQLError]) -> "RequestError":
-        """What parsing, validation or coercion complained of."""
+        """What parsing or validation complained of."""
         return cls([{**error.formatted, "extensions": {"code": code}} for error in errors])
+
+    @classmethod
+    def unfit(cls, errors: Iterable[GraphQLError], language: Language) -> "RequestError":
+        """What coercion complained of: values that people may have typed."""
+        extensions = {"code": "BAD_USER_INPUT"}
+        told = [(error, in_french(error.message) if language == "fr" else error.message) for error in errors]
+        return cls([{**error.formatted, "message": message, "extensions": extensions} for error, message in told])
 
 
 def masked(error: Exception) -> dict[str, Any]:

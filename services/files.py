@@ -15,8 +15,8 @@ from sqlalchemy import String, column, literal_column, select, table
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from services.graphql import Language, language_of
 from services.links import Links
+from services.refusal import Language, language_of
 from services.service import Running
 from services.spreadsheets import MEDIA_TYPES, Format
 

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, NewType, cast
+from typing import Any, NewType, cast
 
 import orjson
 import strawberry
@@ -26,19 +26,17 @@ from services.database import Database
 from services.execution import LeanExecutionContext
 from services.inputs import quicken
 from services.library import Library
-from services.refusal import CodedError, Unauthenticated
+from services.refusal import CodedError, Language, Unauthenticated, in_french, language_of, shown
 from services.service import Running
 from services.telemetry import OPERATIONS, log, traceparent
 from services.variables import take_over
 
-Language = Literal["fr", "en"]
 LocalTime = NewType("LocalTime", str)  #: "HH:MM"
 YearMonth = NewType("YearMonth", str)  #: "YYYY-MM"
 
 LARGEST_BODY = 1_000_000  #: bytes
 MOST_TOKENS = 4000
 REMEMBERED = 512  #: Documents.
-LONGEST_SHOWN = 60  #: Characters of a wrong value that are repeated.
 NO_NUL = {"en": "Text cannot hold the character NUL.", "fr": "Un texte ne peut pas contenir le caractère NUL."}
 
 
@@ -88,7 +86,7 @@ class BadValue(GraphQLError):
     """What no scalar of ours can be. The message is English, as graphql-core's around it."""
 
     def __init__(self, expected: str, attendu: str, value: object) -> None:
-        given = str(value) if len(str(value)) <= LONGEST_SHOWN else f"{str(value)[:LONGEST_SHOWN]}..."
+        given = shown(value)
         super().__init__(f'{expected} is expected, not "{given}".', extensions={"code": "BAD_USER_INPUT"})
         self.french = f"{attendu} est attendu, et non « {given} »."
 
@@ -240,11 +238,6 @@ def subgraph(
 
 
 # -------------------------------------------------------------------------------------------------------------- endpoint
-def language_of(header: str | None) -> Language:
-    """French unless English is asked for first."""
-    return "en" if (header or "").strip().lower().startswith("en") else "fr"
-
-
 def context_of(request: Request) -> Context:
     running: Running = request.app.state.running
     headers = request.headers
@@ -314,20 +307,20 @@ def _named(error: GraphQLError, message: str, colon: str) -> str:
 
 def _error(error: GraphQLError, language: Language) -> dict[str, Any]:
     """As clients may see it: our own words, or a number under which operators find the rest in the log."""
-    shown = error.formatted
+    told = error.formatted
     cause = error.original_error
     while isinstance(cause, GraphQLError):
-        shown = {**shown, "message": cause.message, "extensions": cause.extensions or {}}
+        told = {**told, "message": cause.message, "extensions": cause.extensions or {}}
         if isinstance(cause, BadValue):
-            shown["message"] = _named(error, cause.french, " :") if language == "fr" else _named(error, cause.message, ":")
+            told["message"] = _named(error, cause.french, " :") if language == "fr" else _named(error, cause.message, ":")
         cause = cause.original_error
-    extensions = {**(shown.get("extensions") or {})}
+    extensions = {**(told.get("extensions") or {})}
     if isinstance(cause, CodedError):
         extensions["code"] = cause.code
         message = (language == "fr" and cause.french) or str(cause)
     elif cause is None:
         extensions.setdefault("code", "BAD_USER_INPUT" if error.path is None else "INTERNAL_SERVER_ERROR")
-        message = shown["message"]
+        message = in_french(told["message"]) if language == "fr" else told["message"]
     else:
         number = secrets.token_hex(4)
         log().error("failed", path=error.path, number=number, exc_info=cause)

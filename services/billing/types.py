@@ -15,8 +15,8 @@ from services.billing.hold import BookingStatus, HoldKind
 from services.billing.ledger import PaymentMode
 from services.billing.online import OnlinePaymentStatus
 from services.billing.texts import say
-from services.graphql import Info, Language, LocalTime, YearMonth
-from services.refusal import CodedError
+from services.graphql import Info, LocalTime, YearMonth
+from services.refusal import CodedError, Language
 
 strawberry.enum(HoldKind, description="What is held for: accepted bookings, or waiting and submitted ones.")
 strawberry.enum(PaymentMode)

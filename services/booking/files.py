@@ -18,7 +18,7 @@ from services.booking.queries import Booked, Wanted
 from services.booking.rulebook import RuleBook
 from services.booking.status import BookingStatus
 from services.files import FileFormat, FileLink
-from services.graphql import Language
+from services.refusal import Language
 from services.service import Running
 from services.spreadsheets import written
 

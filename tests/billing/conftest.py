@@ -31,9 +31,10 @@ from services.events import (
     RequestedMovement,
     StructureChanged,
 )
-from services.graphql import Context, Language
+from services.graphql import Context
 from services.listening import react, read
 from services.outbox import Outgoing
+from services.refusal import Language
 from services.service import Running
 
 NOW = dt.datetime(2026, 11, 23, 7, tzinfo=dt.UTC)

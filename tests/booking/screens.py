@@ -14,7 +14,8 @@ from services.booking.taking_over import TakenOver, take_over
 from services.claims import Caller
 from services.clock import Clock
 from services.events import FamilyChanged, StandingChanged
-from services.graphql import Context, Language
+from services.graphql import Context
+from services.refusal import Language
 from services.service import Running
 
 NOW = dt.datetime(2026, 9, 1, 6, tzinfo=dt.UTC)  # Tuesday 1 September, 8 o'clock in CarteVille

@@ -14,7 +14,7 @@ import pytest
 from services.booking import almanac, rulebook
 from services.booking.rulebook import RuleBook
 from services.booking.tables import run
-from services.graphql import Language
+from services.refusal import Language
 from tests.booking.screens import DUPONT, DURAND, NOW, Screens, screens
 from tests.booking.test_activity import APS_MATIN
 from tests.booking.test_schema_calendars import CANTINE

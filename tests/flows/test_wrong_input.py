@@ -432,6 +432,18 @@ async def test_what_is_wrong_is_said_in_french_or_in_english_as_it_is_asked_for(
             "input.lines[1].date : Un jour qui existe, AAAA-MM-JJ, est attendu, et non « 2026-02-30 ».",
             'input.lines[1].date: An existing day, as YYYY-MM-DD, is expected, not "2026-02-30".',
         ),
+        (
+            town.SUBMIT,
+            {"input": {"family": scene.dupont.id, "idempotencyKey": "k", "lines": [line(scene, change="TAKE")]}},
+            "input.lines[0].change : « TAKE » n'est pas une valeur de DraftChange.",
+            "Variable '$input' has invalid value at .lines[0].change: Value 'TAKE' does not exist in 'DraftChange' enum.",
+        ),
+        (
+            town.SUBMIT,
+            {},
+            "input : une valeur est attendue.",
+            "Variable '$input' has invalid value: Expected a value of non-null type 'SubmitInput!' to be provided.",
+        ),
         (foreign, {}, "Cela n'est pas à vous, ou n'existe pas.", "Not yours, or not there."),
         (paged, {}, "first : un nombre de 0 à 500 est attendu, et non 501.", "first: a number from 0 to 500 is expected, not 501."),
     ):

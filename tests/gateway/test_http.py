@@ -108,6 +108,15 @@ async def test_a_request_that_is_graphql_but_wrong(
     assert (response.status_code, code(response)) == (status, wanted)
 
 
+@pytest.mark.parametrize(("language", "says"), [("fr", "x : une valeur est attendue."), ("en", "non-null type 'Boolean!'")])
+async def test_a_value_that_does_not_fit_is_told_in_the_clients_language(client: httpx2.AsyncClient, language: str, says: str) -> None:
+    query = "query($x: Boolean!) { me { login @include(if: $x) } }"
+    response = await post(client, {"query": query}, **{"accept-language": language})
+
+    assert code(response) == "BAD_USER_INPUT"
+    assert says in response.json()["errors"][0]["message"]
+
+
 @pytest.mark.parametrize(
     "body",
     [

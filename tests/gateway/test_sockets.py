@@ -168,6 +168,17 @@ async def test_the_token_may_come_with_the_handshake(scene: Scene) -> None:
     assert "Bearer h" not in scene.town.calls[-1].headers
 
 
+@pytest.mark.parametrize(("language", "says"), [("fr", "x : une valeur est attendue."), ("en", "non-null type 'Boolean!'")])
+async def test_a_value_that_does_not_fit_is_told_in_the_clients_language(scene: Scene, language: str, says: str) -> None:
+    query = "query($x: Boolean!) { me { login @include(if: $x) } }"
+    async with wire(scene.url, additional_headers={"Accept-Language": language}) as one:
+        await one.begin()
+        await one.follow("a", query)
+        told = await one.hear()
+    assert (told["type"], told["payload"][0]["extensions"]) == ("error", {"code": "BAD_USER_INPUT"})
+    assert says in told["payload"][0]["message"]
+
+
 async def test_who_never_begins_is_sent_away(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sockets, "INIT_SECONDS", 0.05)
     async with wire(scene.url) as one:
