@@ -20,6 +20,7 @@ from services.clock import Clock
 from services.outbox import MailroomTable
 from services.service import Running
 from services.settings import Settings
+from tests.booking.town import readable
 
 BEGIN = dt.datetime(2026, 11, 27, 8, tzinfo=dt.UTC)
 TOWN = "carteville"
@@ -67,6 +68,7 @@ class World:
     replicas: list[Running]
     rows: Callable[[str], list[Row]]
     fate: Fate = field(default_factory=Fate)
+    read_until: int = 0  #: The last event that was read as those do who hear it.
 
     def run(self, what: Coroutine[Any, Any, Any]) -> Any:
         return self.runner.run(what)
@@ -78,11 +80,17 @@ class World:
             for table in [*reversed(BookingTable.metadata.sorted_tables), *MailroomTable.metadata.sorted_tables]:
                 if table.name not in KEPT:
                     await connection.exec_driver_sql(f'DELETE FROM "{table.name}"')
+        self.read_until = 0
         for replica in self.replicas:
             await counter.open_counter(replica)
 
     async def violations(self) -> list[str]:
         async with self.replicas[0].database.reading() as session:
+            connection = await session.connection()
+            query = f"SELECT position, type, body FROM outgoing WHERE position > {self.read_until} ORDER BY position"
+            for position, type_, body in await connection.exec_driver_sql(query):
+                readable(type_, body)
+                self.read_until = position
             return await violations(session, self.replicas[0].clock.now())
 
 
