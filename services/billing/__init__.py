@@ -1,6 +1,6 @@
 """Billing: what days cost, and what families paid.
 
-Owns      wallets, the ledger, tariffs, quotients, holds, standings.
+Owns      wallets, the ledger, tariffs, quotients, holds, standings, the audit trail of agents' acts with money.
 Publishes billing.held, billing.released, billing.entry_posted, billing.standing_changed.
 Reacts to booking.requested, booking.accepted, booking.waitlisted, booking.refused, booking.cancelled, booking.expired,
           booking.activity_changed, identity.family_changed, identity.structure_changed.

@@ -14,7 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.billing import queries
 from services.billing.balance import in_debit
-from services.billing.ledger import Entry, PaymentMode, opening_charge, payment
+from services.billing.ledger import Entry, EntryKind, PaymentMode, opening_charge, payment
 from services.billing.rate import exact_quotient
 from services.billing.tables import Activity, Child, Family, LedgerEntry, PaymentDetail, Quotient, Standing, Structure, Tariff, Wallet
 from services.billing.tariff import TariffVersion, in_order
@@ -161,9 +161,9 @@ async def post_payment(session: AsyncSession, clock: Clock, paid: Payment) -> Po
     return await post_with_detail(session, clock, entry, paid)
 
 
-async def post_with_detail(session: AsyncSession, clock: Clock, entry: Entry, paid: Payment) -> Posted:
+async def post_with_detail(session: AsyncSession, clock: Clock, entry: Entry, paid: Payment, label: str | None = None) -> Posted:
     """An entry, either way between a wallet and whoever pays or is paid back, and what its line in the history says."""
-    posted = await post(session, clock, entry, paid.structure, paid.family, paid.wallet, paid.date)
+    posted = await post(session, clock, entry, paid.structure, paid.family, paid.wallet, paid.date, label)
     detail = paid.detail(posted.id)
     if posted.is_new:
         session.add(detail)
@@ -187,15 +187,17 @@ async def take_over_payment(
     cents: int,
     cause: str,
 ) -> None:
-    """A payment from the old system's books (S11). Nothing at all where it is 0, or was taken over before.
+    """A payment from the old system's books (S11). Nothing at all where it is 0, or its cause was posted before.
 
-    The first date counts: a town's file may give one that is relative to the day of loading. Raises Refused as `post_payment`.
+    Raises Refused IDEMPOTENCY_KEY_REUSED where that fed another wallet, or with another amount. A file that was exported here calls
+    whatever fed a wallet a payment, and one may give dates that are relative to the day of loading: the rest stays as it was.
     """
     if cents == 0:
         return
-    date_then = await _date_of(session, cause)
-    paid = Payment(cause, structure, family, wallet, PaymentMode(mode), cents, date_then or date, reference, payer, bank, taken_over=True)
-    await post_payment(session, clock, paid)
+    entry = payment(cause, family, wallet, PaymentMode(mode), cents)
+    if not await _was_taken_over(session, entry, EntryKind.PAYMENT):
+        paid = Payment(cause, structure, family, wallet, PaymentMode(mode), cents, date, reference, payer, bank, taken_over=True)
+        await post_with_detail(session, clock, entry, paid)
 
 
 async def take_over_charge(
@@ -209,14 +211,23 @@ async def take_over_charge(
     cents: int,
     cause: str,
 ) -> None:
-    """A debt from the old system's books. Nothing at all where it is 0, or was taken over before; as for payments otherwise."""
-    if cents:
-        date_then = await _date_of(session, cause)
-        await post(session, clock, opening_charge(cause, family, wallet, cents), structure, family, wallet, date_then or date, label)
+    """A debt from the old system's books. Nothing at all where it is 0, or its cause was posted before; refused as for payments."""
+    if cents == 0:
+        return
+    entry = opening_charge(cause, family, wallet, cents)
+    if not await _was_taken_over(session, entry, EntryKind.CHARGE):
+        await post(session, clock, entry, structure, family, wallet, date, label)
 
 
-async def _date_of(session: AsyncSession, cause: str) -> dt.date | None:
-    return (await session.exec(select(col(LedgerEntry.date)).where(LedgerEntry.cause == cause))).first()
+async def _was_taken_over(session: AsyncSession, entry: Entry, kind: EntryKind) -> bool:
+    """Whether its cause moved the same wallet in the same direction by as much."""
+    known = (await session.exec(select(LedgerEntry).where(LedgerEntry.cause == entry.cause))).first()
+    if known is None:
+        return False
+    moved = (known.to_account == entry.to_account) if kind is EntryKind.PAYMENT else (known.from_account == entry.from_account)
+    if not moved or known.amount_cents != entry.amount_cents:
+        raise Refused("IDEMPOTENCY_KEY_REUSED")
+    return True
 
 
 async def post(

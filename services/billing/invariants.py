@@ -49,7 +49,7 @@ async def _payments(session: AsyncSession) -> list[str]:
     bare = (
         select(LedgerEntry.id)
         .join(PaymentDetail, col(PaymentDetail.entry) == col(LedgerEntry.id), isouter=True)
-        .where(LedgerEntry.kind == EntryKind.PAYMENT, col(PaymentDetail.entry).is_(None))
+        .where(col(LedgerEntry.kind).in_([EntryKind.PAYMENT, EntryKind.REFUND]), col(PaymentDetail.entry).is_(None))
     )
     return [f"payment {entry} does not say how it was paid" for entry in await session.exec(bare)]
 

@@ -77,8 +77,23 @@ class Entry:
 
 def payment(cause: str, family: str, wallet: str, mode: PaymentMode, cents: int) -> Entry:
     """The family feeds its wallet (S11, S17)."""
-    source = CARD_CLEARING if mode in (PaymentMode.CARD, PaymentMode.INTERNET) else CASH
-    return Entry(cause, EntryKind.PAYMENT, source, wallet_account(family, wallet), cents)
+    return Entry(cause, EntryKind.PAYMENT, _source(mode), wallet_account(family, wallet), cents)
+
+
+def _source(mode: PaymentMode) -> str:
+    return CARD_CLEARING if mode in (PaymentMode.CARD, PaymentMode.INTERNET) else CASH
+
+
+def refund(cause: str, family: str, wallet: str, mode: PaymentMode, cents: int) -> Entry:
+    """Money goes back to the family, by that mode ("remboursement")."""
+    return Entry(cause, EntryKind.REFUND, wallet_account(family, wallet), _source(mode), cents)
+
+
+def adjustment(cause: str, family: str, wallet: str, cents: int) -> Entry:
+    """An agent gives a wallet so much; takes it, where it is negative ("régularisation")."""
+    purse = wallet_account(family, wallet)
+    from_account, to_account = (ADJUSTMENTS, purse) if cents > 0 else (purse, ADJUSTMENTS)
+    return Entry(cause, EntryKind.ADJUSTMENT, from_account, to_account, abs(cents))
 
 
 def opening_charge(cause: str, family: str, wallet: str, cents: int) -> Entry:

@@ -79,6 +79,17 @@ async def _payments(context: Context, asked: list[tuple[str, str]]) -> list[list
     return [found[one] for one in asked]
 
 
+async def adjustments(context: Context, family: str, month: str) -> list[queries.AdjustmentLine]:
+    loader: DataLoader[tuple[str, str], list[queries.AdjustmentLine]] = _loader(context, "adjustments", _adjustments)
+    return await loader.load((family, month))
+
+
+async def _adjustments(context: Context, asked: list[tuple[str, str]]) -> list[list[queries.AdjustmentLine]]:
+    async with context.database.reading() as session:
+        found = await queries.adjustments(session, asked)
+    return [found[one] for one in asked]
+
+
 async def wallet(context: Context, id: str) -> Wallet | None:
     """None where it does not exist, or belongs to a structure that is none of the caller's."""
     loader: DataLoader[str, Wallet | None] = _loader(context, "wallets", _wallets)

@@ -4,17 +4,18 @@ import datetime as dt
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
-from sqlalchemy import case, func, union_all
+from sqlalchemy import ColumnElement, case, func, union_all
 from sqlalchemy import select as sa_select
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.billing.balance import Balance, Tolerance, WalletBalance
 from services.billing.hold import HoldKind, HoldState
-from services.billing.ledger import WALLETS, EntryKind, wallet_account
-from services.billing.tables import Family, Hold, LedgerEntry, PaymentDetail, Standing, Structure, Wallet
+from services.billing.ledger import ADJUSTMENTS, WALLETS, EntryKind, wallet_account
+from services.billing.tables import Act, Family, Hold, LedgerEntry, PaymentDetail, Standing, Structure, Wallet, core
 
 
 # -------------------------------------------------------------------------------------------------------------- balances
@@ -134,24 +135,122 @@ class PaymentLine:
     detail: PaymentDetail
     wallet: Wallet
 
+    @property
+    def cents(self) -> int:
+        """What was paid back is negative: the lines add up to what the town received."""
+        return -self.entry.amount_cents if self.entry.kind is EntryKind.REFUND else self.entry.amount_cents
+
 
 async def payments(session: AsyncSession, months: Collection[tuple[str, str]]) -> dict[tuple[str, str], list[PaymentLine]]:
-    """(family, "YYYY-MM") -> its payments, newest first (S9, S11). One statement for each different month."""
+    """(family, "YYYY-MM") -> its payments and refunds, newest first (S9, S11). One statement for each different month."""
     found: dict[tuple[str, str], list[PaymentLine]] = {asked: [] for asked in months}
     for month in {month for _, month in months}:
-        first, next_first = _bounds(month)
         statement = (
             select(LedgerEntry, PaymentDetail, Wallet)
             .where(LedgerEntry.id == PaymentDetail.entry, LedgerEntry.wallet == Wallet.id)
-            .where(col(LedgerEntry.family).in_([family for family, wanted in months if wanted == month]))
-            .where(LedgerEntry.kind == EntryKind.PAYMENT, col(LedgerEntry.date) >= first, col(LedgerEntry.date) < next_first)
-            .order_by(col(LedgerEntry.date).desc(), col(LedgerEntry.posted_at).desc(), col(LedgerEntry.id))
+            .where(*_in(month, [family for family, wanted in months if wanted == month]))
+            .order_by(*NEWEST_FIRST)
         )
         for entry, detail, wallet in (await session.exec(statement)).all():
             found[entry.family, month].append(PaymentLine(entry, detail, wallet))
     return found
 
 
+async def payment_lines(session: AsyncSession, entries: Collection[str]) -> dict[str, PaymentLine]:
+    """Entry -> its line, of those that have one."""
+    statement = select(LedgerEntry, PaymentDetail, Wallet).where(
+        LedgerEntry.id == PaymentDetail.entry, LedgerEntry.wallet == Wallet.id, col(LedgerEntry.id).in_(entries)
+    )
+    return {entry.id: PaymentLine(entry, detail, wallet) for entry, detail, wallet in (await session.exec(statement)).all()}
+
+
+async def structure_of_payment(session: AsyncSession, entry: str) -> str | None:
+    """None: there is no such payment."""
+    return (await session.exec(select(LedgerEntry.structure).where(LedgerEntry.id == entry, LedgerEntry.kind == EntryKind.PAYMENT))).first()
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustmentLine:
+    """What an agent gave a wallet or took from it, as by a transfer: no payment, but it moved the balance."""
+
+    entry: LedgerEntry
+    wallet: Wallet
+
+    @property
+    def cents(self) -> int:
+        """Negative: taken."""
+        return self.entry.amount_cents if self.entry.from_account == ADJUSTMENTS else -self.entry.amount_cents
+
+
+BY_AGENTS = (col(LedgerEntry.from_account) == ADJUSTMENTS) | (col(LedgerEntry.to_account) == ADJUSTMENTS)
+
+
+async def adjustments(session: AsyncSession, months: Collection[tuple[str, str]]) -> dict[tuple[str, str], list[AdjustmentLine]]:
+    """(family, "YYYY-MM") -> what agents moved, newest first. One statement for each different month."""
+    found: dict[tuple[str, str], list[AdjustmentLine]] = {asked: [] for asked in months}
+    for month in {month for _, month in months}:
+        statement = (
+            select(LedgerEntry, Wallet)
+            .where(LedgerEntry.wallet == Wallet.id, BY_AGENTS)
+            .where(*_in(month, [family for family, wanted in months if wanted == month]))
+            .order_by(*NEWEST_FIRST)
+        )
+        for entry, wallet in (await session.exec(statement)).all():
+            found[entry.family, month].append(AdjustmentLine(entry, wallet))
+    return found
+
+
+async def adjustment_lines(session: AsyncSession, entries: Collection[str]) -> dict[str, AdjustmentLine]:
+    """Entry -> its line, of those that are an agent's."""
+    statement = select(LedgerEntry, Wallet).where(LedgerEntry.wallet == Wallet.id, BY_AGENTS, col(LedgerEntry.id).in_(entries))
+    return {entry.id: AdjustmentLine(entry, wallet) for entry, wallet in (await session.exec(statement)).all()}
+
+
+NEWEST_FIRST = (col(LedgerEntry.date).desc(), col(LedgerEntry.posted_at).desc(), col(LedgerEntry.id))
+
+
+def _in(month: str, families: Collection[str]) -> tuple[ColumnElement[bool], ...]:
+    first, next_first = _bounds(month)
+    return col(LedgerEntry.family).in_(families), col(LedgerEntry.date) >= first, col(LedgerEntry.date) < next_first
+
+
 def _bounds(month: str) -> tuple[dt.date, dt.date]:
     first = dt.date.fromisoformat(f"{month}-01")
     return first, (first + dt.timedelta(days=31)).replace(day=1)
+
+
+# ------------------------------------------------------------------------------------------------------ the audit trail
+@dataclass(frozen=True, slots=True)
+class ActRow:
+    """One act, as it is read."""
+
+    position: int
+    account: str
+    at: dt.datetime
+    kind: str
+    family: str | None
+    wallet: str | None
+    entry: str | None
+    reason: str | None
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ActsWanted:
+    """Which acts of a structure; None: whatever."""
+
+    structure: str
+    account: str | None = None
+    kind: str | None = None
+    family: str | None = None
+
+
+async def acts_page(session: AsyncSession, wanted: ActsWanted, before: int | None, limit: int) -> list[ActRow]:
+    """Newest first. `before` is the position of the last one seen."""
+    columns = core(Act).c
+    named = [columns[field.name] == value for field in fields(ActsWanted) if (value := getattr(wanted, field.name)) is not None]
+    query = sa_select(*(columns[field.name] for field in fields(ActRow))).where(*named).order_by(columns.position.desc()).limit(limit)
+    if before is not None:
+        query = query.where(columns.position < before)
+    return [ActRow(*row) for row in await (await session.connection()).execute(query)]

@@ -10,12 +10,13 @@ from strawberry import UNSET
 
 from services import topics
 from services.billing import commands, loading, queries, tariff
+from services.billing.agents import AgentMutations, AgentQueries
 from services.billing.hold import BookingStatus
 from services.billing.online import OnlinePaymentStatus
 from services.billing.prices import PreviewLine as Line
-from services.billing.texts import say
+from services.billing.refusals import EmailRequired, InvalidAmount, PaymentUnavailable, refusal_of
 from services.billing.types import CONFIRMED_ONLY, Activity, Balance, Child, Family, PriceStep, Wallet, id_of
-from services.graphql import SCALARS, Info, LocalTime, Refusal, Watch, hidden, subgraph, told_at_the_gateway
+from services.graphql import SCALARS, Info, LocalTime, Watch, hidden, subgraph, told_at_the_gateway
 from services.refusal import CodedError, Refused
 
 
@@ -116,27 +117,6 @@ class OnlinePayment:
         return None
 
 
-@strawberry.federation.type(shareable=True)
-class EmailRequired(Refusal):
-    """An e-mail address is needed to pay online (S18)."""
-
-
-@strawberry.federation.type(shareable=True)
-class InvalidAmount(Refusal):
-    """Each wallet once, each with an amount above zero."""
-
-
-@strawberry.federation.type(shareable=True)
-class PaymentUnavailable(Refusal):
-    """The structure takes no payments online."""
-
-
-REFUSALS: dict[str, type[EmailRequired] | type[InvalidAmount] | type[PaymentUnavailable]] = {
-    "EMAIL_REQUIRED": EmailRequired,
-    "INVALID_AMOUNT": InvalidAmount,
-    "PAYMENT_UNAVAILABLE": PaymentUnavailable,
-}
-
 StartPaymentResult = Annotated[OnlinePayment | EmailRequired | InvalidAmount | PaymentUnavailable, strawberry.union("StartPaymentResult")]
 
 
@@ -155,7 +135,7 @@ class StartPaymentInput:
 
 
 @strawberry.type
-class Query:
+class Query(AgentQueries):
     @strawberry.field
     async def online_payment(self, info: Info, id: strawberry.ID) -> OnlinePayment | None:
         return None
@@ -173,7 +153,7 @@ class Query:
 
 
 @strawberry.type
-class Mutation:
+class Mutation(AgentMutations):
     @strawberry.mutation
     async def start_payment(self, info: Info, input: StartPaymentInput) -> StartPaymentResult:
         structure = await loading.structure_of(info.context, input.family)
@@ -182,7 +162,8 @@ class Mutation:
             async with info.context.database.transaction() as session:
                 await commands.start_payment(session, structure, lines, input.email or None)
         except Refused as no:
-            return REFUSALS[no.code](code=no.code, message=say(no.code, info.context.language, **no.details))
+            refused: StartPaymentResult = refusal_of(no, info.context.language)
+            return refused
 
 
 @strawberry.type

@@ -1,5 +1,7 @@
 """What families read from billing, French first."""
 
+from services.refusal import CodedError
+
 #: Code -> (French, English).
 TEXTS: dict[str, tuple[str, str]] = {
     # Steps of a price.
@@ -45,10 +47,40 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Indiquez pour chaque porte-monnaie un montant supérieur à zéro.",
         "Give an amount above zero for each wallet.",
     ),
+    "AMOUNT_NOT_POSSIBLE": (
+        "Indiquez un montant supérieur à zéro, de {most} € au plus.",
+        "Give an amount above zero, of €{most} at most.",
+    ),
+    "INVALID_PAYMENT": ("Ce règlement n'est pas possible ainsi.", "The payment cannot be so."),
+    "NOT_AT_THE_COUNTER": ("mode : un paiement en ligne ne se saisit pas en mairie.", "mode: nobody records an online payment."),
+    "DATE_TO_COME": ("date : ce jour n'est pas encore venu.", "date: that day has not come yet."),
+    "PAYER_MISSING": ("payer : indiquez qui paie ou qui est remboursé.", "payer: say who pays, or is paid."),
+    "CHEQUE_WITHOUT_NUMBER": ("reference : indiquez le numéro du chèque.", "reference: give the number of the cheque."),
+    "LINE_NOT_POSSIBLE": (
+        "{name} : une ligne de {most} caractères au plus est attendue.",
+        "{name}: one line of {most} characters at most is expected.",
+    ),
+    "SAME_WALLET": ("toWallet : choisissez un autre porte-monnaie.", "toWallet: choose another wallet."),
+    "REASON_REQUIRED": ("Indiquez un motif, de 3 à 500 caractères.", "Give a reason, in 3 to 500 characters."),
+    "NOT_ENOUGH_CREDIT": (
+        "Ce porte-monnaie ne contient que {euros} €.",
+        "The wallet holds only €{euros}.",
+    ),
+    "ALREADY_REVERSED": (
+        "Ce règlement a déjà été annulé, pour un autre motif.",
+        "This payment was taken back before, for another reason.",
+    ),
     "PAYMENT_UNAVAILABLE": (
         "Le paiement en ligne n'est pas ouvert. Vous pouvez régler en mairie.",
         "Paying online is not open. You can pay at the town hall.",
     ),
+    # What no screen should send.
+    "KEY_NOT_POSSIBLE": (
+        "idempotencyKey : de 1 à {most} caractères sont attendus.",
+        "idempotencyKey: 1 to {most} characters are expected.",
+    ),
+    "PAGE_NOT_POSSIBLE": ("first : de 0 à {most} est attendu, et non {given}.", "first: 0 to {most} is expected, not {given}."),
+    "CURSOR_NOT_POSSIBLE": ("after : ce curseur n'est pas de nous.", "after: this is no cursor of ours."),
 }
 
 
@@ -62,3 +94,8 @@ def say(code: str, language: str, **details: object) -> str:
     if language == "en":
         return english.format(**details)
     return french.format(**{name: str(value).replace(".", ",") if name in WITH_COMMA else value for name, value in details.items()})
+
+
+def malformed(text: str, language: str, **details: object) -> CodedError:
+    """What no screen should send: said in words, for those who make screens."""
+    return CodedError("BAD_USER_INPUT", say(text, language, **details))

@@ -12,7 +12,7 @@ from services.billing import loading, queries, tables, tariff
 from services.billing.balance import Balance as Page
 from services.billing.balance import WalletBalance as PageLine
 from services.billing.hold import BookingStatus, HoldKind
-from services.billing.ledger import PaymentMode
+from services.billing.ledger import EntryKind, PaymentMode
 from services.billing.online import OnlinePaymentStatus
 from services.billing.texts import say
 from services.graphql import Info, LocalTime, YearMonth
@@ -20,6 +20,7 @@ from services.refusal import CodedError, Language
 
 strawberry.enum(HoldKind, description="What is held for: accepted bookings, or waiting and submitted ones.")
 strawberry.enum(PaymentMode)
+strawberry.enum(EntryKind, description="What moved a wallet.")
 strawberry.enum(BookingStatus)
 strawberry.enum(OnlinePaymentStatus)
 
@@ -112,9 +113,10 @@ class Balance:
 # ------------------------------------------------------------------------------------------------------------- histories
 @strawberry.type
 class Payment:
-    """One payment, as the history shows it (S11)."""
+    """One payment, as the history shows it (S11); or a refund, whose amount is negative."""
 
     id: strawberry.ID
+    kind: EntryKind = strawberry.field(description="PAYMENT or REFUND.")
     date: dt.date
     mode: PaymentMode
     reference: str | None
@@ -122,15 +124,58 @@ class Payment:
     bank: str | None
     wallet: Wallet
     amount_cents: int
+    reason: str | None = strawberry.field(description="Why it was paid back, in the agent's words.")
+
+    @classmethod
+    def of(cls, line: queries.PaymentLine) -> "Payment":
+        return cls(
+            id=strawberry.ID(line.entry.id),
+            kind=line.entry.kind,
+            date=line.entry.date,
+            mode=line.detail.mode,
+            reference=line.detail.reference,
+            payer=line.detail.payer,
+            bank=line.detail.bank,
+            wallet=Wallet.of(line.wallet),
+            amount_cents=line.cents,
+            reason=line.entry.label,
+        )
+
+
+@strawberry.type
+class Adjustment:
+    """What an agent gave a wallet, or took from it where the amount is negative: a correction, or half of a transfer."""
+
+    id: strawberry.ID
+    date: dt.date
+    wallet: Wallet
+    amount_cents: int
+    reason: str = strawberry.field(description="In the agent's words.")
+
+    @classmethod
+    def of(cls, line: queries.AdjustmentLine) -> "Adjustment":
+        return cls(
+            id=strawberry.ID(line.entry.id),
+            date=line.entry.date,
+            wallet=Wallet.of(line.wallet),
+            amount_cents=line.cents,
+            reason=line.entry.label or "",
+        )
 
 
 @strawberry.type
 class PaymentHistory:
     """A month's payments, newest first (S9)."""
 
+    family: strawberry.Private[str]
     month: YearMonth
-    payments: list[Payment]
-    total_cents: int
+    payments: list[Payment] = strawberry.field(description="Refunds stand among them, with negative amounts.")
+    total_cents: int = strawberry.field(description="What the town received: payments less refunds.")
+
+    @strawberry.field
+    async def adjustments(self, info: Info) -> list[Adjustment]:
+        """What else agents moved that month, newest first: no payments, and not in the total."""
+        return [Adjustment.of(line) for line in await loading.adjustments(info.context, self.family, self.month)]
 
 
 @strawberry.type
@@ -190,25 +235,11 @@ class Family:
     async def payments(self, info: Info, month: YearMonth) -> PaymentHistory:
         await loading.structure_of(info.context, self.id)
         lines = await loading.payments(info.context, self.id, month)
-        return PaymentHistory(
-            month=month, payments=[_payment(line) for line in lines], total_cents=sum(x.entry.amount_cents for x in lines)
-        )
+        total = sum(line.cents for line in lines)
+        return PaymentHistory(family=self.id, month=month, payments=[Payment.of(line) for line in lines], total_cents=total)
 
     @strawberry.field
     async def consumptions(self, info: Info, month: YearMonth) -> ConsumptionHistory:
         await loading.structure_of(info.context, self.id)
         # Days are not settled yet: nothing was ever consumed.
         return ConsumptionHistory(month=month, consumptions=[], total_cents=0)
-
-
-def _payment(line: queries.PaymentLine) -> Payment:
-    return Payment(
-        id=strawberry.ID(line.entry.id),
-        date=line.entry.date,
-        mode=line.detail.mode,
-        reference=line.detail.reference,
-        payer=line.detail.payer,
-        bank=line.detail.bank,
-        wallet=Wallet.of(line.wallet),
-        amount_cents=line.entry.amount_cents,
-    )

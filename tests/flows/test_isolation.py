@@ -58,7 +58,8 @@ class Scene:
 
     @property
     def samples(self) -> dict[str, Any]:
-        plain = {"String": "mot", "Int": 100, "idempotencyKey": "canari", "email": "x@example.org"}
+        # No amount and no reason: the town's own agent, who may ask all of it, shall move no money either.
+        plain = {"String": "mot", "Int": 100, "amountCents": 0, "reason": "no", "idempotencyKey": "canari", "email": "x@example.org"}
         return {"Date": self.day.isoformat(), "YearMonth": self.day.isoformat()[:7], "LocalTime": "08:00", **plain}
 
     def secrets(self, *, foreign: bool) -> tuple[str, ...]:
@@ -125,6 +126,11 @@ async def build(system: System, folder: Path) -> Scene:
             ids[name]["allocationRun"] = await held_run(one.town, agent)
         ids["neighbour"]["allocationRun"] = "no-run-of-mine"
         await victim.costs(PRICE)
+        month = (dt.datetime.now(dt.UTC) - dt.timedelta(3)).strftime("%Y-%m")
+        paid = await victim.ask(
+            "query($month: YearMonth!) { me { families { payments(month: $month) { payments { id } } } } }", {"month": month}
+        )
+        ids["victim"]["payment"] = paid["me"]["families"][0]["payments"]["payments"][0]["id"]
         seen = (await victim.ask("{ me { id families { requests { nodes { movements { booking { number } } } } } } }"))["me"]
     (movement,) = seen["families"][0]["requests"]["nodes"][0]["movements"]
     ids["victim"] |= {"account": seen["id"], "agent": f"{here.structure}/{seen['id']}"}
@@ -160,6 +166,7 @@ def ids_of(one: Family, request: dict[str, Any]) -> dict[str, str]:
         "booking": booking,
         "request": request["id"],
         "onlinePayment": "no-payment-yet",
+        "payment": "no-payment-at-the-counter",
         "criterion": "resident",
     }
     return {**town_ids, **own, "account": "own", "agent": "own/own"}

@@ -1,0 +1,191 @@
+"""What agents can ask and do about money. Whatever is not of a structure of theirs is Forbidden, whether it exists or not."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import strawberry
+from sqlmodel.ext.asyncio.session import AsyncSession
+from strawberry import ID
+
+from services.billing import queries, till
+from services.billing.agent_types import (
+    AdjustWalletInput,
+    AdjustWalletResult,
+    MoneyAct,
+    MoneyActConnection,
+    RecordPaymentInput,
+    RecordPaymentResult,
+    RefundInput,
+    RefundResult,
+    ReversePaymentInput,
+    ReversePaymentResult,
+    Transfer,
+    TransferInput,
+    TransferResult,
+)
+from services.billing.queries import ActsWanted
+from services.billing.refusals import refusal_of
+from services.billing.texts import malformed
+from services.billing.till import Agent
+from services.billing.types import Adjustment, Payment
+from services.graphql import Info
+from services.paging import MOST_PER_PAGE, cursor_of, number_of, parts_of, stays
+from services.refusal import Forbidden, Refused
+
+LONGEST_KEY = 200
+
+T = TypeVar("T")
+
+
+# --------------------------------------------------------------------------------------------------------- who may do what
+def _acts_for(info: Info, structure: str) -> str:
+    """Raises Unauthenticated or Forbidden."""
+    if structure not in info.context.signed_in().agent_of:
+        raise Forbidden
+    return structure
+
+
+async def _agent(info: Info, family: str) -> Agent:
+    """Of the family's structure: its own members are no agents there. Raises Forbidden."""
+    async with info.context.database.reading() as session:
+        structure = (await queries.structures_of(session, [family])).get(family, "")
+    return Agent(info.context.signed_in().account, _acts_for(info, structure))
+
+
+async def _payments_agent(info: Info, payment: str) -> Agent:
+    async with info.context.database.reading() as session:
+        structure = await queries.structure_of_payment(session, payment)
+    return Agent(info.context.signed_in().account, _acts_for(info, structure or ""))
+
+
+def _key(info: Info, key: str) -> str:
+    if not 0 < len(key) <= LONGEST_KEY:
+        raise malformed("KEY_NOT_POSSIBLE", info.context.language, most=LONGEST_KEY)
+    return key
+
+
+async def _done(info: Info, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    """In one transaction. Raises Refused."""
+    async with info.context.database.transaction() as session:
+        done = await work(session)
+    info.context.running.outbox_written()
+    info.context.loaders.clear()
+    return done
+
+
+async def _payment(info: Info, work: Callable[[AsyncSession], Awaitable[str]]) -> Any:
+    """The payment or refund that was posted, or why not."""
+    try:
+        entry = await _done(info, work)
+    except Refused as no:
+        return refusal_of(no, info.context.language)
+    async with info.context.database.reading() as session:
+        return Payment.of((await queries.payment_lines(session, [entry]))[entry])
+
+
+async def _adjustments(info: Info, *entries: str) -> list[Adjustment]:
+    async with info.context.database.reading() as session:
+        found = await queries.adjustment_lines(session, entries)
+    return [Adjustment.of(found[entry]) for entry in entries]
+
+
+# ------------------------------------------------------------------------------------------------------------------ queries
+@strawberry.type
+class AgentQueries:
+    @strawberry.field
+    async def money_acts(
+        self,
+        info: Info,
+        structure: ID,
+        account: ID | None = None,
+        kind: str | None = None,
+        family: ID | None = None,
+        first: int | None = 50,
+        after: str | None = None,
+    ) -> MoneyActConnection:
+        """What agents of the structure did with money, the newest first: the audit trail, for agents."""
+        wanted = ActsWanted(_acts_for(info, str(structure)), account, kind, family)
+        size, cursor = _size(first, info), _position(after, info)
+        async with info.context.database.reading() as session:
+            rows = await queries.acts_page(session, wanted, cursor, size + 1)
+        page = rows[:size]
+        return MoneyActConnection(
+            nodes=[MoneyAct.of(row, wanted.structure) for row in page],
+            end_cursor=cursor_of(page[-1].position) if page else stays(rows, after),
+            has_next_page=len(rows) > size,
+        )
+
+
+def _size(first: int | None, info: Info) -> int:
+    size = 50 if first is None else first
+    if not 0 <= size <= MOST_PER_PAGE:
+        raise malformed("PAGE_NOT_POSSIBLE", info.context.language, most=MOST_PER_PAGE, given=size)
+    return size
+
+
+def _position(cursor: str | None, info: Info) -> int | None:
+    if cursor is None:
+        return None
+    try:
+        (position,) = parts_of(cursor)
+        return number_of(position)
+    except ValueError:
+        raise malformed("CURSOR_NOT_POSSIBLE", info.context.language) from None
+
+
+# ---------------------------------------------------------------------------------------------------------------- mutations
+@strawberry.type
+class AgentMutations:
+    @strawberry.mutation
+    async def record_payment(self, info: Info, input: RecordPaymentInput) -> RecordPaymentResult:
+        """A family paid at the counter, or by post (S11). The same key with the same content is the same payment."""
+        agent, key = await _agent(info, str(input.family)), _key(info, input.idempotency_key)
+        clock = info.context.clock
+        answer: RecordPaymentResult = await _payment(info, lambda session: till.record_payment(session, clock, agent, key, input.money()))
+        return answer
+
+    @strawberry.mutation
+    async def refund(self, info: Info, input: RefundInput) -> RefundResult:
+        """Pay back what a wallet holds, or a part of it."""
+        agent, key = await _agent(info, str(input.family)), _key(info, input.idempotency_key)
+        clock, money, reason = info.context.clock, input.money(), input.reason
+        answer: RefundResult = await _payment(info, lambda session: till.refund_family(session, clock, agent, key, money, reason))
+        return answer
+
+    @strawberry.mutation
+    async def reverse_payment(self, info: Info, input: ReversePaymentInput) -> ReversePaymentResult:
+        """A payment that came to nothing, as a cheque that bounced, is taken back: whole, once, even into debt."""
+        payment = str(input.payment)
+        agent, clock = await _payments_agent(info, payment), info.context.clock
+        answer: ReversePaymentResult = await _payment(
+            info, lambda session: till.reverse_payment(session, clock, agent, payment, input.reason)
+        )
+        return answer
+
+    @strawberry.mutation
+    async def adjust_wallet(self, info: Info, input: AdjustWalletInput) -> AdjustWalletResult:
+        """Give a wallet so much, or take it: a correction, no payment."""
+        family, wallet = str(input.family), str(input.wallet)
+        agent, key = await _agent(info, family), _key(info, input.idempotency_key)
+        clock, cents, reason = info.context.clock, input.amount_cents, input.reason
+        try:
+            entry = await _done(info, lambda session: till.adjust_wallet(session, clock, agent, key, family, wallet, cents, reason))
+        except Refused as no:
+            refused: AdjustWalletResult = refusal_of(no, info.context.language)
+            return refused
+        (adjusted,) = await _adjustments(info, entry)
+        return adjusted
+
+    @strawberry.mutation
+    async def transfer(self, info: Info, input: TransferInput) -> TransferResult:
+        """From one of a family's wallets to another, of what the first one holds."""
+        family, wallets = str(input.family), (str(input.from_wallet), str(input.to_wallet))
+        agent, key = await _agent(info, family), _key(info, input.idempotency_key)
+        clock, cents, reason = info.context.clock, input.amount_cents, input.reason
+        try:
+            entries = await _done(info, lambda session: till.transfer(session, clock, agent, key, family, wallets, cents, reason))
+        except Refused as no:
+            refused: TransferResult = refusal_of(no, info.context.language)
+            return refused
+        gone, come = await _adjustments(info, *entries)
+        return Transfer(from_=gone, to=come)

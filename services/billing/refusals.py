@@ -1,0 +1,73 @@
+"""Every "no" of billing as a GraphQL type. The code of each has its text in texts.py."""
+
+import re
+from typing import Any
+
+import strawberry
+
+from services.billing.texts import say
+from services.graphql import Refusal
+from services.refusal import Refused
+
+
+@strawberry.federation.type(shareable=True)
+class EmailRequired(Refusal):
+    """An e-mail address is needed to pay online (S18)."""
+
+
+@strawberry.federation.type(shareable=True)
+class InvalidAmount(Refusal):
+    """No such amount: it is not above zero, or beyond what one act may move, or a wallet has two."""
+
+
+@strawberry.federation.type(shareable=True)
+class PaymentUnavailable(Refusal):
+    """The structure takes no payments online."""
+
+
+@strawberry.federation.type(shareable=True)
+class InvalidPayment(Refusal):
+    """Nobody pays, or is paid, like that; the message says what is wrong."""
+
+
+@strawberry.federation.type(shareable=True)
+class ReasonRequired(Refusal):
+    """An agent must say why, in 3 to 500 characters: the family reads it."""
+
+
+@strawberry.federation.type(shareable=True)
+class NotEnoughCredit(Refusal):
+    """The wallet holds less than that."""
+
+
+@strawberry.federation.type(shareable=True)
+class AlreadyReversed(Refusal):
+    """The payment was taken back before, for another reason."""
+
+
+@strawberry.federation.type(shareable=True)
+class IdempotencyKeyReused(Refusal):
+    """The same key came with something else before."""
+
+
+REFUSALS: tuple[type[Refusal], ...] = (
+    EmailRequired,
+    InvalidAmount,
+    PaymentUnavailable,
+    InvalidPayment,
+    ReasonRequired,
+    NotEnoughCredit,
+    AlreadyReversed,
+    IdempotencyKeyReused,
+)
+BY_CODE = {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).upper(): kind for kind in REFUSALS}
+
+
+def refusal_of(refused: Refused, language: str) -> Any:
+    """The member of a mutation's or query's union. Any: which one, only its code knows.
+
+    Among its details may be `text`, another than the code's own to be filled with the rest.
+    """
+    details = {**refused.details}
+    text = str(details.pop("text", refused.code))
+    return BY_CODE[refused.code](code=refused.code, message=say(text, language, **details))
