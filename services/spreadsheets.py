@@ -10,7 +10,16 @@ from typing import Any, Literal
 import xlsxwriter
 
 Format = Literal["csv", "xlsx"]
-Cell = str | int | dt.date | dt.datetime | dt.time | None  #: Times of day and datetimes are local, without a zone.
+
+
+@dataclass(frozen=True, slots=True)
+class Euros:
+    """An amount, which spreadsheets can add up."""
+
+    cents: int
+
+
+Cell = str | int | Euros | dt.date | dt.datetime | dt.time | None  #: Times of day and datetimes are local, without a zone.
 
 MEDIA_TYPES: dict[Format, str] = {
     "csv": "text/csv; charset=utf-8",
@@ -18,6 +27,7 @@ MEDIA_TYPES: dict[Format, str] = {
 }
 #: What spreadsheets take for the beginning of a formula, the full-width forms included.
 FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+EUROS = "#,##0.00"
 #: As Excel writes them. Datetimes come first: they are dates too.
 SHAPES: tuple[tuple[type, str, str], ...] = (
     (dt.datetime, "%d/%m/%Y %H:%M", "dd/mm/yyyy hh:mm"),
@@ -58,6 +68,8 @@ def _plain(cell: Cell) -> str:
             return cell.strftime(shape)  # type: ignore[union-attr]  # each of these kinds has it
     if isinstance(cell, str):
         return harmless(cell)
+    if isinstance(cell, Euros):
+        return f"{cell.cents / 100:.2f}".replace(".", ",")
     return "" if cell is None else str(cell)
 
 
@@ -71,7 +83,8 @@ def as_xlsx(sheet: Sheet) -> bytes:
     file = io.BytesIO()
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     with xlsxwriter.Workbook(file, options) as book:
-        shapes = {kind: book.add_format({"num_format": shape}) for kind, _, shape in SHAPES}
+        shown = [(Euros, EUROS), *((kind, shape) for kind, _, shape in SHAPES)]
+        shapes = {kind: book.add_format({"num_format": shape}) for kind, shape in shown}
         page = book.add_worksheet(sheet.title[:31])
         page.freeze_panes(1, 0)
         page.write_row(0, 0, [column.heading for column in sheet.columns], book.add_format({"bold": True}))
@@ -86,6 +99,8 @@ def as_xlsx(sheet: Sheet) -> bytes:
 def _write(page: Any, row: int, place: int, cell: Cell, shapes: dict[type, Any]) -> None:
     if isinstance(cell, str):
         page.write_string(row, place, cell)
+    elif isinstance(cell, Euros):
+        page.write_number(row, place, cell.cents / 100, shapes[Euros])
     elif isinstance(cell, dt.date | dt.time):
         page.write_datetime(row, place, cell, shapes[type(cell)])
     elif cell is not None:

@@ -1,6 +1,7 @@
 """What agents of a structure see of money, and send: payments at the counter, acts of the audit trail."""
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Annotated, Any, Self
 
 import orjson
@@ -9,12 +10,22 @@ from strawberry import ID, Private
 from strawberry.federation.schema_directives import Key
 from strawberry.federation.types import FieldSet
 
-from services.billing import loading
-from services.billing.ledger import PaymentMode
-from services.billing.queries import ActRow
-from services.billing.refusals import AlreadyReversed, IdempotencyKeyReused, InvalidAmount, InvalidPayment, NotEnoughCredit, ReasonRequired
+from services.billing import loading, queries
+from services.billing.ledger import EntryKind, PaymentMode
+from services.billing.queries import ActRow, Debts
+from services.billing.queries import ModeTotal as Totalled
+from services.billing.refusals import (
+    AlreadyReversed,
+    IdempotencyKeyReused,
+    InvalidAmount,
+    InvalidPayment,
+    NotEnoughCredit,
+    ReasonRequired,
+    TooManyRows,
+)
 from services.billing.till import Money
 from services.billing.types import Adjustment, Family, Payment, Wallet
+from services.files import FileLink
 from services.graphql import Info
 
 
@@ -82,6 +93,83 @@ class MoneyActConnection:
     nodes: list[MoneyAct]
     end_cursor: str | None
     has_next_page: bool
+
+
+# --------------------------------------------------------------------------------------------------------------- the office
+@strawberry.type
+class Debtor:
+    """A family whose wallets come to less than nothing."""
+
+    family: Family
+    balance_cents: int = strawberry.field(description="Below zero.")
+    in_debit: bool = strawberry.field(description="S21: more than is borne; its bookings are closed.")
+
+
+@strawberry.type
+class DebtorConnection:
+    structure: Private[str]
+    nodes: list[Debtor]
+    end_cursor: str | None
+    has_next_page: bool
+
+    @strawberry.field
+    async def total_count(self, info: Info) -> int:
+        return (await self._all(info)).count
+
+    @strawberry.field
+    async def total_cents(self, info: Info) -> int:
+        """What all of them owe, below zero."""
+        return (await self._all(info)).cents
+
+    async def _all(self, info: Info) -> Debts:
+        async with info.context.database.reading() as session:
+            return await queries.debts(session, self.structure)
+
+
+@strawberry.type
+class ModeTotal:
+    """What came in by one mode of payment, and was paid back by it."""
+
+    mode: PaymentMode
+    payments: int
+    payments_cents: int
+    refunds: int
+    refunds_cents: int
+    total_cents: int = strawberry.field(description="Payments less refunds.")
+
+
+@strawberry.type
+class Closing:
+    """What was recorded on one day, whatever date a payment bears: told again later, it is the same ("arrêté de caisse")."""
+
+    date: dt.date
+    modes: list[ModeTotal] = strawberry.field(description="Those that there were.")
+    total_cents: int
+
+    @classmethod
+    def of(cls, date: dt.date, totals: Sequence[Totalled]) -> Self:
+        found = {(one.mode, one.kind): one for one in totals}
+        modes = [
+            _mode_total(mode, found.get((mode, EntryKind.PAYMENT)), found.get((mode, EntryKind.REFUND)))
+            for mode in PaymentMode
+            if any(one.mode is mode for one in totals)
+        ]
+        return cls(date=date, modes=modes, total_cents=sum(mode.total_cents for mode in modes))
+
+
+def _mode_total(mode: PaymentMode, paid: Totalled | None, refunded: Totalled | None) -> ModeTotal:
+    came, went = (one.cents if one else 0 for one in (paid, refunded))
+    return ModeTotal(
+        mode=mode,
+        payments=paid.count if paid else 0,
+        payments_cents=came,
+        refunds=refunded.count if refunded else 0,
+        refunds_cents=went,
+        total_cents=came - went,
+    )
+
+
+JournalFileResult = Annotated[FileLink | TooManyRows, strawberry.union("JournalFileResult")]
 
 
 # ------------------------------------------------------------------------------------------------------- at the counter

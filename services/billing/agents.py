@@ -1,16 +1,21 @@
 """What agents can ask and do about money. Whatever is not of a structure of theirs is Forbidden, whether it exists or not."""
 
+import datetime as dt
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import strawberry
 from sqlmodel.ext.asyncio.session import AsyncSession
 from strawberry import ID
 
-from services.billing import queries, till
+from services.billing import files, queries, till
 from services.billing.agent_types import (
     AdjustWalletInput,
     AdjustWalletResult,
+    Closing,
+    Debtor,
+    DebtorConnection,
+    JournalFileResult,
     MoneyAct,
     MoneyActConnection,
     RecordPaymentInput,
@@ -27,12 +32,15 @@ from services.billing.queries import ActsWanted
 from services.billing.refusals import refusal_of
 from services.billing.texts import malformed
 from services.billing.till import Agent
-from services.billing.types import Adjustment, Payment
+from services.billing.types import Adjustment, Family, Payment
+from services.files import FileFormat
 from services.graphql import Info
 from services.paging import MOST_PER_PAGE, cursor_of, number_of, parts_of, stays
 from services.refusal import Forbidden, Refused
 
 LONGEST_KEY = 200
+MOST_DAYS = 400  #: Of one journal.
+DEEPEST = cursor_of(-(10**16), "")  #: The cursor of what comes before all debts.
 
 T = TypeVar("T")
 
@@ -114,6 +122,65 @@ class AgentQueries:
             end_cursor=cursor_of(page[-1].position) if page else stays(rows, after),
             has_next_page=len(rows) > size,
         )
+
+    @strawberry.field
+    async def debtors(self, info: Info, structure: ID, first: int | None = 50, after: str | None = None) -> DebtorConnection:
+        """Families that owe the structure something, for its agents: the deepest in debt first."""
+        of = _acts_for(info, str(structure))
+        size, cursor = _size(first, info), _debt(after, info)
+        async with info.context.database.reading() as session:
+            rows = await queries.debtors(session, of, cursor, size + 1)
+            said = await queries.in_debt(session, [row.family for row in rows])
+        page = rows[:size]
+        return DebtorConnection(
+            structure=of,
+            nodes=[Debtor(family=Family(id=ID(row.family)), balance_cents=row.cents, in_debit=row.family in said) for row in page],
+            end_cursor=cursor_of(page[-1].cents, page[-1].family) if page else stays(rows, after, DEEPEST),
+            has_next_page=len(rows) > size,
+        )
+
+    @strawberry.field
+    async def closing(self, info: Info, structure: ID, date: dt.date) -> Closing:
+        """What agents and families paid that day, by mode, for the structure's agents."""
+        of = _acts_for(info, str(structure))
+        async with info.context.database.reading() as session:
+            days = _days(date, date, await queries.timezone_of(session, of), info)
+            return Closing.of(date, await queries.totals_by_mode(session, of, *days))
+
+    @strawberry.field
+    async def journal_file(
+        self,
+        info: Info,
+        structure: ID,
+        from_: Annotated[dt.date, strawberry.argument(name="from")],
+        to: dt.date,
+        format: FileFormat,
+    ) -> JournalFileResult:
+        """All that was posted on these days, debit and credit, for the treasury; by a link that lasts some minutes."""
+        of, context = _acts_for(info, str(structure)), info.context
+        async with context.database.reading() as session:
+            days = _days(from_, to, await queries.timezone_of(session, of), info)
+            count = await queries.entries_count(session, of, *days)
+        if count > files.MOST_ENTRIES:
+            no: JournalFileResult = refusal_of(Refused("TOO_MANY_ROWS", limit=files.MOST_ENTRIES), context.language)
+            return no
+        return await files.journal_link(context.running, of, from_, to, format, context.language)
+
+
+def _days(first: dt.date, last: dt.date, timezone: str, info: Info) -> tuple[dt.datetime, dt.datetime]:
+    if not 0 <= (last - first).days < MOST_DAYS or not dt.date.min < first <= last < dt.date.max:
+        raise malformed("PERIOD_NOT_POSSIBLE", info.context.language, most=MOST_DAYS)
+    return files.period(first, last, timezone)
+
+
+def _debt(cursor: str | None, info: Info) -> tuple[int, str] | None:
+    if cursor is None:
+        return None
+    try:
+        cents, family = parts_of(cursor)
+        return number_of(cents), family
+    except ValueError:
+        raise malformed("CURSOR_NOT_POSSIBLE", info.context.language) from None
 
 
 def _size(first: int | None, info: Info) -> int:

@@ -3,6 +3,7 @@
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from services.billing.files import ROUTES
 from services.billing.loading import holds_moved
 from services.billing.reactions import ABOUT_BOOKINGS
 from services.billing.reactions import billing as service
@@ -30,4 +31,4 @@ async def let_families_pass(running: Running) -> None:
 
 def app(settings: Settings) -> Starlette:
     graphql = Route("/graphql", endpoint(schema, service.name), methods=["POST"])
-    return application(service, settings, routes=[graphql], on_start=step_back)
+    return application(service, settings, routes=[graphql, *ROUTES], on_start=step_back)

@@ -7,14 +7,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, union_all
+from sqlalchemy import ColumnElement, Select, case, func, literal, tuple_, union_all
 from sqlalchemy import select as sa_select
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.billing.balance import Balance, Tolerance, WalletBalance
+from services.billing.bookkeeping import Booked
 from services.billing.hold import HoldKind, HoldState
-from services.billing.ledger import ADJUSTMENTS, WALLETS, EntryKind, wallet_account
+from services.billing.ledger import ADJUSTMENTS, OPENING, WALLETS, EntryKind, PaymentMode, wallet_account
 from services.billing.tables import Act, Family, Hold, LedgerEntry, PaymentDetail, Standing, Structure, Wallet, core
 
 
@@ -217,6 +218,114 @@ def _in(month: str, families: Collection[str]) -> tuple[ColumnElement[bool], ...
 def _bounds(month: str) -> tuple[dt.date, dt.date]:
     first = dt.date.fromisoformat(f"{month}-01")
     return first, (first + dt.timedelta(days=31)).replace(day=1)
+
+
+# -------------------------------------------------------------------------------------------------------------- the office
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """What a family's wallets come to, below zero."""
+
+    family: str
+    cents: int
+
+
+@dataclass(frozen=True, slots=True)
+class Debts:
+    """Of a structure, or those below some debt."""
+
+    count: int
+    cents: int
+
+
+def _debts(structure: str) -> Select[tuple[str, int]]:
+    into, out_of = (
+        func.sum(case((account.startswith(WALLETS), col(LedgerEntry.amount_cents)), else_=0))
+        for account in (col(LedgerEntry.to_account), col(LedgerEntry.from_account))
+    )
+    family = col(LedgerEntry.family)
+    summed = sa_select(family.label("family"), (into - out_of).label("cents")).where(col(LedgerEntry.structure) == structure)
+    return summed.group_by(family).having(into - out_of < 0)
+
+
+async def debtors(session: AsyncSession, structure: str, after: tuple[int, str] | None, limit: int) -> list[Debt]:
+    """The deepest in debt first. `after`: the cents and the family of the last one seen."""
+    found = _debts(structure).subquery()
+    query = sa_select(found.c.family, found.c.cents).order_by(found.c.cents, found.c.family).limit(limit)
+    if after is not None:
+        query = query.where(tuple_(found.c.cents, found.c.family) > tuple_(*map(literal, after)))
+    return [Debt(family, int(cents)) for family, cents in await (await session.connection()).execute(query)]
+
+
+async def debts(session: AsyncSession, structure: str) -> Debts:
+    found = _debts(structure).subquery()
+    (row,) = await (await session.connection()).execute(
+        sa_select(func.count(), func.coalesce(func.sum(found.c.cents), 0)).select_from(found)
+    )
+    return Debts(int(row[0]), int(row[1]))
+
+
+async def in_debt(session: AsyncSession, families: Collection[str]) -> set[str]:
+    """Those of whom it is said (S21)."""
+    return set((await session.exec(select(Standing.family).where(col(Standing.family).in_(families), col(Standing.in_debit)))).all())
+
+
+async def timezone_of(session: AsyncSession, structure: str) -> str:
+    return (await session.exec(select(Structure.timezone).where(Structure.id == structure))).first() or "Europe/Paris"
+
+
+def _posted_within(structure: str, since: dt.datetime, before: dt.datetime) -> tuple[ColumnElement[bool], ...]:
+    """By when they were posted, so that a day that was told never changes. What the old system's books tell is left to them."""
+    ours = col(PaymentDetail.taken_over).is_not(True), col(LedgerEntry.from_account) != OPENING, col(LedgerEntry.to_account) != OPENING
+    posted_at = col(LedgerEntry.posted_at)
+    return col(LedgerEntry.structure) == structure, posted_at >= since, posted_at < before, *ours
+
+
+@dataclass(frozen=True, slots=True)
+class ModeTotal:
+    """What came in, or was paid back, by one mode."""
+
+    mode: PaymentMode
+    kind: EntryKind
+    count: int
+    cents: int
+
+
+async def totals_by_mode(session: AsyncSession, structure: str, since: dt.datetime, before: dt.datetime) -> list[ModeTotal]:
+    mode, kind = col(PaymentDetail.mode), col(LedgerEntry.kind)
+    query = (
+        sa_select(mode, kind, func.count(), func.sum(col(LedgerEntry.amount_cents)))
+        .join(PaymentDetail, col(PaymentDetail.entry) == col(LedgerEntry.id))
+        .where(*_posted_within(structure, since, before))
+        .group_by(mode, kind)
+    )
+    return [ModeTotal(*row[:3], int(row[3])) for row in await (await session.connection()).execute(query)]
+
+
+async def entries_count(session: AsyncSession, structure: str, since: dt.datetime, before: dt.datetime) -> int:
+    query = sa_select(func.count(col(LedgerEntry.id))).join(PaymentDetail, col(PaymentDetail.entry) == col(LedgerEntry.id), isouter=True)
+    return int((await (await session.connection()).execute(query.where(*_posted_within(structure, since, before)))).scalar_one())
+
+
+async def entries(session: AsyncSession, structure: str, since: dt.datetime, before: dt.datetime) -> list[Booked]:
+    """In the order in which they were posted."""
+    query = (
+        sa_select(*JOURNAL)
+        .join(PaymentDetail, col(PaymentDetail.entry) == col(LedgerEntry.id), isouter=True)
+        .join(Wallet, col(Wallet.id) == col(LedgerEntry.wallet))
+        .where(*_posted_within(structure, since, before))
+        .order_by(col(LedgerEntry.posted_at), col(LedgerEntry.id))
+    )
+    return [Booked(*row) for row in await (await session.connection()).execute(query)]
+
+
+#: As Booked has them.
+JOURNAL = (
+    *(col(getattr(LedgerEntry, name)) for name in ("id", "posted_at", "date", "kind", "from_account", "to_account", "family")),
+    col(Wallet.name),
+    *(col(getattr(PaymentDetail, name)) for name in ("mode", "reference", "payer")),
+    col(LedgerEntry.label),
+    col(LedgerEntry.amount_cents),
+)
 
 
 # ------------------------------------------------------------------------------------------------------ the audit trail

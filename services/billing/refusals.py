@@ -50,6 +50,11 @@ class IdempotencyKeyReused(Refusal):
     """The same key came with something else before."""
 
 
+@strawberry.federation.type(shareable=True)
+class TooManyRows(Refusal):
+    """More than one file may hold."""
+
+
 REFUSALS: tuple[type[Refusal], ...] = (
     EmailRequired,
     InvalidAmount,
@@ -59,6 +64,7 @@ REFUSALS: tuple[type[Refusal], ...] = (
     NotEnoughCredit,
     AlreadyReversed,
     IdempotencyKeyReused,
+    TooManyRows,
 )
 BY_CODE = {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).upper(): kind for kind in REFUSALS}
 

@@ -85,7 +85,7 @@ async def reverse_payment(session: AsyncSession, clock: Clock, agent: Agent, pay
     detail = await session.get_one(PaymentDetail, payment)
     cause = f"reversal/{payment}"
     lines = detail.reference, detail.payer, detail.bank
-    paid = Payment(cause, agent.structure, found.family, found.wallet, detail.mode, found.amount_cents, None, *lines, detail.taken_over)
+    paid = Payment(cause, agent.structure, found.family, found.wallet, detail.mode, found.amount_cents, None, *lines)
     entry = refund(cause, found.family, found.wallet, detail.mode, found.amount_cents)
     try:
         posted = await post_with_detail(session, clock, entry, paid, why)

@@ -8,13 +8,14 @@ from strawberry import UNSET
 from strawberry.federation.schema_directives import Key
 from strawberry.federation.types import FieldSet
 
-from services.billing import loading, queries, tables, tariff
+from services.billing import files, loading, queries, tables, tariff
 from services.billing.balance import Balance as Page
 from services.billing.balance import WalletBalance as PageLine
 from services.billing.hold import BookingStatus, HoldKind
 from services.billing.ledger import EntryKind, PaymentMode
 from services.billing.online import OnlinePaymentStatus
 from services.billing.texts import say
+from services.files import FileFormat, FileLink
 from services.graphql import Info, LocalTime, YearMonth
 from services.refusal import CodedError, Language
 
@@ -237,6 +238,12 @@ class Family:
         lines = await loading.payments(info.context, self.id, month)
         total = sum(line.cents for line in lines)
         return PaymentHistory(family=self.id, month=month, payments=[Payment.of(line) for line in lines], total_cents=total)
+
+    @strawberry.field
+    async def payments_file(self, info: Info, month: YearMonth, format: FileFormat) -> FileLink:
+        """The same as a file for spreadsheets, by a link that lasts some minutes (S10); in the language of this question."""
+        await loading.structure_of(info.context, self.id)
+        return await files.payments_link(info.context.running, self.id, month, format, info.context.language)
 
     @strawberry.field
     async def consumptions(self, info: Info, month: YearMonth) -> ConsumptionHistory:

@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from services.spreadsheets import Column, Sheet, as_csv, as_xlsx, harmless
+from services.spreadsheets import Column, Euros, Sheet, as_csv, as_xlsx, harmless
 
 NOON = dt.datetime(2026, 9, 1, 12, 5)  # noqa: DTZ001 -- the town's own time, as a cell has it
 SHEET = Sheet(
@@ -54,3 +54,12 @@ def test_s35_an_xlsx_file_has_real_dates_no_formula_and_headings_that_stay_in_vi
     assert all(shape in shapes for shape in ("dd/mm/yyyy hh:mm", 'formatCode="dd/mm/yyyy"', 'formatCode="hh:mm"'))
     assert '<col min="1" max="1" width="18.' in page
     assert 'r="D2"' not in page  # nothing is nothing, not 0
+
+
+def test_s10_amounts_are_numbers_that_a_french_spreadsheet_adds_up() -> None:
+    amounts = Sheet("Règlements", [Column("Montant", 12)], [(Euros(1_234_56),), (Euros(-50_00),), (Euros(5),), (Euros(-5),), (Euros(0),)])
+    rows = as_csv(amounts).decode("utf-8-sig").split("\r\n")
+    assert rows[1:-1] == ["1234,56", "-50,00", "0,05", "-0,05", "0,00"]
+    with zipfile.ZipFile(io.BytesIO(as_xlsx(amounts))) as book:
+        page = book.read("xl/worksheets/sheet1.xml").decode()
+    assert re.findall(r"<v>([^<]+)</v></c></row>", page)[1:] == ["1234.56", "-50", "0.05", "-0.05", "0"]
