@@ -521,6 +521,23 @@ class StandingChanged(Event):
         return self.family
 
 
+class BalanceLow(Event):
+    """A family's balance fell below what it chose to be told of: the mailer tells whoever asked."""
+
+    service = "billing"
+    name = "balance_low"
+    internal = True
+    version: int  #: How often it was told.
+    family: str
+    account: str
+    balance_cents: int
+    below_cents: int
+
+    @property
+    def about(self) -> str:
+        return self.family
+
+
 class PaymentSettled(Event):
     """An online payment ended."""
 

@@ -13,6 +13,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.billing import queries
+from services.billing.alerts import set_alert, watch
 from services.billing.balance import in_debit
 from services.billing.ledger import Entry, EntryKind, PaymentMode, opening_charge, payment
 from services.billing.rate import exact_quotient
@@ -25,6 +26,7 @@ from services.refusal import Forbidden, Refused
 
 #: A family's first quotient is in force for every day, also those before it was told.
 ALWAYS = dt.date(1900, 1, 1)
+HIGHEST_ALERT_CENTS = 1_000_000
 #: Enough to see that there is an address; whether it is anybody's, only a mail can tell.
 EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]+\.[^@\s]+")
 
@@ -289,6 +291,7 @@ async def _weigh(session: AsyncSession, clock: Clock, structure: str, family: st
     """Compare the posted balance with the limit; say so if the family fell into debt or came out of it (S21)."""
     standing = await lock_standing(session, structure, family)
     balance_cents = (await queries.posted_cents(session, [family])).get(family, 0)
+    await watch(session, clock, {family: balance_cents})
     now_in_debit = in_debit(balance_cents, (await queries.tolerances(session, {family: structure}))[family])
     if now_in_debit == standing.in_debit:
         return
@@ -299,6 +302,17 @@ async def _weigh(session: AsyncSession, clock: Clock, structure: str, family: st
         session,
         StandingChanged(occurred_at=clock.now(), structure=structure, version=standing.version, family=family, in_debit=now_in_debit),
     )
+
+
+async def set_balance_alert(
+    session: AsyncSession, clock: Clock, structure: str, family: str, account: str, below_cents: int | None
+) -> None:
+    """Tell the family when its posted balance falls below that. None: not any more. Raises Refused INVALID_AMOUNT."""
+    if below_cents is not None and not 0 <= below_cents <= HIGHEST_ALERT_CENTS:
+        raise Refused("INVALID_AMOUNT", text="ALERT_NOT_POSSIBLE", most=HIGHEST_ALERT_CENTS // 100)
+    await lock_standing(session, structure, family)
+    balance_cents = (await queries.posted_cents(session, [family])).get(family, 0)
+    await set_alert(session, family, structure, account, below_cents, balance_cents)
 
 
 # ------------------------------------------------------------------------------------------------ copies of others' data

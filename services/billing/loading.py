@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from strawberry.dataloader import DataLoader
 
-from services.billing import prices, queries
+from services.billing import alerts, prices, queries
 from services.billing.balance import Balance
 from services.billing.prices import PreviewLine
 from services.billing.quote import Unpriced
@@ -88,6 +88,18 @@ async def _adjustments(context: Context, asked: list[tuple[str, str]]) -> list[l
     async with context.database.reading() as session:
         found = await queries.adjustments(session, asked)
     return [found[one] for one in asked]
+
+
+async def threshold(context: Context, family: str) -> int | None:
+    """Below which balance the family wants to be told, in cents."""
+    loader: DataLoader[str, int | None] = _loader(context, "thresholds", _thresholds)
+    return await loader.load(family)
+
+
+async def _thresholds(context: Context, families: list[str]) -> list[int | None]:
+    async with context.database.reading() as session:
+        found = await alerts.thresholds(session, families)
+    return [found.get(family) for family in families]
 
 
 async def wallet(context: Context, id: str) -> Wallet | None:

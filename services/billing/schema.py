@@ -17,7 +17,7 @@ from services.billing.prices import PreviewLine as Line
 from services.billing.refusals import EmailRequired, InvalidAmount, PaymentUnavailable, refusal_of
 from services.billing.types import CONFIRMED_ONLY, Activity, Balance, Child, Family, PriceStep, Wallet, id_of
 from services.graphql import SCALARS, Info, LocalTime, Watch, hidden, subgraph, told_at_the_gateway
-from services.refusal import CodedError, Refused
+from services.refusal import CodedError, Forbidden, Refused
 
 
 @strawberry.enum
@@ -152,8 +152,27 @@ class Query(AgentQueries):
         return Watch.of(info.context, structure, [topics.family(family)])
 
 
+SetBalanceAlertResult = Annotated[Family | InvalidAmount, strawberry.union("SetBalanceAlertResult")]
+
+
 @strawberry.type
 class Mutation(AgentMutations):
+    @strawberry.mutation
+    async def set_balance_alert(self, info: Info, family: strawberry.ID, below_cents: int | None = None) -> SetBalanceAlertResult:
+        """A mail to whoever asks, when the family's balance falls below that; once, until it has recovered. Null: no mails any more."""
+        caller = info.context.signed_in()
+        if family not in caller.families:
+            raise Forbidden
+        try:
+            async with info.context.database.transaction() as session:
+                wanted = caller.families[family], str(family), caller.account, below_cents
+                await commands.set_balance_alert(session, info.context.clock, *wanted)
+        except Refused as no:
+            refused: SetBalanceAlertResult = refusal_of(no, info.context.language)
+            return refused
+        info.context.loaders.clear()
+        return Family(id=family)
+
     @strawberry.mutation
     async def start_payment(self, info: Info, input: StartPaymentInput) -> StartPaymentResult:
         structure = await loading.structure_of(info.context, input.family)

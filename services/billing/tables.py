@@ -195,6 +195,19 @@ class LinkKey(BillingTable, table=True):
     key: str
 
 
+class BalanceAlert(BillingTable, table=True):
+    """Below which balance a family wants to be told. Changed under the lock of its standing, as its balance is."""
+
+    __tablename__ = "balance_alert"
+
+    family: str = Field(primary_key=True)
+    structure: str
+    account: str  #: Who asked for it, and gets the mail.
+    below_cents: int = Field(sa_type=BIGINT)
+    is_below: bool  #: It was told, or was so when the family asked: not again before the balance has recovered.
+    times: int = 0  #: How often it was told.
+
+
 # ----------------------------------------------------------------------------------------------------------------- holds
 class Hold(BillingTable, table=True):
     """The estimated cost of one booking (hold.py). It stays when released, so that news that comes late finds that it is old."""

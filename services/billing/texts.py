@@ -51,6 +51,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Indiquez un montant supérieur à zéro, de {most} € au plus.",
         "Give an amount above zero, of €{most} at most.",
     ),
+    "ALERT_NOT_POSSIBLE": ("Indiquez un seuil de 0 à {most} €.", "Give a threshold of €0 to €{most}."),
     "INVALID_PAYMENT": ("Ce règlement n'est pas possible ainsi.", "The payment cannot be so."),
     "NOT_AT_THE_COUNTER": ("mode : un paiement en ligne ne se saisit pas en mairie.", "mode: nobody records an online payment."),
     "DATE_TO_COME": ("date : ce jour n'est pas encore venu.", "date: that day has not come yet."),

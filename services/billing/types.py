@@ -233,6 +233,12 @@ class Family:
         return Balance.of(await loading.balance(info.context, queries.BalanceAsked(self.id, structure, until or None, frozenset(include))))
 
     @strawberry.field
+    async def balance_alert_cents(self, info: Info) -> int | None:
+        """Below this posted balance, all wallets together, the family is told by mail. Null: it does not want to be."""
+        await loading.structure_of(info.context, self.id)
+        return await loading.threshold(info.context, self.id)
+
+    @strawberry.field
     async def payments(self, info: Info, month: YearMonth) -> PaymentHistory:
         await loading.structure_of(info.context, self.id)
         lines = await loading.payments(info.context, self.id, month)

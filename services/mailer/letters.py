@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.environment import TemplateModule
 
 from services.mailer.report import Day, Report
-from services.mailer.texts import long_day, renewed, short_day, spoken
+from services.mailer.texts import euros, long_day, renewed, short_day, spoken
 
 #: Stands in a letter for the portal's address, which only the sender of the mail knows. A reserved name: it leads nowhere.
 PORTAL = "https://portal.invalid"
@@ -36,6 +36,14 @@ class Act:
     overrode: Collection[str] = ()  #: What would have stood in the family's own way: DEADLINE, DEBT.
 
 
+@dataclass(frozen=True, slots=True)
+class LowBalance:
+    """What a family has left, and below what it wants to be told."""
+
+    balance_cents: int
+    below_cents: int
+
+
 def report_letter(language: str, *, greeting: str, structure: str, report: Report, act: Act | None = None, goes_on: bool = False) -> Letter:
     """What became of a request (S37). `act`: of an agent's. `goes_on`: of the lines that waited for a run, after a first report."""
     kind = "answer" if goes_on else "act" if act else "report"
@@ -51,6 +59,12 @@ def place_given_letter(language: str, *, greeting: str, structure: str, activity
 def place_expired_letter(language: str, *, greeting: str, structure: str, report: Report) -> Letter:
     """The booking deadline passed while children waited: the days of `report`, all in one section, end without a place."""
     return _write("place_expired", language, greeting=greeting, structure=structure, report=report)
+
+
+def balance_low_letter(language: str, *, greeting: str, structure: str, low: LowBalance) -> Letter:
+    """The balance is lower than the family wants it to be."""
+    balance, below = (euros(cents, spoken(language)) for cents in (low.balance_cents, low.below_cents))
+    return _write("balance_low", language, greeting=greeting, structure=structure, balance=balance, below=below)
 
 
 def password_link_letter(language: str, *, address: str, expires_at: dt.datetime, timezone: str) -> Letter:

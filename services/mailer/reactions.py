@@ -13,6 +13,7 @@ from services.clock import Clock
 from services.events import (
     ActivityChanged,
     AwaitedMovement,
+    BalanceLow,
     ContactsChanged,
     DecidedMovement,
     PlaceExpired,
@@ -25,7 +26,7 @@ from services.events import (
 from services.mailer import commands
 from services.mailer.addresses import Adult, one_line
 from services.mailer.commands import AwaitedRun, Decided, Wish
-from services.mailer.letters import Act
+from services.mailer.letters import Act, LowBalance
 from services.mailer.report import Outcome
 from services.mailer.tables import MailerTable, MailKind
 from services.service import Service
@@ -102,6 +103,13 @@ async def regret_places(session: AsyncSession, event: PlaceExpired, clock: Clock
     waits = [Decided(False, Outcome.WAITLISTED, line.child, line.activity, line.date) for line in event.waits]
     # A booking waits, and expires, once: the first of them names the letter.
     _gather(session, clock, Wish(MailKind.PLACE_EXPIRED, event.waits[0].booking, event.structure, event.family, waits, event.account))
+
+
+@service.reacts_to(BalanceLow)
+async def warn_of_balance(session: AsyncSession, event: BalanceLow, clock: Clock) -> None:
+    low = LowBalance(event.balance_cents, event.below_cents)
+    about = f"{event.family}/{event.version}"
+    _gather(session, clock, Wish(MailKind.BALANCE_LOW, about, event.structure, event.family, (), event.account, low=low))
 
 
 @service.reacts_to(ResetLinkMade)

@@ -55,6 +55,7 @@ class MailKind(StrEnum):
     REPORT = "report"  #: compte rendu
     PLACE_GIVEN = "place_given"  #: place obtenue
     PLACE_EXPIRED = "place_expired"  #: attente sans place
+    BALANCE_LOW = "balance_low"  #: solde bas
     PASSWORD_LINK = "password_link"  #: lien de nouveau mot de passe
 
 

@@ -65,6 +65,13 @@ def tell(word: str, language: str, **details: str) -> str:
     return WORDS[word][LANGUAGES.index(language)].format(**details)
 
 
+def euros(cents: int, language: str) -> str:
+    """ "-12,34 €", "-€12.34"."""
+    amount = f"{abs(cents) / 100:.2f}"
+    sign = "-" if cents < 0 else ""
+    return f"{sign}{amount.replace('.', ',')} €" if language == "fr" else f"{sign}€{amount}"
+
+
 def span(hours: tuple[str, str]) -> str:
     """ "07:30-08:45"."""
     return "-".join(hours)

@@ -13,6 +13,7 @@ from services.database import Database
 from services.events import (
     ActivityChanged,
     AwaitedMovement,
+    BalanceLow,
     Contact,
     ContactsChanged,
     DecidedMovement,
@@ -113,6 +114,11 @@ def place_given(booking: str = "b1", family: str = "dupont", child: str = "amali
     return PlaceGiven(
         occurred_at=NOW, structure=TOWN, booking=booking, family=family, child=child, activity="aps-matin", date=at("2026-12-01")
     )
+
+
+def balance_low(cents: int = 12_34, version: int = 1, account: str = "dupont") -> BalanceLow:
+    amounts = {"balance_cents": cents, "below_cents": 20_00}
+    return BalanceLow(occurred_at=NOW, structure=TOWN, family="dupont", account=account, version=version, **amounts)
 
 
 def place_expired(*dates: str, child: str = "amalia", family: str = "dupont", account: str | None = None) -> PlaceExpired:

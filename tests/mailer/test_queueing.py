@@ -16,6 +16,7 @@ from tests.mailer.conftest import (
     activity_named,
     adult,
     awaited,
+    balance_low,
     decided,
     explained,
     family_of,
@@ -206,6 +207,25 @@ async def test_a_place_given_is_announced_once_s36(mailroom: Mailroom) -> None:
     mail = await mailroom.the_mail()
     assert mail.kind is MailKind.PLACE_GIVEN
     assert mail.subject == "Une place pour DUPONT Amalia : APS MATIN, mardi 01/12/2026"
+
+
+async def test_a_low_balance_is_told_once_each_time_to_who_asked(mailroom: Mailroom) -> None:
+    await mailroom.hears(town_named(), family_of(*PARENTS))
+    await mailroom.hears(balance_low(), balance_low())
+    await mailroom.hears(balance_low())
+    mail = await mailroom.the_mail()
+    assert (mail.kind, mail.state, mail.account) == (MailKind.BALANCE_LOW, MailState.QUEUED, "dupont")
+    assert mail.subject == "Votre solde est de 12,34 € : Mairie de CarteVille"
+    assert "est de 12,34 €, au-dessous du seuil de 20,00 € que vous avez choisi." in mail.text
+    assert "12,34 €" in mail.html
+    await mailroom.hears(balance_low(-5, version=2))
+    assert sorted(mail.subject[:26] for mail in await mailroom.mails()) == ["Votre solde est de -0,05 €", "Votre solde est de 12,34 €"]
+
+
+async def test_a_low_balance_is_told_in_english_too(mailroom: Mailroom) -> None:
+    await mailroom.hears(town_named(), family_of(adult(language="en")))
+    await mailroom.hears(balance_low(-12_34))
+    assert "is -€12.34, below the €20.00 that you chose." in (await mailroom.the_mail()).text
 
 
 async def test_children_who_waited_in_vain_are_told_of_in_one_letter_to_who_asked(mailroom: Mailroom) -> None:
