@@ -18,10 +18,14 @@ from deploy.town.loading import Loaded, load, steps_of
 from deploy.town.naming import renamed
 from deploy.town.reading import TownFileError, parse
 from deploy.trouble import Trouble
+from services.billing import till
 from services.billing.charged import Charged, LatePickup
+from services.billing.commands import copy_family
+from services.billing.ledger import PaymentMode
 from services.billing.rate import Effort
 from services.billing.tables import Quotient, Residence, Wallet
 from services.billing.tariff import Rounding, RoundTo, Surcharge
+from services.billing.till import Agent, Money
 from services.booking import commands
 from services.booking.status import BookingStatus
 from services.booking.tables import Booking, ChildCopy, Enrollment
@@ -338,6 +342,25 @@ async def test_an_exported_town_is_the_town(settings: Settings, databases: Datab
     assert again.structure == town.structure
     assert {activity.spec.id: activity for activity in again.activities} == {activity.spec.id: activity for activity in town.activities}
     assert {family.id: family.quotient for family in again.families} == {family.id: family.quotient for family in town.families}
+
+
+async def test_what_agents_did_with_money_is_exported_and_moves_nothing_when_it_comes_back(
+    settings: Settings, databases: Databases
+) -> None:
+    """A refund, a reversal, an adjustment: the file calls whatever fed a wallet a payment, and the rest charges."""
+    await put(databases, TEXT)
+    agent = Agent("agent", "carteville")
+    money = Money("dupont", "periscolaire", PaymentMode.CASH, 30_00, None, "DUPONT", None)
+    async with databases["billing"].transaction() as session:
+        await copy_family(session, "dupont", "carteville", ["amalia", "paolo"], 1)
+        paid = await till.record_payment(session, MONDAY, agent, "k1", money)
+        await till.refund_family(session, MONDAY, agent, "k2", replace(money, cents=5_00), "Trop perçu")
+        await till.reverse_payment(session, MONDAY, agent, paid, "Faux billets")
+        await till.adjust_wallet(session, MONDAY, agent, "k3", "dupont", "periscolaire", 2_00, "Geste commercial")
+    again = check(parse(await export(settings, "carteville"), "exported.yaml"), MONDAY)
+    (family,) = again.families
+    assert [sum(line.cents for line in lines) for lines in (family.payments, family.charges)] == [50_06 + 30_00 + 2_00, 5_00 + 30_00]
+    assert (await load([again], databases, TUESDAY, lambda: None)).changes["billing"] == 0
 
 
 async def test_s21_what_is_borne_of_a_familys_debt_is_loaded_and_exported(settings: Settings, databases: Databases) -> None:
