@@ -14,7 +14,7 @@ from services import files
 from services.billing import queries
 from services.billing.bookkeeping import Paid, journal_sheet, payments_sheet
 from services.files import FileFormat, FileLink
-from services.graphql import Language
+from services.refusal import Language
 from services.service import Running
 from services.spreadsheets import Sheet, written
 
