@@ -1,4 +1,5 @@
-"""Who waits in one process is woken by what another does: looking by itself, which would do as well, is a matter of hours here."""
+"""Who waits in one process is woken by what another does; looking by itself, which would do as well, is a matter of hours here, but
+where a call is lost."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -41,6 +42,20 @@ async def test_an_answer_that_another_process_gave_is_known_at_once(running: Run
         assert await asking.submits("dupont", books("dupont")) == ["ACCEPTED"]
 
 
+async def test_an_answer_of_which_the_call_was_lost_is_found_by_looking(running: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk, "ANSWER_SECONDS", HOURS)
+    deciding = Town(await running("booking", clock=CLOCK))
+    deaf = Town(await running("booking", clock=CLOCK, start=False, url=deciding.running.settings.database_urls["booking"]))
+    await deciding.opens()
+    await deciding.household("dupont")
+    tasks = [asyncio.create_task(work(deaf.running)) for work in (counter.take_orders, counter.find_answers)]
+    async with asyncio.timeout(20):
+        assert await deaf.submits("dupont", books("dupont")) == ["ACCEPTED"]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 @pytest.mark.skipif(not POSTGRESQL, reason="on SQLite there is one process")
 async def test_what_one_process_wrote_is_published_at_once_by_the_other_whose_turn_it_is(
     running: Run, monkeypatch: pytest.MonkeyPatch
@@ -53,6 +68,31 @@ async def test_what_one_process_wrote_is_published_at_once_by_the_other_whose_tu
     await Town(writing).opens()
     writing.outbox_written()
     await until(lambda: _nothing_waits(publishing))
+
+
+@pytest.mark.skipif(not POSTGRESQL, reason="on SQLite there is one process")
+async def test_of_two_processes_one_publishes_so_that_the_order_is_kept_and_the_other_once_that_one_has_left(
+    running: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_work, publish = set[relay.Relay](), relay.Relay.publish_pending
+
+    async def noted(self: relay.Relay) -> int:
+        at_work.add(self)
+        return await publish(self)
+
+    monkeypatch.setattr(relay.Relay, "publish_pending", noted)
+    first = await running("booking", clock=CLOCK)
+    await until(lambda: _heard(first))
+    second = await running("booking", clock=CLOCK, url=first.settings.database_urls["booking"])
+    for capacity in range(1, 4):
+        await Town(second).opens(capacity=capacity)
+        await until(lambda: _nothing_waits(second))
+        await asyncio.sleep(relay.SWEEP_SECONDS)  # The other one looks, too.
+    assert at_work == {first.relay}
+    await first.stop()
+    await Town(second).opens(capacity=9)
+    await until(lambda: _nothing_waits(second))
+    assert at_work == {first.relay, second.relay}
 
 
 async def _heard(publishing: Running) -> bool:
