@@ -6,7 +6,7 @@ whoever holds the turn of its partition, once. Everything is read before the fir
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Container, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -287,14 +287,20 @@ async def _load(session: AsyncSession, book: RuleBook, tickets: list[Ticket], no
         if row.code != UNKNOWN:
             case = cases[row.id] = Case(*row)
             by_id[case.request or ""].cases.append(case)
-    asked = list(cases.values())
-    keys = {case.key for case in asked}
-    lined = {case.key for case in asked if case.status == BookingStatus.WAITLISTED}
+    lined = {case.key for case in cases.values() if case.status == BookingStatus.WAITLISTED}
     # Whoever comes past the deadline ends the line that still waits there, be there a place or not.
     lined |= {case.key for ticket in tickets if ticket.agent and ticket.agent.past_deadlines for case in ticket.cases}
     if len(cases) < sum(ticket.lines for ticket in tickets):
         lined |= await _load_givings(session, by_id, cases)
-    docket = await open_docket(session, book, now, cases, keys, lined)
+    return await gather(session, book, tickets, cases, lined, now)
+
+
+async def gather(
+    session: AsyncSession, book: RuleBook, tickets: list[Ticket], cases: dict[str, Case], lined: Set[Key], now: dt.datetime
+) -> Batch:
+    """What the decisions on these tickets depend on besides. `cases`: theirs, which grow; `lined`: openings with their lines."""
+    asked = [case for ticket in tickets for case in ticket.cases]
+    docket = await open_docket(session, book, now, cases, {case.key for case in asked}, lined)
     docket.traces = {ticket.id: ticket.trace for ticket in tickets}
     return Batch(
         docket,

@@ -4,14 +4,16 @@ Nobody lingers: while one transaction is being committed, the orders of the next
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from uuid import uuid4
 
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.booking.at_once import take_in_and_decide
 from services.booking.docket import B
 from services.booking.draft import DraftChange
 from services.booking.intake import Asked, R, X, take_in
@@ -20,6 +22,7 @@ from services.booking.rulebook import RuleBook
 from services.booking.status import LIVE, BookingStatus
 from services.booking.tables import partition_of, run
 from services.claims import Caller
+from services.clock import Clock
 from services.refusal import CodedError, Refused
 from services.service import Running
 from services.telemetry import traceparent
@@ -33,7 +36,8 @@ LOOK_SECONDS = 0.25  #: Between looks at the table, in case another process gave
 SERVED = "booking.served"  #: Called with the ids of requests that have their answers.
 CALLED_TOGETHER = 5000  #: Ids in one call, at most.
 
-Taken = asyncio.Future[str]
+Taken = asyncio.Future[tuple[str, bool]]  #: The request, and whether it is served already.
+Take = Callable[[AsyncSession, RuleBook, Clock, Sequence[Asked]], Awaitable[tuple[list[str | Exception], set[str]]]]
 
 
 class Desk:
@@ -72,8 +76,9 @@ class Desk:
         taken: Taken = asyncio.get_running_loop().create_future()
         self._orders.append((Asked(account, structure, order, traceparent.get()), taken))
         self._arrived.set()
-        request = await taken
-        await self._answer(request)
+        request, served = await taken
+        if not served:
+            await self._answer(request)
         return request
 
     async def cancel(self, caller: Caller, booking: str, language: str = "fr") -> None:
@@ -164,30 +169,31 @@ class Desk:
             wanted = [(asked, taken) for asked, taken in orders if not taken.done()]
             if len(wanted) >= CROWD:
                 await self._running.crowd.tell()
-            if wanted and not await self._together(wanted):
+            if wanted and await self._together(wanted, take_in_and_decide) and await self._together(wanted, _take_in):
                 for one in wanted:
-                    await self._together([one])
+                    if trouble := await self._together([one], _take_in):
+                        _settle(one[1], trouble)
 
-    async def _together(self, orders: Sequence[tuple[Asked, Taken]]) -> bool:
-        """In one transaction. False if it failed and may be tried one by one: an order that we cannot take must not hurt others.
+    async def _together(self, orders: Sequence[tuple[Asked, Taken]], take: Take) -> Exception | None:
+        """In one transaction. Returns why not, if they may be tried one by one: an order that we cannot take must not hurt others.
 
         In an outage all of them fail at once: one by one, each would wait for the database as long as all did, after the others.
         """
         try:
             async with self._running.database.transaction("intake") as session:
-                results = await take_in(session, self._book, self._running.clock, [asked for asked, _ in orders])
+                results, served = await take(session, self._book, self._running.clock, [asked for asked, _ in orders])
         except Exception as trouble:
-            if len(orders) > 1 and not _is_outage(trouble):
-                return False
+            if not _is_outage(trouble):
+                return trouble
             for _, taken in orders:
                 _settle(taken, trouble)
-            return True
+            return None
         for (asked, taken), result in zip(orders, results, strict=True):
-            _settle(taken, result)
-            if isinstance(result, str):
+            _settle(taken, (result, result in served) if isinstance(result, str) else result)
+            if isinstance(result, str) and result not in served:
                 self.wake(partition_of(asked.structure))
         self._running.outbox_written()
-        return True
+        return None
 
     async def look(self) -> None:
         """For as long as the process lives: find answers whose call was lost, or that were there before the question."""
@@ -218,7 +224,12 @@ def _is_outage(trouble: Exception) -> bool:
     return lost or isinstance(trouble, (OperationalError, InterfaceError, PoolTimeout, OSError))
 
 
-def _settle(taken: Taken, result: str | Exception) -> None:
+async def _take_in(session: AsyncSession, book: RuleBook, clock: Clock, asked: Sequence[Asked]) -> tuple[list[str | Exception], set[str]]:
+    """As `take_in_and_decide`, but the allocator decides."""
+    return await take_in(session, book, clock, asked), set()
+
+
+def _settle(taken: Taken, result: tuple[str, bool] | Exception) -> None:
     """Unless the client has gone."""
     if taken.done():
         return

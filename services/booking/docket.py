@@ -125,6 +125,7 @@ class Docket:
     given: list[Case] = field(default_factory=list)  #: Who waited and has a place now.
     traces: Traces = field(default_factory=dict)
     shown_anew: set[Key] = field(default_factory=set)  #: Openings that are announced even if no count of theirs moved.
+    unwritten: Set[str] = frozenset()  #: Bookings that the table will have only with what became of them: whoever decides inserts them.
     _versions: dict[str, int] = field(default_factory=dict)  #: Of the changed bookings, as the table has them.
 
     def is_closed(self, key: Key) -> bool:
@@ -249,6 +250,8 @@ class Docket:
     async def _write_bookings(self, session: AsyncSession) -> None:
         alike: dict[tuple[str, str | None, int], list[str]] = defaultdict(list)
         for id_, version in self._versions.items():
+            if id_ in self.unwritten:
+                continue
             case = self.cases[id_]
             alike[case.status, case.code, case.version - version].append(id_)
         # Those that leave first: a child may give back a day and take it again in one request.

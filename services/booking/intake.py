@@ -101,14 +101,25 @@ insert_bookings = BulkInsert(BOOKING, BookingRow._fields)
 class Written:
     """Rows of one transaction, before they are inserted."""
 
-    requests: list[dict[str, Any]] = field(default_factory=list)
+    requests: list[dict[str, Any]] = field(default_factory=list)  #: In order of arrival.
     bookings: list[BookingRow] = field(default_factory=list)
     cancellations: list[dict[str, Any]] = field(default_factory=list)
     events: list[BookingRequested] = field(default_factory=list)
 
+    @property
+    def traces(self) -> dict[str | None, str | None]:
+        return {request["id"]: request["traceparent"] for request in self.requests}
+
 
 async def take_in(session: AsyncSession, book: RuleBook, clock: Clock, asked: Sequence[Asked]) -> list[str | Exception]:
     """Check these orders and write those that may be. For each the id of its request, or why there is none."""
+    results, written = await examine(session, book, clock, asked)
+    await insert_rows(session, written)
+    return results
+
+
+async def examine(session: AsyncSession, book: RuleBook, clock: Clock, asked: Sequence[Asked]) -> tuple[list[str | Exception], Written]:
+    """What `take_in` returns, and the rows that are to be inserted for it; their events are recorded."""
     last = (await run(session, COUNT, {"more": len(asked)})).scalar_one()
     now = clock.now()  # Not before: who was counted later has asked later, and a run that has counted knows who was in time.
     known = await _look_up(session, book, [one.order for one in asked])
@@ -119,8 +130,8 @@ async def take_in(session: AsyncSession, book: RuleBook, clock: Clock, asked: Se
             results.append(_take(one, seq, now, known, written))
         except (Refused, CodedError) as no:
             results.append(no)
-    await _insert(session, written)
-    return results
+    record(session, *written.events, traces=written.traces)
+    return results, written
 
 
 def _take(asked: Asked, seq: int, now: dt.datetime, known: Known, written: Written) -> str:
@@ -265,12 +276,11 @@ def _request(asked: Asked, id_: str, seq: int, number: str, fingerprint: str, no
     }
 
 
-async def _insert(session: AsyncSession, written: Written) -> None:
+async def insert_rows(session: AsyncSession, written: Written) -> None:
     for statement, rows in ((NEW_REQUEST, written.requests), (NEW_CANCELLATION, written.cancellations)):
         if rows:
             await run(session, statement, rows)
     await insert_bookings(session, written.bookings)
-    record(session, *written.events, traces={request["id"]: request["traceparent"] for request in written.requests})
 
 
 # ---------------------------------------------------------------------------------------------------------------- reading

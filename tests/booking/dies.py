@@ -1,11 +1,13 @@
 """A process of booking that does one thing and is killed at the crash point that PREAU_CRASH_AT names.
 
-`python -m tests.booking.dies URL` takes one order in, `... URL move` an agent's that moves a child, `python -m tests.booking.dies URL 2026-11-17T01:00Z` holds the runs due then.
+`python -m tests.booking.dies URL submit` takes one order in, `... URL change` one that also gives something back, `... URL move` an agent's that
+moves a child, `python -m tests.booking.dies URL 2026-11-17T01:00Z` holds the runs due then.
 """
 
 import asyncio
 import datetime as dt
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from services.booking.app import on_start, service
@@ -13,7 +15,7 @@ from services.booking.order import ForFamily, Line
 from services.clock import Clock
 from services.service import Running
 from services.settings import Settings
-from tests.booking.town import CANCEL, CLOCK, MONDAY, TUESDAY, Town, at_work, books, caller
+from tests.booking.town import CANCEL, CLOCK, MONDAY, TUESDAY, Town, at_work, books, caller, cancels
 
 
 async def process(url: str, clock: Clock) -> Running:
@@ -23,16 +25,10 @@ async def process(url: str, clock: Clock) -> Running:
     return running
 
 
-async def ask_once(url: str) -> str:
+async def once(url: str, what: Callable[[Town], Awaitable[str]]) -> str:
     town = Town(await process(url, CLOCK))
     async with at_work(town):
-        return await submit(town)
-
-
-async def move_once(url: str) -> str:
-    town = Town(await process(url, CLOCK))
-    async with at_work(town):
-        return await move(town)
+        return await what(town)
 
 
 async def move(town: Town) -> str:
@@ -54,8 +50,15 @@ async def submit(town: Town) -> str:
     return request
 
 
+async def change(town: Town) -> str:
+    """A place, and a day given back that Dupont does not have: the allocator decides."""
+    order = town.order("dupont", books("dupont"), cancels("dupont", TUESDAY), key="once")
+    request: str = await town.desk.submit(caller("dupont"), order)
+    return request
+
+
+ORDERS = {"submit": submit, "change": change, "move": move}
+
 if __name__ == "__main__":
-    if sys.argv[2:] == ["move"]:
-        asyncio.run(move_once(sys.argv[1]))
-    else:
-        asyncio.run(hold_runs(*sys.argv[1:]) if len(sys.argv) > 2 else ask_once(sys.argv[1]))
+    url, what = sys.argv[1:]
+    asyncio.run(once(url, ORDERS[what]) if what in ORDERS else hold_runs(url, what))

@@ -53,10 +53,10 @@ class FamilyRules(Story):
 
         self.does(0, None, admits)
 
-    @rule(drafts=st.lists(asks(), min_size=1, max_size=3), replica=replicas, fate=fates)
-    def confirm(self, drafts: list[Ask], replica: int, fate: Fated) -> None:
-        """What arrives together is taken in together; nobody has decided yet."""
-        self._takes_in([self._named(draft) for draft in drafts], replica, fate)
+    @rule(drafts=st.lists(asks(), min_size=1, max_size=3), replica=replicas, fate=fates, at_once=st.booleans())
+    def confirm(self, drafts: list[Ask], replica: int, fate: Fated, at_once: bool = False) -> None:
+        """What arrives together is taken in together; nobody has decided yet, or it is done at once."""
+        self._takes_in([self._named(draft) for draft in drafts], replica, fate, at_once=at_once)
 
     @rule(drafts=st.lists(asks(), min_size=1, max_size=4), replica=replicas, fate=fates)
     def ask(self, drafts: list[Ask], replica: int, fate: Fated) -> None:
@@ -82,11 +82,11 @@ class FamilyRules(Story):
         self.town_offers(activity, offer, 1 - replica, fate)
 
     @precondition(lambda self: self.asked)
-    @rule(which=st.integers(0, 10), other=st.booleans(), replica=replicas, fate=fates)
-    def send_again(self, which: int, other: bool, replica: int, fate: Fated) -> None:
+    @rule(which=st.integers(0, 10), other=st.booleans(), replica=replicas, fate=fates, at_once=st.booleans())
+    def send_again(self, which: int, other: bool, replica: int, fate: Fated, at_once: bool) -> None:
         """A double click, or a lost answer; or the same key with another draft, which is a mistake."""
         ask = self.asked[which % len(self.asked)]
-        self._takes_in([replace(ask, waits=not ask.waits) if other else ask] * 2, replica, fate)
+        self._takes_in([replace(ask, waits=not ask.waits) if other else ask] * 2, replica, fate, at_once=at_once)
 
     @rule(which=st.integers(0, 20), replica=replicas, fate=fates, at_once=st.booleans())
     def give_back(self, which: int, replica: int, fate: Fated, at_once: bool) -> None:

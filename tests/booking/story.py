@@ -15,6 +15,7 @@ from services.booking import counter
 from services.booking.activity import ActivitySpec, DaysBefore, Scheduled
 from services.booking.allocator import allocate
 from services.booking.app import service
+from services.booking.at_once import take_in_and_decide
 from services.booking.draft import DraftChange
 from services.booking.intake import Asked, take_in
 from services.booking.order import ForFamily, Line, Order
@@ -101,19 +102,28 @@ class Story(RuleBasedStateMachine):
     def _id_of(self, wish: Wish | None) -> str | None:
         return next((id_ for id_, known in self.bookings.items() if known is wish), None)
 
-    def _takes_in(self, asks: list[Ask], replica: int, fate: Fated) -> None:
+    def _takes_in(self, asks: list[Ask], replica: int, fate: Fated, *, at_once: bool = False) -> None:
+        """`at_once`: and answered in the same transaction, if nobody came before and all only ask for places."""
         self.asked += [ask for ask in asks if ask not in self.asked]
 
-        async def takes_in(running: Running) -> list[str | Exception]:
+        async def takes_in(running: Running) -> tuple[list[str | Exception], set[str]]:
             async with running.database.transaction("intake") as session:
                 asked = [Asked(ANNE if ask.by else ask.family, TOWN, self._order(ask)) for ask in asks]
-                return await take_in(session, running.resources["rules"], running.clock, asked)
+                if at_once:
+                    return await take_in_and_decide(session, running.resources["rules"], running.clock, asked)
+                return await take_in(session, running.resources["rules"], running.clock, asked), set()
 
-        done, results = self.does(replica, fate, takes_in)
+        done, found = self.does(replica, fate, takes_in)
         if done:
+            before = list(self.paper.sheets)
             expected = [self.paper.takes(ask) for ask in asks]
-            for sheet, result in zip(expected, results or [None] * len(asks), strict=True):
+            results, served = found or ([None] * len(asks), set())
+            for sheet, result in zip(expected, results, strict=True):
                 self._agree(sheet, result)
+            new = self.paper.sheets[len(before) :]
+            if at_once and all(sheet.served for sheet in before) and all(_only_asks(sheet.ask) for sheet in new):
+                self.paper.decides(len(new))
+            assert not found or {self.requests[one] for one in served} == {sheet for sheet in new if sheet.served}
 
     def decides(self, most: int, replica: int, fate: Fated) -> None:
         async def decides(running: Running) -> None:
@@ -310,6 +320,10 @@ class Story(RuleBasedStateMachine):
                 batch = set()
         if batch:
             yield batch
+
+
+def _only_asks(ask: Ask) -> bool:
+    return ask.by is None and all(sign == "+" for sign, *_ in ask.lines)
 
 
 #: What was changed by a story's own steps, or depends on the order in which other services' news were heard.

@@ -5,31 +5,33 @@ from typing import Any
 
 import pytest
 
-from tests.booking.dies import move, submit
+from tests.booking.dies import ORDERS, move
 from tests.booking.town import CLOCK, MONDAY, TUESDAY, Town, at_work
 from tests.forked import ended
 
 
 @pytest.mark.parametrize(
-    ("point", "written", "decided"),
+    ("order", "point", "written", "decided"),
     [
-        ("intake.before_commit", 0, 0),
-        ("intake.after_commit", 1, 0),
-        ("allocator.before_commit", 1, 0),
-        ("allocator.after_commit", 1, 1),
+        ("submit", "intake.before_commit", 0, 0),
+        ("submit", "intake.after_commit", 1, 1),
+        ("change", "intake.before_commit", 0, 0),
+        ("change", "intake.after_commit", 1, 0),
+        ("change", "allocator.before_commit", 1, 0),
+        ("change", "allocator.after_commit", 1, 1),
     ],
 )
-async def test_a_request_survives_the_death_of_the_process(running: Any, point: str, written: int, decided: int) -> None:
+async def test_a_request_survives_the_death_of_the_process(running: Any, order: str, point: str, written: int, decided: int) -> None:
     town = Town(await running("booking", clock=CLOCK, start=False))
     await town.opens()
     await town.household("dupont")
     url = town.running.settings.database_urls["booking"]
-    assert await ended("tests.booking.dies", url, PREAU_CRASH_AT=point) == -signal.SIGKILL
+    assert await ended("tests.booking.dies", url, order, PREAU_CRASH_AT=point) == -signal.SIGKILL
     assert await town.rows("SELECT count(*), count(decided_at) FROM request") == [(written, decided)]
     async with at_work(town):
-        request = await submit(town)
-        assert await submit(town) == request
-    assert await town.answers(request) == ["ACCEPTED"]
+        request = await ORDERS[order](town)
+        assert await ORDERS[order](town) == request
+    assert await town.answers(request) == ["ACCEPTED", "REFUSED UNKNOWN_BOOKING"][: 1 + (order == "change")]
     names = [name for name, _ in await town.told("requested", "accepted", "request_decided")]
     assert names == ["requested", "accepted", "request_decided"]
     await town.is_sound()

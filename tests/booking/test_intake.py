@@ -15,6 +15,8 @@ from services.booking.order import MOST_LINES, Order, parties
 from services.refusal import CodedError, Refused
 from tests.booking.town import CLOCK, MONDAY, TUESDAY, Town, at_work, books, caller, cancels
 
+ALLOCATED = books("dupont"), cancels("dupont", TUESDAY)  #: Who gives something back, too, is answered by the allocator.
+
 
 @pytest.fixture
 async def town(running: Any) -> AsyncIterator[Town]:
@@ -66,7 +68,7 @@ async def test_what_cannot_be_asked_is_refused_as_a_whole(town: Town) -> None:
 
 
 async def test_more_groups_than_anybody_can_mean_are_turned_away_before_the_desk(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desks, "take_in", None)
+    monkeypatch.setattr(desks, "take_in_and_decide", None)
     both = books("dupont"), books("dupont", TUESDAY)
     for together in ([[0, 1]] * 3, [[0, 1], [0, 1, 0]], [[0]] * 100_000):
         with pytest.raises(CodedError) as wrong:
@@ -87,7 +89,7 @@ async def test_an_outage_is_waited_for_once_by_all(town: Town, monkeypatch: pyte
         tries.append(len(args[3]))
         raise OperationalError("INSERT", {}, Exception("database is locked"))
 
-    monkeypatch.setattr(desks, "take_in", no_database)
+    monkeypatch.setattr(desks, "take_in_and_decide", no_database)
     families = ("dupont", "durand", "petit")
     answers = await asyncio.gather(*(town.desk.submit(caller(one), town.order(one)) for one in families), return_exceptions=True)
     assert [type(answer) for answer in answers] == [OperationalError] * 3
@@ -201,7 +203,7 @@ async def test_a_family_that_gets_no_answer_sees_its_request_as_it_stands(runnin
     await town.opens()
     await town.household("dupont")
     taking = asyncio.create_task(town.desk.take_orders())
-    assert await town.submits("dupont") == ["SUBMITTED"]
+    assert await town.submits("dupont", *ALLOCATED) == ["SUBMITTED", "REFUSED UNKNOWN_BOOKING"]
     taking.cancel()
 
 
@@ -209,6 +211,6 @@ async def test_an_answer_that_another_process_gave_is_found(town: Town, running:
     url = town.running.settings.database_urls["booking"]
     lonely = Town(await running("booking", clock=CLOCK, start=False, url=url))  # takes orders and looks; does not decide
     tasks = [asyncio.create_task(lonely.desk.take_orders()), asyncio.create_task(lonely.desk.look())]
-    assert await lonely.submits("dupont") == ["ACCEPTED"]
+    assert await lonely.submits("dupont", *ALLOCATED) == ["ACCEPTED", "REFUSED UNKNOWN_BOOKING"]
     for task in tasks:
         task.cancel()

@@ -1,0 +1,112 @@
+"""Takes orders in and decides them in one transaction: half as many commits, and each booking is written once, as it was decided.
+
+Only where that comes to the same as one after the other: nobody who came before them is still to be looked at, nobody else decides in
+their partitions, and all they do is ask for places, as families do. Else they are taken in, and the allocator finds them in the tables.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.booking.allocator import MOST_LINES, R, gather
+from services.booking.docket import PARTITION, Case
+from services.booking.intake import Asked, BookingRow, Written, examine, insert_rows
+from services.booking.reporting import Reports
+from services.booking.rulebook import RuleBook
+from services.booking.status import BookingStatus
+from services.booking.tables import run
+from services.booking.tickets import Ticket
+from services.bulk import one_of
+from services.clock import Clock
+from services.outbox import record
+
+#: Whoever has a turn may wait for the counter of requests, which we hold: we do not wait for turns.
+FREE_TURNS = select(PARTITION.c.number).where(one_of(PARTITION.c.number, "partitions")).with_for_update(skip_locked=True)
+WHO_WAITS = select(R.id).where(one_of(R.partition, "partitions"), R.served_at.is_(None)).limit(1)
+
+
+async def take_in_and_decide(
+    session: AsyncSession, book: RuleBook, clock: Clock, asked: Sequence[Asked]
+) -> tuple[list[str | Exception], set[str]]:
+    """What `take_in` returns; and those of these requests that are served already, all of them or none."""
+    results, written = await examine(session, book, clock, asked)
+    may_be = _only_ask(written) and await _are_next(session, {row["partition"] for row in written.requests})
+    if may_be:
+        await _decide(session, book, clock, written)
+    await insert_rows(session, written)
+    return results, {row["id"] for row in written.requests} if may_be else set()
+
+
+def _only_ask(written: Written) -> bool:
+    by_families = all(row["agent"] is None for row in written.requests)
+    return by_families and not written.cancellations and 0 < len(written.bookings) <= MOST_LINES
+
+
+async def _are_next(session: AsyncSession, partitions: set[int]) -> bool:
+    """Holds the turns until the commit. Whoever asked before has committed: the counter of requests is ours."""
+    these = {"partitions": sorted(partitions)}
+    if len((await run(session, FREE_TURNS, these)).all()) < len(partitions):
+        return False
+    return (await run(session, WHO_WAITS, these)).first() is None
+
+
+async def _decide(session: AsyncSession, book: RuleBook, clock: Clock, written: Written) -> None:
+    """Changes `written` to what the tables would have after the allocator."""
+    tickets = {row["id"]: _ticket(row) for row in written.requests}
+    cases = {row.id: _case(row) for row in written.bookings}
+    for case in cases.values():
+        tickets[case.request or ""].cases.append(case)
+    mine = list(cases.values())
+    batch = await gather(session, book, list(tickets.values()), cases, set(), written.requests[0]["submitted_at"])
+    batch.docket.unwritten = {case.id for case in mine}
+    batch.docket.now = now = clock.now()
+    batch.decide()
+    reports = Reports(batch.docket, batch.tickets, batch.in_debit, now)
+    await batch.docket.write(session, reports.covers)
+    record(session, *reports.events(), traces=batch.docket.traces)
+    written.bookings = [_decided(row, case, now) for row, case in zip(written.bookings, mine, strict=True)]
+    for row in written.requests:
+        ticket = tickets[row["id"]]
+        row |= {"served_at": now, "decided_at": now if ticket.decided else None, "reports": int(ticket.id in reports.told)}
+
+
+def _ticket(row: dict[str, Any]) -> Ticket:
+    return Ticket(
+        id=row["id"],
+        lines=row["lines"],
+        family=row["family"],
+        structure=row["structure"],
+        accept_waiting_list=row["accept_waiting_list"],
+        submitted_at=row["submitted_at"],
+        account=row["account"],
+        trace=row["traceparent"],
+        reports=0,
+    )
+
+
+def _case(row: BookingRow) -> Case:
+    return Case(
+        id=row.id,
+        request=row.request,
+        line=row.line,
+        family=row.family,
+        child=row.child,
+        activity=row.activity,
+        structure=row.structure,
+        date=row.date,
+        arrival=row.arrival,
+        departure=row.departure,
+        status=row.status.value,
+        code=row.code,
+        position=row.position,
+        party=row.party,
+        version=row.version,
+    )
+
+
+def _decided(row: BookingRow, case: Case, now: dt.datetime) -> BookingRow:
+    answered = now if case.version > row.version else None
+    return row._replace(status=BookingStatus(case.status), code=case.code, decided_at=answered, version=case.version)

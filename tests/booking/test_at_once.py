@@ -1,0 +1,125 @@
+"""Orders that only ask for places are decided where they are taken in, with the same outcome as one after the other; else the allocator does it."""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from services.booking.activity import Scheduled
+from services.booking.at_once import take_in_and_decide
+from services.booking.docket import take_turn
+from services.booking.intake import Asked
+from services.booking.order import ForFamily, Line, Order
+from tests.booking.town import CLOCK, MONDAY, TUESDAY, Town, books, cancels
+
+FAMILIES = [f"f{n}" for n in range(5)]
+#: Of a booking and of a request, all that is not an id, in the order of arrival.
+BOOKINGS = """SELECT line, family, child, activity, date, arrival, departure, status, code, decided_at IS NULL, version, party
+    FROM booking ORDER BY position"""
+REQUESTS = """SELECT family, idempotency_key, lines, served_at, decided_at, reports FROM request ORDER BY seq"""
+OPENINGS = "SELECT activity, date, places, waiting_places, taken, waiting, taken_limit, waiting_limit, revision FROM opening ORDER BY activity, date"
+
+
+async def at_once(town: Town, *orders: Order) -> tuple[list[str | Exception], set[str]]:
+    asked = [Asked(order.family, "carteville", order) for order in orders]
+    async with town.running.database.transaction("intake") as session:
+        return await take_in_and_decide(session, town.book, town.clock, asked)
+
+
+@pytest.fixture
+async def town(running: Any) -> Town:
+    return await founded(running)
+
+
+async def founded(running: Any, url: str | None = None) -> Town:
+    town = Town(await running("booking", clock=CLOCK, start=False, **({"url": url} if url else {})))
+    if url is None:
+        await town.opens()
+        await town.opens(id="loisirs", allocation=Scheduled("02:00", "lottery"))
+        for family in FAMILIES:
+            await town.household(family, activities=("cantine", "loisirs"))
+    return town
+
+
+def a_rush(town: Town) -> list[Order]:
+    """Places, ranks, refusals of all kinds, groups, a run to wait for, an unknown child, a key twice."""
+    orders = [town.order(family, books(family), books(family, TUESDAY), key=family) for family in FAMILIES[:3]]
+    both = books("f3"), books("f3", TUESDAY)
+    orders.append(town.order("f3", *both, key="group", together=[[0, 1]], accept_waiting_list=False))
+    orders.append(town.order("f4", books("f4", arrival="03:00", departure="04:00"), books("f4", MONDAY, "loisirs"), key="run"))
+    return [*orders, town.order("f4", books("f3"), key="not theirs"), town.order("f0", *orders[0].lines, key="f0")]
+
+
+async def test_it_comes_to_the_same_as_taking_in_and_then_deciding(running: Any) -> None:
+    apart, together = await founded(running), await founded(running)
+    one_by_one = await apart.writes(*a_rush(apart))
+    await apart.decides()
+    results, served = await at_once(together, *a_rush(together))
+    assert [type(result) for result in results] == [type(result) for result in one_by_one]
+    assert results[-1] == results[0]
+    assert served == {result for result in results if isinstance(result, str)}
+    for query in (BOOKINGS, REQUESTS, OPENINGS):
+        assert await together.rows(query) == await apart.rows(query)
+    told = [[(name, _without_ids(body)) for name, body in await town.told()] for town in (apart, together)]
+    assert told[1] == told[0]
+    assert Counter(status for _, status, _ in await together.rows("SELECT line, status, code FROM booking")) == {
+        "ACCEPTED": 2,
+        "WAITLISTED": 4,
+        "REFUSED": 3,
+        "SUBMITTED": 1,
+    }
+    await together.is_sound()
+
+
+def _without_ids(body: Any) -> Any:
+    if isinstance(body, list):
+        return [_without_ids(one) for one in body]
+    if isinstance(body, dict):
+        return {name: _without_ids(value) for name, value in body.items() if name not in ("booking", "request", "event_id", "because")}
+    return body
+
+
+async def test_nobody_is_decided_before_whoever_came_first(town: Town) -> None:
+    (first,) = await town.writes(town.order("f0"))
+    (second,), served = await at_once(town, town.order("f1"))
+    assert served == set()
+    assert await town.decides() == [first, second]
+    assert await town.line_up() == {"ACCEPTED": ["f0"], "WAITLISTED": ["f1"]}
+
+
+async def test_nobody_is_decided_while_another_has_the_turn(town: Town, running: Any) -> None:
+    if town.running.database.is_sqlite:
+        pytest.skip("SQLite has one writer: there is nothing to race")
+    other = await founded(running, town.running.settings.database_urls["booking"])
+    has_it, may_commit = asyncio.Event(), asyncio.Event()
+
+    async def decides_slowly() -> None:
+        async with other.running.database.transaction() as session:
+            await take_turn(session, "carteville")
+            has_it.set()
+            await may_commit.wait()
+
+    deciding = asyncio.create_task(decides_slowly())
+    await has_it.wait()
+    (request,), served = await asyncio.wait_for(at_once(town, town.order("f0")), 10)
+    assert served == set(), "and nobody waited for the turn, either"
+    may_commit.set()
+    await deciding
+    assert await town.decides() == [request]
+
+
+@pytest.mark.parametrize("lines", [(books("f0", TUESDAY), cancels("f0")), (cancels("f0"),)], ids=["both", "back"])
+async def test_what_is_given_back_is_left_to_the_allocator(town: Town, lines: tuple[Line, ...]) -> None:
+    await town.asks("f0")
+    _, served = await at_once(town, town.order("f1"), town.order("f0", *lines))
+    assert served == set()
+    await town.decides()
+    assert await town.line_up() == {"ACCEPTED": ["f1"], "WAITLISTED": []}
+
+
+async def test_what_an_agent_does_is_left_to_the_allocator(town: Town) -> None:
+    _, served = await at_once(town, town.order("f0", agent=ForFamily("Accord de la directrice")))
+    assert served == set()
+    await town.decides()
+    assert await town.rows("SELECT count(*) FROM act WHERE kind = 'BOOK_FOR_FAMILY'") == [(1,)]
