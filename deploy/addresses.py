@@ -30,6 +30,7 @@ class Ports:
     nats_monitor: int
     mailbox: int
     smtp: int
+    sandbox: int
 
     def environment(self) -> dict[str, str]:
         """As the settings of the processes that are to find one another."""
@@ -37,6 +38,7 @@ class Ports:
             "PREAU_PORT": str(self.gateway),
             "NATS_URL": f"nats://{HOST}:{self.nats}",
             "SMTP_URL": f"smtp://{HOST}:{self.smtp}",
+            "SANDBOX_URL": f"http://{HOST}:{self.sandbox}",
             **{f"{service.upper()}_URL": f"http://{HOST}:{getattr(self, service)}" for service in ("identity", "billing", "booking")},
         }
 
@@ -44,7 +46,7 @@ class Ports:
 def choose(folder: Path, gateway: int, environ: Mapping[str, str]) -> Ports:
     """Those that the environment sets; else those of last time, while nobody else took them; else free ones."""
     before = _kept(folder)
-    set_by = {"nats": "NATS_URL", "smtp": "SMTP_URL"} | {name: f"{name.upper()}_URL" for name in ("identity", "billing", "booking")}
+    set_by = {name: f"{name.upper()}_URL" for name in ("nats", "smtp", "sandbox", "identity", "billing", "booking")}
     chosen = {name: _port_of(environ[setting]) for name, setting in set_by.items() if environ.get(setting)} | {"gateway": gateway}
     taken: list[socket.socket] = []
     for name in Ports.__dataclass_fields__.keys() - chosen.keys():

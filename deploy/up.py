@@ -1,4 +1,6 @@
-"""The whole system on one machine: `preau up`. NATS, the mailbox, the services and the gateway are child processes of it."""
+"""The whole system on one machine: `preau up`. NATS, the mailbox, the payment sandbox, the services and the gateway are
+its child processes.
+"""
 
 import asyncio
 import fcntl
@@ -23,6 +25,7 @@ from deploy.demo import ask_for_the_full_day
 from deploy.firstload import load_first
 from deploy.migrate import migrate
 from deploy.trouble import Trouble
+from services.billing.signature import new_secret
 from services.booking.school_calendar import follow
 from services.settings import SERVICES, Settings, SettingsError
 
@@ -83,6 +86,8 @@ class System:
         self.add("nats", _nats_server(), "-c", str(folder / "nats.conf"))
         mail = ("--data", str(folder / "mail"), "--smtp-port", str(ports.smtp), "--http-port", str(ports.mailbox))
         self.add("mailbox", sys.executable, "-m", "deploy.mailbox", *mail)
+        pay = ("--data", str(folder / "sandbox"), "--port", str(ports.sandbox))
+        self.add("sandbox", sys.executable, "-m", "deploy.sandbox", *pay)
         for name in (*SERVICES, "gateway"):
             fd = str(self.sockets[name].fileno())
             self.add(name, sys.executable, "-m", "deploy.cli", "serve", name, "--socket-fd", fd, socket_of=name)
@@ -157,6 +162,8 @@ async def _prepare(wish: Wish, environ: Mapping[str, str]) -> System:
     # What is set wins, except what this command's own options say.
     whole = {**ports.environment(), **environ, "PREAU_DATA": str(folder), "PREAU_PORT": str(wish.port)}
     whole["PYTHONUNBUFFERED"] = "1"
+    whole.setdefault("PREAU_PAYMENT_PROVIDER", "sandbox,sandbox-unsigned")
+    whole.setdefault("SANDBOX_SECRET", new_secret())  # A new one each time: whoever signs and whoever reads it start together.
     try:
         settings = Settings.from_environment(whole)
         follow(settings.school_holidays)
@@ -198,7 +205,7 @@ async def _keeping(system: System) -> AsyncIterator[dict[str, asyncio.Task[None]
     finally:
         await stop_all(system.some("gateway"), GATEWAY_PATIENCE_SECONDS)
         await stop_all(system.some(*SERVICES), SERVICE_PATIENCE_SECONDS)
-        await stop_all(system.some("mailbox", "nats"), BROKER_PATIENCE_SECONDS)
+        await stop_all(system.some("mailbox", "sandbox", "nats"), BROKER_PATIENCE_SECONDS)
         for keeper in keepers.values():
             keeper.cancel()
         await asyncio.gather(*keepers.values(), return_exceptions=True)
@@ -210,7 +217,8 @@ async def _start(system: System, wish: Wish, keepers: dict[str, asyncio.Task[Non
     say(f"mailbox http://{HOST}:{ports.mailbox}")
     say(f"smtp smtp://{HOST}:{ports.smtp}")
     say(f"nats nats://{HOST}:{ports.nats}")
-    for name in ("nats", "mailbox"):
+    say(f"sandbox http://{HOST}:{ports.sandbox}")
+    for name in ("nats", "mailbox", "sandbox"):
         keepers[name] = asyncio.create_task(system.children[name].keep())
     loaded = await load_first(system.settings, system.folder, wish.towns, demo=wish.demo)
     for line in loaded.warnings:

@@ -1,4 +1,4 @@
-"""The gateway's process: GraphQL at /graphql, files by their links, and what operators and other systems look at."""
+"""The gateway's process: GraphQL at /graphql, files by links, notices of payments, and what operators and other systems look at."""
 
 import asyncio
 import time
@@ -20,6 +20,7 @@ from gateway.files import Files
 from gateway.home import HOME, SECURITY
 from gateway.http import GraphQLEndpoint
 from gateway.live import Live
+from gateway.notices import Notices, returned
 from gateway.sockets import SocketEndpoint
 from gateway.streams import Streams
 from gateway.supergraph import Supergraph
@@ -44,7 +45,7 @@ def application(settings: Settings) -> Starlette:
     log_to(settings, "gateway")
     supergraph = Supergraph.load(SUPERGRAPH.read_text(encoding="utf-8"))
     urls = {service: settings.subgraph_urls[service] for service in supergraph.graphs.values()}
-    subgraphs, files = Subgraphs.at(urls), Files.at(urls)
+    subgraphs, files, notices = Subgraphs.at(urls), Files.at(urls), Notices.at(urls)
     neighbours = Neighbours(subgraphs)
 
     streams = Streams(
@@ -58,6 +59,7 @@ def application(settings: Settings) -> Starlette:
             yield
         subgraphs.close()
         files.subgraphs.close()
+        notices.subgraphs.close()
 
     return Starlette(
         lifespan=lifespan,
@@ -66,6 +68,8 @@ def application(settings: Settings) -> Starlette:
             WebSocketRoute("/graphql", SocketEndpoint(streams, settings.public_url)),
             Route("/ics/{name}", files.calendar),
             Route("/files/{service}/{path:path}", files.file),
+            Route("/payments/notices/{provider}", notices.take, methods=["POST"]),
+            Route("/paiement/{id}", returned),
             Route("/", _home),
             Route("/livez", _livez),
             Route("/readyz", neighbours.readyz),

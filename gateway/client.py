@@ -148,6 +148,11 @@ class Subgraph:
         response = await self._within(request, seconds, again=True, headers=found)
         return response._replace(headers=found)
 
+    async def pass_on(self, path: str, body: bytes, headers: bytes, *, seconds: float) -> Response:
+        """What somebody else sent, as it came. `headers`: complete lines. Never twice: whoever sent it does that."""
+        head = self._get.format(path).encode().removesuffix(b"\r\n").replace(b"GET ", b"POST ", 1)
+        return await self._within(b"%b%bContent-Length: %d\r\n\r\n%b" % (head, headers, len(body), body), seconds, again=False)
+
     def close(self) -> None:
         while self._idle:
             self._idle.pop().close()

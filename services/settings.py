@@ -31,7 +31,12 @@ SETTINGS = {
     "PREAU_SIGNING_KEY": "identity's private Ed25519 key as a JWK; embedded makes its own in PREAU_DATA",
     "PREAU_SCHOOL_HOLIDAYS": "CSV file of school holidays that Préau does not know, or knows wrongly (`deploy/town/README.md`)",
     "PREAU_TRUSTED_PROXIES": "reverse proxies before the gateway, by commas, whose `X-Forwarded-For` is believed (default none)",
-    "PREAU_PAYMENT_PROVIDER": "online payment provider (default none: payment online is unavailable)",
+    "PREAU_PAYMENT_PROVIDER": "`sandbox`, `sandbox-unsigned` or `stripe`; several by commas: the first takes new payments, the others end "
+    "theirs (default none: payment online is unavailable)",
+    "SANDBOX_URL": "where the payment sandbox is (`preau up` starts one)",
+    "SANDBOX_SECRET": "what the sandbox signs its notifications with: `whsec_` and 24 bytes or more in base64",
+    "STRIPE_API_KEY": "Stripe's secret key",
+    "STRIPE_WEBHOOK_SECRET": "what Stripe signs its notifications with (`whsec_...`)",
     "PREAU_CLOCK": "tests only, refused in production: `2026-11-23T07:00:00Z` freezes, `+3d` shifts",
     "PREAU_CRASH_AT": "tests only, refused in production: die at a named crash point",
     "PREAU_LOG_LEVEL": "`debug`, `info` (default), `warning`, `error`",
@@ -59,7 +64,11 @@ class Settings:
     smtp_url: str
     mail_from: str
     signing_key: str | None
-    payment_provider: str | None
+    payment_providers: tuple[str, ...]  #: The first takes new payments.
+    sandbox_url: str | None
+    sandbox_secret: str | None
+    stripe_key: str | None
+    stripe_secret: str | None
     trusted_proxies: str | None
     school_holidays: str | None  #: path of a file
     clock: Clock
@@ -90,7 +99,11 @@ class Settings:
             smtp_url=environ.get("SMTP_URL", "smtp://127.0.0.1:8025"),
             mail_from=environ.get("PREAU_MAIL_FROM", "Préau <no-reply@localhost>"),
             signing_key=environ.get("PREAU_SIGNING_KEY"),
-            payment_provider=environ.get("PREAU_PAYMENT_PROVIDER"),
+            payment_providers=tuple(filter(None, map(str.strip, environ.get("PREAU_PAYMENT_PROVIDER", "").split(",")))),
+            sandbox_url=environ.get("SANDBOX_URL", "").rstrip("/") or None,
+            sandbox_secret=environ.get("SANDBOX_SECRET") or None,
+            stripe_key=environ.get("STRIPE_API_KEY") or None,
+            stripe_secret=environ.get("STRIPE_WEBHOOK_SECRET") or None,
             trusted_proxies=environ.get("PREAU_TRUSTED_PROXIES") or None,
             school_holidays=environ.get("PREAU_SCHOOL_HOLIDAYS") or None,
             clock=_clock(environ),
@@ -145,6 +158,10 @@ def _refuse_toys(environ: Mapping[str, str], process: str | None) -> None:
     for name in ("PREAU_CLOCK", "PREAU_CRASH_AT"):
         if environ.get(name):
             raise SettingsError(f"{name} is for tests: production refuses it")
+    if "sandbox" in environ.get("PREAU_PAYMENT_PROVIDER", ""):
+        raise SettingsError("PREAU_PAYMENT_PROVIDER: nobody pays in a sandbox, production refuses it")
     for name in NEEDED[process]:
         if not environ.get(name):
             raise SettingsError(f"production needs {name}")
+    if process == "billing" and environ.get("PREAU_PAYMENT_PROVIDER") and not environ.get("PREAU_PUBLIC_URL"):
+        raise SettingsError("production needs PREAU_PUBLIC_URL, where payment providers send families back to")

@@ -24,7 +24,16 @@ from services import crash
 
 LOADED = (
     *(f"services.{service}.app" for service in ("identity", "billing", "booking", "mailer")),
-    *("gateway.app", "deploy.serving", "deploy.check", "deploy.cli", "deploy.mailbox", "tests.forked", "tests.booking.town"),
+    *(
+        "gateway.app",
+        "deploy.serving",
+        "deploy.check",
+        "deploy.cli",
+        "deploy.mailbox",
+        "deploy.sandbox",
+        "tests.forked",
+        "tests.booking.town",
+    ),
     *("uvloop", "aiosqlite", "asyncpg", "sqlalchemy.dialects.sqlite.aiosqlite", "sqlalchemy.dialects.postgresql.asyncpg"),
     *("uvicorn.lifespan.on", "uvicorn.protocols.http.httptools_impl", "uvicorn.protocols.websockets.websockets_sansio_impl"),
 )

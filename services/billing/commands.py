@@ -1,11 +1,10 @@
 """What billing can be asked to do. Each command runs in its caller's transaction, and may be repeated without harm."""
 
 import datetime as dt
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from sqlalchemy import delete, text
@@ -17,20 +16,30 @@ from services.billing.alerts import set_alert, watch
 from services.billing.balance import in_debit
 from services.billing.ledger import Entry, EntryKind, PaymentMode, opening_charge, payment
 from services.billing.rate import exact_quotient
-from services.billing.tables import Activity, Child, Family, LedgerEntry, PaymentDetail, Quotient, Standing, Structure, Tariff, Wallet
+from services.billing.tables import (
+    Activity,
+    Child,
+    Family,
+    LedgerEntry,
+    Payer,
+    PaymentDetail,
+    Quotient,
+    Standing,
+    Structure,
+    Tariff,
+    Wallet,
+)
 from services.billing.tariff import TariffVersion, in_order
 from services.clock import Clock
 from services.events import EntryPosted, StandingChanged
 from services.outbox import record
-from services.refusal import Forbidden, Refused
+from services.refusal import Refused
 
 #: A family's first quotient is in force for every day, also those before it was told.
 ALWAYS = dt.date(1900, 1, 1)
 HIGHEST_ALERT_CENTS = 1_000_000
-#: Enough to see that there is an address; whether it is anybody's, only a mail can tell.
-EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]+\.[^@\s]+")
 
-Copy = TypeVar("Copy", Structure, Activity, Family)
+Copy = TypeVar("Copy", Structure, Activity, Family, Payer)
 
 
 # ------------------------------------------------------------------------------------------------ what the town has set
@@ -351,6 +360,14 @@ async def copy_family(session: AsyncSession, id: str, structure: str, children: 
     await session.flush()
 
 
+async def copy_contacts(session: AsyncSession, family: str, adults: Sequence[Mapping[str, Any]], version: int) -> None:
+    """`adults`: account, name and email of each, the first one first."""
+    payer = await _locked(session, Payer, {"id": family, "version": 0, "adults": "[]"})
+    if version > payer.version:
+        payer.adults, payer.version = [dict(adult) for adult in adults], version
+        await session.flush()
+
+
 async def _locked(session: AsyncSession, table: type[Copy], unheard: dict[str, Any]) -> Copy:
     """The copy; where there was none, one of version 0 with what is said now."""
     names = ", ".join(unheard)
@@ -358,21 +375,3 @@ async def _locked(session: AsyncSession, table: type[Copy], unheard: dict[str, A
     statement = f"INSERT INTO {table.__tablename__} ({names}) VALUES ({values}) ON CONFLICT DO NOTHING"
     await (await session.connection()).execute(text(statement), unheard)
     return await session.get_one(table, unheard["id"], with_for_update=True)
-
-
-# ------------------------------------------------------------------------------------------------------- online payment
-async def start_payment(session: AsyncSession, structure: str, lines: Sequence[tuple[str, int]], email: str | None) -> NoReturn:
-    """Hand the family over to the payment site (S16 to S19). `lines` are (wallet, cents).
-
-    Refused INVALID_AMOUNT, EMAIL_REQUIRED for what is no address (S18), and otherwise PAYMENT_UNAVAILABLE: no provider is
-    connected yet. Without an address it would be the account's own. Raises Forbidden for a wallet that is not the structure's.
-    """
-    known = {wallet.id for wallet in await queries.wallets_of(session, [structure])}
-    if any(wallet not in known for wallet, _ in lines):
-        raise Forbidden
-    wallets = [wallet for wallet, _ in lines]
-    if not lines or len(set(wallets)) < len(wallets) or any(cents <= 0 for _, cents in lines):
-        raise Refused("INVALID_AMOUNT")
-    if email is not None and not EMAIL.fullmatch(email.strip()):
-        raise Refused("EMAIL_REQUIRED")
-    raise Refused("PAYMENT_UNAVAILABLE")

@@ -11,12 +11,17 @@ from services.billing.audit import broken_seals
 from services.billing.balance import Tolerance, in_debit
 from services.billing.hold import HoldKind, HoldState
 from services.billing.ledger import EntryKind, wallet_account
-from services.billing.tables import Hold, LedgerEntry, PaymentDetail, Standing, Wallet
+from services.billing.online import OnlinePaymentStatus
+from services.billing.paying import cause_of
+from services.billing.queries import ONLINE
+from services.billing.tables import Hold, LedgerEntry, OnlinePayment, PaymentDetail, Standing, Wallet
 
 
 async def violations(session: AsyncSession) -> list[str]:
     """One sentence each; empty if all is well."""
-    return [sentence for check in (_entries, _ledger, _payments, _holds, _standings, broken_seals) for sentence in await check(session)]
+    return [
+        sentence for check in (_entries, _ledger, _payments, _online, _holds, _standings, broken_seals) for sentence in await check(session)
+    ]
 
 
 async def _entries(session: AsyncSession) -> list[str]:
@@ -52,6 +57,22 @@ async def _payments(session: AsyncSession) -> list[str]:
         .where(col(LedgerEntry.kind).in_([EntryKind.PAYMENT, EntryKind.REFUND]), col(PaymentDetail.entry).is_(None))
     )
     return [f"payment {entry} does not say how it was paid" for entry in await session.exec(bare)]
+
+
+async def _online(session: AsyncSession) -> list[str]:
+    """Of an online payment that was paid, one entry for each wallet, of its amount; of any other, none (S19)."""
+    entries = select(LedgerEntry.cause, LedgerEntry.family, LedgerEntry.amount_cents)
+    posted = {
+        cause: (family, cents) for cause, family, cents in await session.exec(entries.where(col(LedgerEntry.cause).startswith(ONLINE)))
+    }
+    due: dict[str, tuple[str, int]] = {}
+    found = []
+    for payment in await session.exec(select(OnlinePayment).where(OnlinePayment.status == OnlinePaymentStatus.PAID)):
+        due |= {cause_of(payment.id, wallet): (payment.family, cents) for wallet, cents in payment.lines}
+        if sum(cents for _, cents in payment.lines) != payment.amount_cents:
+            found.append(f"online payment {payment.id} is over {payment.amount_cents} cents, its lines are not")
+    found += [f"{cause} was paid and feeds no wallet, or another, or with other cents" for cause in due if posted.get(cause) != due[cause]]
+    return found + [f"{cause} feeds a wallet and was not paid" for cause in posted if cause not in due]
 
 
 async def _holds(session: AsyncSession) -> list[str]:

@@ -10,7 +10,7 @@ from services.billing import alerts, prices, queries
 from services.billing.balance import Balance
 from services.billing.prices import PreviewLine
 from services.billing.quote import Unpriced
-from services.billing.tables import Wallet
+from services.billing.tables import OnlinePayment, Wallet
 from services.billing.tariff import Price
 from services.claims import Caller
 from services.graphql import Context
@@ -113,6 +113,20 @@ async def _wallets(context: Context, ids: list[str]) -> list[Wallet | None]:
     async with context.database.reading() as session:
         found = await queries.wallets(session, ids)
     seen = {id: wallet for id, wallet in found.items() if sees_structure(caller, wallet.structure)}
+    return [seen.get(id) for id in ids]
+
+
+async def online_payment(context: Context, id: str) -> OnlinePayment | None:
+    """None where it does not exist, or is another family's."""
+    loader: DataLoader[str, OnlinePayment | None] = _loader(context, "online_payments", _online_payments)
+    return await loader.load(id)
+
+
+async def _online_payments(context: Context, ids: list[str]) -> list[OnlinePayment | None]:
+    caller = context.signed_in()
+    async with context.database.reading() as session:
+        found = await queries.online_payments(session, ids)
+    seen = {id: row for id, row in found.items() if row.family in caller.families or row.structure in caller.agent_of}
     return [seen.get(id) for id in ids]
 
 

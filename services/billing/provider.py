@@ -5,9 +5,10 @@ Each has a file of its own (sandbox.py, stripe.py). What it says unasked is neve
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import httpx2
+import orjson
 
 from services.billing.online import Told
 
@@ -79,3 +80,22 @@ async def exchange(method: str, url: str, **how: object) -> httpx2.Response:
     if not answer.is_success and answer.status_code != 404:
         raise ProviderTrouble(f"{method} {url}: HTTP {answer.status_code}")
     return answer
+
+
+def read_json(body: bytes) -> dict[str, Any]:
+    """Raises ProviderTrouble."""
+    try:
+        told = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        told = None
+    if not isinstance(told, dict):
+        raise ProviderTrouble("it answers something that is no JSON object")
+    return told
+
+
+def text(told: Mapping[str, Any], name: str) -> str:
+    """Raises ProviderTrouble."""
+    value = told.get(name)
+    if not isinstance(value, str):
+        raise ProviderTrouble(f"{name} is no text")
+    return value

@@ -16,7 +16,7 @@ from services.billing.balance import Balance, Tolerance, WalletBalance
 from services.billing.bookkeeping import Booked
 from services.billing.hold import HoldKind, HoldState
 from services.billing.ledger import ADJUSTMENTS, OPENING, WALLETS, EntryKind, PaymentMode, wallet_account
-from services.billing.tables import Act, Family, Hold, LedgerEntry, PaymentDetail, Standing, Structure, Wallet, core
+from services.billing.tables import Act, Family, Hold, LedgerEntry, OnlinePayment, PaymentDetail, Standing, Structure, Wallet, core
 
 
 # -------------------------------------------------------------------------------------------------------------- balances
@@ -125,6 +125,17 @@ async def posted_cents(session: AsyncSession, families: Collection[str]) -> dict
     family = col(LedgerEntry.family)
     statement = sa_select(family, into - out_of).where(family.in_(families)).group_by(family)
     return {family: int(cents) for family, cents in await (await session.connection()).execute(statement)}
+
+
+# ------------------------------------------------------------------------------------------------------- online payments
+#: How the causes of entries of online payments begin: "online:<payment>:<wallet>".
+ONLINE = "online:"
+
+
+async def online_payments(session: AsyncSession, ids: Collection[str]) -> dict[str, OnlinePayment]:
+    """Those whose page somebody was given."""
+    found = select(OnlinePayment).where(col(OnlinePayment.id).in_(ids), col(OnlinePayment.url).is_not(None))
+    return {row.id: row for row in (await session.exec(found)).all()}
 
 
 # ------------------------------------------------------------------------------------------------------------- histories

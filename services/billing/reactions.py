@@ -23,6 +23,7 @@ from services.events import (
     BookingRefused,
     BookingRequested,
     BookingWaitlisted,
+    ContactsChanged,
     FamilyChanged,
     RequestedMovement,
     StructureChanged,
@@ -43,6 +44,14 @@ async def copy_structure(session: AsyncSession, event: StructureChanged, clock: 
 @billing.reacts_to(FamilyChanged)
 async def copy_family(session: AsyncSession, event: FamilyChanged, clock: Clock) -> None:
     await commands.copy_family(session, event.family, event.structure, event.children, event.version)
+
+
+@billing.reacts_to(ContactsChanged)
+async def copy_contacts(session: AsyncSession, event: ContactsChanged, clock: Clock) -> None:
+    adults = [
+        {"account": adult.account, "name": f"{adult.last_name} {adult.first_name}".strip(), "email": adult.email} for adult in event.adults
+    ]
+    await commands.copy_contacts(session, event.family, adults, event.version)
 
 
 @billing.reacts_to(ActivityChanged)

@@ -22,7 +22,7 @@ class InvalidAmount(Refusal):
 
 @strawberry.federation.type(shareable=True)
 class PaymentUnavailable(Refusal):
-    """The structure takes no payments online."""
+    """The structure takes no payments online; or its provider does not answer: try again with the same key."""
 
 
 @strawberry.federation.type(shareable=True)

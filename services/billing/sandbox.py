@@ -10,10 +10,8 @@ from dataclasses import asdict
 from typing import Any
 from urllib.parse import parse_qs
 
-import orjson
-
 from services.billing.online import OnlinePaymentStatus, Told
-from services.billing.provider import Capabilities, Notice, Order, Page, ProviderTrouble, exchange
+from services.billing.provider import Capabilities, Notice, Order, Page, ProviderTrouble, exchange, read_json, text
 from services.billing.signature import is_standard
 
 UNCERTAIN = frozenset({"P5", "P1"})
@@ -53,7 +51,14 @@ class Sandbox:
         status = text(told, "status")
         if status not in OnlinePaymentStatus.__members__:
             raise ProviderTrouble(f"a status {status!r}")
-        return Told(OnlinePaymentStatus(status), told.get("amount_cents"), told.get("currency"), told.get("order"), told.get("reference"))
+        reference = told.get("reference")
+        return Told(
+            OnlinePaymentStatus(status),
+            told.get("amount_cents"),
+            told.get("currency"),
+            told.get("order"),
+            reference if isinstance(reference, str) else None,
+        )
 
 
 class Unsigned:
@@ -84,25 +89,6 @@ class Unsigned:
         cents = text(told, "montant")
         reference = f"{text(told, 'numcli')}-N°AUTO:{told['numauto']}" if told.get("numauto") else None
         return Told(result, int(cents) if cents.isdigit() else None, "EUR", text(told, "refdet"), reference)
-
-
-def read_json(body: bytes) -> dict[str, Any]:
-    """Raises ProviderTrouble."""
-    try:
-        told = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        told = None
-    if not isinstance(told, dict):
-        raise ProviderTrouble("it answers something that is no JSON object")
-    return told
-
-
-def text(told: Mapping[str, Any], name: str) -> str:
-    """Raises ProviderTrouble."""
-    value = told.get(name)
-    if not isinstance(value, str):
-        raise ProviderTrouble(f"{name} is no text")
-    return value
 
 
 def _object(body: bytes) -> dict[str, Any]:

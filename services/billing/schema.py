@@ -9,14 +9,15 @@ import strawberry
 from strawberry import UNSET
 
 from services import topics
-from services.billing import commands, loading, queries, tariff
+from services.billing import cashier, commands, loading, queries, tables, tariff
 from services.billing.agents import AgentMutations, AgentQueries
 from services.billing.hold import BookingStatus
 from services.billing.online import OnlinePaymentStatus
+from services.billing.paying import Intent
 from services.billing.prices import PreviewLine as Line
-from services.billing.refusals import EmailRequired, InvalidAmount, PaymentUnavailable, refusal_of
+from services.billing.refusals import EmailRequired, IdempotencyKeyReused, InvalidAmount, PaymentUnavailable, refusal_of
 from services.billing.types import CONFIRMED_ONLY, Activity, Balance, Child, Family, PriceStep, Wallet, id_of
-from services.graphql import SCALARS, Info, LocalTime, Watch, hidden, subgraph, told_at_the_gateway
+from services.graphql import SCALARS, Context, Info, LocalTime, Watch, hidden, subgraph, told_at_the_gateway
 from services.refusal import CodedError, Forbidden, Refused
 
 
@@ -109,15 +110,32 @@ class OnlinePayment:
     id: strawberry.ID
     status: OnlinePaymentStatus
     amount_cents: int
-    redirect_url: str
-    reference: str | None
+    redirect_url: str = strawberry.federation.field(description="The provider's page, where the family pays.")
+    reference: str | None = strawberry.federation.field(description="The bank's, once it is paid.")
 
     @classmethod
-    def resolve_reference(cls, **key: Any) -> "OnlinePayment | None":
-        return None
+    def of(cls, row: tables.OnlinePayment) -> "OnlinePayment":
+        return cls(
+            id=strawberry.ID(row.id),
+            status=row.status,
+            amount_cents=row.amount_cents,
+            redirect_url=row.url or "",
+            reference=row.reference,
+        )
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, **key: Any) -> "OnlinePayment | None":
+        return await _online_payment(info.context, id_of(key))
 
 
-StartPaymentResult = Annotated[OnlinePayment | EmailRequired | InvalidAmount | PaymentUnavailable, strawberry.union("StartPaymentResult")]
+async def _online_payment(context: Context, id: str) -> OnlinePayment | None:
+    row = await loading.online_payment(context, id)
+    return None if row is None else OnlinePayment.of(row)
+
+
+StartPaymentResult = Annotated[
+    OnlinePayment | EmailRequired | InvalidAmount | PaymentUnavailable | IdempotencyKeyReused, strawberry.union("StartPaymentResult")
+]
 
 
 @strawberry.input
@@ -138,7 +156,8 @@ class StartPaymentInput:
 class Query(AgentQueries):
     @strawberry.field
     async def online_payment(self, info: Info, id: strawberry.ID) -> OnlinePayment | None:
-        return None
+        """Null: no such payment, or not the caller's."""
+        return await _online_payment(info.context, id)
 
     @hidden
     async def balance_changed(self, info: Info, family: strawberry.ID) -> Balance:
@@ -175,13 +194,19 @@ class Mutation(AgentMutations):
 
     @strawberry.mutation
     async def start_payment(self, info: Info, input: StartPaymentInput) -> StartPaymentResult:
-        structure = await loading.structure_of(info.context, input.family)
-        lines = [(line.wallet, line.amount_cents) for line in input.lines]
+        """Hands the family over to the payment site (S16 to S19). The same key gives the same payment again, never a second one.
+
+        What is paid stands in the wallets once the provider says so, whatever the browser does meanwhile.
+        """
+        context = info.context
+        structure = await loading.structure_of(context, input.family)
+        lines = tuple((line.wallet, line.amount_cents) for line in input.lines)
+        account = context.signed_in().account
+        intent = Intent(structure, input.family, account, input.idempotency_key, lines, input.email or None, context.language)
         try:
-            async with info.context.database.transaction() as session:
-                await commands.start_payment(session, structure, lines, input.email or None)
+            return OnlinePayment.of(await cashier.start(context.running, intent))
         except Refused as no:
-            refused: StartPaymentResult = refusal_of(no, info.context.language)
+            refused: StartPaymentResult = refusal_of(no, context.language)
             return refused
 
 

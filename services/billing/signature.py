@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import secrets
 from collections.abc import Mapping
 
 WINDOW_SECONDS = 300.0  #: What was signed longer ago, or will be later, is not believed.
@@ -28,6 +29,11 @@ def is_stripe(secret: str, headers: Mapping[str, str], body: bytes, now: float) 
     right = hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest().encode()
     given = [value.encode() for name, _, value in parts if name == "v1"]
     return _fresh(timestamp, now) and any(hmac.compare_digest(right, one) for one in given)
+
+
+def new_secret() -> str:
+    """One to sign with."""
+    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def is_secret(secret: str) -> bool:

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.billing.online import OnlinePaymentStatus, Told
-from services.billing.provider import Capabilities, Notice, Order, Page, ProviderTrouble, exchange
-from services.billing.sandbox import read_json, text
+from services.billing.provider import Capabilities, Notice, Order, Page, ProviderTrouble, exchange, read_json, text
 from services.billing.signature import is_stripe
 
 API = "https://api.stripe.com"

@@ -7,11 +7,12 @@ data is a copy of what their events said (structure, family, child, activity), e
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, Column, ForeignKey, Index, Table, Text, true
+from sqlalchemy import JSON, CheckConstraint, Column, ForeignKey, Index, LargeBinary, Table, Text, UniqueConstraint, text, true
 from sqlmodel import Field, SQLModel
 
 from services.billing.hold import HoldKind, HoldState
 from services.billing.ledger import EntryKind, PaymentMode
+from services.billing.online import OnlinePaymentStatus
 from services.database import BIGINT, Instant, as_text, new_metadata
 
 
@@ -65,6 +66,16 @@ class Activity(BillingTable, table=True):
     structure: str
     wallet: str
     version: int = 0  #: Of the copy; 0: only its tariff is known so far.
+
+
+class Payer(BillingTable, table=True):
+    """In whose name a family pays online (S11), and at which address (S18)."""
+
+    __tablename__ = "payer"
+
+    id: str = Field(primary_key=True)  #: The family's.
+    adults: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))  #: account, name, email of each, in order.
+    version: int = Field(default=0, sa_type=BIGINT)
 
 
 # ------------------------------------------------------------------------------------------------ what the town has set
@@ -206,6 +217,56 @@ class BalanceAlert(BillingTable, table=True):
     below_cents: int = Field(sa_type=BIGINT)
     is_below: bool  #: It was told, or was so when the family asked: not again before the balance has recovered.
     times: int = 0  #: How often it was told.
+
+
+# ------------------------------------------------------------------------------------------------------- online payments
+class OnlinePayment(BillingTable, table=True):
+    """One payment by card, from a family's intention to its end (online.py). What it moves is in the ledger."""
+
+    __tablename__ = "online_payment"
+    __table_args__ = (
+        CheckConstraint("amount_cents > 0", name="amount"),
+        UniqueConstraint("provider", "session"),
+        Index(
+            "ix_online_payment_look_at",
+            "look_at",
+            sqlite_where=text("look_at IS NOT NULL"),
+            postgresql_where=text("look_at IS NOT NULL"),
+        ),
+    )
+
+    id: str = Field(primary_key=True)
+    key: str = Field(unique=True)  #: Of the family, the account and its idempotency key.
+    content: str  #: A digest of what was asked for with it.
+    structure: str
+    family: str = Field(index=True)
+    account: str
+    lines: list[list[Any]] = Field(sa_column=Column(JSON, nullable=False))  #: [wallet, cents] of each.
+    amount_cents: int = Field(sa_type=BIGINT)
+    payer: str  #: As the history will say it (S11).
+    language: str
+    email: str | None = None  #: Until there is a page; then only the provider needs it.
+    provider: str
+    session: str | None = None  #: What the provider calls it. Null: it never gave a page that anybody saw.
+    url: str | None = Field(default=None, sa_type=Text)
+    status: OnlinePaymentStatus = Field(sa_type=as_text(OnlinePaymentStatus))
+    reference: str | None = None  #: The bank's.
+    trouble: str | None = Field(default=None, sa_type=Text)  #: For an agent: money came that credits nobody.
+    started_at: dt.datetime = Field(sa_type=Instant)
+    status_since: dt.datetime = Field(sa_type=Instant)
+    looked_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    look_at: dt.datetime | None = Field(default=None, sa_type=Instant)  #: When the provider is asked next. Null: never again.
+
+
+class PaymentNotice(BillingTable, table=True):
+    """What a provider sent about a payment, as it came. It is never believed; it is kept for those who have to explain."""
+
+    __tablename__ = "payment_notice"
+
+    id: str = Field(primary_key=True)  #: A digest: the same once more is the same.
+    payment: str = Field(sa_column=Column(ForeignKey("online_payment.id"), nullable=False, index=True))
+    body: bytes = Field(sa_type=LargeBinary)
+    received_at: dt.datetime = Field(sa_type=Instant)
 
 
 # ----------------------------------------------------------------------------------------------------------------- holds

@@ -71,6 +71,14 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Ce règlement a déjà été annulé, pour un autre motif.",
         "This payment was taken back before, for another reason.",
     ),
+    "AMOUNT_OUT_OF_BOUNDS": (
+        "On paie en ligne de {least} € à {most} €.",
+        "Online, one pays from €{least} to €{most}.",
+    ),
+    "PROVIDER_AWAY": (
+        "Le site de paiement ne répond pas. Rien n'a été débité ; réessayez dans quelques minutes.",
+        "The payment site does not answer. Nothing was charged; try again in a few minutes.",
+    ),
     "PAYMENT_UNAVAILABLE": (
         "Le paiement en ligne n'est pas ouvert. Vous pouvez régler en mairie.",
         "Paying online is not open. You can pay at the town hall.",
@@ -133,7 +141,7 @@ TEXTS: dict[str, tuple[str, str]] = {
 
 
 #: Details that are numbers.
-WITH_COMMA = {"euros", "percent", "quotient"}
+WITH_COMMA = {"euros", "percent", "quotient", "least", "most"}
 
 
 def say(code: str, language: str, **details: object) -> str:

@@ -332,10 +332,6 @@ async def test_nobody_pays_into_what_is_not_theirs(town: Town) -> None:
     assert (await town.asks(START, input=payment(lines=[("nothing", 5)]))).codes == ["FORBIDDEN"]
 
 
-async def test_there_is_no_online_payment_yet(town: Town) -> None:
-    assert (await town.asks('{ onlinePayment(id: "x") { id } }')).data == {"onlinePayment": None}
-
-
 async def test_who_follows_a_balance_is_woken_by_the_familys_money_and_sees_the_same(town: Town) -> None:
     await town.pays("dupont", "periscolaire", 50_06)
     told = (await town.asks('{ balanceChangedWatch(family: "dupont") { account structure topics due last } }')).data

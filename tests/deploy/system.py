@@ -106,7 +106,8 @@ def _parent(folder: Path) -> int | None:
 def _name(command: list[str]) -> str:
     if "serve" in command:
         return command[command.index("serve") + 1]
-    return "mailbox" if "deploy.mailbox" in command else Path(command[0]).name
+    module = next((name for name in command if name in ("deploy.mailbox", "deploy.sandbox")), command[0])
+    return Path(module).name.removeprefix("deploy.")
 
 
 def alive(pid: int) -> bool:

@@ -6,16 +6,19 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from tests.deploy.system import Preau, alive, gone
 from tests.deploy.test_checking import EXAMPLE, TEXT
 
 SERVICES = {"identity", "billing", "booking", "mailer"}
-EVERYBODY = SERVICES | {"gateway", "mailbox", "nats-server"}
+EVERYBODY = SERVICES | {"gateway", "mailbox", "sandbox", "nats-server"}
+PAY = "mutation($i: StartPaymentInput!) { startPayment(input: $i) { ... on OnlinePayment { id redirectUrl } ... on Refusal { code } } }"
 BALANCE = "{ me { families { id balance { lines { wallet { name } balanceCents estimatedCostCents newBalanceCents } } } } }"
 
 
@@ -54,7 +57,7 @@ def test_a_newcomer_gets_a_working_town_that_survives_its_processes(tmp_path: Pa
     town = Preau(tmp_path / "data")
     started.append(town)
     town.until("ready")
-    assert [line.split(" ")[0] for line in town.lines[:4]] == ["gateway", "mailbox", "smtp", "nats"]
+    assert [line.split(" ")[0] for line in town.lines[:5]] == ["gateway", "mailbox", "smtp", "nats", "sandbox"]
     assert town.address("gateway") == f"http://127.0.0.1:{town.port}"
     assert set(town.children()) == EVERYBODY
 
@@ -68,6 +71,17 @@ def test_a_newcomer_gets_a_working_town_that_survives_its_processes(tmp_path: Pa
         "{ me { families { bookings(status: [WAITLISTED]) { nodes { status rank } } } } }", token=town.sign_in("kone", "Awa-et-Moussa-2026")
     )["me"]["families"]
     assert kone["bookings"]["nodes"] == [{"status": "WAITLISTED", "rank": 2}]
+
+    # Paying online works as it comes: 52,55 are owed, more may be paid (S16, S17, S19).
+    line = {"wallet": "periscolaire", "amountCents": 52_55}
+    payment = town.ask(PAY, {"i": {"family": "dupont", "lines": [line], "idempotencyKey": "k"}}, token=token)["startPayment"]
+    assert payment["redirectUrl"].startswith(town.address("sandbox"))
+    page = httpx2.post(payment["redirectUrl"], data={"action": "pay"}, follow_redirects=True)
+    assert str(page.url) == f"{town.address('gateway')}/paiement/{payment['id']}"
+    deadline = time.monotonic() + 20
+    while figures(town, token)["PERISCOLAIRE"][0] == 50_06 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert figures(town, token)["PERISCOLAIRE"] == [102_61, 102_61, 0]
 
     # The operators' commands find it by its folder.
     for command in (("check",), ("doctor",), ("dead-letters",), ("load", str(Path("deploy/demo/carteville.yaml")))):
@@ -89,7 +103,7 @@ def test_a_newcomer_gets_a_working_town_that_survives_its_processes(tmp_path: Pa
         os.kill(before[name], signal.SIGKILL)
         said = "nats" if name == "nats-server" else name
         town.until(f"{said} was killed by SIGKILL; starting it again", within=10)
-    assert figures(town, town.sign_in(login, password))["PERISCOLAIRE"] == [50_06, 102_61, -52_55]
+    assert figures(town, town.sign_in(login, password))["PERISCOLAIRE"] == [102_61, 102_61, 0]
     after = town.children()
     assert set(after) == EVERYBODY
     assert not set(after.values()) & set(before.values())
@@ -98,14 +112,14 @@ def test_a_newcomer_gets_a_working_town_that_survives_its_processes(tmp_path: Pa
     assert town.stop(signal.SIGTERM) < 10
     assert town.process.returncode == 0
     assert gone(after, within=0.5)
-    addresses = town.lines[:4]
+    addresses = town.lines[:5]
 
     # State and addresses survive; nothing is loaded a second time.
     again = Preau(town.data, port=town.port)
     started.append(again)
     again.until("ready")
-    assert again.lines[:4] == addresses
-    assert figures(again, again.sign_in(login, password))["PERISCOLAIRE"] == [50_06, 102_61, -52_55]
+    assert again.lines[:5] == addresses
+    assert figures(again, again.sign_in(login, password))["PERISCOLAIRE"] == [102_61, 102_61, 0]
     assert len(list((town.data / "mail").glob("*.eml"))) == 2, "no report is sent twice"
     assert preau("check", data=town.data).returncode == 0
 

@@ -16,12 +16,13 @@ from tests.forked import Forked, run
 from tests.nats_server import NatsServer, free_port
 
 START_SECONDS = 60.0
-PROCESSES = ("mailbox", *SERVICES, "gateway")
+PROCESSES = ("mailbox", "sandbox", *SERVICES, "gateway")
+SECRET = "whsec_" + "c2VjcmV0IG9mIHRoZSBzYW5kYm94LCBsb25n"
 
 
 @dataclass
 class System:
-    """NATS, the mailbox, the four services and the gateway on 127.0.0.1."""
+    """NATS, the mailbox, the payment sandbox, the four services and the gateway on 127.0.0.1."""
 
     folder: Path
     databases: Mapping[str, str]  #: service -> SQLAlchemy URL, migrated.
@@ -45,6 +46,9 @@ class System:
             "PREAU_PORT": str(self.ports["gateway"]),
             "NATS_URL": self.nats.url,
             "SMTP_URL": f"smtp://127.0.0.1:{self.ports['smtp']}",
+            "PREAU_PAYMENT_PROVIDER": "sandbox,sandbox-unsigned",
+            "SANDBOX_URL": self.sandbox,
+            "SANDBOX_SECRET": SECRET,
             **urls,
             **places,
             **self.settings,
@@ -53,6 +57,10 @@ class System:
     @property
     def gateway(self) -> str:
         return f"http://127.0.0.1:{self.ports['gateway']}"
+
+    @property
+    def sandbox(self) -> str:
+        return f"http://127.0.0.1:{self.ports['sandbox']}"
 
     @property
     def mailbox(self) -> str:
@@ -70,11 +78,11 @@ class System:
             for name in names or PROCESSES:
                 self.wait_until_ready(name)
 
-    def start_another(self, service: str) -> str:
-        """One more process of a service, on a port of its own; ready when this returns its name."""
+    def start_another(self, service: str, **settings: str) -> str:
+        """One more process of a service, on a port of its own, with these settings; ready when this returns its name."""
         name = f"{service}-{len(self.processes)}"
         self.ports[name] = free_port()
-        self._spawn(name, {})
+        self._spawn(name, settings)
         self.wait_until_ready(name)
         return name
 
@@ -84,10 +92,12 @@ class System:
         if name == "mailbox":
             mail = ["--data", str(self.folder / "mail"), "--smtp-port", str(self.ports["smtp"]), "--http-port", str(self.ports["mailbox"])]
             command = ["deploy.mailbox", *mail]
+        if name == "sandbox":
+            command = ["deploy.sandbox", "--data", str(self.folder / "sandbox"), "--port", str(self.ports["sandbox"])]
         self.processes[name] = Forked(*command, environ={**self.environment, **more}, output=self.folder / f"{name}.log")
 
     def wait_until_ready(self, name: str) -> None:
-        path = "/messages" if name == "mailbox" else "/readyz"
+        path = {"mailbox": "/messages", "sandbox": "/truth"}.get(name, "/readyz")
         deadline = time.monotonic() + START_SECONDS
         while True:
             assert self.processes[name].poll() is None, f"{name} ended:\n{self.log_of(name)}"

@@ -119,7 +119,7 @@ async def build(system: System, folder: Path) -> Scene:
         for name, one in zip(names, (victim, neighbour, stranger), strict=True):
             request = await one.submits([one.line(day)])
             assert town.answers(request) == ["ACCEPTED"]
-            ids[name] = ids_of(one, request)
+            ids[name] = ids_of(one, request) | {"onlinePayment": await started_payment(one)}
         tokens = [one["data"]["signIn"]["accessToken"] for one in agents]
         for name, one, agent in zip(("victim", "stranger"), (neighbour, stranger), tokens, strict=True):
             assert town.answers(await one.submits([one.line(day + dt.timedelta(1), activity="loisirs")])) == ["SUBMITTED"]
@@ -157,6 +157,14 @@ async def held_run(one: Town, agent: str) -> str:
     return held
 
 
+async def started_payment(one: Family) -> str:
+    line = {"wallet": one.town.named("periscolaire"), "amountCents": 100}
+    query = "mutation($input: StartPaymentInput!) { startPayment(input: $input) { ... on OnlinePayment { id } } }"
+    started = await one.ask(query, {"input": {"family": one.id, "lines": [line], "idempotencyKey": "isolation"}})
+    id: str = started["startPayment"]["id"]
+    return id
+
+
 def ids_of(one: Family, request: dict[str, Any]) -> dict[str, str]:
     booking = request["movements"][0]["booking"]["id"]
     town_ids = {"activity": one.town.named("aps"), "wallet": one.town.named("periscolaire"), "structure": one.town.structure}
@@ -165,7 +173,6 @@ def ids_of(one: Family, request: dict[str, Any]) -> dict[str, str]:
         "child": one.town.named(one.child),
         "booking": booking,
         "request": request["id"],
-        "onlinePayment": "no-payment-yet",
         "payment": "no-payment-at-the-counter",
         "criterion": "resident",
     }

@@ -322,7 +322,9 @@ async def test_payments_that_cannot_be(scene: Scene) -> None:
         paid = [{"wallet": purse, "amountCents": cents} for purse, cents in lines]
         return told(await scene.ask(PAY, {"input": {"family": scene.dupont.id, "lines": paid, "idempotencyKey": "pay"} | more}))
 
-    assert await pays((wallet, 100)) == ["PAYMENT_UNAVAILABLE"]
+    assert await pays((wallet, 100)) == ["OK"]
+    assert await pays((wallet, 101)) == ["IDEMPOTENCY_KEY_REUSED"]
+    assert await pays((wallet, 1_000_000_01), idempotencyKey="more") == ["INVALID_AMOUNT"]
     for lines in ([], [(wallet, 0)], [(wallet, -1)], [(wallet, 1), (wallet, 1)]):
         assert await pays(*lines) == ["INVALID_AMOUNT"]
     assert await pays((wallet, 100), email="nobody") == ["EMAIL_REQUIRED"]

@@ -43,6 +43,16 @@ def test_production_refuses_toys(toy: str) -> None:
         Settings.from_environment(WHOLE | {toy: "+1d"}, "booking")
 
 
+def test_production_takes_no_play_money() -> None:
+    for name in ("sandbox", "stripe,sandbox-unsigned"):
+        with pytest.raises(SettingsError, match="nobody pays in a sandbox"):
+            Settings.from_environment(WHOLE | {"PREAU_PAYMENT_PROVIDER": name}, "billing")
+    stripe = WHOLE | {"PREAU_PAYMENT_PROVIDER": "stripe"}
+    assert Settings.from_environment(stripe, "billing").payment_providers == ("stripe",)
+    with pytest.raises(SettingsError, match="production needs PREAU_PUBLIC_URL"):
+        Settings.from_environment({name: value for name, value in stripe.items() if name != "PREAU_PUBLIC_URL"}, "billing")
+
+
 def test_streams_have_three_copies_in_production_and_one_on_one_machine() -> None:
     assert Settings.from_environment(WHOLE, "booking").nats_replicas == 3
     assert Settings.from_environment({}).nats_replicas == 1

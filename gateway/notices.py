@@ -1,0 +1,97 @@
+"""What payment providers tell the town, passed on to billing as it came: only there is it known whether it is genuine.
+
+And where they send a family's browser back to: a page that says nothing of the payment, for nothing is known from a browser's return.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+
+from gateway.asking import passed_on
+from gateway.client import Subgraphs, SubgraphUnavailable
+from gateway.home import SECURITY
+from services.telemetry import log
+
+SECONDS = 10.0
+AT_ONCE = 8  #: On connections of their own: nobody who books waits behind them.
+LARGEST = 65_536  #: bytes
+_NAME = re.compile(r"[a-z0-9-]{1,40}")
+#: What a signature is made of. Nothing else of the sender's reaches billing.
+SIGNED = (b"content-type", b"webhook-id", b"webhook-timestamp", b"webhook-signature", b"stripe-signature")
+RETURN_HEADERS = {**SECURITY, "cache-control": "no-store", "x-robots-tag": "noindex"}
+
+
+@dataclass(frozen=True, slots=True)
+class Notices:
+    subgraphs: Subgraphs
+
+    @classmethod
+    def at(cls, urls: Mapping[str, str]) -> "Notices":
+        return cls(Subgraphs.at({"billing": urls["billing"]}, AT_ONCE))
+
+    async def take(self, request: Request) -> Response:
+        """As billing answers. 503, so that the provider tells it again, where billing cannot be told."""
+        provider = request.path_params["provider"]
+        if not _NAME.fullmatch(provider):
+            return _say("no such provider\n", 404)
+        body = await _body(request)
+        if body is None:
+            return _say("too large\n", 413)
+        try:
+            path = f"/payments/notices/{provider}"
+            answer = await self.subgraphs.by_name["billing"].pass_on(path, body, _lines(request), seconds=SECONDS)
+        except SubgraphUnavailable as error:
+            log().warning("a payment notice could not be passed on", provider=provider, reason=str(error))
+            return _say("not now, tell it again\n", 503)
+        if answer.status >= 500:
+            return _say("not now, tell it again\n", 503)
+        return _say(answer.body.decode(errors="replace"), answer.status)
+
+
+async def returned(request: Request) -> Response:
+    """`/paiement/{id}`: whoever comes back from the payment site."""
+    return HTMLResponse(BACK, headers=RETURN_HEADERS)
+
+
+async def _body(request: Request) -> bytes | None:
+    """None: too large."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > LARGEST:
+            return None
+    return body
+
+
+def _lines(request: Request) -> bytes:
+    """Header lines for billing: what it needs to judge the signature, the trace, and the sender's address."""
+    headers = [(name, value) for name, value in request.scope["headers"] if name in SIGNED and b"\r" not in value and b"\n" not in value]
+    return passed_on(request.scope, {}).lines + b"".join(b"%b: %b\r\n" % line for line in headers)
+
+
+def _say(text: str, status: int) -> Response:
+    more = {"retry-after": "30"} if status == 503 else {}
+    return PlainTextResponse(text, status, headers={"cache-control": "no-store", "x-content-type-options": "nosniff", **more})
+
+
+BACK = """<!doctype html>
+<html lang="fr">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Retour du paiement - Préau</title>
+<style>body{font:1.1rem/1.6 system-ui,sans-serif;max-width:40rem;margin:3rem auto;padding:0 1rem}</style></head>
+<body>
+<main>
+<h1>Retour du paiement</h1>
+<p>Si vous avez payé, votre règlement apparaît dans votre espace famille dès que le site de paiement l’a confirmé : le plus souvent en
+quelques secondes, parfois plus tard. Il n’est compté qu’une fois ; inutile de payer à nouveau.</p>
+<hr>
+<div lang="en">
+<p>If you have paid, your payment stands in your family account as soon as the payment site has confirmed it: mostly within seconds,
+sometimes later. It counts once; there is no need to pay again.</p>
+</div>
+</main>
+</body>
+</html>
+"""

@@ -1,0 +1,464 @@
+"""S16 to S19: a family pays online, and the money is in its wallets once, whatever the provider and the network do."""
+
+import asyncio
+import datetime as dt
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+from starlette.applications import Starlette
+
+from services.billing import cashier, paying
+from services.billing.cashier import providers_of
+from services.billing.invariants import violations
+from services.billing.notices import ROUTES
+from services.billing.online import OPEN
+from services.billing.sandbox import Sandbox, Unsigned
+from services.billing.stripe import Stripe
+from services.billing.tables import OnlinePayment, PaymentNotice
+from services.settings import Settings, SettingsError
+from tests.billing.bank import ASK, REFERENCE, START, Bank, Till
+from tests.billing.conftest import AGENT, JEAN_PAUL, STRANGER, Town
+
+HISTORY = 'payments(month: "2026-11") { totalCents payments { date mode reference payer bank wallet { id } amountCents } }'
+DUPONT = {"__typename": "Family", "id": "dupont"}
+SECRET = "whsec_" + "c2VjcmV0IG9mIHRoZSBzYW5kYm94LCBsb25n"
+
+
+@pytest.fixture
+async def till(town: Town) -> Till:
+    one = Till(town, Bank())
+    await one.opens()
+    return one
+
+
+# ----------------------------------------------------------------------------------------------------------------- start
+async def test_s16_s19_paid_it_stands_in_the_history_once_as_the_guide_shows_it(till: Till) -> None:
+    """S11: 29/01/2017 INTERNET 3150-N°AUTO:445401, POUR .GUIDE CARTE+, PAR INTERNET, 150,00; here in two wallets (S16)."""
+    told = await till.starts()
+    assert told == {"__typename": "OnlinePayment", "id": told["id"], "status": "STARTED", "amountCents": 150_00,
+                    "redirectUrl": "http://bank/s0", "reference": None}  # fmt: skip
+    order = till.bank.orders["s0"]
+    assert (order.payment, order.amount_cents, order.email, order.language) == (told["id"], 150_00, "guide@example.org", "fr")
+    assert order.title == 'Multiaccueil "Les Tagazoux", PERISCOLAIRE'
+    assert order.notify_url == "http://127.0.0.1:8000/payments/notices/bank"
+    assert order.return_url == f"http://127.0.0.1:8000/paiement/{told['id']}"
+    till.bank.comes_to("PAID")
+    assert await till.credited() == [], "nothing is believed but the provider's answer"
+    assert await till.later(seconds=5) == 1
+    assert await till.later(days=2) == 0, "nobody asks any more"
+    assert await till.credited() == [("multiaccueil", 50_00), ("periscolaire", 100_00)]
+    (answer,) = (await till.town.represents(HISTORY, DUPONT)).data
+    history = answer["payments"]
+    assert history["totalCents"] == 150_00
+    line = {"date": "2026-11-23", "mode": "INTERNET", "reference": REFERENCE, "payer": "POUR .GUIDE CARTE+", "bank": "PAR INTERNET"}
+    assert {(one["wallet"]["id"], one["amountCents"]) for one in history["payments"]} == {("periscolaire", 100_00), ("multiaccueil", 50_00)}
+    assert all({key: one[key] for key in line} == line for one in history["payments"])
+    assert (await till.town.asks(ASK, id=told["id"])).data["onlinePayment"]["reference"] == REFERENCE
+    assert await till.ends() == ["PAID"]
+    await till.town.is_sound()
+
+
+async def test_s17_more_than_is_owed_feeds_the_wallet_in_advance(till: Till) -> None:
+    """S16: 50,06 and 102,61 to come; 52,55 is suggested, 152,55 is paid, and 100,00 are left."""
+    await till.town.pays("dupont", "periscolaire", 50_06)
+    await till.starts(("periscolaire", 152_55))
+    till.bank.comes_to("PAID")
+    await till.later(seconds=5)
+    answer = (await till.town.represents("balance { balanceCents }", DUPONT)).data
+    assert answer == [{"balance": {"balanceCents": 202_61}}]
+
+
+async def test_s18_without_any_address_one_is_asked_for(till: Till) -> None:
+    martin = {"family": "martin", "caller": STRANGER}
+    assert (await till.starts(**martin))["code"] == "EMAIL_REQUIRED"
+    assert (await till.starts(**martin, email=""))["code"] == "EMAIL_REQUIRED"
+    assert (await till.starts(**martin, email="x@" + "y" * 300 + ".fr"))["code"] == "EMAIL_REQUIRED"
+    assert (await till.starts(**martin, email="zoe@example.org"))["__typename"] == "OnlinePayment"
+    assert till.bank.orders["s0"].email == "zoe@example.org"
+    row = await till.row(till.bank.orders["s0"].payment)
+    assert (row.email, row.payer) == (None, "POUR MARTIN ZOÉ"), "an address is kept no longer than it is needed"
+
+
+async def test_an_agent_pays_for_a_family_with_an_address_that_is_told(till: Till) -> None:
+    assert (await till.starts(caller=AGENT))["code"] == "EMAIL_REQUIRED"
+    told = await till.starts(caller=AGENT, email="mairie@example.org")
+    assert (await till.row(told["id"])).payer == "POUR .GUIDE CARTE+"
+
+
+async def test_the_same_key_is_one_payment_and_another_content_is_refused(till: Till) -> None:
+    first = await till.starts()
+    assert await till.starts() == first
+    assert await till.starts(("multiaccueil", 50_00), ("periscolaire", 100_00)) == first, "in whatever order"
+    assert (await till.starts(("periscolaire", 150_00)))["__typename"] == "IdempotencyKeyReused"
+    assert (await till.starts(email="other@example.org"))["code"] == "IDEMPOTENCY_KEY_REUSED"
+    assert (await till.starts(key="twice" * 100_000))["id"] != first["id"]
+    assert len(till.bank.orders) == 2
+
+
+async def test_s19_a_double_click_leads_to_one_page(till: Till) -> None:
+    """PayFiP makes a new page at each call: only the first that was noted is shown, and only that one is asked about."""
+    pages = await asyncio.gather(*(till.starts() for _ in range(4)))
+    assert len({(page["id"], page["redirectUrl"]) for page in pages}) == 1
+    for session in till.bank.orders:
+        till.bank.comes_to("PAID", session)
+    await till.later(seconds=5)
+    assert await till.credited() == [("multiaccueil", 50_00), ("periscolaire", 100_00)]
+    await till.town.is_sound()
+
+
+async def test_s19_the_control_without_the_first_page_counting_two_are_shown(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def last_page_counts(session: AsyncSession, clock: Any, id: str, page: Any) -> OnlinePayment:
+        row = await session.get_one(OnlinePayment, id)
+        row.session, row.url = page.session, page.url
+        return row
+
+    started = asyncio.Barrier(2)
+    pages = till.bank.start
+
+    async def start_together(order: Any) -> Any:
+        await started.wait()
+        return await pages(order)
+
+    monkeypatch.setattr(paying, "record_page", last_page_counts)
+    monkeypatch.setattr(till.bank, "start", start_together)
+    shown = await asyncio.gather(*(till.starts() for _ in range(2)))
+    assert len({page["redirectUrl"] for page in shown}) == 2
+
+
+async def test_amounts_that_the_provider_does_not_take(till: Till) -> None:
+    till.bank.can = type(till.bank.can)(min_cents=1_00, max_cents=1_000_00)
+    for cents in (99, 1_000_01):
+        told = await till.starts(("periscolaire", cents), language="fr")
+        assert (told["__typename"], told["code"]) == ("InvalidAmount", "INVALID_AMOUNT")
+        assert told["message"] == "On paie en ligne de 1,00 € à 1000,00 €."
+    assert (await till.starts(("periscolaire", 1_00), key="least"))["__typename"] == "OnlinePayment"
+    assert (await till.starts(("periscolaire", 2**31 - 1), ("multiaccueil", 2**31 - 1), key="most"))["code"] == "INVALID_AMOUNT"
+
+
+async def test_a_provider_that_is_away_is_tried_again_with_the_same_key(till: Till) -> None:
+    till.bank.away = True
+    told = await till.starts()
+    assert (told["__typename"], told["code"]) == ("PaymentUnavailable", "PAYMENT_UNAVAILABLE")
+    till.bank.away = False
+    assert (await till.starts())["redirectUrl"] == "http://bank/s0"
+
+
+async def test_one_that_never_had_a_page_runs_out_unseen(till: Till) -> None:
+    till.bank.away = True
+    await till.starts()
+    async with till.running.database.reading() as session:
+        (row,) = (await session.exec(select(OnlinePayment))).all()
+    assert (await till.town.asks(ASK, id=row.id)).data == {"onlinePayment": None}
+    assert await till.later(hours=2) == 1
+    assert await till.ends() == ["EXPIRED"]
+    till.bank.away = False
+    assert (await till.starts())["code"] == "PAYMENT_UNAVAILABLE", "its key has had its answer"
+    assert till.bank.orders == {}
+    await till.later(days=2)
+    await till.town.is_sound()
+
+
+async def test_nobody_sees_anothers_payment(till: Till) -> None:
+    id = (await till.starts())["id"]
+    entity = {"__typename": "OnlinePayment", "id": id}
+    for caller in (JEAN_PAUL, AGENT):
+        assert (await till.town.asks(ASK, id=id, caller=caller)).data["onlinePayment"]["id"] == id
+        assert (await till.town.represents("status", entity, caller=caller)).data == [{"status": "STARTED"}]
+    assert (await till.town.asks(ASK, id=id, caller=STRANGER)).data == {"onlinePayment": None}
+    assert (await till.town.asks(ASK, id="nothing")).data == {"onlinePayment": None}
+    assert (await till.town.asks(ASK, id=id, caller=None)).codes == ["UNAUTHENTICATED"]
+    assert (await till.town.represents("status", entity, caller=STRANGER)).data == [None]
+    assert (await till.town.asks(START, input={"family": "dupont", "lines": [], "idempotencyKey": "k"}, caller=STRANGER)).codes == [
+        "FORBIDDEN"
+    ]
+
+
+# ---------------------------------------------------------------------------------------------------------------- status
+@pytest.mark.parametrize("status", ["REFUSED", "CANCELLED", "EXPIRED"])
+async def test_s19_what_is_not_paid_credits_nothing(till: Till, status: str) -> None:
+    id = (await till.starts())["id"]
+    till.bank.comes_to(status)
+    for _ in range(8):
+        await till.later(minutes=10)
+    assert await till.status(id) == status
+    assert (await till.credited(), await till.ends()) == ([], [status])
+    await till.town.is_sound()
+
+
+@pytest.mark.parametrize("before", ["CANCELLED", "EXPIRED"])
+async def test_s19_paid_after_it_was_over_it_is_credited(till: Till, before: str) -> None:
+    id = (await till.starts())["id"]
+    till.bank.comes_to(before)
+    await till.later(seconds=5)
+    assert await till.status(id) == before
+    till.bank.comes_to("PAID")
+    await till.later(minutes=3)
+    assert await till.status(id) == "PAID"
+    assert len(await till.credited()) == 2
+    assert await till.ends() == [before, "PAID"]
+    await till.town.is_sound()
+
+
+@pytest.mark.parametrize("other", [{"amount_cents": 150_01}, {"amount_cents": 1}, {"currency": "USD"}, {"order": "another"}])
+async def test_s19_other_money_credits_nobody_and_is_kept_for_an_agent(till: Till, other: dict[str, Any]) -> None:
+    id = (await till.starts())["id"]
+    till.bank.comes_to("PAID", **other)
+    await till.later(seconds=5)
+    assert (await till.credited(), await till.ends()) == ([], [])
+    assert "paid: " in ((await till.row(id)).trouble or "")
+    till.bank.comes_to("PAID")
+    await till.later(hours=3)
+    assert len(await till.credited()) == 2, "what is right in the end counts"
+    await till.town.is_sound()
+
+
+async def test_s19_what_the_provider_knows_nothing_of_is_over_after_two_hours_and_may_still_be_paid(till: Till) -> None:
+    id = (await till.starts())["id"]
+    till.bank.forgets()
+    await till.later(minutes=119)
+    assert await till.status(id) == "STARTED"
+    await till.later(minutes=3)
+    assert await till.status(id) == "EXPIRED"
+    till.bank.comes_to("PAID")
+    await till.later(hours=1)
+    assert await till.status(id) == "PAID"
+    await till.town.is_sound()
+
+
+async def test_a_provider_that_does_not_answer_is_asked_again_soon(till: Till) -> None:
+    await till.starts()
+    till.bank.comes_to("PAID")
+    till.bank.away = True
+    for _ in range(200):
+        assert await till.later(seconds=61) == 1, "within a minute"
+    assert till.now > (await till.row(till.bank.orders["s0"].payment)).started_at + OPEN
+    till.bank.away = False
+    await till.later(seconds=61)
+    assert len(await till.credited()) == 2
+    assert await till.ends() == ["PAID"]
+
+
+async def test_a_provider_that_was_taken_out_of_the_settings_stops_nobody_else(till: Till) -> None:
+    await till.starts()
+    other = Bank("other")
+    till.running.resources[cashier.PROVIDERS] = {"other": other}
+    await till.starts(key="two")
+    other.comes_to("PAID")
+    assert await till.later(seconds=5) == 2
+    assert len(await till.credited()) == 2
+
+
+async def test_who_died_while_asking_is_replaced_after_a_quarter_of_a_minute(till: Till) -> None:
+    await till.starts()
+    till.bank.comes_to("PAID")
+    till.now += dt.timedelta(seconds=5)
+    till.running.clock = type(till.running.clock)(frozen_at=till.now)
+    async with till.running.database.transaction() as session:
+        assert len(await paying.claim(session, till.running.clock, 10)) == 1
+    assert await till.later(seconds=14) == 0
+    assert await till.later(seconds=1) == 1
+    assert len(await till.credited()) == 2
+
+
+# --------------------------------------------------------------------------------------------------------------- notices
+@pytest.fixture
+async def door(till: Till) -> AsyncIterator[httpx2.AsyncClient]:
+    app = Starlette(routes=ROUTES)
+    app.state.running = till.running
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://billing") as client:
+        yield client
+
+
+async def notices(till: Till) -> list[bytes]:
+    async with till.running.database.reading() as session:
+        return [notice.body for notice in await session.exec(select(PaymentNotice))]
+
+
+async def test_a_notice_is_kept_as_it_came_and_only_means_that_somebody_asks(till: Till, door: httpx2.AsyncClient) -> None:
+    await till.starts()
+    assert (await door.post("/payments/notices/bank", content=b"s0")).status_code == 200
+    assert (await till.credited(), await notices(till)) == ([], [b"s0"])
+    assert till.running.resources[cashier.WOKEN].is_set()
+    assert await till.later() == 1, "at once"
+    assert await till.credited() == [], "the provider says that it is still open"
+    till.bank.comes_to("PAID")
+    for _ in range(3):
+        assert (await door.post("/payments/notices/bank", content=b"s0")).status_code == 200
+    assert await till.later() == 0, "however many come, it has a second's rest"
+    assert await till.later(seconds=1) == 1
+    assert len(await till.credited()) == 2
+    assert await notices(till) == [b"s0"]
+    assert (await door.post("/payments/notices/bank", content=b"s0")).status_code == 200
+    assert await till.later(seconds=1) == 0
+    await till.town.is_sound()
+
+
+async def test_what_is_no_notice_of_ours_changes_nothing(till: Till, door: httpx2.AsyncClient) -> None:
+    await till.starts()
+    for content, status in ((b"", 400), (b"s0\n", 400), ("é".encode(), 400), (b"s0\x00", 400), (b"s7", 200), (b"x" * 70_000, 413)):
+        assert (await door.post("/payments/notices/bank", content=content)).status_code == status
+    assert (await door.post("/payments/notices/nobody", content=b"s0")).status_code == 404
+    assert (await door.get("/payments/notices/bank")).status_code == 405
+    assert await notices(till) == []
+    assert await till.later() == 0
+
+
+async def test_a_flood_of_notices_fills_nothing(till: Till, door: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paying, "MOST_NOTICES", 3)
+    monkeypatch.setattr(till.bank, "read", lambda headers, body, now: type("Notice", (), {"session": "s0"})())
+    await till.starts()
+    for number in range(6):
+        assert (await door.post("/payments/notices/bank", content=b"s0 %d" % number)).status_code == 200
+    assert len(await notices(till)) == 3
+    assert await till.later() == 1
+
+
+async def test_a_notice_that_comes_while_the_provider_is_asked_is_not_lost(till: Till, door: httpx2.AsyncClient) -> None:
+    """What it said a moment ago is no longer true: without another look at once, the money would come at the next regular one."""
+    await till.starts()
+    await till.later(hours=1)
+
+    async def meanwhile_it_is_paid() -> None:
+        till.bank.comes_to("PAID")
+        till.bank.before_answer = None
+        await door.post("/payments/notices/bank", content=b"s0")
+
+    till.bank.before_answer = meanwhile_it_is_paid
+    await till.later(hours=1)
+    assert await till.credited() == []
+    assert await till.later(seconds=1) == 1
+    assert len(await till.credited()) == 2
+
+
+# ----------------------------------------------------------------------------------------------------------------- races
+async def test_s19_two_reconcilers_that_hear_the_same_at_once_credit_once(till: Till) -> None:
+    await till.starts()
+    till.bank.comes_to("PAID")
+    both = asyncio.Barrier(2)
+    till.bank.before_answer = both.wait
+    await till.asks_together(2)
+    assert await till.credited() == [("multiaccueil", 50_00), ("periscolaire", 100_00)]
+    assert await till.ends() == ["PAID"]
+    await till.town.is_sound()
+
+
+async def test_s19_the_control_without_the_lock_it_is_told_twice(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each sees it STARTED. Even so no wallet is fed twice: an entry's cause is there once."""
+    if till.running.database.is_sqlite:
+        pytest.skip("SQLite lets one writer in at a time, lock or no lock")
+    await till.starts()
+    till.bank.comes_to("PAID")
+    both, look = asyncio.Barrier(2), AsyncSession.get_one
+
+    async def look_without_lock(session: AsyncSession, table: Any, id: Any, **how: Any) -> Any:
+        if table is not OnlinePayment:
+            return await look(session, table, id, **how)
+        row = await look(session, table, id)
+        await both.wait()
+        return row
+
+    monkeypatch.setattr(AsyncSession, "get_one", look_without_lock)
+    async with till.running.database.reading() as session:
+        (row,) = (await session.exec(select(OnlinePayment))).all()
+    await asyncio.gather(*(cashier.ask(till.running, row) for _ in range(2)))
+    monkeypatch.undo()
+    assert await till.ends() == ["PAID", "PAID"]
+    assert len(await till.credited()) == 2
+
+
+async def test_two_replicas_share_what_is_due(till: Till) -> None:
+    for number in range(20):
+        await till.starts(key=str(number))
+        till.bank.comes_to("PAID", f"s{number}")
+    till.now += dt.timedelta(seconds=5)
+    till.running.clock = type(till.running.clock)(frozen_at=till.now)
+    looked = await asyncio.gather(*(cashier.look(till.running) for _ in range(4)))
+    assert sum(looked) == 20
+    assert sorted(till.bank.asked) == sorted(till.bank.orders)
+    assert len(await till.credited()) == 40
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.sampled_from(["PAID", "REFUSED", "CANCELLED", "EXPIRED", "STARTED", "nothing", "away", "back"]),
+        st.sampled_from(["seconds", "minutes", "hours"]),
+        st.sampled_from(["notice", "together"]),
+    ),
+    max_size=14,
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS)
+async def test_s19_whatever_happens_it_is_credited_once_if_it_was_ever_paid(till: Till, steps: list[str]) -> None:
+    """Then all is well again for some days: what the provider says last is what the wallets say, unless it was refused before."""
+    before = len(await till.credited())
+    till.bank.orders.clear()
+    till.bank.away = False
+    id = (await till.starts(key=str(steps) + str(before) + str(till.now)))["id"]
+    for step in steps:
+        await till.lives_through(step)
+    till.bank.away = False
+    for _ in range(4):
+        await till.later(days=1)
+    status = await till.status(id)
+    assert (len(await till.credited()) - before) == (2 if status == "PAID" else 0)
+    said = till.bank.says["s0"]
+    if said is not None and said.status == "PAID" and status != "REFUSED":
+        assert status == "PAID" or (await till.row(id)).look_at is None, "and who paid days after the end is seen by an agent"
+    await till.town.is_sound()
+    async with till.running.database.engine.begin() as connection:  # a new page for the next story
+        await connection.execute(text("UPDATE online_payment SET session = id"))
+
+
+# ------------------------------------------------------------------------------------------------------------ invariants
+@pytest.mark.parametrize(
+    ("sabotage", "sentence"),
+    [
+        ("UPDATE online_payment SET status = 'REFUSED'", "feeds a wallet and was not paid"),
+        ("UPDATE online_payment SET family = 'martin'", "was paid and feeds no wallet, or another, or with other cents"),
+        ("UPDATE online_payment SET amount_cents = 1", "is over 1 cents, its lines are not"),
+        (
+            "UPDATE online_payment SET lines = '[[\"periscolaire\", 15000]]'",
+            "was paid and feeds no wallet, or another, or with other cents",
+        ),
+    ],
+)
+async def test_every_sabotage_is_seen(till: Till, sabotage: str, sentence: str) -> None:
+    await till.starts()
+    till.bank.comes_to("PAID")
+    await till.later(seconds=5)
+    await till.town.is_sound()
+    async with till.running.database.engine.begin() as connection:
+        await connection.execute(text(sabotage))
+    async with till.running.database.reading() as session:
+        found = await violations(session)
+    assert any(sentence in one for one in found), found
+
+
+# -------------------------------------------------------------------------------------------------------------- settings
+def provided(**environ: str) -> list[type]:
+    return [type(one) for one in providers_of(Settings.from_environment(environ)).values()]
+
+
+def test_providers_are_named_in_the_settings() -> None:
+    sandbox = {"SANDBOX_URL": "http://sandbox", "SANDBOX_SECRET": SECRET}
+    assert provided() == []
+    assert provided(PREAU_PAYMENT_PROVIDER="sandbox-unsigned, sandbox", **sandbox) == [Unsigned, Sandbox]
+    assert provided(PREAU_PAYMENT_PROVIDER="stripe", STRIPE_API_KEY="sk", STRIPE_WEBHOOK_SECRET="whsec") == [Stripe]
+    for environ, trouble in (
+        ({"PREAU_PAYMENT_PROVIDER": "paypal"}, "not 'paypal'"),
+        ({"PREAU_PAYMENT_PROVIDER": "sandbox", "SANDBOX_SECRET": SECRET}, "payment by sandbox needs SANDBOX_URL"),
+        ({"PREAU_PAYMENT_PROVIDER": "sandbox", "SANDBOX_URL": "http://sandbox"}, "payment by sandbox needs SANDBOX_SECRET"),
+        ({"PREAU_PAYMENT_PROVIDER": "sandbox", **sandbox, "SANDBOX_SECRET": "whsec_short"}, "24 bytes or more"),
+        ({"PREAU_PAYMENT_PROVIDER": "stripe", "STRIPE_API_KEY": "sk"}, "payment by stripe needs STRIPE_WEBHOOK_SECRET"),
+    ):
+        with pytest.raises(SettingsError, match=trouble):
+            provided(**environ)
