@@ -370,6 +370,7 @@ class DecidedMovement(BaseModel):
     departure: LocalTime | None = None
     was: Literal["ACCEPTED", "WAITLISTED", "SUBMITTED"] | None = None  #: Of what was given back, where CANCEL.
     because: str | None = None  #: Where GROUP_INCOMPLETE: the booking of this request that stood in the group's way.
+    held: Literal["ACCEPTED", "WAITLISTED"] | None = None  #: Where ALREADY_BOOKED: what the child has there already.
 
 
 class AwaitedMovement(BaseModel):

@@ -6,11 +6,11 @@ whoever holds the turn of its partition, once. Everything is read before the fir
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Container, Iterable, Sequence, Set
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import String, bindparam, select, type_coerce, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking.activity import Scheduled
@@ -20,7 +20,7 @@ from services.booking.docket import BOOKING, CASE, IS_LIVE, B, Case, Docket, ope
 from services.booking.expiry import end_line, tell_who_waited
 from services.booking.lines import Enrolled, check_booking, check_cancelling
 from services.booking.order import ForFamily
-from services.booking.reporting import Reports
+from services.booking.reporting import Holding, Reports, Where
 from services.booking.rulebook import RuleBook
 from services.booking.status import LIVE, BookingStatus
 from services.booking.tables import Cancellation, Enrollment, Request, Standing, core, run
@@ -51,7 +51,9 @@ GIVINGS = (
 E = ENROLLMENT.c
 ENROLLED = select(E.child, E.activity, E.starts_on, E.ends_on).where(one_of(E.child, "children"), one_of(E.activity, "activities"))
 IN_DEBIT = select(STANDING.c.family).where(one_of(STANDING.c.family, "families"), STANDING.c.in_debit)
-HELD = select(B.activity, B.date, B.child).where(one_of(B.child, "children"), one_of(B.date, "dates"), IS_LIVE)
+HELD = select(B.activity, B.date, B.child, B.id, type_coerce(B.status, String)).where(
+    one_of(B.child, "children"), one_of(B.date, "dates"), IS_LIVE
+)
 SERVED = (
     update(REQUEST)
     .where(one_of(R.id, "requests"))
@@ -72,11 +74,13 @@ class Batch:
     tickets: list[Ticket]
     enrolled: dict[tuple[str, str], Enrolled]  #: (child, activity)
     in_debit: set[str]  #: Families (S21).
-    live: set[tuple[str, dt.date, str]]  #: (activity, date, child) that hold a place or a rank.
+    held: Mapping[Where, Holding]  #: What these children held before.
     reopened: set[str] = field(default_factory=set)  #: Requests served before, of which a line that waited for its run is gone.
+    live: set[Where] = field(default_factory=set)  #: Where they hold a place or a rank, as more is decided.
     _closings: list[tuple[dt.datetime, Key]] = field(default_factory=list)  #: The booking deadlines to come, the next one last.
 
     def __post_init__(self) -> None:
+        self.live.update(self.held)
         rules = self.docket.rules
         self._closings = [(rules[key[0]].on(key[1]).booking_closes_at, key) for key in self.docket.board.openings]
         self._closings.sort(reverse=True)
@@ -217,7 +221,7 @@ class Batch:
 
     def _why_not(self, ticket: Ticket, unit: Sequence[Case]) -> list[str | None]:
         """Of each line. One reason in the unit refuses all of it."""
-        wanted = set[tuple[str, dt.date, str]]()
+        wanted = set[Where]()
         codes = []
         for case in unit:
             place = case.activity, case.date, case.child
@@ -307,7 +311,7 @@ async def gather(
         tickets,
         await _enrolled(session, asked),
         await _in_debit(session, {ticket.family for ticket in tickets}),
-        await _live(session, asked),
+        await _held(session, asked),
     )
 
 
@@ -330,15 +334,15 @@ async def _in_debit(session: AsyncSession, families: set[str]) -> set[str]:
     return set((await run(session, IN_DEBIT, {"families": families})).scalars())
 
 
-async def _live(session: AsyncSession, cases: Collection[Case]) -> set[tuple[str, dt.date, str]]:
+async def _held(session: AsyncSession, cases: Collection[Case]) -> dict[Where, Holding]:
     """What these children hold already on the days that they ask for, or give back."""
     wanted = {"children": sorted({case.child for case in cases}), "dates": sorted({case.date for case in cases})}
-    return {(activity, date, child) for activity, date, child in await run(session, HELD, wanted)}
+    return {(activity, date, child): Holding(*row) for activity, date, child, *row in await run(session, HELD, wanted)}
 
 
 # ---------------------------------------------------------------------------------------------------------------- writing
 async def write(session: AsyncSession, batch: Batch, now: dt.datetime) -> None:
-    reports = Reports(batch.docket, batch.tickets, batch.in_debit, now)
+    reports = Reports(batch.docket, batch.tickets, batch.in_debit, batch.held, now)
     await batch.docket.write(session, reports.covers)
     if any(ticket.agent is not None for ticket in batch.tickets):
         await _write_acts(session, batch, now)

@@ -64,7 +64,7 @@ async def _decide(session: AsyncSession, book: RuleBook, clock: Clock, written: 
     batch.docket.unwritten = {case.id for case in mine}
     batch.docket.now = now = clock.now()
     batch.decide()
-    reports = Reports(batch.docket, batch.tickets, batch.in_debit, now)
+    reports = Reports(batch.docket, batch.tickets, batch.in_debit, batch.held, now)
     await batch.docket.write(session, reports.covers)
     record(session, *reports.events(), traces=batch.docket.traces)
     written.bookings = [_decided(row, case, now) for row, case in zip(written.bookings, mine, strict=True)]

@@ -4,8 +4,8 @@ Where all lines are answered at once, `request_decided` is the report. Elsewhere
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Sequence
-from typing import Literal, TypeVar, cast, get_args
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple, TypeVar, cast, get_args
 from zoneinfo import ZoneInfo
 
 from services.booking.activity import Scheduled
@@ -21,15 +21,27 @@ Outcome = Literal["ACCEPTED", "WAITLISTED", "REFUSED", "CANCELLED"]
 Overrode = Literal["DEADLINE", "DEBT"]
 Stood = Literal["ACCEPTED", "WAITLISTED", "SUBMITTED"]
 STOOD = frozenset(get_args(Stood))
+HeldStatus = Literal["ACCEPTED", "WAITLISTED"]
+Where = tuple[str, dt.date, str]  #: (activity, date, child)
 M = TypeVar("M")
+
+
+class Holding(NamedTuple):
+    """A booking that has a place, or waits for one."""
+
+    booking: str
+    status: str
 
 
 class Reports:
     """What is told of some tickets, once they are served and before anything is written."""
 
-    def __init__(self, docket: Docket, tickets: Iterable[Ticket], in_debit: Collection[str], now: dt.datetime) -> None:
+    def __init__(
+        self, docket: Docket, tickets: Iterable[Ticket], in_debit: Collection[str], held: Mapping[Where, Holding], now: dt.datetime
+    ) -> None:
         self._docket = docket
         self._in_debit = in_debit
+        self._held = held
         self._now = now
         self._tickets = {ticket.id: ticket for ticket in tickets}
         self.told = {ticket.id for ticket in self._tickets.values() if _is_told(ticket)}  #: Requests that are reported now.
@@ -100,7 +112,18 @@ class Reports:
             departure=case.departure,
             was=None,
             because=_in_the_way(ticket, case) if case.code == GROUP_INCOMPLETE else None,
+            held=self._held_by(case) if case.code == "ALREADY_BOOKED" else None,
         )
+
+    def _held_by(self, case: Case) -> HeldStatus | None:
+        """What the child has there now that all is decided. None: nothing any more, or nothing outside of the request."""
+        where = case.activity, case.date, case.child
+        now = (one.status for one in self._docket.cases.values() if (one.activity, one.date, one.child) == where)
+        status = next((status for status in now if status in LIVE), None)
+        before = self._held.get(where)
+        if status is None and before is not None and before.booking not in self._docket.cases:
+            status = before.status
+        return cast(HeldStatus | None, status)
 
     def _awaited(self, ticket: Ticket, unit: Sequence[Case]) -> Iterable[tuple[int, AwaitedMovement]]:
         specs = {case.activity: self._docket.rules[case.activity].spec for case in unit}
@@ -189,4 +212,5 @@ def _movement_back(case: Case, giving: Giving) -> DecidedMovement:
         departure=case.departure,
         was=cast(Stood | None, giving.was if giving.was in STOOD else None),
         because=None,
+        held=None,
     )

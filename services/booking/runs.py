@@ -51,6 +51,7 @@ from services.booking.docket import BOOKING, IS_SUBMITTED, B, Case, Docket, open
 from services.booking.intake import COUNT
 from services.booking.lines import Enrolled, Rules, check_booking
 from services.booking.ranking import Rule
+from services.booking.reporting import Holding
 from services.booking.rulebook import RuleBook
 from services.booking.schedule import hour_come, run_of
 from services.booking.status import BookingStatus
@@ -111,12 +112,12 @@ class Hearing:
     wishes: list[Wish]
     enrolled: dict[tuple[str, str], Enrolled]
     in_debit: set[str]
-    live: set[Place]
+    held: dict[Place, Holding]
     holds: dict[str, tuple[str, ...]]
 
     def inputs(self, run_id: str, seed: str, first_position: int) -> Inputs:
         openings = tuple(_stock(key, opening) for key, opening in sorted(self.docket.board.openings.items()))
-        return Inputs(run_id, self.rule, seed, first_position, tuple(self.wishes), openings, frozenset(self.live), self.holds)
+        return Inputs(run_id, self.rule, seed, first_position, tuple(self.wishes), openings, frozenset(self.held), self.holds)
 
 
 async def close_list(session: AsyncSession, book: RuleBook, clock: Clock, activity: str, account: str | None = None) -> Until | None:
@@ -257,7 +258,7 @@ async def _hear(session: AsyncSession, book: RuleBook, spec: ActivitySpec, until
         [_wish(ticket, unit, docket, enrolled, in_debit) for ticket, unit in waiting],
         enrolled,
         in_debit,
-        await _live(session, wished),
+        await _held(session, wished),
         await _holds(session, spec, waiting, now) if allocation.policy == "points" else {},
     )
 
@@ -308,11 +309,12 @@ async def _in_debit(session: AsyncSession, families: Collection[str]) -> set[str
     return set((await run(session, IN_DEBIT, {"families": families})).scalars())
 
 
-async def _live(session: AsyncSession, cases: Collection[Case]) -> set[Place]:
+async def _held(session: AsyncSession, cases: Collection[Case]) -> dict[Place, Holding]:
     """Those of the places that they wish for which the children hold, or wait for, already."""
     wished = {(case.activity, case.date, case.child) for case in cases}
     asked = {"children": {child for _, _, child in wished}, "dates": {date for _, date, _ in wished}}
-    return {place for row in await run(session, HELD, asked) if (place := (row.activity, row.date, row.child)) in wished}
+    rows = [((activity, date, child), Holding(*row)) for activity, date, child, *row in await run(session, HELD, asked)]
+    return {place: holding for place, holding in rows if place in wished}
 
 
 async def _holds(
@@ -383,7 +385,7 @@ async def _write(session: AsyncSession, hearing: Hearing, inputs: Inputs, result
     tickets = {ticket.id: ticket for ticket in hearing.tickets}
     for decision in result.decisions:
         tickets[docket.cases[decision.booking].request or ""].answered.add(decision.booking)
-    await write(session, Batch(docket, hearing.tickets, hearing.enrolled, hearing.in_debit, hearing.live), now)
+    await write(session, Batch(docket, hearing.tickets, hearing.enrolled, hearing.in_debit, hearing.held), now)
     places = [{"b": one.booking, "p": one.position} for one in result.decisions if one.outcome == "WAITLISTED"]
     if places:
         await run(session, NEW_PLACE, places)

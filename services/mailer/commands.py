@@ -63,6 +63,7 @@ class Decided:
     hours: tuple[str, str] | None = None
     was: str | None = None  #: What was given back: ACCEPTED, WAITLISTED, SUBMITTED.
     because: str | None = None  #: The booking that stood in the way of its group.
+    held: str | None = None  #: What the child had there already: ACCEPTED, WAITLISTED.
     run: "AwaitedRun | None" = None
 
 
@@ -178,6 +179,8 @@ class Telling:
             return tell("GROUPED_WITH", self.language, other=named)
         if line.code == "HOURS_NOT_ALLOWED" and line.hours:
             return tell("THESE_HOURS_NOT_ALLOWED", self.language, hours=span(line.hours))
+        if line.code == "ALREADY_BOOKED" and line.held == "WAITLISTED":
+            return tell("ALREADY_WAITLISTED", self.language)
         return say(line.code or "OTHER", self.language)
 
     def _named(self, other: Decided, line: Decided) -> str:

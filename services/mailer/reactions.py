@@ -82,6 +82,7 @@ def _decided(movements: Sequence[DecidedMovement]) -> list[Decided]:
             hours=(line.arrival, line.departure) if line.arrival and line.departure else None,
             was=line.was,
             because=line.because,
+            held=line.held,
         )
         for line in movements
     ]

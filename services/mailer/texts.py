@@ -31,6 +31,7 @@ WORDS: dict[str, tuple[str, str]] = {
     # Of a day.
     "GROUPED_WITH": ("groupée avec une demande refusée : {other}", "together with a request that was refused: {other}"),
     "THESE_HOURS_NOT_ALLOWED": ("horaires non autorisés : {hours}", "hours not allowed: {hours}"),
+    "ALREADY_WAITLISTED": ("déjà en liste d'attente", "already on the waiting list"),
     "WAITLISTED": ("était en liste d'attente", "was on the waiting list"),
     "SUBMITTED": ("demande encore sans réponse", "not answered yet"),
     "RENEWED": ("{hours} au lieu de {before}", "{hours} instead of {before}"),

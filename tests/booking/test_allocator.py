@@ -259,6 +259,27 @@ async def test_one_line_that_may_not_be_refuses_its_whole_group_and_only_that_on
     assert answers == ["REFUSED GROUP_INCOMPLETE", "REFUSED ALREADY_BOOKED"]
 
 
+async def test_s34_a_line_that_is_already_booked_says_what_the_child_has_there(town: Town) -> None:
+    """Once all of the transaction is decided: whoever waits may have a place by then, or have left."""
+
+    async def held() -> list[str | None]:
+        _, told = (await town.told("request_decided"))[-1]
+        return [movement["held"] for movement in told["movements"] if movement["kind"] == "BOOK"]
+
+    await town.asks("dupont")
+    await town.asks("durand")
+    await town.asks("dupont", books("dupont"))
+    assert await held() == ["ACCEPTED"]
+    await town.asks("durand", books("durand"), books("durand", TUESDAY))
+    assert await held() == ["WAITLISTED", None]
+    await town.writes(town.order("durand", books("durand")), town.order("dupont", cancels("dupont")))
+    await town.decides()
+    told = [body["movements"][0] for _, body in (await town.told("request_decided"))[-2:]]
+    assert [(one["outcome"], one["held"]) for one in told] == [("REFUSED", "ACCEPTED"), ("CANCELLED", None)]
+    await town.asks("petit", books("petit"), books("petit"), together=[[0, 1]])
+    assert await held() == [None, None]
+
+
 async def test_where_places_are_short_the_lines_that_would_have_had_one_are_not_told_that_it_is_full(town: Town) -> None:
     await town.household("dupont", "amalia", "paolo", version=2)
     await town.asks("durand", books("durand", TUESDAY))

@@ -82,6 +82,8 @@ async def test_s35_a_family_cannot_move_its_lot_by_asking_again_or_for_more(town
         "SELECT outcome, code, rank, \"of\" FROM allocation_decision WHERE child = 'f0' AND date = :d ORDER BY place_order", d=day(town)
     )
     assert [tuple(row[:2]) for row in rows[1:]] == [("REFUSED", "ALREADY_BOOKED")] * 2
+    told = [movement for _, body in await town.told("request_explained") for movement in body["movements"]]
+    assert [one["held"] for one in told if one["code"] == "ALREADY_BOOKED"] == [rows[0][0]] * 2
     assert (rows[0][3], rows[1][2:]) == (3, (None, None))  # of three demands: the same one again is none
     await town.is_sound()
     assert await town.replays() == []

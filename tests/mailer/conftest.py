@@ -78,7 +78,7 @@ def family_of(*adults: Contact, family: str = "dupont", version: int = 1, childr
 
 
 def movement(
-    child: str = "paolo", date: str = "2026-12-01", kind: str = "BOOK", outcome: str = "ACCEPTED", **fields: str
+    child: str = "paolo", date: str = "2026-12-01", kind: str = "BOOK", outcome: str = "ACCEPTED", **fields: str | None
 ) -> DecidedMovement:
     values = {"activity": "aps-matin", **fields}
     return DecidedMovement(booking=uuid4().hex, child=child, date=at(date), kind=kind, outcome=outcome, **values)

@@ -374,6 +374,21 @@ async def test_a_line_of_a_group_is_told_which_other_line_stood_in_the_way(mailr
     assert "DUPONT Paolo : jeu. 03/12 (activité complète)\n" in text
 
 
+@pytest.mark.parametrize(
+    ("held", "language", "said"),
+    [
+        ("ACCEPTED", "fr", "mar. 01/12 (déjà réservé)"),
+        ("WAITLISTED", "fr", "mar. 01/12 (déjà en liste d'attente)"),
+        ("WAITLISTED", "en", "Tue 01/12 (already on the waiting list)"),
+        (None, "fr", "mar. 01/12 (déjà réservé)"),
+    ],
+)
+async def test_s34_who_waits_already_is_told_so(mailroom: Mailroom, held: str | None, language: str, said: str) -> None:
+    await mailroom.hears(family_of(adult(language=language), version=2))
+    text = await text_of(mailroom, decided(movement(outcome="REFUSED", code="ALREADY_BOOKED", held=held)))
+    assert said in text
+
+
 async def test_hours_that_are_not_allowed_are_those_that_were_asked_for(mailroom: Mailroom) -> None:
     text = await text_of(mailroom, decided(movement(outcome="REFUSED", code="HOURS_NOT_ALLOWED", arrival="06:00", departure="09:00")))
     assert "DUPONT Paolo : mar. 01/12 (horaires non autorisés : 06:00-09:00)\n" in text
