@@ -17,11 +17,11 @@ from sqlmodel import col, select
 
 from deploy.backlog import connect
 from services.billing.hold import HoldKind, HoldState
-from services.billing.tables import Hold
+from services.billing.tables import ClosedDay, Consumption, Hold
 from services.billing.tables import Standing as Weighed
 from services.booking.school_calendar import follow
 from services.booking.status import BookingStatus
-from services.booking.tables import Booking, Request
+from services.booking.tables import Booking, Opening, Presence, Request
 from services.booking.tables import Standing as Heard
 from services.bus import BROKER_TROUBLE, STREAM, Bus
 from services.database import Database
@@ -44,7 +44,7 @@ ON_ITS_WAY = (OUTBOXES, CONSUMERS)
 #: What each service keeps by itself, in words.
 WITHIN = {
     "identity": "every account can be proved, nobody acts where he does not belong",
-    "billing": "the ledger sums to zero, entries and holds are sound, what is paid online is credited once, standings equal balances",
+    "billing": "the ledger sums to zero, entries, holds and what was charged are sound, online payments credited once, standings equal balances",
     "booking": "nobody is over capacity, ranks have no holes, nobody overtook, every request is answered once, closed days are told",
     "mailer": "every mail goes to its own family, and says something",
 }
@@ -62,6 +62,7 @@ async def check(settings: Settings) -> bool:
         bus = await _bus(settings, stack)
         looks: dict[str, Look] = {
             "holds: each place to come has its estimated cost, and nothing else has one": lambda found: _holds(found, today),
+            "closed days: each is charged as it was last closed": _closed_days,
             "standings: whoever is in debt cannot book, and nobody else is kept from it": _standings,
             "reports: a family with an address has one of each request, and of each run that decided lines of it": _reports,
             OUTBOXES: _unsent,
@@ -142,6 +143,29 @@ def _hold_trouble(status: str, kind: str | None, *, is_future: bool) -> str | No
         case BookingStatus.SUBMITTED:
             return None if kind in (HoldKind.PENDING, None) else f"is not decided; its hold is {kind}"
     return None if kind is None else f"is {status}, and a hold is kept for it"
+
+
+async def _closed_days(databases: Databases) -> set[str]:
+    """In its newest version, with the very children that it names."""
+    async with databases["booking"].reading() as session:
+        told = select(col(Opening.activity), col(Opening.date), col(Opening.closings)).where(col(Opening.closed_at).is_not(None))
+        closed = {(activity, date): closings for activity, date, closings in await session.exec(told)}
+        named = set((await session.exec(select(col(Presence.activity), col(Presence.date), col(Presence.child)))).all())
+    async with databases["billing"].reading() as session:
+        heard = select(col(ClosedDay.activity), col(ClosedDay.date), col(ClosedDay.version))
+        charged = {(activity, date): version for activity, date, version in await session.exec(heard)}
+        line = col(Consumption.activity), col(Consumption.date), col(Consumption.child)
+        lines = select(*line).where(col(Consumption.due), col(Consumption.attendance).is_not(None))
+        children = set((await session.exec(lines)).all())
+    found = {
+        f"{activity} on {date} was closed {closings} times; charged is number {charged.get((activity, date), 0)}"
+        for (activity, date), closings in closed.items()
+        if charged.get((activity, date), 0) != closings
+    }
+    differ = {(activity, date) for activity, date, _ in named ^ children if (activity, date) in closed}
+    return found | {
+        f"{activity} on {date} is not charged to the children that were there, or should have been" for activity, date in differ
+    }
 
 
 async def _standings(databases: Databases) -> set[str]:

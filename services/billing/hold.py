@@ -1,6 +1,7 @@
 """Money set aside for a booking that is not debited yet ("coût estimé"): what each piece of news about the booking does to it.
 
 News may come late, twice or out of order; each carries the booking's version. The newest piece alone decides, so the end is the same.
+Once its day is closed, only closings decide: what is heard of the booking then is old, or waits for the day to be closed again.
 """
 
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ class HoldState(StrEnum):
 
     LIVE = "LIVE"  #: compte dans le coût estimé
     RELEASED = "RELEASED"  #: rendu
+    SETTLED = "SETTLED"  #: débité: the closed day names the booking, and is charged
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,9 @@ ACCEPTED = News(HoldState.LIVE, HoldKind.CONFIRMED)
 WAITLISTED = News(HoldState.LIVE, HoldKind.PENDING)
 REFUSED = News(HoldState.RELEASED, HoldKind.PENDING, costs=False)
 EXPIRED = News(HoldState.RELEASED, HoldKind.PENDING)
+
+#: Whoever has one has a place that day: it counts for the rank of siblings.
+COUNTING = (HoldState.LIVE, HoldState.SETTLED)
 
 #: A request says nothing of its bookings' versions: anything else that is known of a booking is newer.
 REQUESTED_VERSION = 0

@@ -1,6 +1,6 @@
 """Sets money aside for bookings and gives it back, for many at once: load what is known, decide in order, write, record."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,9 +81,14 @@ move_and_price_holds = BulkUpdate(HOLD, MOVED + PRICED)
 move_holds = BulkUpdate(HOLD, MOVED)
 
 
-async def digest(session: AsyncSession, clock: Clock, heard: Sequence[Heard]) -> None:
-    """Bring the holds up to date with all that was heard, in that order. Raises Unpriced or Unasked where more needs to be known."""
-    known = await _known(session, (word.booking for piece in heard for word in piece.words))
+async def digest(session: AsyncSession, clock: Clock, heard: Sequence[Heard], named: Collection[str] = ()) -> None:
+    """Bring the holds up to date with all that was heard, in that order. Raises Unpriced or Unasked where more needs to be known.
+
+    `named`: other bookings that the transaction is going to need: their holds are locked with these, in one order.
+    """
+    if not heard and not named:
+        return
+    known = await _known(session, (*(word.booking for piece in heard for word in piece.words), *named))
     catalogue = await prices.catalogue(session, [word.day for piece in heard for word in piece.words])
     for piece in heard:
         _apply(piece, known, catalogue)
@@ -111,11 +116,11 @@ def _apply(piece: Heard, known: dict[str, _Known], catalogue: Catalogue) -> None
         hold = known.get(word.booking)
         if hold is None:
             hold = known[word.booking] = _opened(piece, word)
-        hold.kind, hold.state, hold.version, hold.moved = word.news.kind, word.news.state, word.version, True
-        if not word.news.costs:
-            hold.wallet, hold.amount_cents, hold.tariff_version, hold.explanation = None, 0, None, NOTHING
-        elif hold.tariff_version is None:
-            _set_price(hold, word.day, catalogue, piece.leaving)
+        hold.version, hold.moved = word.version, True
+        if hold.state is HoldState.SETTLED:
+            continue
+        hold.kind, hold.state = word.news.kind, word.news.state
+        _set_price(hold, word, catalogue, piece.leaving)
         if word.news.state is HoldState.RELEASED:
             catalogue.leaves(word.booking, word.day)
 
@@ -127,9 +132,14 @@ def _opened(piece: Heard, word: Word) -> _Known:
     return _Known(word.booking, piece.structure, day.family, news.kind, news.state, word.version, explanation=NOTHING, day=day)
 
 
-def _set_price(hold: _Known, day: Day, catalogue: Catalogue, leaving: frozenset[str]) -> None:
+def _set_price(hold: _Known, word: Word, catalogue: Catalogue, leaving: frozenset[str]) -> None:
     """Once: the price that the family was shown when it asked is the price it pays."""
-    quote = catalogue.quote(day, leaving)
+    if not word.news.costs:
+        hold.wallet, hold.amount_cents, hold.tariff_version, hold.explanation = None, 0, None, NOTHING
+        return
+    if hold.tariff_version is not None:
+        return
+    quote = catalogue.quote(word.day, leaving)
     hold.wallet, hold.tariff_version = quote.wallet, quote.tariff_version
     hold.amount_cents, hold.explanation = quote.price.cents, quote.explanation
 

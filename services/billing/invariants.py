@@ -10,17 +10,19 @@ from services.billing import queries
 from services.billing.audit import broken_seals
 from services.billing.balance import Tolerance, in_debit
 from services.billing.hold import HoldKind, HoldState
-from services.billing.ledger import EntryKind, wallet_account
+from services.billing.ledger import EntryKind, is_wallet, wallet_account
 from services.billing.online import OnlinePaymentStatus
 from services.billing.paying import cause_of
 from services.billing.queries import ONLINE
-from services.billing.tables import Hold, LedgerEntry, OnlinePayment, PaymentDetail, Standing, Wallet
+from services.billing.tables import Consumption, Hold, LedgerEntry, OnlinePayment, PaymentDetail, Standing, Wallet
 
 
 async def violations(session: AsyncSession) -> list[str]:
     """One sentence each; empty if all is well."""
     return [
-        sentence for check in (_entries, _ledger, _payments, _online, _holds, _standings, broken_seals) for sentence in await check(session)
+        sentence
+        for check in (_entries, _ledger, _payments, _online, _holds, _consumptions, _standings, broken_seals)
+        for sentence in await check(session)
     ]
 
 
@@ -90,6 +92,28 @@ async def _holds(session: AsyncSession) -> list[str]:
     return found + [
         f"{child} of {family} has {n} holds for {activity} on {date}" for (family, child, activity, date), n in days.items() if n > 1
     ]
+
+
+async def _consumptions(session: AsyncSession) -> list[str]:
+    """The books say of each what it comes to, of its own wallet; and a booking is charged if, and only if, its hold is settled."""
+    taken: dict[str | None, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    what = col(LedgerEntry.settles), col(LedgerEntry.from_account), col(LedgerEntry.to_account), col(LedgerEntry.amount_cents)
+    for cause, from_account, to_account, cents in await session.exec(select(*what).where(col(LedgerEntry.settles).is_not(None))):
+        account, more = (from_account, cents) if is_wallet(from_account) else (to_account, -cents)
+        taken[cause][account] += more
+    found, charged = [], set()
+    for one in await session.exec(select(Consumption)):
+        said = {account: cents for account, cents in taken.pop(one.cause, {}).items() if cents}
+        if said != ({wallet_account(one.family, one.wallet): one.amount_cents} if one.amount_cents else {}):
+            found.append(f"{one.cause} comes to {one.amount_cents} cents; its entries say {said}")
+        if sum(step["amount_cents"] or 0 for step in one.explanation) != one.amount_cents:
+            found.append(f"{one.cause} is not what its steps add up to")
+        if one.due and one.booking is not None:
+            charged.add(one.booking)
+    settled = set((await session.exec(select(Hold.booking).where(Hold.state == HoldState.SETTLED))).all())
+    found += [f"booking {booking} is charged, and its hold is not settled" for booking in sorted(charged - settled)]
+    found += [f"the hold of booking {booking} is settled, and nothing is charged for it" for booking in sorted(settled - charged)]
+    return found + [f"ledger entries settle {cause}, which is no consumption" for cause in sorted(map(str, taken))]
 
 
 async def _standings(session: AsyncSession) -> list[str]:

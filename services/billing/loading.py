@@ -102,6 +102,17 @@ async def _thresholds(context: Context, families: list[str]) -> list[int | None]
     return [found.get(family) for family in families]
 
 
+async def consumptions(context: Context, family: str, month: str) -> list[queries.ConsumptionLine]:
+    loader: DataLoader[tuple[str, str], list[queries.ConsumptionLine]] = _loader(context, "consumptions", _consumptions)
+    return await loader.load((family, month))
+
+
+async def _consumptions(context: Context, asked: list[tuple[str, str]]) -> list[list[queries.ConsumptionLine]]:
+    async with context.database.reading() as session:
+        found = await queries.consumptions(session, asked)
+    return [found[one] for one in asked]
+
+
 async def wallet(context: Context, id: str) -> Wallet | None:
     """None where it does not exist, or belongs to a structure that is none of the caller's."""
     loader: DataLoader[str, Wallet | None] = _loader(context, "wallets", _wallets)

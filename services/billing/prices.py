@@ -11,7 +11,7 @@ from sqlalchemy import select as sa_select
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.billing.hold import HoldKind, HoldState
+from services.billing.hold import COUNTING, HoldKind, HoldState
 from services.billing.quote import Catalogue, Day, Presence, PricedActivity, Unpriced, no_activity
 from services.billing.tables import Activity, Child, Family, Hold, Quotient, Residence, Tariff, Wallet, core
 from services.billing.tariff import Price, Step, TariffVersion
@@ -29,6 +29,7 @@ TARIFFS = (
     .join(TARIFF, (T.activity == A.id) & (T.revision == NEWEST))
     .where(one_of(A.id, "activities"))
 )
+REVISIONS = sa_select(T.activity, T.revision, T.versions).where(one_of(T.activity, "activities"))
 CHILDREN = (
     sa_select(F.id, C.id).join_from(FAMILY, CHILD, C.family == F.id, isouter=True).where(one_of(F.id, "families")).order_by(C.position)
 )
@@ -36,7 +37,7 @@ QUOTIENTS = sa_select(Q.family, Q.starts_on, Q.hundredths).where(one_of(Q.family
 RESIDENCES = sa_select(R.family, R.starts_on, R.resident).where(one_of(R.family, "families")).order_by(R.starts_on)
 PRESENT = sa_select(H.family, H.activity, H.date, H.booking, H.child).where(
     one_of(H.family, "families"),
-    H.state == HoldState.LIVE,
+    H.state.in_(COUNTING),
     H.date.between(bindparam("first"), bindparam("last")),
     one_of(H.activity, "activities"),
 )
@@ -61,6 +62,31 @@ async def catalogue(session: AsyncSession, days: Sequence[Day], draft: TariffVer
         present=await _present(session, together),
         residences=await _residences(session, {day.family for day in days if day.activity in asking}),
     )
+
+
+async def households(session: AsyncSession, activities: Collection[str], families: Collection[str]) -> Catalogue:
+    """All that may price a day of those families by any rule, an older one too: who comes, and by which rule, the caller knows."""
+    return Catalogue(
+        activities=await _activities(session, activities),
+        children=await _children(session, families),
+        quotients=await _quotients(session, families),
+        residences=await _residences(session, families),
+    )
+
+
+async def frozen(session: AsyncSession, rules: Collection[tuple[str, str]]) -> dict[tuple[str, str], TariffVersion | None]:
+    """(activity, "<revision>/<first day>") -> the rule that prices were frozen with. None: the activity was free."""
+    revisions = {(activity, int(name.partition("/")[0])) for activity, name in rules}
+    rows = await (await session.connection()).execute(REVISIONS, {"activities": {activity for activity, _ in revisions}})
+    known = {(activity, revision): versions for activity, revision, versions in rows if (activity, revision) in revisions}
+
+    def rule(activity: str, name: str) -> TariffVersion | None:
+        revision, _, first_day = name.partition("/")
+        if not first_day:
+            return None
+        return TariffVersion.from_data(next(data for data in known[activity, int(revision)] if data["from"] == first_day))
+
+    return {(activity, name): rule(activity, name) for activity, name in rules}
 
 
 async def _activities(session: AsyncSession, ids: Collection[str]) -> dict[str, PricedActivity]:
@@ -97,7 +123,7 @@ async def _residences(session: AsyncSession, families: Collection[str]) -> dict[
 
 
 async def _present(session: AsyncSession, days: Sequence[Day]) -> dict[Presence, dict[str, str]]:
-    """Who has a live hold (booking -> child) where one of these days is, give or take some more days."""
+    """Who has a place or asks for one (booking -> child) where one of these days is, give or take some more days."""
     found: dict[Presence, dict[str, str]] = defaultdict(dict)
     if not days:
         return found

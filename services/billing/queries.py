@@ -16,7 +16,19 @@ from services.billing.balance import Balance, Tolerance, WalletBalance
 from services.billing.bookkeeping import Booked
 from services.billing.hold import HoldKind, HoldState
 from services.billing.ledger import ADJUSTMENTS, OPENING, WALLETS, EntryKind, PaymentMode, wallet_account
-from services.billing.tables import Act, Family, Hold, LedgerEntry, OnlinePayment, PaymentDetail, Standing, Structure, Wallet, core
+from services.billing.tables import (
+    Act,
+    Consumption,
+    Family,
+    Hold,
+    LedgerEntry,
+    OnlinePayment,
+    PaymentDetail,
+    Standing,
+    Structure,
+    Wallet,
+    core,
+)
 
 
 # -------------------------------------------------------------------------------------------------------------- balances
@@ -224,6 +236,31 @@ NEWEST_FIRST = (col(LedgerEntry.date).desc(), col(LedgerEntry.posted_at).desc(),
 def _in(month: str, families: Collection[str]) -> tuple[ColumnElement[bool], ...]:
     first, next_first = _bounds(month)
     return col(LedgerEntry.family).in_(families), col(LedgerEntry.date) >= first, col(LedgerEntry.date) < next_first
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumptionLine:
+    """One line of the consumption history (S9)."""
+
+    consumption: Consumption
+    wallet: Wallet
+
+
+async def consumptions(session: AsyncSession, months: Collection[tuple[str, str]]) -> dict[tuple[str, str], list[ConsumptionLine]]:
+    """(family, "YYYY-MM") -> what was charged, newest first (S9). One statement for each different month."""
+    found: dict[tuple[str, str], list[ConsumptionLine]] = {asked: [] for asked in months}
+    for month in {month for _, month in months}:
+        first, next_first = _bounds(month)
+        statement = (
+            select(Consumption, Wallet)
+            .where(Consumption.wallet == Wallet.id, Consumption.due)
+            .where(col(Consumption.family).in_([family for family, wanted in months if wanted == month]))
+            .where(col(Consumption.date) >= first, col(Consumption.date) < next_first)
+            .order_by(col(Consumption.date).desc(), col(Consumption.activity), col(Consumption.child), col(Consumption.cause))
+        )
+        for consumption, wallet in (await session.exec(statement)).all():
+            found[consumption.family, month].append(ConsumptionLine(consumption, wallet))
+    return found
 
 
 def _bounds(month: str) -> tuple[dt.date, dt.date]:

@@ -59,6 +59,15 @@ class Quote:
         return cls(wallet, price, tariff_version, [step.as_data() for step in price.steps])
 
 
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What prices a day or a month, now or as it was frozen: one version of a tariff, and the wallet that is drawn on."""
+
+    wallet: str
+    tariff_version: str
+    version: TariffVersion | None  #: None: it is free.
+
+
 @dataclass(slots=True)
 class Catalogue:
     """Everything that prices a batch of days."""
@@ -71,7 +80,7 @@ class Catalogue:
     #: Family -> (from, lives in the town) in order of date, where a tariff asks.
     residences: Mapping[str, list[tuple[dt.date, bool]]] = field(default_factory=dict)
     #: By all that makes a price: a rush asks for the same few thousands of times.
-    _quotes: dict[tuple[int, str, Decimal | None, str, str, int, bool], Quote] = field(default_factory=dict)
+    _quotes: dict[tuple[int, str, str, Decimal | None, str, str, int, bool], Quote] = field(default_factory=dict)
 
     def comes(self, booking: str, day: Day) -> None:
         self.present.setdefault(day.presence, {})[booking] = day.child
@@ -84,19 +93,30 @@ class Catalogue:
 
         Raises Unpriced.
         """
-        known = self._activity(day.activity)
+        return self.quote_by(self.rule(day.activity, day.date), day, self._coming(day, leaving))
+
+    def rule(self, activity: str, date: dt.date) -> Rule:
+        """What prices that day by the tariff as it is now. Raises Unpriced."""
+        known = self._activity(activity)
         if not known.versions:
-            return Quote.of(known.wallet, FREE, f"{known.revision}/")
-        version = version_on(known.versions, day.date)
-        rank = self._rank(day.family, day.child, self._coming(day, leaving)) if version.counts_siblings else 1
+            return Rule(known.wallet, f"{known.revision}/", None)
+        version = version_on(known.versions, date)
+        return Rule(known.wallet, f"{known.revision}/{version.from_}", version)
+
+    def quote_by(self, rule: Rule, day: Day, together: Collection[str]) -> Quote:
+        """Its price by that rule, beside those children of the family. Raises Unpriced."""
+        version = rule.version
+        if version is None:
+            return Quote.of(rule.wallet, FREE, rule.tariff_version)
+        rank = self._rank(day.family, day.child, together) if version.counts_siblings else 1
         quotient = quotient_on(self.quotients.get(day.family, ()), day.date)
         outside = version.outside_town is not None and lives_outside(self.residences.get(day.family, ()), day.date)
         # The version by its identity: it lives as long as the catalogue, and comparing all its bands takes longer than a price.
-        key = id(version), day.activity, quotient, day.arrival, day.departure, rank, outside
+        key = id(version), rule.wallet, day.activity, quotient, day.arrival, day.departure, rank, outside
         quote = self._quotes.get(key)
         if quote is None:
             worked_out = price(version, quotient, day.arrival, day.departure, rank, outside_town=outside)
-            quote = self._quotes[key] = Quote.of(known.wallet, worked_out, f"{known.revision}/{version.from_}")
+            quote = self._quotes[key] = Quote.of(rule.wallet, worked_out, rule.tariff_version)
         return quote
 
     def quote_month(self, family: str, child: str, activity: str, month: str, together: Collection[str]) -> Quote:
@@ -104,16 +124,18 @@ class Catalogue:
 
         Raises Unpriced.
         """
-        known = self._activity(activity)
-        if not known.versions:
-            return Quote.of(known.wallet, Price(0, ()), f"{known.revision}/")
+        rule = self.rule(activity, dt.date.fromisoformat(f"{month}-01"))
+        return Quote.of(rule.wallet, self.month_by(rule.version, family, child, month, together), rule.tariff_version)
+
+    def month_by(self, version: TariffVersion | None, family: str, child: str, month: str, together: Collection[str]) -> Price:
+        """A flat month's price by that version of a tariff. Raises Unpriced."""
+        if version is None:
+            return Price(0, ())
         first = dt.date.fromisoformat(f"{month}-01")
-        version = version_on(known.versions, first)
         rank = self._rank(family, child, together) if version.counts_siblings else 1
         quotient = quotient_on(self.quotients.get(family, ()), first)
         outside = lives_outside(self.residences.get(family, ()), first)
-        worked_out = month_price(version, quotient, month, rank, outside_town=outside)
-        return Quote.of(known.wallet, worked_out, f"{known.revision}/{version.from_}")
+        return month_price(version, quotient, month, rank, outside_town=outside)
 
     def _activity(self, id: str) -> PricedActivity:
         if id not in self.activities:

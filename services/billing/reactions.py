@@ -1,14 +1,15 @@
 """What billing does when it hears something.
 
-What is said about bookings is gathered and digested once, just before the transaction of the batch commits: thousands of
-bookings then cost a handful of statements.
+What is said about bookings and closed days is gathered and digested once, just before the transaction of the batch commits:
+thousands of bookings then cost a handful of statements.
 """
 
+from dataclasses import dataclass, field
 from functools import partial
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.billing import commands, holding
+from services.billing import commands, holding, settling
 from services.billing.hold import ACCEPTED, EXPIRED, REFUSED, REQUESTED, REQUESTED_VERSION, WAITLISTED, News, cancelled
 from services.billing.holding import Heard, Unasked, Word
 from services.billing.quote import Day, Unpriced
@@ -24,6 +25,7 @@ from services.events import (
     BookingRequested,
     BookingWaitlisted,
     ContactsChanged,
+    DaySettled,
     FamilyChanged,
     RequestedMovement,
     StructureChanged,
@@ -33,6 +35,14 @@ from services.service import NotYetKnown, Service
 billing = Service("billing", BillingTable.metadata)
 
 GATHERED = "billing.gathered"
+
+
+@dataclass(slots=True)
+class Gathered:
+    """What one batch said of bookings, and the days that it closed."""
+
+    heard: list[Heard] = field(default_factory=list)
+    closed: list[DaySettled] = field(default_factory=list)
 
 
 # ---------------------------------------------------------------------------------------------------------------- copies
@@ -71,33 +81,33 @@ async def estimate(session: AsyncSession, event: BookingRequested, clock: Clock)
     booked = [movement for movement in event.movements if movement.kind == "BOOK"]
     words = tuple(Word(movement.booking, _day(event.family, movement), REQUESTED_VERSION, REQUESTED) for movement in booked)
     given_back = frozenset(movement.booking for movement in event.movements if movement.kind == "CANCEL")
-    _gather(session, clock, Heard(event.structure, words, given_back, opens=True))
+    _gathered(session, clock).heard.append(Heard(event.structure, words, given_back, opens=True))
 
 
 @billing.reacts_to(BookingAccepted)
 async def confirm(session: AsyncSession, event: BookingAccepted, clock: Clock) -> None:
     """Only what the town took over from its old system was never asked for here."""
-    _gather(session, clock, _heard(event, ACCEPTED, opens=event.request is None and not event.from_waiting_list))
+    _gathered(session, clock).heard.append(_heard(event, ACCEPTED, opens=event.request is None and not event.from_waiting_list))
 
 
 @billing.reacts_to(BookingWaitlisted)
 async def wait(session: AsyncSession, event: BookingWaitlisted, clock: Clock) -> None:
-    _gather(session, clock, _heard(event, WAITLISTED))
+    _gathered(session, clock).heard.append(_heard(event, WAITLISTED))
 
 
 @billing.reacts_to(BookingRefused)
 async def forget(session: AsyncSession, event: BookingRefused, clock: Clock) -> None:
-    _gather(session, clock, _heard(event, REFUSED))
+    _gathered(session, clock).heard.append(_heard(event, REFUSED))
 
 
 @billing.reacts_to(BookingCancelled)
 async def release(session: AsyncSession, event: BookingCancelled, clock: Clock) -> None:
-    _gather(session, clock, _heard(event, cancelled(event.was)))
+    _gathered(session, clock).heard.append(_heard(event, cancelled(event.was)))
 
 
 @billing.reacts_to(BookingExpired)
 async def expire(session: AsyncSession, event: BookingExpired, clock: Clock) -> None:
-    _gather(session, clock, _heard(event, EXPIRED))
+    _gathered(session, clock).heard.append(_heard(event, EXPIRED))
 
 
 def _day(family: str, movement: RequestedMovement | BookingEvent) -> Day:
@@ -108,15 +118,26 @@ def _heard(event: BookingEvent, news: News, *, opens: bool = False) -> Heard:
     return Heard(event.structure, (Word(event.booking, _day(event.family, event), event.version, news),), opens=opens)
 
 
-def _gather(session: AsyncSession, clock: Clock, heard: Heard) -> None:
-    gathered: list[Heard] = session.info.setdefault(GATHERED, [])
-    if not gathered:
+@billing.reacts_to(DaySettled)
+async def charge(session: AsyncSession, event: DaySettled, clock: Clock) -> None:
+    """What was an estimate is due now, by what really happened."""
+    _gathered(session, clock).closed.append(event)
+
+
+def _gathered(session: AsyncSession, clock: Clock) -> Gathered:
+    gathered: Gathered | None = session.info.get(GATHERED)
+    if gathered is None:
+        gathered = session.info[GATHERED] = Gathered()
         session.info.setdefault("before_commit", []).append(partial(_digest, clock=clock))
-    gathered.append(heard)
+    return gathered
 
 
 async def _digest(session: AsyncSession, clock: Clock) -> None:
+    """First what the bookings are, then what the days that name them cost."""
+    gathered: Gathered = session.info.pop(GATHERED)
     try:
-        await holding.digest(session, clock, session.info.pop(GATHERED))
+        closing = await settling.take(session, gathered.closed)
+        await holding.digest(session, clock, gathered.heard, closing.bookings)
+        await settling.charge(session, clock, closing)
     except (Unpriced, Unasked) as missing:
         raise NotYetKnown(str(missing)) from missing

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import JSON, CheckConstraint, Column, ForeignKey, Index, LargeBinary, Table, Text, UniqueConstraint, text, true
 from sqlmodel import Field, SQLModel
 
+from services.billing.charged import Attendance
 from services.billing.hold import HoldKind, HoldState
 from services.billing.ledger import EntryKind, PaymentMode
 from services.billing.online import OnlinePaymentStatus
@@ -294,3 +295,59 @@ class Hold(BillingTable, table=True):
     tariff_version: str | None = Field(default=None, sa_type=Text)  #: "<revision>/<first day>": which rule the price is frozen with.
     explanation: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))  #: Step.as_data of each.
     version: int  #: Of the booking, as last heard; 0: only its request was heard.
+
+
+# ------------------------------------------------------------------------------------------------------------ settlement
+class ClosedDay(BillingTable, table=True):
+    """A day that was charged: an activity's, in its newest version."""
+
+    __tablename__ = "closed_day"
+
+    activity: str = Field(primary_key=True)
+    date: dt.date = Field(primary_key=True)
+    structure: str
+    version: int
+
+
+class DayPart(BillingTable, table=True):
+    """One part of a closed day that is told in several, until all of them were heard."""
+
+    __tablename__ = "day_part"
+
+    activity: str = Field(primary_key=True)
+    date: dt.date = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    part: int = Field(primary_key=True)
+    parts: int
+    attendances: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))  #: As the event has them.
+
+
+class Consumption(BillingTable, table=True):
+    """A child's day, or flat month, that was charged ("consommation", S9), as the newest version of the closed day has it.
+
+    It stays when the day is closed again without it: whatever is charged under that cause later is priced as it was then.
+    """
+
+    __tablename__ = "consumption"
+    __table_args__ = (
+        CheckConstraint("amount_cents >= 0", name="amount"),
+        Index("ix_consumption_family_date", "family", "date"),
+        Index("ix_consumption_activity_date", "activity", "date"),
+    )
+
+    cause: str = Field(primary_key=True)  #: Of its ledger entries: they settle it.
+    structure: str
+    family: str
+    child: str
+    activity: str
+    date: dt.date  #: Of a month, its first day.
+    wallet: str
+    booking: str | None = None  #: Null: a child that came without one, or a month.
+    attendance: Attendance | None = Field(default=None, sa_type=as_text(Attendance))  #: Null: a month.
+    arrival: str | None = None
+    departure: str | None = None
+    amount_cents: int = Field(sa_type=BIGINT)
+    tariff_version: str = Field(sa_type=Text)  #: As a hold's.
+    flat: bool  #: A month, or a day that makes its month due.
+    due: bool  #: False: the newest version of the day does not name it any more, and its amount is 0.
+    explanation: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))  #: Step.as_data of each.

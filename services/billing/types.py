@@ -25,6 +25,7 @@ strawberry.enum(EntryKind, description="What moved a wallet.")
 strawberry.enum(BookingStatus)
 strawberry.enum(OnlinePaymentStatus)
 
+FLAT_MONTH = "FLAT_MONTH"  #: Where other consumptions say what became of the day.
 CONFIRMED_ONLY = [HoldKind.CONFIRMED]  #: A waiting place is not owed (S13).
 
 
@@ -193,18 +194,34 @@ class PriceStep:
 
 @strawberry.type
 class Consumption:
-    """A day that was charged."""
+    """A day that was charged, or a month that is due at a flat rate."""
 
     id: strawberry.ID
-    date: dt.date
+    date: dt.date = strawberry.field(description="Of a month, its first day.")
     child: Child
     activity: Activity
     wallet: Wallet
     arrival: LocalTime | None
     departure: LocalTime | None
-    attendance: str
+    attendance: str = strawberry.field(description="PRESENT, ABSENT_JUSTIFIED, ABSENT_UNJUSTIFIED; FLAT_MONTH: a month.")
     amount_cents: int
     explanation: list[PriceStep]
+
+    @classmethod
+    def of(cls, line: queries.ConsumptionLine, language: Language) -> "Consumption":
+        row = line.consumption
+        return cls(
+            id=strawberry.ID(row.cause),
+            date=row.date,
+            child=Child(id=strawberry.ID(row.child)),
+            activity=Activity(id=strawberry.ID(row.activity)),
+            wallet=Wallet.of(line.wallet),
+            arrival=None if row.arrival is None else LocalTime(row.arrival),
+            departure=None if row.departure is None else LocalTime(row.departure),
+            attendance=FLAT_MONTH if row.attendance is None else row.attendance.value,
+            amount_cents=row.amount_cents,
+            explanation=[PriceStep.of(tariff.Step.from_data(step), language) for step in row.explanation],
+        )
 
 
 @strawberry.type
@@ -254,5 +271,9 @@ class Family:
     @strawberry.field
     async def consumptions(self, info: Info, month: YearMonth) -> ConsumptionHistory:
         await loading.structure_of(info.context, self.id)
-        # Days are not settled yet: nothing was ever consumed.
-        return ConsumptionHistory(month=month, consumptions=[], total_cents=0)
+        lines = await loading.consumptions(info.context, self.id, month)
+        return ConsumptionHistory(
+            month=month,
+            consumptions=[Consumption.of(line, info.context.language) for line in lines],
+            total_cents=sum(line.consumption.amount_cents for line in lines),
+        )

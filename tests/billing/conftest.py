@@ -9,12 +9,12 @@ from uuid import uuid4
 import pytest
 from sqlmodel import col, select
 
-from services.billing import commands
+from services.billing import commands, queries
 from services.billing.invariants import violations
-from services.billing.ledger import PaymentMode
+from services.billing.ledger import PaymentMode, wallet_account
 from services.billing.rate import QuotientBand
 from services.billing.schema import schema
-from services.billing.tables import Hold
+from services.billing.tables import Consumption, Hold
 from services.billing.tariff import Per, TariffVersion
 from services.claims import Caller
 from services.clock import Clock
@@ -26,11 +26,13 @@ from services.events import (
     BookingRefused,
     BookingRequested,
     BookingWaitlisted,
+    DaySettled,
     Event,
     FamilyChanged,
     RequestedMovement,
     StructureChanged,
 )
+from services.events import Attendance as Attended
 from services.graphql import Context
 from services.listening import react, read
 from services.outbox import Outgoing
@@ -130,6 +132,26 @@ class Town:
             row = await session.get(Hold, booking)
         return None if row is None else row.model_dump()
 
+    async def charged(self) -> dict[str, dict[str, Any]]:
+        """Cause -> what is due for it."""
+        async with self.running.database.reading() as session:
+            return {row.cause: row.model_dump() for row in await session.exec(select(Consumption).where(Consumption.due))}
+
+    async def cents(self, family: str = "dupont") -> dict[str, int]:
+        """Wallet -> its posted balance, where it was ever moved."""
+        async with self.running.database.reading() as session:
+            accounts = {wallet_account(family, wallet): wallet for wallet in ("periscolaire", "multiaccueil")}
+            found = await queries.account_cents(session, accounts)
+        return {accounts[account]: cents for account, cents in found.items()}
+
+    async def books(self, *bookings: "Booking") -> None:
+        """Asked for together, and accepted."""
+        await self.hears(request(*bookings), *(one.accepted() for one in bookings))
+
+    async def prices(self, activity: str, *versions: TariffVersion, wallet: str = "periscolaire") -> None:
+        async with self.running.database.transaction() as session:
+            await commands.put_tariff(session, self.running.clock, activity, "carteville", wallet, versions)
+
     async def asks(self, query: str, caller: Caller | None = JEAN_PAUL, language: Language = "fr", **variables: Any) -> Answer:
         context = Context(self.running, caller, language)
         result = await schema.execute(query, variable_values=variables, context_value=context)
@@ -207,6 +229,26 @@ class Booking:
 
     def expired(self, version: int = 3) -> BookingExpired:
         return BookingExpired(**self._values(version))
+
+    def attended(self, attendance: str = "PRESENT", departure: str | None = None, *, booked: bool = True) -> Attended:
+        """What a closed day says of it; hours as booked, but for a departure that was seen."""
+        here = attendance == "PRESENT"
+        return Attended(
+            booking=self.id,
+            child=self.child,
+            family=self.family,
+            attendance=attendance,
+            arrival=self.arrival if here else None,
+            departure=(departure or self.departure) if here else None,
+            booked=booked,
+        )
+
+
+def closed(
+    *attendances: Attended, version: int = 1, activity: str = "aps-matin", date: dt.date = MONDAY, part: int = 1, parts: int = 1
+) -> DaySettled:
+    told = {"activity": activity, "date": date, "part": part, "parts": parts}
+    return DaySettled(**WHERE, version=version, attendances=list(attendances), **told)
 
 
 def request(*booked: Booking, cancels: tuple[Booking, ...] = ()) -> BookingRequested:

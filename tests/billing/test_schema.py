@@ -133,7 +133,7 @@ async def test_s9_s11_the_guides_payment_history_newest_first_with_its_total(tow
     ]  # fmt: skip
 
 
-async def test_s9_nothing_was_consumed_yet(town: Town) -> None:
+async def test_s9_a_month_of_which_nothing_was_charged_is_empty(town: Town) -> None:
     answer = await town.represents('consumptions(month: "2026-11") { month totalCents consumptions { id } }', DUPONT)
     assert answer.data == [{"consumptions": {"month": "2026-11", "totalCents": 0, "consumptions": []}}]
 

@@ -43,6 +43,19 @@ SABOTAGE = {
         "standings",
         "family petit is in debt; booking takes it to be in order",
     ),
+    "a closed day that nobody charged": (
+        "booking",
+        "UPDATE opening SET closed_at = changed_at, closings = 2",
+        "closed days",
+        "aps-matin on 2026-11-30 was closed 2 times; charged is number 0",
+    ),
+    "a day charged to somebody else": (
+        "booking",
+        "INSERT INTO presence (activity, date, child, family, attendance, recorded_at) "
+        "SELECT activity, date, 'paolo', 'dupont', 'PRESENT', changed_at FROM opening; UPDATE opening SET closed_at = changed_at",
+        "closed days",
+        "aps-matin on 2026-11-30 is not charged to the children that were there",
+    ),
     "an answer without report": ("booking", REQUEST, "reports", "request r1 of family dupont has no report 1 of 1"),
     "a run without report": ("booking", REQUEST_TOLD_TWICE, "reports", "request r1 of family dupont has no report 2 of 2"),
     "an event that does not leave": (
@@ -84,13 +97,14 @@ async def settled(settings: Settings, databases: Databases, monkeypatch: pytest.
 
 async def spoil(databases: Databases, service: str, statement: str) -> None:
     async with databases[service].transaction() as session:
-        await session.exec(text(statement.replace(":", r"\:")))  # type: ignore[call-overload]  # plain SQL
+        for one in statement.split(";"):
+            await session.exec(text(one.replace(":", r"\:")))  # type: ignore[call-overload]  # plain SQL
 
 
 async def test_a_sound_town_is_told_to_be_sound(settled: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     assert await check(settled)
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["ok"] * 9 + ["?"]
+    assert [line.split()[0] for line in lines] == ["ok"] * 10 + ["?"]
     assert lines[-1].endswith("(no broker at nats://127.0.0.1:1 to ask)")
 
 

@@ -14,7 +14,7 @@ from tests.facts import until
 from tests.flows import town as towns
 from tests.flows.system import System
 from tests.flows.test_subscriber import all_of, troubles
-from tests.flows.town import PASSWORD, SIGN_IN, Town, activity, family
+from tests.flows.town import PASSWORD, SIGN_IN, Family, Town, activity, family
 
 ROSTER = """query($activity: ID!, $date: Date!) { roster(activity: $activity, date: $date) { closed activity { name }
   entries { attendance enrolled child { id firstName lastName birthDate age(on: $date) } booking { id status priceCents } }
@@ -26,6 +26,9 @@ CLOSE = """mutation($activity: ID!, $date: Date!) { closeDay(activity: $activity
   ... on Roster { closed version entries { child { firstName } attendance presumed } } } }"""
 REOPEN = """mutation($activity: ID!, $date: Date!, $reason: String!) { reopenDay(activity: $activity, date: $date, reason: $reason) {
   ... on Roster { closed version } ... on Refusal { code } } }"""
+CONSUMED = """query($month: YearMonth!) { me { families { consumptions(month: $month) { totalCents consumptions {
+  date child { firstName } activity { name } wallet { name } arrival departure attendance amountCents explanation { label amountCents }
+} } } } }"""
 CANCEL = "mutation($id: ID!) { cancelBooking(booking: $id) { ... on Booking { status } ... on Refusal { code } } }"
 
 
@@ -130,7 +133,39 @@ async def test_the_agent_keeps_the_roster_and_closes_the_day_which_is_told_once(
     }
     assert [one["child"] for one in second["attendances"]] == [town.named(name) for name in ("amalia", "paolo", "zoe")]
 
-    await dupont.costs(262)  # nothing is charged yet
-    assert (await dupont.balance())["balanceCents"] == 0
+    await dupont.costs(0)
+    martin = await town.sign_in("martin")
+    await is_charged(dupont, 262)
+    await is_charged(martin, 0)
+    assert await consumed(dupont) == [("Amalia", "PRESENT", "07:41", "23:59", 131), ("Paolo", "PRESENT", "00:00", "23:59", 131)]
+    assert await consumed(martin) == [("Zoe", "ABSENT_JUSTIFIED", None, None, 0)]
+
+    async def cannot_book() -> bool:
+        """S21: whoever owes 2,62 cannot book."""
+        found = await dupont.ask("{ me { families { bookingAccess { open refusal { code } } } } }")
+        return bool(found["me"]["families"][0]["bookingAccess"] == {"open": False, "refusal": {"code": "ACCOUNT_IN_DEBIT"}})
+
+    await until(cannot_book)
     checked = system.preau("check", check=False)
     assert checked.returncode == 0, checked.stdout
+
+
+async def is_charged(household: Family, cents: int) -> None:
+    async def so() -> bool:
+        """The wallets lost that much."""
+        balance = await household.balance()
+        return bool((balance["balanceCents"], balance["inDebit"]) == (-cents, cents > 0))
+
+    await until(so)
+
+
+async def consumed(household: Family) -> list[tuple[str, str, str | None, str | None, int]]:
+    """S9: as the family reads it."""
+    found = await household.ask(CONSUMED, {"month": f"{here():%Y-%m}"})
+    (history,) = (one["consumptions"] for one in found["me"]["families"])
+    lines = history["consumptions"]
+    assert {(one["date"], one["activity"]["name"], one["wallet"]["name"]) for one in lines} == {(here().isoformat(), "APS", "PERISCOLAIRE")}
+    assert history["totalCents"] == sum(one["amountCents"] for one in lines)
+    assert all(sum(step["amountCents"] or 0 for step in one["explanation"]) == one["amountCents"] for one in lines)
+    shown = ((one["child"]["firstName"], one["attendance"], one["arrival"], one["departure"], one["amountCents"]) for one in lines)
+    return sorted(shown)
