@@ -1,6 +1,6 @@
-"""All figures, one database after the other, each on one stage.
+"""All figures, one database after the other, each on one stage; those of the ledger need none.
 
-python -m tests.bench [rush calendars promotion growth] [--families 500] [--rounds 3] [--database sqlite|postgresql|both]
+python -m tests.bench [rush calendars promotion growth ledger] [--families 500] [--rounds 3] [--database sqlite|postgresql|both]
 """
 
 import argparse
@@ -10,11 +10,11 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from tests.bench import calendars, growth, promotion, rush
+from tests.bench import calendars, growth, ledger, promotion, rush
 from tests.bench.stage import KINDS, Stage, opened
 from tests.flows.town import family, renamed
 
-FIGURES = ("rush", "calendars", "promotion", "growth")
+FIGURES = ("rush", "calendars", "promotion", "growth", "ledger")
 
 
 def town(families: int, rounds: int) -> dict[str, Any]:
@@ -55,6 +55,10 @@ async def measure(kind: str, stage: Stage, families: Sequence[str], rounds: int,
 
 
 async def on_stage(kind: str, count: int, rounds: int, figures: Sequence[str]) -> None:
+    if "ledger" in figures:
+        show(kind, "ledger", await ledger.measure(kind))
+    if set(figures) <= {"ledger"}:
+        return
     families = [f"rush-f{n}" for n in range(count)]
     async with opened(kind, town(count, rounds), families) as stage:
         await measure(kind, stage, families, rounds, figures)
