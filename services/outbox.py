@@ -99,7 +99,10 @@ def record(session: AsyncSession, *events: Event, traces: Traces = MappingProxyT
     if not unsent:
         session.info.setdefault("before_commit", []).append(_write)
     trace = traceparent.get()
-    unsent.extend((event, traces.get(getattr(event, "request", None), trace)) for event in events)
+    if traces:  # Asking an event for what it has not costs more than all the rest.
+        unsent.extend((event, traces.get(getattr(event, "request", None), trace)) for event in events)
+    else:
+        unsent.extend((event, trace) for event in events)
 
 
 async def _write(session: AsyncSession) -> None:

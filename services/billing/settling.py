@@ -44,6 +44,7 @@ from services.events import DaySettled, Released
 from services.outbox import record
 from services.saying import made
 
+ATTENDANCES = {one.value: one for one in Attendance}
 Key = tuple[str, dt.date]  #: activity, date
 Rows = Mapping[str, Any]  #: As the tables have them, by their key.
 
@@ -253,7 +254,7 @@ def _line(one: Attended, known: _Known) -> Line:
     family = known.holds[one.booking].family if one.booked else one.family
     if family is None:
         raise Unpriced(f"the family of {one.child}, which came without a booking")
-    return Line(one.booking, one.child, family, Attendance(one.attendance), one.arrival, one.departure, one.booked)
+    return Line(one.booking, one.child, family, ATTENDANCES[one.attendance], one.arrival, one.departure, one.booked)
 
 
 def _quoted(day: ClosedDay, line: Line, known: _Known) -> Quoted:
