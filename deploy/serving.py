@@ -45,7 +45,7 @@ def serve(name: str, settings: Settings, host: str, port: int | None, socket_fd:
         ws_max_queue=16,
         ws_per_message_deflate=False,  # as for the other answers: whoever wants them smaller has a proxy do it
     )
-    _look_for_garbage_less_often()
+    look_for_garbage_less_often()
     sockets = None if socket_fd is None else [socket.socket(fileno=socket_fd)]
     Server(config).run(sockets=sockets)
 
@@ -60,7 +60,7 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _look_for_garbage_less_often() -> None:
+def look_for_garbage_less_often() -> None:
     """A rush makes many short-lived objects and hardly any cycles; looking for those so often took a sixth of its time.
 
     What is loaded by now stays for good, and need not be looked at again.

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.migrate import migrate
+from deploy.serving import look_for_garbage_less_often
 from services.billing import commands, queries
 from services.billing.hold import HoldKind
 from services.billing.ledger import PaymentMode, charge, payment, wallet_account
@@ -163,6 +164,7 @@ async def measure(kind: str) -> list[dict[str, Any]]:
         database = Database(url)
         stack.push_async_callback(database.close)
         await _town(database)
+        look_for_garbage_less_often()
         say("holds and settlements ...")
         return [await of_holds(database) | await of_balances(database)]
 
