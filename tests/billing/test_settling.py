@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from services.billing import settling
+from services.billing import commands, settling
 from services.billing.charged import Charged, LatePickup
 from services.billing.rate import QuotientBand
 from services.billing.tables import DayPart, LedgerEntry
 from services.billing.tariff import Per, TariffVersion
-from services.events import EntryPosted, Event, FamilyChanged, Held, Released, StandingChanged
+from services.events import BalanceLow, EntryPosted, Event, FamilyChanged, Held, Released, StandingChanged
 from services.listening import react
 from services.service import NotYetKnown
 from tests.billing.conftest import AGENT, APS, MONDAY, SEPTEMBER, STRANGER, WHERE, Booking, Town, closed, request
@@ -116,6 +116,15 @@ async def test_an_excused_day_moves_no_money_and_ends_the_hold(town: Town) -> No
     await town.hears(closed(AMALIA.attended("ABSENT_JUSTIFIED")))
     assert (await state(town, "a"), await town.said(EntryPosted), len(await town.said(Released))) == ("SETTLED", [], 1)
     await town.is_sound()
+
+
+async def test_a_closed_day_tells_a_family_that_its_balance_is_low(town: Town) -> None:
+    await town.pays("dupont", "periscolaire", 2_00)
+    async with town.running.database.transaction() as session:
+        await commands.set_balance_alert(session, town.running.clock, "carteville", "dupont", "dupont", 1_00)
+    await town.books(AMALIA)
+    await town.hears(closed(AMALIA.attended()))
+    assert [(event["family"], event["balance_cents"]) for event in await town.said(BalanceLow)] == [("dupont", 69)]
 
 
 # ------------------------------------------------------------------------------------------------------------- closed again
