@@ -77,7 +77,7 @@ def read_activity(node: Node, mistakes: Mistakes, around: Around) -> Activity:
         opens_on, closes_on = _season(fields, around.today)
         days = listing(date(around.today))
         capacity = fields.may("capacity", whole(0, MOST_PLACES, PLACES), None)
-        reasons = fields.may("closed_because", by_day(around.today, text), {})
+        closed_on, reasons = closings(fields, around.today)
         spec = ActivitySpec(
             id=fields.need("id", identifier, "?"),
             structure=around.structure.id,
@@ -91,8 +91,8 @@ def read_activity(node: Node, mistakes: Mistakes, around: Around) -> Activity:
             hours=fields.need("hours", lambda hours: _hours(hours, mistakes), FixedHours("00:00", "23:59")),
             category=fields.may("category", text, None),
             school_holidays=cast(SchoolHolidays, fields.may("school_holidays", choice(SCHOOL_HOLIDAYS), "any")),
-            closed_on=frozenset((*fields.may("closed_on", days, ()), *reasons)),
-            closed_because={day: because for day, because in reasons.items() if because},
+            closed_on=around.structure.closed_on | closed_on,
+            closed_because={**around.structure.closed_because, **reasons},
             open_on=frozenset(fields.may("open_on", days, ())),
             capacity=capacity,
             waiting_list=_waiting_list(fields),
@@ -108,6 +108,13 @@ def read_activity(node: Node, mistakes: Mistakes, around: Around) -> Activity:
 
 
 # ------------------------------------------------------------------------------------------------------ season and days
+def closings(fields: Fields, today: dt.date) -> tuple[frozenset[dt.date], dict[dt.date, str]]:
+    """Single days on which an activity, or all of the structure, is closed; and why, of those of which that is said."""
+    reasons = fields.may("closed_because", by_day(today, text), {})
+    closed_on = frozenset((*fields.may("closed_on", listing(date(today)), ()), *reasons))
+    return closed_on, {day: because for day, because in reasons.items() if because}
+
+
 def _season(fields: Fields, today: dt.date) -> tuple[dt.date, dt.date]:
     node = fields.need("season", mapping, None)
     if node is None:

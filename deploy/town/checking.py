@@ -7,7 +7,7 @@ from typing import cast
 from zoneinfo import ZoneInfo, available_timezones
 
 from deploy.town import reading
-from deploy.town.activities import Around, read_activity
+from deploy.town.activities import Around, closings, read_activity
 from deploy.town.families import People, read_family
 from deploy.town.fields import Fields, Mistakes, Wrong, choice, date, identifier, items, suggestion, text, yes_or_no
 from deploy.town.fields import cents as amount
@@ -53,7 +53,7 @@ def check(tree: Mapping, clock: Clock) -> Town:
     """Raises TownFileError."""
     mistakes = Mistakes()
     with fields_of(tree, mistakes, "a town file") as fields:
-        structure = fields.need("structure", lambda node: _structure(node, mistakes), Structure("?", "?", "Europe/Paris"))
+        structure = fields.need("structure", lambda node: _structure(node, mistakes, clock), Structure("?", "?", "Europe/Paris"))
         today = clock.today(structure.timezone)
         wallets = tuple(_wallet(node, mistakes) for node in fields.each("wallets"))
         criteria = tuple(_criterion(node, mistakes) for node in fields.each("criteria"))
@@ -83,14 +83,18 @@ def check(tree: Mapping, clock: Clock) -> Town:
     return town
 
 
-def _structure(node: Node, mistakes: Mistakes) -> Structure:
+def _structure(node: Node, mistakes: Mistakes, clock: Clock) -> Structure:
     with fields_of(node, mistakes, "the structure") as fields:
+        timezone = fields.need("timezone", _timezone, "Europe/Paris")
+        closed_on, closed_because = closings(fields, clock.today(timezone))
         return Structure(
             id=fields.need("id", _structure_id, "?"),
             name=fields.need("name", text, "?"),
-            timezone=fields.need("timezone", _timezone, "Europe/Paris"),
+            timezone=timezone,
             school_zone=cast("SchoolZone | None", fields.may("school_zone", choice(("A", "B", "C")), None)),
             debt_limit_cents=fields.may("debt_limit_cents", amount(), 0),
+            closed_on=closed_on,
+            closed_because=closed_because,
         )
 
 

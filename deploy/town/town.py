@@ -1,6 +1,7 @@
 """What a town file says, checked: ids are the file's own, dates are real dates. The loader turns it into the services' words."""
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -18,6 +19,8 @@ class Structure:
     timezone: str
     school_zone: SchoolZone | None = None
     debt_limit_cents: int = 0
+    closed_on: frozenset[dt.date] = frozenset()  #: Days on which none of its activities is open, unless it lists them in `open_on`.
+    closed_because: Mapping[dt.date, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

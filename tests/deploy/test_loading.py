@@ -16,6 +16,7 @@ from deploy.town.checking import check, read_town
 from deploy.town.export import export
 from deploy.town.loading import Loaded, load, steps_of
 from deploy.town.naming import renamed
+from deploy.town.opendays import why_not_open
 from deploy.town.reading import TownFileError, parse
 from deploy.trouble import Trouble
 from services.billing import till
@@ -27,6 +28,8 @@ from services.billing.tables import Quotient, Residence, Wallet
 from services.billing.tariff import Rounding, RoundTo, Surcharge
 from services.billing.till import Agent, Money
 from services.booking import commands
+from services.booking.deadlines import booking_closes_at
+from services.booking.school_calendar import followed
 from services.booking.status import BookingStatus
 from services.booking.tables import Booking, ChildCopy, Enrollment
 from services.booking.taking_over import TakenOver, take_over
@@ -387,6 +390,24 @@ async def test_why_a_day_is_closed_is_loaded_and_exported(settings: Settings, da
     await put(databases, TEXT.replace("closed_on: [today+40d]", "closed_because: {today+40d: Grève}"))
     (again, *_) = check(parse(await export(settings, "carteville"), "exported.yaml"), MONDAY).activities
     assert again.spec.closed_because == dict.fromkeys(again.spec.closed_on, "Grève") == {dt.date(2027, 1, 2): "Grève"}
+
+
+async def test_a_day_on_which_the_town_is_closed_is_no_working_day_of_any_activity_but_where_it_opens(
+    settings: Settings, databases: Databases
+) -> None:
+    closed = "debt_limit_cents: 0, closed_on: [today+3d], closed_because: {today+4d: Pont}}"
+    text = TEXT.replace("debt_limit_cents: 0}", closed).replace("open_on: []", "open_on: [today+4d]")
+    await put(databases, text)
+    thursday, friday = dt.date(2026, 11, 26), dt.date(2026, 11, 27)
+    opens, multi = check(parse(await export(settings, "carteville"), "exported.yaml"), MONDAY).activities
+    for one in (opens, multi):
+        assert {thursday, friday} <= one.spec.closed_on
+        assert one.spec.closed_because[friday] == "Pont"
+    assert [why_not_open(multi.spec, day) for day in (thursday, friday)] == ["listed in closed_on"] * 2
+    assert [why_not_open(opens.spec, day) for day in (thursday, friday)] == ["listed in closed_on", None]
+    # Two working days before Monday at 9: neither Thursday is one nor the weekend, but Friday, and then Wednesday.
+    closes_at = booking_closes_at(opens.spec, dt.date(2026, 11, 30), followed().holidays(opens.spec.school_zone, opens.spec.timezone))
+    assert closes_at == dt.datetime(2026, 11, 25, 8, tzinfo=dt.UTC)
 
 
 async def test_s35_a_policy_by_points_and_what_is_true_of_families_are_loaded_and_exported(
