@@ -2,6 +2,7 @@
 
 Only where that comes to the same as one after the other: nobody who came before them is still to be looked at, nobody else decides in
 their partitions, and all they do is ask for places, as families do. Else they are taken in, and the allocator finds them in the tables.
+And only where they are few: until the commit nobody else is taken in, of no town, and whoever is taken in later may be too late.
 """
 
 import datetime as dt
@@ -11,7 +12,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.booking.allocator import MOST_LINES, R, gather
+from services.booking.allocator import R, gather
 from services.booking.docket import PARTITION, Case
 from services.booking.intake import Asked, BookingRow, Written, examine, insert_rows
 from services.booking.reporting import Reports
@@ -22,6 +23,8 @@ from services.booking.tickets import Ticket
 from services.bulk import one_of
 from services.clock import Clock
 from services.outbox import record
+
+MOST_LINES = 1000  #: In one transaction: a quarter of a second's work.
 
 #: Whoever has a turn may wait for the counter of requests, which we hold: we do not wait for turns.
 FREE_TURNS = select(PARTITION.c.number).where(one_of(PARTITION.c.number, "partitions")).with_for_update(skip_locked=True)

@@ -25,7 +25,7 @@ from services.claims import Caller
 from services.clock import Clock
 from services.refusal import CodedError, Refused
 from services.service import Running
-from services.telemetry import traceparent
+from services.telemetry import log, traceparent
 
 TOGETHER = 300  #: Orders in one transaction, at most.
 CROWD = 8  #: So many in one transaction are a crowd: what can wait lets them pass.
@@ -169,13 +169,23 @@ class Desk:
             wanted = [(asked, taken) for asked, taken in orders if not taken.done()]
             if len(wanted) >= CROWD:
                 await self._running.crowd.tell()
-            if wanted and await self._together(wanted, take_in_and_decide) and await self._together(wanted, _take_in):
-                for one in wanted:
-                    if trouble := await self._together([one], _take_in):
-                        _settle(one[1], trouble)
+            if wanted:
+                await self._take_all(wanted)
+
+    async def _take_all(self, orders: Sequence[tuple[Asked, Taken]]) -> None:
+        """Decided at once, or else for the allocator to decide, or else each by itself: one that we cannot take must not hurt others."""
+        trouble = await self._together(orders, take_in_and_decide)
+        if trouble is None:
+            return
+        log().error("not decided at once", orders=len(orders), error=repr(trouble), exc_info=trouble)
+        if await self._together(orders, _take_in) is None:
+            return
+        for one in orders:
+            if trouble := await self._together([one], _take_in):
+                _settle(one[1], trouble)
 
     async def _together(self, orders: Sequence[tuple[Asked, Taken]], take: Take) -> Exception | None:
-        """In one transaction. Returns why not, if they may be tried one by one: an order that we cannot take must not hurt others.
+        """In one transaction. Returns why not, if they may be tried otherwise.
 
         In an outage all of them fail at once: one by one, each would wait for the database as long as all did, after the others.
         """

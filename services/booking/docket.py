@@ -1,6 +1,6 @@
 """What one transaction does to openings and bookings: worked out in memory, written in bulk, with the events that tell it.
 
-Whoever opens a docket holds the turn of its partition (`take_turn`), so nobody else moves the same counts meanwhile. The ORM's unit
+Whoever opens a docket holds the row of its partition (`take_turn`), so nobody else moves the same counts meanwhile. The ORM's unit
 of work is left out on purpose: a rush changes thousands of rows in one transaction, and it would cost ten times as much.
 """
 

@@ -1,4 +1,4 @@
-"""Takes orders in: what arrives together is checked and written in one transaction, for the allocator to decide.
+"""Takes orders in: what arrives together is checked and written in one transaction.
 
 An order is checked and written in the same transaction, which holds the counter of requests from its first statement: so the order of
 arrival is the order of commits, and of two equal keys that arrive at once, here or in another process, the second sees the first.

@@ -187,7 +187,7 @@ class Counter(BookingTable, table=True):
 
 
 class Partition(BookingTable, table=True):
-    """The turn to decide on the openings of a share of the structures: whoever raises it holds the row until the commit."""
+    """The turn to decide on the openings of a share of the structures: whoever has it holds the row until the commit."""
 
     __tablename__ = "partition"
 

@@ -11,7 +11,7 @@ from services.booking.at_once import take_in_and_decide
 from services.booking.docket import take_turn
 from services.booking.intake import Asked
 from services.booking.order import ForFamily, Line, Order
-from tests.booking.town import CLOCK, MONDAY, TUESDAY, Town, books, cancels
+from tests.booking.town import CLOCK, MONDAY, TUESDAY, Town, at_work, books, cancels
 
 FAMILIES = [f"f{n}" for n in range(5)]
 #: Of a booking and of a request, all that is not an id, in the order of arrival.
@@ -116,6 +116,31 @@ async def test_what_is_given_back_is_left_to_the_allocator(town: Town, lines: tu
     assert served == set()
     await town.decides()
     assert await town.line_up() == {"ACCEPTED": ["f1"], "WAITLISTED": []}
+
+
+async def test_a_crowd_that_would_keep_others_from_being_taken_in_is_left_to_the_allocator(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.booking.at_once.MOST_LINES", 2)
+    _, served = await at_once(town, *(town.order(family) for family in FAMILIES[:3]))
+    assert served == set()
+    requests, served = await at_once(town, town.order("f3"))
+    assert served == set(), "they are first"
+    await town.decides()
+    requests, served = await at_once(town, town.order("f3", books("f3", TUESDAY)), town.order("f4", books("f4", TUESDAY)))
+    assert served == set(requests)
+
+
+async def test_a_mistake_in_deciding_at_once_is_told_and_hurts_nobody(
+    town: Town, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def stumbles(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("services.booking.at_once.gather", stumbles)
+    async with at_work(town):
+        assert await town.submits("f0") == ["ACCEPTED"]
+    assert "not decided at once" in capsys.readouterr().err
 
 
 async def test_what_an_agent_does_is_left_to_the_allocator(town: Town) -> None:

@@ -13,9 +13,7 @@ from services.booking import desk as desks
 from services.booking.invariants import violations
 from services.booking.order import MOST_LINES, Order, parties
 from services.refusal import CodedError, Refused
-from tests.booking.town import CLOCK, MONDAY, TUESDAY, Town, at_work, books, caller, cancels
-
-ALLOCATED = books("dupont"), cancels("dupont", TUESDAY)  #: Who gives something back, too, is answered by the allocator.
+from tests.booking.town import ALLOCATED, CLOCK, MONDAY, TUESDAY, Town, at_work, books, caller, cancels
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from services import relay
 from services.booking import counter, desk
 from services.relay import backlog
 from services.service import Running
-from tests.booking.town import CLOCK, Town, books
+from tests.booking.town import ALLOCATED, CLOCK, Town
 from tests.conftest import POSTGRESQL
 from tests.facts import until
 
@@ -39,7 +39,7 @@ async def test_an_answer_that_another_process_gave_is_known_at_once(running: Run
     await deciding.opens()
     await deciding.household("dupont")
     async with at_the_desk(asking), asyncio.timeout(20):
-        assert await asking.submits("dupont", books("dupont")) == ["ACCEPTED"]
+        assert await asking.submits("dupont", *ALLOCATED) == ["ACCEPTED", "REFUSED UNKNOWN_BOOKING"]
 
 
 async def test_an_answer_of_which_the_call_was_lost_is_found_by_looking(running: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,7 +50,7 @@ async def test_an_answer_of_which_the_call_was_lost_is_found_by_looking(running:
     await deciding.household("dupont")
     tasks = [asyncio.create_task(work(deaf.running)) for work in (counter.take_orders, counter.find_answers)]
     async with asyncio.timeout(20):
-        assert await deaf.submits("dupont", books("dupont")) == ["ACCEPTED"]
+        assert await deaf.submits("dupont", *ALLOCATED) == ["ACCEPTED", "REFUSED UNKNOWN_BOOKING"]
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -58,6 +58,10 @@ def cancels(child: str, date: dt.date = MONDAY, activity: str = "cantine") -> Li
     return Line(CANCEL, child, activity, date)
 
 
+#: Who gives something back, too, is answered by the allocator, not by whoever takes the order in. The second line is refused.
+ALLOCATED = books("dupont"), cancels("dupont", TUESDAY)
+
+
 class Town:
     def __init__(self, running: Running) -> None:
         self.running = running

@@ -84,8 +84,8 @@ def test_everything_can_be_asked_and_every_subgraph_understands_its_part(kind: s
         for fetch in plan.fetches:
             text = msgspec.json.decode(fetch.head + b"}")["query"]
             assert validate(SUBGRAPHS[fetch.service], parse(text)) == [], text
-            # One request per subgraph and position, whatever is asked for there.
-            position = (fetch.service, fetch.entity.path if fetch.entity else ())
+            # One request per subgraph and position, whatever is asked for there; a second where a field needs what another one tells first.
+            position = (fetch.service, fetch.entity.path if fetch.entity else (), fetch.needs)
             assert position not in seen
             seen.add(position)
 
