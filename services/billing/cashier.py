@@ -66,14 +66,14 @@ def providers(running: Running) -> Mapping[str, Provider]:
 async def start(running: Running, intent: Intent) -> OnlinePayment:
     """A payment with its page; the same key gives the same one again. Raises Refused and Forbidden, as paying.intend does.
 
-    Refused PAYMENT_UNAVAILABLE where there is no page (yet): with the same key one may try again.
+    Refused PAYMENT_UNAVAILABLE where there is no page (yet): with the same key one may try again, until it ran out.
     """
     async with running.database.transaction("intent") as session:
         row = await paying.intend(session, running.clock, intent, next(iter(providers(running).values()), None))
     if row.session is None and row.status is OnlinePaymentStatus.STARTED:
         row = await _get_page(running, row)
     if row.url is None:
-        raise Refused("PAYMENT_UNAVAILABLE", text="PROVIDER_AWAY")
+        raise Refused("PAYMENT_UNAVAILABLE", text="PROVIDER_AWAY" if row.status is OnlinePaymentStatus.STARTED else "NEVER_STARTED")
     return row
 
 

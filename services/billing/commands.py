@@ -250,8 +250,12 @@ async def post(
     wallet: str,
     date: dt.date | None,
     label: str | None = None,
+    *,
+    is_half: bool = False,
 ) -> Posted:
     """Write an entry of a family's wallet and what follows from it. `date` None: today in the town.
+
+    `is_half`: the other half, in another wallet, follows in the same transaction, and nobody is judged by this one alone.
 
     Raises Refused IDEMPOTENCY_KEY_REUSED where its cause was posted before with other content.
     """
@@ -279,7 +283,8 @@ async def post(
             amount_cents=entry.amount_cents,
         ),
     )
-    await _weigh(session, clock, structure, family)
+    if not is_half:
+        await _weigh(session, clock, structure, family)
     return Posted(row.id, is_new=True)
 
 

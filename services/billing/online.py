@@ -71,7 +71,7 @@ def outcome(payment: str, amount_cents: int, status: OnlinePaymentStatus, told: 
 
 def next_look(status: OnlinePaymentStatus, since: dt.datetime, now: dt.datetime) -> dt.datetime | None:
     """When to ask next; `since`: when it was started, or came to this status. None: nothing can come any more."""
-    if NEXT[status]:
+    if status is not OnlinePaymentStatus.PAID:  # Nor is a refused one forgotten: should money come all the same, an agent must know.
         waits = LOOKS if status is OnlinePaymentStatus.STARTED else LOOKS_AFTER
         for wait in waits:
             if since + wait > now:

@@ -160,8 +160,9 @@ async def keep_notice(session: AsyncSession, clock: Clock, provider: str, about:
     if row is None:
         return False
     now = clock.now()
-    if row.look_at is not None:
-        row.look_at = min(row.look_at, now if row.looked_at is None else max(now, row.looked_at + REST))
+    if row.status is not OnlinePaymentStatus.PAID:  # Whatever was told before, and however long ago.
+        soon = now if row.looked_at is None else max(now, row.looked_at + REST)
+        row.look_at = soon if row.look_at is None else min(row.look_at, soon)
     name = hashlib.sha256(f"{row.id}\n".encode() + body).hexdigest()
     kept = select(func.count()).select_from(PaymentNotice).where(PaymentNotice.payment == row.id)
     if await session.get(PaymentNotice, name) is None and (await session.exec(kept)).one() < MOST_NOTICES:

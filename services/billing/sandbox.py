@@ -73,7 +73,10 @@ class Unsigned:
         return Page(text(answer, "idop"), text(answer, "url"))
 
     def read(self, headers: Mapping[str, str], body: bytes, now: float) -> Notice | None:
-        told = parse_qs(body.decode("latin-1"), max_num_fields=20).get("idop")
+        try:
+            told = parse_qs(body.decode("latin-1"), max_num_fields=20).get("idop")
+        except ValueError:  # More fields than anybody needs.
+            return None
         return Notice(told[0]) if told and len(told) == 1 else None
 
     async def ask(self, session: str) -> Told | None:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, insert, select, update
+from sqlalchemy import Row, bindparam, delete, insert, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.billing import posting, prices
@@ -77,7 +77,10 @@ VERSIONS = select(D.activity, D.date, D.version).where(one_of(D.activity, "activ
 PARTS = select(PART).where(one_of(P.activity, "activities"), one_of(P.date, "dates")).order_by(P.version, P.part)
 CONSUMED = select(core(ConsumptionRow)).where(one_of(C.activity, "activities"), one_of(C.date, "dates"), C.attendance.is_not(None))
 MONTHS = select(core(ConsumptionRow)).where(
-    one_of(C.activity, "activities"), one_of(C.date, "dates"), C.attendance.is_(None), one_of(C.family, "families")
+    one_of(C.activity, "activities"),
+    one_of(C.date, "dates"),
+    C.attendance.is_(None),
+    or_(one_of(C.family, "families"), one_of(C.child, "children")),
 )
 HOLDS = select(
     H.booking, H.structure, H.family, H.kind, H.state, H.version, H.wallet, H.amount_cents, H.tariff_version, H.explanation, H.departure
@@ -306,7 +309,14 @@ async def _months(
     others = [FlatDay(*row) for row in await connection.execute(FLAT_DAYS, where)]
     due = flat_months([*now, *(one for one in others if (one.activity, one.date) not in closed)])
     ours = [month for month in due if month.family in where["families"] and (month.activity, month.first_day) in moved]
-    before: Rows = {row.cause: row for row in await connection.execute(MONTHS, where) if (row.activity, row.date) in moved}
+    # Also what another family was once charged for a child that it brought then.
+    where["children"] = {month.child for month in ours}
+    causes = {month.cause for month in ours}
+    before: Rows = {
+        row.cause: row
+        for row in await connection.execute(MONTHS, where)
+        if (row.activity, row.date) in moved and (row.family in where["families"] or row.cause in causes)
+    }
     rules = await prices.frozen(session, {(month.activity, month.tariff_version) for month in ours})
     catalogue = await prices.households(session, (), where["families"])
 

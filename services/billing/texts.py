@@ -55,6 +55,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "INVALID_PAYMENT": ("Ce règlement n'est pas possible ainsi.", "The payment cannot be so."),
     "NOT_AT_THE_COUNTER": ("mode : un paiement en ligne ne se saisit pas en mairie.", "mode: nobody records an online payment."),
     "DATE_TO_COME": ("date : ce jour n'est pas encore venu.", "date: that day has not come yet."),
+    "DATE_LONG_AGO": ("date : ce jour est passé depuis plus de {years} ans.", "date: that day is more than {years} years ago."),
     "PAYER_MISSING": ("payer : indiquez qui paie ou qui est remboursé.", "payer: say who pays, or is paid."),
     "CHEQUE_WITHOUT_NUMBER": ("reference : indiquez le numéro du chèque.", "reference: give the number of the cheque."),
     "LINE_NOT_POSSIBLE": (
@@ -74,6 +75,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "AMOUNT_OUT_OF_BOUNDS": (
         "On paie en ligne de {least} € à {most} €.",
         "Online, one pays from €{least} to €{most}.",
+    ),
+    "NEVER_STARTED": (
+        "Ce paiement n'a pas pu commencer : le site de paiement n'a pas répondu à temps. Rien n'a été débité ; recommencez le paiement.",
+        "This payment could not begin: the payment site did not answer in time. Nothing was charged; begin the payment anew.",
     ),
     "PROVIDER_AWAY": (
         "Le site de paiement ne répond pas. Rien n'a été débité ; réessayez dans quelques minutes.",

@@ -22,6 +22,7 @@ from services.clock import Clock
 from services.refusal import Forbidden, Refused
 
 MOST_CENTS = 10_000_000  #: What one act moves, at most: a slip of the finger, not a payment.
+LONG_AGO = dt.timedelta(days=10 * 365)  #: An older payment is a slip of the finger.
 LONGEST = 100  #: Characters of a piece number, a name, a bank.
 
 
@@ -127,7 +128,8 @@ async def transfer(
         raise Refused("INVALID_PAYMENT", text="SAME_WALLET")
     cause = _cause(agent, key)
     await _has_credit(session, agent, cause, family, giving, cents)
-    gone = await post(session, clock, adjustment(cause, family, giving, -cents), agent.structure, family, giving, None, why)
+    leaves = adjustment(cause, family, giving, -cents)
+    gone = await post(session, clock, leaves, agent.structure, family, giving, None, why, is_half=True)
     come = await post(session, clock, adjustment(f"{cause}/to", family, taking, cents), agent.structure, family, taking, None, why)
     done = Done("TRANSFER", family, giving, gone.id, why, after={"cents": cents, "to": taking, "to_entry": come.id})
     await _note(session, clock, agent, gone, done)
@@ -157,6 +159,8 @@ def _payment(agent: Agent, key: str, money: Money, today: dt.date) -> Payment:
         raise Refused("INVALID_PAYMENT", text="NOT_AT_THE_COUNTER")
     if money.date is not None and money.date > today:
         raise Refused("INVALID_PAYMENT", text="DATE_TO_COME")
+    if money.date is not None and money.date < today - LONG_AGO:
+        raise Refused("INVALID_PAYMENT", text="DATE_LONG_AGO", years=LONG_AGO.days // 365)
     reference, payer, bank = _line("reference", money.reference), _line("payer", money.payer), _line("bank", money.bank)
     if payer is None:
         raise Refused("INVALID_PAYMENT", text="PAYER_MISSING")

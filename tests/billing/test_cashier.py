@@ -206,6 +206,23 @@ async def test_s19_paid_after_it_was_over_it_is_credited(till: Till, before: str
     await till.town.is_sound()
 
 
+@pytest.mark.parametrize(("before", "credited"), [("CANCELLED", 2), ("EXPIRED", 2), ("REFUSED", 0)])
+async def test_s19_a_notification_is_heard_however_late_it_comes(till: Till, door: httpx2.AsyncClient, before: str, credited: int) -> None:
+    """Also when nobody asks any more. What came after a refusal credits nobody, and an agent is told."""
+    id = (await till.starts())["id"]
+    till.bank.comes_to(before)
+    await till.later(seconds=5)
+    for _ in range(8):
+        await till.later(hours=24)
+    assert (await till.row(id)).look_at is None
+    till.bank.comes_to("PAID")
+    assert (await door.post("/payments/notices/bank", content=b"s0")).status_code == 200
+    await till.later(seconds=1)
+    assert len(await till.credited()) == credited
+    assert (await till.row(id)).trouble == (None if credited else "paid after it was REFUSED")
+    await till.town.is_sound()
+
+
 @pytest.mark.parametrize("other", [{"amount_cents": 150_01}, {"amount_cents": 1}, {"currency": "USD"}, {"order": "another"}])
 async def test_s19_other_money_credits_nobody_and_is_kept_for_an_agent(till: Till, other: dict[str, Any]) -> None:
     id = (await till.starts())["id"]

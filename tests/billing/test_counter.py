@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from services.billing import till
+from services.billing import commands, till
 from services.billing.ledger import PaymentMode
 from services.billing.tables import Standing, Structure
 from services.billing.till import Agent, Money
-from services.events import EntryPosted, StandingChanged
+from services.events import BalanceLow, EntryPosted, StandingChanged
 from services.refusal import Refused
 from tests.billing.conftest import AGENT, FOREIGN_AGENT, JEAN_PAUL, STRANGER, Town
 
@@ -302,6 +302,23 @@ async def test_adjustments_and_transfers_stand_beside_the_payments_and_not_in_th
     assert (await does(town, "transfer", {**TRANSFER, "toWallet": "periscolaire", "idempotencyKey": "k"}))["code"] == "INVALID_PAYMENT"
     assert (await does(town, "adjustWallet", {**ADJUSTMENT, "amountCents": 0, "idempotencyKey": "k"}))["code"] == "INVALID_AMOUNT"
     await town.is_sound()
+
+
+async def test_a_transfer_moves_no_total_and_frightens_nobody(town: Town) -> None:
+    """Neither a low balance nor a debt is told of between its halves."""
+    await does(town, "recordPayment", {**CHEQUE, "amountCents": 30_00})
+    async with town.running.database.transaction() as session:
+        await commands.set_balance_alert(session, town.running.clock, "carteville", "dupont", "dupont", 20_00)
+    await does(town, "transfer", TRANSFER)
+    assert await balances(town) == {"periscolaire": 0, "multiaccueil": 30_00}
+    assert (await town.said(BalanceLow), await town.said(StandingChanged)) == ([], [])
+    await town.is_sound()
+
+
+@pytest.mark.parametrize("date", ["0026-11-03", "2016-11-01", "2026-11-24"])
+async def test_a_payment_has_a_date_that_can_be_one(town: Town, date: str) -> None:
+    assert (await does(town, "recordPayment", {**CHEQUE, "date": date}))["code"] == "INVALID_PAYMENT"
+    assert set((await balances(town)).values()) == {0}
 
 
 # ----------------------------------------------------------------------------------------------------------------- races

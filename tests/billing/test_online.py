@@ -161,3 +161,8 @@ async def test_a_provider_that_fails_is_asked_again_later(monkeypatch: pytest.Mo
     Spoken(monkeypatch, {"GET /api/sessions/s1": (503, {})})
     with pytest.raises(ProviderTrouble):
         await Sandbox("http://sandbox", SECRET).ask("s1")
+
+
+def test_a_notification_with_more_fields_than_anybody_needs_is_not_understood() -> None:
+    assert Unsigned("http://127.0.0.1").read({}, b"a=1&" * 25 + b"idop=s0", 0) is None
+    assert Unsigned("http://127.0.0.1").read({}, b"a=1&idop=s0", 0) == Notice("s0")

@@ -295,6 +295,22 @@ async def test_a_tariff_that_changes_its_kind_charges_no_day_twice_and_none_not_
     await town.is_sound()
 
 
+async def test_a_flat_month_goes_over_to_the_other_family_of_the_child(town: Town) -> None:
+    """Dupont's Monday is closed again without Amalia; then a Tuesday on which Martin brought her."""
+    await town.prices("forfait", FLAT)
+    monday, tuesday = Booking("m", activity="forfait"), Booking("t", activity="forfait", date=TUESDAY, family="martin")
+    await town.books(monday)
+    await town.books(tuesday)
+    await town.hears(closed(monday.attended(), activity="forfait"))
+    await town.hears(closed(activity="forfait", version=2))
+    assert await town.cents() == {"periscolaire": 0}
+    await town.hears(closed(tuesday.attended(), activity="forfait", date=TUESDAY))
+    assert (await town.cents(), await town.cents("martin")) == ({"periscolaire": 0}, {"periscolaire": -45_00})
+    await town.hears(closed(monday.attended(), activity="forfait", version=3))
+    assert (await town.cents(), await town.cents("martin")) == ({"periscolaire": -45_00}, {"periscolaire": 0})
+    await town.is_sound()
+
+
 # -------------------------------------------------------------------------------------------------------------- histories
 HISTORY = """consumptions(month: "2026-12") { month totalCents consumptions {
   date child { id } activity { id } wallet { name } arrival departure attendance amountCents explanation { label amountCents } } }"""
