@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from services.booking.activity import Scheduled
-from services.booking.at_once import take_in_and_decide
+from services.booking.allocator import gather
+from services.booking.at_once import FREE_TURNS, take_in_and_decide
 from services.booking.docket import take_turn
 from services.booking.intake import Asked
 from services.booking.order import ForFamily, Line, Order
+from services.booking.tables import PARTITIONS, partition_of, run
 from tests.booking.town import CLOCK, MONDAY, TUESDAY, Town, at_work, books, cancels
 
 FAMILIES = [f"f{n}" for n in range(5)]
@@ -107,6 +109,22 @@ async def test_nobody_is_decided_while_another_has_the_turn(town: Town, running:
     may_commit.set()
     await deciding
     assert await town.decides() == [request]
+
+
+async def test_nobody_else_has_the_turn_until_the_commit(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    if town.running.database.is_sqlite:
+        pytest.skip("SQLite has one writer: there is nothing to race")
+    free: list[int] = []
+
+    async def looks_around(*known: Any) -> Any:
+        async with town.running.database.transaction() as session:
+            free.extend((await run(session, FREE_TURNS, {"partitions": list(range(PARTITIONS))})).scalars())
+        return await gather(*known)
+
+    monkeypatch.setattr("services.booking.at_once.gather", looks_around)
+    (request,), served = await at_once(town, town.order("f0"))
+    assert served == {request}
+    assert sorted(free) == [n for n in range(PARTITIONS) if n != partition_of("carteville")]
 
 
 @pytest.mark.parametrize("lines", [(books("f0", TUESDAY), cancels("f0")), (cancels("f0"),)], ids=["both", "back"])
