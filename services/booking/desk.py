@@ -28,6 +28,8 @@ from services.service import Running
 from services.telemetry import log, traceparent
 
 TOGETHER = 300  #: Orders in one transaction, at most.
+#: Lines in one, unless it is about one order: while the database server writes them, the answers to those before them go out.
+LINES_TOGETHER = 320
 CROWD = 8  #: So many in one transaction are a crowd: what can wait lets them pass.
 ANSWER_SECONDS = 5.0  #: Then the family sees SUBMITTED, and is told later.
 TURN_SECONDS = 0.25  #: For so long an order waits for the decisions under way, so that more go in with it; then it waits for nobody.
@@ -165,12 +167,24 @@ class Desk:
                 continue
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._idle.wait(), TURN_SECONDS)
-            orders, self._orders = self._orders[:TOGETHER], self._orders[TOGETHER:]
+            count = self._how_many_together()
+            orders, self._orders = self._orders[:count], self._orders[count:]
             wanted = [(asked, taken) for asked, taken in orders if not taken.done()]
             if len(wanted) >= CROWD:
                 await self._running.crowd.tell()
             if wanted:
                 await self._take_all(wanted)
+
+    def _how_many_together(self) -> int:
+        """Of those who came first."""
+        if self._running.database.is_sqlite:  # Which writes in this process: there is nothing else to do meanwhile.
+            return TOGETHER
+        lines = 0
+        for count, (asked, _) in enumerate(self._orders[:TOGETHER]):
+            lines += len(asked.order.lines or ())
+            if count and lines > LINES_TOGETHER:
+                return count
+        return TOGETHER
 
     async def _take_all(self, orders: Sequence[tuple[Asked, Taken]]) -> None:
         """Decided at once, or else for the allocator to decide, or else each by itself: one that we cannot take must not hurt others."""
