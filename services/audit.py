@@ -32,6 +32,17 @@ def reason_of(words: str | None, *, needed: bool = True) -> str | None:
     return said or None
 
 
+def differences(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[tuple[str, str | None, str | None]]:
+    """What changed, by name, as it was before and is after; texts as they are, everything else as JSON."""
+    was, now = before or {}, after or {}
+    names = [name for name in {**now, **was} if was.get(name) != now.get(name)]
+    return [(name, _text(was.get(name)), _text(now.get(name))) for name in names]
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else orjson.dumps(value).decode()
+
+
 class Trail:
     """The acts of one service.
 

@@ -2,14 +2,14 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-import orjson
 import strawberry
 from strawberry import ID, Private
 from strawberry.federation.schema_directives import Key
 from strawberry.federation.types import FieldSet
 
+from services.audit import differences
 from services.billing import loading, queries
 from services.billing.ledger import EntryKind, PaymentMode
 from services.billing.queries import ActRow, Debts
@@ -79,13 +79,9 @@ class MoneyAct:
     @strawberry.field
     def details(self) -> list[MoneyActDetail]:
         """What was asked for, by name; texts as they are, everything else as JSON."""
-        before, after = self.row.before or {}, self.row.after or {}
-        names = [name for name in {**after, **before} if before.get(name) != after.get(name)]
-        return [MoneyActDetail(name=name, before=_text(before.get(name)), after=_text(after.get(name))) for name in names]
-
-
-def _text(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else orjson.dumps(value).decode()
+        return [
+            MoneyActDetail(name=name, before=before, after=after) for name, before, after in differences(self.row.before, self.row.after)
+        ]
 
 
 @strawberry.type

@@ -2,14 +2,14 @@
 
 import datetime as dt
 from collections.abc import Iterable
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-import orjson
 import strawberry
 from strawberry import ID, Private
 from strawberry.federation.schema_directives import Key
 from strawberry.federation.types import FieldSet
 
+from services.audit import differences
 from services.booking.activity import (
     ActivitySpec,
     AttendanceRules,
@@ -200,13 +200,7 @@ class Act:
     @strawberry.field
     def details(self) -> list[ActDetail]:
         """What changed, by name, as it was before and is after; texts as they are, everything else as JSON."""
-        before, after = self.row.before or {}, self.row.after or {}
-        names = [name for name in {**after, **before} if before.get(name) != after.get(name)]
-        return [ActDetail(name=name, before=_text(before.get(name)), after=_text(after.get(name))) for name in names]
-
-
-def _text(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else orjson.dumps(value).decode()
+        return [ActDetail(name=name, before=before, after=after) for name, before, after in differences(self.row.before, self.row.after)]
 
 
 @strawberry.type
