@@ -1,9 +1,10 @@
 """What the resolvers of one request share: whose data the caller may see, and loaders that turn a hundred entities into one statement."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from sqlmodel.ext.asyncio.session import AsyncSession
 from strawberry.dataloader import DataLoader
 
 from services.billing import alerts, prices, queries
@@ -19,6 +20,8 @@ from services.service import Running
 
 K = TypeVar("K")
 V = TypeVar("V")
+#: Lines of some (family, month).
+Find = Callable[[AsyncSession, list[tuple[str, str]]], Awaitable[Mapping[tuple[str, str], list[V]]]]
 
 #: How long an answer waits for the price of a booking that was made this very moment and is not heard of yet.
 PATIENCE_SECONDS = 1.0
@@ -68,26 +71,22 @@ async def _balances(context: Context, asked: list[queries.BalanceAsked]) -> list
         return await queries.balances(session, asked)
 
 
-async def payments(context: Context, family: str, month: str) -> list[queries.PaymentLine]:
-    loader: DataLoader[tuple[str, str], list[queries.PaymentLine]] = _loader(context, "payments", _payments)
+async def _of_month(context: Context, name: str, find: Find[V], family: str, month: str) -> list[V]:
+    async def found(context: Context, asked: list[tuple[str, str]]) -> list[list[V]]:
+        async with context.database.reading() as session:
+            lines = await find(session, asked)
+        return [lines[one] for one in asked]
+
+    loader: DataLoader[tuple[str, str], list[V]] = _loader(context, name, found)
     return await loader.load((family, month))
 
 
-async def _payments(context: Context, asked: list[tuple[str, str]]) -> list[list[queries.PaymentLine]]:
-    async with context.database.reading() as session:
-        found = await queries.payments(session, asked)
-    return [found[one] for one in asked]
+async def payments(context: Context, family: str, month: str) -> list[queries.PaymentLine]:
+    return await _of_month(context, "payments", queries.payments, family, month)
 
 
 async def adjustments(context: Context, family: str, month: str) -> list[queries.AdjustmentLine]:
-    loader: DataLoader[tuple[str, str], list[queries.AdjustmentLine]] = _loader(context, "adjustments", _adjustments)
-    return await loader.load((family, month))
-
-
-async def _adjustments(context: Context, asked: list[tuple[str, str]]) -> list[list[queries.AdjustmentLine]]:
-    async with context.database.reading() as session:
-        found = await queries.adjustments(session, asked)
-    return [found[one] for one in asked]
+    return await _of_month(context, "adjustments", queries.adjustments, family, month)
 
 
 async def threshold(context: Context, family: str) -> int | None:
@@ -103,14 +102,7 @@ async def _thresholds(context: Context, families: list[str]) -> list[int | None]
 
 
 async def consumptions(context: Context, family: str, month: str) -> list[queries.ConsumptionLine]:
-    loader: DataLoader[tuple[str, str], list[queries.ConsumptionLine]] = _loader(context, "consumptions", _consumptions)
-    return await loader.load((family, month))
-
-
-async def _consumptions(context: Context, asked: list[tuple[str, str]]) -> list[list[queries.ConsumptionLine]]:
-    async with context.database.reading() as session:
-        found = await queries.consumptions(session, asked)
-    return [found[one] for one in asked]
+    return await _of_month(context, "consumptions", queries.consumptions, family, month)
 
 
 async def wallet(context: Context, id: str) -> Wallet | None:
