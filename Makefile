@@ -43,7 +43,7 @@ bench: setup ## measure rushes, calendars, promotion, growth, the subgraphs (pri
 	$(BIN)/python -m tests.bench.subgraph
 
 lock: setup ## pin every dependency again, with hashes
-	$(BIN)/uv pip compile --quiet --upgrade --no-header --no-emit-index-url --generate-hashes --python-version 3.11 pyproject.toml --group dev -o requirements.lock
+	$(BIN)/uv pip compile --quiet --upgrade --no-header --no-emit-index-url --generate-hashes --python-version 3.11 pyproject.toml --extra documents --group dev -o requirements.lock
 
 compose: setup ## write the subgraphs' SDL and the supergraph again (needs Node)
 	$(BIN)/python -m deploy.compose

@@ -13,6 +13,7 @@ from sqlmodel import col, select
 from deploy.addresses import missing_file
 from deploy.backlog import connect, unhandled
 from deploy.migrate import is_current
+from services import documents
 from services.booking.activity import ActivitySpec, from_json
 from services.booking.holiday_file import ZONES
 from services.booking.school_calendar import SchoolCalendar, follow
@@ -45,6 +46,7 @@ async def examine(settings: Settings) -> bool:
     healthy.append(await _finding("school holidays", partial(_holidays, settings)))
     healthy.append(await _finding("broker", partial(_broker, settings)))
     healthy.append(await _finding("mail server", partial(_mail, settings)))
+    healthy.append(await _finding("documents", _documents))
     for name, url in {**settings.subgraph_urls, "gateway": f"http://127.0.0.1:{settings.port}"}.items():
         healthy.append(await _finding(name, partial(_process, name, url)))
     return all(healthy)
@@ -166,6 +168,12 @@ async def _mail(settings: Settings) -> str:
         reason = str(error) or type(error).__name__
         raise Sick(f"no answer from {address.hostname}:{port} ({reason})", "start it, or correct SMTP_URL; mails wait meanwhile") from None
     return f"reachable at {address.hostname}:{port}"
+
+
+async def _documents() -> str:
+    if not documents.available():
+        raise Worry("no PDFs: families are offered files for spreadsheets alone", 'pip install "preau[documents]" for billing and booking')
+    return "PDFs can be set"
 
 
 # ------------------------------------------------------------------------------------------------------------ processes

@@ -145,7 +145,7 @@ class Contact(BaseModel):
 
 
 class ContactsChanged(Event):
-    """Names and addresses that letters need: for the mailer alone."""
+    """Names and addresses that letters and receipts need, and birth dates, which certificates do: for the mailer and billing alone."""
 
     service = "identity"
     name = "contacts_changed"
@@ -154,6 +154,7 @@ class ContactsChanged(Event):
     family: str
     adults: list[Contact]
     children: dict[str, str]  #: Child id -> "LASTNAME Firstname", as letters write it.
+    birth_dates: dict[str, dt.date] = {}  #: Of those children of whom it is known.
 
 
 class ResetLinkMade(Event):

@@ -5,6 +5,7 @@ import datetime as dt
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Literal
 
 import xlsxwriter
@@ -47,6 +48,11 @@ class Sheet:
     title: str
     columns: Sequence[Column]
     rows: Iterable[Sequence[Cell]]
+    total: Sequence[Cell] | None = None  #: A last row, below the others.
+
+    @property
+    def all_rows(self) -> Iterable[Sequence[Cell]]:
+        return self.rows if self.total is None else chain(self.rows, [self.total])
 
 
 def written(sheet: Sheet, format: Format) -> bytes:
@@ -58,7 +64,7 @@ def as_csv(sheet: Sheet) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
     writer.writerow([column.heading for column in sheet.columns])
-    writer.writerows([_plain(cell) for cell in row] for row in sheet.rows)
+    writer.writerows([_plain(cell) for cell in row] for row in sheet.all_rows)
     return text.getvalue().encode("utf-8-sig")
 
 
@@ -90,7 +96,7 @@ def as_xlsx(sheet: Sheet) -> bytes:
         page.write_row(0, 0, [column.heading for column in sheet.columns], book.add_format({"bold": True}))
         for place, column in enumerate(sheet.columns):
             page.set_column(place, place, column.width)
-        for number, row in enumerate(sheet.rows, 1):
+        for number, row in enumerate(sheet.all_rows, 1):
             for place, cell in enumerate(row):
                 _write(page, number, place, cell, shapes)
     return file.getvalue()

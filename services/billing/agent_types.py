@@ -25,7 +25,7 @@ from services.billing.refusals import (
 )
 from services.billing.till import Money
 from services.billing.types import Adjustment, Family, Payment, Wallet
-from services.files import FileLink
+from services.files import DocumentsUnavailable, FileLink
 from services.graphql import Info
 
 
@@ -165,7 +165,7 @@ def _mode_total(mode: PaymentMode, paid: Totalled | None, refunded: Totalled | N
     )
 
 
-JournalFileResult = Annotated[FileLink | TooManyRows, strawberry.union("JournalFileResult")]
+JournalFileResult = Annotated[FileLink | TooManyRows | DocumentsUnavailable, strawberry.union("JournalFileResult")]
 
 
 # ------------------------------------------------------------------------------------------------------- at the counter

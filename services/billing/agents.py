@@ -33,7 +33,7 @@ from services.billing.refusals import refusal_of
 from services.billing.texts import malformed
 from services.billing.till import Agent
 from services.billing.types import Adjustment, Family, Payment
-from services.files import FileFormat
+from services.files import FileFormat, unavailable
 from services.graphql import Info
 from services.paging import MOST_PER_PAGE, cursor_of, number_of, parts_of, stays
 from services.refusal import Forbidden, Refused
@@ -158,11 +158,13 @@ class AgentQueries:
     ) -> JournalFileResult:
         """All that was posted on these days, debit and credit, for the treasury; by a link that lasts some minutes."""
         of, context = _acts_for(info, str(structure)), info.context
+        if unavailable_here := unavailable(format, context.language):
+            return unavailable_here
         async with context.database.reading() as session:
             days = _days(from_, to, await queries.timezone_of(session, of), info)
             count = await queries.entries_count(session, of, *days)
-        if count > files.MOST_ENTRIES:
-            no: JournalFileResult = refusal_of(Refused("TOO_MANY_ROWS", limit=files.MOST_ENTRIES), context.language)
+        if count > (limit := files.most_entries(format)):
+            no: JournalFileResult = refusal_of(Refused("TOO_MANY_ROWS", limit=limit), context.language)
             return no
         return await files.journal_link(context.running, of, from_, to, format, context.language)
 

@@ -1,4 +1,4 @@
-"""Money as tables for spreadsheets: a family's payments of a month (S10, S11), and a structure's journal for the treasury.
+"""Money as tables: a family's payments and consumptions of a month (S9 to S11), and a structure's journal for the treasury.
 
 The journal has two rows for each entry: the account that the money comes from is debited, the one that it goes to is credited. Both
 columns come to the same.
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from services.billing.charged import Attendance
 from services.billing.ledger import EntryKind, PaymentMode, is_wallet
 from services.billing.texts import say
 from services.spreadsheets import Cell, Column, Euros, Sheet
@@ -22,6 +23,17 @@ PAYMENT_COLUMNS = (
     ("BANK", 22),
     ("WALLET", 24),
     ("REASON", 40),
+    ("AMOUNT", 12),
+)
+CONSUMPTION_COLUMNS = (
+    ("DATE", 12),
+    ("CHILD", 24),
+    ("ACTIVITY", 26),
+    ("ARRIVAL", 9),
+    ("DEPARTURE", 9),
+    ("ATTENDANCE", 20),
+    ("WALLET", 22),
+    ("PRICE", 40),
     ("AMOUNT", 12),
 )
 JOURNAL_COLUMNS = (
@@ -56,6 +68,21 @@ class Paid:
 
 
 @dataclass(frozen=True, slots=True)
+class Consumed:
+    """One day or month that was charged."""
+
+    date: dt.date  #: Of a month, its first day.
+    child: str  #: Its name, as the next three.
+    activity: str
+    wallet: str
+    arrival: str | None
+    departure: str | None
+    attendance: Attendance | None  #: None: a month.
+    price: str  #: Why it costs that, in words.
+    cents: int
+
+
+@dataclass(frozen=True, slots=True)
 class Booked:
     """One entry of the ledger, with what belongs to it elsewhere."""
 
@@ -76,7 +103,6 @@ class Booked:
 
 def payments_sheet(payments: Sequence[Paid], language: str) -> Sheet:
     """With their total below (S11)."""
-    total = say("TOTAL", language), None, None, None, None, None, None, Euros(sum(paid.cents for paid in payments))
     rows = [
         (
             paid.date,
@@ -90,7 +116,32 @@ def payments_sheet(payments: Sequence[Paid], language: str) -> Sheet:
         )
         for paid in payments
     ]
-    return Sheet(say("PAYMENTS", language), _columns(PAYMENT_COLUMNS, language), [*rows, total])
+    total = _total(PAYMENT_COLUMNS, sum(paid.cents for paid in payments), language)
+    return Sheet(say("PAYMENTS", language), _columns(PAYMENT_COLUMNS, language), rows, total)
+
+
+def consumptions_sheet(consumptions: Sequence[Consumed], language: str) -> Sheet:
+    """With their total below (S9)."""
+    rows = [
+        (
+            one.date,
+            one.child,
+            one.activity,
+            one.arrival and dt.time.fromisoformat(one.arrival),
+            one.departure and dt.time.fromisoformat(one.departure),
+            say("FLAT_MONTH" if one.attendance is None else f"ATTENDED_{one.attendance.value}", language),
+            one.wallet,
+            one.price,
+            Euros(one.cents),
+        )
+        for one in consumptions
+    ]
+    total = _total(CONSUMPTION_COLUMNS, sum(one.cents for one in consumptions), language)
+    return Sheet(say("CONSUMPTIONS", language), _columns(CONSUMPTION_COLUMNS, language), rows, total)
+
+
+def _total(columns: Sequence[tuple[str, int]], cents: int, language: str) -> Sequence[Cell]:
+    return (say("TOTAL", language), *[None] * (len(columns) - 2), Euros(cents))
 
 
 def journal_sheet(entries: Iterable[Booked], timezone: str, language: str) -> Sheet:

@@ -128,7 +128,7 @@ async def lock_structure(session: AsyncSession, id: str) -> Structure:
 
 
 async def _structure(session: AsyncSession, id: str) -> Structure:
-    unheard = {"id": id, "debt_limit_cents": 0, "timezone": "Europe/Paris", "version": 0}
+    unheard = {"id": id, "debt_limit_cents": 0, "timezone": "Europe/Paris", "title": "", "version": 0}
     return await session.get(Structure, id) or await _locked(session, Structure, unheard)
 
 
@@ -331,17 +331,19 @@ async def set_balance_alert(
 
 # ------------------------------------------------------------------------------------------------ copies of others' data
 # Each is read under a lock, even where there was none yet: another replica may be hearing of the same thing at this moment.
-async def copy_structure(session: AsyncSession, id: str, timezone: str, version: int) -> None:
-    structure = await _locked(session, Structure, {"id": id, "debt_limit_cents": 0, "timezone": timezone, "version": 0})
+async def copy_structure(session: AsyncSession, id: str, title: str, timezone: str, version: int) -> None:
+    structure = await _structure(session, id)
+    await session.refresh(structure, with_for_update=True)
     if version > structure.version:
-        structure.timezone, structure.version = timezone, version
+        structure.title, structure.timezone, structure.version = title, timezone, version
         await session.flush()
 
 
-async def copy_activity(session: AsyncSession, id: str, structure: str, wallet: str, version: int) -> None:
-    activity = await _locked(session, Activity, {"id": id, "structure": structure, "wallet": wallet, "version": 0})
+async def copy_activity(session: AsyncSession, id: str, structure: str, wallet: str, title: str, version: int) -> None:
+    unheard = {"id": id, "structure": structure, "wallet": wallet, "title": "", "childcare": False, "version": 0}
+    activity = await _locked(session, Activity, unheard)
     if version > activity.version:
-        activity.wallet, activity.version = wallet, version
+        activity.wallet, activity.title, activity.version = wallet, title, version
         await session.flush()
 
 
@@ -365,11 +367,14 @@ async def copy_family(session: AsyncSession, id: str, structure: str, children: 
     await session.flush()
 
 
-async def copy_contacts(session: AsyncSession, family: str, adults: Sequence[Mapping[str, Any]], version: int) -> None:
-    """`adults`: account, name and email of each, the first one first."""
-    payer = await _locked(session, Payer, {"id": family, "version": 0, "adults": "[]"})
+async def copy_contacts(
+    session: AsyncSession, family: str, adults: Sequence[Mapping[str, Any]], children: Mapping[str, dict[str, Any]], version: int
+) -> None:
+    """`adults`: account, name and email of each, the first one first. `children`: name and birth_date of each."""
+    payer = await _locked(session, Payer, {"id": family, "version": 0, "adults": "[]", "children": "{}"})
     if version > payer.version:
         payer.adults, payer.version = [dict(adult) for adult in adults], version
+        payer.children = {**payer.children, **children}
         await session.flush()
 
 

@@ -1,8 +1,7 @@
-"""Files about money, fetched by sealed links (services/files.py): a family's payments, a structure's journal."""
+"""Files about money, fetched by sealed links (services/files.py): a family's histories of a month, a structure's journal."""
 
 import datetime as dt
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,20 +11,33 @@ from starlette.routing import Route
 
 from services import files
 from services.billing import queries
-from services.billing.bookkeeping import Paid, journal_sheet, payments_sheet
+from services.billing.bookkeeping import Consumed, Paid, consumptions_sheet, journal_sheet, payments_sheet
+from services.billing.queries import Household
+from services.billing.tariff import Step
+from services.billing.texts import month_in_words, say
+from services.documents import MOST_ROWS, Head, day
 from services.files import FileFormat, FileLink
 from services.refusal import Language
 from services.service import Running
-from services.spreadsheets import Sheet, written
+from services.spreadsheets import Sheet
 
-MOST_ENTRIES = 50_000  #: Of one journal.
-PAYMENTS, JOURNAL = "payments", "journal"
-NAMES = {PAYMENTS: {"fr": "reglements", "en": "payments"}, JOURNAL: {"fr": "journal", "en": "journal"}}
+MOST_ENTRIES = 50_000  #: Of one journal for spreadsheets; each has two rows.
+PAYMENTS, CONSUMPTIONS, JOURNAL = "payments", "consumptions", "journal"
+NAMES = {
+    PAYMENTS: {"fr": "reglements", "en": "payments"},
+    CONSUMPTIONS: {"fr": "consommations", "en": "consumptions"},
+    JOURNAL: {"fr": "journal", "en": "journal"},
+}
 PURPOSE = "money"  #: What all our links are for; which file, they say.
 
 
-async def payments_link(running: Running, family: str, month: str, format: FileFormat, language: Language) -> FileLink:
-    return await _link(running, PAYMENTS, {"family": family, "month": month}, format, language)
+async def history_link(running: Running, what: str, family: str, month: str, format: FileFormat, language: Language) -> FileLink:
+    """What of a family's month: PAYMENTS or CONSUMPTIONS."""
+    return await _link(running, what, {"family": family, "month": month}, format, language)
+
+
+def most_entries(format: FileFormat) -> int:
+    return min(MOST_ENTRIES, MOST_ROWS // 2) if format is FileFormat.PDF else MOST_ENTRIES
 
 
 async def journal_link(running: Running, structure: str, first: dt.date, last: dt.date, format: FileFormat, language: Language) -> FileLink:
@@ -50,40 +62,76 @@ async def money_file(request: Request) -> Response:
     facts = await files.opened(request, PURPOSE)
     if isinstance(facts, Response):
         return facts
-    what, format, language = facts["what"], facts["format"], facts["language"]
-    sheet = await (_payments if what == PAYMENTS else _journal)(running, facts, language)
-    content = await files.in_turn(running, partial(written, sheet, format))
-    return files.attached(content, NAMES[what][language], format)
+    what, language = facts["what"], facts["language"]
+    sheet, head = await SHEETS[what](running, facts, language)
+    return await files.sent(request, NAMES[what][language], facts["format"], sheet, head)
 
 
-async def _payments(running: Running, facts: Mapping[str, Any], language: str) -> Sheet:
+async def _payments(running: Running, facts: Mapping[str, Any], language: str) -> tuple[Sheet, Head]:
     asked = facts["family"], facts["month"]
     async with running.database.reading() as session:
         lines = (await queries.payments(session, [asked]))[asked]
-    return payments_sheet(
-        [
-            Paid(
-                line.entry.date,
-                line.detail.mode,
-                line.detail.reference,
-                line.detail.payer,
-                line.detail.bank,
-                line.wallet.name,
-                line.entry.label,
-                line.cents,
-            )
-            for line in lines
-        ],
-        language,
-    )
+        home = await queries.household(session, facts["family"])
+    paid = [
+        Paid(
+            line.entry.date,
+            line.detail.mode,
+            line.detail.reference,
+            line.detail.payer,
+            line.detail.bank,
+            line.wallet.name,
+            line.entry.label,
+            line.cents,
+        )
+        for line in lines
+    ]
+    return payments_sheet(paid, language), _of_month(running, home, facts["month"], language)
 
 
-async def _journal(running: Running, facts: Mapping[str, Any], language: str) -> Sheet:
+async def _consumptions(running: Running, facts: Mapping[str, Any], language: str) -> tuple[Sheet, Head]:
+    asked = facts["family"], facts["month"]
+    async with running.database.reading() as session:
+        lines = (await queries.consumptions(session, [asked]))[asked]
+        home = await queries.household(session, facts["family"])
+        titles = await queries.activity_titles(session, {line.consumption.activity for line in lines})
+    consumed = [
+        Consumed(
+            line.consumption.date,
+            home.child(line.consumption.child),
+            titles.get(line.consumption.activity, line.consumption.activity),
+            line.wallet.name,
+            line.consumption.arrival,
+            line.consumption.departure,
+            line.consumption.attendance,
+            explained(map(Step.from_data, line.consumption.explanation), language),
+            line.consumption.amount_cents,
+        )
+        for line in lines
+    ]
+    return consumptions_sheet(consumed, language), _of_month(running, home, facts["month"], language)
+
+
+def explained(steps: Iterable[Step], language: str) -> str:
+    """Why a price is what it is, on one line."""
+    return ", ".join(say(step.code, language, **step.details) for step in steps)
+
+
+def _of_month(running: Running, home: Household, month: str, language: str) -> Head:
+    about = month_in_words(month, language)
+    if home.adults:
+        about = f"{say('OF_FAMILY', language, names=home.names)} · {about}"
+    return Head(home.structure, about, running.clock.today(home.timezone), language)
+
+
+async def _journal(running: Running, facts: Mapping[str, Any], language: str) -> tuple[Sheet, Head]:
     first, last = dt.date.fromisoformat(facts["first"]), dt.date.fromisoformat(facts["last"])
     async with running.database.reading() as session:
+        title = await queries.structure_title(session, facts["structure"])
         timezone = await queries.timezone_of(session, facts["structure"])
         found = await queries.entries(session, facts["structure"], *period(first, last, timezone))
-    return journal_sheet(found, timezone, language)
+    about = say("PERIOD", language, first=day(first), last=day(last))
+    return journal_sheet(found, timezone, language), Head(title, about, running.clock.today(timezone), language)
 
 
+SHEETS = {PAYMENTS: _payments, CONSUMPTIONS: _consumptions, JOURNAL: _journal}
 ROUTES = (Route("/files/billing/{link}/{name}", money_file, methods=["GET"]),)

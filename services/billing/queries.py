@@ -18,11 +18,13 @@ from services.billing.hold import HoldKind, HoldState
 from services.billing.ledger import ADJUSTMENTS, OPENING, WALLETS, EntryKind, PaymentMode, wallet_account
 from services.billing.tables import (
     Act,
+    Activity,
     Consumption,
     Family,
     Hold,
     LedgerEntry,
     OnlinePayment,
+    Payer,
     PaymentDetail,
     Standing,
     Structure,
@@ -261,6 +263,53 @@ async def consumptions(session: AsyncSession, months: Collection[tuple[str, str]
         for consumption, wallet in (await session.exec(statement)).all():
             found[consumption.family, month].append(ConsumptionLine(consumption, wallet))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class ChildFacts:
+    """Who a child is, as far as billing was told."""
+
+    name: str
+    birth_date: dt.date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Household:
+    """Whom a document is for: a family with its names."""
+
+    structure: str  #: Its name; nothing while it was not told, as all of these.
+    timezone: str
+    adults: tuple[str, ...]
+    children: Mapping[str, ChildFacts]
+
+    @property
+    def names(self) -> str:
+        return ", ".join(self.adults)
+
+    def child(self, id: str) -> str:
+        """By name, or by its id where that was never told."""
+        return self.children[id].name if id in self.children else id
+
+
+async def household(session: AsyncSession, family: str) -> Household:
+    of = select(Structure).join(Family, col(Family.structure) == col(Structure.id)).where(Family.id == family)
+    structure = (await session.exec(of)).first() or Structure(id="")
+    payer = await session.get(Payer, family) or Payer(id=family, adults=[])
+    children = {
+        id: ChildFacts(told["name"], None if told["birth_date"] is None else dt.date.fromisoformat(told["birth_date"]))
+        for id, told in payer.children.items()
+    }
+    return Household(structure.title, structure.timezone, tuple(adult["name"] for adult in payer.adults), children)
+
+
+async def activity_titles(session: AsyncSession, ids: Collection[str]) -> dict[str, str]:
+    """Activity -> its name, or its id where that was never told."""
+    found = select(Activity.id, Activity.title).where(col(Activity.id).in_(ids))
+    return {id: title or id for id, title in (await session.exec(found)).all()}
+
+
+async def structure_title(session: AsyncSession, id: str) -> str:
+    return (await session.exec(select(Structure.title).where(Structure.id == id))).first() or ""
 
 
 def _bounds(month: str) -> tuple[dt.date, dt.date]:

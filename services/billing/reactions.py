@@ -48,7 +48,7 @@ class Gathered:
 # ---------------------------------------------------------------------------------------------------------------- copies
 @billing.reacts_to(StructureChanged)
 async def copy_structure(session: AsyncSession, event: StructureChanged, clock: Clock) -> None:
-    await commands.copy_structure(session, event.structure, event.timezone, event.version)
+    await commands.copy_structure(session, event.structure, event.title, event.timezone, event.version)
 
 
 @billing.reacts_to(FamilyChanged)
@@ -61,12 +61,14 @@ async def copy_contacts(session: AsyncSession, event: ContactsChanged, clock: Cl
     adults = [
         {"account": adult.account, "name": f"{adult.last_name} {adult.first_name}".strip(), "email": adult.email} for adult in event.adults
     ]
-    await commands.copy_contacts(session, event.family, adults, event.version)
+    born = {child: date.isoformat() for child, date in event.birth_dates.items()}
+    children = {child: {"name": name, "birth_date": born.get(child)} for child, name in event.children.items()}
+    await commands.copy_contacts(session, event.family, adults, children, event.version)
 
 
 @billing.reacts_to(ActivityChanged)
 async def copy_activity(session: AsyncSession, event: ActivityChanged, clock: Clock) -> None:
-    await commands.copy_activity(session, event.activity, event.structure, event.wallet, event.version)
+    await commands.copy_activity(session, event.activity, event.structure, event.wallet, event.title, event.version)
     if event.priced_like is not None:
         await commands.price_like(session, event.activity, event.priced_like)
 

@@ -7,7 +7,7 @@ data is a copy of what their events said (structure, family, child, activity), e
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, Column, ForeignKey, Index, LargeBinary, Table, Text, UniqueConstraint, text, true
+from sqlalchemy import JSON, CheckConstraint, Column, ForeignKey, Index, LargeBinary, Table, Text, UniqueConstraint, false, text, true
 from sqlmodel import Field, SQLModel
 
 from services.billing.charged import Attendance
@@ -35,6 +35,7 @@ class Structure(BillingTable, table=True):
     id: str = Field(primary_key=True)
     debt_limit_cents: int = Field(default=0, sa_type=BIGINT)
     timezone: str = "Europe/Paris"
+    title: str = Field(default="", sa_column_kwargs={"server_default": ""})  #: Its name, for what is printed.
     version: int = 0  #: Of the copy; 0: not heard of yet.
 
 
@@ -66,16 +67,20 @@ class Activity(BillingTable, table=True):
     id: str = Field(primary_key=True)
     structure: str
     wallet: str
+    title: str = Field(default="", sa_column_kwargs={"server_default": ""})  #: Its name, for what is printed.
+    childcare: bool = Field(default=False, sa_column_kwargs={"server_default": false()})  #: What it costs is certified for taxes.
     version: int = 0  #: Of the copy; 0: only its tariff is known so far.
 
 
 class Payer(BillingTable, table=True):
-    """In whose name a family pays online (S11), and at which address (S18)."""
+    """In whose name a family pays online (S11), and at which address (S18); who its children are, for what is printed."""
 
     __tablename__ = "payer"
 
     id: str = Field(primary_key=True)  #: The family's.
     adults: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))  #: account, name, email of each, in order.
+    #: Child -> name and birth_date. Those who have left stay: what they consumed does.
+    children: dict[str, dict[str, Any]] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False, server_default="{}"))
     version: int = Field(default=0, sa_type=BIGINT)
 
 

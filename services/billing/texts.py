@@ -94,9 +94,18 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     # Files.
     "PAYMENTS": ("Règlements", "Payments"),
+    "CONSUMPTIONS": ("Consommations", "Consumptions"),
     "JOURNAL": ("Journal", "Journal"),
+    "OF_FAMILY": ("Compte famille : {names}", "Family account: {names}"),
+    "PERIOD": ("Du {first} au {last}", "From {first} to {last}"),
     "TOTAL": ("Total", "Total"),
     "COLUMN_DATE": ("Date", "Date"),
+    "COLUMN_CHILD": ("Enfant", "Child"),
+    "COLUMN_ACTIVITY": ("Activité", "Activity"),
+    "COLUMN_ARRIVAL": ("Arrivée", "Arrival"),
+    "COLUMN_DEPARTURE": ("Départ", "Departure"),
+    "COLUMN_ATTENDANCE": ("Présence", "Attendance"),
+    "COLUMN_PRICE": ("Tarif", "Price"),
     "COLUMN_MODE": ("Mode", "Mode"),
     "COLUMN_REFERENCE": ("Pièce", "Piece"),
     "COLUMN_PAYER": ("Payeur", "Payer"),
@@ -121,6 +130,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "MODE_CESU": ("CESU", "CESU"),
     "MODE_VOUCHER": ("BON", "VOUCHER"),
     "MODE_OTHER": ("AUTRE", "OTHER"),
+    "ATTENDED_PRESENT": ("Présent", "Present"),
+    "ATTENDED_ABSENT_JUSTIFIED": ("Absence justifiée", "Justified absence"),
+    "ATTENDED_ABSENT_UNJUSTIFIED": ("Absence non justifiée", "Unjustified absence"),
     "KIND_PAYMENT": ("Règlement", "Payment"),
     "KIND_CHARGE": ("Consommation", "Charge"),
     "KIND_REFUND": ("Remboursement", "Refund"),
@@ -155,6 +167,28 @@ def say(code: str, language: str, **details: object) -> str:
     if language == "en":
         return english.format(**details)
     return french.format(**{name: str(value).replace(".", ",") if name in WITH_COMMA else value for name, value in details.items()})
+
+
+MONTHS = (
+    ("janvier", "January"),
+    ("février", "February"),
+    ("mars", "March"),
+    ("avril", "April"),
+    ("mai", "May"),
+    ("juin", "June"),
+    ("juillet", "July"),
+    ("août", "August"),
+    ("septembre", "September"),
+    ("octobre", "October"),
+    ("novembre", "November"),
+    ("décembre", "December"),
+)
+
+
+def month_in_words(month: str, language: str) -> str:
+    """ "2026-11" -> "novembre 2026"."""
+    year, number = month.split("-")
+    return f"{MONTHS[int(number) - 1][language == 'en']} {year}"
 
 
 def malformed(text: str, language: str, **details: object) -> CodedError:

@@ -1,7 +1,7 @@
 """What families see of their money: wallets, balances, histories, and why a price is what it is."""
 
 import datetime as dt
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
 from strawberry import UNSET
@@ -15,7 +15,7 @@ from services.billing.hold import BookingStatus, HoldKind
 from services.billing.ledger import EntryKind, PaymentMode
 from services.billing.online import OnlinePaymentStatus
 from services.billing.texts import say
-from services.files import FileFormat, FileLink
+from services.files import DocumentsUnavailable, FileFormat, FileLink, unavailable
 from services.graphql import Info, LocalTime, YearMonth
 from services.refusal import CodedError, Language
 
@@ -233,6 +233,9 @@ class ConsumptionHistory:
     total_cents: int
 
 
+HistoryFileResult = Annotated[FileLink | DocumentsUnavailable, strawberry.union("HistoryFileResult")]
+
+
 @strawberry.federation.type(keys=["id"])
 class Family:
     """The money side of a family."""
@@ -263,10 +266,9 @@ class Family:
         return PaymentHistory(family=self.id, month=month, payments=[Payment.of(line) for line in lines], total_cents=total)
 
     @strawberry.field
-    async def payments_file(self, info: Info, month: YearMonth, format: FileFormat) -> FileLink:
-        """The same as a file for spreadsheets, by a link that lasts some minutes (S10); in the language of this question."""
-        await loading.structure_of(info.context, self.id)
-        return await files.payments_link(info.context.running, self.id, month, format, info.context.language)
+    async def payments_file(self, info: Info, month: YearMonth, format: FileFormat) -> HistoryFileResult:
+        """The same for spreadsheets or for paper, by a link that lasts some minutes (S10); in the language of this question."""
+        return await self._history_file(info, files.PAYMENTS, month, format)
 
     @strawberry.field
     async def consumptions(self, info: Info, month: YearMonth) -> ConsumptionHistory:
@@ -276,4 +278,16 @@ class Family:
             month=month,
             consumptions=[Consumption.of(line, info.context.language) for line in lines],
             total_cents=sum(line.consumption.amount_cents for line in lines),
+        )
+
+    @strawberry.field
+    async def consumptions_file(self, info: Info, month: YearMonth, format: FileFormat) -> HistoryFileResult:
+        """The same for spreadsheets or for paper, as `paymentsFile`."""
+        return await self._history_file(info, files.CONSUMPTIONS, month, format)
+
+    async def _history_file(self, info: Info, what: str, month: str, format: FileFormat) -> HistoryFileResult:
+        context = info.context
+        await loading.structure_of(context, self.id)
+        return unavailable(format, context.language) or await files.history_link(
+            context.running, what, self.id, month, format, context.language
         )

@@ -6,7 +6,7 @@ from typing import Annotated
 import strawberry
 
 from services.booking.refusals import TooManyRows, UnknownActivity, UnknownChild
-from services.files import FileLink
+from services.files import DocumentsUnavailable, FileLink
 
 
 @strawberry.type
@@ -22,6 +22,8 @@ class CalendarFeedRevoked:
     revoked: bool = strawberry.field(description="False: there was none.")
 
 
-BookingsFileResult = Annotated[FileLink | UnknownChild | UnknownActivity | TooManyRows, strawberry.union("BookingsFileResult")]
+BookingsFileResult = Annotated[
+    FileLink | UnknownChild | UnknownActivity | TooManyRows | DocumentsUnavailable, strawberry.union("BookingsFileResult")
+]
 RenewCalendarFeedResult = Annotated[CalendarFeed | UnknownChild, strawberry.union("RenewCalendarFeedResult")]
 RevokeCalendarFeedResult = Annotated[CalendarFeedRevoked | UnknownChild, strawberry.union("RevokeCalendarFeedResult")]

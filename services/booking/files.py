@@ -17,12 +17,13 @@ from services.booking.listing import Listed
 from services.booking.queries import Booked, Wanted
 from services.booking.rulebook import RuleBook
 from services.booking.status import BookingStatus
+from services.documents import MOST_ROWS as MOST_ON_PAPER
+from services.documents import Head
 from services.files import FileFormat, FileLink
 from services.refusal import Language
 from services.service import Running
-from services.spreadsheets import written
 
-MOST_ROWS = 20_000
+MOST_ROWS = 20_000  #: Of a file for spreadsheets.
 BOOKINGS = "bookings"  #: What a link to the follow-up is for.
 NAMES = {"fr": "reservations", "en": "bookings"}
 LOOK_AGAIN = "private, max-age=300"  #: A calendar may be kept for five minutes, by its owner's program alone.
@@ -47,16 +48,22 @@ def _from_json(told: list[Any]) -> Wanted:
     return Wanted(family, first_day, last_day, child, activity, None if statuses is None else frozenset(map(BookingStatus, statuses)))
 
 
+def most_rows(format: FileFormat) -> int:
+    return min(MOST_ROWS, MOST_ON_PAPER) if format is FileFormat.PDF else MOST_ROWS
+
+
 # -------------------------------------------------------------------------------------------------------------- follow-up
 async def bookings_file(request: Request) -> Response:
     running: Running = request.app.state.running
     facts = await files.opened(request, BOOKINGS)
     if isinstance(facts, Response):
         return facts
-    format, language = facts["format"], facts["language"]
-    listed = await _listed(running, _from_json(facts["wanted"]), language)
-    content = await files.in_turn(running, partial(written, listing.sheet(listed, facts["names"], language), format))
-    return files.attached(content, NAMES[language], format)
+    language = facts["language"]
+    wanted = _from_json(facts["wanted"])
+    listed = await _listed(running, wanted, language)
+    about = listing.period(wanted.first_day, wanted.last_day, language)
+    head = Head("", about, running.clock.today(listed[0].timezone if listed else "Europe/Paris"), language)
+    return await files.sent(request, NAMES[language], facts["format"], listing.sheet(listed, facts["names"], language), head)
 
 
 async def _listed(running: Running, wanted: Wanted, language: str) -> list[Listed]:

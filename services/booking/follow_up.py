@@ -19,7 +19,7 @@ from services.booking.status import BookingStatus
 from services.booking.tables import Request as RequestRow
 from services.booking.texts import malformed, say
 from services.booking.types import Booking, Child, reading_of
-from services.files import FileFormat
+from services.files import FileFormat, unavailable
 from services.graphql import Info, Refusal
 from services.paging import MOST_PER_PAGE, cursor_of, number_of, parts_of, stays
 from services.refusal import Forbidden
@@ -189,14 +189,16 @@ class Family:
         activity: ID | None = None,
         status: list[BookingStatus] | None = None,
     ) -> BookingsFileResult:
-        """The same as a file for spreadsheets, by a link that lasts some minutes; in the language of this question."""
+        """The same as a file for spreadsheets or for paper, by a link that lasts some minutes; in the language of this question."""
         context = info.context
         wanted = Wanted(await self.mine(info), from_, to, child, activity, None if status is None else frozenset(status))
+        if no := unavailable(format, context.language):
+            return no
         if code := await _foreign(info, wanted):
             return cast(BookingsFileResult, refusal(code, context.language))
         async with context.database.reading() as session:
-            if await queries.bookings_count(session, wanted) > files.MOST_ROWS:
-                return cast(BookingsFileResult, refusal("TOO_MANY_ROWS", context.language, limit=files.MOST_ROWS))
+            if await queries.bookings_count(session, wanted) > (limit := files.most_rows(format)):
+                return cast(BookingsFileResult, refusal("TOO_MANY_ROWS", context.language, limit=limit))
         names = {str(one.id): one.first_name[:LONGEST_NAME] for one in self.children[:MOST_NAMES]}
         return await files.link_to(context.running, wanted, format, context.language, names)
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from services.booking.agenda import in_words
 from services.booking.status import BookingStatus
 from services.booking.texts import say
+from services.documents import day
 from services.spreadsheets import Cell, Column, Sheet
 
 #: The headings' texts, and how wide their columns are.
@@ -46,6 +47,14 @@ def sheet(bookings: Iterable[Listed], names: Mapping[str, str], language: str) -
     """`names`: child -> first name. A child that has left the family since is shown by its id."""
     columns = [Column(say(f"COLUMN_{name}", language), width) for name, width in COLUMNS]
     return Sheet(say("LISTING", language), columns, [_row(one, names, language) for one in bookings])
+
+
+def period(first: dt.date | None, last: dt.date | None, language: str) -> str:
+    """Which days the table is about, in words; nothing where it is about all of them."""
+    if first is None and last is None:
+        return ""
+    text = "PERIOD_UNTIL" if first is None else "PERIOD_FROM" if last is None else "PERIOD"
+    return say(text, language, first=first and day(first), last=last and day(last))
 
 
 def _row(one: Listed, names: Mapping[str, str], language: str) -> Sequence[Cell]:

@@ -314,7 +314,7 @@ async def tell_contacts(session: AsyncSession, clock: Clock, account: str) -> No
         record(session, _contacts(about, adults[family.id], children[family.id]))
 
 
-def _contacts(about: dict[str, Any], adults: Iterable[Account], children: Iterable[Child]) -> ContactsChanged:
+def _contacts(about: dict[str, Any], adults: Iterable[Account], children: Sequence[Child]) -> ContactsChanged:
     return ContactsChanged(
         **about,
         adults=[
@@ -329,4 +329,5 @@ def _contacts(about: dict[str, Any], adults: Iterable[Account], children: Iterab
             for account in adults
         ],
         children={child.id: name_in_letters(child.first_name, child.last_name) for child in children},
+        birth_dates={child.id: child.birth_date for child in children if child.birth_date is not None},
     )

@@ -166,7 +166,12 @@ async def test_no_journal_is_longer_than_a_file_may_be(town: Town, monkeypatch: 
 
 # ------------------------------------------------------------------------------------------------------ families' payments
 async def payments_link(town: Town, caller: Any = JEAN_PAUL, format: str = "CSV", **how: Any) -> Any:
-    answer = await town.represents(f'paymentsFile(month: "2017-02", format: {format}) {{ url expiresAt }}', DUPONT, caller=caller, **how)
+    answer = await town.represents(
+        f'paymentsFile(month: "2017-02", format: {format}) {{ ... on FileLink {{ url expiresAt }} ... on Refusal {{ code }} }}',
+        DUPONT,
+        caller=caller,
+        **how,
+    )
     return answer.codes[0] if answer.codes else answer.data[0]["paymentsFile"]
 
 

@@ -13,8 +13,10 @@ from typing import Any
 import httpx2
 import pytest
 from icalendar import Calendar
+from pypdf import PdfReader
 from starlette.applications import Starlette
 
+from services import documents
 from services.booking import files
 from services.booking.files import ROUTES
 from services.clock import Clock
@@ -192,6 +194,29 @@ async def followed(carteville: Screens) -> Screens:
         carteville, line("BOOK", "amalia", "cantine", 14), line("BOOK", "paolo", "aps-matin", 15), line("BOOK", "paolo", "aps-matin", 16)
     )
     return carteville
+
+
+async def test_s35_the_follow_up_on_paper(followed: Screens) -> None:
+    answer = await fetch(followed, (await link(followed, 'format: PDF, from: "2026-09-14", to: "2026-09-15"'))["url"])
+    assert answer.headers["content-type"] == "application/pdf"
+    text = " ".join(PdfReader(io.BytesIO(answer.content)).pages[0].extract_text().split())
+    for part in (
+        "Réservations",
+        "Du 14/09/2026 au 15/09/2026",
+        "=Restauration 14/09/2026",
+        "Paolo APS MATIN 15/09/2026",
+        "Établi le 01/09/2026",
+    ):
+        assert part in text
+    assert "16/09/2026" not in text
+
+
+async def test_s35_without_the_extra_or_with_too_many_lines_there_is_no_paper(followed: Screens, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MOST_ON_PAPER", 2)
+    assert (await link(followed, "format: PDF"))["code"] == "TOO_MANY_ROWS"
+    assert "url" in await link(followed)
+    monkeypatch.setattr(documents, "available", lambda: False)
+    assert (await link(followed, "format: PDF"))["code"] == "DOCUMENTS_UNAVAILABLE"
 
 
 async def test_s35_the_follow_up_as_a_csv_file(followed: Screens) -> None:
