@@ -86,15 +86,14 @@ def check(tree: Mapping, clock: Clock) -> Town:
 def _structure(node: Node, mistakes: Mistakes, clock: Clock) -> Structure:
     with fields_of(node, mistakes, "the structure") as fields:
         timezone = fields.need("timezone", _timezone, "Europe/Paris")
-        closed_on, closed_because = closings(fields, clock.today(timezone))
+        closed_on, reasons = closings(fields, clock.today(timezone))
         return Structure(
             id=fields.need("id", _structure_id, "?"),
             name=fields.need("name", text, "?"),
             timezone=timezone,
             school_zone=cast("SchoolZone | None", fields.may("school_zone", choice(("A", "B", "C")), None)),
             debt_limit_cents=fields.may("debt_limit_cents", amount(), 0),
-            closed_on=closed_on,
-            closed_because=closed_because,
+            days_off={day: reasons.get(day) for day in sorted(closed_on)},
         )
 
 

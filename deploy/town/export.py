@@ -6,6 +6,7 @@ for a place is not in the file: ranks cannot be handed from one system to anothe
 
 import datetime as dt
 from collections import defaultdict
+from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
 from decimal import Decimal
 from typing import Any
@@ -20,7 +21,7 @@ from deploy.trouble import Trouble
 from services.billing import tables as billing
 from services.billing.ledger import WALLETS
 from services.booking import activity as rules
-from services.booking import run_queries
+from services.booking import queries, run_queries
 from services.booking import tables as booking
 from services.booking.status import BookingStatus
 from services.database import Database
@@ -75,12 +76,14 @@ class _Export:
         purse = await self.billing.get(billing.Structure, self.structure.id)
         wallets = await self._of(self.billing, billing.Wallet, billing.Wallet.structure)
         specs = [rules.from_json(row.rules) for row in await self._of(self.booking, booking.Activity, booking.Activity.structure)]
+        days_off = await queries.days_off(self.booking, self.structure.id)
         structure = {
             "id": self.structure.id,
             "name": self.structure.name,
             "timezone": self.structure.timezone,
             "school_zone": self.structure.school_zone,
             "debt_limit_cents": purse.debt_limit_cents if purse else 0,
+            **closings(days_off, days_off),
         }
         criteria = await run_queries.criteria(self.booking, self.structure.id)
         return {
@@ -115,8 +118,7 @@ class _Export:
             "season": {"from": spec.opens_on, "to": spec.closes_on},
             "weekdays": [WEEKDAYS[day] for day in sorted(spec.weekdays)],
             "school_holidays": spec.school_holidays,
-            "closed_on": sorted(spec.closed_on),
-            "closed_because": dict(sorted(spec.closed_because.items())) or None,
+            **closings(spec.closed_on, spec.closed_because),
             "open_on": sorted(spec.open_on),
             "capacity": spec.capacity,
             "capacity_on": dict(sorted(spec.capacity_on.items())) or None,
@@ -243,6 +245,12 @@ class _Export:
 
 
 # ------------------------------------------------------------------------------------------------ into the file's words
+def closings(days: Collection[dt.date], because: Mapping[dt.date, str | None]) -> Item:
+    """Of an activity, or of all the structure."""
+    reasons = {day: because[day] for day in sorted(because) if because[day]}
+    return {"closed_on": sorted(days), "closed_because": reasons or None}
+
+
 def hours_item(hours: rules.Hours) -> Item:
     if isinstance(hours, rules.FixedHours):
         return {"arrival": hours.arrival, "departure": hours.departure}

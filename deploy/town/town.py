@@ -19,8 +19,8 @@ class Structure:
     timezone: str
     school_zone: SchoolZone | None = None
     debt_limit_cents: int = 0
-    closed_on: frozenset[dt.date] = frozenset()  #: Days on which none of its activities is open, unless it lists them in `open_on`.
-    closed_because: Mapping[dt.date, str] = field(default_factory=dict, hash=False)
+    #: When none of its activities is open, unless it lists the day in `open_on`; and why.
+    days_off: Mapping[dt.date, str | None] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,7 @@ class ActivitySpec:
     school_holidays: SchoolHolidays = "closed"
     closed_on: frozenset[dt.date] = frozenset()
     closed_because: Mapping[dt.date, str] = field(default_factory=dict, hash=False)  #: Of days in `closed_on`: what families read.
+    days_off: Mapping[dt.date, str | None] = field(default_factory=dict, hash=False)  #: When all of its structure is closed, and why.
     open_on: frozenset[dt.date] = frozenset()  #: Open in spite of all the rest but the season.
     capacity: int | None = None  #: None: places are not counted.
     waiting_list: int | None = None  #: None: unlimited; 0: no waiting list.
@@ -131,6 +132,15 @@ class ActivitySpec:
         """It has a number of places (S24), if only on some day."""
         return self.capacity is not None or any(places is not None for places in self.capacity_on.values())
 
+    @property
+    def shut(self) -> frozenset[dt.date]:
+        """Single days on which it is closed, by its own word or its structure's, unless `open_on` lists them."""
+        return self.closed_on.union(self.days_off)
+
+    def because(self, day: dt.date) -> str | None:
+        """Why it is closed on a day in `shut`: what families read."""
+        return self.closed_because.get(day) or self.days_off.get(day)
+
     def offer(self, day: dt.date) -> tuple[int | None, int | None]:
         """The places of that day, and those of its waiting list."""
         return self.capacity_on.get(day, self.capacity), self.waiting_list_on.get(day, self.waiting_list)
@@ -151,7 +161,8 @@ def to_json(spec: ActivitySpec) -> dict[str, Any]:
         "weekdays": sorted(spec.weekdays),
         "school_holidays": spec.school_holidays,
         "closed_on": sorted(day.isoformat() for day in spec.closed_on),
-        **_reasons_to_json(spec.closed_because),
+        **_reasons_to_json("closed_because", spec.closed_because),
+        **_reasons_to_json("days_off", spec.days_off),
         "open_on": sorted(day.isoformat() for day in spec.open_on),
         "capacity": spec.capacity,
         "waiting_list": spec.waiting_list,
@@ -180,7 +191,8 @@ def from_json(document: dict[str, Any]) -> ActivitySpec:
         weekdays=frozenset(document["weekdays"]),
         school_holidays=document["school_holidays"],
         closed_on=frozenset(map(dt.date.fromisoformat, document["closed_on"])),
-        closed_because={dt.date.fromisoformat(day): why for day, why in document.get("closed_because", {}).items()},
+        closed_because=_reasons_from_json(document.get("closed_because", {})),
+        days_off=_reasons_from_json(document.get("days_off", {})),
         open_on=frozenset(map(dt.date.fromisoformat, document["open_on"])),
         capacity=document["capacity"],
         waiting_list=document["waiting_list"],
@@ -215,9 +227,13 @@ def _days_from_json(document: dict[str, int | None] | None) -> dict[dt.date, int
     return {dt.date.fromisoformat(day): places for day, places in (document or {}).items()}
 
 
-def _reasons_to_json(reasons: Mapping[dt.date, str]) -> dict[str, Any]:
+def _reasons_to_json(name: str, reasons: Mapping[dt.date, str | None]) -> dict[str, Any]:
     """Nothing where there are none: documents from before there were reasons stay as they are."""
-    return {"closed_because": {day.isoformat(): reasons[day] for day in sorted(reasons)}} if reasons else {}
+    return {name: {day.isoformat(): reasons[day] for day in sorted(reasons)}} if reasons else {}
+
+
+def _reasons_from_json(document: dict[str, Any]) -> dict[dt.date, Any]:
+    return {dt.date.fromisoformat(day): why for day, why in document.items()}
 
 
 def _attendance_to_json(rules: AttendanceRules) -> dict[str, Any]:

@@ -107,6 +107,12 @@ class AttendanceRule:
 
 
 @strawberry.type
+class DayOff:
+    date: dt.date
+    because: str | None = strawberry.field(description="What families read.")
+
+
+@strawberry.type
 class ActivitySettings:
     """All that agents may set. `version` goes back with a change: who changed it meanwhile is not overwritten."""
 
@@ -115,6 +121,7 @@ class ActivitySettings:
     weekdays: list[Weekday]
     school_holidays: SchoolHolidays
     closed_on: list[dt.date]
+    days_off: list[DayOff] = strawberry.field(description="All of the structure is closed: the town's file says so, not this activity.")
     open_on: list[dt.date] = strawberry.field(description="Open in spite of all the rest but the season.")
     capacity: int | None = strawberry.field(description="Null: places are not counted.")
     waiting_list: int | None = strawberry.field(description="0: none; null: without end.")
@@ -134,6 +141,7 @@ class ActivitySettings:
             weekdays=[Weekday(number) for number in sorted(spec.weekdays)],
             school_holidays=SchoolHolidays(spec.school_holidays),
             closed_on=sorted(spec.closed_on),
+            days_off=[DayOff(date=day, because=spec.days_off[day]) for day in sorted(spec.days_off)],
             open_on=sorted(spec.open_on),
             capacity=spec.capacity,
             waiting_list=spec.waiting_list,

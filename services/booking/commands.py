@@ -2,7 +2,8 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Collection, Container
+from collections.abc import Callable, Collection, Container, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Executable
@@ -16,11 +17,13 @@ from services.booking.allocator import REQUEST, R, queue_again
 from services.booking.docket import IS_SUBMITTED, IS_WAITING, OPENING, B, open_docket, take_turn, take_turn_of
 from services.booking.expiry import end_line, tell_who_waited
 from services.booking.next_run import prepare
+from services.booking.queries import days_off
 from services.booking.rulebook import RuleBook
 from services.booking.tables import (
     Activity,
     BookingTable,
     ChildCopy,
+    DayOff,
     Enrollment,
     FamilyCopy,
     Standing,
@@ -47,12 +50,13 @@ def book_of(session: AsyncSession) -> RuleBook:
 async def put_activity(
     session: AsyncSession, clock: Clock, spec: ActivitySpec, *, priced_like: str | None = None, emptied: Container[dt.date] = ()
 ) -> None:
-    """Create or change an activity. The same one again changes nothing.
+    """Create or change an activity. The same one again changes nothing; its days off are its structure's, whatever it says.
 
     More places are given at once to those who wait, but on days that are `emptied`; fewer take nothing from anybody. Days that are
     opened, closed or given other places are announced one by one, even where nobody has booked yet. Raises CodedError ID_TAKEN.
     """
     await take_turn(session, spec.structure)
+    spec = replace(spec, days_off=await days_off(session, spec.structure))
     stored = await session.get(Activity, spec.id)
     known = None if stored is None else from_json(dict(stored.rules))
     moved = known is not None and _hour(known) != _hour(spec)
@@ -70,6 +74,21 @@ async def put_activity(
         await _answer_at_once(session, spec)
     await prepare(session, spec, clock.now(), moved=moved)
     await session.flush()
+
+
+async def put_days_off(session: AsyncSession, clock: Clock, structure: str, wanted: Mapping[dt.date, str | None]) -> None:
+    """On these days all of the structure is closed, whoever made its activities, and why. The same ones again change nothing."""
+    await take_turn(session, structure)
+    known = await days_off(session, structure)
+    if wanted == known:
+        return
+    await session.exec(delete(DayOff).where(col(DayOff.structure) == structure, col(DayOff.date).in_(known.keys() - wanted.keys())))
+    for date, because in wanted.items():
+        await session.merge(DayOff(structure=structure, date=date, because=because))
+    await session.flush()
+    activities = select(Activity).where(Activity.structure == structure).order_by(Activity.id)
+    for stored in (await session.exec(activities)).all():
+        await put_activity(session, clock, from_json(dict(stored.rules)))
 
 
 def _hour(spec: ActivitySpec) -> tuple[str, str] | None:
@@ -108,10 +127,8 @@ def _tell(session: AsyncSession, clock: Clock, spec: ActivitySpec, version: int,
 
 def days_that_differ(before: ActivitySpec, after: ActivitySpec) -> frozenset[dt.date]:
     """Days of the season of which one of the two says something else than the other, for themselves alone."""
-    named = (before.closed_on ^ after.closed_on) | (before.open_on ^ after.open_on)
-    named |= {
-        day for day in (*before.closed_because, *after.closed_because) if before.closed_because.get(day) != after.closed_because.get(day)
-    }
+    named = (before.shut ^ after.shut) | (before.open_on ^ after.open_on)
+    named |= {day for day in after.shut if before.because(day) != after.because(day)}
     named |= {day for day in (*before.capacity_on, *after.capacity_on) if before.offer(day)[0] != after.offer(day)[0]}
     named |= {day for day in (*before.waiting_list_on, *after.waiting_list_on) if before.offer(day)[1] != after.offer(day)[1]}
     return frozenset(day for day in named if after.opens_on <= day <= after.closes_on)

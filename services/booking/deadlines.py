@@ -84,9 +84,10 @@ def _instant(spec: ActivitySpec, deadline: Deadline, day: dt.date, holidays: Hol
 
 
 def _working_days_before(spec: ActivitySpec, day: dt.date, days: int, holidays: Holidays) -> dt.date:
+    shut = spec.shut
     while days > 0:
         day -= DAY
-        if day.weekday() < 5 and day not in holidays.public and (day not in spec.closed_on or day in spec.open_on):
+        if day.weekday() < 5 and day not in holidays.public and (day not in shut or day in spec.open_on):
             days -= 1
     return day
 

@@ -71,7 +71,7 @@ def opening_rules(spec: ActivitySpec, day: dt.date, holidays: Holidays) -> Openi
         date=day,
         hours=spec.hours,
         closed=closed,
-        because=spec.closed_because.get(day) if closed is Closed.CLOSED_DAY else None,
+        because=spec.because(day) if closed is Closed.CLOSED_DAY else None,
         booking_closes_at=deadlines.booking_closes_at(spec, day, holidays),
         cancelling_closes_at=deadlines.cancelling_closes_at(spec, day, holidays),
         ends_at=deadlines.ends_at(spec, day),

@@ -105,6 +105,7 @@ async def change_activity(
         school_zone=before.school_zone,
         wallet=wanted.wallet or before.wallet,
         closed_because={day: because for day, because in before.closed_because.items() if day in wanted.closed_on},
+        days_off=before.days_off,
         attendance=before.attendance if kept.attendance else wanted.attendance,
         allocation=_with_points(wanted.allocation, before.allocation) if kept.points else wanted.allocation,
     )
@@ -236,7 +237,7 @@ def _with(days: Mapping[dt.date, int | None], change: DayChange, number: Sequenc
 
 def _day(spec: ActivitySpec, date: dt.date, is_open: bool) -> dict[str, Any]:
     places, waiting_places = spec.offer(date)
-    because = spec.closed_because.get(date)
+    because = spec.because(date)
     return {"open": is_open, "capacity": places, "waiting_list": waiting_places} | ({"because": because} if because else {})
 
 

@@ -28,6 +28,7 @@ from services.booking.tables import (
     CalendarFeed,
     Cancellation,
     ChildCopy,
+    DayOff,
     Enrollment,
     FamilyCopy,
     Opening,
@@ -163,6 +164,12 @@ async def activities_of(session: AsyncSession, structure: str) -> list[str]:
     """By name."""
     rows = (await session.exec(select(Activity.id, Activity.name).where(Activity.structure == structure))).all()
     return [id_ for id_, name in sorted(rows, key=lambda row: (*alphabetically(row[1]), row[0]))]
+
+
+async def days_off(session: AsyncSession, structure: str) -> dict[dt.date, str | None]:
+    """When all of the structure is closed, and why."""
+    rows = await session.exec(select(DayOff).where(DayOff.structure == structure).order_by(col(DayOff.date)))
+    return {row.date: row.because for row in rows}
 
 
 async def enrollments(session: AsyncSession, children: Collection[str]) -> dict[str, dict[str, Enrolled]]:

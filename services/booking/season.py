@@ -31,7 +31,7 @@ def why_closed(spec: ActivitySpec, day: dt.date, holidays: Holidays) -> Closed |
     """The first reason that applies, or None: it is open.
 
     The season bounds everything. Within it, a day listed in `open_on` is open whatever the rest says, even if `closed_on` lists
-    it too; a day listed in `closed_on` is closed.
+    it too; a day listed in `closed_on` or `days_off` is closed.
     """
     if not spec.opens_on <= day <= spec.closes_on:
         return Closed.OUT_OF_SEASON
@@ -39,7 +39,7 @@ def why_closed(spec: ActivitySpec, day: dt.date, holidays: Holidays) -> Closed |
         return None
     if day.weekday() not in spec.weekdays:
         return Closed.WEEKDAY
-    if day in spec.closed_on:
+    if day in spec.closed_on or day in spec.days_off:
         return Closed.CLOSED_DAY
     if day in holidays.public:
         return Closed.PUBLIC_HOLIDAY

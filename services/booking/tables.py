@@ -89,6 +89,16 @@ class Activity(BookingTable, table=True):
     version: int = 1
 
 
+class DayOff(BookingTable, table=True):
+    """All of the structure is closed. Each of its activities' rules repeat it (ActivitySpec.days_off)."""
+
+    __tablename__ = "day_off"
+
+    structure: str = Field(primary_key=True)
+    date: dt.date = Field(primary_key=True)
+    because: str | None = Field(default=None, sa_type=Text)  #: What families read.
+
+
 class Opening(BookingTable, table=True):
     """One activity on one day, with its places. The row is made when a booking first touches it; absent = untouched.
 

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from sqlalchemy import event, text
 from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from deploy.demo import DEMO
 from deploy.town import loading
@@ -27,15 +28,15 @@ from services.billing.rate import Effort
 from services.billing.tables import Quotient, Residence, Wallet
 from services.billing.tariff import Rounding, RoundTo, Surcharge
 from services.billing.till import Agent, Money
-from services.booking import commands
+from services.booking import commands, office
 from services.booking.deadlines import booking_closes_at
 from services.booking.school_calendar import followed
 from services.booking.status import BookingStatus
-from services.booking.tables import Booking, ChildCopy, Enrollment
+from services.booking.tables import Activity, Booking, ChildCopy, Enrollment
 from services.booking.taking_over import TakenOver, take_over
 from services.clock import Clock
 from services.database import Database
-from services.events import FamilyChanged
+from services.events import FamilyChanged, StructureChanged
 from services.identity import invariants
 from services.identity.tables import Account, Child, Family, Structure
 from services.outbox import Outgoing
@@ -401,13 +402,44 @@ async def test_a_day_on_which_the_town_is_closed_is_no_working_day_of_any_activi
     thursday, friday = dt.date(2026, 11, 26), dt.date(2026, 11, 27)
     opens, multi = check(parse(await export(settings, "carteville"), "exported.yaml"), MONDAY).activities
     for one in (opens, multi):
-        assert {thursday, friday} <= one.spec.closed_on
-        assert one.spec.closed_because[friday] == "Pont"
+        assert one.spec.days_off == {thursday: None, friday: "Pont"}
+        assert not {thursday, friday} & one.spec.closed_on, "it stands in the file once"
     assert [why_not_open(multi.spec, day) for day in (thursday, friday)] == ["listed in closed_on"] * 2
     assert [why_not_open(opens.spec, day) for day in (thursday, friday)] == ["listed in closed_on", None]
     # Two working days before Monday at 9: neither Thursday is one nor the weekend, but Friday, and then Wednesday.
     closes_at = booking_closes_at(opens.spec, dt.date(2026, 11, 30), followed().holidays(opens.spec.school_zone, opens.spec.timezone))
     assert closes_at == dt.datetime(2026, 11, 25, 8, tzinfo=dt.UTC)
+
+
+async def test_a_day_off_that_the_file_adds_later_reaches_what_agents_made_and_stands_in_the_export_once(
+    settings: Settings, databases: Databases
+) -> None:
+    await put(databases, TEXT)
+    async with databases["booking"].transaction() as session:
+        await hear_carteville(session)
+        spec = check(parse(TEXT, "town.yaml"), MONDAY).activities[0].spec
+        agent = office.Agent("agent", "carteville")
+        await office.create_activity(session, MONDAY, agent, replace(spec, id="carteville.atelier", wallet=""), priced_like=spec.id)
+    closed = TEXT.replace("debt_limit_cents: 0}", "debt_limit_cents: 0, closed_because: {today+4d: Pont}}")
+    await put(databases, closed)
+    friday, again = dt.date(2026, 11, 27), await put(databases, closed)
+    assert not again.changes, "the same again changes nothing"
+    async with databases["booking"].reading() as session:
+        rows = await session.exec(select(Activity).order_by(Activity.id))
+        assert {row.id: row.rules["days_off"] for row in rows} == {
+            id_: {"2026-11-27": "Pont"} for id_ in ("aps-matin", "carteville.atelier", "multi")
+        }
+    document = yaml.safe_load(await export(settings, "carteville"))
+    assert document["structure"]["closed_because"] == {friday: "Pont"}
+    assert [friday in activity.get("closed_on", []) for activity in document["activities"]] == [False] * 3
+    await put(databases, TEXT)
+    async with databases["booking"].reading() as session:
+        assert not [row.id for row in await session.exec(select(Activity)) if "days_off" in row.rules], "and goes from all of them"
+
+
+async def hear_carteville(session: AsyncSession) -> None:
+    heard = {"structure": "carteville", "version": 1, "title": "CarteVille", "timezone": "Europe/Paris", "school_zone": "B"}
+    await commands.hear_structure(session, StructureChanged(occurred_at=MONDAY.now(), **heard))
 
 
 async def test_s35_a_policy_by_points_and_what_is_true_of_families_are_loaded_and_exported(
