@@ -109,6 +109,13 @@ class Database:
         async with AsyncSession(self._reading, expire_on_commit=False) as session:
             yield session
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncSession]:
+        """For looking only, at one and the same moment from the first statement on: for what has to agree with itself."""
+        engine = self._reading if self.is_sqlite else self._reading.execution_options(isolation_level="REPEATABLE READ")
+        async with AsyncSession(engine, expire_on_commit=False) as session:
+            yield session
+
     async def close(self) -> None:
         await self.engine.dispose()
 

@@ -12,6 +12,7 @@ from deploy.town.families import People, read_family
 from deploy.town.fields import Fields, Mistakes, Wrong, choice, date, identifier, items, suggestion, text, yes_or_no
 from deploy.town.fields import cents as amount
 from deploy.town.fields import reading as fields_of
+from deploy.town.history import read_history
 from deploy.town.reading import Listing, Mapping, Node, Scalar, TownFileError
 from deploy.town.town import Account, Activity, Announcement, Criterion, Family, Structure, Town, Wallet
 from services.booking.activity import SchoolZone
@@ -76,6 +77,7 @@ def check(tree: Mapping, clock: Clock) -> Town:
             tuple(_account(node, mistakes) for node in fields.each("accounts")),
             _families(fields, mistakes, people),
             criteria,
+            fields.may("history", lambda node: read_history(node, mistakes), None),
         )
     _once("child", children, mistakes)
     if mistakes:

@@ -20,19 +20,23 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 import services.billing.commands as billing
 import services.booking.commands as booking
 import services.identity.commands as identity
+from deploy.town.history import FORMER_CHILDREN, History
 from deploy.town.naming import Names, names_of, rows_of
 from deploy.town.opendays import open_days, why_not_open
 from deploy.town.reading import Mistake, Place, TownFileError
 from deploy.town.town import Account, Charge, Family, Payment, TakenOverBooking, Tariff, Town
+from services.billing import carrying as billing_carrying
 from services.billing.rate import QuotientBand
 from services.billing.residence import put_residence
 from services.billing.tariff import TariffVersion
+from services.booking import carrying as booking_carrying
 from services.booking.activity import ActivitySpec
 from services.booking.criteria import put_criteria, put_family_criteria
 from services.booking.docket import take_turn
 from services.booking.ranking import RESIDENT
 from services.booking.rulebook import RuleBook
 from services.booking.taking_over import TakenOver, take_over
+from services.carrying import Row, not_there, write
 from services.clock import Clock
 from services.database import Database
 from services.identity import queries
@@ -76,6 +80,7 @@ def steps_of(town: Town) -> int:
         1
         + people
         + offers
+        + (3 if town.history else 0)
         + sum(len(family.payments) + len(family.charges) + len(family.children) + len(family.bookings) for family in families)
     )
 
@@ -134,6 +139,7 @@ class _Load:
     loaded: Loaded
     book: RuleBook = field(default_factory=RuleBook)
     specs: dict[str, ActivitySpec] = field(init=False)  #: By the file's ids.
+    accounts: dict[str, str] = field(default_factory=dict)  #: Login -> account, where a history names them.
 
     def __post_init__(self) -> None:
         self.specs = {activity.spec.id: self._renamed(activity.spec) for activity in self.town.activities}
@@ -159,8 +165,29 @@ class _Load:
             for family, place in families.items():
                 await self._put_family(session, family, place)
                 self.step()
+            if self.town.history is not None:
+                await self._former_children(session, self.town.history)
+                self.step()
 
         return load
+
+    async def _former_children(self, session: AsyncSession, history: History) -> None:
+        rows = [FORMER_CHILDREN.renamed(row, self.of) for row in history.rows[FORMER_CHILDREN.name]]
+        await write(session, FORMER_CHILDREN, await not_there(session, FORMER_CHILDREN, rows), listed=False)
+        logins = [plain_login(account.login) for account in self.town.accounts]
+        self.accounts |= await queries.account_ids(session, logins)
+
+    def of(self, kind: str, id_: str) -> str:
+        """What has that id in the file's history, in our words: also what is not in the file any more."""
+        if kind == "account":
+            return self.accounts.get(plain_login(id_), id_)
+        known = {
+            "family": self.names.families,
+            "child": self.names.children,
+            "activity": self.names.activities,
+            "wallet": self.names.wallets,
+        }
+        return known[kind].get(id_, id_)
 
     async def _put_family(self, session: AsyncSession, family: FamilySpec, place: Place | None) -> None:
         try:
@@ -182,6 +209,9 @@ class _Load:
         for wallet in self.town.wallets:
             await billing.put_wallet(session, self.clock, self.names.wallets[wallet.id], self.structure, wallet.name)
             self.step()
+        history = None if self.town.history is None else billing_carrying.arriving(self.town.history.rows, self.of)
+        if history is not None:
+            await billing_carrying.carry_rules(session, history)
         for activity in self.town.activities:
             ours, wallet_id = self.names.activities[activity.spec.id], self.names.wallets[activity.spec.wallet]
             tariff = tuple(tariff_version(tariff) for tariff in activity.tariffs)
@@ -189,6 +219,17 @@ class _Load:
             self.step()
         for family in self.town.families:
             await self._taken_over(session, family)
+        if history is not None:
+            await self._books(session, history)
+            self.step()
+
+    async def _books(self, session: AsyncSession, history: dict[str, list[Row]]) -> None:
+        try:
+            await billing_carrying.carry_books(session, self.clock, self.structure, history)
+        except Refused as no:
+            assert self.town.history is not None, "there is one"
+            what = f"history: what has the cause {no.details['cause']!r} was loaded before, and was something else"
+            raise TownFileError([Mistake(self.town.history.place, what, "the history of this town, loaded before anything else")]) from no
 
     async def _taken_over(self, session: AsyncSession, family: Family) -> None:
         ours = self.names.families[family.id]
@@ -217,7 +258,7 @@ class _Load:
     # ----------------------------------------------------------------------------------------------------------- booking
     def places(self, *, together: bool = False) -> list[Portion]:
         """What is to be booked first, then the families, some at a time. `together`: all in one, for a try that keeps nothing."""
-        portions = [self._activities, *(self._families(some) for some in portions_of(self.town.families))]
+        portions = [self._activities, self._days, *(self._families(some) for some in portions_of(self.town.families))]
         return [_one_after_another(portions)] if together else portions
 
     async def _activities(self, session: AsyncSession) -> None:
@@ -227,6 +268,15 @@ class _Load:
         for spec in self.specs.values():
             await booking.put_activity(session, self.clock, spec)
             self.step()
+
+    async def _days(self, session: AsyncSession) -> None:
+        history = self.town.history
+        if history is None:
+            return
+        rows = booking_carrying.arriving(history.rows, self.of)
+        for activity, day in sorted(await booking_carrying.carry(session, self.book, self.clock, self.structure, rows)):
+            self.loaded.warnings.append(f"{history.place}: left out, bookings of {activity} on {day}: something is known of that day here")
+        self.step()
 
     def _families(self, families: Sequence[Family]) -> Portion:
         async def load(session: AsyncSession) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from deploy.town.history import History
 from deploy.town.reading import Place
 from services.billing.charged import AS_MOST_TOWNS_DO, Charged
 from services.billing.rate import Effort
@@ -166,3 +167,4 @@ class Town:
     accounts: tuple[Account, ...]
     families: tuple[Family, ...]
     criteria: tuple[Criterion, ...] = ()
+    history: History | None = None

@@ -104,7 +104,7 @@ async def put_debt_limit(session: AsyncSession, clock: Clock, structure: str, ce
     # In one order, as whoever else locks several of them: nobody waits for somebody who waits for us.
     families = select(Standing.family).where(Standing.structure == structure).order_by(col(Standing.family))
     for family in (await session.exec(families)).all():
-        await _weigh(session, clock, structure, family)
+        await weigh(session, clock, structure, family)
 
 
 async def put_family_debt(
@@ -117,7 +117,7 @@ async def put_family_debt(
     standing = await lock_standing(session, structure, family)
     standing.limit_cents, standing.exempt = limit_cents, exempt
     await session.flush()
-    await _weigh(session, clock, structure, family)
+    await weigh(session, clock, structure, family)
 
 
 async def lock_structure(session: AsyncSession, id: str) -> Structure:
@@ -284,7 +284,7 @@ async def post(
         ),
     )
     if not is_half:
-        await _weigh(session, clock, structure, family)
+        await weigh(session, clock, structure, family)
     return Posted(row.id, is_new=True)
 
 
@@ -301,7 +301,7 @@ async def lock_standing(session: AsyncSession, structure: str, family: str) -> S
     return await session.get_one(Standing, family, with_for_update=True)
 
 
-async def _weigh(session: AsyncSession, clock: Clock, structure: str, family: str) -> None:
+async def weigh(session: AsyncSession, clock: Clock, structure: str, family: str) -> None:
     """Compare the posted balance with the limit; say so if the family fell into debt or came out of it (S21)."""
     standing = await lock_standing(session, structure, family)
     balance_cents = (await queries.posted_cents(session, [family])).get(family, 0)

@@ -88,13 +88,13 @@ async def estimate(session: AsyncSession, event: BookingRequested, clock: Clock)
 
 @billing.reacts_to(BookingAccepted)
 async def confirm(session: AsyncSession, event: BookingAccepted, clock: Clock) -> None:
-    """Only what the town took over from its old system was never asked for here."""
+    """Only what the town took over from another system was never asked for here."""
     _gathered(session, clock).heard.append(_heard(event, ACCEPTED, opens=event.request is None and not event.from_waiting_list))
 
 
 @billing.reacts_to(BookingWaitlisted)
 async def wait(session: AsyncSession, event: BookingWaitlisted, clock: Clock) -> None:
-    _gathered(session, clock).heard.append(_heard(event, WAITLISTED))
+    _gathered(session, clock).heard.append(_heard(event, WAITLISTED, opens=event.request is None))
 
 
 @billing.reacts_to(BookingRefused)

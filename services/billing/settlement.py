@@ -18,6 +18,8 @@ from services.billing.charged import AS_MOST_TOWNS_DO, Attendance, Charged
 from services.billing.ledger import Entry, charge, correction, is_wallet, wallet_account
 from services.billing.tariff import Price, Step, duration, minutes_late, share
 
+FLAT = "flat:"  #: How the causes of flat months begin.
+
 
 # -------------------------------------------------------------------------------------------------------- what was heard
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ class FlatMonth:
 
     @property
     def cause(self) -> str:
-        return f"flat:{self.child}:{self.activity}:{self.month}"
+        return f"{FLAT}{self.child}:{self.activity}:{self.month}"
 
     @property
     def first_day(self) -> dt.date:

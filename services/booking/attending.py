@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, delete, exists, func, insert, or_, select, upd
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking import attendance, audit, commands
+from services.booking.activity import ActivitySpec
 from services.booking.allocation import Key
 from services.booking.attendance import Attendance, Record, Settled
 from services.booking.audit import Done
@@ -210,7 +211,7 @@ async def close_day(session: AsyncSession, book: RuleBook, clock: Clock, key: Ke
     settled = attendance.settle(spec, day.date, day.expected, day.came)
     await _keep(session, day, settled, now)
     await _close(session, day, now)
-    record(session, *_events(day, settled, now))
+    record(session, *told(spec, day.date, day.closings + 1, settled, now))
     if account is not None:
         counts = {kind.value: sum(one.record.attendance is kind for one in settled) for kind in list(Attendance)[1:]}
         done = Done("CLOSE_DAY", activity=spec.id, date=day.date, after={"version": day.closings + 1, **counts})
@@ -238,18 +239,17 @@ async def _close(session: AsyncSession, day: Sheet, now: dt.datetime) -> None:
         await run(session, update(OPENING).where(O.activity == day.rules.spec.id, O.date == day.date).values(closed))
 
 
-def _events(day: Sheet, settled: Sequence[Settled], now: dt.datetime) -> list[DaySettled]:
+def told(spec: ActivitySpec, date: dt.date, version: int, settled: Sequence[Settled], now: dt.datetime) -> list[DaySettled]:
     """One; more where a whole city eats in one activity."""
-    spec, version = day.rules.spec, day.closings + 1
     parts = [settled[start : start + MOST_IN_EVENT] for start in range(0, len(settled), MOST_IN_EVENT)] or [[]]
     return [
         DaySettled(
-            event_id=attendance.event_id(spec.id, day.date, version, number),
+            event_id=attendance.event_id(spec.id, date, version, number),
             occurred_at=now,
             structure=spec.structure,
             version=version,
             activity=spec.id,
-            date=day.date,
+            date=date,
             part=number,
             parts=len(parts),
             attendances=[_attended(one) for one in part],

@@ -351,7 +351,7 @@ async def test_an_exported_town_is_the_town(settings: Settings, databases: Datab
 async def test_what_agents_did_with_money_is_exported_and_moves_nothing_when_it_comes_back(
     settings: Settings, databases: Databases
 ) -> None:
-    """A refund, a reversal, an adjustment: the file calls whatever fed a wallet a payment, and the rest charges."""
+    """A refund, a reversal, an adjustment, with what was taken over: each as it was posted, with its reason."""
     await put(databases, TEXT)
     agent = Agent("agent", "carteville")
     money = Money("dupont", "periscolaire", PaymentMode.CASH, 30_00, None, "DUPONT", None)
@@ -362,8 +362,15 @@ async def test_what_agents_did_with_money_is_exported_and_moves_nothing_when_it_
         await till.reverse_payment(session, MONDAY, agent, paid, "Faux billets")
         await till.adjust_wallet(session, MONDAY, agent, "k3", "dupont", "periscolaire", 2_00, "Geste commercial")
     again = check(parse(await export(settings, "carteville"), "exported.yaml"), MONDAY)
-    (family,) = again.families
-    assert [sum(line.cents for line in lines) for lines in (family.payments, family.charges)] == [50_06 + 30_00 + 2_00, 5_00 + 30_00]
+    assert again.history is not None
+    moved = [(row["kind"].value, row["to_account"], row["amount_cents"], row["label"]) for row in again.history.rows["entries"]]
+    assert sorted(moved, key=lambda one: (one[2], one[0])) == [
+        ("ADJUSTMENT", "wallet", 2_00, "Geste commercial"),
+        ("REFUND", "cash", 5_00, "Trop perçu"),
+        ("PAYMENT", "wallet", 30_00, None),
+        ("REFUND", "cash", 30_00, "Faux billets"),
+        ("PAYMENT", "wallet", 50_06, None),
+    ]
     assert (await load([again], databases, TUESDAY, lambda: None)).changes["billing"] == 0
 
 
