@@ -7,6 +7,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 import httpx2
+from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col, select
 
@@ -25,6 +26,8 @@ from services.settings import SERVICES, Settings, SettingsError
 
 TIMEOUT_SECONDS = 3.0
 LATE = dt.timedelta(seconds=30)  #: An event that waits longer to be published is late.
+OLD_PAYMENT_SECONDS = 26 * 3600  #: No payment site leaves a page open for so long.
+PAYMENTS = ("preau_payment_", "preau_online_")  #: How the names of what is measured of them begin.
 MANY = 1000  #: Events that a consumer may have before it without being behind.
 
 
@@ -47,6 +50,7 @@ async def examine(settings: Settings) -> bool:
     healthy.append(await _finding("broker", partial(_broker, settings)))
     healthy.append(await _finding("mail server", partial(_mail, settings)))
     healthy.append(await _finding("documents", _documents))
+    healthy.append(await _finding("payment online", partial(_payments, settings)))
     for name, url in {**settings.subgraph_urls, "gateway": f"http://127.0.0.1:{settings.port}"}.items():
         healthy.append(await _finding(name, partial(_process, name, url)))
     return all(healthy)
@@ -174,6 +178,38 @@ async def _documents() -> str:
     if not documents.available():
         raise Worry("no PDFs: families are offered files for spreadsheets alone", 'pip install "preau[documents]" for billing and booking')
     return "PDFs can be set"
+
+
+# -------------------------------------------------------------------------------------------------------- payment online
+async def _payments(settings: Settings) -> str:
+    """As billing itself has it: it knows the providers and their secrets."""
+    url = settings.subgraph_urls["billing"]
+    try:
+        async with httpx2.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
+            answer = await client.get(f"{url}/metrics")
+    except httpx2.HTTPError as error:
+        raise Sick(f"no answer from billing at {url} ({type(error).__name__})", "preau serve billing (or preau up)") from None
+    told = _measured(answer.text)
+    away = sorted(provider for (name, provider), up in told.items() if name == "preau_payment_provider_up" and not up)
+    if away:
+        raise Sick(f"no answer from {', '.join(away)}", "correct its address and key; what families paid is credited once it answers")
+    count, oldest = told.get(("preau_online_payments", "open"), 0), told.get(("preau_online_payment_oldest_seconds", ""), 0)
+    troubled = told.get(("preau_online_payments", "troubled"), 0)
+    if troubled:
+        raise Worry(
+            f"money came that credits nobody: {troubled:.0f} payments", "an agent looks at unsettledPayments, and says endOnlinePayment"
+        )
+    if oldest > OLD_PAYMENT_SECONDS:
+        raise Worry(f"{count:.0f} payments are open, one for {oldest / 3600:.0f} hours", "an agent looks at unsettledPayments")
+    if not any(name == "preau_payment_provider_up" for name, _ in told):
+        return "not offered: PREAU_PAYMENT_PROVIDER is not set"
+    return f"the payment site answers, {count:.0f} payments are open" + (f", the oldest for {oldest / 60:.0f} min" if count else "")
+
+
+def _measured(text: str) -> dict[tuple[str, str], float]:
+    """(gauge, its label's value) -> what it says."""
+    samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
+    return {(sample.name, next(iter(sample.labels.values()), "")): sample.value for sample in samples if sample.name.startswith(PAYMENTS)}
 
 
 # ------------------------------------------------------------------------------------------------------------ processes

@@ -541,10 +541,11 @@ class BalanceLow(Event):
 
 
 class PaymentSettled(Event):
-    """An online payment ended."""
+    """An online payment ended. What was refused, called off or ran out may be paid after all, and is told again with a higher version."""
 
     service = "billing"
     name = "payment_settled"
+    version: int = 1
     payment: str
     family: str
     status: Literal["PAID", "REFUSED", "CANCELLED", "EXPIRED"]

@@ -10,8 +10,9 @@ from strawberry.federation.schema_directives import Key
 from strawberry.federation.types import FieldSet
 
 from services.audit import differences
-from services.billing import loading, queries
+from services.billing import loading, queries, tables, unsettled
 from services.billing.ledger import EntryKind, PaymentMode
+from services.billing.online import CURRENCY, End, Heard, Trouble
 from services.billing.queries import ActRow, Debts
 from services.billing.queries import ModeTotal as Totalled
 from services.billing.refusals import (
@@ -20,11 +21,14 @@ from services.billing.refusals import (
     InvalidAmount,
     InvalidPayment,
     NotEnoughCredit,
+    NothingToEnd,
     ReasonRequired,
     TooManyRows,
 )
+from services.billing.texts import say
 from services.billing.till import Money
-from services.billing.types import Adjustment, Family, Payment, Wallet
+from services.billing.types import Adjustment, Family, OnlinePayment, Payment, Wallet
+from services.billing.unsettled import Lines, Totals
 from services.files import DocumentsUnavailable, FileLink
 from services.graphql import Info
 
@@ -53,7 +57,7 @@ class MoneyAct:
     id: ID
     at: dt.datetime
     account: ID = strawberry.field(description="The agent's.")
-    kind: str = strawberry.field(description="RECORD_PAYMENT, REFUND, REVERSE_PAYMENT, ADJUST_WALLET or TRANSFER.")
+    kind: str = strawberry.field(description="RECORD_PAYMENT, REFUND, REVERSE_PAYMENT, ADJUST_WALLET, TRANSFER or END_ONLINE_PAYMENT.")
     reason: str | None
 
     @classmethod
@@ -166,6 +170,151 @@ def _mode_total(mode: PaymentMode, paid: Totalled | None, refunded: Totalled | N
 
 
 JournalFileResult = Annotated[FileLink | TooManyRows | DocumentsUnavailable, strawberry.union("JournalFileResult")]
+
+
+# ------------------------------------------------------------------------------------------------------- paid online
+strawberry.enum(Heard, description="What the payment site said when it was last asked: a status, nothing certain, or nothing at all.")
+strawberry.enum(Trouble, description="Why money that came online credits nobody, until an agent has ended it.")
+strawberry.enum(End, description="How an agent ends an online payment that cannot end by itself.")
+
+
+@strawberry.type
+class OnlinePaymentLine:
+    wallet_id: Private[str]
+    amount_cents: int
+
+    @strawberry.field
+    async def wallet(self, info: Info) -> Wallet | None:
+        row = await loading.wallet(info.context, self.wallet_id)
+        return None if row is None else Wallet.of(row)
+
+
+@strawberry.type
+class PaymentTrouble:
+    """Money came that credits nobody."""
+
+    code: Trouble
+    message: str
+    since: dt.datetime | None
+    amount_cents: int | None = strawberry.field(description="What came, in hundredths of its currency, as the payment site says.")
+    currency: str | None
+    order: str | None = strawberry.field(description="The payment that the site says it is for.")
+    reference: str | None = strawberry.field(description="The bank's.")
+
+    @classmethod
+    def of(cls, row: tables.OnlinePayment, language: str) -> Self | None:
+        if row.trouble is None:
+            return None
+        came = say("NO_AMOUNT", language) if row.came_cents is None else _money(row.came_cents, row.came_currency or "?", language)
+        if row.came_order != row.id:
+            came = say("MONEY_FOR", language, money=came, order=row.came_order or "?")
+        # What an older version of this code told in words was about other money, nearly always.
+        code = Trouble(row.trouble) if row.trouble in Trouble.__members__ else Trouble.OTHER_MONEY
+        return cls(
+            code=code,
+            message=say(f"TROUBLE_{code.value}", language, came=came, asked=_money(row.amount_cents, CURRENCY, language)),
+            since=row.trouble_since,
+            amount_cents=row.came_cents,
+            currency=row.came_currency,
+            order=row.came_order,
+            reference=row.came_reference,
+        )
+
+
+def _money(cents: int, currency: str, language: str) -> str:
+    amount = f"{cents / 100:.2f}"
+    return f"{amount if language == 'en' else amount.replace('.', ',')} {'€' if currency == CURRENCY else currency}"
+
+
+@strawberry.type
+class UnsettledPayment:
+    """An online payment that is open, or of which nothing certain is known, or that is in trouble ("paiement en suspens")."""
+
+    payment: OnlinePayment
+    family: Family
+    lines: list[OnlinePaymentLine] = strawberry.field(description="The wallets that it is to feed.")
+    provider: str
+    started_at: dt.datetime
+    age_seconds: int
+    heard: Heard | None = strawberry.field(description="What the payment site said when it was last asked. Null: nobody asked yet.")
+    heard_at: dt.datetime | None
+    noticed_at: dt.datetime | None = strawberry.field(
+        description="When the site last told something unasked, of which nothing is believed."
+    )
+    asked_next_at: dt.datetime | None = strawberry.field(description="Null: never again, unless the site tells something.")
+    trouble: PaymentTrouble | None
+
+    @classmethod
+    def of(cls, row: tables.OnlinePayment, noticed_at: dt.datetime | None, now: dt.datetime, language: str) -> Self:
+        return cls(
+            payment=OnlinePayment.of(row),
+            family=Family(id=ID(row.family)),
+            lines=[OnlinePaymentLine(wallet_id=wallet, amount_cents=cents) for wallet, cents in row.lines],
+            provider=row.provider,
+            started_at=row.started_at,
+            age_seconds=int((now - row.started_at).total_seconds()),
+            heard=row.heard,
+            heard_at=row.heard_at,
+            noticed_at=noticed_at,
+            asked_next_at=row.look_at,
+            trouble=PaymentTrouble.of(row, language),
+        )
+
+
+@strawberry.type
+class UnsettledPaymentConnection:
+    structure: Private[str]
+    troubled: Private[bool]
+    nodes: list[UnsettledPayment]
+    end_cursor: str | None
+    has_next_page: bool
+
+    @strawberry.field
+    async def total_count(self, info: Info) -> int:
+        return (await self._all(info)).count
+
+    @strawberry.field
+    async def total_cents(self, info: Info) -> int:
+        """What was asked for."""
+        return (await self._all(info)).cents
+
+    async def _all(self, info: Info) -> Totals:
+        async with info.context.database.reading() as session:
+            return await unsettled.totals(session, self.structure, troubled=self.troubled)
+
+
+@strawberry.input
+class CreditedLineInput:
+    wallet: ID
+    amount_cents: int
+
+
+@strawberry.input
+class EndOnlinePaymentInput:
+    online_payment: ID
+    end: End
+    lines: list[CreditedLineInput] | None = strawberry.field(
+        default=None,
+        description="Where CREDITED: what came, by wallet. Null: those that were asked for, if that amount came, or it was one.",
+    )
+    reason: str = strawberry.field(description="3 to 500 characters, which the family reads where it is credited.")
+    idempotency_key: str
+
+    def credited(self) -> Lines | None:
+        return None if self.lines is None else tuple((str(line.wallet), line.amount_cents) for line in self.lines)
+
+
+@strawberry.type
+class EndedPayment:
+    """An online payment that an agent ended."""
+
+    payment: OnlinePayment
+    payments: list[Payment] = strawberry.field(description="What its wallets were credited with.")
+
+
+EndOnlinePaymentResult = Annotated[
+    EndedPayment | InvalidAmount | ReasonRequired | NothingToEnd | IdempotencyKeyReused, strawberry.union("EndOnlinePaymentResult")
+]
 
 
 # ------------------------------------------------------------------------------------------------------- at the counter

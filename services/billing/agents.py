@@ -8,13 +8,16 @@ import strawberry
 from sqlmodel.ext.asyncio.session import AsyncSession
 from strawberry import ID
 
-from services.billing import files, queries, till
+from services.billing import files, queries, tables, till, unsettled
 from services.billing.agent_types import (
     AdjustWalletInput,
     AdjustWalletResult,
     Closing,
     Debtor,
     DebtorConnection,
+    EndedPayment,
+    EndOnlinePaymentInput,
+    EndOnlinePaymentResult,
     JournalFileResult,
     MoneyAct,
     MoneyActConnection,
@@ -27,12 +30,14 @@ from services.billing.agent_types import (
     Transfer,
     TransferInput,
     TransferResult,
+    UnsettledPayment,
+    UnsettledPaymentConnection,
 )
 from services.billing.queries import ActsWanted
 from services.billing.refusals import refusal_of
 from services.billing.texts import malformed
 from services.billing.till import Agent
-from services.billing.types import Adjustment, Family, Payment
+from services.billing.types import Adjustment, Family, OnlinePayment, Payment
 from services.files import FileFormat, unavailable
 from services.graphql import Info
 from services.paging import MOST_PER_PAGE, cursor_of, number_of, parts_of, stays
@@ -40,6 +45,7 @@ from services.refusal import Forbidden, Refused
 
 LONGEST_KEY = 200
 MOST_DAYS = 400  #: Of one journal.
+OLDEST = cursor_of("1970-01-01T00:00:00+00:00", "")  #: The cursor of what comes before all online payments.
 DEEPEST = cursor_of(-(10**16), "")  #: The cursor of what comes before all debts.
 
 T = TypeVar("T")
@@ -58,6 +64,12 @@ async def _agent(info: Info, family: str) -> Agent:
     async with info.context.database.reading() as session:
         structure = (await queries.structures_of(session, [family])).get(family, "")
     return Agent(info.context.signed_in().account, _acts_for(info, structure))
+
+
+async def _online_agent(info: Info, payment: str) -> Agent:
+    async with info.context.database.reading() as session:
+        row = await session.get(tables.OnlinePayment, payment)
+    return Agent(info.context.signed_in().account, _acts_for(info, "" if row is None else row.structure))
 
 
 async def _payments_agent(info: Info, payment: str) -> Agent:
@@ -140,6 +152,29 @@ class AgentQueries:
         )
 
     @strawberry.field
+    async def unsettled_payments(
+        self, info: Info, structure: ID, troubled: bool = False, first: int | None = 50, after: str | None = None
+    ) -> UnsettledPaymentConnection:
+        """Online payments that have not ended, or not well, for the structure's agents: the oldest first.
+
+        `troubled`: only those whose money credits nobody, which wait for an agent (`endOnlinePayment`).
+        """
+        of, context = _acts_for(info, str(structure)), info.context
+        size, cursor = _size(first, info), _started(after, info)
+        async with context.database.reading() as session:
+            rows = await unsettled.payments(session, of, cursor, size + 1, troubled=troubled)
+            page = rows[:size]
+            noticed = await unsettled.noticed(session, [row.id for row in page])
+        now = context.clock.now()
+        return UnsettledPaymentConnection(
+            structure=of,
+            troubled=troubled,
+            nodes=[UnsettledPayment.of(row, noticed.get(row.id), now, context.language) for row in page],
+            end_cursor=cursor_of(page[-1].started_at.isoformat(), page[-1].id) if page else stays(rows, after, OLDEST),
+            has_next_page=len(rows) > size,
+        )
+
+    @strawberry.field
     async def closing(self, info: Info, structure: ID, date: dt.date) -> Closing:
         """What agents and families paid that day, by mode, for the structure's agents."""
         of = _acts_for(info, str(structure))
@@ -181,6 +216,19 @@ def _debt(cursor: str | None, info: Info) -> tuple[int, str] | None:
     try:
         cents, family = parts_of(cursor)
         return number_of(cents), family
+    except ValueError:
+        raise malformed("CURSOR_NOT_POSSIBLE", info.context.language) from None
+
+
+def _started(cursor: str | None, info: Info) -> tuple[dt.datetime, str] | None:
+    if cursor is None:
+        return None
+    try:
+        at, id = parts_of(cursor)
+        started_at = dt.datetime.fromisoformat(at)
+        if started_at.tzinfo is None:
+            raise ValueError(at)
+        return started_at, id
     except ValueError:
         raise malformed("CURSOR_NOT_POSSIBLE", info.context.language) from None
 
@@ -258,3 +306,22 @@ class AgentMutations:
             return refused
         gone, come = await _adjustments(info, *entries)
         return Transfer(from_=gone, to=come)
+
+    @strawberry.mutation
+    async def end_online_payment(self, info: Info, input: EndOnlinePaymentInput) -> EndOnlinePaymentResult:
+        """Say how an online payment ended, where the payment site cannot: its money credits nobody (`trouble`), or nobody answers any more.
+
+        What came is credited, or was given back at the payment site, or nothing came. The same key with the same content is the same act.
+        """
+        context, payment = info.context, str(input.online_payment)
+        agent, key = await _online_agent(info, payment), _key(info, input.idempotency_key)
+        said = payment, input.end, input.credited(), input.reason
+        try:
+            await _done(info, lambda session: unsettled.end_payment(session, context.clock, agent, key, *said))
+        except Refused as no:
+            refused: EndOnlinePaymentResult = refusal_of(no, context.language)
+            return refused
+        async with context.database.reading() as session:
+            row = await session.get_one(tables.OnlinePayment, payment)
+            lines = await queries.online_lines(session, payment)
+        return EndedPayment(payment=OnlinePayment.of(row), payments=[Payment.of(line) for line in lines])

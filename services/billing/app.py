@@ -3,7 +3,7 @@
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from services.billing import files, notices
+from services.billing import files, health, notices
 from services.billing.cashier import open_cashier, providers_of, reconcile
 from services.billing.loading import holds_moved
 from services.billing.reactions import ABOUT_BOOKINGS
@@ -21,6 +21,7 @@ for kind in ABOUT_BOOKINGS:
 
 
 service.runs(reconcile)
+service.runs(health.watch)
 
 
 async def on_start(running: Running) -> None:

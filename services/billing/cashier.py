@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Mapping
 
 from services.billing import paying, queries
-from services.billing.online import OnlinePaymentStatus
+from services.billing.online import PAGE_LIVES, OnlinePaymentStatus
 from services.billing.paying import Intent
 from services.billing.provider import Order, Provider, ProviderTrouble
 from services.billing.sandbox import Sandbox, Unsigned
@@ -102,6 +102,7 @@ async def _order(running: Running, row: OnlinePayment) -> Order:
         title=", ".join(sorted(names)),
         notify_url=f"{public}/payments/notices/{row.provider}",
         return_url=f"{public}/paiement/{row.id}",
+        expires_at=int((row.started_at + PAGE_LIVES).timestamp()),
     )
 
 

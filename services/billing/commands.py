@@ -163,13 +163,13 @@ class Posted:
     is_new: bool  #: False: its cause was posted before, with the same content.
 
 
-async def post_payment(session: AsyncSession, clock: Clock, paid: Payment) -> Posted:
-    """The one way in which a payment reaches the ledger. The same again changes nothing.
+async def post_payment(session: AsyncSession, clock: Clock, paid: Payment, label: str | None = None) -> Posted:
+    """The one way in which a payment reaches the ledger. The same again changes nothing. `label`: why, where an agent had to say so.
 
     Raises Refused IDEMPOTENCY_KEY_REUSED where its cause has other content; a date that is None is that of the first time.
     """
     entry = payment(paid.cause, paid.family, paid.wallet, paid.mode, paid.cents)
-    return await post_with_detail(session, clock, entry, paid)
+    return await post_with_detail(session, clock, entry, paid, label)
 
 
 async def post_with_detail(session: AsyncSession, clock: Clock, entry: Entry, paid: Payment, label: str | None = None) -> Posted:

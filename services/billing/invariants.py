@@ -70,7 +70,8 @@ async def _online(session: AsyncSession) -> list[str]:
     due: dict[str, tuple[str, int]] = {}
     found = []
     for payment in await session.exec(select(OnlinePayment).where(OnlinePayment.status == OnlinePaymentStatus.PAID)):
-        due |= {cause_of(payment.id, wallet): (payment.family, cents) for wallet, cents in payment.lines}
+        credited = payment.lines if payment.credited is None else payment.credited
+        due |= {cause_of(payment.id, wallet): (payment.family, cents) for wallet, cents in credited}
         if sum(cents for _, cents in payment.lines) != payment.amount_cents:
             found.append(f"online payment {payment.id} is over {payment.amount_cents} cents, its lines are not")
     found += [f"{cause} was paid and feeds no wallet, or another, or with other cents" for cause in due if posted.get(cause) != due[cause]]

@@ -6,8 +6,9 @@ Three transactions, and the provider is called between them, never inside one: d
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 from sqlmodel import col, func, select
@@ -16,9 +17,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.billing import queries
 from services.billing.commands import Payment, lock_standing, post_payment
 from services.billing.ledger import PaymentMode
-from services.billing.online import OPEN, OnlinePaymentStatus, Outcome, Told, next_look, outcome, run_out
+from services.billing.online import LONGEST_PAGE, OPEN, Heard, OnlinePaymentStatus, Outcome, Told, Trouble, next_look, outcome, run_out
 from services.billing.provider import Capabilities, Page, Provider
 from services.billing.tables import OnlinePayment, Payer, PaymentNotice
+from services.billing.texts import say
 from services.clock import Clock
 from services.events import PaymentSettled
 from services.outbox import record
@@ -30,10 +32,10 @@ from services.telemetry import log
 EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]+\.[^@\s]+")
 LONGEST_EMAIL = 254
 LONGEST_ID = 30  #: Characters: PayFiP's orders have no more.
-BANK = "PAR INTERNET"  #: As the guide's history has it (S11).
+MOST_OPEN = 5  #: Payments of a family at one time: whoever has so many pages may pay on each.
 #: Whoever asks about a payment has it to himself for so long; then, or when the provider did not answer, it is anybody's again.
 CLAIM = dt.timedelta(seconds=15)
-TROUBLE = dt.timedelta(seconds=15)
+AGAIN = dt.timedelta(seconds=15)
 #: However many notifications come, a provider is not asked about one payment more often.
 REST = dt.timedelta(seconds=1)
 MOST_NOTICES = 100  #: Of one payment that are kept. They have been heard all the same.
@@ -74,7 +76,7 @@ async def intend(session: AsyncSession, clock: Clock, intent: Intent, provider: 
     """The payment, started; the same key gives the same one again. `provider`: who takes new ones.
 
     Refused INVALID_AMOUNT, EMAIL_REQUIRED for what is no address (S18) or where there is none, IDEMPOTENCY_KEY_REUSED,
-    PAYMENT_UNAVAILABLE. Raises Forbidden for a wallet that is not the structure's.
+    PAYMENT_UNAVAILABLE, TOO_MANY_OPEN_PAYMENTS. Raises Forbidden for a wallet that is not the structure's.
     """
     await _check(session, intent)
     await lock_standing(session, intent.structure, intent.family)  # A double click: the second one finds what the first began.
@@ -86,6 +88,7 @@ async def intend(session: AsyncSession, clock: Clock, intent: Intent, provider: 
     if provider is None:
         raise Refused("PAYMENT_UNAVAILABLE")
     _check_bounds(intent.amount_cents, provider.can)
+    await _check_open(session, clock, intent.family)
     name, own_email = await _payer(session, intent)
     email = (intent.email or own_email or "").strip()
     if not email:
@@ -100,7 +103,7 @@ async def intend(session: AsyncSession, clock: Clock, intent: Intent, provider: 
         account=intent.account,
         lines=[list(line) for line in intent.lines],
         amount_cents=intent.amount_cents,
-        payer=f"POUR {name}".upper(),
+        payer=say("PAID_ONLINE_FOR", "fr", name=name).upper(),  # As the guide's history has it (S11), whatever the payer reads.
         language=intent.language,
         email=email,
         provider=provider.name,
@@ -129,6 +132,13 @@ def _check_bounds(cents: int, can: Capabilities) -> None:
     if not can.min_cents <= cents <= can.max_cents:
         least, most = (f"{bound // 100}.{bound % 100:02}" for bound in (can.min_cents, can.max_cents))
         raise Refused("INVALID_AMOUNT", text="AMOUNT_OUT_OF_BOUNDS", least=least, most=most)
+
+
+async def _check_open(session: AsyncSession, clock: Clock, family: str) -> None:
+    """Of pages that nobody can pay on any more, none counts, whatever their provider says or does not say."""
+    count = select(func.count()).where(OnlinePayment.family == family, OnlinePayment.status == OnlinePaymentStatus.STARTED)
+    if (await session.exec(count.where(col(OnlinePayment.started_at) > clock.now() - LONGEST_PAGE))).one() >= MOST_OPEN:
+        raise Refused("TOO_MANY_OPEN_PAYMENTS", most=MOST_OPEN)
 
 
 async def _payer(session: AsyncSession, intent: Intent) -> tuple[str, str | None]:
@@ -195,18 +205,35 @@ async def settle(session: AsyncSession, clock: Clock, claimed: OnlinePayment, to
     """
     row = await session.get_one(OnlinePayment, claimed.id, with_for_update=True)
     now = clock.now()
-    if told is not None:
-        result = outcome(row.id, row.amount_cents, row.status, told)
-    else:
-        result = Outcome(OnlinePaymentStatus.EXPIRED if run_out(row.status, row.started_at, now) else None)
-    if result.trouble and result.trouble != row.trouble:
-        row.trouble = result.trouble
-        log().error("a payment credits nobody: an agent must look", payment=row.id, trouble=result.trouble)
+    row.heard, row.heard_at = Heard.UNKNOWN if told is None else Heard(told.status), now
+    result = _outcome(row, told, now)
+    if told is not None and result.trouble is not None:
+        _be_in_trouble(row, told, result.trouble, now)
     if result.status is not None:
-        await _come_to(session, clock, row, result.status, result.reference)
+        await come_to(session, clock, row, result.status, result.reference, row.lines)
     since = row.started_at if row.status is OnlinePaymentStatus.STARTED else row.status_since
     row.look_at = _not_after(next_look(row.status, since, now), row, claimed)
     await session.flush()
+
+
+def _outcome(row: OnlinePayment, told: Told | None, now: dt.datetime) -> Outcome:
+    if told is None or told.status is OnlinePaymentStatus.STARTED:
+        is_over = run_out(row.status, row.started_at, now, is_open=told is not None) and row.trouble is None
+        return Outcome(OnlinePaymentStatus.EXPIRED if is_over else None)
+    return outcome(row.id, row.amount_cents, row.status, told, None if row.ended_at is None else came(row))
+
+
+def came(row: OnlinePayment) -> Told:
+    """What money came that credited nobody, as the provider said it."""
+    return Told(OnlinePaymentStatus.PAID, row.came_cents, row.came_currency, row.came_order, row.came_reference)
+
+
+def _be_in_trouble(row: OnlinePayment, told: Told, trouble: Trouble, now: dt.datetime) -> None:
+    if row.trouble is not None and told.came == came(row).came:
+        return
+    row.trouble, row.trouble_since = trouble, now
+    row.came_cents, row.came_currency, row.came_order, row.came_reference = told.amount_cents, told.currency, told.order, told.reference
+    log().error("a payment credits nobody: an agent must look", payment=row.id, trouble=trouble, came=told.came)
 
 
 def _not_after(look_at: dt.datetime | None, row: OnlinePayment, claimed: OnlinePayment) -> dt.datetime | None:
@@ -216,25 +243,46 @@ def _not_after(look_at: dt.datetime | None, row: OnlinePayment, claimed: OnlineP
     return min(look_at, row.look_at)
 
 
-async def _come_to(session: AsyncSession, clock: Clock, row: OnlinePayment, status: OnlinePaymentStatus, reference: str | None) -> None:
+async def come_to(
+    session: AsyncSession,
+    clock: Clock,
+    row: OnlinePayment,
+    status: OnlinePaymentStatus,
+    reference: str | None,
+    lines: Iterable[Any],
+    reason: str | None = None,
+) -> list[str]:
+    """The payment ends like that; the entries that credit these lines, [wallet, cents] each, if it is paid. The caller has locked it.
+
+    `reason`: of the agent who says so.
+    """
+    version = 1 if row.status is OnlinePaymentStatus.STARTED else 2  # What ended is only ever paid after all.
     row.status, row.status_since, row.reference = status, clock.now(), reference
+    is_paid = status is OnlinePaymentStatus.PAID
+    if is_paid:
+        row.trouble = None
     await session.flush()
-    for wallet, cents in sorted(row.lines) if status is OnlinePaymentStatus.PAID else ():
-        cause = cause_of(row.id, wallet)
-        paid = Payment(cause, row.structure, row.family, wallet, PaymentMode.INTERNET, cents, None, reference, row.payer, BANK)
-        await post_payment(session, clock, paid)
+    entries = [await _credit(session, clock, row, wallet, cents, reason) for wallet, cents in (sorted(lines) if is_paid else ())]
     record(
         session,
         PaymentSettled(
             occurred_at=clock.now(),
             structure=row.structure,
+            version=version,
             payment=row.id,
             family=row.family,
             status=status.value,
-            amount_cents=row.amount_cents,
+            amount_cents=sum(cents for _, cents in lines) if is_paid else row.amount_cents,
             reference=reference,
         ),
     )
+    return entries
+
+
+async def _credit(session: AsyncSession, clock: Clock, row: OnlinePayment, wallet: str, cents: int, reason: str | None) -> str:
+    cause, bank = cause_of(row.id, wallet), say("PAID_ONLINE", "fr")
+    paid = Payment(cause, row.structure, row.family, wallet, PaymentMode.INTERNET, cents, None, row.reference, row.payer, bank)
+    return (await post_payment(session, clock, paid, reason)).id
 
 
 def cause_of(payment: str, wallet: str) -> str:
@@ -245,6 +293,7 @@ def cause_of(payment: str, wallet: str) -> str:
 async def ask_later(session: AsyncSession, clock: Clock, claimed: OnlinePayment) -> None:
     """The provider did not answer."""
     row = await session.get_one(OnlinePayment, claimed.id, with_for_update=True)
+    row.heard, row.heard_at = Heard.SILENT, clock.now()
     if row.look_at is not None:
-        row.look_at = _not_after(clock.now() + TROUBLE, row, claimed)
-        await session.flush()
+        row.look_at = _not_after(clock.now() + AGAIN, row, claimed)
+    await session.flush()

@@ -14,6 +14,7 @@ from services.billing.online import Told
 
 PATIENCE_SECONDS = 10.0
 LARGEST_NOTICE = 65_536  #: bytes
+LONGEST_LINE = 200  #: characters
 
 
 class ProviderTrouble(Exception):
@@ -38,6 +39,7 @@ class Order:
     title: str  #: For the family, on the provider's page.
     notify_url: str
     return_url: str
+    expires_at: int  #: Nobody needs to pay on that page any more, by then. Unix time.
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +101,17 @@ def text(told: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise ProviderTrouble(f"{name} is no text")
     return value
+
+
+def line(told: Mapping[str, Any], name: str) -> str | None:
+    """A line of text, as it can be kept; None where it is none."""
+    value = told.get(name)
+    return value if isinstance(value, str) and value.isprintable() and 0 < len(value) <= LONGEST_LINE else None
+
+
+def cents(told: Mapping[str, Any], name: str) -> int | None:
+    """An amount, as a number or in digits; None where it is none that can be kept."""
+    value = told.get(name)
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
+        value = int(value)
+    return value if type(value) is int and abs(value) < 10**15 else None

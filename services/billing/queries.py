@@ -190,6 +190,12 @@ async def payment_lines(session: AsyncSession, entries: Collection[str]) -> dict
     return {entry.id: PaymentLine(entry, detail, wallet) for entry, detail, wallet in (await session.exec(statement)).all()}
 
 
+async def online_lines(session: AsyncSession, payment: str) -> list[PaymentLine]:
+    """What an online payment posted, by wallet."""
+    entries = (await session.exec(select(LedgerEntry.id).where(col(LedgerEntry.cause).startswith(f"{ONLINE}{payment}:")))).all()
+    return sorted((await payment_lines(session, entries)).values(), key=lambda line: line.wallet.id)
+
+
 async def structure_of_payment(session: AsyncSession, entry: str) -> str | None:
     """None: there is no such payment."""
     return (await session.exec(select(LedgerEntry.structure).where(LedgerEntry.id == entry, LedgerEntry.kind == EntryKind.PAYMENT))).first()

@@ -51,6 +51,16 @@ class IdempotencyKeyReused(Refusal):
 
 
 @strawberry.federation.type(shareable=True)
+class TooManyOpenPayments(Refusal):
+    """The family has as many payments under way as it may: each has a page on which it may be paid."""
+
+
+@strawberry.federation.type(shareable=True)
+class NothingToEnd(Refusal):
+    """The payment waits for no agent: it ended well, or its provider says how it ends."""
+
+
+@strawberry.federation.type(shareable=True)
 class TooManyRows(Refusal):
     """More than one file may hold."""
 
@@ -64,6 +74,8 @@ REFUSALS: tuple[type[Refusal], ...] = (
     NotEnoughCredit,
     AlreadyReversed,
     IdempotencyKeyReused,
+    TooManyOpenPayments,
+    NothingToEnd,
     TooManyRows,
 )
 BY_CODE = {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).upper(): kind for kind in REFUSALS}

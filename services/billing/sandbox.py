@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from services.billing.online import OnlinePaymentStatus, Told
-from services.billing.provider import Capabilities, Notice, Order, Page, ProviderTrouble, exchange, read_json, text
+from services.billing.provider import Capabilities, Notice, Order, Page, ProviderTrouble, cents, exchange, line, read_json, text
 from services.billing.signature import is_standard
 
 UNCERTAIN = frozenset({"P5", "P1"})
@@ -51,14 +51,8 @@ class Sandbox:
         status = text(told, "status")
         if status not in OnlinePaymentStatus.__members__:
             raise ProviderTrouble(f"a status {status!r}")
-        reference = told.get("reference")
-        return Told(
-            OnlinePaymentStatus(status),
-            told.get("amount_cents"),
-            told.get("currency"),
-            told.get("order"),
-            reference if isinstance(reference, str) else None,
-        )
+        what = cents(told, "amount_cents"), line(told, "currency"), line(told, "order"), line(told, "reference")
+        return Told(OnlinePaymentStatus(status), *what)
 
 
 class Unsigned:
@@ -89,9 +83,9 @@ class Unsigned:
         result = RESULTS.get(text(told, "resultrans"))
         if result is None:
             raise ProviderTrouble(f"a result {told['resultrans']!r}")
-        cents = text(told, "montant")
-        reference = f"{text(told, 'numcli')}-N°AUTO:{told['numauto']}" if told.get("numauto") else None
-        return Told(result, int(cents) if cents.isdigit() else None, "EUR", text(told, "refdet"), reference)
+        number = line(told, "numauto")
+        reference = number and f"{text(told, 'numcli')}-N°AUTO:{number}"
+        return Told(result, cents(told, "montant"), "EUR", line(told, "refdet"), reference)
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -9,15 +9,21 @@ import strawberry
 from strawberry import UNSET
 
 from services import topics
-from services.billing import cashier, commands, loading, queries, tables, tariff
+from services.billing import cashier, commands, loading, queries, tariff
 from services.billing.agents import AgentMutations, AgentQueries
 from services.billing.hold import BookingStatus
-from services.billing.online import OnlinePaymentStatus
 from services.billing.paying import Intent
 from services.billing.prices import PreviewLine as Line
-from services.billing.refusals import EmailRequired, IdempotencyKeyReused, InvalidAmount, PaymentUnavailable, refusal_of
-from services.billing.types import CONFIRMED_ONLY, Activity, Balance, Child, Family, PriceStep, Wallet, id_of
-from services.graphql import SCALARS, Context, Info, LocalTime, Watch, hidden, subgraph, told_at_the_gateway
+from services.billing.refusals import (
+    EmailRequired,
+    IdempotencyKeyReused,
+    InvalidAmount,
+    PaymentUnavailable,
+    TooManyOpenPayments,
+    refusal_of,
+)
+from services.billing.types import CONFIRMED_ONLY, Activity, Balance, Child, Family, OnlinePayment, PriceStep, Wallet, id_of
+from services.graphql import SCALARS, Info, LocalTime, Watch, hidden, subgraph, told_at_the_gateway
 from services.refusal import CodedError, Forbidden, Refused
 
 
@@ -103,38 +109,9 @@ def _status(told: Any) -> BookingStatus:
 
 
 # -------------------------------------------------------------------------------------------------------- online payment
-@strawberry.federation.type(keys=["id"])
-class OnlinePayment:
-    """A payment by card, from the hand-over to its end (S19)."""
-
-    id: strawberry.ID
-    status: OnlinePaymentStatus
-    amount_cents: int
-    redirect_url: str = strawberry.federation.field(description="The provider's page, where the family pays.")
-    reference: str | None = strawberry.federation.field(description="The bank's, once it is paid.")
-
-    @classmethod
-    def of(cls, row: tables.OnlinePayment) -> "OnlinePayment":
-        return cls(
-            id=strawberry.ID(row.id),
-            status=row.status,
-            amount_cents=row.amount_cents,
-            redirect_url=row.url or "",
-            reference=row.reference,
-        )
-
-    @classmethod
-    async def resolve_reference(cls, info: Info, **key: Any) -> "OnlinePayment | None":
-        return await _online_payment(info.context, id_of(key))
-
-
-async def _online_payment(context: Context, id: str) -> OnlinePayment | None:
-    row = await loading.online_payment(context, id)
-    return None if row is None else OnlinePayment.of(row)
-
-
 StartPaymentResult = Annotated[
-    OnlinePayment | EmailRequired | InvalidAmount | PaymentUnavailable | IdempotencyKeyReused, strawberry.union("StartPaymentResult")
+    OnlinePayment | EmailRequired | InvalidAmount | PaymentUnavailable | IdempotencyKeyReused | TooManyOpenPayments,
+    strawberry.union("StartPaymentResult"),
 ]
 
 
@@ -157,7 +134,7 @@ class Query(AgentQueries):
     @strawberry.field
     async def online_payment(self, info: Info, id: strawberry.ID) -> OnlinePayment | None:
         """Null: no such payment, or not the caller's."""
-        return await _online_payment(info.context, id)
+        return await OnlinePayment.load(info.context, id)
 
     @hidden
     async def balance_changed(self, info: Info, family: strawberry.ID) -> Balance:

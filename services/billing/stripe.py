@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.billing.online import OnlinePaymentStatus, Told
-from services.billing.provider import Capabilities, Notice, Order, Page, ProviderTrouble, exchange, read_json, text
+from services.billing.provider import Capabilities, Notice, Order, Page, ProviderTrouble, cents, exchange, line, read_json, text
 from services.billing.signature import is_stripe
 
 API = "https://api.stripe.com"
@@ -29,6 +29,7 @@ class Stripe:
             "locale": order.language,
             "success_url": order.return_url,
             "cancel_url": order.return_url,
+            "expires_at": str(order.expires_at),
             "line_items[0][quantity]": "1",
             "line_items[0][price_data][currency]": "eur",
             "line_items[0][price_data][unit_amount]": str(order.amount_cents),
@@ -54,9 +55,7 @@ class Stripe:
             return None
         told = read_json(answer.content)
         if told.get("payment_status") == "paid":
-            paid = told.get("payment_intent")
-            reference = paid if isinstance(paid, str) else session
-            currency = text(told, "currency").upper()
-            return Told(OnlinePaymentStatus.PAID, told.get("amount_total"), currency, told.get("client_reference_id"), reference)
+            what = cents(told, "amount_total"), text(told, "currency").upper(), line(told, "client_reference_id")
+            return Told(OnlinePaymentStatus.PAID, *what, line(told, "payment_intent") or session)
         # A card that is refused may be followed by another on the same page: until it closes, nothing is decided.
         return Told(OnlinePaymentStatus.EXPIRED if told.get("status") == "expired" else OnlinePaymentStatus.STARTED)

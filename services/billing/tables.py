@@ -13,7 +13,7 @@ from sqlmodel import Field, SQLModel
 from services.billing.charged import Attendance
 from services.billing.hold import HoldKind, HoldState
 from services.billing.ledger import EntryKind, PaymentMode
-from services.billing.online import OnlinePaymentStatus
+from services.billing.online import End, Heard, OnlinePaymentStatus
 from services.database import BIGINT, Instant, as_text, new_metadata
 
 
@@ -226,6 +226,10 @@ class BalanceAlert(BillingTable, table=True):
 
 
 # ------------------------------------------------------------------------------------------------------- online payments
+#: An online payment that did not end, or did not end well: literally so wherever it is asked for, or no index of them is used.
+UNSETTLED = "status = 'STARTED' OR trouble IS NOT NULL"
+
+
 class OnlinePayment(BillingTable, table=True):
     """One payment by card, from a family's intention to its end (online.py). What it moves is in the ledger."""
 
@@ -238,6 +242,14 @@ class OnlinePayment(BillingTable, table=True):
             "look_at",
             sqlite_where=text("look_at IS NOT NULL"),
             postgresql_where=text("look_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_online_payment_unsettled",
+            "structure",
+            "started_at",
+            "id",
+            sqlite_where=text(UNSETTLED),
+            postgresql_where=text(UNSETTLED),
         ),
     )
 
@@ -257,11 +269,34 @@ class OnlinePayment(BillingTable, table=True):
     url: str | None = Field(default=None, sa_type=Text)
     status: OnlinePaymentStatus = Field(sa_type=as_text(OnlinePaymentStatus))
     reference: str | None = None  #: The bank's.
-    trouble: str | None = Field(default=None, sa_type=Text)  #: For an agent: money came that credits nobody.
+    #: A Trouble, while one waits for an agent: money came that credits nobody.
+    trouble: str | None = Field(default=None, sa_type=Text)
+    trouble_since: dt.datetime | None = Field(default=None, sa_type=Instant)
+    came_cents: int | None = Field(default=None, sa_type=BIGINT)  #: What came, as the provider said it.
+    came_currency: str | None = None
+    came_order: str | None = None
+    came_reference: str | None = None
+    #: By an agent; from then on nothing is credited but by one.
+    ended_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    credited: list[list[Any]] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))  #: By an agent: as `lines`.
+    heard: Heard | None = Field(default=None, sa_type=as_text(Heard))  #: Null: nobody was asked yet.
+    heard_at: dt.datetime | None = Field(default=None, sa_type=Instant)
     started_at: dt.datetime = Field(sa_type=Instant)
     status_since: dt.datetime = Field(sa_type=Instant)
     looked_at: dt.datetime | None = Field(default=None, sa_type=Instant)
     look_at: dt.datetime | None = Field(default=None, sa_type=Instant)  #: When the provider is asked next. Null: never again.
+
+
+class PaymentEnd(BillingTable, table=True):
+    """What an agent said of an online payment that could not end by itself. Once for each key."""
+
+    __tablename__ = "payment_end"
+
+    key: str = Field(primary_key=True)  #: A digest of the agent and its idempotency key.
+    payment: str = Field(sa_column=Column(ForeignKey("online_payment.id"), nullable=False, index=True))
+    content: str  #: A digest of what was said with it.
+    end: End = Field(sa_type=as_text(End))
+    at: dt.datetime = Field(sa_type=Instant)
 
 
 class PaymentNotice(BillingTable, table=True):

@@ -88,10 +88,44 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Le paiement en ligne n'est pas ouvert. Vous pouvez régler en mairie.",
         "Paying online is not open. You can pay at the town hall.",
     ),
+    "TOO_MANY_OPEN_PAYMENTS": (
+        "{most} paiements en ligne sont déjà en cours pour votre famille. Terminez-en un, ou attendez que leurs pages expirent.",
+        "Your family has {most} online payments under way already. Finish one of them, or wait until their pages expire.",
+    ),
+    "NOTHING_TO_END": (
+        "Ce paiement n'attend pas d'agent : le site de paiement en dit lui-même l'issue.",
+        "This payment waits for no agent: the payment site itself says how it ends.",
+    ),
+    "NOT_WHAT_CAME": (
+        "Le total doit être ce qui a été encaissé : {euros} €.",
+        "The total must be what came: €{euros}.",
+    ),
+    "SAY_WHAT_CAME": (
+        "Indiquez pour chaque porte-monnaie le montant à porter à son crédit.",
+        "Say for each wallet how much it is to be credited.",
+    ),
     "TOO_MANY_ROWS": (
         "Trop d'écritures pour un fichier : {limit} au plus. Choisissez une période plus courte.",
         "Too many entries for one file: {limit} at most. Choose a shorter period.",
     ),
+    # As the guide's history has it (S11).
+    "PAID_ONLINE": ("PAR INTERNET", "BY INTERNET"),
+    "PAID_ONLINE_FOR": ("POUR {name}", "FOR {name}"),
+    # Why money that came online credits nobody.
+    "TROUBLE_OTHER_MONEY": (
+        "Encaissé : {came}, au lieu de {asked}. Personne n'a été crédité.",
+        "{came} came instead of {asked}. Nobody was credited.",
+    ),
+    "TROUBLE_AFTER_REFUSAL": (
+        "{came} encaissés après un refus. Personne n'a été crédité.",
+        "{came} came after it was refused. Nobody was credited.",
+    ),
+    "TROUBLE_AFTER_END": (
+        "Le site de paiement annonce maintenant {came}, alors qu'un agent avait déjà classé ce paiement. Personne n'a été crédité.",
+        "The payment site now tells of {came}, after an agent had ended this payment. Nobody was credited.",
+    ),
+    "MONEY_FOR": ("{money} pour « {order} »", "{money} for “{order}”"),
+    "NO_AMOUNT": ("un montant inconnu", "an unknown amount"),
     # Files.
     "PAYMENTS": ("Règlements", "Payments"),
     "CONSUMPTIONS": ("Consommations", "Consumptions"),

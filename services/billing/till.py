@@ -106,7 +106,7 @@ async def adjust_wallet(
     """
     why = reason_of(reason)
     await _begin(session, clock, agent, family, wallet)
-    _check_cents(abs(cents))
+    check_cents(abs(cents))
     entry = adjustment(_cause(agent, key), family, wallet, cents)
     posted = await post(session, clock, entry, agent.structure, family, wallet, None, why)
     await _note(session, clock, agent, posted, Done("ADJUST_WALLET", family, wallet, posted.id, why, after={"cents": cents}))
@@ -123,7 +123,7 @@ async def transfer(
     why = reason_of(reason)
     giving, taking = wallets
     await _begin(session, clock, agent, family, giving, taking)
-    _check_cents(cents)
+    check_cents(cents)
     if giving == taking:
         raise Refused("INVALID_PAYMENT", text="SAME_WALLET")
     cause = _cause(agent, key)
@@ -154,7 +154,7 @@ def _cause(agent: Agent, key: str) -> str:
 
 def _payment(agent: Agent, key: str, money: Money, today: dt.date) -> Payment:
     """Raises Refused: INVALID_AMOUNT, INVALID_PAYMENT."""
-    _check_cents(money.cents)
+    check_cents(money.cents)
     if money.mode is PaymentMode.INTERNET:
         raise Refused("INVALID_PAYMENT", text="NOT_AT_THE_COUNTER")
     if money.date is not None and money.date > today:
@@ -178,7 +178,8 @@ def _line(name: str, text: str | None) -> str | None:
     return said or None
 
 
-def _check_cents(cents: int) -> None:
+def check_cents(cents: int) -> None:
+    """Raises Refused INVALID_AMOUNT."""
     if not 0 < cents <= MOST_CENTS:
         raise Refused("INVALID_AMOUNT", text="AMOUNT_NOT_POSSIBLE", most=MOST_CENTS // 100)
 

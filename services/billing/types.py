@@ -16,7 +16,7 @@ from services.billing.ledger import EntryKind, PaymentMode
 from services.billing.online import OnlinePaymentStatus
 from services.billing.texts import say
 from services.files import DocumentsUnavailable, FileFormat, FileLink, unavailable
-from services.graphql import Info, LocalTime, YearMonth
+from services.graphql import Context, Info, LocalTime, YearMonth
 from services.refusal import CodedError, Language
 
 strawberry.enum(HoldKind, description="What is held for: accepted bookings, or waiting and submitted ones.")
@@ -291,3 +291,34 @@ class Family:
         return unavailable(format, context.language) or await files.history_link(
             context.running, what, self.id, month, format, context.language
         )
+
+
+# -------------------------------------------------------------------------------------------------------- online payment
+@strawberry.federation.type(keys=["id"])
+class OnlinePayment:
+    """A payment by card, from the hand-over to its end (S19)."""
+
+    id: strawberry.ID
+    status: OnlinePaymentStatus
+    amount_cents: int
+    redirect_url: str = strawberry.federation.field(description="The provider's page, where the family pays.")
+    reference: str | None = strawberry.federation.field(description="The bank's, once it is paid.")
+
+    @classmethod
+    def of(cls, row: tables.OnlinePayment) -> "OnlinePayment":
+        return cls(
+            id=strawberry.ID(row.id),
+            status=row.status,
+            amount_cents=row.amount_cents,
+            redirect_url=row.url or "",
+            reference=row.reference,
+        )
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, **key: Any) -> "OnlinePayment | None":
+        return await cls.load(info.context, id_of(key))
+
+    @classmethod
+    async def load(cls, context: Context, id: str) -> "OnlinePayment | None":
+        row = await loading.online_payment(context, id)
+        return None if row is None else cls.of(row)

@@ -46,9 +46,9 @@ class Bank:
 
     async def ask(self, session: str) -> Told | None:
         self.asked.append(session)
-        told = self.says[session]
         if self.away:
             raise ProviderTrouble("away")
+        told = self.says.get(session)
         if self.before_answer is not None:
             await self.before_answer()
         return told

@@ -19,9 +19,11 @@ from services.billing.cashier import providers_of
 from services.billing.invariants import violations
 from services.billing.notices import ROUTES
 from services.billing.online import OPEN
+from services.billing.paying import MOST_OPEN
 from services.billing.sandbox import Sandbox, Unsigned
 from services.billing.stripe import Stripe
 from services.billing.tables import OnlinePayment, PaymentNotice
+from services.events import PaymentSettled
 from services.settings import Settings, SettingsError
 from tests.billing.bank import ASK, REFERENCE, START, Bank, Till
 from tests.billing.conftest import AGENT, JEAN_PAUL, STRANGER, Town
@@ -132,6 +134,45 @@ async def test_s19_the_control_without_the_first_page_counting_two_are_shown(til
     assert len({page["redirectUrl"] for page in shown}) == 2
 
 
+async def test_a_family_has_so_many_pages_at_one_time_and_no_more(till: Till) -> None:
+    """Each is one on which it may pay. What ended, or nobody can pay any more, does not count; another family's never did."""
+    for number in range(MOST_OPEN):
+        assert (await till.starts(key=str(number)))["__typename"] == "OnlinePayment"
+    told = await till.starts(key="more")
+    assert (told["__typename"], told["code"]) == ("TooManyOpenPayments", "TOO_MANY_OPEN_PAYMENTS")
+    assert told["message"].startswith("5 paiements en ligne sont déjà en cours")
+    assert (await till.starts(key="0"))["redirectUrl"] == "http://bank/s0", "a repeat is none more"
+    assert (await till.starts(key="0", family="martin", caller=STRANGER, email="zoe@example.org"))["__typename"] == "OnlinePayment"
+    till.bank.comes_to("CANCELLED", "s1")
+    await till.later(seconds=5)
+    assert (await till.starts(key="more"))["__typename"] == "OnlinePayment"
+    assert (await till.starts(key="even more", language="en"))["message"].startswith("Your family has 5 online payments under way")
+    till.bank.away = True
+    await till.later(hours=26)
+    till.bank.away = False
+    assert (await till.starts(key="the next day"))["__typename"] == "OnlinePayment", "whether their ends were heard of or not"
+
+
+async def test_a_page_that_the_site_leaves_open_for_ever_runs_out_and_may_still_be_paid(till: Till) -> None:
+    id = (await till.starts())["id"]
+    await till.later(hours=24)
+    assert await till.status(id) == "STARTED"
+    await till.later(hours=3)
+    assert (await till.status(id), await till.ends()) == ("EXPIRED", ["EXPIRED"])
+    till.bank.comes_to("PAID")
+    await till.later(hours=1)
+    assert (await till.status(id), await till.ends()) == ("PAID", ["EXPIRED", "PAID"])
+    assert [event["version"] for event in await till.town.said(PaymentSettled)] == [1, 2], "who hears them in any order keeps the last"
+    assert len(await till.credited()) == 2
+
+
+async def test_two_clicks_at_once_are_within_the_limit(till: Till) -> None:
+    for number in range(MOST_OPEN - 1):
+        await till.starts(key=str(number))
+    told = await asyncio.gather(*(till.starts(key=f"last {number}") for number in range(4)))
+    assert sorted(one["__typename"] for one in told) == ["OnlinePayment", *["TooManyOpenPayments"] * 3]
+
+
 async def test_amounts_that_the_provider_does_not_take(till: Till) -> None:
     till.bank.can = type(till.bank.can)(min_cents=1_00, max_cents=1_000_00)
     for cents in (99, 1_000_01):
@@ -219,7 +260,7 @@ async def test_s19_a_notification_is_heard_however_late_it_comes(till: Till, doo
     assert (await door.post("/payments/notices/bank", content=b"s0")).status_code == 200
     await till.later(seconds=1)
     assert len(await till.credited()) == credited
-    assert (await till.row(id)).trouble == (None if credited else "paid after it was REFUSED")
+    assert (await till.row(id)).trouble == (None if credited else "AFTER_REFUSAL")
     await till.town.is_sound()
 
 
@@ -229,10 +270,11 @@ async def test_s19_other_money_credits_nobody_and_is_kept_for_an_agent(till: Til
     till.bank.comes_to("PAID", **other)
     await till.later(seconds=5)
     assert (await till.credited(), await till.ends()) == ([], [])
-    assert "paid: " in ((await till.row(id)).trouble or "")
+    assert (await till.row(id)).trouble == "OTHER_MONEY"
     till.bank.comes_to("PAID")
     await till.later(hours=3)
     assert len(await till.credited()) == 2, "what is right in the end counts"
+    assert (await till.row(id)).trouble is None
     await till.town.is_sound()
 
 
@@ -390,7 +432,8 @@ async def test_s19_the_control_without_the_lock_it_is_told_twice(till: Till, mon
     assert len(await till.credited()) == 2
 
 
-async def test_two_replicas_share_what_is_due(till: Till) -> None:
+async def test_two_replicas_share_what_is_due(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paying, "MOST_OPEN", 20)
     for number in range(20):
         await till.starts(key=str(number))
         till.bank.comes_to("PAID", f"s{number}")

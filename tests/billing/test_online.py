@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.billing import provider
-from services.billing.online import NEXT, OPEN, OnlinePaymentStatus, Outcome, Told, next_look, outcome, run_out
+from services.billing.online import LONGEST_PAGE, NEXT, OPEN, OnlinePaymentStatus, Outcome, Told, Trouble, next_look, outcome, run_out
 from services.billing.provider import Notice, Order, Page, ProviderTrouble
 from services.billing.sandbox import Sandbox, Unsigned
 from services.billing.signature import is_secret, is_standard, standard
@@ -20,7 +20,7 @@ from services.billing.stripe import Stripe
 STARTED, PAID, REFUSED, CANCELLED, EXPIRED = OnlinePaymentStatus
 AT = dt.datetime(2026, 11, 23, 7, tzinfo=dt.UTC)
 SECRET = "whsec_" + "c2VjcmV0IG9mIHRoZSBzYW5kYm94LCBsb25n"
-ORDER = Order("p1", 150_00, "guide@example.org", "fr", "Mairie de CarteVille", "http://town/notify", "http://town/back")
+ORDER = Order("p1", 150_00, "guide@example.org", "fr", "Mairie de CarteVille", "http://town/notify", "http://town/back", 1_764_010_800)
 
 
 def paid(cents: int = 150_00, currency: str = "EUR", order: str = "p1") -> Told:
@@ -45,7 +45,15 @@ def test_s19_other_money_than_was_asked_for_credits_nobody(told: Told) -> None:
 
 
 def test_money_after_a_refusal_is_shown_to_an_agent() -> None:
-    assert outcome("p1", 150_00, REFUSED, paid()) == Outcome(trouble="paid after it was REFUSED")
+    assert outcome("p1", 150_00, REFUSED, paid()) == Outcome(trouble=Trouble.AFTER_REFUSAL)
+
+
+@pytest.mark.parametrize("status", [CANCELLED, EXPIRED, REFUSED])
+def test_s19_what_an_agent_ended_is_never_credited_by_the_site(status: OnlinePaymentStatus) -> None:
+    """Who gave money back at the payment site may hear of it as paid for ever; anything else is shown again."""
+    assert outcome("p1", 150_00, status, paid(150_01), paid(150_01)) == Outcome()
+    assert outcome("p1", 150_00, status, paid(), paid(150_01)) == Outcome(trouble=Trouble.AFTER_END)
+    assert outcome("p1", 150_00, status, paid(), Told(PAID)) == Outcome(trouble=Trouble.AFTER_END)
 
 
 @given(st.lists(st.one_of(st.builds(Told, st.sampled_from(OnlinePaymentStatus)), st.builds(paid, st.sampled_from([150_00, 1])))))
@@ -73,6 +81,8 @@ def test_one_of_which_nothing_is_known_is_over_after_two_hours() -> None:
     assert not run_out(STARTED, AT, AT + OPEN - dt.timedelta(seconds=1))
     assert run_out(STARTED, AT, AT + OPEN)
     assert not run_out(PAID, AT, AT + OPEN)
+    assert not run_out(STARTED, AT, AT + OPEN, is_open=True), "the site says that its page is open"
+    assert run_out(STARTED, AT, AT + LONGEST_PAGE, is_open=True)
 
 
 # ------------------------------------------------------------------------------------------------------------- providers
@@ -154,7 +164,19 @@ async def test_stripe_by_its_documented_exchanges(monkeypatch: pytest.MonkeyPatc
     first, second = spoken.asked
     assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
     assert parse_qs(first.content.decode())["line_items[0][price_data][unit_amount]"] == ["15000"]
+    assert parse_qs(first.content.decode())["expires_at"] == ["1764010800"]
     assert await stripe.ask("cs_1") == Told(PAID, 150_00, "EUR", "p1", "pi_1")
+
+
+@pytest.mark.parametrize("amount", [None, "x", True, 1.5, 10**15, "²", {}])
+async def test_an_amount_that_is_none_is_no_amount(monkeypatch: pytest.MonkeyPatch, amount: object) -> None:
+    """So that it is in trouble, and nobody's payment is asked about in vain for ever."""
+    Spoken(monkeypatch, {
+        "GET /api/sessions/s1": (200, {"status": "PAID", "amount_cents": amount, "currency": "EU\x00", "order": ["p1"], "reference": 1}),
+        "GET /payfip/operations/s1": (200, {"numcli": "3150", "refdet": "p1", "montant": amount, "resultrans": "P"}),
+    })  # fmt: skip
+    assert await Sandbox("http://sandbox", SECRET).ask("s1") == Told(PAID)
+    assert await Unsigned("http://sandbox").ask("s1") == Told(PAID, None, "EUR", "p1")
 
 
 async def test_a_provider_that_fails_is_asked_again_later(monkeypatch: pytest.MonkeyPatch) -> None:

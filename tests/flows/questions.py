@@ -41,6 +41,7 @@ NAMES = {
     "fromWallet": "wallet",
     "toWallet": "wallet",
     "payment": "payment",
+    "onlinePayment": "onlinePayment",
     "structure": "structure",
     "account": "account",
     "pricedLike": "activity",
