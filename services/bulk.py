@@ -121,18 +121,21 @@ class BulkInsert(_Bulk):
 
 
 class BulkUpdate(_Bulk):
-    """`await BulkUpdate(table, columns)(session, rows)`: the first column names the row, the others are set."""
+    """`await BulkUpdate(table, columns)(session, rows)`: the first column, or as many as `keys`, name the row, the others are set."""
+
+    def __init__(self, table: Table, columns: Sequence[str], keys: int = 1) -> None:
+        super().__init__(table, columns)
+        self._keys = keys
 
     def _all_at_once(self, table: str, names: Sequence[str], rows: str) -> str:
-        key, *others = names
-        assignments = ", ".join(f"{name} = new.{name}" for name in others)
-        return f"UPDATE {table} SET {assignments} FROM {rows} AS new ({', '.join(names)}) WHERE {table}.{key} = new.{key}"
+        assignments = ", ".join(f"{name} = new.{name}" for name in names[self._keys :])
+        same = " AND ".join(f"{table}.{name} = new.{name}" for name in names[: self._keys])
+        return f"UPDATE {table} SET {assignments} FROM {rows} AS new ({', '.join(names)}) WHERE {same}"
 
     def _one_by_one(self, table: str, names: Sequence[str]) -> str:
-        # Numbered, for the key comes last in the statement and first in a row.
-        key, *others = names
-        assignments = ", ".join(f"{name} = ?{number}" for number, name in enumerate(others, 2))
-        return f"UPDATE {table} SET {assignments} WHERE {key} = ?1"
+        # Numbered, for the keys come last in the statement and first in a row.
+        numbered = [f"{name} = ?{number}" for number, name in enumerate(names, 1)]
+        return f"UPDATE {table} SET {', '.join(numbered[self._keys :])} WHERE {' AND '.join(numbered[: self._keys])}"
 
 
 def _converted(rows: Rows, converters: Sequence[tuple[int, Convert]]) -> list[Sequence[Any]]:

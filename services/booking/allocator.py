@@ -8,6 +8,7 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import String, bindparam, select, type_coerce, update
@@ -18,7 +19,7 @@ from services.booking.allocation import GROUP_INCOMPLETE, Answer, Key
 from services.booking.audit import Done, note_all, noted
 from services.booking.docket import BOOKING, CASE, IS_LIVE, B, Case, Docket, open_docket, take_turn_of
 from services.booking.expiry import end_line, tell_who_waited
-from services.booking.lines import Enrolled, check_booking, check_cancelling
+from services.booking.lines import Enrolled, Rules, check_booking, check_cancelling
 from services.booking.order import ForFamily
 from services.booking.reporting import Holding, Reports, Where
 from services.booking.rulebook import RuleBook
@@ -300,17 +301,27 @@ async def _load(session: AsyncSession, book: RuleBook, tickets: list[Ticket], no
 
 
 async def gather(
-    session: AsyncSession, book: RuleBook, tickets: list[Ticket], cases: dict[str, Case], lined: Set[Key], now: dt.datetime
+    session: AsyncSession,
+    book: RuleBook,
+    tickets: list[Ticket],
+    cases: dict[str, Case],
+    lined: Set[Key],
+    now: dt.datetime,
+    rules: Mapping[str, Rules] = MappingProxyType({}),
+    in_debit: set[str] | None = None,
 ) -> Batch:
-    """What the decisions on these tickets depend on besides. `cases`: theirs, which grow; `lined`: openings with their lines."""
+    """What the decisions on these tickets depend on besides. `cases`: theirs, which grow; `lined`: openings with their lines.
+
+    `rules` and `in_debit`: what this transaction has read of them already.
+    """
     asked = [case for ticket in tickets for case in ticket.cases]
-    docket = await open_docket(session, book, now, cases, {case.key for case in asked}, lined)
+    docket = await open_docket(session, book, now, cases, {case.key for case in asked}, lined, rules)
     docket.traces = {ticket.id: ticket.trace for ticket in tickets}
     return Batch(
         docket,
         tickets,
         await _enrolled(session, asked),
-        await _in_debit(session, {ticket.family for ticket in tickets}),
+        await _in_debit(session, {ticket.family for ticket in tickets}) if in_debit is None else in_debit,
         await _held(session, asked),
     )
 

@@ -9,12 +9,12 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking.allocator import R, gather
 from services.booking.docket import PARTITION, Case
-from services.booking.intake import Asked, BookingRow, Written, examine, insert_rows
+from services.booking.intake import Asked, BookingRow, Known, Written, examine, insert_rows
 from services.booking.reporting import Reports
 from services.booking.rulebook import RuleBook
 from services.booking.status import BookingStatus
@@ -26,19 +26,23 @@ from services.outbox import record
 
 MOST_LINES = 1000  #: In one transaction: a quarter of a second's work.
 
+SOMEBODY_WAITS = exists().where(R.partition == PARTITION.c.number, R.served_at.is_(None))
 #: Whoever has a turn may wait for the counter of requests, which we hold: we do not wait for turns.
-FREE_TURNS = select(PARTITION.c.number).where(one_of(PARTITION.c.number, "partitions")).with_for_update(skip_locked=True)
-WHO_WAITS = select(R.id).where(one_of(R.partition, "partitions"), R.served_at.is_(None)).limit(1)
+OURS = (
+    select(PARTITION.c.number)
+    .where(one_of(PARTITION.c.number, "partitions"), ~SOMEBODY_WAITS)
+    .with_for_update(skip_locked=True, of=PARTITION)
+)
 
 
 async def take_in_and_decide(
     session: AsyncSession, book: RuleBook, clock: Clock, asked: Sequence[Asked]
 ) -> tuple[list[str | Exception], set[str]]:
     """What `take_in` returns; and those of these requests that are served already, all of them or none."""
-    results, written = await examine(session, book, clock, asked)
+    results, written, known = await examine(session, book, clock, asked)
     may_be = _only_ask(written) and await _are_next(session, {row["partition"] for row in written.requests})
     if may_be:
-        await _decide(session, book, clock, written)
+        await _decide(session, book, clock, written, known)
     await insert_rows(session, written)
     return results, {row["id"] for row in written.requests} if may_be else set()
 
@@ -50,20 +54,18 @@ def _only_ask(written: Written) -> bool:
 
 async def _are_next(session: AsyncSession, partitions: set[int]) -> bool:
     """Holds the turns until the commit. Whoever asked before has committed: the counter of requests is ours."""
-    these = {"partitions": sorted(partitions)}
-    if len((await run(session, FREE_TURNS, these)).all()) < len(partitions):
-        return False
-    return (await run(session, WHO_WAITS, these)).first() is None
+    return len((await run(session, OURS, {"partitions": sorted(partitions)})).all()) == len(partitions)
 
 
-async def _decide(session: AsyncSession, book: RuleBook, clock: Clock, written: Written) -> None:
+async def _decide(session: AsyncSession, book: RuleBook, clock: Clock, written: Written, known: Known) -> None:
     """Changes `written` to what the tables would have after the allocator."""
     tickets = {row["id"]: _ticket(row) for row in written.requests}
     cases = {row.id: _case(row) for row in written.bookings}
     for case in cases.values():
         tickets[case.request or ""].cases.append(case)
     mine = list(cases.values())
-    batch = await gather(session, book, list(tickets.values()), cases, set(), written.requests[0]["submitted_at"])
+    since = written.requests[0]["submitted_at"]
+    batch = await gather(session, book, list(tickets.values()), cases, set(), since, known.rules, known.in_debit)
     batch.docket.unwritten = {case.id for case in mine}
     batch.docket.now = now = clock.now()
     batch.decide()

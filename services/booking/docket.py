@@ -8,9 +8,10 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal
 
-from sqlalchemy import RowMapping, String, bindparam, insert, literal_column, select, type_coerce, update
+from sqlalchemy import RowMapping, String, bindparam, literal_column, select, type_coerce, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking.allocation import Answer, Board, Claim, Key, Offer, Opening
@@ -19,7 +20,7 @@ from services.booking.rulebook import RuleBook
 from services.booking.status import LIVE, BookingStatus
 from services.booking.tables import Booking, Partition, core, partition_of, run
 from services.booking.tables import Opening as OpeningRow
-from services.bulk import one_of
+from services.bulk import BulkInsert, BulkUpdate, one_of
 from services.events import (
     BookingAccepted,
     BookingCancelled,
@@ -100,11 +101,12 @@ CASE = (
 )
 
 
+COUNTS = ("places", "waiting_places", "taken", "waiting", "taken_limit", "waiting_limit")  #: What an opening and its row have alike.
 TURN = update(PARTITION).where(PARTITION.c.number == bindparam("partition")).values(turn=PARTITION.c.turn + 1)
 STORED = select(OPENING).where(one_of(O.activity, "activities"), one_of(O.date, "dates"))
 LINE_UP = select(*CASE).where(IS_WAITING, one_of(B.activity, "activities"), one_of(B.date, "dates")).order_by(B.position)
-NEW_OPENING = insert(OPENING)
-CHANGED_OPENING = update(OPENING).where(O.activity == bindparam("a"), O.date == bindparam("d"))
+_insert_openings = BulkInsert(OPENING, ("activity", "date", *COUNTS, "revision", "changed_at"))
+_update_openings = BulkUpdate(OPENING, ("activity", "date", *COUNTS, "revision", "changed_at"), keys=2)
 ANSWER = (
     update(BOOKING)
     .where(one_of(B.id, "ids"))
@@ -259,24 +261,22 @@ class Docket:
             await run(session, ANSWER, {"ids": ids, "answer": status, "why": code, "now": self.now, "steps": steps})
 
     async def _write_openings(self, session: AsyncSession) -> None:
-        new: list[dict[str, Any]] = []
-        changed: list[dict[str, Any]] = []
+        new: list[tuple[Any, ...]] = []
+        changed: list[tuple[Any, ...]] = []
         for (activity, date), opening in self.board.openings.items():
             opening.tighten()
             counts = _counts(opening)
             stored = self.stored.get((activity, date))
             if stored is None:
                 if opening.taken or opening.waiting or (activity, date) in self.shown_anew:
-                    new.append({"activity": activity, "date": date, **counts, "revision": 1, "changed_at": self.now})
+                    new.append((activity, date, *counts, 1, self.now))
                     self._tell_capacity((activity, date), opening, 1)
-            elif (activity, date) in self.shown_anew or any(stored[name] != value for name, value in counts.items()):
+            elif (activity, date) in self.shown_anew or any(stored[name] != value for name, value in zip(COUNTS, counts, strict=True)):
                 revision = stored["revision"] + 1
-                changed.append({"a": activity, "d": date, **counts, "revision": revision, "changed_at": self.now})
+                changed.append((activity, date, *counts, revision, self.now))
                 self._tell_capacity((activity, date), opening, revision)
-        if new:
-            await run(session, NEW_OPENING, new)
-        if changed:
-            await run(session, CHANGED_OPENING, changed)
+        await _insert_openings(session, new)
+        await _update_openings(session, changed)
 
     def _tell_capacity(self, key: Key, opening: Opening, revision: int) -> None:
         self.events.append(
@@ -294,30 +294,31 @@ class Docket:
         )
 
 
-def _counts(opening: Opening) -> dict[str, int | None]:
-    return {
-        "places": opening.places,
-        "waiting_places": opening.waiting_places,
-        "taken": opening.taken,
-        "waiting": opening.waiting,
-        "taken_limit": opening.taken_limit,
-        "waiting_limit": opening.waiting_limit,
-    }
+def _counts(opening: Opening) -> tuple[int | None, ...]:
+    """As COUNTS."""
+    return opening.places, opening.waiting_places, opening.taken, opening.waiting, opening.taken_limit, opening.waiting_limit
 
 
 async def open_docket(
-    session: AsyncSession, book: RuleBook, now: dt.datetime, cases: dict[str, Case], keys: Set[Key], with_lines: Set[Key]
+    session: AsyncSession,
+    book: RuleBook,
+    now: dt.datetime,
+    cases: dict[str, Case],
+    keys: Set[Key],
+    with_lines: Set[Key],
+    rules: Mapping[str, Rules] = MappingProxyType({}),
 ) -> Docket:
     """The openings of `keys` with their counts, and the lines of those where somebody who waits may be given a place.
 
-    `cases` grows by those who wait.
+    `cases` grows by those who wait. `rules`: of activities that were just read.
     """
-    rules: dict[str, Rules] = {}
+    rules = dict(rules)
     openings: dict[Key, Opening] = {}
     stored: dict[Key, RowMapping] = {}
     served, lined = set(with_lines), set[Key]()
     while missing := (keys | served) - openings.keys():
-        rules |= await book.of(session, {key[0] for key in missing} - rules.keys())
+        if unread := {key[0] for key in missing} - rules.keys():
+            rules |= await book.of(session, unread)
         stored |= await _stored(session, missing)
         openings |= {key: _opening(stored.get(key), rules[key[0]], key, now) for key in missing}
         # Reading a line may show parties that wait elsewhere too, and those lines others again.

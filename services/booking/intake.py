@@ -113,13 +113,15 @@ class Written:
 
 async def take_in(session: AsyncSession, book: RuleBook, clock: Clock, asked: Sequence[Asked]) -> list[str | Exception]:
     """Check these orders and write those that may be. For each the id of its request, or why there is none."""
-    results, written = await examine(session, book, clock, asked)
+    results, written, _ = await examine(session, book, clock, asked)
     await insert_rows(session, written)
     return results
 
 
-async def examine(session: AsyncSession, book: RuleBook, clock: Clock, asked: Sequence[Asked]) -> tuple[list[str | Exception], Written]:
-    """What `take_in` returns, and the rows that are to be inserted for it; their events are recorded."""
+async def examine(
+    session: AsyncSession, book: RuleBook, clock: Clock, asked: Sequence[Asked]
+) -> tuple[list[str | Exception], Written, Known]:
+    """What `take_in` returns; the rows that are to be inserted for it, whose events are recorded; and by what they were checked."""
     last = (await run(session, COUNT, {"more": len(asked)})).scalar_one()
     now = clock.now()  # Not before: who was counted later has asked later, and a run that has counted knows who was in time.
     known = await _look_up(session, book, [one.order for one in asked])
@@ -131,7 +133,7 @@ async def examine(session: AsyncSession, book: RuleBook, clock: Clock, asked: Se
         except (Refused, CodedError) as no:
             results.append(no)
     record(session, *written.events, traces=written.traces)
-    return results, written
+    return results, written, known
 
 
 def _take(asked: Asked, seq: int, now: dt.datetime, known: Known, written: Written) -> str:

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, bindparam, func, literal_column, or_, tuple_
 from sqlalchemy import select as select_columns
-from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -67,7 +66,7 @@ class Booked:
 
 #: Select these, and `Booked(*row)`.
 BOOKED = tuple(core(Booking).c[field.name] for field in fields(Booked))
-B, C, E, A, O = (core(rows).c for rows in (Booking, ChildCopy, Enrollment, Activity, Opening))  # noqa: E741 -- like the tables
+B, C, E, A, O, R, X = (core(rows).c for rows in (Booking, ChildCopy, Enrollment, Activity, Opening, Request, Cancellation))  # noqa: E741 -- like the tables
 
 # Built once: building one takes as long as running it.
 OWNERS = select_columns(C.child, C.family, C.structure).where(one_of(C.child, "children"))
@@ -90,6 +89,23 @@ STANDING_ONES = (
     .where(one_of(B.child, "children"), B.date.between(bindparam("first"), bindparam("last")), B.status.in_(STANDING))
     .order_by(B.position.desc())
 )
+OF_REQUESTS = select_columns(*BOOKED).where(one_of(B.request, "requests"))
+REQUESTS = select(Request).where(one_of(R.id, "requests"))
+GIVEN_BACK = (
+    select_columns(X.request, X.line, X.status, X.code, *BOOKED)
+    .join_from(X.line.table, B.id.table, B.id == X.booking)
+    .where(one_of(X.request, "requests"))
+)
+AHEAD = core(Booking).alias("ahead").c
+# The status as a literal: with a parameter neither database would see that the index of the line-up is enough.
+WAITS: ColumnElement[str] = literal_column("'WAITLISTED'")
+HOW_MANY_AHEAD = (
+    select_columns(func.count())
+    .where(AHEAD.activity == B.activity, AHEAD.date == B.date, AHEAD.status == WAITS, AHEAD.position <= B.position)
+    .correlate(core(Booking))
+    .scalar_subquery()
+)
+RANKS = select_columns(B.id, HOW_MANY_AHEAD).where(one_of(B.id, "bookings"), B.status == WAITS)
 STANDING_COUNTS = (
     select_columns(B.activity, B.date, func.count())
     .where(one_of(B.activity, "activities"), one_of(B.date, "dates"), B.status.in_(STANDING))
@@ -229,9 +245,8 @@ def by_period(asked: Collection[tuple[str, Days]]) -> dict[Days, list[str]]:
     return periods
 
 
-async def _booked(session: AsyncSession, query: Select[Any]) -> list[Booked]:
-    connection = await session.connection()
-    return [Booked(*row) for row in await connection.execute(query)]
+async def _booked(session: AsyncSession, query: Select[Any], wanted: dict[str, Any] | None = None) -> list[Booked]:
+    return [Booked(*row) for row in await run(session, query, wanted)]
 
 
 async def standing_counts(session: AsyncSession, openings: Collection[tuple[str, dt.date]]) -> dict[tuple[str, dt.date], int]:
@@ -242,18 +257,7 @@ async def standing_counts(session: AsyncSession, openings: Collection[tuple[str,
 
 async def ranks(session: AsyncSession, bookings: Collection[str]) -> dict[str, int]:
     """Booking -> its place in the waiting list, from 1, for those that wait."""
-    ahead = aliased(Booking)
-    # The status as a literal: with a parameter neither database would see that the index of the line-up is enough.
-    waits: ColumnElement[str] = literal_column("'WAITLISTED'")
-    count = (
-        select(func.count())
-        .where(col(ahead.activity) == Booking.activity, col(ahead.date) == Booking.date)
-        .where(col(ahead.status) == waits, col(ahead.position) <= col(Booking.position))
-        .correlate(Booking)
-        .scalar_subquery()
-    )
-    rows = await session.exec(select(Booking.id, count).where(col(Booking.id).in_(bookings), col(Booking.status) == waits))
-    return dict(rows.all())
+    return dict((await run(session, RANKS, {"bookings": list(bookings)})).all())
 
 
 # ----------------------------------------------------------------------------------------------------------- follow-up
@@ -316,7 +320,7 @@ async def requests_count(session: AsyncSession, family: str) -> int:
 
 
 async def requests(session: AsyncSession, ids: Collection[str]) -> dict[str, Request]:
-    rows = await session.exec(select(Request).where(col(Request.id).in_(ids)))
+    rows = await session.exec(REQUESTS, params={"requests": list(ids)})
     return {row.id: row for row in rows.all()}
 
 
@@ -334,15 +338,13 @@ class MovementRow:
 async def movements(session: AsyncSession, ids: Collection[str]) -> dict[str, list[MovementRow]]:
     """Request -> its movements in the lines' order."""
     found: dict[str, dict[int, MovementRow]] = {id_: {} for id_ in ids}
-    for booking in await _booked(session, select_columns(*BOOKED).where(B.request.in_(ids))):
+    these = {"requests": list(ids)}
+    for booking in await _booked(session, OF_REQUESTS, these):
         # A row with this code was made by a CANCEL line that named nothing.
         cancels = booking.code == "UNKNOWN_BOOKING"
         code = booking.code if booking.status is BookingStatus.REFUSED else None
         found[booking.request or ""][booking.line] = MovementRow(booking.line, cancels, booking, code)
-    x = core(Cancellation).c
-    pairs = select_columns(x.request, x.line, x.status, x.code, *BOOKED).join_from(x.line.table, B.id.table, B.id == x.booking)
-    connection = await session.connection()
-    for request, line, status, code, *booked in await connection.execute(pairs.where(x.request.in_(ids))):
+    for request, line, status, code, *booked in await run(session, GIVEN_BACK, these):
         refused = code if status is BookingStatus.REFUSED else None
         found[request][line] = MovementRow(line, True, Booked(*booked), refused)
     return {id_: [lines[line] for line in sorted(lines)] for id_, lines in found.items()}

@@ -8,7 +8,7 @@ import pytest
 
 from services.booking.activity import Scheduled
 from services.booking.allocator import gather
-from services.booking.at_once import FREE_TURNS, take_in_and_decide
+from services.booking.at_once import OURS, take_in_and_decide
 from services.booking.docket import take_turn
 from services.booking.intake import Asked
 from services.booking.order import ForFamily, Line, Order
@@ -118,7 +118,7 @@ async def test_nobody_else_has_the_turn_until_the_commit(town: Town, monkeypatch
 
     async def looks_around(*known: Any) -> Any:
         async with town.running.database.transaction() as session:
-            free.extend((await run(session, FREE_TURNS, {"partitions": list(range(PARTITIONS))})).scalars())
+            free.extend((await run(session, OURS, {"partitions": list(range(PARTITIONS))})).scalars())
         return await gather(*known)
 
     monkeypatch.setattr("services.booking.at_once.gather", looks_around)
