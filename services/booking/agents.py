@@ -35,6 +35,7 @@ from services.booking.agent_types import (
     SetOpeningResult,
 )
 from services.booking.audit import reason_of
+from services.booking.desk import Receipt
 from services.booking.draft import DraftChange
 from services.booking.follow_up import Request, position_of, size_of
 from services.booking.lines import Enrolled
@@ -97,11 +98,11 @@ async def _done(info: Info, structure: str, work: Callable[[AsyncSession], Await
 async def _ordered(info: Info, structure: str, order: Order) -> str:
     """The request's id, once it is answered, or after a while as it stands. Raises Refused."""
     context = info.context
-    request: str = await context.running.resources["desk"].take(context.signed_in().account, structure, order)
-    answer = await answers_of(context).to(request)
+    receipt: Receipt = await context.running.resources["desk"].take(context.signed_in().account, structure, order)
+    answer = receipt.answer or await answers_of(context).to(receipt.request)
     context.loaders.clear()
     reading_of(context).know(answer)
-    return request
+    return receipt.request
 
 
 def _key(info: Info, key: str) -> str:

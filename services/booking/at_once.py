@@ -7,23 +7,27 @@ And only where they are few: until the commit nobody else is taken in, of no tow
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import exists, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.booking.allocation import Board
 from services.booking.allocator import R, gather
 from services.booking.docket import PARTITION, Case
 from services.booking.intake import Asked, BookingRow, Known, Written, examine, insert_rows
+from services.booking.queries import Answer, Booked, MovementRow
 from services.booking.reporting import Reports
 from services.booking.rulebook import RuleBook
 from services.booking.status import BookingStatus
-from services.booking.tables import run
+from services.booking.tables import Request, run
 from services.booking.tickets import Ticket
 from services.bulk import one_of
 from services.clock import Clock
 from services.outbox import record
 
+READ = len(fields(Booked))
 MOST_LINES = 1000  #: In one transaction: a quarter of a second's work.
 
 SOMEBODY_WAITS = exists().where(R.partition == PARTITION.c.number, R.served_at.is_(None))
@@ -37,14 +41,13 @@ OURS = (
 
 async def take_in_and_decide(
     session: AsyncSession, book: RuleBook, clock: Clock, asked: Sequence[Asked]
-) -> tuple[list[str | Exception], set[str]]:
-    """What `take_in` returns; and those of these requests that are served already, all of them or none."""
+) -> tuple[list[str | Exception], dict[str, Answer]]:
+    """What `take_in` returns; and the answers to these requests, as they can be read after the commit: to all of them or to none."""
     results, written, known = await examine(session, book, clock, asked)
     may_be = _only_ask(written) and await _are_next(session, {row["partition"] for row in written.requests})
-    if may_be:
-        await _decide(session, book, clock, written, known)
+    answers = await _decide(session, book, clock, written, known) if may_be else {}
     await insert_rows(session, written)
-    return results, {row["id"] for row in written.requests} if may_be else set()
+    return results, answers
 
 
 def _only_ask(written: Written) -> bool:
@@ -57,8 +60,8 @@ async def _are_next(session: AsyncSession, partitions: set[int]) -> bool:
     return len((await run(session, OURS, {"partitions": sorted(partitions)})).all()) == len(partitions)
 
 
-async def _decide(session: AsyncSession, book: RuleBook, clock: Clock, written: Written, known: Known) -> None:
-    """Changes `written` to what the tables would have after the allocator."""
+async def _decide(session: AsyncSession, book: RuleBook, clock: Clock, written: Written, known: Known) -> dict[str, Answer]:
+    """Changes `written` to what the tables would have after the allocator. Returns request -> answer."""
     tickets = {row["id"]: _ticket(row) for row in written.requests}
     cases = {row.id: _case(row) for row in written.bookings}
     for case in cases.values():
@@ -76,6 +79,17 @@ async def _decide(session: AsyncSession, book: RuleBook, clock: Clock, written: 
     for row in written.requests:
         ticket = tickets[row["id"]]
         row |= {"served_at": now, "decided_at": now if ticket.decided else None, "reports": int(ticket.id in reports.told)}
+    return _answers(written, batch.docket.board)
+
+
+def _answers(written: Written, board: Board) -> dict[str, Answer]:
+    answers = {row["id"]: Answer(Request(**row), []) for row in written.requests}
+    for row in written.bookings:
+        refused = row.code if row.status is BookingStatus.REFUSED else None
+        rank = board.rank((row.activity, row.date), row.position) if row.status is BookingStatus.WAITLISTED else None
+        read: tuple[Any, ...] = row[:READ]
+        answers[row.request].movements.append(MovementRow(row.line, False, Booked(*read), refused, rank))
+    return answers
 
 
 def _ticket(row: dict[str, Any]) -> Ticket:

@@ -6,6 +6,7 @@ Nobody lingers: while one transaction is being committed, the orders of the next
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import NamedTuple
 from uuid import uuid4
 
 from sqlalchemy import select
@@ -18,6 +19,7 @@ from services.booking.docket import B
 from services.booking.draft import DraftChange
 from services.booking.intake import Asked, R, X, take_in
 from services.booking.order import Line, Order
+from services.booking.queries import Answer
 from services.booking.rulebook import RuleBook
 from services.booking.status import LIVE, BookingStatus
 from services.booking.tables import partition_of, run
@@ -38,8 +40,17 @@ LOOK_SECONDS = 0.25  #: Between looks at the table, in case another process gave
 SERVED = "booking.served"  #: Called with the ids of requests that have their answers.
 CALLED_TOGETHER = 5000  #: Ids in one call, at most.
 
-Taken = asyncio.Future[tuple[str, bool]]  #: The request, and whether it is served already.
-Take = Callable[[AsyncSession, RuleBook, Clock, Sequence[Asked]], Awaitable[tuple[list[str | Exception], set[str]]]]
+Take = Callable[[AsyncSession, RuleBook, Clock, Sequence[Asked]], Awaitable[tuple[list[str | Exception], dict[str, Answer]]]]
+
+
+class Receipt(NamedTuple):
+    """For an order."""
+
+    request: str  #: Its id.
+    answer: Answer | None  #: If it is known without a look at the tables.
+
+
+Taken = asyncio.Future[Receipt]
 
 
 class Desk:
@@ -58,7 +69,11 @@ class Desk:
 
     # ------------------------------------------------------------------------------------------------------- for families
     async def submit(self, caller: Caller, order: Order) -> str:
-        """The id of the request, once its lines are decided, or after ANSWER_SECONDS as it stands.
+        """As `ask`. The id of the request."""
+        return (await self.ask(caller, order)).request
+
+    async def ask(self, caller: Caller, order: Order) -> Receipt:
+        """Once the lines are decided, or after ANSWER_SECONDS as they stand.
 
         Raises Refused: UNKNOWN_FAMILY, IDEMPOTENCY_KEY_REUSED, NOTHING_TO_SUBMIT, TOO_MANY_LINES, UNKNOWN_CHILD,
         UNKNOWN_ACTIVITY, ACCOUNT_IN_DEBIT; CodedError: BAD_USER_INPUT.
@@ -68,8 +83,8 @@ class Desk:
             raise Refused("UNKNOWN_FAMILY")
         return await self.take(caller.account, structure, order)
 
-    async def take(self, account: str, structure: str, order: Order) -> str:
-        """As `submit`, for a family of the structure: by itself, or by an agent whose right to do so was checked."""
+    async def take(self, account: str, structure: str, order: Order) -> Receipt:
+        """As `ask`, for a family of the structure: by itself, or by an agent whose right to do so was checked."""
         if order.groups_too_much:
             # Here, before it joins the others: they would wait while its groups are put together.
             too_much = "together: more groups, or more in them, than there are lines"
@@ -78,10 +93,10 @@ class Desk:
         taken: Taken = asyncio.get_running_loop().create_future()
         self._orders.append((Asked(account, structure, order, traceparent.get()), taken))
         self._arrived.set()
-        request, served = await taken
-        if not served:
-            await self._answer(request)
-        return request
+        receipt = await taken
+        if receipt.answer is None:
+            await self._answer(receipt.request)
+        return receipt
 
     async def cancel(self, caller: Caller, booking: str, language: str = "fr") -> None:
         """Give one booking or waiting place back, without a draft. Twice is as good as once.
@@ -213,7 +228,7 @@ class Desk:
                 _settle(taken, trouble)
             return None
         for (asked, taken), result in zip(orders, results, strict=True):
-            _settle(taken, (result, result in served) if isinstance(result, str) else result)
+            _settle(taken, Receipt(result, served.get(result)) if isinstance(result, str) else result)
             if isinstance(result, str) and result not in served:
                 self.wake(partition_of(asked.structure))
         self._running.outbox_written()
@@ -248,12 +263,14 @@ def _is_outage(trouble: Exception) -> bool:
     return lost or isinstance(trouble, (OperationalError, InterfaceError, PoolTimeout, OSError))
 
 
-async def _take_in(session: AsyncSession, book: RuleBook, clock: Clock, asked: Sequence[Asked]) -> tuple[list[str | Exception], set[str]]:
+async def _take_in(
+    session: AsyncSession, book: RuleBook, clock: Clock, asked: Sequence[Asked]
+) -> tuple[list[str | Exception], dict[str, Answer]]:
     """As `take_in_and_decide`, but the allocator decides."""
-    return await take_in(session, book, clock, asked), set()
+    return await take_in(session, book, clock, asked), {}
 
 
-def _settle(taken: Taken, result: tuple[str, bool] | Exception) -> None:
+def _settle(taken: Taken, result: Receipt | Exception) -> None:
     """Unless the client has gone."""
     if taken.done():
         return

@@ -72,7 +72,7 @@ class Known:
 
 
 class BookingRow(NamedTuple):
-    """A row of `booking`, in the order of its columns here."""
+    """A row of `booking`: what is read of a booking, in the order in which `queries.Booked` has it, and what only deciding needs."""
 
     id: str
     number: str
@@ -88,9 +88,9 @@ class BookingRow(NamedTuple):
     status: BookingStatus
     code: str | None
     position: int
-    party: int | None
     requested_at: dt.datetime
     decided_at: dt.datetime | None = None
+    party: int | None = None
     version: int = 1
 
 

@@ -136,11 +136,11 @@ class Mutation(LinkMutations, AttendanceMutations, AgentMutations, RunMutations)
             language=context.language,
         )
         try:
-            id_ = await context.running.resources["desk"].submit(context.signed_in(), order)
+            id_, answer = await context.running.resources["desk"].ask(context.signed_in(), order)
         except Refused as no:
             refused: SubmitResult = refusal_of(no, context.language)
             return refused
-        answer = await answers_of(context).to(id_)
+        answer = answer or await answers_of(context).to(id_)
         _forget(info)
         reading_of(context).know(answer)
         return Request.of(answer.request)

@@ -36,7 +36,7 @@ async def move(town: Town) -> str:
     ((booking,),) = await town.rows("SELECT id FROM booking WHERE date = '2026-11-30'")
     lines = Line(CANCEL, "dupont", "cantine", MONDAY, booking=booking), books("dupont", TUESDAY)
     order = town.order("dupont", *lines, key="move", agent=ForFamily("Sortie scolaire", moves=True))
-    request: str = await town.desk.take("agent", "carteville", order)
+    request: str = (await town.desk.take("agent", "carteville", order)).request
     return request
 
 

@@ -111,13 +111,13 @@ class Story(RuleBasedStateMachine):
                 asked = [Asked(ANNE if ask.by else ask.family, TOWN, self._order(ask)) for ask in asks]
                 if at_once:
                     return await take_in_and_decide(session, running.resources["rules"], running.clock, asked)
-                return await take_in(session, running.resources["rules"], running.clock, asked), set()
+                return await take_in(session, running.resources["rules"], running.clock, asked), {}
 
         done, found = self.does(replica, fate, takes_in)
         if done:
             before = list(self.paper.sheets)
             expected = [self.paper.takes(ask) for ask in asks]
-            results, served = found or ([None] * len(asks), set())
+            results, served = found or ([None] * len(asks), {})
             for sheet, result in zip(expected, results, strict=True):
                 self._agree(sheet, result)
             new = self.paper.sheets[len(before) :]

@@ -12,6 +12,7 @@ from services.booking.at_once import OURS, take_in_and_decide
 from services.booking.docket import take_turn
 from services.booking.intake import Asked
 from services.booking.order import ForFamily, Line, Order
+from services.booking.queries import Answer, answers
 from services.booking.tables import PARTITIONS, partition_of, run
 from tests.booking.town import CLOCK, MONDAY, TUESDAY, Town, at_work, books, cancels
 
@@ -23,7 +24,7 @@ REQUESTS = """SELECT family, idempotency_key, lines, served_at, decided_at, repo
 OPENINGS = "SELECT activity, date, places, waiting_places, taken, waiting, taken_limit, waiting_limit, revision FROM opening ORDER BY activity, date"
 
 
-async def at_once(town: Town, *orders: Order) -> tuple[list[str | Exception], set[str]]:
+async def at_once(town: Town, *orders: Order) -> tuple[list[str | Exception], dict[str, Answer]]:
     asked = [Asked(order.family, "carteville", order) for order in orders]
     async with town.running.database.transaction("intake") as session:
         return await take_in_and_decide(session, town.book, town.clock, asked)
@@ -60,7 +61,7 @@ async def test_it_comes_to_the_same_as_taking_in_and_then_deciding(running: Any)
     results, served = await at_once(together, *a_rush(together))
     assert [type(result) for result in results] == [type(result) for result in one_by_one]
     assert results[-1] == results[0]
-    assert served == {result for result in results if isinstance(result, str)}
+    assert served.keys() == {result for result in results if isinstance(result, str)}
     for query in (BOOKINGS, REQUESTS, OPENINGS):
         assert await together.rows(query) == await apart.rows(query)
     told = [[(name, _without_ids(body)) for name, body in await town.told()] for town in (apart, together)]
@@ -74,6 +75,17 @@ async def test_it_comes_to_the_same_as_taking_in_and_then_deciding(running: Any)
     await together.is_sound()
 
 
+async def test_its_answers_are_those_that_the_tables_give(town: Town) -> None:
+    await town.asks("f1")
+    _, served = await at_once(town, *a_rush(town))
+    async with town.running.database.reading() as session:
+        stored = await answers(session, served)
+    assert {movement.rank for answer in served.values() for movement in answer.movements} >= {None, 1, 2}
+    assert [(answer.request.model_dump(), answer.movements) for answer in served.values()] == [
+        (stored[request].request.model_dump(), stored[request].movements) for request in served
+    ]
+
+
 def _without_ids(body: Any) -> Any:
     if isinstance(body, list):
         return [_without_ids(one) for one in body]
@@ -85,7 +97,7 @@ def _without_ids(body: Any) -> Any:
 async def test_nobody_is_decided_before_whoever_came_first(town: Town) -> None:
     (first,) = await town.writes(town.order("f0"))
     (second,), served = await at_once(town, town.order("f1"))
-    assert served == set()
+    assert served == {}
     assert await town.decides() == [first, second]
     assert await town.line_up() == {"ACCEPTED": ["f0"], "WAITLISTED": ["f1"]}
 
@@ -105,7 +117,7 @@ async def test_nobody_is_decided_while_another_has_the_turn(town: Town, running:
     deciding = asyncio.create_task(decides_slowly())
     await has_it.wait()
     (request,), served = await asyncio.wait_for(at_once(town, town.order("f0")), 10)
-    assert served == set(), "and nobody waited for the turn, either"
+    assert served == {}, "and nobody waited for the turn, either"
     may_commit.set()
     await deciding
     assert await town.decides() == [request]
@@ -123,7 +135,7 @@ async def test_nobody_else_has_the_turn_until_the_commit(town: Town, monkeypatch
 
     monkeypatch.setattr("services.booking.at_once.gather", looks_around)
     (request,), served = await at_once(town, town.order("f0"))
-    assert served == {request}
+    assert served.keys() == {request}
     assert sorted(free) == [n for n in range(PARTITIONS) if n != partition_of("carteville")]
 
 
@@ -131,7 +143,7 @@ async def test_nobody_else_has_the_turn_until_the_commit(town: Town, monkeypatch
 async def test_what_is_given_back_is_left_to_the_allocator(town: Town, lines: tuple[Line, ...]) -> None:
     await town.asks("f0")
     _, served = await at_once(town, town.order("f1"), town.order("f0", *lines))
-    assert served == set()
+    assert served == {}
     await town.decides()
     assert await town.line_up() == {"ACCEPTED": ["f1"], "WAITLISTED": []}
 
@@ -141,12 +153,12 @@ async def test_a_crowd_that_would_keep_others_from_being_taken_in_is_left_to_the
 ) -> None:
     monkeypatch.setattr("services.booking.at_once.MOST_LINES", 2)
     _, served = await at_once(town, *(town.order(family) for family in FAMILIES[:3]))
-    assert served == set()
+    assert served == {}
     requests, served = await at_once(town, town.order("f3"))
-    assert served == set(), "they are first"
+    assert served == {}, "they are first"
     await town.decides()
     requests, served = await at_once(town, town.order("f3", books("f3", TUESDAY)), town.order("f4", books("f4", TUESDAY)))
-    assert served == set(requests)
+    assert served.keys() == set(requests)
 
 
 async def test_a_mistake_in_deciding_at_once_is_told_and_hurts_nobody(
@@ -163,6 +175,6 @@ async def test_a_mistake_in_deciding_at_once_is_told_and_hurts_nobody(
 
 async def test_what_an_agent_does_is_left_to_the_allocator(town: Town) -> None:
     _, served = await at_once(town, town.order("f0", agent=ForFamily("Accord de la directrice")))
-    assert served == set()
+    assert served == {}
     await town.decides()
     assert await town.rows("SELECT count(*) FROM act WHERE kind = 'BOOK_FOR_FAMILY'") == [(1,)]

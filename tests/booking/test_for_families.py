@@ -330,11 +330,11 @@ async def test_two_agents_move_two_children_to_the_last_place_and_one_stays(runn
             away = Line(CANCEL, child, "cantine", MONDAY, booking=await booking_of(first, child))
             orders.append(first.order(child, away, books(child, TUESDAY), agent=replace(WHY, moves=True)))
         desks = (first.desk, second.desk)
-        requests = await asyncio.gather(
+        receipts = await asyncio.gather(
             *(desk.take("agent", "carteville", one) for desk, one in zip(desks, orders, strict=True)),
             *(first.submits(child, books(child, TUESDAY)) for child in waiting),
         )
-    answers = sorted([await first.answers(str(request)) for request in requests[:2]])
+    answers = sorted([await first.answers(receipt.request) for receipt in receipts[:2]])
     moved = ["CANCELLED", "ACCEPTED"] in answers
     (tuesday,) = (await first.line_up(TUESDAY))["ACCEPTED"]
     assert moved == (tuesday in in_)
