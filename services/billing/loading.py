@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from sqlmodel.ext.asyncio.session import AsyncSession
 from strawberry.dataloader import DataLoader
 
-from services.billing import alerts, prices, queries
+from services.billing import alerts, estimates, prices, queries
 from services.billing.balance import Balance
 from services.billing.prices import PreviewLine
 from services.billing.quote import Unpriced
@@ -68,7 +68,7 @@ async def balance(context: Context, asked: queries.BalanceAsked) -> Balance:
 
 async def _balances(context: Context, asked: list[queries.BalanceAsked]) -> list[Balance]:
     async with context.database.reading() as session:
-        return await queries.balances(session, asked)
+        return await estimates.balances(session, asked)
 
 
 async def _of_month(context: Context, name: str, find: Find[V], family: str, month: str) -> list[V]:

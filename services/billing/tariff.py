@@ -16,6 +16,7 @@ from services.billing.charged import AS_MOST_TOWNS_DO, MOST_PERCENT, Charged
 from services.billing.rate import Effort, QuotientBand, TariffError, band_of, cover_once
 
 NOON = 12 * 60  #: Cuts the day into its two halves, in minutes after midnight.
+FLAT_DAY = "FLAT_MONTH_DAY"  #: The step of a day that costs nothing by itself, and makes its month due.
 LONGEST_ROUNDING_MINUTES = 4 * 60
 
 
@@ -211,7 +212,7 @@ def price(
     cents, unit = _unit(version, quotient)
     if version.per is Per.FLAT_MONTH:
         month = _adjusted(version, (Step(unit.code, unit.details, cents),), rank, outside_town=outside_town).cents
-        return Price(0, (unit, Step("FLAT_MONTH_DAY", {"euros": f"{month // 100}.{month % 100:02}"}, 0)))
+        return Price(0, (unit, Step(FLAT_DAY, {"euros": f"{month // 100}.{month % 100:02}"}, 0)))
     quantity = _quantity(version, cents, _minutes(arrival), _minutes(departure))
     steps = (Step(unit.code, unit.details, cents),) if quantity is None else (unit, quantity)
     return _adjusted(version, steps, rank, outside_town=outside_town)
