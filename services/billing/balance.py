@@ -1,6 +1,7 @@
 """What a family has, what its bookings will cost, and what it should pay (rules S13 to S17, S21). All in integer cents.
 
-Credit is positive, debt negative. The estimated cost is never negative: it is what the bookings not yet debited will take.
+Credit is positive, debt negative. The estimated cost is what the bookings not yet debited will take: negative only where a flat month that
+is to come makes those of siblings cheaper that were charged, by more than it costs itself.
 """
 
 import datetime as dt

@@ -1,7 +1,8 @@
 """What flat months are going to cost ("forfait mensuel"): once for each child, activity and month, as settling will charge them (S13, S14).
 
 A day that was booked by a flat rate holds nothing by itself: it makes its month due. So the estimate says what the books would say if all
-days that are held were closed, less what was charged for these months already; a sibling's month may make another one cheaper.
+days that are held were closed, less what was charged for these months already; a sibling's month may make another one cheaper. Of a child
+of two families, what a day of the other one would take over is told when it is charged.
 """
 
 import datetime as dt
@@ -16,12 +17,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.billing import prices, queries
 from services.billing.balance import Balance
 from services.billing.hold import HoldKind, HoldState
+from services.billing.prices import PreviewLine
 from services.billing.queries import BalanceAsked
-from services.billing.quote import Catalogue
+from services.billing.quote import Catalogue, Day, Quote, Unpriced
 from services.billing.settlement import FlatDay, FlatMonth, flat_months
 from services.billing.settling import FAMILIES, FLAT_DAYS, MONTHS
 from services.billing.tables import Hold, core
-from services.billing.tariff import FLAT_DAY, Price, TariffVersion
+from services.billing.tariff import FLAT_DAY, Price, Step, TariffVersion
 from services.bulk import one_of
 
 H = core(Hold).c
@@ -123,3 +125,61 @@ async def _held(session: AsyncSession, families: Collection[str]) -> list[HeldDa
         for row in rows
         if any(step["code"] == FLAT_DAY for step in row.explanation)
     ]
+
+
+# -------------------------------------------------------------------------------------------------------------- previews
+async def preview(
+    session: AsyncSession, lines: Sequence[PreviewLine], families: Collection[str], structures: Collection[str]
+) -> list[Price | Unpriced | None]:
+    """As prices.preview. What a flat month costs stands in the first line that makes it due, or gives it back: once, as it is charged."""
+    answers = await prices.preview(session, lines, families, structures)
+    coming = {number: _coming(one.day, one.quote) for number, one in enumerate(answers) if one.day and one.quote and _is_flat(one.price)}
+    leaving = {number: one.hold.booking for number, one in enumerate(answers) if one.hold is not None and _is_flat(one.price)}
+    if not coming and not leaving:
+        return [one.price for one in answers]
+    held = await _held(session, {one.day.family for one in answers if one.day is not None})
+    outlook = await look(session, held, list(coming.values()))
+    confirmed = [one for one in outlook.held if one.kind is HoldKind.CONFIRMED]
+    gone = {one.booking: one.day for one in confirmed if one.booking in leaving.values()}
+    moving = [*coming.items(), *((number, gone[booking]) for number, booking in leaving.items() if booking in gone)]
+    before = outlook.months(one.day for one in confirmed)
+    after = outlook.months([*(one.day for one in confirmed if one.booking not in gone), *coming.values()])
+    shown = _shown(outlook, sorted(moving, key=lambda line: (line[1].date, line[0])), set(coming), before, after)
+    return [shown.get(number, one.price) for number, one in enumerate(answers)]
+
+
+def _is_flat(price: Price | Unpriced | None) -> bool:
+    return isinstance(price, Price) and any(step.code == FLAT_DAY for step in price.steps)
+
+
+def _coming(day: Day, quote: Quote) -> FlatDay:
+    return FlatDay(day.child, day.family, day.activity, day.date, quote.wallet, quote.tariff_version)
+
+
+def _shown(
+    outlook: Outlook, moving: Sequence[tuple[int, FlatDay]], booked: Collection[int], *states: Sequence[FlatMonth]
+) -> dict[int, Price]:
+    """Number of a line -> the month that it bears. `moving`: the lines that book days of flat months, or give them back, by date.
+
+    `states`: what is due before, and after.
+    """
+    was, will = ({(month.family, month.child, month.activity, month.month): month for month in months} for months in states)
+    shown: dict[int, Price] = {}
+    borne: set[tuple[str, str, str, str]] = set()
+    corrected: set[tuple[str, str, str]] = set()
+    for number, day in moving:
+        key = day.family, day.child, day.activity, f"{day.date:%Y-%m}"
+        there, elsewhere = (will, was) if number in booked else (was, will)
+        if key in borne or key not in there or key in elsewhere:
+            continue
+        borne.add(key)
+        shown[number] = outlook.price(there[key])
+        group = day.family, day.activity, f"{day.date:%Y-%m}"
+        if group not in corrected:
+            corrected.add(group)
+            both = [one for one in was.keys() & will.keys() if (one[0], *one[2:]) == group]
+            more = sum(outlook.price(there[one]).cents - outlook.price(elsewhere[one]).cents for one in both)
+            if more:
+                steps = (*shown[number].steps, Step("FLAT_MONTH_SIBLINGS", {}, more))
+                shown[number] = Price(shown[number].cents + more, steps)
+    return shown

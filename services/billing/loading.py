@@ -143,7 +143,7 @@ async def preview(context: Context, line: PreviewLine) -> Price:
 async def _previews(context: Context, lines: list[PreviewLine]) -> list[Price | BaseException]:
     caller = context.signed_in()
     async with context.database.reading() as session:
-        answers = await prices.preview(session, lines, caller.families, caller.agent_of)
+        answers = await estimates.preview(session, lines, caller.families, caller.agent_of)
     return [_price_or_error(answer) for answer in answers]
 
 

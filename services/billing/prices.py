@@ -12,7 +12,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.billing.hold import COUNTING, HoldKind, HoldState
-from services.billing.quote import Catalogue, Day, Presence, PricedActivity, Unpriced, no_activity
+from services.billing.quote import Catalogue, Day, Presence, PricedActivity, Quote, Unpriced, no_activity
 from services.billing.tables import Activity, Child, Family, Hold, Quotient, Residence, Tariff, Wallet, core
 from services.billing.tariff import Price, Step, TariffVersion
 from services.bulk import one_of
@@ -186,13 +186,23 @@ class PreviewLine:
         return Day(family, self.child, self.activity, self.date, self.arrival, self.departure)
 
 
+@dataclass(frozen=True, slots=True)
+class Previewed:
+    """The answer to a line, and what it came from. `price` None: the child is of none of those families."""
+
+    day: Day | None
+    price: Price | Unpriced | None
+    quote: Quote | None = None  #: Of a day to be booked.
+    hold: Hold | None = None  #: Of a day to be given back: what is owed for it.
+
+
 async def preview(
     session: AsyncSession, lines: Sequence[PreviewLine], families: Collection[str], structures: Collection[str]
-) -> list[Price | Unpriced | None]:
-    """What sending the lines together would cost, or give back: one answer for each, in order.
+) -> list[Previewed]:
+    """What sending the lines together would cost, or give back: one answer for each, in order. A day of a flat month costs nothing here.
 
-    Only for children of those families, or of any family of those structures: None for any other line. An activity of another
-    structure than the family's has no price for it, as if there were none.
+    Only for children of those families, or of any family of those structures. An activity of another structure than the family's has no
+    price for it, as if there were none.
     """
     owners = await families_of(session, {line.child for line in lines})
     days: list[Day | None] = []
@@ -211,25 +221,27 @@ async def preview(
         prices.comes(f"new {number}", day)
     leaving = {held[day.child, day.presence].booking for day in given_back if (day.child, day.presence) in held}
 
-    def answer(line: PreviewLine, day: Day | None) -> Price | Unpriced | None:
+    def answer(line: PreviewLine, day: Day | None) -> Previewed:
         if day is None:
-            return None
+            return Previewed(None, None)
         if line.books:
             return _quoted(prices, day, leaving, homes[day.family])
         hold = held.get((day.child, day.presence))
-        return price_of(hold if hold is not None and hold.kind is HoldKind.CONFIRMED else None)
+        owed = hold if hold is not None and hold.kind is HoldKind.CONFIRMED else None
+        return Previewed(day, price_of(owed), hold=owed)
 
     return [answer(line, day) for line, day in zip(lines, days, strict=True)]
 
 
-def _quoted(prices: Catalogue, day: Day, leaving: Collection[str], structure: str) -> Price | Unpriced:
+def _quoted(prices: Catalogue, day: Day, leaving: Collection[str], structure: str) -> Previewed:
     known = prices.activities.get(day.activity)
     if known is not None and known.structure != structure:
-        return no_activity(day.activity)
+        return Previewed(day, no_activity(day.activity))
     try:
-        return prices.quote(day, leaving).price
+        quote = prices.quote(day, leaving)
     except Unpriced as missing:
-        return missing
+        return Previewed(day, missing)
+    return Previewed(day, quote.price, quote=quote)
 
 
 def price_of(hold: Hold | None) -> Price:

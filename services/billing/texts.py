@@ -24,6 +24,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "FLAT_MONTH": ("Forfait mensuel", "Monthly flat rate"),
     "FLAT_MONTH_DAY": ("Forfait de {euros} € par mois, débité une seule fois", "Flat rate of €{euros} a month, debited only once"),
     "FLAT_MONTH_WHOLE": ("Forfait du mois {month}", "Flat rate of the month {month}"),
+    "FLAT_MONTH_SIBLINGS": ("Forfaits des autres enfants", "The other children's flat rates"),
     "FIRST_CHILD": ("1er enfant -{percent} %", "First child -{percent} %"),
     "SIBLING": ("{rank}e enfant -{percent} %", "Child number {rank} -{percent} %"),
     "OUTSIDE_TOWN": ("Majoration hors commune", "Surcharge outside the town"),

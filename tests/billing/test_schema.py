@@ -375,7 +375,7 @@ async def test_a_hundred_families_are_one_statement_of_each_kind(town: Town) -> 
     caller = Caller("x", "x", {one["id"]: "carteville" for one in many}, frozenset(), "fr", 2e9)
     answer = await town.represents(BALANCE % "", *many, caller=caller)
     assert len(answer.data) == 100
-    assert len(statements) <= 6
+    assert len(statements) <= 7
     statements.clear()
     lines = [line("BOOK", "amalia", date=MONDAY + dt.timedelta(n)) for n in range(100)]
     assert len((await town.represents(PRICE, *lines)).data) == 100
