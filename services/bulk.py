@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import Boolean, ColumnElement, Dialect, Table, bindparam
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import Boolean, ColumnElement, Dialect, Executable, Table, bindparam
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -59,6 +59,17 @@ def _in_json(element: one_of, compiler: SQLCompiler, **kw: Any) -> str:
 def _in_array(element: one_of, compiler: SQLCompiler, **kw: Any) -> str:
     column, values = (compiler.process(clause, **kw) for clause in element.clauses)
     return f"{column} = ANY ({values})"
+
+
+# --------------------------------------------------------------------------------------------------- copies that are kept
+def upsert(
+    session: AsyncSession, table: Table, told: dict[str, Any], where: Callable[[Any, Any], Any] = lambda known, news: None
+) -> Executable:
+    """Insert one row, or overwrite the one that has its key. `where` compares the columns of what is known and of the news; without it
+    the news always count."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    news = insert(table).values(told)
+    return news.on_conflict_do_update(index_elements=list(table.primary_key), set_=told, where=where(table.c, news.excluded))
 
 
 # ---------------------------------------------------------------------------------------------------- inserts and updates

@@ -356,6 +356,24 @@ class DaySettled(Event):
         return f"{self.activity}/{self.date}"
 
 
+class ResidenceTold(Event):
+    """The town said of a family whether it lives there, for the first time or otherwise than before: for billing alone.
+
+    What is said first holds for every day, what is said later from its day on.
+    """
+
+    service = "booking"
+    name = "residence_told"
+    internal = True
+    version: int
+    family: str
+    resident: bool
+
+    @property
+    def about(self) -> str:
+        return self.family
+
+
 class DecidedMovement(BaseModel):
     """One line of a request with its answer."""
 

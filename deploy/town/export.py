@@ -156,7 +156,7 @@ class _Export:
         children = await self._children()
         enrolled = await self._enrollments(specs)
         told = await run_queries.family_criteria(self.booking, [family.id for family in families])
-        known = set((await self.billing.exec(select(billing.Residence.family))).all())  # to have told none is not the same as nothing told
+        known = set((await self.booking.exec(select(booking.Residence.family))).all())  # to have told none is not the same as nothing told
         items = []
         for family in families:
             own = children[family.id]

@@ -27,13 +27,11 @@ from deploy.town.reading import Mistake, Place, TownFileError
 from deploy.town.town import Account, Charge, Family, Payment, TakenOverBooking, Tariff, Town
 from services.billing import carrying as billing_carrying
 from services.billing.rate import QuotientBand
-from services.billing.residence import put_residence
 from services.billing.tariff import TariffVersion
 from services.booking import carrying as booking_carrying
 from services.booking.activity import ActivitySpec
 from services.booking.criteria import put_criteria, put_family_criteria
 from services.booking.docket import take_turn
-from services.booking.ranking import RESIDENT
 from services.booking.rulebook import RuleBook
 from services.booking.taking_over import TakenOver, take_over
 from services.carrying import Row, not_there, write
@@ -235,8 +233,6 @@ class _Load:
         ours = self.names.families[family.id]
         await billing.put_quotient(session, self.clock, ours, self.structure, family.quotient)
         await billing.put_family_debt(session, self.clock, ours, self.structure, family.debt_limit_cents, exempt=family.debt_exempt)
-        if family.criteria is not None:
-            await put_residence(session, self.clock, ours, self.structure, resident=RESIDENT in family.criteria)
         lines: tuple[Payment | Charge, ...] = (*family.payments, *family.charges)
         for line in lines:
             try:
@@ -295,7 +291,7 @@ class _Load:
 
     async def _enroll(self, session: AsyncSession, family: Family) -> None:
         if family.criteria is not None:
-            await put_family_criteria(session, self.structure, self.names.families[family.id], family.criteria)
+            await put_family_criteria(session, self.clock.now(), self.structure, self.names.families[family.id], family.criteria)
         for child in family.children:
             for enrollment in child.enrollments:
                 ours = (self.names.children[child.id], self.names.families[family.id], self.structure)

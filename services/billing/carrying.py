@@ -26,6 +26,7 @@ from services.billing.tables import (
     LedgerEntry,
     OnlinePayment,
     PaymentDetail,
+    PaymentEnd,
     Quotient,
     Residence,
     Tariff,
@@ -42,7 +43,7 @@ from services.saying import made
 #: An older rule is looked at where something was frozen with it; an older quotient where a day of then is priced now.
 TARIFFS = Carried("tariffs", core(Tariff), ("activity",))
 QUOTIENTS = Carried("quotients", core(Quotient), ("family",))
-RESIDENCES = Carried("residences", core(Residence), ("family",))
+RESIDENCES = Carried("residences", core(Residence), ("family",), frozenset({"version"}))
 RULES = TARIFFS, QUOTIENTS, RESIDENCES
 
 ENTRIES = Carried("entries", core(LedgerEntry), ("cause",))
@@ -51,8 +52,9 @@ CONSUMPTIONS = Carried("consumptions", core(Consumption), ("cause",))
 CLOSED_DAYS = Carried("closed_days", core(ClosedDay), ("activity", "date"), frozenset({"structure", "version"}))
 HOLDS = Carried("holds", core(Hold), ("booking",), frozenset({"structure", "kind", "version"}))
 ONLINE_PAYMENTS = Carried("online_payments", core(OnlinePayment), ("id",))
+PAYMENT_ENDS = Carried("payment_ends", core(PaymentEnd), ("key",))
 ALERTS = Carried("balance_alerts", core(BalanceAlert), ("family",))
-BOOKS = ENTRIES, PAYMENTS, CONSUMPTIONS, CLOSED_DAYS, HOLDS, ONLINE_PAYMENTS, ALERTS
+BOOKS = ENTRIES, PAYMENTS, CONSUMPTIONS, CLOSED_DAYS, HOLDS, ONLINE_PAYMENTS, PAYMENT_ENDS, ALERTS
 
 CARRIED = (*RULES, *BOOKS)
 A_WALLET = "wallet"  #: In the file, for the ledger account of the entry's own wallet.
@@ -70,10 +72,12 @@ async def leaves(
     session: AsyncSession, structure: str, families: Collection[str], activities: Collection[str], bookings: Bookings, of: Of
 ) -> dict[str, list[Row]]:
     """All of it, as the file has it."""
-    own = [(carried, carried.table.c.structure == structure) for carried in BOOKS if carried is not PAYMENTS]
+    own = [(carried, carried.table.c.structure == structure) for carried in BOOKS if carried not in (PAYMENTS, PAYMENT_ENDS)]
     entries = select(col(LedgerEntry.id)).where(col(LedgerEntry.structure) == structure)
     rows = {carried.name: await found(session, carried, mine) for carried, mine in own}
     rows[PAYMENTS.name] = await found(session, PAYMENTS, col(PaymentDetail.entry).in_(entries))
+    online = select(col(OnlinePayment.id)).where(col(OnlinePayment.structure) == structure)
+    rows[PAYMENT_ENDS.name] = await found(session, PAYMENT_ENDS, col(PaymentEnd.payment).in_(online))
     rows[TARIFFS.name] = await found(session, TARIFFS, one_of(TARIFFS.table.c.activity, "ids"), ids=list(activities))
     for carried in (QUOTIENTS, RESIDENCES):
         rows[carried.name] = await found(session, carried, one_of(carried.table.c.family, "ids"), ids=list(families))
@@ -97,7 +101,8 @@ def arriving(rows: Mapping[str, Sequence[Row]], of: Of) -> dict[str, list[Row]]:
 async def carry_rules(session: AsyncSession, rows: Mapping[str, list[Row]]) -> None:
     """Before the town says what holds today: nothing of an activity or a family of which something is known here."""
     for carried in RULES:
-        await write(session, carried, await not_there(session, carried, rows[carried.name]))
+        more = {"version": 0} if carried is RESIDENCES else {}
+        await write(session, carried, await not_there(session, carried, rows[carried.name]), **more)
 
 
 async def carry_books(session: AsyncSession, clock: Clock, structure: str, rows: Mapping[str, list[Row]]) -> None:
@@ -115,7 +120,8 @@ async def carry_books(session: AsyncSession, clock: Clock, structure: str, rows:
         await lock_standing(session, structure, family)
     for carried in (ENTRIES, CONSUMPTIONS, ONLINE_PAYMENTS):
         await write(session, carried, new[carried.name], structure=structure)
-    await write(session, PAYMENTS, new[PAYMENTS.name])
+    for carried in (PAYMENTS, PAYMENT_ENDS):
+        await write(session, carried, new[carried.name])
     await write(session, CLOSED_DAYS, new[CLOSED_DAYS.name], structure=structure, version=1)
     for state, kind in ((HoldState.LIVE, HoldKind.PENDING), (HoldState.SETTLED, HoldKind.CONFIRMED)):
         some = [row for row in new[HOLDS.name] if row["state"] is state]
@@ -153,7 +159,8 @@ def _renamed(carried: Carried, row: Row, of: Of) -> Row:
             there[account] = purses.get(row[account], row[account])
             assert not is_wallet(row[account]) or there[account] == A_WALLET, f"entry {row['id']} moves another wallet than it says"
     if carried is ONLINE_PAYMENTS:
-        there["lines"] = [[of("wallet", wallet), cents] for wallet, cents in row["lines"]]
+        for name in ("lines", "credited"):
+            there[name] = row[name] and [[of("wallet", wallet), cents] for wallet, cents in row[name]]
     for name in ("cause", "settles"):
         if row.get(name) is not None:
             there[name] = renamed_cause(row[name], of)

@@ -86,7 +86,7 @@ async def put_quotient(session: AsyncSession, clock: Clock, family: str, structu
     if latest is None:
         session.add(Quotient(family=family, starts_on=ALWAYS, hundredths=hundredths))
     elif latest.hundredths != hundredths:
-        today = clock.today((await _structure(session, structure)).timezone)
+        today = clock.today((await town_of(session, structure)).timezone)
         if latest.starts_on == today:
             latest.hundredths = hundredths
         else:
@@ -96,7 +96,7 @@ async def put_quotient(session: AsyncSession, clock: Clock, family: str, structu
 
 async def put_debt_limit(session: AsyncSession, clock: Clock, structure: str, cents: int) -> None:
     """How deep in debt a family may be before its bookings close (S21). Weighs every family of the structure again."""
-    town = await _structure(session, structure)
+    town = await town_of(session, structure)
     if town.debt_limit_cents == cents:
         return
     town.debt_limit_cents = cents
@@ -122,12 +122,13 @@ async def put_family_debt(
 
 async def lock_structure(session: AsyncSession, id: str) -> Structure:
     """One agent's act at a time in a structure, until the commit. Before anything of a family is locked."""
-    town = await _structure(session, id)
+    town = await town_of(session, id)
     await session.refresh(town, with_for_update=True)
     return town
 
 
-async def _structure(session: AsyncSession, id: str) -> Structure:
+async def town_of(session: AsyncSession, id: str) -> Structure:
+    """As it was last heard; where it was not heard of yet, one by that name."""
     unheard = {"id": id, "debt_limit_cents": 0, "timezone": "Europe/Paris", "title": "", "version": 0}
     return await session.get(Structure, id) or await _locked(session, Structure, unheard)
 
@@ -267,7 +268,7 @@ async def post(
             raise Refused("IDEMPOTENCY_KEY_REUSED")
         return Posted(known.id, is_new=False)
     if date is None:
-        date = clock.today((await _structure(session, structure)).timezone)
+        date = clock.today((await town_of(session, structure)).timezone)
     row = LedgerEntry(id=uuid4().hex, date=date, posted_at=clock.now(), **told)
     session.add(row)
     await session.flush()
@@ -332,7 +333,7 @@ async def set_balance_alert(
 # ------------------------------------------------------------------------------------------------ copies of others' data
 # Each is read under a lock, even where there was none yet: another replica may be hearing of the same thing at this moment.
 async def copy_structure(session: AsyncSession, id: str, title: str, timezone: str, version: int) -> None:
-    structure = await _structure(session, id)
+    structure = await town_of(session, id)
     await session.refresh(structure, with_for_update=True)
     if version > structure.version:
         structure.title, structure.timezone, structure.version = title, timezone, version

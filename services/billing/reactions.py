@@ -9,7 +9,7 @@ from functools import partial
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.billing import commands, holding, settling
+from services.billing import commands, holding, residence, settling
 from services.billing.hold import ACCEPTED, EXPIRED, REFUSED, REQUESTED, REQUESTED_VERSION, WAITLISTED, News, cancelled
 from services.billing.holding import Heard, Unasked, Word
 from services.billing.quote import Day, Unpriced
@@ -28,6 +28,7 @@ from services.events import (
     DaySettled,
     FamilyChanged,
     RequestedMovement,
+    ResidenceTold,
     StructureChanged,
 )
 from services.service import NotYetKnown, Service
@@ -54,6 +55,11 @@ async def copy_structure(session: AsyncSession, event: StructureChanged, clock: 
 @billing.reacts_to(FamilyChanged)
 async def copy_family(session: AsyncSession, event: FamilyChanged, clock: Clock) -> None:
     await commands.copy_family(session, event.family, event.structure, event.children, event.version)
+
+
+@billing.reacts_to(ResidenceTold)
+async def hear_residence(session: AsyncSession, event: ResidenceTold, clock: Clock) -> None:
+    await residence.hear_residence(session, event)
 
 
 @billing.reacts_to(ContactsChanged)

@@ -1,25 +1,30 @@
 """Where families live, as far as prices ask: in the town, or outside it."""
 
-from sqlmodel import col, select
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.billing.commands import ALWAYS
-from services.billing.tables import Residence, Structure
-from services.clock import Clock
+from services.billing.commands import ALWAYS, town_of
+from services.billing.tables import Residence, core
+from services.bulk import upsert
+from services.events import ResidenceTold
 
 
-async def put_residence(session: AsyncSession, clock: Clock, family: str, structure: str, *, resident: bool) -> None:
-    """What is said first holds for every day, what is said later from today on: prices already frozen stay."""
-    latest = (
-        await session.exec(select(Residence).where(Residence.family == family).order_by(col(Residence.starts_on).desc()).limit(1))
-    ).first()
-    if latest is None:
-        session.add(Residence(family=family, starts_on=ALWAYS, resident=resident))
-    elif latest.resident != resident:
-        town = await session.get_one(Structure, structure)
-        today = clock.today(town.timezone)
-        if latest.starts_on == today:
-            latest.resident = resident
-        else:
-            session.add(Residence(family=family, starts_on=today, resident=resident))
-    await session.flush()
+async def hear_residence(session: AsyncSession, event: ResidenceTold) -> None:
+    """The first word holds for every day, a later one from its day on: prices already frozen stay.
+
+    Each word has a day of its own, and of one day the last word counts: so the end is the same in whatever order they are heard.
+    """
+    told = {"family": event.family, "starts_on": await _first_day(session, event), "resident": event.resident, "version": event.version}
+    news = upsert(session, core(Residence), told, lambda known, news: known.version < news.version)
+    await (await session.connection()).execute(news)
+
+
+async def _first_day(session: AsyncSession, event: ResidenceTold) -> dt.date:
+    before = select(Residence.family).where(Residence.family == event.family, Residence.version == 0).limit(1)
+    if event.version == 1 and (await session.exec(before)).first() is None:
+        return ALWAYS
+    town = await town_of(session, event.structure)
+    return event.occurred_at.astimezone(ZoneInfo(town.timezone)).date()

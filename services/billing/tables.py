@@ -116,13 +116,14 @@ class Quotient(BillingTable, table=True):
 
 
 class Residence(BillingTable, table=True):
-    """Whether a family lives in the town from a day on: whoever does not may pay more."""
+    """Whether a family lives in the town from a day on, as booking told: whoever does not may pay more."""
 
     __tablename__ = "residence"
 
     family: str = Field(primary_key=True)
     starts_on: dt.date = Field(primary_key=True)
     resident: bool
+    version: int = Field(default=0, sa_column_kwargs={"server_default": "0"})  #: Of the telling; 0: it was known before any.
 
 
 # ------------------------------------------------------------------------------------------------------------ the ledger

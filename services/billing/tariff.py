@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 from services.billing.charged import AS_MOST_TOWNS_DO, MOST_PERCENT, Charged
 from services.billing.rate import Effort, QuotientBand, TariffError, band_of, cover_once
+
+V = TypeVar("V")
 
 NOON = 12 * 60  #: Cuts the day into its two halves, in minutes after midnight.
 FLAT_DAY = "FLAT_MONTH_DAY"  #: The step of a day that costs nothing by itself, and makes its month due.
@@ -190,13 +192,18 @@ def version_on(versions: Sequence[TariffVersion], day: dt.date) -> TariffVersion
 
 
 def quotient_on(quotients: Sequence[tuple[dt.date, Decimal | None]], day: dt.date) -> Decimal | None:
-    """The quotient in force on that day, of (from, value) in order of date. None: the family told none."""
-    return next((value for start, value in reversed(quotients) if start <= day), None)
+    """The quotient in force on that day. None: the family told none."""
+    return _in_force(quotients, day, None)
 
 
 def lives_outside(residences: Sequence[tuple[dt.date, bool]], day: dt.date) -> bool:
-    """Whether the family lived elsewhere on that day, of (from, resident) in order of date. Of whom nothing was said lives here."""
-    return not next((resident for start, resident in reversed(residences) if start <= day), True)
+    """Whether the family lived elsewhere on that day, of (from, resident). Of whom nothing was said lives here."""
+    return not _in_force(residences, day, True)
+
+
+def _in_force(told: Sequence[tuple[dt.date, V]], day: dt.date, untold: V) -> V:
+    """What holds on that day, of (from, value) in order of date."""
+    return next((value for start, value in reversed(told) if start <= day), untold)
 
 
 def sibling_rank(child: str, children: Sequence[str], present: Collection[str]) -> int:

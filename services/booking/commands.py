@@ -2,12 +2,10 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Collection, Container, Mapping
+from collections.abc import Collection, Container, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Executable
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -32,6 +30,7 @@ from services.booking.tables import (
     partition_of,
     run,
 )
+from services.bulk import upsert
 from services.clock import Clock
 from services.events import ActivityChanged, EnrollmentChanged, FamilyChanged, StandingChanged, StructureChanged
 from services.outbox import record
@@ -245,7 +244,7 @@ async def hear_family(session: AsyncSession, event: FamilyChanged) -> None:
     await run(session, gone)
     for child in sorted(event.children):  # always in one order, so that two never wait for each other
         told = {"child": child, "family": event.family, "structure": event.structure, "listed_at": event.occurred_at}
-        await run(session, upsert(session, ChildCopy, told, lambda known, news: known.listed_at <= news.listed_at))
+        await run(session, upsert(session, core(ChildCopy), told, lambda known, news: known.listed_at <= news.listed_at))
     named: dict[str, FamilyChanged] = session.info.setdefault(NAMED, {})
     if not named:
         session.info.setdefault("before_commit", []).append(_take_enrollments_along)
@@ -280,13 +279,4 @@ async def hear_standing(session: AsyncSession, event: StandingChanged) -> None:
 
 async def _keep_if_newer(session: AsyncSession, rows: type[BookingTable], told: dict[str, Any]) -> bool:
     """Insert or overwrite our copy, unless it is as new as what we are told. Returns whether we did."""
-    return (await run(session, upsert(session, rows, told, lambda known, news: known.version < news.version))).rowcount > 0
-
-
-def upsert(
-    session: AsyncSession, rows: type[BookingTable], told: dict[str, Any], where: Callable[[Any, Any], Any] = lambda known, news: None
-) -> Executable:
-    """`where` compares the columns of what we know and of the news; without it the news always count."""
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    news = insert(core(rows)).values(told)
-    return news.on_conflict_do_update(index_elements=list(core(rows).primary_key), set_=told, where=where(core(rows).c, news.excluded))
+    return (await run(session, upsert(session, core(rows), told, lambda known, news: known.version < news.version))).rowcount > 0

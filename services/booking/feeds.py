@@ -10,10 +10,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking import queries
 from services.booking.agenda import Agenda, Appointment
-from services.booking.commands import upsert
 from services.booking.rulebook import RuleBook
 from services.booking.status import BookingStatus
-from services.booking.tables import CalendarFeed, run
+from services.booking.tables import CalendarFeed, core, run
+from services.bulk import upsert
 
 SECRET_BYTES = 24  #: 192 bits: nobody guesses one.
 LONGEST_TITLE = 80
@@ -30,7 +30,7 @@ async def renew(session: AsyncSession, now: dt.datetime, child: str, family: str
     """The new secret, which is told this once. The one before it, if any, opens nothing any more."""
     secret = secrets.token_urlsafe(SECRET_BYTES)
     told = {"child": child, "family": family, "secret_hash": hash_of(secret), "title": title, "language": language, "created_at": now}
-    await run(session, upsert(session, CalendarFeed, told))  # in one statement: two adults may do so at once
+    await run(session, upsert(session, core(CalendarFeed), told))  # in one statement: two adults may do so at once
     return secret
 
 

@@ -361,6 +361,17 @@ class FamilyCriterion(BookingTable, table=True):
     structure: str
 
 
+class Residence(BookingTable, table=True):
+    """Whether the family lives in the town, as it was last told. No row: nobody said anything of it, which is not the same as no."""
+
+    __tablename__ = "residence"
+
+    family: str = Field(primary_key=True)
+    structure: str = Field(index=True)
+    resident: bool
+    version: int
+
+
 class AllocationRun(BookingTable, table=True):
     """A run of a scheduled activity. The one that is next has its row already: its seed was drawn before anybody asked."""
 

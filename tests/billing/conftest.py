@@ -30,6 +30,7 @@ from services.events import (
     Event,
     FamilyChanged,
     RequestedMovement,
+    ResidenceTold,
     StructureChanged,
 )
 from services.events import Attendance as Attended
@@ -249,6 +250,11 @@ def closed(
 ) -> DaySettled:
     told = {"activity": activity, "date": date, "part": part, "parts": parts}
     return DaySettled(**WHERE, version=version, attendances=list(attendances), **told)
+
+
+def lives(family: str, version: int = 1, on: dt.datetime = NOW, *, resident: bool) -> ResidenceTold:
+    """What the town says of a family, on that day."""
+    return ResidenceTold(structure="carteville", occurred_at=on, version=version, family=family, resident=resident)
 
 
 def request(*booked: Booking, cancels: tuple[Booking, ...] = ()) -> BookingRequested:

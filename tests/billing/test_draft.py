@@ -5,9 +5,8 @@ import datetime as dt
 from services.billing import commands
 from services.billing.draft import Compared, compare
 from services.billing.rate import Effort, QuotientBand
-from services.billing.residence import put_residence
 from services.billing.tariff import Per, Surcharge, TariffVersion
-from tests.billing.conftest import MONDAY, SEPTEMBER, Booking, Town, request
+from tests.billing.conftest import MONDAY, SEPTEMBER, Booking, Town, lives, request
 
 DECEMBER = "2026-12"
 #: The guide's meal by an effort rate: 0,5108 % of 742 is 3,79.
@@ -42,7 +41,7 @@ async def test_each_family_is_compared_by_what_its_accepted_bookings_were_frozen
     async with town.running.database.transaction() as session:
         dear = (TariffVersion(SEPTEMBER, Per.PRESENCE, (QuotientBand(None, 9_99),)),)
         await commands.put_tariff(session, town.running.clock, "aps-matin", "carteville", "periscolaire", dear)
-        await put_residence(session, town.running.clock, "martin", "carteville", resident=False)
+    await town.hears(lives("martin", resident=False))
     # 3 x 3,79 and 3,79 less 20 %: the elder counts, although the tariff of today asks for no siblings; zoe lives elsewhere.
     assert await compared(town, EFFORT) == {"dupont": (4, 5_24, 14_40), "martin": (2, 2_62, 9_58)}
     assert await compared(town, EFFORT, "2027-01") == {"dupont": (1, 1_31, 3_79)}

@@ -13,12 +13,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.billing import commands
 from services.billing.rate import QuotientBand
-from services.billing.residence import put_residence
 from services.billing.tables import Activity, Child, Structure, Tariff
 from services.billing.tariff import Per, Surcharge, TariffVersion
 from services.events import BookingEvent, BookingRequested, FamilyChanged, Held, Released
 from services.service import NotYetKnown
-from tests.billing.conftest import MONDAY, SEPTEMBER, WHERE, Booking, Town, request
+from tests.billing.conftest import MONDAY, SEPTEMBER, WHERE, Booking, Town, lives, request
 
 BOOKING = Booking("b")
 
@@ -317,9 +316,8 @@ async def test_a_family_that_lives_elsewhere_is_charged_more_from_the_day_it_was
     async with town.running.database.transaction() as session:
         await commands.put_tariff(session, clock, "aps-matin", "carteville", "periscolaire", dear)
     await town.hears(request(Booking("nobody-said")))
-    for resident in (True, False, True, False):
-        async with town.running.database.transaction() as session:
-            await put_residence(session, clock, "dupont", "carteville", resident=resident)
+    for version, resident in enumerate((True, False, True, False), start=1):
+        await town.hears(lives("dupont", version, resident=resident))
     today, before = clock.today("Europe/Paris"), clock.today("Europe/Paris") - dt.timedelta(1)
     days = (Booking("before", date=before), Booking("today", date=today), Booking("neighbour", "zoe", family="martin", date=today))
     await town.hears(*(one.requested() for one in days))

@@ -4,6 +4,7 @@ import hashlib
 import re
 from typing import Any
 
+import orjson
 import pytest
 
 from services.booking import criteria
@@ -246,8 +247,17 @@ async def test_an_agent_says_what_is_true_of_a_family_and_leaves_a_trace(town: R
     assert no == {"code": "UNKNOWN_CRITERION", "message": "Le critère « rich » n'existe pas."}
     await screens.asks(query, AGENT, variables={"told": ["resident", "large_family"]})  # nothing new: no trace
     await screens.asks(query, AGENT, variables={"told": ["resident"]})
+    # Where the family lives makes prices: billing is told once, and again only when it is another place.
+    residences = "SELECT body FROM outgoing WHERE type = 'fr.preau.booking.residence_told.v1' ORDER BY position"
+    told = [orjson.loads(body) for (body,) in await town.rows(residences)]
+    assert told == [{"structure": "carteville", "family": "petit", "version": 1, "resident": True}]
+    await screens.asks(query, AGENT, variables={"told": []})
+    await screens.asks(query, AGENT, variables={"told": ["large_family"]})
+    await screens.asks(query, AGENT, variables={"told": ["resident"]})
+    told = [orjson.loads(body) for (body,) in await town.rows(residences)]
+    assert [(one["version"], one["resident"]) for one in told] == [(1, True), (2, False), (3, True)]
     acts = await town.rows("SELECT kind, family, before, after FROM act ORDER BY position")
-    assert [(kind, family) for kind, family, *_ in acts] == [("SET_FAMILY_CRITERIA", "petit")] * 2
+    assert [(kind, family) for kind, family, *_ in acts] == [("SET_FAMILY_CRITERIA", "petit")] * 5
     assert (await screens.of_family("petit", "criteria { id }", signed_in("petit")))["criteria"] == [{"id": "resident"}]
     assert await screens.is_refused(query, AGENT, told=["resident"] * 101) == "BAD_USER_INPUT"
     await town.is_sound()

@@ -25,6 +25,7 @@ from services.billing.charged import Charged, LatePickup
 from services.billing.commands import copy_family
 from services.billing.ledger import PaymentMode
 from services.billing.rate import Effort
+from services.billing.reactions import billing
 from services.billing.tables import Quotient, Residence, Wallet
 from services.billing.tariff import Rounding, RoundTo, Surcharge
 from services.billing.till import Agent, Money
@@ -36,9 +37,10 @@ from services.booking.tables import Activity, Booking, ChildCopy, Enrollment
 from services.booking.taking_over import TakenOver, take_over
 from services.clock import Clock
 from services.database import Database
-from services.events import FamilyChanged, StructureChanged
+from services.events import FamilyChanged, ResidenceTold, StructureChanged
 from services.identity import invariants
 from services.identity.tables import Account, Child, Family, Structure
+from services.listening import react, read
 from services.outbox import Outgoing
 from services.refusal import Refused
 from services.settings import Settings
@@ -505,6 +507,12 @@ async def test_where_a_family_lives_is_what_its_criteria_say(databases: Database
     """For the surcharge of who lives elsewhere: the first word holds for every day, a later one from its day on."""
 
     async def told() -> list[tuple[int, bool]]:
+        """Once billing has heard of it."""
+        async with databases["booking"].reading() as session:
+            rows = (await session.exec(select(Outgoing).where(Outgoing.type == ResidenceTold.type_name()))).all()
+        events = [read(row.event_id, row.type, row.occurred_at.isoformat(), row.body.encode()) for row in rows]
+        async with databases["billing"].transaction() as session:
+            await react(billing, session, events, MONDAY)
         async with databases["billing"].reading() as session:
             rows = await session.exec(select(Residence).where(Residence.family == "dupont").order_by(col(Residence.starts_on)))
             return [(row.starts_on.year, row.resident) for row in rows]
