@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import BigInteger, DateTime, Enum, Integer, MetaData, event
-from sqlalchemy.engine import Dialect
+from sqlalchemy.engine import Dialect, ExceptionContext
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -18,7 +18,15 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.crash import crash_point
 
-#: The database is away, overloaded or starting: trying again is right, trying something else is not.
+
+class Aborted(OperationalError):
+    """Two transactions waited for one another, and the database took this one back: all of it may be done again at once."""
+
+
+#: What PostgreSQL says then. SQLAlchemy has no name for it, and calls it what it calls every mistake of ours.
+ABORTED_STATES = ("40P01", "40001")  #: deadlock detected, could not serialize
+
+#: The database is away, overloaded or starting, or took back what we did: trying again is right, trying something else is not.
 OUTAGE = (OperationalError, InterfaceError, PoolTimeout, OSError)
 
 # Constraint names must be the same on SQLite and PostgreSQL, or migrations cannot name them.
@@ -77,6 +85,8 @@ class Database:
         )
         if sqlite:
             _make_sqlite_serious(self.engine)
+        else:
+            event.listen(self.engine.sync_engine, "handle_error", _named)
         # SQLite has one writer at a time and lets the others poll for their turn; those of one process can simply queue.
         self._turn: asyncio.Lock | nullcontext[None] = asyncio.Lock() if sqlite else nullcontext()
         # A copy of the engine: same pool, but what it does is known to be looking only. On PostgreSQL each statement sees what is
@@ -118,6 +128,14 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def _named(context: ExceptionContext) -> Aborted | None:
+    """What an error is called, if it is not what SQLAlchemy calls it."""
+    trouble = context.original_exception
+    if getattr(trouble, "sqlstate", None) not in ABORTED_STATES:
+        return None
+    return Aborted(context.statement, None, trouble, hide_parameters=True)
 
 
 def _make_sqlite_serious(engine: AsyncEngine) -> None:

@@ -20,7 +20,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.bus import BROKER_TROUBLE, STREAM
 from services.clock import Clock
-from services.database import OUTAGE, Database
+from services.database import OUTAGE, Aborted, Database
 from services.events import BY_TYPE, Event
 from services.outbox import DeadLetter, remember, unheard
 from services.telemetry import HEARD, log, traceparent
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 TOGETHER = 500  #: Events in one transaction, at most.
 ATTEMPTS = 10
+TRIES = 3  #: At once, of what the database took back because two of us waited for one another. Then it is an outage.
 BACK_OFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0)
 WAIT_SECONDS = 2.0  #: A pull is always open: without one, the server does not even say what it gave up.
 
@@ -187,7 +188,14 @@ class Listener:
         return True
 
     async def _handle(self, arrivals: Sequence[Arrival]) -> None:
-        await self._transact(arrivals)
+        for more_tries in reversed(range(TRIES)):
+            try:
+                await self._transact(arrivals)
+                break
+            except Aborted as error:
+                log().info("all of it again", error=repr(error))
+                if not more_tries:
+                    raise
         for one in arrivals:
             self._failures.pop(one.id, None)
         await self._running.bus.acknowledge([one.message for one in arrivals])

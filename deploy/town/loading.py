@@ -210,12 +210,13 @@ class _Load:
         history = None if self.town.history is None else billing_carrying.arriving(self.town.history.rows, self.of)
         if history is not None:
             await billing_carrying.carry_rules(session, history)
-        for activity in self.town.activities:
+        # Billing locks activities, then families, each by name (billing/reactions.py): nobody waits for us while we wait for him.
+        for activity in sorted(self.town.activities, key=lambda one: self.names.activities[one.spec.id]):
             ours, wallet_id = self.names.activities[activity.spec.id], self.names.wallets[activity.spec.wallet]
             tariff = tuple(tariff_version(tariff) for tariff in activity.tariffs)
             await billing.put_tariff(session, self.clock, ours, self.structure, wallet_id, tariff)
             self.step()
-        for family in self.town.families:
+        for family in sorted(self.town.families, key=lambda one: self.names.families[one.id]):
             await self._taken_over(session, family)
         if history is not None:
             await self._books(session, history)

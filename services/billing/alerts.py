@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.billing.tables import BalanceAlert
+from services.billing.tables import BalanceAlert, core
+from services.bulk import one_of
 from services.clock import Clock
 from services.events import BalanceLow
 from services.outbox import record
@@ -17,8 +18,8 @@ from services.outbox import record
 async def watch(session: AsyncSession, clock: Clock, balances: Mapping[str, int]) -> None:
     """Family -> its posted balance, in cents, as it is now. The caller holds these families' standings."""
     # As the tables have it: a session that lives long may remember how it was.
-    alerts = select(BalanceAlert).where(col(BalanceAlert.family).in_(balances)).execution_options(populate_existing=True)
-    for alert in (await session.exec(alerts)).all():
+    alerts = select(BalanceAlert).where(one_of(core(BalanceAlert).c.family, "families")).execution_options(populate_existing=True)
+    for alert in (await session.exec(alerts, params={"families": balances})).all():
         balance_cents = balances[alert.family]
         is_below = balance_cents < alert.below_cents
         if is_below and not alert.is_below:

@@ -13,9 +13,9 @@ from sqlalchemy import select
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.billing.commands import lock_standing, weigh
 from services.billing.hold import HoldKind, HoldState
 from services.billing.ledger import is_wallet, wallet_account
+from services.billing.posting import lock_standings, lock_towns, weigh
 from services.billing.queries import ONLINE
 from services.billing.settlement import FLAT
 from services.billing.tables import (
@@ -115,9 +115,8 @@ async def carry_books(session: AsyncSession, clock: Clock, structure: str, rows:
     await _check_known(session, rows[ENTRIES.name])
     posted = {row["id"] for row in entries}
     new[PAYMENTS.name] = [row for row in new[PAYMENTS.name] if row["entry"] in posted]
-    families = sorted({row["family"] for row in entries})
-    for family in families:
-        await lock_standing(session, structure, family)
+    towns = await lock_towns(session, [structure])
+    standings = await lock_standings(session, {row["family"]: structure for row in entries})
     for carried in (ENTRIES, CONSUMPTIONS, ONLINE_PAYMENTS):
         await write(session, carried, new[carried.name], structure=structure)
     for carried in (PAYMENTS, PAYMENT_ENDS):
@@ -127,8 +126,7 @@ async def carry_books(session: AsyncSession, clock: Clock, structure: str, rows:
         some = [row for row in new[HOLDS.name] if row["state"] is state]
         await write(session, HOLDS, some, structure=structure, kind=kind, version=0)
     record(session, *(_told(row, structure, clock) for row in entries))
-    for family in families:
-        await weigh(session, clock, structure, family)
+    await weigh(session, clock, towns, standings)
     await write(session, ALERTS, new[ALERTS.name], structure=structure)  # Last: it was told there what these entries come to.
 
 

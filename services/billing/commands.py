@@ -2,19 +2,18 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, TypeVar
-from uuid import uuid4
 
 from sqlalchemy import delete, text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.billing import queries
-from services.billing.alerts import set_alert, watch
-from services.billing.balance import in_debit
+from services.billing import posting, queries
+from services.billing.alerts import set_alert
 from services.billing.ledger import Entry, EntryKind, PaymentMode, opening_charge, payment
+from services.billing.posting import Movement, Posted, post_once
 from services.billing.rate import exact_quotient
 from services.billing.tables import (
     Activity,
@@ -28,16 +27,20 @@ from services.billing.tables import (
     Structure,
     Tariff,
     Wallet,
+    core,
 )
 from services.billing.tariff import TariffVersion, in_order
+from services.bulk import BulkUpdate
 from services.clock import Clock
-from services.events import EntryPosted, StandingChanged
-from services.outbox import record
 from services.refusal import Refused
 
 #: A family's first quotient is in force for every day, also those before it was told.
 ALWAYS = dt.date(1900, 1, 1)
 HIGHEST_ALERT_CENTS = 1_000_000
+
+#: A row's lock that keeps out who changes it too, and not who posts (posting.TOWNS).
+BESIDE_POSTINGS = {"key_share": True}
+set_family_debts = BulkUpdate(core(Standing), ("family", "limit_cents", "exempt"))
 
 Copy = TypeVar("Copy", Structure, Activity, Family, Payer)
 
@@ -99,31 +102,31 @@ async def put_debt_limit(session: AsyncSession, clock: Clock, structure: str, ce
     town = await town_of(session, structure)
     if town.debt_limit_cents == cents:
         return
+    # Nobody posts meanwhile: a family that is new to the books would be judged by the limit that was, and not be weighed again here.
+    await session.refresh(town, with_for_update=True)
     town.debt_limit_cents = cents
     await session.flush()
-    # In one order, as whoever else locks several of them: nobody waits for somebody who waits for us.
-    families = select(Standing.family).where(Standing.structure == structure).order_by(col(Standing.family))
-    for family in (await session.exec(families)).all():
-        await weigh(session, clock, structure, family)
+    standings = await posting.lock_all_standings(session, structure)
+    await posting.weigh(session, clock, {structure: posting.Town(town.timezone, cents)}, standings)
 
 
 async def put_family_debt(
     session: AsyncSession, clock: Clock, family: str, structure: str, limit_cents: int | None, *, exempt: bool
 ) -> None:
     """What is borne of this family alone (S21): a limit of its own (None: the structure's), or any debt."""
-    known = await session.get(Standing, family)
-    if ((known.limit_cents, known.exempt) if known else (None, False)) == (limit_cents, exempt):
+    own = select(Standing.limit_cents, Standing.exempt).where(Standing.family == family)
+    if ((await session.exec(own)).first() or (None, False)) == (limit_cents, exempt):
         return
-    standing = await lock_standing(session, structure, family)
-    standing.limit_cents, standing.exempt = limit_cents, exempt
-    await session.flush()
-    await weigh(session, clock, structure, family)
+    towns = await posting.lock_towns(session, [structure])
+    (standing,) = await posting.lock_standings(session, {family: structure})
+    await set_family_debts(session, [(family, limit_cents, exempt)])
+    await posting.weigh(session, clock, towns, [replace(standing, limit_cents=limit_cents, exempt=exempt)])
 
 
 async def lock_structure(session: AsyncSession, id: str) -> Structure:
     """One agent's act at a time in a structure, until the commit. Before anything of a family is locked."""
     town = await town_of(session, id)
-    await session.refresh(town, with_for_update=True)
+    await session.refresh(town, with_for_update=BESIDE_POSTINGS)
     return town
 
 
@@ -156,14 +159,6 @@ class Payment:
         return row
 
 
-@dataclass(frozen=True, slots=True)
-class Posted:
-    """An entry of the ledger."""
-
-    id: str
-    is_new: bool  #: False: its cause was posted before, with the same content.
-
-
 async def post_payment(session: AsyncSession, clock: Clock, paid: Payment, label: str | None = None) -> Posted:
     """The one way in which a payment reaches the ledger. The same again changes nothing. `label`: why, where an agent had to say so.
 
@@ -175,7 +170,7 @@ async def post_payment(session: AsyncSession, clock: Clock, paid: Payment, label
 
 async def post_with_detail(session: AsyncSession, clock: Clock, entry: Entry, paid: Payment, label: str | None = None) -> Posted:
     """An entry, either way between a wallet and whoever pays or is paid back, and what its line in the history says."""
-    posted = await post(session, clock, entry, paid.structure, paid.family, paid.wallet, paid.date, label)
+    (posted,) = await post_once(session, clock, [Movement(entry, paid.structure, paid.family, paid.wallet, paid.date, label)])
     detail = paid.detail(posted.id)
     if posted.is_new:
         session.add(detail)
@@ -228,7 +223,7 @@ async def take_over_charge(
         return
     entry = opening_charge(cause, family, wallet, cents)
     if not await _was_taken_over(session, entry, EntryKind.CHARGE):
-        await post(session, clock, entry, structure, family, wallet, date, label)
+        await post_once(session, clock, [Movement(entry, structure, family, wallet, date, label)])
 
 
 async def _was_taken_over(session: AsyncSession, entry: Entry, kind: EntryKind) -> bool:
@@ -242,81 +237,9 @@ async def _was_taken_over(session: AsyncSession, entry: Entry, kind: EntryKind) 
     return True
 
 
-async def post(
-    session: AsyncSession,
-    clock: Clock,
-    entry: Entry,
-    structure: str,
-    family: str,
-    wallet: str,
-    date: dt.date | None,
-    label: str | None = None,
-    *,
-    is_half: bool = False,
-) -> Posted:
-    """Write an entry of a family's wallet and what follows from it. `date` None: today in the town.
-
-    `is_half`: the other half, in another wallet, follows in the same transaction, and nobody is judged by this one alone.
-
-    Raises Refused IDEMPOTENCY_KEY_REUSED where its cause was posted before with other content.
-    """
-    await lock_standing(session, structure, family)
-    known = (await session.exec(select(LedgerEntry).where(LedgerEntry.cause == entry.cause))).first()
-    told = {**asdict(entry), "structure": structure, "family": family, "wallet": wallet, "label": label}
-    if known is not None:
-        if any(getattr(known, name) != value for name, value in told.items()) or date not in (None, known.date):
-            raise Refused("IDEMPOTENCY_KEY_REUSED")
-        return Posted(known.id, is_new=False)
-    if date is None:
-        date = clock.today((await town_of(session, structure)).timezone)
-    row = LedgerEntry(id=uuid4().hex, date=date, posted_at=clock.now(), **told)
-    session.add(row)
-    await session.flush()
-    record(
-        session,
-        EntryPosted(
-            occurred_at=clock.now(),
-            structure=structure,
-            entry=row.id,
-            wallet=wallet,
-            family=family,
-            kind=entry.kind.value,
-            amount_cents=entry.amount_cents,
-        ),
-    )
-    if not is_half:
-        await weigh(session, clock, structure, family)
-    return Posted(row.id, is_new=True)
-
-
-async def lock_standing(session: AsyncSession, structure: str, family: str) -> Standing:
-    """One posting at a time per family: two that did not see each other's entry would both misjudge the balance."""
-    connection = await session.connection()
-    await connection.execute(
-        text(
-            "INSERT INTO standing (family, structure, in_debit, exempt, version) VALUES (:family, :structure, false, false, 0) "
-            "ON CONFLICT DO NOTHING"
-        ),
-        {"family": family, "structure": structure},
-    )
-    return await session.get_one(Standing, family, with_for_update=True)
-
-
-async def weigh(session: AsyncSession, clock: Clock, structure: str, family: str) -> None:
-    """Compare the posted balance with the limit; say so if the family fell into debt or came out of it (S21)."""
-    standing = await lock_standing(session, structure, family)
-    balance_cents = (await queries.posted_cents(session, [family])).get(family, 0)
-    await watch(session, clock, {family: balance_cents})
-    now_in_debit = in_debit(balance_cents, (await queries.tolerances(session, {family: structure}))[family])
-    if now_in_debit == standing.in_debit:
-        return
-    standing.in_debit = now_in_debit
-    standing.version += 1
-    await session.flush()
-    record(
-        session,
-        StandingChanged(occurred_at=clock.now(), structure=structure, version=standing.version, family=family, in_debit=now_in_debit),
-    )
+async def lock_standing(session: AsyncSession, structure: str, family: str) -> None:
+    """Nobody posts to the family meanwhile, until the commit."""
+    await posting.lock_standings(session, {family: structure})
 
 
 async def set_balance_alert(
@@ -334,7 +257,7 @@ async def set_balance_alert(
 # Each is read under a lock, even where there was none yet: another replica may be hearing of the same thing at this moment.
 async def copy_structure(session: AsyncSession, id: str, title: str, timezone: str, version: int) -> None:
     structure = await town_of(session, id)
-    await session.refresh(structure, with_for_update=True)
+    await session.refresh(structure, with_for_update=BESIDE_POSTINGS)
     if version > structure.version:
         structure.title, structure.timezone, structure.version = title, timezone, version
         await session.flush()
@@ -385,4 +308,4 @@ async def _locked(session: AsyncSession, table: type[Copy], unheard: dict[str, A
     values = ", ".join(f":{name}" for name in unheard)
     statement = f"INSERT INTO {table.__tablename__} ({names}) VALUES ({values}) ON CONFLICT DO NOTHING"
     await (await session.connection()).execute(text(statement), unheard)
-    return await session.get_one(table, unheard["id"], with_for_update=True)
+    return await session.get_one(table, unheard["id"], with_for_update=BESIDE_POSTINGS)

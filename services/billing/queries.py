@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, func, literal, tuple_, union_all
+from sqlalchemy import ColumnElement, Select, bindparam, func, literal, tuple_
 from sqlalchemy import select as sa_select
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.billing.balance import Balance, Tolerance, WalletBalance
 from services.billing.bookkeeping import Booked
 from services.billing.hold import HoldKind, HoldState
-from services.billing.ledger import ADJUSTMENTS, OPENING, WALLETS, EntryKind, PaymentMode, wallet_account
+from services.billing.ledger import ADJUSTMENTS, OPENING, EntryKind, PaymentMode
 from services.billing.tables import (
     Act,
     Activity,
@@ -26,11 +26,13 @@ from services.billing.tables import (
     OnlinePayment,
     Payer,
     PaymentDetail,
+    Purse,
     Standing,
     Structure,
     Wallet,
     core,
 )
+from services.bulk import one_of
 
 
 # -------------------------------------------------------------------------------------------------------------- balances
@@ -65,14 +67,29 @@ async def structures_of(session: AsyncSession, families: Collection[str]) -> dic
     return dict(found.all())
 
 
+PURSE, TOWN, STANDING, HELD = (core(rows).c for rows in (Purse, Structure, Standing, Hold))
+
+# Built once: building one takes as long as running it.
+PURSES = sa_select(PURSE.family, PURSE.wallet, PURSE.cents).where(one_of(PURSE.family, "families"))
+POSTED = sa_select(PURSE.family, func.sum(PURSE.cents)).where(one_of(PURSE.family, "families")).group_by(PURSE.family)
+LIMITS = sa_select(TOWN.id, TOWN.debt_limit_cents).where(one_of(TOWN.id, "structures"))
+OWN_LIMITS = sa_select(STANDING.family, STANDING.limit_cents, STANDING.exempt).where(one_of(STANDING.family, "families"))
+COSTS = (
+    sa_select(HELD.family, HELD.wallet, func.sum(HELD.amount_cents))
+    .where(one_of(HELD.family, "families"), HELD.state == HoldState.LIVE, one_of(HELD.kind, "kinds"))
+    .group_by(HELD.family, HELD.wallet)
+)
+COSTS_UNTIL = COSTS.where(HELD.date <= bindparam("until"))
+
+
 async def balances(session: AsyncSession, asked: Sequence[BalanceAsked]) -> list[Balance]:
     """One balance for each, in order, in a handful of statements whatever their number (S12 to S15)."""
     structures = {one.structure for one in asked}
-    purses: dict[str, list[Wallet]] = defaultdict(list)
+    wallets: dict[str, list[Wallet]] = defaultdict(list)
     for wallet in await wallets_of(session, structures):
-        purses[wallet.structure].append(wallet)
+        wallets[wallet.structure].append(wallet)
     borne = await tolerances(session, {one.family: one.structure for one in asked})
-    posted = await account_cents(session, {wallet_account(one.family, wallet.id) for one in asked for wallet in purses[one.structure]})
+    posted = await purse_cents(session, {one.family for one in asked})
     costs: dict[tuple[dt.date | None, frozenset[HoldKind]], dict[tuple[str, str | None], int]] = {}
     for view in {(one.until, one.include) for one in asked}:
         families = {one.family for one in asked if (one.until, one.include) == view}
@@ -84,10 +101,10 @@ async def balances(session: AsyncSession, asked: Sequence[BalanceAsked]) -> list
                 WalletBalance(
                     wallet=wallet.id,
                     name=wallet.name,
-                    balance_cents=posted.get(wallet_account(one.family, wallet.id), 0),
+                    balance_cents=posted.get((one.family, wallet.id), 0),
                     estimated_cost_cents=costs[one.until, one.include].get((one.family, wallet.id), 0),
                 )
-                for wallet in purses[one.structure]
+                for wallet in wallets[one.structure]
             ),
             tolerance=borne[one.family],
         )
@@ -97,48 +114,34 @@ async def balances(session: AsyncSession, asked: Sequence[BalanceAsked]) -> list
 
 async def tolerances(session: AsyncSession, towns: Mapping[str, str]) -> dict[str, Tolerance]:
     """Family -> how much debt is borne: its own limit, or else its structure's. `towns` says whose each family is."""
-    limit = select(Structure.id, Structure.debt_limit_cents).where(col(Structure.id).in_(set(towns.values())))
-    limits = dict((await session.exec(limit)).all())
-    own = select(Standing.family, Standing.limit_cents, Standing.exempt).where(col(Standing.family).in_(towns))
+    connection = await session.connection()
+    limits = dict((await connection.execute(LIMITS, {"structures": set(towns.values())})).all())
     found = {family: Tolerance(limits.get(structure, 0)) for family, structure in towns.items()}
-    for family, limit_cents, exempt in (await session.exec(own)).all():
+    for family, limit_cents, exempt in await connection.execute(OWN_LIMITS, {"families": towns}):
         found[family] = Tolerance(found[family].limit_cents if limit_cents is None else limit_cents, exempt)
     return found
 
 
-async def account_cents(session: AsyncSession, accounts: Collection[str]) -> dict[str, int]:
-    """Ledger account -> its balance: what came in minus what left."""
-    to_account, from_account, cents = col(LedgerEntry.to_account), col(LedgerEntry.from_account), col(LedgerEntry.amount_cents)
-    came = sa_select(to_account, cents).where(to_account.in_(accounts))
-    left = sa_select(from_account, -cents).where(from_account.in_(accounts))
-    moves = union_all(came, left).subquery()
-    totals = sa_select(moves.c.to_account, func.sum(moves.c.amount_cents)).group_by(moves.c.to_account)
-    return {account: int(total) for account, total in await (await session.connection()).execute(totals)}
+async def purse_cents(session: AsyncSession, families: Collection[str]) -> dict[tuple[str, str], int]:
+    """(family, wallet) -> what it holds, where it was ever moved."""
+    rows = await (await session.connection()).execute(PURSES, {"families": families})
+    return {(family, wallet): cents for family, wallet, cents in rows}
+
+
+async def posted_cents(session: AsyncSession, families: Collection[str]) -> dict[str, int]:
+    """Family -> what its wallets hold together: what its standing is judged by (S21)."""
+    return {family: int(cents) for family, cents in await (await session.connection()).execute(POSTED, {"families": families})}
 
 
 async def _held_cents(
     session: AsyncSession, families: Collection[str], until: dt.date | None, include: Collection[HoldKind]
 ) -> dict[tuple[str, str | None], int]:
     """(family, wallet) -> estimated cost: live holds of those kinds, up to and including the day (S13)."""
-    statement = (
-        sa_select(col(Hold.family), col(Hold.wallet), func.sum(col(Hold.amount_cents)))
-        .where(col(Hold.family).in_(families), col(Hold.state) == HoldState.LIVE, col(Hold.kind).in_(include))
-        .group_by(col(Hold.family), col(Hold.wallet))
-    )
+    wanted: dict[str, Any] = {"families": families, "kinds": include}
+    statement = COSTS
     if until is not None:
-        statement = statement.where(col(Hold.date) <= until)
-    return {(family, wallet): int(cents) for family, wallet, cents in await (await session.connection()).execute(statement)}
-
-
-async def posted_cents(session: AsyncSession, families: Collection[str]) -> dict[str, int]:
-    """Family -> the sum of its wallets' posted balances: what its standing is judged by (S21)."""
-    into, out_of = (
-        func.sum(case((account.startswith(WALLETS), col(LedgerEntry.amount_cents)), else_=0))
-        for account in (col(LedgerEntry.to_account), col(LedgerEntry.from_account))
-    )
-    family = col(LedgerEntry.family)
-    statement = sa_select(family, into - out_of).where(family.in_(families)).group_by(family)
-    return {family: int(cents) for family, cents in await (await session.connection()).execute(statement)}
+        statement, wanted["until"] = COSTS_UNTIL, until
+    return {(family, wallet): int(cents) for family, wallet, cents in await (await session.connection()).execute(statement, wanted)}
 
 
 # ------------------------------------------------------------------------------------------------------- online payments
@@ -341,13 +344,8 @@ class Debts:
 
 
 def _debts(structure: str) -> Select[tuple[str, int]]:
-    into, out_of = (
-        func.sum(case((account.startswith(WALLETS), col(LedgerEntry.amount_cents)), else_=0))
-        for account in (col(LedgerEntry.to_account), col(LedgerEntry.from_account))
-    )
-    family = col(LedgerEntry.family)
-    summed = sa_select(family.label("family"), (into - out_of).label("cents")).where(col(LedgerEntry.structure) == structure)
-    return summed.group_by(family).having(into - out_of < 0)
+    cents = func.sum(PURSE.cents)
+    return sa_select(PURSE.family, cents.label("cents")).where(PURSE.structure == structure).group_by(PURSE.family).having(cents < 0)
 
 
 async def debtors(session: AsyncSession, structure: str, after: tuple[int, str] | None, limit: int) -> list[Debt]:

@@ -26,6 +26,7 @@ from services.events import (
     BookingWaitlisted,
     ContactsChanged,
     DaySettled,
+    Event,
     FamilyChanged,
     RequestedMovement,
     ResidenceTold,
@@ -37,46 +38,56 @@ billing = Service("billing", BillingTable.metadata)
 
 GATHERED = "billing.gathered"
 
+#: In the order in which they are copied, each by whose copy it is.
+COPIES: dict[type[Event], str] = {
+    StructureChanged: "structure",
+    ActivityChanged: "activity",
+    FamilyChanged: "family",
+    ContactsChanged: "family",
+    ResidenceTold: "family",
+}
+
 
 @dataclass(slots=True)
 class Gathered:
-    """What one batch said of bookings, and the days that it closed."""
+    """What one batch said: of others' data, of bookings, and the days that it closed."""
 
+    copied: list[Event] = field(default_factory=list)
     heard: list[Heard] = field(default_factory=list)
     closed: list[DaySettled] = field(default_factory=list)
 
 
 # ---------------------------------------------------------------------------------------------------------------- copies
-@billing.reacts_to(StructureChanged)
-async def copy_structure(session: AsyncSession, event: StructureChanged, clock: Clock) -> None:
-    await commands.copy_structure(session, event.structure, event.title, event.timezone, event.version)
+async def copy(session: AsyncSession, event: Event, clock: Clock) -> None:
+    """Not at once: each is locked in its turn, and replicas hear of them in any order."""
+    _gathered(session, clock).copied.append(event)
 
 
-@billing.reacts_to(FamilyChanged)
-async def copy_family(session: AsyncSession, event: FamilyChanged, clock: Clock) -> None:
-    await commands.copy_family(session, event.family, event.structure, event.children, event.version)
+for _kind in COPIES:
+    billing.reacts_to(_kind)(copy)
 
 
-@billing.reacts_to(ResidenceTold)
-async def hear_residence(session: AsyncSession, event: ResidenceTold, clock: Clock) -> None:
-    await residence.hear_residence(session, event)
+def _turn(event: Event) -> tuple[int, str]:
+    return list(COPIES).index(type(event)), getattr(event, COPIES[type(event)])
 
 
-@billing.reacts_to(ContactsChanged)
-async def copy_contacts(session: AsyncSession, event: ContactsChanged, clock: Clock) -> None:
-    adults = [
-        {"account": adult.account, "name": f"{adult.last_name} {adult.first_name}".strip(), "email": adult.email} for adult in event.adults
-    ]
-    born = {child: date.isoformat() for child, date in event.birth_dates.items()}
-    children = {child: {"name": name, "birth_date": born.get(child)} for child, name in event.children.items()}
-    await commands.copy_contacts(session, event.family, adults, children, event.version)
-
-
-@billing.reacts_to(ActivityChanged)
-async def copy_activity(session: AsyncSession, event: ActivityChanged, clock: Clock) -> None:
-    await commands.copy_activity(session, event.activity, event.structure, event.wallet, event.title, event.version)
-    if event.priced_like is not None:
-        await commands.price_like(session, event.activity, event.priced_like)
+async def _copy(session: AsyncSession, event: Event) -> None:
+    match event:
+        case StructureChanged():
+            await commands.copy_structure(session, event.structure, event.title, event.timezone, event.version)
+        case ActivityChanged():
+            await commands.copy_activity(session, event.activity, event.structure, event.wallet, event.title, event.version)
+        case FamilyChanged():
+            await commands.copy_family(session, event.family, event.structure, event.children, event.version)
+        case ContactsChanged():
+            adults = [
+                {"account": one.account, "name": f"{one.last_name} {one.first_name}".strip(), "email": one.email} for one in event.adults
+            ]
+            born = {child: date.isoformat() for child, date in event.birth_dates.items()}
+            children = {child: {"name": name, "birth_date": born.get(child)} for child, name in event.children.items()}
+            await commands.copy_contacts(session, event.family, adults, children, event.version)
+        case ResidenceTold():
+            await residence.hear_residence(session, event)
 
 
 # ----------------------------------------------------------------------------------------------------------------- holds
@@ -141,8 +152,17 @@ def _gathered(session: AsyncSession, clock: Clock) -> Gathered:
 
 
 async def _digest(session: AsyncSession, clock: Clock) -> None:
-    """First what the bookings are, then what the days that name them cost."""
+    """First what others own, then what the bookings are, then what the days that name them cost.
+
+    Replicas, agents and a town's file lock rows in one order: structures, activities, holds, standings, of each kind by name.
+    """
     gathered: Gathered = session.info.pop(GATHERED)
+    await settling.lock(session, gathered.closed, {event.activity for event in gathered.copied if isinstance(event, ActivityChanged)})
+    for event in sorted(gathered.copied, key=_turn):
+        await _copy(session, event)
+    for event in gathered.copied:
+        if isinstance(event, ActivityChanged) and event.priced_like is not None:
+            await commands.price_like(session, event.activity, event.priced_like)
     try:
         closing = await settling.take(session, gathered.closed)
         await holding.digest(session, clock, gathered.heard, closing.bookings)

@@ -1,7 +1,7 @@
 """Charges closed days, many at a time ("débit de la journée"): load what is known, decide, write the difference, record.
 
-A day is locked by its activity, the holds of its bookings after that, the standings of its families at last, each in one order:
-two replicas that hear of the same activity take turns, and what one wrote the other sees.
+A day is locked by its structure (beside others) and its activity, the holds of its bookings after that, the standings of its families
+at last, each in one order: two replicas that hear of the same activity take turns, and what one wrote the other sees.
 """
 
 import datetime as dt
@@ -33,7 +33,7 @@ from services.billing.settlement import (
     posted,
     settle,
 )
-from services.billing.tables import Activity, DayPart, Hold, LedgerEntry, Structure, core
+from services.billing.tables import Activity, DayPart, Hold, LedgerEntry, core
 from services.billing.tables import ClosedDay as ClosedDayRow
 from services.billing.tables import Consumption as ConsumptionRow
 from services.billing.tariff import Per, Price, Step, TariffVersion
@@ -68,10 +68,9 @@ class Told:
         return (one.booking for one in self.attendances if one.booked)
 
 
-A, C, H, L, S = (core(rows).c for rows in (Activity, ConsumptionRow, Hold, LedgerEntry, Structure))
+A, C, H, L = (core(rows).c for rows in (Activity, ConsumptionRow, Hold, LedgerEntry))
 CLOSED, PART, D, P = core(ClosedDayRow), core(DayPart), core(ClosedDayRow).c, core(DayPart).c
 
-TIMEZONES = select(S.id, S.timezone).where(one_of(S.id, "structures"))
 LOCKED = select(A.id).where(one_of(A.id, "activities")).order_by(A.id).with_for_update()
 VERSIONS = select(D.activity, D.date, D.version).where(one_of(D.activity, "activities"), one_of(D.date, "dates"))
 PARTS = select(PART).where(one_of(P.activity, "activities"), one_of(P.date, "dates")).order_by(P.version, P.part)
@@ -123,6 +122,15 @@ class Closing:
         """All that are named, or were."""
         earlier = {row.booking for row in self.consumed.values() if row.booking is not None}
         return earlier.union(*(one.bookings for one in self.told))
+
+
+async def lock(session: AsyncSession, events: Sequence[DaySettled], activities: Collection[str] = ()) -> None:
+    """What closing those days needs to itself until the commit, and these activities too, in one order, before anything else."""
+    if events:
+        await posting.lock_towns(session, {event.structure for event in events})
+    if events or activities:
+        wanted = {"activities": {event.activity for event in events}.union(activities)}
+        await (await session.connection()).execute(LOCKED, wanted)
 
 
 async def take(session: AsyncSession, events: Sequence[DaySettled]) -> Closing:
@@ -225,8 +233,7 @@ async def charge(session: AsyncSession, clock: Clock, closing: Closing) -> None:
     await _mark_closed(session, told)
     purses |= {one.purse: (structures[one.activity], one.family, one.wallet) for one in settled.consumptions}
     dates = {cause: row.date for cause, row in consumed.items()} | {one.cause: one.date for one in settled.consumptions}
-    today = await _today(session, clock, structures.values())
-    await posting.post(session, clock, [_movement(entry, purses, dates, today) for entry in settled.entries])
+    await posting.post(session, clock, [_movement(entry, purses, dates) for entry in settled.entries])
 
 
 async def _known(session: AsyncSession, closing: Closing) -> _Known:
@@ -340,19 +347,11 @@ async def _books(session: AsyncSession, causes: Collection[str]) -> tuple[dict[s
     return posted(Entry(row.cause, row.kind, row.from_account, row.to_account, row.amount_cents, row.settles) for row in rows), purses
 
 
-def _movement(entry: Entry, purses: Purses, dates: Mapping[str, dt.date], today: Mapping[str, dt.date]) -> Movement:
+def _movement(entry: Entry, purses: Purses, dates: Mapping[str, dt.date]) -> Movement:
     """A charge bears the date of what is charged; a correction that of its posting: months that were accounted for stay as they are."""
     structure, family, wallet = purses[entry.from_account if is_wallet(entry.from_account) else entry.to_account]
-    date = dates[entry.cause] if entry.kind is EntryKind.CHARGE else today[structure]
+    date = dates[entry.cause] if entry.kind is EntryKind.CHARGE else None
     return Movement(entry, structure, family, wallet, date)
-
-
-async def _today(session: AsyncSession, clock: Clock, structures: Iterable[str]) -> dict[str, dt.date]:
-    """Where a town was not heard of yet, the world's."""
-    wanted = set(structures)
-    rows = await (await session.connection()).execute(TIMEZONES, {"structures": wanted})
-    known = {row.id: row.timezone for row in rows}
-    return {structure: clock.today(known.get(structure, "UTC")) for structure in wanted}
 
 
 # ---------------------------------------------------------------------------------------------------------------- writing

@@ -152,6 +152,20 @@ class LedgerEntry(BillingTable, table=True):
     posted_at: dt.datetime = Field(sa_type=Instant)
 
 
+class Purse(BillingTable, table=True):
+    """What a family's wallet holds: the sum of its entries, so that nobody adds up ten years to show a balance.
+
+    The ledger's own trigger keeps it, whoever writes an entry, in the same transaction; nothing else writes here. No row: 0.
+    """
+
+    __tablename__ = "purse"
+
+    family: str = Field(primary_key=True)
+    wallet: str = Field(primary_key=True)
+    structure: str = Field(index=True)
+    cents: int = Field(sa_type=BIGINT)
+
+
 class PaymentDetail(BillingTable, table=True):
     """What a payment's line says (S11), beside its entry."""
 

@@ -15,8 +15,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.billing import queries
 from services.billing.audit import Done, note, reason_of
-from services.billing.commands import Payment, Posted, lock_standing, lock_structure, post, post_payment, post_with_detail
-from services.billing.ledger import EntryKind, PaymentMode, adjustment, refund, wallet_account
+from services.billing.commands import Payment, lock_standing, lock_structure, post_payment, post_with_detail
+from services.billing.ledger import EntryKind, PaymentMode, adjustment, refund
+from services.billing.posting import Movement, Posted, post_once
 from services.billing.tables import LedgerEntry, PaymentDetail
 from services.clock import Clock
 from services.refusal import Forbidden, Refused
@@ -108,7 +109,7 @@ async def adjust_wallet(
     await _begin(session, clock, agent, family, wallet)
     check_cents(abs(cents))
     entry = adjustment(_cause(agent, key), family, wallet, cents)
-    posted = await post(session, clock, entry, agent.structure, family, wallet, None, why)
+    (posted,) = await post_once(session, clock, [Movement(entry, agent.structure, family, wallet, None, why)])
     await _note(session, clock, agent, posted, Done("ADJUST_WALLET", family, wallet, posted.id, why, after={"cents": cents}))
     return posted.id
 
@@ -128,9 +129,9 @@ async def transfer(
         raise Refused("INVALID_PAYMENT", text="SAME_WALLET")
     cause = _cause(agent, key)
     await _has_credit(session, agent, cause, family, giving, cents)
-    leaves = adjustment(cause, family, giving, -cents)
-    gone = await post(session, clock, leaves, agent.structure, family, giving, None, why, is_half=True)
-    come = await post(session, clock, adjustment(f"{cause}/to", family, taking, cents), agent.structure, family, taking, None, why)
+    leaves, arrives = adjustment(cause, family, giving, -cents), adjustment(f"{cause}/to", family, taking, cents)
+    halves = [Movement(half, agent.structure, family, wallet, None, why) for half, wallet in ((leaves, giving), (arrives, taking))]
+    gone, come = await post_once(session, clock, halves)
     done = Done("TRANSFER", family, giving, gone.id, why, after={"cents": cents, "to": taking, "to_entry": come.id})
     await _note(session, clock, agent, gone, done)
     return gone.id, come.id
@@ -188,8 +189,7 @@ async def _has_credit(session: AsyncSession, agent: Agent, cause: str, family: s
     """Raises Refused NOT_ENOUGH_CREDIT, unless it was done already: what a wallet holds since is no reason to refuse it now."""
     if (await session.exec(select(LedgerEntry.id).where(LedgerEntry.cause == cause))).first() is not None:
         return
-    account = wallet_account(family, wallet)
-    held = (await queries.account_cents(session, [account])).get(account, 0)
+    held = (await queries.purse_cents(session, [family])).get((family, wallet), 0)
     if held < cents:
         raise Refused("NOT_ENOUGH_CREDIT", euros=f"{held / 100:.2f}")
 

@@ -121,7 +121,7 @@ def _entries(family: str) -> Iterator[tuple[Any, ...]]:
         else:
             entry = charge(f"{family}-{n}", purse, 131)
         when = dt.date(2016, 9, 1) + dt.timedelta(days=18 * n)
-        yield new_id(), *(getattr(entry, name) for name in ENTRY), "town", family, "periscolaire", when, NOW
+        yield new_id(), *(getattr(entry, name) for name in ENTRY), "town", family, "periscolaire", None, when, NOW
 
 
 async def of_balances(database: Database) -> dict[str, Any]:

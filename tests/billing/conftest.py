@@ -11,7 +11,7 @@ from sqlmodel import col, select
 
 from services.billing import commands, queries
 from services.billing.invariants import violations
-from services.billing.ledger import PaymentMode, wallet_account
+from services.billing.ledger import PaymentMode
 from services.billing.rate import QuotientBand
 from services.billing.schema import schema
 from services.billing.tables import Consumption, Hold
@@ -141,9 +141,8 @@ class Town:
     async def cents(self, family: str = "dupont") -> dict[str, int]:
         """Wallet -> its posted balance, where it was ever moved."""
         async with self.running.database.reading() as session:
-            accounts = {wallet_account(family, wallet): wallet for wallet in ("periscolaire", "multiaccueil")}
-            found = await queries.account_cents(session, accounts)
-        return {accounts[account]: cents for account, cents in found.items()}
+            found = await queries.purse_cents(session, [family])
+        return {wallet: cents for (_, wallet), cents in found.items()}
 
     async def books(self, *bookings: "Booking") -> None:
         """Asked for together, and accepted."""

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.billing import alerts, commands
-from services.billing.tables import Standing
+from services.billing import alerts, posting
 from services.events import BalanceLow
 from tests.billing.conftest import AGENT, FOREIGN_AGENT, JEAN_PAUL, STRANGER, Town
 
@@ -92,14 +91,12 @@ async def test_the_control_without_the_lock_nobody_notices(town: Town, monkeypat
     await wants(town, 20_00)
     both_summed, watch = asyncio.Barrier(2), alerts.watch
 
-    async def no_lock(session: Any, structure: str, family: str) -> Standing:
-        return await session.get_one(Standing, family)  # type: ignore[no-any-return]
-
     async def watch_together(session: Any, clock: Any, balances: Any) -> None:
         await asyncio.wait_for(both_summed.wait(), 5)
         await watch(session, clock, balances)
 
-    monkeypatch.setattr(commands, "lock_standing", no_lock)
-    monkeypatch.setattr(commands, "watch", watch_together)
-    await asyncio.gather(*(town.owes("dupont", "periscolaire", 6_00) for _ in range(2)))
+    monkeypatch.setattr(posting, "THOSE", posting.THOSE.with_for_update(read=True))
+    monkeypatch.setattr(posting, "watch", watch_together)
+    # Of two wallets: what one holds is one row, which waits by itself.
+    await asyncio.gather(*(town.owes("dupont", wallet, 6_00) for wallet in ("periscolaire", "multiaccueil")))
     assert await told(town) == []

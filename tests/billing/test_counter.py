@@ -346,7 +346,7 @@ async def test_the_control_without_the_locks_the_town_pays_twice(town: Town, mon
     if town.running.database.is_sqlite:
         pytest.skip("SQLite lets one writer in at a time, lock or no lock")
     await does(town, "recordPayment", CHEQUE)
-    both_looked, look = asyncio.Barrier(2), till.queries.account_cents
+    both_looked, look = asyncio.Barrier(2), till.queries.purse_cents
 
     async def no_lock(session: Any, structure: str, family: str) -> Standing:
         return await session.get_one(Standing, family)  # type: ignore[no-any-return]
@@ -354,14 +354,14 @@ async def test_the_control_without_the_locks_the_town_pays_twice(town: Town, mon
     async def town_without_lock(session: Any, structure: str) -> Any:
         return await session.get_one(Structure, structure)
 
-    async def look_together(session: Any, accounts: Any) -> Any:
-        found = await look(session, accounts)
+    async def look_together(session: Any, families: Any) -> Any:
+        found = await look(session, families)
         await asyncio.wait_for(both_looked.wait(), 5)
         return found
 
     monkeypatch.setattr(till, "lock_standing", no_lock)
     monkeypatch.setattr(till, "lock_structure", town_without_lock)
-    monkeypatch.setattr(till.queries, "account_cents", look_together)
+    monkeypatch.setattr(till.queries, "purse_cents", look_together)
     answers = await asyncio.gather(refunds(town, "1"), refunds(town, "2"))
     monkeypatch.undo()
     assert "NOT_ENOUGH_CREDIT" not in answers

@@ -37,6 +37,17 @@ async def test_a_town_that_was_lived_in_is_sound(town: Town) -> None:
         ("DELETE FROM standing", "family martin has -5296 cents and is said to be in order"),
         ("UPDATE standing SET in_debit = true", "family dupont has 5006 cents and is said to be in debt"),
         ("UPDATE structure SET debt_limit_cents = 5296", "family martin has -5296 cents and is said to be in debt"),
+        (
+            "UPDATE purse SET cents = cents + 1 WHERE cents = -5165",
+            "wallet:martin:multiaccueil holds -5164 cents; its entries come to -5165",
+        ),
+        ("DELETE FROM purse WHERE family = 'dupont'", "wallet:dupont:periscolaire holds 0 cents; its entries come to 5006"),
+        ("UPDATE purse SET wallet = 'nothing' WHERE cents = -5165", "wallet:martin:multiaccueil holds 0 cents; its entries come to"),
+        (
+            "INSERT INTO purse VALUES ('zora', 'periscolaire', 'carteville', 7)",
+            "wallet:zora:periscolaire holds 7 cents; its entries come to 0",
+        ),
+        ("UPDATE purse SET cents = 0", "the ledger's accounts sum to 290 cents, not 0"),
         ("DELETE FROM payment_detail", "does not say how it was paid"),
         ("UPDATE hold SET amount_cents = 1 WHERE booking = 'a'", "the hold of booking a is not what its steps add up to"),
         ("UPDATE hold SET wallet = NULL WHERE booking = 'p'", "the hold of booking p draws on None"),

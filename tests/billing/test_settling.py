@@ -6,12 +6,13 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from sqlmodel import select
 
 from services.billing import commands, settling
 from services.billing.charged import Charged, LatePickup
 from services.billing.rate import QuotientBand
-from services.billing.tables import DayPart, LedgerEntry
+from services.billing.tables import Activity, DayPart, LedgerEntry
 from services.billing.tariff import Per, TariffVersion
 from services.events import BalanceLow, EntryPosted, Event, FamilyChanged, Held, Released, StandingChanged
 from services.listening import react
@@ -409,3 +410,24 @@ async def test_late_news_and_a_closing_at_the_same_time_leave_the_hold_settled(t
     await told_by_two(town, closed(AMALIA.attended(), PAOLO.attended()), PAOLO.accepted(4), AMALIA.accepted(5))
     assert (await state(town, "a"), await state(town, "p")) == ("SETTLED", "SETTLED")
     await town.is_sound()
+
+
+async def test_activities_are_locked_by_name_in_whatever_order_they_were_heard_of(town: Town) -> None:
+    """Whoever waits for "aps-matin" has not taken "multi" yet: nobody waits for him who has both."""
+    database = town.running.database
+    if database.is_sqlite:
+        pytest.skip("SQLite lets one writer in at a time")
+    one = text("SELECT id FROM activity WHERE id = :id FOR UPDATE NOWAIT")
+    async with database.transaction() as session:
+        await (await session.connection()).execute(one, {"id": "aps-matin"})
+        heard = town.activity("multi", "periscolaire", 2), town.activity("aps-matin", "multiaccueil", 2)
+        hearing = asyncio.create_task(town.hears(*heard))
+        await asyncio.sleep(0.3)
+        assert not hearing.done()
+        await (await session.connection()).execute(one, {"id": "multi"})
+    await hearing
+    async with database.reading() as session:
+        assert dict((await session.exec(select(Activity.id, Activity.wallet))).all()) == {
+            "multi": "periscolaire",
+            "aps-matin": "multiaccueil",
+        }
