@@ -352,9 +352,16 @@ async def _held(session: AsyncSession, cases: Collection[Case]) -> dict[Where, H
 
 
 # ---------------------------------------------------------------------------------------------------------------- writing
-async def write(session: AsyncSession, batch: Batch, now: dt.datetime) -> None:
+async def write_decisions(session: AsyncSession, batch: Batch, now: dt.datetime) -> set[str]:
+    """What became of openings and bookings, with the events that tell it. Returns the requests that are reported now."""
     reports = Reports(batch.docket, batch.tickets, batch.in_debit, batch.held, now)
     await batch.docket.write(session, reports.covers)
+    record(session, *reports.events(), traces=batch.docket.traces)
+    return reports.told
+
+
+async def write(session: AsyncSession, batch: Batch, now: dt.datetime) -> None:
+    reported = await write_decisions(session, batch, now)
     if any(ticket.agent is not None for ticket in batch.tickets):
         await _write_acts(session, batch, now)
     givings = [
@@ -366,11 +373,10 @@ async def write(session: AsyncSession, batch: Batch, now: dt.datetime) -> None:
         await run(session, update(CANCELLATION).where(X.request == bindparam("r"), X.line == bindparam("l")), givings)
     alike: dict[tuple[bool, bool], list[str]] = defaultdict(list)
     for ticket in batch.tickets:
-        alike[ticket.decided, ticket.id in reports.told].append(ticket.id)
+        alike[ticket.decided, ticket.id in reported].append(ticket.id)
     for (decided, told), ids in alike.items():
         values = {"served": now, "decided": now if decided else None, "aside": None, "told": int(told)}
         await run(session, SERVED, {"requests": sorted(ids), **values})
-    record(session, *reports.events(), traces=batch.docket.traces)
     if batch.reopened:
         await queue_again(session, batch.reopened)
 

@@ -14,18 +14,16 @@ from sqlalchemy import exists, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking.allocation import Board
-from services.booking.allocator import R, gather
+from services.booking.allocator import R, gather, write_decisions
 from services.booking.docket import PARTITION, Case
 from services.booking.intake import Asked, BookingRow, Known, Written, examine, insert_rows
 from services.booking.queries import Answer, Booked, MovementRow
-from services.booking.reporting import Reports
 from services.booking.rulebook import RuleBook
 from services.booking.status import BookingStatus
 from services.booking.tables import Request, run
 from services.booking.tickets import Ticket
 from services.bulk import one_of
 from services.clock import Clock
-from services.outbox import record
 
 READ = len(fields(Booked))
 MOST_LINES = 1000  #: In one transaction: a quarter of a second's work.
@@ -41,13 +39,15 @@ OURS = (
 
 async def take_in_and_decide(
     session: AsyncSession, book: RuleBook, clock: Clock, asked: Sequence[Asked]
-) -> tuple[list[str | Exception], dict[str, Answer]]:
-    """What `take_in` returns; and the answers to these requests, as they can be read after the commit: to all of them or to none."""
+) -> tuple[list[str | Exception], dict[str, Answer | None]]:
+    """What `take_in` returns; and of those that are served, the answers as they can be read after the commit: to all that are new, or
+    to none; None: to those that were served before, and are sent again.
+    """
     results, written, known = await examine(session, book, clock, asked)
     may_be = _only_ask(written) and await _are_next(session, {row["partition"] for row in written.requests})
     answers = await _decide(session, book, clock, written, known) if may_be else {}
     await insert_rows(session, written)
-    return results, answers
+    return results, {**dict.fromkeys(written.answered), **answers}
 
 
 def _only_ask(written: Written) -> bool:
@@ -72,13 +72,11 @@ async def _decide(session: AsyncSession, book: RuleBook, clock: Clock, written: 
     batch.docket.unwritten = {case.id for case in mine}
     batch.docket.now = now = clock.now()
     batch.decide()
-    reports = Reports(batch.docket, batch.tickets, batch.in_debit, batch.held, now)
-    await batch.docket.write(session, reports.covers)
-    record(session, *reports.events(), traces=batch.docket.traces)
+    reported = await write_decisions(session, batch, now)
     written.bookings = [_decided(row, case, now) for row, case in zip(written.bookings, mine, strict=True)]
     for row in written.requests:
         ticket = tickets[row["id"]]
-        row |= {"served_at": now, "decided_at": now if ticket.decided else None, "reports": int(ticket.id in reports.told)}
+        row |= {"served_at": now, "decided_at": now if ticket.decided else None, "reports": int(ticket.id in reported)}
     return _answers(written, batch.docket.board)
 
 

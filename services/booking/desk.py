@@ -40,13 +40,14 @@ LOOK_SECONDS = 0.25  #: Between looks at the table, in case another process gave
 SERVED = "booking.served"  #: Called with the ids of requests that have their answers.
 CALLED_TOGETHER = 5000  #: Ids in one call, at most.
 
-Take = Callable[[AsyncSession, RuleBook, Clock, Sequence[Asked]], Awaitable[tuple[list[str | Exception], dict[str, Answer]]]]
+Take = Callable[[AsyncSession, RuleBook, Clock, Sequence[Asked]], Awaitable[tuple[list[str | Exception], dict[str, Answer | None]]]]
 
 
 class Receipt(NamedTuple):
     """For an order."""
 
     request: str  #: Its id.
+    served: bool  #: It has its answer already.
     answer: Answer | None  #: If it is known without a look at the tables.
 
 
@@ -94,7 +95,7 @@ class Desk:
         self._orders.append((Asked(account, structure, order, traceparent.get()), taken))
         self._arrived.set()
         receipt = await taken
-        if receipt.answer is None:
+        if not receipt.served:
             await self._answer(receipt.request)
         return receipt
 
@@ -228,7 +229,7 @@ class Desk:
                 _settle(taken, trouble)
             return None
         for (asked, taken), result in zip(orders, results, strict=True):
-            _settle(taken, Receipt(result, served.get(result)) if isinstance(result, str) else result)
+            _settle(taken, Receipt(result, result in served, served.get(result)) if isinstance(result, str) else result)
             if isinstance(result, str) and result not in served:
                 self.wake(partition_of(asked.structure))
         self._running.outbox_written()

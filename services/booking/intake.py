@@ -42,7 +42,9 @@ REQUEST, CANCELLATION, COUNTER, STANDING, CHILD = (core(rows) for rows in (Reque
 R, X = REQUEST.c, CANCELLATION.c
 COUNT = update(COUNTER).where(COUNTER.c.name == "request").values(value=COUNTER.c.value + bindparam("more")).returning(COUNTER.c.value)
 NEW_REQUEST, NEW_CANCELLATION = insert(REQUEST), insert(CANCELLATION)
-ANSWERED = select(R.family, R.idempotency_key, R.id, R.fingerprint).where(one_of(R.family, "families"), one_of(R.idempotency_key, "keys"))
+ANSWERED = select(R.family, R.idempotency_key, R.id, R.fingerprint, R.served_at.is_not(None)).where(
+    one_of(R.family, "families"), one_of(R.idempotency_key, "keys")
+)
 CHILDREN = select(CHILD.c.child, CHILD.c.family).where(one_of(CHILD.c.family, "families"))
 IN_DEBIT = select(STANDING.c.family).where(one_of(STANDING.c.family, "families"), STANDING.c.in_debit)
 
@@ -64,7 +66,7 @@ class Asked:
 class Known:
     """What the checks of some orders need."""
 
-    answered: dict[tuple[str, str], tuple[str, str]]  #: (family, key) -> request, fingerprint
+    earlier: dict[tuple[str, str], tuple[str, str, bool]]  #: (family, key) -> request, fingerprint, whether it is served
     children: dict[str, str]  #: child -> family
     rules: dict[str, Rules]
     in_debit: set[str]
@@ -105,6 +107,7 @@ class Written:
     bookings: list[BookingRow] = field(default_factory=list)
     cancellations: list[dict[str, Any]] = field(default_factory=list)
     events: list[BookingRequested] = field(default_factory=list)
+    answered: set[str] = field(default_factory=set)  #: No rows: requests of before, sent again, that are served.
 
     @property
     def traces(self) -> dict[str | None, str | None]:
@@ -140,14 +143,15 @@ def _take(asked: Asked, seq: int, now: dt.datetime, known: Known, written: Writt
     """Raises Refused or CodedError."""
     order = asked.order
     fingerprint = order.fingerprint()
-    earlier = known.answered.get((order.family, order.idempotency_key))
+    earlier = known.earlier.get((order.family, order.idempotency_key))
     if earlier is not None:
         if earlier[1] != fingerprint:
             raise Refused("IDEMPOTENCY_KEY_REUSED")
+        written.answered.update(earlier[:1] if earlier[2] else ())
         return earlier[0]
     _check(asked, known)
     request = _write(asked, seq, now, fingerprint, known, written)
-    known.answered[order.family, order.idempotency_key] = request, fingerprint
+    known.earlier[order.family, order.idempotency_key] = request, fingerprint, False
     return request
 
 
@@ -290,7 +294,7 @@ async def _look_up(session: AsyncSession, book: RuleBook, orders: Sequence[Order
     families = sorted({order.family for order in orders})
     these = {"families": families}
     return Known(
-        await _answered(session, families, [order.idempotency_key for order in orders]),
+        await _earlier(session, families, [order.idempotency_key for order in orders]),
         {row.child: row.family for row in await run(session, CHILDREN, these)},
         await book.of(session, {line.activity for order in orders for line in order.lines}),
         set((await run(session, IN_DEBIT, these)).scalars()),
@@ -298,9 +302,9 @@ async def _look_up(session: AsyncSession, book: RuleBook, orders: Sequence[Order
     )
 
 
-async def _answered(session: AsyncSession, families: Sequence[str], keys: Sequence[str]) -> dict[tuple[str, str], tuple[str, str]]:
+async def _earlier(session: AsyncSession, families: Sequence[str], keys: Sequence[str]) -> dict[tuple[str, str], tuple[str, str, bool]]:
     rows = await run(session, ANSWERED, {"families": families, "keys": keys})
-    return {(family, key): (id_, fingerprint) for family, key, id_, fingerprint in rows}
+    return {(family, key): (id_, fingerprint, bool(served)) for family, key, id_, fingerprint, served in rows}
 
 
 async def _bookings(session: AsyncSession, orders: Sequence[Order]) -> dict[Mine, list[str]]:

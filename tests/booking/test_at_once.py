@@ -5,6 +5,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from services.booking.activity import Scheduled
 from services.booking.allocator import gather
@@ -14,7 +15,8 @@ from services.booking.intake import Asked
 from services.booking.order import ForFamily, Line, Order
 from services.booking.queries import Answer, answers
 from services.booking.tables import PARTITIONS, partition_of, run
-from tests.booking.town import CLOCK, MONDAY, TUESDAY, Town, at_work, books, cancels
+from services.refusal import Refused
+from tests.booking.town import CLOCK, MONDAY, TUESDAY, Town, at_work, books, caller, cancels, readable
 
 FAMILIES = [f"f{n}" for n in range(5)]
 #: Of a booking and of a request, all that is not an id, in the order of arrival.
@@ -159,6 +161,90 @@ async def test_a_crowd_that_would_keep_others_from_being_taken_in_is_left_to_the
     await town.decides()
     requests, served = await at_once(town, town.order("f3", books("f3", TUESDAY)), town.order("f4", books("f4", TUESDAY)))
     assert served.keys() == set(requests)
+
+
+async def test_orders_of_two_towns_are_decided_in_one_transaction_each_by_its_own_rules(town: Town) -> None:
+    assert len({partition_of(structure) for structure in ("carteville", "autreville")}) == 2
+    await town.opens(id="piscine", structure="autreville", capacity=1, waiting_list=0)
+    for family in ("g0", "g1"):
+        await town.household(family, activities=("piscine",), structure="autreville")
+    orders = [(family, structure) for n in (0, 1) for family, structure in ((f"g{n}", "autreville"), (f"f{n}", "carteville"))]
+    asked = [
+        Asked(family, structure, town.order(family, books(family, activity="piscine" if structure == "autreville" else "cantine")))
+        for family, structure in orders
+    ]
+    asked.append(Asked("g1", "autreville", town.order("g1", books("g1"))))  # what is the other town's nobody knows here
+    async with town.running.database.transaction("intake") as session:
+        results, served = await take_in_and_decide(session, town.book, town.clock, asked)
+    assert [one.code for one in results if isinstance(one, Refused)] == ["UNKNOWN_ACTIVITY"]
+    requests = [one for one in results if isinstance(one, str)]
+    assert served == set(requests)
+    assert [await town.answers(one) for one in requests] == [["ACCEPTED"], ["ACCEPTED"], ["REFUSED FULL"], ["WAITLISTED"]]
+    structures = await town.rows("SELECT structure, partition FROM request ORDER BY seq")
+    assert structures == [(structure, partition_of(structure)) for _, structure in orders]
+    told = await town.rows("SELECT type, body FROM outgoing WHERE type LIKE '%request_decided%' ORDER BY position")
+    assert [readable(*one)[1]["structure"] for one in told] == [structure for _, structure in orders]
+    await town.is_sound()
+
+
+async def test_if_one_of_two_towns_has_somebody_who_came_first_nobody_is_decided(town: Town) -> None:
+    await town.opens(id="piscine", structure="autreville")
+    await town.household("g0", activities=("piscine",), structure="autreville")
+    await town.writes(town.order("f0"))
+    asked = Asked("g0", "autreville", town.order("g0", books("g0", activity="piscine"))), Asked("f1", "carteville", town.order("f1"))
+    async with town.running.database.transaction("intake") as session:
+        _, served = await take_in_and_decide(session, town.book, town.clock, asked)
+    assert served == set()
+    await town.decides()
+    assert await town.line_up() == {"ACCEPTED": ["f0"], "WAITLISTED": ["f1"]}
+
+
+async def test_s36_a_place_that_nobody_gave_to_the_line_goes_to_it_before_who_asks_now(running: Any) -> None:
+    """Whatever frees a place gives it to the line. If something did not, the next order does, decided at once or not."""
+    found = []
+    for decides in (at_once, taken_in_then_decided):
+        town = await founded(running)
+        await at_once(town, *(town.order(family) for family in FAMILIES[:2]))
+        async with town.running.database.transaction() as session:
+            await run(session, text("UPDATE opening SET places = 2, taken_limit = 2"))
+        _, served = await decides(town, town.order("f2"))
+        assert len(served) == 1
+        assert await town.line_up() == {"ACCEPTED": ["f0", "f1"], "WAITLISTED": ["f2"]}
+        found.append([(name, _without_ids(body)) for name, body in await town.told()])
+        assert [name for name, _ in found[-1]].count("place_given") == 1
+    assert sorted(map(str, found[0])) == sorted(map(str, found[1]))
+
+
+async def taken_in_then_decided(town: Town, *orders: Order) -> tuple[list[str | Exception], set[str]]:
+    return await town.writes(*orders), set(await town.decides())
+
+
+async def test_s36_a_place_that_is_given_back_in_the_crowd_goes_to_who_waited_before_it(town: Town) -> None:
+    await at_once(town, *(town.order(family) for family in FAMILIES[:2]))
+    async with at_work(town):
+        answers = await asyncio.gather(town.submits("f0", cancels("f0")), town.submits("f2"), town.submits("f3"))
+    assert answers == [["CANCELLED"], ["WAITLISTED"], ["WAITLISTED"]]
+    assert await town.line_up() == {"ACCEPTED": ["f1"], "WAITLISTED": ["f2", "f3"]}
+    await town.is_sound()
+
+
+async def test_an_order_that_was_answered_is_answered_again_at_once(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody looks, and nobody decides: whoever sends a key again needs neither."""
+    order = town.order("f0")
+    (request,), _ = await at_once(town, order)
+    monkeypatch.setattr("services.booking.desk.LOOK_SECONDS", 60)
+    taking = asyncio.create_task(town.desk.take_orders())
+    assert await asyncio.wait_for(town.desk.submit(caller("f0"), order), 3) == request
+    both = town.desk.submit(caller("f0"), order), town.desk.submit(caller("f1"), town.order("f1", books("f1", TUESDAY)))
+    assert (await asyncio.wait_for(asyncio.gather(*both), 3))[0] == request
+    assert await town.desk.work(0) == [], "the allocator was not woken"
+    taking.cancel()
+
+
+async def test_an_order_that_waits_for_its_answer_is_not_answered_by_sending_it_again(town: Town) -> None:
+    order = town.order("f0")
+    await town.writes(order)
+    assert (await at_once(town, order, order))[1] == set()
 
 
 async def test_a_mistake_in_deciding_at_once_is_told_and_hurts_nobody(

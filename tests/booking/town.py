@@ -75,15 +75,17 @@ class Town:
         async with self.running.database.transaction() as session:
             await commands.put_activity(session, self.clock, replace(spec, **changes))
 
-    async def household(self, family: str, *children: str, activities: Sequence[str] = ("cantine",), version: int = 1) -> None:
+    async def household(
+        self, family: str, *children: str, activities: Sequence[str] = ("cantine",), version: int = 1, structure: str = "carteville"
+    ) -> None:
         """The family named `dupont` has a child named `dupont` unless others are named."""
         children = children or (family,)
-        heard = FamilyChanged(occurred_at=NOW, structure="carteville", version=version, family=family, adults=[], children=list(children))
+        heard = FamilyChanged(occurred_at=NOW, structure=structure, version=version, family=family, adults=[], children=list(children))
         async with self.running.database.transaction() as session:
             await commands.hear_family(session, heard)
             for child in children:
                 for activity in activities:
-                    await commands.put_enrollment(session, self.clock, child, family, "carteville", activity)
+                    await commands.put_enrollment(session, self.clock, child, family, structure, activity)
 
     async def owes(self, family: str, in_debit: bool = True, version: int = 1) -> None:
         heard = StandingChanged(occurred_at=NOW, structure="carteville", version=version, family=family, in_debit=in_debit)
