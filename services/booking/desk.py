@@ -266,7 +266,7 @@ def _is_outage(trouble: Exception) -> bool:
 
 async def _take_in(
     session: AsyncSession, book: RuleBook, clock: Clock, asked: Sequence[Asked]
-) -> tuple[list[str | Exception], dict[str, Answer]]:
+) -> tuple[list[str | Exception], dict[str, Answer | None]]:
     """As `take_in_and_decide`, but the allocator decides."""
     return await take_in(session, book, clock, asked), {}
 

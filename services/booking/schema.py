@@ -136,7 +136,7 @@ class Mutation(LinkMutations, AttendanceMutations, AgentMutations, RunMutations)
             language=context.language,
         )
         try:
-            id_, answer = await context.running.resources["desk"].ask(context.signed_in(), order)
+            id_, _, answer = await context.running.resources["desk"].ask(context.signed_in(), order)
         except Refused as no:
             refused: SubmitResult = refusal_of(no, context.language)
             return refused

@@ -26,7 +26,7 @@ REQUESTS = """SELECT family, idempotency_key, lines, served_at, decided_at, repo
 OPENINGS = "SELECT activity, date, places, waiting_places, taken, waiting, taken_limit, waiting_limit, revision FROM opening ORDER BY activity, date"
 
 
-async def at_once(town: Town, *orders: Order) -> tuple[list[str | Exception], dict[str, Answer]]:
+async def at_once(town: Town, *orders: Order) -> tuple[list[str | Exception], dict[str, Answer | None]]:
     asked = [Asked(order.family, "carteville", order) for order in orders]
     async with town.running.database.transaction("intake") as session:
         return await take_in_and_decide(session, town.book, town.clock, asked)
@@ -178,7 +178,7 @@ async def test_orders_of_two_towns_are_decided_in_one_transaction_each_by_its_ow
         results, served = await take_in_and_decide(session, town.book, town.clock, asked)
     assert [one.code for one in results if isinstance(one, Refused)] == ["UNKNOWN_ACTIVITY"]
     requests = [one for one in results if isinstance(one, str)]
-    assert served == set(requests)
+    assert served.keys() == set(requests)
     assert [await town.answers(one) for one in requests] == [["ACCEPTED"], ["ACCEPTED"], ["REFUSED FULL"], ["WAITLISTED"]]
     structures = await town.rows("SELECT structure, partition FROM request ORDER BY seq")
     assert structures == [(structure, partition_of(structure)) for _, structure in orders]
@@ -194,7 +194,7 @@ async def test_if_one_of_two_towns_has_somebody_who_came_first_nobody_is_decided
     asked = Asked("g0", "autreville", town.order("g0", books("g0", activity="piscine"))), Asked("f1", "carteville", town.order("f1"))
     async with town.running.database.transaction("intake") as session:
         _, served = await take_in_and_decide(session, town.book, town.clock, asked)
-    assert served == set()
+    assert served == {}
     await town.decides()
     assert await town.line_up() == {"ACCEPTED": ["f0"], "WAITLISTED": ["f1"]}
 
@@ -215,8 +215,8 @@ async def test_s36_a_place_that_nobody_gave_to_the_line_goes_to_it_before_who_as
     assert sorted(map(str, found[0])) == sorted(map(str, found[1]))
 
 
-async def taken_in_then_decided(town: Town, *orders: Order) -> tuple[list[str | Exception], set[str]]:
-    return await town.writes(*orders), set(await town.decides())
+async def taken_in_then_decided(town: Town, *orders: Order) -> tuple[list[str | Exception], dict[str, Answer | None]]:
+    return await town.writes(*orders), dict.fromkeys(await town.decides())
 
 
 async def test_s36_a_place_that_is_given_back_in_the_crowd_goes_to_who_waited_before_it(town: Town) -> None:
@@ -244,7 +244,7 @@ async def test_an_order_that_was_answered_is_answered_again_at_once(town: Town, 
 async def test_an_order_that_waits_for_its_answer_is_not_answered_by_sending_it_again(town: Town) -> None:
     order = town.order("f0")
     await town.writes(order)
-    assert (await at_once(town, order, order))[1] == set()
+    assert (await at_once(town, order, order))[1] == {}
 
 
 async def test_a_mistake_in_deciding_at_once_is_told_and_hurts_nobody(
