@@ -141,7 +141,7 @@ def flat_months(days: Iterable[FlatDay]) -> list[FlatMonth]:
     A month is priced as of its first day, with all its siblings: what becomes known later corrects it.
     """
     firsts: dict[tuple[str, str, str], FlatDay] = {}
-    for day in sorted(days, key=lambda day: (day.date, day.activity, day.child)):
+    for day in sorted(days, key=lambda day: (day.date, day.activity, day.child, day.family)):
         firsts.setdefault((day.child, day.activity, f"{day.date:%Y-%m}"), day)
     together: dict[tuple[str, str, str], set[str]] = defaultdict(set)
     for (child, activity, month), first in firsts.items():
