@@ -8,8 +8,8 @@ or delete one, and each is sealed with the one before it: who takes a row out wi
 import datetime as dt
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 from sqlalchemy import Table, bindparam, insert, select
@@ -19,6 +19,8 @@ from services.refusal import Refused
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance as Done
+
+Row = TypeVar("Row", bound="Done")
 
 FIRST_SEAL = ""  #: What the first act of a structure is sealed with.
 REASON = range(3, 501)  #: Characters.
@@ -71,6 +73,18 @@ class Trail:
             rows.append(row)
         if rows:
             await (await session.connection()).execute(insert(self._acts), rows)
+
+    async def page(self, session: AsyncSession, row: type[Row], wanted: Mapping[str, Any], before: int | None, limit: int) -> list[Row]:
+        """Acts, the newest first, as the fields of `row` name their columns.
+
+        `wanted`: column -> its value; None: whatever. `before` is the position of the last one seen.
+        """
+        columns = self._acts.c
+        named = [columns[name] == value for name, value in wanted.items() if value is not None]
+        query = select(*(columns[field.name] for field in fields(row))).where(*named).order_by(columns.position.desc()).limit(limit)
+        if before is not None:
+            query = query.where(columns.position < before)
+        return [row(*found) for found in await (await session.connection()).execute(query)]
 
     async def _last(self, session: AsyncSession, structure: str) -> str:
         found = await (await session.connection()).execute(self._last_seal, {"structure": structure})

@@ -11,9 +11,10 @@ from strawberry.federation.types import FieldSet
 
 from services.audit import differences
 from services.billing import loading, queries, tables, unsettled
+from services.billing.audit import ActRow
 from services.billing.ledger import EntryKind, PaymentMode
 from services.billing.online import CURRENCY, End, Heard, Trouble
-from services.billing.queries import ActRow, Debts
+from services.billing.queries import Debts
 from services.billing.queries import ModeTotal as Totalled
 from services.billing.refusals import (
     AlreadyReversed,

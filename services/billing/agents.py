@@ -8,7 +8,7 @@ import strawberry
 from sqlmodel.ext.asyncio.session import AsyncSession
 from strawberry import ID
 
-from services.billing import files, queries, tables, till, unsettled
+from services.billing import audit, files, queries, tables, till, unsettled
 from services.billing.agent_types import (
     AdjustWalletInput,
     AdjustWalletResult,
@@ -33,7 +33,7 @@ from services.billing.agent_types import (
     UnsettledPayment,
     UnsettledPaymentConnection,
 )
-from services.billing.queries import ActsWanted
+from services.billing.audit import ActRow
 from services.billing.refusals import refusal_of
 from services.billing.texts import malformed
 from services.billing.till import Agent
@@ -124,13 +124,14 @@ class AgentQueries:
         after: str | None = None,
     ) -> MoneyActConnection:
         """What agents of the structure did with money, the newest first: the audit trail, for agents."""
-        wanted = ActsWanted(_acts_for(info, str(structure)), account, kind, family)
+        of = _acts_for(info, str(structure))
+        wanted = {"structure": of, "account": account, "kind": kind, "family": family}
         size, cursor = _size(first, info), _position(after, info)
         async with info.context.database.reading() as session:
-            rows = await queries.acts_page(session, wanted, cursor, size + 1)
+            rows = await audit.page(session, ActRow, wanted, cursor, size + 1)
         page = rows[:size]
         return MoneyActConnection(
-            nodes=[MoneyAct.of(row, wanted.structure) for row in page],
+            nodes=[MoneyAct.of(row, of) for row in page],
             end_cursor=cursor_of(page[-1].position) if page else stays(rows, after),
             has_next_page=len(rows) > size,
         )

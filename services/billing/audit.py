@@ -1,5 +1,6 @@
 """The audit trail of billing (services/audit.py): what an act here is about. Who notes one has locked the structure."""
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -7,10 +8,10 @@ from typing import Any
 from services.audit import Trail, reason_of
 from services.billing.tables import Act, core
 
-__all__ = ["Done", "broken_seals", "note", "reason_of"]
+__all__ = ["ActRow", "Done", "broken_seals", "note", "page", "reason_of"]
 
 TRAIL = Trail(core(Act))
-note, broken_seals = TRAIL.note, TRAIL.broken_seals
+note, page, broken_seals = TRAIL.note, TRAIL.page, TRAIL.broken_seals
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +25,19 @@ class Done:
     reason: str | None = None
     before: Mapping[str, Any] | None = None
     after: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActRow:
+    """One act, as it is read."""
+
+    position: int
+    account: str
+    at: dt.datetime
+    kind: str
+    family: str | None
+    wallet: str | None
+    entry: str | None
+    reason: str | None
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None

@@ -4,8 +4,7 @@ import datetime as dt
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Select, bindparam, func, literal, tuple_
 from sqlalchemy import select as sa_select
@@ -17,7 +16,6 @@ from services.billing.bookkeeping import Booked
 from services.billing.hold import HoldKind, HoldState
 from services.billing.ledger import ADJUSTMENTS, OPENING, EntryKind, PaymentMode
 from services.billing.tables import (
-    Act,
     Activity,
     Consumption,
     Family,
@@ -30,7 +28,6 @@ from services.billing.tables import (
     Standing,
     Structure,
     Wallet,
-    core,
 )
 from services.bulk import one_of
 
@@ -427,40 +424,3 @@ JOURNAL = (
     col(LedgerEntry.label),
     col(LedgerEntry.amount_cents),
 )
-
-
-# ------------------------------------------------------------------------------------------------------ the audit trail
-@dataclass(frozen=True, slots=True)
-class ActRow:
-    """One act, as it is read."""
-
-    position: int
-    account: str
-    at: dt.datetime
-    kind: str
-    family: str | None
-    wallet: str | None
-    entry: str | None
-    reason: str | None
-    before: dict[str, Any] | None
-    after: dict[str, Any] | None
-
-
-@dataclass(frozen=True, slots=True)
-class ActsWanted:
-    """Which acts of a structure; None: whatever."""
-
-    structure: str
-    account: str | None = None
-    kind: str | None = None
-    family: str | None = None
-
-
-async def acts_page(session: AsyncSession, wanted: ActsWanted, before: int | None, limit: int) -> list[ActRow]:
-    """Newest first. `before` is the position of the last one seen."""
-    columns = core(Act).c
-    named = [columns[field.name] == value for field in fields(ActsWanted) if (value := getattr(wanted, field.name)) is not None]
-    query = sa_select(*(columns[field.name] for field in fields(ActRow))).where(*named).order_by(columns.position.desc()).limit(limit)
-    if before is not None:
-        query = query.where(columns.position < before)
-    return [ActRow(*row) for row in await (await session.connection()).execute(query)]

@@ -24,10 +24,10 @@ from services.booking.activity import (
     WeekdayBefore,
 )
 from services.booking.activity_types import SchoolHolidays, Unrecorded, Weekday
+from services.booking.audit import ActRow
 from services.booking.follow_up import Family, Request
 from services.booking.lines import OpeningRules
 from services.booking.month import OpeningNow
-from services.booking.queries import ActRow
 from services.booking.refusals import (
     AccountInDebit,
     ActivityExists,

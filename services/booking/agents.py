@@ -11,7 +11,7 @@ import strawberry
 from sqlmodel.ext.asyncio.session import AsyncSession
 from strawberry import ID, UNSET
 
-from services.booking import office, queries
+from services.booking import audit, office, queries
 from services.booking.activity import ActivitySpec, Scheduled
 from services.booking.agent_types import (
     Act,
@@ -34,7 +34,7 @@ from services.booking.agent_types import (
     SetOpeningInput,
     SetOpeningResult,
 )
-from services.booking.audit import reason_of
+from services.booking.audit import ActRow, reason_of
 from services.booking.desk import Receipt
 from services.booking.draft import DraftChange
 from services.booking.follow_up import Request, position_of, size_of
@@ -42,7 +42,7 @@ from services.booking.lines import Enrolled
 from services.booking.observing import observed
 from services.booking.office import Agent, Cancelling, DayChange, Kept
 from services.booking.order import MOST_LINES, ForFamily, Line, Order
-from services.booking.queries import ActsWanted, Booked
+from services.booking.queries import Booked
 from services.booking.refusals import refusal_of
 from services.booking.rulebook import RuleBook
 from services.booking.soundness import Flaw
@@ -151,13 +151,15 @@ class AgentQueries:
         after: str | None = None,
     ) -> ActConnection:
         """What agents of the structure did, the newest first: the audit trail, for agents."""
-        wanted = ActsWanted(_acts_for(info, str(structure)), account, kind, activity, date, family, child, booking)
+        of = _acts_for(info, str(structure))
+        who = {"structure": of, "account": account, "kind": kind}
+        wanted = {**who, "activity": activity, "date": date, "family": family, "child": child, "booking": booking}
         size, cursor = size_of(first, 50, info), position_of(after, info)
         async with info.context.database.reading() as session:
-            rows = await queries.acts_page(session, wanted, cursor, size + 1)
+            rows = await audit.page(session, ActRow, wanted, cursor, size + 1)
         page = rows[:size]
         return ActConnection(
-            nodes=[Act.of(row, wanted.structure) for row in page],
+            nodes=[Act.of(row, of) for row in page],
             end_cursor=cursor_of(page[-1].position) if page else stays(rows, after),
             has_next_page=len(rows) > size,
         )

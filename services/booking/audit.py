@@ -12,13 +12,13 @@ from services.audit import Trail, reason_of
 from services.booking.tables import Act, core, run
 from services.bulk import one_of
 
-__all__ = ["Done", "broken_seals", "note", "note_all", "noted", "reason_of"]
+__all__ = ["ActRow", "Done", "broken_seals", "note", "note_all", "noted", "page", "reason_of"]
 
 A = core(Act).c
 NOTED = select(A.booking).where(A.kind == bindparam("kind"), one_of(A.booking, "bookings"))
 
 TRAIL = Trail(core(Act))
-note, note_all, broken_seals = TRAIL.note, TRAIL.note_all, TRAIL.broken_seals
+note, note_all, page, broken_seals = TRAIL.note, TRAIL.note_all, TRAIL.page, TRAIL.broken_seals
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,24 @@ class Done:
     reason: str | None = None
     before: Mapping[str, Any] | None = None
     after: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActRow:
+    """One act, as it is read."""
+
+    position: int
+    account: str
+    at: dt.datetime
+    kind: str
+    activity: str | None
+    date: dt.date | None
+    family: str | None
+    child: str | None
+    booking: str | None
+    reason: str | None
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
 
 
 async def noted(session: AsyncSession, kind: str, bookings: Collection[str]) -> set[str]:

@@ -21,7 +21,6 @@ from services.booking.lines import Enrolled
 from services.booking.month import ANYBODY, OpeningNow
 from services.booking.status import BookingStatus
 from services.booking.tables import (
-    Act,
     Activity,
     Booking,
     CalendarFeed,
@@ -388,47 +387,3 @@ async def versions(session: AsyncSession, bookings: Collection[str]) -> dict[str
     """Booking -> how often it changed, from 1."""
     rows = await session.exec(select(Booking.id, Booking.version).where(col(Booking.id).in_(bookings)))
     return dict(rows.all())
-
-
-# ------------------------------------------------------------------------------------------------------ the audit trail
-@dataclass(frozen=True, slots=True)
-class ActRow:
-    """One act, as it is read."""
-
-    position: int
-    account: str
-    at: dt.datetime
-    kind: str
-    activity: str | None
-    date: dt.date | None
-    family: str | None
-    child: str | None
-    booking: str | None
-    reason: str | None
-    before: dict[str, Any] | None
-    after: dict[str, Any] | None
-
-
-@dataclass(frozen=True, slots=True)
-class ActsWanted:
-    """Which acts of a structure; None: whatever."""
-
-    structure: str
-    account: str | None = None
-    kind: str | None = None
-    activity: str | None = None
-    date: dt.date | None = None
-    family: str | None = None
-    child: str | None = None
-    booking: str | None = None
-
-
-async def acts_page(session: AsyncSession, wanted: ActsWanted, before: int | None, limit: int) -> list[ActRow]:
-    """Newest first. `before` is the position of the last one seen."""
-    columns = core(Act).c
-    named = [columns[field.name] == value for field in fields(ActsWanted) if (value := getattr(wanted, field.name)) is not None]
-    query = select_columns(*(columns[field.name] for field in fields(ActRow))).where(*named).order_by(columns.position.desc()).limit(limit)
-    if before is not None:
-        query = query.where(columns.position < before)
-    connection = await session.connection()
-    return [ActRow(*row) for row in await connection.execute(query)]
