@@ -20,7 +20,7 @@ from services.booking.ranking import KNOWN_OF_FAMILIES, SEEN_BY_THE_RUN
 from services.clock import Clock
 from services.identity.commands import EVERYBODY
 from services.identity.credentials import MINIMUM_LENGTH, Weakness, plain_login, weakness
-from services.identity.households import is_email
+from services.mail_addresses import is_email
 
 WEAK = {
     Weakness.TOO_SHORT: "is too short",

@@ -5,7 +5,6 @@ Three transactions, and the provider is called between them, never inside one: d
 
 import datetime as dt
 import hashlib
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,14 +22,12 @@ from services.billing.tables import OnlinePayment, Payer, PaymentNotice
 from services.billing.texts import say
 from services.clock import Clock
 from services.events import PaymentSettled
+from services.mail_addresses import is_email
 from services.outbox import record
 from services.refusal import Forbidden, Refused
 from services.saying import new_id
 from services.telemetry import log
 
-#: Enough to see that there is an address; whether it is anybody's, only a mail can tell.
-EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]+\.[^@\s]+")
-LONGEST_EMAIL = 254
 LONGEST_ID = 30  #: Characters: PayFiP's orders have no more.
 MOST_OPEN = 5  #: Payments of a family at one time: whoever has so many pages may pay on each.
 #: Whoever asks about a payment has it to himself for so long; then, or when the provider did not answer, it is anybody's again.
@@ -124,7 +121,7 @@ async def _check(session: AsyncSession, intent: Intent) -> None:
         raise Forbidden
     if not wallets or len(set(wallets)) < len(wallets) or any(cents <= 0 for _, cents in intent.lines):
         raise Refused("INVALID_AMOUNT")
-    if intent.email is not None and (len(intent.email) > LONGEST_EMAIL or not EMAIL.fullmatch(intent.email.strip())):
+    if intent.email is not None and not is_email(intent.email.strip()):
         raise Refused("EMAIL_REQUIRED")
 
 

@@ -21,10 +21,10 @@ from services.identity import attempts, queries, sessions
 from services.identity.attempts import Patience
 from services.identity.credentials import plain_login
 from services.identity.hashing import DUMMY, Checked, new_token, token_sum
-from services.identity.households import is_email
 from services.identity.register import end_sessions, hash_ahead, put_account, put_announcement, put_family, put_structure, tell_contacts
 from services.identity.tables import Account, AccountSession, Attempt, Credential, RefreshToken, ResetToken, Secret, SigningKey
 from services.identity.tokens import Signer, new_key
+from services.mail_addresses import is_email
 from services.outbox import Outgoing, record
 from services.refusal import Refused, Unauthenticated
 from services.visitors import household_of

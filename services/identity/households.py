@@ -1,12 +1,8 @@
 """Structures, accounts and families as a town describes them, and how letters name people."""
 
 import datetime as dt
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-
-LONGEST_EMAIL = 254
-EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f,;:<>()\[\]\\\"]+@[^@\s\x00-\x1f\x7f,;:<>()\[\]\\\"]+\.[^@\s\x00-\x1f\x7f,;:<>()\[\]\\\".]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +63,3 @@ def age_on(day: dt.date, birth_date: dt.date) -> int | None:
 def name_in_letters(first_name: str, last_name: str) -> str:
     """DUPONT Amalia (S37)."""
     return f"{last_name.upper()} {first_name}"
-
-
-def is_email(text: str) -> bool:
-    """One address, which a mail server may take. Line breaks and lists would let a caller write headers of his own."""
-    return len(text) <= LONGEST_EMAIL and EMAIL.fullmatch(text) is not None

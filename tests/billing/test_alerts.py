@@ -1,6 +1,7 @@
 """A family is told when its balance falls below what it chose: once, until it has recovered."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -48,6 +49,18 @@ async def test_who_asks_while_the_balance_is_lower_sees_it_and_is_told_the_next_
     await town.pays("dupont", "periscolaire", 21_00)
     await town.owes("dupont", "periscolaire", 1)
     assert await told(town) == [19_99]
+
+
+async def test_the_family_has_one_threshold_and_whoever_set_it_last_is_told(town: Town) -> None:
+    """Both adults see it; the mail goes to one address, as every mail."""
+    other = replace(JEAN_PAUL, account="dupont-marie")
+    await town.pays("dupont", "periscolaire", 30_00)
+    await wants(town, 20_00)
+    await wants(town, 25_00, other)
+    for caller in (JEAN_PAUL, other):
+        assert (await town.represents("balanceAlertCents", DUPONT, caller=caller)).data == [{"balanceAlertCents": 25_00}]
+    await town.owes("dupont", "periscolaire", 15_00)
+    assert [(event["account"], event["below_cents"]) for event in await town.said(BalanceLow)] == [("dupont-marie", 25_00)]
 
 
 async def test_nobody_is_told_who_does_not_want_to_be(town: Town) -> None:

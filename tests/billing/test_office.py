@@ -100,6 +100,20 @@ async def test_a_closing_tells_by_mode_what_was_recorded_that_day_whatever_its_d
     assert (await asks(town, CLOSING, "closing", date="2026-11-20"))["modes"] == [], "the cheques' date, but not the day they were recorded"
 
 
+async def test_an_old_cheque_that_bounces_is_told_the_day_it_is_taken_back(town: Town) -> None:
+    """The old system's books told that it came, ours tell that it went: together they are right."""
+    await town.pays("dupont", "periscolaire", 50_00)
+    answer = await town.represents('payments(month: "2026-11") { payments { id } }', DUPONT)
+    (payment,) = answer.data[0]["payments"]["payments"]
+    await does(town, "reversePayment", {"payment": payment["id"], "reason": "Chèque impayé"})
+    (mode,) = (await asks(town, CLOSING, "closing", date=TODAY))["modes"]
+    assert (mode["mode"], mode["paymentsCents"], mode["refundsCents"]) == ("CHEQUE", 0, 50_00)
+    _, *lines = rows(await fetch(town, (await journal(town))["url"]))
+    assert [(line[3], line[4]) for line in lines] == [("Remboursement", "Familles"), ("Remboursement", "Caisse")]
+    assert set((await town.cents()).values()) == {0}
+    await town.is_sound()
+
+
 async def test_a_day_ends_at_the_towns_midnight(town: Town) -> None:
     """23:59:59 and 00:00 in Paris, which is an hour ahead of UTC in winter."""
     for key, moment in (("a", (22, 59, 59)), ("b", (23, 0, 0))):

@@ -4,7 +4,8 @@ import datetime as dt
 
 import pytest
 
-from services.identity.households import AccountSpec, ChildSpec, age_on, eldest_first, is_email, name_in_letters
+from services.identity.households import AccountSpec, ChildSpec, age_on, eldest_first, name_in_letters
+from services.mail_addresses import is_email
 
 
 def test_children_stand_in_order_of_birth() -> None:

@@ -1,0 +1,11 @@
+"""What may be an e-mail address, wherever somebody writes one."""
+
+import re
+
+LONGEST = 254
+EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f,;:<>()\[\]\\\"]+@[^@\s\x00-\x1f\x7f,;:<>()\[\]\\\"]+\.[^@\s\x00-\x1f\x7f,;:<>()\[\]\\\".]+")
+
+
+def is_email(text: str) -> bool:
+    """One address, which a mail server may take. Line breaks and lists would let a caller write headers of his own."""
+    return len(text) <= LONGEST and EMAIL.fullmatch(text) is not None
