@@ -5,6 +5,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, func, literal, tuple_
 from sqlalchemy import select as sa_select
@@ -28,6 +29,7 @@ from services.billing.tables import (
     Standing,
     Structure,
     Wallet,
+    core,
 )
 from services.bulk import one_of
 
