@@ -24,6 +24,7 @@ class Stripe:
     async def start(self, order: Order) -> Page:
         form = {
             "mode": "payment",
+            "payment_method_types[0]": "card",  # What is paid on the page, or not at all: no debit that takes days.
             "client_reference_id": order.payment,
             "customer_email": order.email,
             "locale": order.language,
@@ -45,7 +46,7 @@ class Stripe:
             return None
         try:
             about: Any = read_json(body)["data"]["object"]
-            return Notice(text(about, "id")) if text(about, "object") == "checkout.session" else None
+            return Notice(text(about, "id")) if isinstance(about, dict) and about.get("object") == "checkout.session" else None
         except (ProviderTrouble, KeyError, TypeError):
             return None
 

@@ -1,7 +1,10 @@
 """S19: how far an online payment comes, whatever its provider says, how often, and in which order."""
 
 import datetime as dt
+import hashlib
+import hmac
 from collections.abc import Mapping
+from dataclasses import replace
 from urllib.parse import parse_qs
 
 import httpx2
@@ -152,20 +155,100 @@ async def test_the_codes_of_payfip(monkeypatch: pytest.MonkeyPatch, answer: obje
     assert await Unsigned("http://sandbox").ask("abc") == told
 
 
-async def test_stripe_by_its_documented_exchanges(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Written by hand from the documentation of the API: nothing here has spoken with Stripe."""
-    page = {"id": "cs_1", "object": "checkout.session", "url": "https://checkout.stripe.com/c/pay/cs_1", "status": "open"}
-    done = {**page, "status": "complete", "payment_status": "paid", "amount_total": 15000, "currency": "eur"}
-    done |= {"client_reference_id": "p1", "payment_intent": "pi_1"}
-    told = {"POST /v1/checkout/sessions": (200, page), "GET /v1/checkout/sessions/cs_1": (200, done)}
-    spoken = Spoken(monkeypatch, told)
+#: Written by hand from the documentation of Stripe's API: nothing here has spoken with Stripe.
+PAGE = {"id": "cs_1", "object": "checkout.session", "url": "https://checkout.stripe.com/c/pay/cs_1", "status": "open"}
+PAGE |= {"payment_status": "unpaid", "amount_total": 15000, "currency": "eur", "client_reference_id": "p1", "payment_intent": None}
+DONE = {**PAGE, "url": None, "status": "complete", "payment_status": "paid", "payment_intent": "pi_1"}
+
+
+async def test_stripe_makes_one_page_of_one_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its idempotency key, which another order has not."""
+    spoken = Spoken(monkeypatch, {"POST /v1/checkout/sessions": (200, PAGE)})
     stripe = Stripe("sk_test", "whsec_x")
-    assert [await stripe.start(ORDER) for _ in range(2)] == [Page("cs_1", page["url"])] * 2
-    first, second = spoken.asked
-    assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
-    assert parse_qs(first.content.decode())["line_items[0][price_data][unit_amount]"] == ["15000"]
-    assert parse_qs(first.content.decode())["expires_at"] == ["1764010800"]
-    assert await stripe.ask("cs_1") == Told(PAID, 150_00, "EUR", "p1", "pi_1")
+    assert [await stripe.start(order) for order in (ORDER, ORDER, replace(ORDER, payment="p2"))] == [Page("cs_1", str(PAGE["url"]))] * 3
+    first, second, other = spoken.asked
+    assert first.headers["idempotency-key"] == second.headers["idempotency-key"] != other.headers["idempotency-key"]
+    assert (first.headers["authorization"], first.headers["stripe-version"]) == ("Bearer sk_test", "2025-03-31.basil")
+    assert parse_qs(first.content.decode()) == {
+        "mode": ["payment"],
+        "payment_method_types[0]": ["card"],
+        "client_reference_id": ["p1"],
+        "customer_email": ["guide@example.org"],
+        "locale": ["fr"],
+        "success_url": ["http://town/back"],
+        "cancel_url": ["http://town/back"],
+        "expires_at": ["1764010800"],
+        "line_items[0][quantity]": ["1"],
+        "line_items[0][price_data][currency]": ["eur"],
+        "line_items[0][price_data][unit_amount]": ["15000"],
+        "line_items[0][price_data][product_data][name]": ["Mairie de CarteVille"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (PAGE, Told(STARTED)),
+        ({**PAGE, "status": "complete"}, Told(STARTED)),
+        ({**PAGE, "status": "expired"}, Told(EXPIRED)),
+        (DONE, Told(PAID, 150_00, "EUR", "p1", "pi_1")),
+        ({**DONE, "payment_intent": None}, Told(PAID, 150_00, "EUR", "p1", "cs_1")),
+        ({**DONE, "currency": "usd", "amount_total": 1}, Told(PAID, 1, "USD", "p1", "pi_1")),
+        ({**DONE, "client_reference_id": None}, Told(PAID, 150_00, "EUR", None, "pi_1")),
+    ],
+)
+async def test_what_stripe_says_of_a_page(monkeypatch: pytest.MonkeyPatch, answer: dict[str, object], told: Told) -> None:
+    Spoken(monkeypatch, {"GET /v1/checkout/sessions/cs_1": (200, answer)})
+    assert await Stripe("sk_test", "whsec_x").ask("cs_1") == told
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 409, 429, 500, 503])
+async def test_what_stripe_does_not_say_is_asked_again(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    error = {"error": {"type": "api_error", "message": "..."}}
+    Spoken(monkeypatch, {"GET /v1/checkout/sessions/cs_1": (status, error), "POST /v1/checkout/sessions": (status, error)})
+    with pytest.raises(ProviderTrouble):
+        await Stripe("sk_test", "whsec_x").ask("cs_1")
+    with pytest.raises(ProviderTrouble):
+        await Stripe("sk_test", "whsec_x").start(ORDER)
+
+
+async def test_a_page_that_stripe_does_not_know_is_uncertain(monkeypatch: pytest.MonkeyPatch) -> None:
+    Spoken(monkeypatch, {"GET /v1/checkout/sessions/cs_1": (404, {"error": {"code": "resource_missing"}})})
+    assert await Stripe("sk_test", "whsec_x").ask("cs_1") is None
+
+
+def signed(body: bytes, at: int = NOW, secret: str = "whsec_x", **more: str) -> dict[str, str]:
+    """As Stripe's documentation says: the time, a point and the body."""
+    sum_ = hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
+    return {"stripe-signature": ",".join([f"t={at}", *(f"{name}={value}" for name, value in more.items()), f"v1={sum_}"])}
+
+
+def test_a_notification_is_believed_to_be_stripes_only_with_its_signature() -> None:
+    body = orjson.dumps({"id": "evt_1", "type": "checkout.session.completed", "data": {"object": DONE}})
+    stripe = Stripe("sk_test", "whsec_x")
+    assert stripe.read(signed(body), body, NOW) == Notice("cs_1")
+    assert stripe.read(signed(body, v0="test", v1="0" * 64), body, NOW) == Notice("cs_1"), "signed by the old and the new secret"
+    assert stripe.read(signed(body, NOW - 299), body, NOW) == Notice("cs_1")
+    for forged in (
+        signed(body, NOW - 301),
+        signed(body, NOW + 301),
+        signed(body, secret="whsec_y"),
+        {"stripe-signature": signed(body)["stripe-signature"].replace(f"t={NOW}", f"t={NOW + 1}")},
+        {"stripe-signature": signed(body)["stripe-signature"].replace("v1=", "v0=")},
+        {"stripe-signature": "t=,v1="},
+        {"stripe-signature": "é"},
+        {},
+    ):
+        assert stripe.read(forged, body, NOW) is None
+    assert stripe.read(signed(body), body.replace(b"cs_1", b"cs_2"), NOW) is None, "changed on the way"
+
+
+@pytest.mark.parametrize("about", [{"id": "pi_1", "object": "payment_intent"}, {"object": "checkout.session"}, "cs_1", None, []])
+def test_a_notification_of_stripes_about_something_else_is_about_nothing_of_ours(about: object) -> None:
+    body = orjson.dumps({"id": "evt_1", "data": {"object": about}})
+    assert Stripe("sk_test", "whsec_x").read(signed(body), body, NOW) is None
+    for other in (b"", b"[]", b"{}", b'{"data": []}'):
+        assert Stripe("sk_test", "whsec_x").read(signed(other), other, NOW) is None
 
 
 @pytest.mark.parametrize("amount", [None, "x", True, 1.5, 10**15, "²", {}])
