@@ -9,6 +9,7 @@ from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
@@ -24,7 +25,9 @@ from gateway.notices import Notices, returned
 from gateway.sockets import SocketEndpoint
 from gateway.streams import Streams
 from gateway.supergraph import Supergraph
+from gateway.texts import say
 from services.bus import Bus
+from services.refusal import language_of
 from services.settings import Settings
 from services.telemetry import log, log_to
 
@@ -76,6 +79,7 @@ def application(settings: Settings) -> Starlette:
             Route("/metrics", _metrics),
             Route("/.well-known/jwks.json", neighbours.keys),
         ],
+        exception_handlers={404: _not_here, 405: _not_here},
     )
 
 
@@ -100,6 +104,12 @@ def _note_failure(service: str, reason: str) -> None:
 
 async def _home(_: Request) -> Response:
     return HTMLResponse(HOME, headers=SECURITY)
+
+
+async def _not_here(request: Request, no: Exception) -> Response:
+    assert isinstance(no, HTTPException), "nothing else is answered with these"
+    text = say("NO_PAGE" if no.status_code == 404 else "NOT_THAT_WAY", language_of(request.headers.get("accept-language")))
+    return PlainTextResponse(text, no.status_code, headers={**(no.headers or {}), "x-content-type-options": "nosniff"})
 
 
 async def _livez(_: Request) -> Response:

@@ -12,6 +12,8 @@ from starlette.responses import PlainTextResponse, Response
 
 from gateway.asking import passed_on
 from gateway.client import Subgraphs, SubgraphUnavailable
+from gateway.texts import say
+from services.refusal import language_of
 from services.telemetry import log
 
 SECONDS = 30.0  #: A large file takes a while to write, and may wait for others.
@@ -29,8 +31,6 @@ SECURITY = {
     "x-content-type-options": "nosniff",
     "x-robots-tag": "noindex",
 }
-NOT_THERE = "Ce fichier n'existe pas. / There is no such file.\n"
-AWAY = "Momentanément indisponible, réessayez. / Not available at the moment, try again.\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +46,21 @@ class Files:
 
     async def file(self, request: Request) -> Response:
         service = request.path_params["service"]
-        return await self._fetch(service, request) if service in self.subgraphs.by_name else _no(NOT_THERE, 404)
+        return await self._fetch(service, request) if service in self.subgraphs.by_name else _no(request, "NO_FILE", 404)
 
     async def _fetch(self, service: str, request: Request) -> Response:
         path = request.scope["raw_path"]
         if len(path) > LONGEST or not _PATH.fullmatch(path):
-            return _no(NOT_THERE, 404)
+            return _no(request, "NO_FILE", 404)
         try:
             answer = await self.subgraphs.by_name[service].fetch(path.decode(), _lines(request), seconds=SECONDS)
         except SubgraphUnavailable as error:
             log().warning("file unavailable", subgraph=service, reason=str(error))
-            return _no(AWAY, 503)
+            return _no(request, "AWAY", 503)
         if answer.status >= 500:
-            return _no(AWAY, 503)
+            return _no(request, "AWAY", 503)
         if answer.status == 404 and "cache-control" not in answer.headers:  # No word of a file: it has no such pages at all.
-            return _no(NOT_THERE, 404)
+            return _no(request, "NO_FILE", 404)
         passed = {name: value for name, value in answer.headers.items() if name in ANSWERED}
         return Response(answer.body, answer.status, headers={**passed, **SECURITY})
 
@@ -73,6 +73,7 @@ def _lines(request: Request) -> bytes:
     return passed_on(request.scope, {b"accept-language": headers.get(b"accept-language", b"fr")}).lines + line
 
 
-def _no(text: str, status: int) -> Response:
+def _no(request: Request, code: str, status: int) -> Response:
+    text = say(code, language_of(request.headers.get("accept-language")))
     more: Mapping[str, str] = {"retry-after": "10"} if status == 503 else {}
     return PlainTextResponse(text, status, headers={"cache-control": "no-store", **SECURITY, **more})

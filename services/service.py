@@ -1,6 +1,7 @@
 """What every service is made of, and how one process of it starts, lives and drains."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -40,6 +41,9 @@ Task = Callable[["Running"], Awaitable[None]]
 Wake = Callable[["Running"], None]
 
 DRAIN_SECONDS = 4.0
+FIRST_WAIT_SECONDS = 0.1  #: Before a task that failed begins again; then longer each time, up to MOST_WAIT_SECONDS.
+MOST_WAIT_SECONDS = 5.0
+GOOD_SECONDS = 60.0  #: Whatever worked for so long before it failed is new trouble: it begins again as soon as the first time.
 
 
 async def _keep_key(session: AsyncSession, event: SigningKeyPublished, clock: Clock) -> None:
@@ -239,17 +243,19 @@ async def weak_broker(settings: Settings) -> list[str]:
 
 
 async def _forever(name: str, work: Callable[[], Awaitable[None]]) -> None:
-    """Keep one background task alive: a failure is logged and it begins again, later each time up to 5 s."""
-    wait = 0.1
+    """Keep one background task alive: a failure is logged and it begins again, later each time, until it has worked for a while."""
+    wait = FIRST_WAIT_SECONDS
     while True:
+        begun = time.monotonic()
         try:
             await work()
         except Exception as error:
             log().error("begun again", task=name, error=repr(error), exc_info=error)
         else:
             return
+        wait = FIRST_WAIT_SECONDS if time.monotonic() - begun >= GOOD_SECONDS else wait
         await asyncio.sleep(wait)
-        wait = min(wait * 2, 5.0)
+        wait = min(wait * 2, MOST_WAIT_SECONDS)
 
 
 def application(

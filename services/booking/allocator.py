@@ -191,8 +191,8 @@ class Batch:
         left = old.activity, old.date, old.child
         self.live.discard(left)
         (code,) = self._why_not(ticket, [case])
-        if code is None and not self._moved(ticket, old, case):
-            code = "FULL"
+        if code is None:
+            code = "ALREADY_BOOKED" if _is_there(old, case) else None if self._moved(ticket, old, case) else "FULL"
         if code is not None:
             self.live.add(left)
         return code
@@ -247,6 +247,12 @@ class Batch:
         """Waiting for the answer makes nobody late: the opening is as bookable as when the family confirmed."""
         opening = self.docket.board.openings[case.key]
         opening.bookable = self.docket.rules[case.activity].on(case.date).bookable(ticket.submitted_at)
+
+
+def _is_there(old: Case, case: Case) -> bool:
+    """With a place, and at these hours: there is nothing to move."""
+    same = (old.key, old.arrival, old.departure) == (case.key, case.arrival, case.departure)
+    return same and old.status == BookingStatus.ACCEPTED
 
 
 def _cancelling_together(tickets: Iterable[Ticket]) -> Iterable[list[Ticket]]:

@@ -317,9 +317,7 @@ class Paper(Days):
     def _moves_there(self, sheet: Sheet, old: Wish, wish: Wish) -> str | None:
         late = sheet.at >= self.books_until(wish.key)
         if old.key == wish.key and old.status == "ACCEPTED":
-            self._becomes(old, "CANCELLED", None, sheet, "agent", "ACCEPTED")
-            self._becomes(wish, "ACCEPTED", None, sheet, False)
-            return None
+            return "ALREADY_BOOKED"  # Hours are fixed on paper: nothing would be another than it is.
         if late and not self._has_place(wish.key):
             return "FULL"
         if late and old.status == "WAITLISTED":

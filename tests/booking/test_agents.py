@@ -573,6 +573,7 @@ async def test_a_move_that_cannot_be_says_why(carteville: Screens) -> None:
         return str(found.get("code"))
 
     assert await moves("a") == "FULL"
+    assert await moves("same", date="2026-09-14") == "ALREADY_BOOKED", "it is there: no new booking, and no mail"
     assert await moves("b", date="2026-09-16") == "CLOSED"
     assert await moves("c", date="0001-01-01") == "CLOSED"
     assert await moves("d", activity="ailleurs") == "UNKNOWN_ACTIVITY"

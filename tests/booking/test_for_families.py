@@ -253,6 +253,10 @@ async def test_other_hours_at_the_same_opening_keep_the_place_though_others_wait
     assert await moves(town, "dupont", books("dupont", arrival="10:00", departure="16:00")) == ["CANCELLED", "ACCEPTED"]
     assert await town.line_up() == {"ACCEPTED": ["dupont"], "WAITLISTED": ["durand"]}
     assert await town.rows("SELECT arrival FROM booking WHERE child = 'dupont' AND status = 'ACCEPTED'") == [("10:00",)]
+    told = len(await town.told("accepted", "cancelled", "request_explained"))
+    same = await moves(town, "dupont", books("dupont", arrival="10:00", departure="16:00"))
+    assert same == ["REFUSED NOT_MOVED", "REFUSED ALREADY_BOOKED"], "to where it is at the hours that it has is no move"
+    assert len(await town.told("accepted", "cancelled", "request_explained")) == told, "nobody is written to"
     assert await town.told("place_given") == []
     await town.is_sound()
 

@@ -143,6 +143,24 @@ async def test_the_home_page_says_what_this_is_in_french_then_in_english(client:
     assert "default-src 'none'" in page.headers["content-security-policy"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status", "french", "english"),
+    [
+        ("GET", "/nowhere", 404, "Cette page n'existe pas.\n", "There is no such page.\n"),
+        ("GET", "/graphql/nowhere", 404, "Cette page n'existe pas.\n", "There is no such page.\n"),
+        ("POST", "/nowhere", 404, "Cette page n'existe pas.\n", "There is no such page.\n"),
+        ("POST", "/livez", 405, "Cette adresse ne s'utilise pas ainsi.\n", "This address is not used that way.\n"),
+    ],
+)
+async def test_what_is_not_there_is_said_in_french_and_in_english_to_whoever_asks_for_it(
+    client: httpx2.AsyncClient, method: str, path: str, status: int, french: str, english: str
+) -> None:
+    for language, words in (("fr-FR,fr;q=0.9,en;q=0.8", french), ("", french), ("en-GB,en;q=0.9", english)):
+        answer = await client.request(method, path, headers={"accept-language": language})
+        assert (answer.status_code, answer.text) == (status, words)
+    assert ("allow" in answer.headers) is (status == 405)
+
+
 async def test_metrics_tell_of_operations_and_of_each_service(client: httpx2.AsyncClient) -> None:
     await client.post("/graphql", json={"query": QUERY})
 

@@ -119,7 +119,9 @@ async def test_a_service_that_fails_or_is_away_says_so_without_its_words(client:
     for path in ("/files/booking/abc/x.csv", "/files/billing/abc/x.csv"):
         answer = await client.get(path)
         assert (answer.status_code, answer.headers["retry-after"], answer.headers["cache-control"]) == (503, "10", "no-store")
-        assert answer.text == "Momentanément indisponible, réessayez. / Not available at the moment, try again.\n"
+        assert answer.text == "Momentanément indisponible, réessayez.\n"
+        english = await client.get(path, headers={"accept-language": "en-GB"})
+        assert english.text == "Not available at the moment, try again.\n"
 
 
 async def test_what_a_service_refuses_is_passed_on(client: httpx2.AsyncClient, writer: Writer) -> None:
@@ -132,7 +134,8 @@ async def test_a_link_that_was_cut_off_is_answered_in_words_for_people(client: h
     writer.knows = False
     for path in ("/files/booking/abc", "/ics/abc"):
         answer = await client.get(path)
-        assert (answer.status_code, answer.text) == (404, "Ce fichier n'existe pas. / There is no such file.\n"), path
+        assert (answer.status_code, answer.text) == (404, "Ce fichier n'existe pas.\n"), path
+        assert (await client.get(path, headers={"accept-language": "en"})).text == "There is no such file.\n", path
     writer.knows, writer.status = True, 404
     assert (await client.get("/ics/abc.ics")).content == CONTENT * 50_000
 
