@@ -21,7 +21,8 @@ from services.spreadsheets import SHAPES, Cell, Euros, Sheet
 
 SECONDS = 20.0  #: Of one document, its wait for others included.
 AT_ONCE = 2
-LONGEST = 120  #: Characters of one text.
+LONGEST = 120  #: Characters of a name, or of what else people wrote.
+LONGEST_TEXT = 1_000  #: Of a sentence that has some of them.
 MOST_ROWS = 2_000  #: Of one document; nobody reads more on paper.
 ROOT = Path(__file__).parent
 PROGRAM = ROOT / "typesetting.py"
@@ -113,7 +114,12 @@ def shown(cell: Cell, language: str) -> str:
             return cell.strftime(shape)  # type: ignore[union-attr]  # each of these kinds has it
     if isinstance(cell, Euros):
         return euros(cell.cents, language)
-    return "" if cell is None else str(cell)
+    return "" if cell is None else short(str(cell))
+
+
+def short(text: str) -> str:
+    """What people wrote, as far as there is room for it."""
+    return _within(LONGEST, text)
 
 
 def euros(cents: int, language: str) -> str:
@@ -142,8 +148,11 @@ def _plain(told: Any) -> Any:
 
 
 def _line(text: str) -> str:
-    line = re.sub(" +", " ", "".join(map(_letter, unicodedata.normalize("NFC", text)))).strip()
-    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+    return _within(LONGEST_TEXT, re.sub(" +", " ", "".join(map(_letter, unicodedata.normalize("NFC", text)))).strip())
+
+
+def _within(most: int, text: str) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _letter(letter: str) -> str:

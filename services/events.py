@@ -575,6 +575,33 @@ class PaymentSettled(Event):
         return self.payment
 
 
+class WalletFed(BaseModel):
+    """What one wallet got of a payment."""
+
+    title: str  #: Its name.
+    amount_cents: int
+
+
+class PaymentReceived(Event):
+    """An online payment was received: the mailer sends a receipt to whoever paid."""
+
+    service = "billing"
+    name = "payment_received"
+    internal = True
+    payment: str
+    family: str
+    account: str
+    date: dt.date
+    payer: str
+    reference: str | None
+    amount_cents: int
+    wallets: list[WalletFed]
+
+    @property
+    def about(self) -> str:
+        return self.payment
+
+
 # -------------------------------------------------------------------------------------------------------------- mailer
 class MailEvent(Event):
     """What the events about one mail say: never an address."""

@@ -105,7 +105,7 @@ def read_activity(node: Node, mistakes: Mistakes, around: Around) -> Activity:
             attendance=fields.may("attendance", lambda rules: _attendance(rules, mistakes), AttendanceRules()),
         )
         _check_days(fields, spec)
-        return Activity(spec, read_tariffs(fields, mistakes, around.today))
+        return Activity(spec, read_tariffs(fields, mistakes, around.today), fields.may("childcare", yes_or_no, False))
 
 
 # ------------------------------------------------------------------------------------------------------ season and days

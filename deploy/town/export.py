@@ -119,10 +119,12 @@ class _Export:
     async def _activity(self, spec: rules.ActivitySpec) -> Item:
         newest = select(billing.Tariff).where(billing.Tariff.activity == spec.id).order_by(col(billing.Tariff.revision).desc()).limit(1)
         tariff = (await self.billing.exec(newest)).first()
+        priced = await self.billing.get(billing.Activity, spec.id)
         item = {
             "id": self.own(spec.id),
             "name": spec.name,
             "category": spec.category,
+            "childcare": True if priced is not None and priced.childcare else None,
             "wallet": self.own(spec.wallet),
             "season": {"from": spec.opens_on, "to": spec.closes_on},
             "weekdays": [WEEKDAYS[day] for day in sorted(spec.weekdays)],

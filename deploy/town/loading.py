@@ -215,6 +215,7 @@ class _Load:
             ours, wallet_id = self.names.activities[activity.spec.id], self.names.wallets[activity.spec.wallet]
             tariff = tuple(tariff_version(tariff) for tariff in activity.tariffs)
             await billing.put_tariff(session, self.clock, ours, self.structure, wallet_id, tariff)
+            await billing.put_childcare(session, self.clock, ours, activity.childcare)
             self.step()
         for family in sorted(self.town.families, key=lambda one: self.names.families[one.id]):
             await self._taken_over(session, family)

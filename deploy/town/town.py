@@ -72,6 +72,7 @@ class Tariff:
 class Activity:
     spec: ActivitySpec  #: In booking's words, except that its ids are still the file's.
     tariffs: tuple[Tariff, ...]
+    childcare: bool = False  #: What families pay for it is certified for their taxes.
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,12 @@ async def _draw_on(session: AsyncSession, activity: str, structure: str, wallet:
         copy.wallet = wallet
 
 
+async def put_childcare(session: AsyncSession, clock: Clock, activity: str, childcare: bool) -> None:
+    """Whether what families pay for it is certified for their taxes. It has a tariff already."""
+    (await session.get_one(Activity, activity)).childcare = childcare
+    await session.flush()
+
+
 async def put_quotient(session: AsyncSession, clock: Clock, family: str, structure: str, quotient: Decimal | float | str | None) -> None:
     """The family's quotient: the first for every day, a later one from today on. None: it tells none any more."""
     hundredths = None if quotient is None else int(exact_quotient(quotient) * 100)
@@ -272,11 +278,13 @@ async def copy_activity(session: AsyncSession, id: str, structure: str, wallet: 
 
 
 async def price_like(session: AsyncSession, activity: str, other: str) -> None:
-    """Until it has a tariff of its own, an activity has another one's, as it is now."""
+    """Until it has a tariff of its own, an activity has another one's, as it is now, and is childcare if that is."""
     known = select(Tariff).where(col(Tariff.activity).in_([activity, other])).order_by(col(Tariff.revision).desc())
     tariffs = (await session.exec(known)).all()
     if all(tariff.activity == other for tariff in tariffs):
         session.add_all(Tariff(activity=activity, revision=1, versions=tariff.versions) for tariff in tariffs[:1])
+        model = await session.get(Activity, other)
+        (await session.get_one(Activity, activity)).childcare = model is not None and model.childcare
         await session.flush()
 
 

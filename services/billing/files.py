@@ -1,7 +1,8 @@
-"""Files about money, fetched by sealed links (services/files.py): a family's histories of a month, a structure's journal."""
+"""Files about money, fetched by sealed links (services/files.py): families' histories, receipts, certificates; structures' journals."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,9 +11,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from services import files
-from services.billing import queries
+from services.billing import certifying, queries, receipt
 from services.billing.bookkeeping import Consumed, Paid, consumptions_sheet, journal_sheet, payments_sheet
-from services.billing.queries import Household
+from services.billing.queries import Household, PaymentLine
+from services.billing.receipt import Line, Receipt, Reversal
+from services.billing.tables import LedgerEntry
 from services.billing.tariff import Step
 from services.billing.texts import month_in_words, say
 from services.documents import MOST_ROWS, Head, day
@@ -22,18 +25,30 @@ from services.service import Running
 from services.spreadsheets import Sheet
 
 MOST_ENTRIES = 50_000  #: Of one journal for spreadsheets; each has two rows.
-PAYMENTS, CONSUMPTIONS, JOURNAL = "payments", "consumptions", "journal"
+PAYMENTS, CONSUMPTIONS, JOURNAL, RECEIPT, CERTIFICATE = "payments", "consumptions", "journal", "receipt", "certificate"
 NAMES = {
     PAYMENTS: {"fr": "reglements", "en": "payments"},
     CONSUMPTIONS: {"fr": "consommations", "en": "consumptions"},
     JOURNAL: {"fr": "journal", "en": "journal"},
+    RECEIPT: {"fr": "recu", "en": "receipt"},
+    CERTIFICATE: {"fr": "attestation-fiscale", "en": "tax-certificate"},
 }
+TEMPLATES = {RECEIPT: Path(__file__).with_name("receipt.typ"), CERTIFICATE: Path(__file__).with_name("certificate.typ")}
 PURPOSE = "money"  #: What all our links are for; which file, they say.
 
 
 async def history_link(running: Running, what: str, family: str, month: str, format: FileFormat, language: Language) -> FileLink:
     """What of a family's month: PAYMENTS or CONSUMPTIONS."""
     return await _link(running, what, {"family": family, "month": month}, format, language)
+
+
+async def receipt_link(running: Running, entry: str, language: Language) -> FileLink:
+    """Of the payment, or refund, that this entry is of."""
+    return await _link(running, RECEIPT, {"entry": entry}, FileFormat.PDF, language)
+
+
+async def certificate_link(running: Running, family: str, year: int, language: Language) -> FileLink:
+    return await _link(running, CERTIFICATE, {"family": family, "year": year}, FileFormat.PDF, language)
 
 
 def most_entries(format: FileFormat) -> int:
@@ -63,6 +78,9 @@ async def money_file(request: Request) -> Response:
     if isinstance(facts, Response):
         return facts
     what, language = facts["what"], facts["language"]
+    if what in TEMPLATES:
+        head, told = await (_receipt if what == RECEIPT else _certificate)(running, facts, language)
+        return await files.sent_document(request, NAMES[what][language], lambda press: press.printed(TEMPLATES[what], head, told))
     sheet, head = await SHEETS[what](running, facts, language)
     return await files.sent(request, NAMES[what][language], facts["format"], sheet, head)
 
@@ -121,6 +139,46 @@ def _of_month(running: Running, home: Household, month: str, language: str) -> H
     if home.adults:
         about = f"{say('OF_FAMILY', language, names=home.names)} · {about}"
     return Head(home.structure, about, running.clock.today(home.timezone), language)
+
+
+async def _receipt(running: Running, facts: Mapping[str, Any], language: str) -> tuple[Head, Mapping[str, Any]]:
+    async with running.database.reading() as session:
+        lines = await queries.lines_of_payment(session, facts["entry"])
+        taken_back = await queries.reversals(session, [line.entry.id for line in lines])
+        home = await queries.household(session, lines[0].entry.family)
+    return _of_family(running, home, language), receipt.told(_as_receipt(lines, taken_back), language)
+
+
+def _of_family(running: Running, home: Household, language: str) -> Head:
+    about = say("OF_FAMILY", language, names=home.names) if home.adults else ""
+    return Head(home.structure, about, running.clock.today(home.timezone), language)
+
+
+def _as_receipt(lines: Sequence[PaymentLine], taken_back: Mapping[str, LedgerEntry]) -> Receipt:
+    first = lines[0]
+    reversals = {id: Reversal(row.date, row.label or "") for id, row in taken_back.items()}
+    return Receipt(
+        id=queries.online_payment_of(first.entry.cause) or first.entry.id,
+        kind=first.entry.kind,
+        date=first.entry.date,
+        mode=first.detail.mode,
+        reference=first.detail.reference,
+        payer=first.detail.payer,
+        bank=first.detail.bank,
+        lines=[Line(line.wallet.name, line.entry.amount_cents, reversals.get(line.entry.id)) for line in lines],
+        reason=first.entry.label,
+        takes_back=first.entry.cause.startswith(queries.REVERSAL),
+        taken_over=first.detail.taken_over,
+    )
+
+
+async def _certificate(running: Running, facts: Mapping[str, Any], language: str) -> tuple[Head, Mapping[str, Any]]:
+    async with running.database.reading() as session:
+        home = await queries.household(session, facts["family"])
+        head = _of_family(running, home, language)
+        found = await queries.certificate_of(session, facts["family"], facts["year"], head.issued_on, home.children)
+        titles = await queries.activity_titles(session, {activity for child in found.children for activity, _ in child.activities})
+    return head, certifying.told(found, home, titles, language)
 
 
 async def _journal(running: Running, facts: Mapping[str, Any], language: str) -> tuple[Sheet, Head]:

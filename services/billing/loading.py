@@ -133,6 +133,13 @@ async def _online_payments(context: Context, ids: list[str]) -> list[OnlinePayme
     return [seen.get(id) for id in ids]
 
 
+async def entry_of_online_payment(context: Context, id: str) -> str | None:
+    """One of those that it came to. The payment is one that the caller sees."""
+    async with context.database.reading() as session:
+        lines = await queries.online_lines(session, id)
+    return lines[0].entry.id if lines else None
+
+
 # ---------------------------------------------------------------------------------------------------------------- prices
 async def preview(context: Context, line: PreviewLine) -> Price:
     """Its price among all lines that are asked for in the same request. Raises Forbidden for a child that is not the caller's."""

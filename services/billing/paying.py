@@ -21,7 +21,7 @@ from services.billing.provider import Capabilities, Page, Provider
 from services.billing.tables import OnlinePayment, Payer, PaymentNotice
 from services.billing.texts import say
 from services.clock import Clock
-from services.events import PaymentSettled
+from services.events import PaymentReceived, PaymentSettled, WalletFed
 from services.mail_addresses import is_email
 from services.outbox import record
 from services.refusal import Forbidden, Refused
@@ -260,6 +260,8 @@ async def come_to(
         row.trouble = None
     await session.flush()
     entries = [await _credit(session, clock, row, wallet, cents, reason) for wallet, cents in (sorted(lines) if is_paid else ())]
+    if entries:
+        await _tell_payer(session, clock, row)
     record(
         session,
         PaymentSettled(
@@ -280,6 +282,24 @@ async def _credit(session: AsyncSession, clock: Clock, row: OnlinePayment, walle
     cause, bank = cause_of(row.id, wallet), say("PAID_ONLINE", "fr")
     paid = Payment(cause, row.structure, row.family, wallet, PaymentMode.INTERNET, cents, None, row.reference, row.payer, bank)
     return (await post_payment(session, clock, paid, reason)).id
+
+
+async def _tell_payer(session: AsyncSession, clock: Clock, row: OnlinePayment) -> None:
+    """With what the ledger says now."""
+    lines = await queries.online_lines(session, row.id)
+    received = PaymentReceived(
+        occurred_at=clock.now(),
+        structure=row.structure,
+        payment=row.id,
+        family=row.family,
+        account=row.account,
+        date=lines[0].entry.date,
+        payer=row.payer,
+        reference=row.reference,
+        amount_cents=sum(line.cents for line in lines),
+        wallets=[WalletFed(title=line.wallet.name, amount_cents=line.cents) for line in lines],
+    )
+    record(session, received)
 
 
 def cause_of(payment: str, wallet: str) -> str:

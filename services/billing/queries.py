@@ -14,8 +14,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.billing.balance import Balance, Tolerance, WalletBalance
 from services.billing.bookkeeping import Booked
+from services.billing.certificate import Certificate, Move, Moved, certificate, settled
 from services.billing.hold import HoldKind, HoldState
-from services.billing.ledger import ADJUSTMENTS, OPENING, EntryKind, PaymentMode
+from services.billing.ledger import ADJUSTMENTS, OPENING, EntryKind, PaymentMode, is_wallet
 from services.billing.tables import (
     Activity,
     Consumption,
@@ -148,6 +149,10 @@ async def _held_cents(
 ONLINE = "online:"
 
 
+def online_payment_of(cause: str) -> str | None:
+    return cause.removeprefix(ONLINE).split(":")[0] if cause.startswith(ONLINE) else None
+
+
 async def online_payments(session: AsyncSession, ids: Collection[str]) -> dict[str, OnlinePayment]:
     """Those whose page somebody was given."""
     found = select(OnlinePayment).where(col(OnlinePayment.id).in_(ids), col(OnlinePayment.url).is_not(None))
@@ -196,6 +201,26 @@ async def online_lines(session: AsyncSession, payment: str) -> list[PaymentLine]
     """What an online payment posted, by wallet."""
     entries = (await session.exec(select(LedgerEntry.id).where(col(LedgerEntry.cause).startswith(f"{ONLINE}{payment}:")))).all()
     return sorted((await payment_lines(session, entries)).values(), key=lambda line: line.wallet.id)
+
+
+#: How the causes of entries that take a payment back begin: "reversal/<its entry>".
+REVERSAL = "reversal/"
+
+
+async def lines_of_payment(session: AsyncSession, entry: str) -> list[PaymentLine]:
+    """All lines of the payment that this entry is of, by wallet: what was paid online may feed several. Empty: there is none."""
+    of = select(LedgerEntry.cause).where(LedgerEntry.id == entry)
+    cause = (await session.exec(of)).first() or ""
+    if (payment := online_payment_of(cause)) is not None:
+        return await online_lines(session, payment)
+    return list((await payment_lines(session, [entry])).values())
+
+
+async def reversals(session: AsyncSession, entries: Collection[str]) -> dict[str, LedgerEntry]:
+    """Payment -> what took it back."""
+    causes = {f"{REVERSAL}{entry}": entry for entry in entries}
+    found = (await session.exec(select(LedgerEntry).where(col(LedgerEntry.cause).in_(causes)))).all()
+    return {causes[row.cause]: row for row in found}
 
 
 async def structure_of_payment(session: AsyncSession, entry: str) -> str | None:
@@ -318,6 +343,57 @@ async def activity_titles(session: AsyncSession, ids: Collection[str]) -> dict[s
 
 async def structure_title(session: AsyncSession, id: str) -> str:
     return (await session.exec(select(Structure.title).where(Structure.id == id))).first() or ""
+
+
+# ---------------------------------------------------------------------------------------------------------- certificates
+#: What a transfer's second half adds to the cause of the first.
+TRANSFERRED = "/to"
+
+
+async def certificate_of(session: AsyncSession, family: str, year: int, today: dt.date, children: Mapping[str, ChildFacts]) -> Certificate:
+    births = {id: child.birth_date for id, child in children.items()}
+    return certificate(year, today, settled(await moves(session, family)), births)
+
+
+async def moves(session: AsyncSession, family: str) -> list[Moved]:
+    """All that ever moved its wallets, as the tax certificate sees it: charges as they stand now, payments that were not reversed."""
+    charges = (
+        select(Consumption, Activity.childcare)
+        .where(Consumption.family == family, Consumption.due, Consumption.amount_cents > 0)
+        .join(Activity, col(Activity.id) == col(Consumption.activity), isouter=True)
+    )
+    found = [_charged(row, is_childcare is True) for row, is_childcare in (await session.exec(charges)).all()]
+    entries = select(LedgerEntry).where(LedgerEntry.family == family, col(LedgerEntry.settles).is_(None))
+    rows = (await session.exec(entries)).all()
+    by_cause = {row.cause: row for row in rows}
+    never_were = {id for row in rows if (cause := f"{REVERSAL}{row.id}") in by_cause for id in (row.id, by_cause[cause].id)}
+    for row in rows:
+        if row.id in never_were or _first_half(row, by_cause) is not None:
+            continue
+        found.append(_moved(row, by_cause.get(row.cause + TRANSFERRED)))
+    return found
+
+
+def _charged(row: Consumption, is_childcare: bool) -> Moved:
+    whose = (row.child, row.activity) if is_childcare else (None, None)
+    return Moved(row.wallet, row.date, Move.CHARGED, row.amount_cents, row.cause, *whose)
+
+
+def _first_half(row: LedgerEntry, by_cause: Mapping[str, LedgerEntry]) -> LedgerEntry | None:
+    """Of the transfer that this entry ends."""
+    if row.kind is not EntryKind.ADJUSTMENT or not row.cause.endswith(TRANSFERRED):
+        return None
+    return by_cause.get(row.cause.removesuffix(TRANSFERRED))
+
+
+def _moved(row: LedgerEntry, transferred: LedgerEntry | None) -> Moved:
+    order = f"{row.posted_at:%Y%m%d%H%M%S%f}{row.id}"
+    if row.kind is EntryKind.PAYMENT:
+        return Moved(row.wallet, row.date, Move.PAID, row.amount_cents, order)
+    if is_wallet(row.to_account):
+        return Moved(row.wallet, row.date, Move.GIVEN, row.amount_cents, order)
+    move = Move.CHARGED if row.kind is EntryKind.CHARGE else Move.TAKEN
+    return Moved(row.wallet, row.date, move, row.amount_cents, order, into=None if transferred is None else transferred.wallet)
 
 
 def _bounds(month: str) -> tuple[dt.date, dt.date]:

@@ -135,6 +135,66 @@ TEXTS: dict[str, tuple[str, str]] = {
     "PERIOD": ("Du {first} au {last}", "From {first} to {last}"),
     "TOTAL": ("Total", "Total"),
     "COLUMN_DATE": ("Date", "Date"),
+    "RECEIPT_TITLE": ("Reçu de paiement n° {number}", "Receipt no. {number}"),
+    "RECEIPT_SAYS": (
+        "La somme de {amount} a été reçue de {payer} le {day}.",
+        "The sum of {amount} was received from {payer} on {day}.",
+    ),
+    "RECEIPT_IS_NO_CERTIFICATE": (
+        "Ce reçu ne vaut pas attestation fiscale : celle-ci porte sur une année.",
+        "This receipt is no tax certificate: that is about a year.",
+    ),
+    "RECEIPT_TAKEN_OVER": (
+        "Règlement repris des comptes tenus avant ce portail.",
+        "Payment taken over from the books kept before this portal.",
+    ),
+    "REVERSED_TITLE": ("Règlement annulé n° {number}", "Reversed payment no. {number}"),
+    "REVERSED_SAYS": (
+        "Le règlement de {amount} au nom de {payer}, daté du {day}, a été annulé : la somme n'a pas été encaissée. "
+        "Ce document ne vaut pas reçu.",
+        "The payment of {amount} in the name of {payer}, dated {day}, was reversed: the sum was not received. This is no receipt.",
+    ),
+    "TAKEN_BACK": ("Annulé le {day} : {reason}", "Reversed on {day}: {reason}"),
+    "REFUND_TITLE": ("Avis de remboursement n° {number}", "Notice of refund no. {number}"),
+    "REFUND_SAYS": (
+        "La somme de {amount} a été remboursée à {payer} le {day}.",
+        "The sum of {amount} was paid back to {payer} on {day}.",
+    ),
+    "REVERSAL_TITLE": ("Annulation de règlement n° {number}", "Reversal of payment no. {number}"),
+    "REVERSAL_SAYS": (
+        "Un règlement de {amount} au nom de {payer} a été annulé le {day} : la somme n'avait pas été encaissée. Rien n'a été remboursé.",
+        "A payment of {amount} in the name of {payer} was reversed on {day}: the sum had not been received. Nothing was paid back.",
+    ),
+    "CERTIFICATE_TITLE": ("Attestation fiscale {year} : frais de garde", "Tax certificate {year}: childcare"),
+    "CERTIFICATE_PROVISIONAL_TITLE": (
+        "Attestation fiscale {year} : frais de garde (provisoire)",
+        "Tax certificate {year}: childcare (provisional)",
+    ),
+    "CERTIFICATE_SAYS": (
+        "La somme de {amount} a été payée du 01/01/{year} au 31/12/{year} pour la garde d'enfants âgés de moins de six ans "
+        "au 01/01/{year}.",
+        "The sum of {amount} was paid from 01/01/{year} to 31/12/{year} for the care of children younger than six on 01/01/{year}.",
+    ),
+    "CERTIFICATE_PROVISIONAL_SAYS": (
+        "Document provisoire : l'année {year} n'est pas finie. La somme de {amount} a été payée du 01/01/{year} au {day} pour la garde "
+        "d'enfants âgés de moins de six ans au 01/01/{year}.",
+        "Provisional document: the year {year} is not over. The sum of {amount} was paid from 01/01/{year} to {day} for the care of "
+        "children younger than six on 01/01/{year}.",
+    ),
+    "CERTIFICATE_COUNTS": (
+        "Sont comptées les sommes réellement payées pour des activités de garde : une avance l'année de la garde, une dette l'année de son "
+        "règlement. Les repas et les autres activités n'y sont pas.",
+        "What was really paid for childcare is counted: an advance in the year of the care, a debt in the year in which it was paid. "
+        "Meals and other activities are not in it.",
+    ),
+    "CERTIFICATE_WITHOUT_BIRTH_DATE": (
+        "Non comptés, leur date de naissance n'étant pas connue : {names}.",
+        "Not counted, their birth dates being unknown: {names}.",
+    ),
+    "COLUMN_BIRTH_DATE": ("Date de naissance", "Birth date"),
+    "COLUMN_PAID": ("Somme payée", "Sum paid"),
+    "COLUMN_NUMBER": ("Numéro", "Number"),
+    "COLUMN_PAYEE": ("Bénéficiaire", "Payee"),
     "COLUMN_CHILD": ("Enfant", "Child"),
     "COLUMN_ACTIVITY": ("Activité", "Activity"),
     "COLUMN_ARRIVAL": ("Arrivée", "Arrival"),
@@ -187,6 +247,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "PERIOD_NOT_POSSIBLE": (
         "from, to : une période de 1 à {most} jours est attendue.",
         "from, to: a period of 1 to {most} days is expected.",
+    ),
+    "YEAR_NOT_POSSIBLE": (
+        "year : une année de {first} à {last} est attendue, et non {given}.",
+        "year: a year from {first} to {last} is expected, not {given}.",
     ),
     "CURSOR_NOT_POSSIBLE": ("after : ce curseur n'est pas de nous.", "after: this is no cursor of ours."),
 }

@@ -85,7 +85,7 @@ async def reverse_payment(session: AsyncSession, clock: Clock, agent: Agent, pay
     if found is None or found.structure != agent.structure or found.kind is not EntryKind.PAYMENT:
         raise Forbidden
     detail = await session.get_one(PaymentDetail, payment)
-    cause = f"reversal/{payment}"
+    cause = f"{queries.REVERSAL}{payment}"
     lines = detail.reference, detail.payer, detail.bank
     paid = Payment(cause, agent.structure, found.family, found.wallet, detail.mode, found.amount_cents, None, *lines)
     entry = refund(cause, found.family, found.wallet, detail.mode, found.amount_cents)
@@ -129,7 +129,7 @@ async def transfer(
         raise Refused("INVALID_PAYMENT", text="SAME_WALLET")
     cause = _cause(agent, key)
     await _has_credit(session, agent, cause, family, giving, cents)
-    leaves, arrives = adjustment(cause, family, giving, -cents), adjustment(f"{cause}/to", family, taking, cents)
+    leaves, arrives = adjustment(cause, family, giving, -cents), adjustment(f"{cause}{queries.TRANSFERRED}", family, taking, cents)
     halves = [Movement(half, agent.structure, family, wallet, None, why) for half, wallet in ((leaves, giving), (arrives, taking))]
     gone, come = await post_once(session, clock, halves)
     done = Done("TRANSFER", family, giving, gone.id, why, after={"cents": cents, "to": taking, "to_entry": come.id})

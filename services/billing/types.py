@@ -1,6 +1,7 @@
 """What families see of their money: wallets, balances, histories, and why a price is what it is."""
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import strawberry
@@ -11,10 +12,11 @@ from strawberry.federation.types import FieldSet
 from services.billing import files, loading, queries, tables, tariff
 from services.billing.balance import Balance as Page
 from services.billing.balance import WalletBalance as PageLine
+from services.billing.certificate import Certificate
 from services.billing.hold import BookingStatus, HoldKind
 from services.billing.ledger import EntryKind, PaymentMode
 from services.billing.online import OnlinePaymentStatus
-from services.billing.texts import say
+from services.billing.texts import malformed, say
 from services.files import DocumentsUnavailable, FileFormat, FileLink, unavailable
 from services.graphql import Context, Info, LocalTime, YearMonth
 from services.refusal import CodedError, Language
@@ -26,6 +28,7 @@ strawberry.enum(BookingStatus)
 strawberry.enum(OnlinePaymentStatus)
 
 FLAT_MONTH = "FLAT_MONTH"  #: Where other consumptions say what became of the day.
+FIRST_YEAR = 2000  #: Of certificates.
 CONFIRMED_ONLY = [HoldKind.CONFIRMED]  #: A waiting place is not owed (S13).
 
 
@@ -113,6 +116,10 @@ class Balance:
 
 
 # ------------------------------------------------------------------------------------------------------------- histories
+HistoryFileResult = Annotated[FileLink | DocumentsUnavailable, strawberry.union("HistoryFileResult")]
+DocumentResult = Annotated[FileLink | DocumentsUnavailable, strawberry.union("DocumentResult")]
+
+
 @strawberry.type
 class Payment:
     """One payment, as the history shows it (S11); or a refund, whose amount is negative."""
@@ -142,6 +149,20 @@ class Payment:
             amount_cents=line.cents,
             reason=line.entry.label,
         )
+
+    @strawberry.field
+    async def receipt(self, info: Info) -> DocumentResult:
+        """For paper, by a link that lasts some minutes: of the whole payment, whatever wallets it fed. Of a refund, a notice.
+
+        Of a payment that was reversed it says that nothing was received.
+        """
+        return await receipt_of(info, self.id)
+
+
+async def receipt_of(info: Info, entry: str) -> FileLink | DocumentsUnavailable:
+    """Whoever asks sees the payment."""
+    context = info.context
+    return unavailable(FileFormat.PDF, context.language) or await files.receipt_link(context.running, entry, context.language)
 
 
 @strawberry.type
@@ -233,7 +254,68 @@ class ConsumptionHistory:
     total_cents: int
 
 
-HistoryFileResult = Annotated[FileLink | DocumentsUnavailable, strawberry.union("HistoryFileResult")]
+# ---------------------------------------------------------------------------------------------------------- certificates
+@strawberry.type
+class TaxCertificateActivity:
+    activity: Activity
+    paid_cents: int
+
+
+@strawberry.type
+class TaxCertificateChild:
+    """What was paid for one child that was younger than six on 1 January."""
+
+    child: Child
+    birth_date: dt.date
+    activities: list[TaxCertificateActivity]
+    paid_cents: int
+
+
+@strawberry.type
+class TaxCertificate:
+    """What a family paid in a year for the care of its youngest children ("attestation fiscale", crédit d'impôt pour frais de garde).
+
+    Paid, not billed, for activities that the town calls childcare: an advance counts in the year of the care, a debt when it is paid.
+    """
+
+    family: strawberry.Private[str]
+    year: int
+    provisional: bool = strawberry.field(description="The year is not over.")
+    as_of: dt.date
+    children: list[TaxCertificateChild] = strawberry.field(description="The eldest first.")
+    children_without_birth_date: list[Child] = strawberry.field(description="Something was paid for them; whether it counts, nobody knows.")
+    total_cents: int
+
+    @classmethod
+    def of(cls, family: str, found: Certificate, births: Mapping[str, dt.date]) -> "TaxCertificate":
+        return cls(
+            family=family,
+            year=found.year,
+            provisional=found.provisional,
+            as_of=found.as_of,
+            children=[
+                TaxCertificateChild(
+                    child=Child(id=strawberry.ID(part.child)),
+                    birth_date=births[part.child],
+                    activities=[
+                        TaxCertificateActivity(activity=Activity(id=strawberry.ID(activity)), paid_cents=cents)
+                        for activity, cents in part.activities
+                    ],
+                    paid_cents=part.cents,
+                )
+                for part in found.children
+            ],
+            children_without_birth_date=[Child(id=strawberry.ID(child)) for child in found.without_birth_date],
+            total_cents=found.cents,
+        )
+
+    @strawberry.field
+    async def document(self, info: Info) -> DocumentResult:
+        """For paper, by a link that lasts some minutes."""
+        context = info.context
+        return unavailable(FileFormat.PDF, context.language) or await files.certificate_link(
+            context.running, self.family, self.year, context.language
+        )
 
 
 @strawberry.federation.type(keys=["id"])
@@ -292,6 +374,20 @@ class Family:
             context.running, what, self.id, month, format, context.language
         )
 
+    @strawberry.field
+    async def tax_certificate(self, info: Info, year: int) -> TaxCertificate:
+        """At any time; provisional while the year is not over."""
+        context = info.context
+        await loading.structure_of(context, self.id)
+        async with context.database.reading() as session:
+            home = await queries.household(session, self.id)
+            today = context.clock.today(home.timezone)
+            if not FIRST_YEAR <= year <= today.year:
+                raise malformed("YEAR_NOT_POSSIBLE", context.language, first=FIRST_YEAR, last=today.year, given=year)
+            found = await queries.certificate_of(session, self.id, year, today, home.children)
+        births = {id: child.birth_date for id, child in home.children.items() if child.birth_date is not None}
+        return TaxCertificate.of(self.id, found, births)
+
 
 # -------------------------------------------------------------------------------------------------------- online payment
 @strawberry.federation.type(keys=["id"])
@@ -303,6 +399,12 @@ class OnlinePayment:
     amount_cents: int
     redirect_url: str = strawberry.federation.field(description="The provider's page, where the family pays.")
     reference: str | None = strawberry.federation.field(description="The bank's, once it is paid.")
+
+    @strawberry.field
+    async def receipt(self, info: Info) -> DocumentResult | None:
+        """As `Payment.receipt`. Null: it is not paid."""
+        entry = await loading.entry_of_online_payment(info.context, self.id) if self.status is OnlinePaymentStatus.PAID else None
+        return None if entry is None else await receipt_of(info, entry)
 
     @classmethod
     def of(cls, row: tables.OnlinePayment) -> "OnlinePayment":

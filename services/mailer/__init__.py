@@ -3,7 +3,7 @@
 Owns: copies of names and addresses, letters, mails and their attempts.
 Publishes: mail_sent, mail_failed.
 Reacts to: structure_changed, contacts_changed and reset_link_made of identity; activity_changed, request_decided, request_explained,
-place_given and place_expired of booking; balance_low of billing.
+place_given and place_expired of booking; balance_low and payment_received of billing.
 
 A family's mail is one message to one adult, who is greeted by name: the one who confirmed the request, if a mail can reach them, or
 else the first whom one can reach. Nobody is in copy: parents may live apart, and one's address is no business of the other's. A mail

@@ -15,7 +15,7 @@ from services.mailer import letters, queries
 from services.mailer.addresses import Adult, addressee, one_line
 from services.mailer.attempts import given_up, wait_after
 from services.mailer.envelope import Parts
-from services.mailer.letters import PORTAL, Act, Letter, LowBalance
+from services.mailer.letters import PORTAL, Act, Letter, LowBalance, Received
 from services.mailer.queries import MAIL, Home, Names
 from services.mailer.report import Movement, Outcome, gather
 from services.mailer.tables import Activity, Family, Mail, MailKind, MailState, Structure
@@ -88,6 +88,7 @@ class Wish:
     account: str | None = None  #: Who asked, if that is known.
     act: Act | None = None  #: An agent of the structure asked for the family.
     low: LowBalance | None = None  #: Of the letter about it.
+    received: Received | None = None  #: Of the letter about it.
     goes_on: bool = False  #: It tells of lines that a first report said would be answered later.
 
     @property
@@ -131,6 +132,8 @@ def _write(wish: Wish, to: Adult, home: Home, names: Names) -> Letter:
         )
     if wish.low is not None:
         return letters.balance_low_letter(to.language, greeting=to.greeting, structure=structure, low=wish.low)
+    if wish.received is not None:
+        return letters.payment_received_letter(to.language, greeting=to.greeting, structure=structure, received=wish.received)
     report = gather(Telling(wish, home, names, spoken(to.language)).movements())
     if wish.kind is MailKind.PLACE_EXPIRED:
         return letters.place_expired_letter(to.language, greeting=to.greeting, structure=structure, report=report)

@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -16,6 +17,8 @@ from services.mailer.texts import euros, long_day, renewed, short_day, spoken
 PORTAL = "https://portal.invalid"
 #: Where the portal takes a single-use token for a new password.
 PASSWORD_PATH = "/mot-de-passe/nouveau?jeton="
+#: Where it shows a payment, and gives its receipt.
+PAYMENT_PATH = "/paiement/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,18 @@ class LowBalance:
     below_cents: int
 
 
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A payment that was received online."""
+
+    payment: str
+    date: dt.date
+    payer: str
+    reference: str | None
+    cents: int
+    wallets: tuple[tuple[str, int], ...]  #: Name and cents of each.
+
+
 def report_letter(language: str, *, greeting: str, structure: str, report: Report, act: Act | None = None, goes_on: bool = False) -> Letter:
     """What became of a request (S37). `act`: of an agent's. `goes_on`: of the lines that waited for a run, after a first report."""
     kind = "answer" if goes_on else "act" if act else "report"
@@ -65,6 +80,23 @@ def balance_low_letter(language: str, *, greeting: str, structure: str, low: Low
     """The balance is lower than the family wants it to be."""
     balance, below = (euros(cents, spoken(language)) for cents in (low.balance_cents, low.below_cents))
     return _write("balance_low", language, greeting=greeting, structure=structure, balance=balance, below=below)
+
+
+def payment_received_letter(language: str, *, greeting: str, structure: str, received: Received) -> Letter:
+    """The figures of the receipt, and where the portal has it: a link to the file itself would be over before it is read."""
+    spoken_in = spoken(language)
+    return _write(
+        "payment_received",
+        language,
+        greeting=greeting,
+        structure=structure,
+        payer=received.payer,
+        reference=received.reference,
+        day=f"{received.date:%d/%m/%Y}",
+        amount=euros(received.cents, spoken_in),
+        wallets=[(name, euros(cents, spoken_in)) for name, cents in received.wallets],
+        address=f"{PORTAL}{PAYMENT_PATH}{quote(received.payment, safe='')}",
+    )
 
 
 def password_link_letter(language: str, *, address: str, expires_at: dt.datetime, timezone: str) -> Letter:

@@ -16,6 +16,7 @@ from services.events import (
     BalanceLow,
     ContactsChanged,
     DecidedMovement,
+    PaymentReceived,
     PlaceExpired,
     PlaceGiven,
     RequestDecided,
@@ -26,7 +27,7 @@ from services.events import (
 from services.mailer import commands
 from services.mailer.addresses import Adult, one_line
 from services.mailer.commands import AwaitedRun, Decided, Wish
-from services.mailer.letters import Act, LowBalance
+from services.mailer.letters import Act, LowBalance, Received
 from services.mailer.report import Outcome
 from services.mailer.tables import MailerTable, MailKind
 from services.service import Service
@@ -111,6 +112,15 @@ async def warn_of_balance(session: AsyncSession, event: BalanceLow, clock: Clock
     low = LowBalance(event.balance_cents, event.below_cents)
     about = f"{event.family}/{event.version}"
     _gather(session, clock, Wish(MailKind.BALANCE_LOW, about, event.structure, event.family, (), event.account, low=low))
+
+
+@service.reacts_to(PaymentReceived)
+async def send_receipt(session: AsyncSession, event: PaymentReceived, clock: Clock) -> None:
+    wallets = tuple((one_line(wallet.title), wallet.amount_cents) for wallet in event.wallets)
+    reference = event.reference and one_line(event.reference)
+    paid = Received(event.payment, event.date, one_line(event.payer), reference, event.amount_cents, wallets)
+    wish = Wish(MailKind.PAYMENT_RECEIVED, event.payment, event.structure, event.family, (), event.account, received=paid)
+    _gather(session, clock, wish)
 
 
 @service.reacts_to(ResetLinkMade)

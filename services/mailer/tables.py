@@ -56,6 +56,7 @@ class MailKind(StrEnum):
     PLACE_GIVEN = "place_given"  #: place obtenue
     PLACE_EXPIRED = "place_expired"  #: attente sans place
     BALANCE_LOW = "balance_low"  #: solde bas
+    PAYMENT_RECEIVED = "payment_received"  #: paiement reçu
     PASSWORD_LINK = "password_link"  #: lien de nouveau mot de passe
 
 

@@ -396,6 +396,16 @@ async def test_a_payment_that_was_loaded_as_something_else_is_a_mistake_of_the_f
         await put(databases, named.replace("cents: 5006", "cents: 5007"))
 
 
+async def test_what_is_childcare_is_loaded_and_exported_and_may_change(settings: Settings, databases: Databases) -> None:
+    def marked(aps: str) -> str:
+        return TEXT.replace("    name: APS MATIN\n", f"    name: APS MATIN\n    childcare: {aps}\n")
+
+    for aps in (True, False):
+        await put(databases, marked(str(aps).lower()))
+        again = check(parse(await export(settings, "carteville"), "exported.yaml"), MONDAY).activities
+        assert {one.spec.id: one.childcare for one in again} == {"aps-matin": aps, "multi": False}
+
+
 async def test_why_a_day_is_closed_is_loaded_and_exported(settings: Settings, databases: Databases) -> None:
     await put(databases, TEXT.replace("closed_on: [today+40d]", "closed_because: {today+40d: Grève}"))
     (again, *_) = check(parse(await export(settings, "carteville"), "exported.yaml"), MONDAY).activities

@@ -59,7 +59,15 @@ class Scene:
     @property
     def samples(self) -> dict[str, Any]:
         # No amount and no reason: the town's own agent, who may ask all of it, shall move no money either.
-        plain = {"String": "mot", "Int": 100, "amountCents": 0, "reason": "no", "idempotencyKey": "canari", "email": "x@example.org"}
+        plain = {
+            "String": "mot",
+            "Int": 100,
+            "year": dt.datetime.now(dt.UTC).year,
+            "amountCents": 0,
+            "reason": "no",
+            "idempotencyKey": "canari",
+            "email": "x@example.org",
+        }
         return {"Date": self.day.isoformat(), "YearMonth": self.day.isoformat()[:7], "LocalTime": "08:00", **plain}
 
     def secrets(self, *, foreign: bool) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ What the wallets say is compared with what the site took, to the cent.
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -88,6 +89,12 @@ class Buyer:
         return {"wallets": wallets, "payments": one["payments"]["payments"]}
 
 
+async def receipts(buyer: Buyer, many: int = 1) -> list[dict[str, Any]]:
+    """The receipts that the family was sent, once there are so many."""
+    mails = [mail for mail in await buyer.family.mails() if mail["subject"].startswith("Paiement reçu")]
+    return mails if len(mails) >= many else []
+
+
 async def truth(system: System) -> dict[str, dict[str, Any]]:
     """Order -> what the site says that happened."""
     async with httpx2.AsyncClient() as client:
@@ -139,6 +146,8 @@ async def test_s19_whatever_the_site_does_wrong_the_wallets_are_what_it_took(fou
             assert entries == Counter([(numbers[id], cents - 1_00) for id, cents in good.items()] + [(numbers[id], 1_00) for id in good])
             assert {(line["mode"], line["bank"]) for line in history["payments"]} == {("INTERNET", "PAR INTERNET")}
             assert {line["payer"] for line in history["payments"]} == {f"POUR {buyer.family.id.partition('-')[2]} JEAN-PAUL".upper()}
+            mails = await until(partial(receipts, buyer, len(good)))
+            assert len(mails) == len(good), "one for each, whatever was told twice"
             for name in NOBODYS[buyer is signed]:
                 assert await buyer.status(f"{name} pay") == "STARTED"
     await asyncio.to_thread(system.terminate, other)
@@ -174,6 +183,9 @@ async def test_s19_dying_there_while_a_family_pays_credits_it_once(found: Found,
         await buyer.comes_to("once", "PAID")
         await buyer.starts("once", 50_00)
         assert (await buyer.history())["wallets"] == {"periscolaire": 50_00, "multi": 1_00}
+        (receipt,) = await until(lambda: receipts(buyer))
+        assert f"{system.gateway}/paiement/{buyer.started['once']['id']}" in receipt["text"]
+        assert "de 51,00 €" in receipt["text"]
         orders = [one for one in (await truth(system)).values() if one["notify_url"] and one["order"] == buyer.started["once"]["id"]]
         assert len(orders) == 1
     assert await check(Settings.from_environment(system.environment))

@@ -20,6 +20,7 @@ from services.events import (
     Event,
     MailFailed,
     MailSent,
+    PaymentReceived,
     PlaceExpired,
     PlaceGiven,
     RequestDecided,
@@ -27,6 +28,7 @@ from services.events import (
     ResetLinkMade,
     StructureChanged,
     WaitedFor,
+    WalletFed,
 )
 from services.listening import react
 from services.mailer.app import service
@@ -119,6 +121,14 @@ def place_given(booking: str = "b1", family: str = "dupont", child: str = "amali
 def balance_low(cents: int = 12_34, version: int = 1, account: str = "dupont") -> BalanceLow:
     amounts = {"balance_cents": cents, "below_cents": 20_00}
     return BalanceLow(occurred_at=NOW, structure=TOWN, family="dupont", account=account, version=version, **amounts)
+
+
+def payment_received(payment: str = "p1", account: str = "dupont", **more: Any) -> PaymentReceived:
+    """The guide's (S11), in two wallets."""
+    wallets = [WalletFed(title='Multiaccueil "Les Tagazoux"', amount_cents=50_00), WalletFed(title="PERISCOLAIRE", amount_cents=100_00)]
+    what = {"date": at("2026-11-23"), "payer": "POUR .GUIDE CARTE+", "reference": "3150-N°AUTO:445401", "amount_cents": 150_00}
+    about = {"occurred_at": NOW, "structure": TOWN, "payment": payment, "family": "dupont", "account": account, "wallets": wallets}
+    return PaymentReceived(**about | what | more)
 
 
 def place_expired(*dates: str, child: str = "amalia", family: str = "dupont", account: str | None = None) -> PlaceExpired:

@@ -6,9 +6,10 @@ from itertools import permutations
 import pytest
 from sqlalchemy import event
 
-from services.events import Event
+from services.events import Event, WalletFed
 from services.mailer.addresses import Adult, addressee, is_address
 from services.mailer.invariants import violations
+from services.mailer.letters import PORTAL
 from services.mailer.tables import MailKind, MailState
 from services.service import NotYetKnown
 from tests.mailer.conftest import (
@@ -22,6 +23,7 @@ from tests.mailer.conftest import (
     family_of,
     in_part,
     movement,
+    payment_received,
     place_expired,
     place_given,
     reset_link,
@@ -226,6 +228,34 @@ async def test_a_low_balance_is_told_in_english_too(mailroom: Mailroom) -> None:
     await mailroom.hears(town_named(), family_of(adult(language="en")))
     await mailroom.hears(balance_low(-12_34))
     assert "is -€12.34, below the €20.00 that you chose." in (await mailroom.the_mail()).text
+
+
+async def test_s19_who_paid_online_gets_one_receipt_that_says_what_was_received(mailroom: Mailroom) -> None:
+    with pytest.raises(NotYetKnown):
+        await mailroom.hears(payment_received())
+    await mailroom.hears(town_named(), family_of(*PARENTS))
+    await mailroom.hears(payment_received(), payment_received())
+    await mailroom.hears(payment_received())
+    mail = await mailroom.the_mail()
+    assert (mail.kind, mail.state, mail.account) == (MailKind.PAYMENT_RECEIVED, MailState.QUEUED, "dupont")
+    assert mail.subject == "Paiement reçu : 150,00 €, Mairie de CarteVille"
+    for part in ("de 150,00 € sur la structure Mairie de CarteVille a été reçu le 23/11/2026.", '- Multiaccueil "Les Tagazoux" : 50,00 €\n',
+                 "- PERISCOLAIRE : 100,00 €\n", "Payeur : POUR .GUIDE CARTE+\n", "Référence : 3150-N°AUTO:445401\n",
+                 f"\n{PORTAL}/paiement/p1\n"):  # fmt: skip
+        assert part in mail.text
+    assert f'href="{PORTAL}/paiement/p1"' in mail.html
+    await mailroom.hears(payment_received("p2", wallets=[WalletFed(title="<b>\r\nBcc: x@example.org", amount_cents=1)]))
+    evil = next(mail for mail in await mailroom.mails() if mail.cause == "payment_received:p2")
+    assert "- <b> Bcc: x@example.org : 0,01 €" in evil.text
+    assert "<b>" not in evil.html
+
+
+async def test_a_receipt_by_mail_in_english_without_a_reference(mailroom: Mailroom) -> None:
+    await mailroom.hears(town_named(), family_of(adult(language="en")))
+    await mailroom.hears(payment_received(reference=None))
+    text = (await mailroom.the_mail()).text
+    assert "Your online payment of €150.00 at Mairie de CarteVille was received on 23/11/2026." in text
+    assert "Reference" not in text
 
 
 async def test_children_who_waited_in_vain_are_told_of_in_one_letter_to_who_asked(mailroom: Mailroom) -> None:
