@@ -31,6 +31,8 @@ CRASH_POINTS = (
     "settle.after_commit",
     "command.before_commit",
     "command.after_commit",
+    "duty.before_commit",
+    "duty.after_commit",
 )
 
 _name, _, _count = os.environ.get("PREAU_CRASH_AT", "").partition(":")

@@ -17,7 +17,7 @@ TIDY_EVERY_SECONDS = 3600
 
 async def open_entrance(running: Running) -> None:
     """Before anything is served."""
-    async with running.database.transaction() as session:
+    async with running.database.transaction("duty") as session:
         signer = await commands.announce_key(session, running.clock, running.settings.signing_key)
         decoy_secret = await commands.keep_secret(session, "decoys", token_hex(32))
         keys = (await session.exec(select(SigningKey))).all()
@@ -38,6 +38,6 @@ async def tidy_up(running: Running) -> None:
     The broker's copy of such a link stays in the internal stream, which is meant for the services alone: good once, for half an hour.
     """
     while True:
-        async with running.database.transaction() as session:
+        async with running.database.transaction("duty") as session:
             await commands.tidy(session, running.clock)
         await running.rest(TIDY_EVERY_SECONDS)

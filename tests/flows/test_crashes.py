@@ -3,8 +3,9 @@
 import asyncio
 import datetime as dt
 import random
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +22,7 @@ from tests.facts import until
 from tests.flows.conftest import Found
 from tests.flows.system import System
 from tests.flows.test_paying import PAYING
-from tests.flows.town import SUBMIT, Family, Town, activity, answers, family, next_days
+from tests.flows.town import PASSWORD, SIGN_IN, SUBMIT, Family, Town, activity, answers, family, next_days
 
 #: Which process dies where, while a family books two days.
 DEATHS = [
@@ -41,7 +42,15 @@ DEATHS = [
     ("mailer", "mailer.after_send"),
     ("identity", "command.before_commit"),
     ("identity", "command.after_commit"),
+    ("identity", "duty.before_commit"),
+    ("identity", "duty.after_commit"),
 ]
+
+
+ASK_RESET = "mutation($login: String!) { requestPasswordReset(login: $login) }"
+NEW_PASSWORD = "Le-preau-apres-la-pluie-2027"
+RESET = f"""mutation($token: String!) {{ resetPassword(token: $token, new: "{NEW_PASSWORD}") {{ __typename }} }}"""
+LINK = re.compile(r"jeton=([\w-]+)")
 
 
 def test_every_crash_point_of_the_product_is_tried() -> None:
@@ -73,6 +82,38 @@ async def test_dying_there_loses_nothing_and_does_nothing_twice(found: Found, sy
     came = await until(lambda: mails(dupont, 1), within=CLAIM_SECONDS + 30)
     assert len({mail["message_id"] for mail in came}) == 1
     assert len(await dupont.mails()) <= (2 if point == "mailer.after_send" else 1)
+    await all_is_well(system)
+
+
+@pytest.mark.parametrize("point", ["command.before_commit", "command.after_commit", "relay.after_read", "relay.after_publish"])
+async def test_s3_a_link_for_a_new_password_comes_once_for_each_time_it_was_asked_for_wherever_identity_dies(
+    found: Found, system: System, point: str
+) -> None:
+    town = await found(activities=[activity("aps")], families=[family("dupont")])
+    (dupont,) = await town.everybody("dupont")
+    asked_twice = await dies_of(system, "identity", point, lambda: town.post(ASK_RESET, {"login": dupont.id}), "requestPasswordReset")
+    assert asked_twice is point.startswith("command")
+    count = 2 if point == "command.after_commit" else 1
+    mails = await until(lambda: mails_with_links(dupont, count))
+    await all_is_well(system)
+    mails = await mails_with_links(dupont, count)
+    assert len(mails) == len({mail["message_id"] for mail in mails}) == count
+    found_in = [await sign_in_of(town, link_in(mail)) for mail in mails]
+    assert found_in == ["SignedIn", *["InvalidToken"] * (count - 1)], "and once one was used, none is good any more"
+
+
+@pytest.mark.parametrize("point", ["command.before_commit", "command.after_commit"])
+async def test_s3_a_link_for_a_new_password_is_used_once_or_not_yet_when_identity_dies(found: Found, system: System, point: str) -> None:
+    town = await found(activities=[activity("aps")], families=[family("dupont")])
+    (dupont,) = await town.everybody("dupont")
+    await town.post(ASK_RESET, {"login": dupont.id})
+    (mail,) = await until(lambda: mails_with_links(dupont, 1))
+    await dies_of(system, "identity", point, lambda: town.post(RESET, {"token": link_in(mail)}), "resetPassword", again=False)
+    old, new = [await can_sign_in(town, dupont, password) for password in (PASSWORD, NEW_PASSWORD)]
+    done = point == "command.after_commit"
+    assert (old, new) == (not done, done)
+    assert await sign_in_of(town, link_in(mail)) == ("InvalidToken" if done else "SignedIn")
+    assert await can_sign_in(town, dupont, NEW_PASSWORD)
     await all_is_well(system)
 
 
@@ -154,6 +195,42 @@ async def test_told_to_stop_under_load_a_service_leaves_in_time_and_loses_nothin
 
 
 # ------------------------------------------------------------------------------------------------------------ the parts
+async def dies_of(
+    system: System, process: str, point: str, ask: Callable[[], Awaitable[dict[str, Any]]], field: str, *, again: bool = True
+) -> bool:
+    """The process dies there of what is asked, and is started again. Whether that had to be asked `again`, for want of an answer."""
+    await asyncio.to_thread(system.kill, process)
+    await asyncio.to_thread(system.start, process, crash_at=point)
+    await asyncio.to_thread(system.wait_until_ready, process)
+    lost = "errors" in await ask()
+    await asyncio.to_thread(system.died, process)
+    await asyncio.to_thread(system.start, process)
+    if lost and again:
+        assert (await ask())["data"][field]
+    return lost
+
+
+async def mails_with_links(one: Family, count: int) -> list[dict[str, Any]]:
+    """so many mails have come with a link for a new password"""
+    return [mail for mail in await mails(one, count) if LINK.search(str(mail))]
+
+
+def link_in(mail: dict[str, Any]) -> str:
+    found = LINK.search(str(mail))
+    assert found is not None, mail
+    return found[1]
+
+
+async def sign_in_of(town: Town, token: str) -> str:
+    """What came of using the link, such as SignedIn."""
+    kind: str = (await town.post(RESET, {"token": token}))["data"]["resetPassword"]["__typename"]
+    return kind
+
+
+async def can_sign_in(town: Town, one: Family, password: str) -> bool:
+    return "accessToken" in (await town.post(SIGN_IN, {"login": one.id, "password": password}))["data"]["signIn"]
+
+
 async def insists(one: Family, days: list[dt.date], given_back: Sequence[dt.date] = ()) -> list[str]:
     lines = [one.line(day) for day in days] + [one.line(day, change="CANCEL") for day in given_back]
     return answers(await one.insists(lines, key="a double click is no second order"))
