@@ -6,7 +6,9 @@ from typing import Any
 
 import httpx2
 from icalendar import Calendar
+from pypdf import PdfReader
 
+from services.settings import Settings
 from tests.flows.conftest import Found
 from tests.flows.system import System
 from tests.flows.town import Family, activity, answers, family, next_days
@@ -46,6 +48,38 @@ async def test_s35_a_family_takes_its_follow_up_away_with_the_childrens_names(fo
     assert await link(dupont, child=town.named("martin-child")) == {"code": "UNKNOWN_CHILD"}
     signed_out = await town.post(FILES, {"format": "CSV"})
     assert signed_out["data"] == {"me": None}
+
+
+MONEY = """query($month: YearMonth!, $year: Int!) { me { families { children { birthDate }
+  payments(month: $month) { payments { receipt { ...link } } }
+  consumptionsFile(month: $month, format: PDF) { ...link } paymentsFile(month: $month, format: PDF) { ...link }
+  taxCertificate(year: $year) { provisional totalCents document { ...link } } } } }
+fragment link on FileLink { url }"""
+
+
+async def test_s10_a_family_takes_its_money_away_on_paper_for_some_minutes_signed_in_or_not(found: Found, system: System) -> None:
+    today = Settings.from_environment({}).clock.today("Europe/Paris")
+    paid = {"date": "today", "mode": "CHEQUE", "reference": "2578012", "payer": "GUIDE =DENIS", "wallet": "periscolaire", "cents": 50_00}
+    town = await found(activities=[activity("aps", childcare=True)], families=[family("dupont", payments=[paid])])
+    dupont = await town.sign_in("dupont")
+    (home,) = (await dupont.ask(MONEY, {"month": f"{today:%Y-%m}", "year": today.year}))["me"]["families"]
+    assert (home["taxCertificate"]["provisional"], home["taxCertificate"]["totalCents"]) == (True, 0)
+    urls = {
+        "Reçu de paiement n°": home["payments"]["payments"][0]["receipt"]["url"],
+        "Consommations": home["consumptionsFile"]["url"],
+        "GUIDE =DENIS": home["paymentsFile"]["url"],
+        f"Attestation fiscale {today.year}": home["taxCertificate"]["document"]["url"],
+    }
+    assert await dupont.ask("mutation { signOut }") == {"signOut": True}
+    async with httpx2.AsyncClient(timeout=20) as browser:
+        for words, url in urls.items():
+            assert url.startswith(f"{system.gateway}/files/billing/")
+            answer = await browser.get(url, headers={"accept-language": "en"})
+            assert (answer.status_code, answer.headers["content-type"]) == (200, "application/pdf")
+            text = " ".join(PdfReader(io.BytesIO(answer.content)).pages[0].extract_text().split())
+            assert words in text
+            assert "DUPONT Jean-Paul" in text, "in the language and for the family of who asked"
+            assert (await browser.get(url.replace("/files/billing/", "/files/booking/"))).status_code == 404
 
 
 async def test_s35_a_childs_calendar_follows_its_bookings(found: Found, system: System) -> None:
