@@ -44,6 +44,7 @@ class Head:
     about: str  #: Whose, and of when.
     issued_on: dt.date
     language: str
+    address: str = ""  #: The structure's.
 
 
 def available() -> bool:
@@ -90,7 +91,7 @@ async def _run(asked: bytes) -> bytes:
 def _head(head: Head) -> dict[str, Any]:
     said = {name.lower(): text[head.language == "en"] for name, text in TEXTS.items()}
     said["issued"] = said["issued"].format(day=day(head.issued_on))
-    return {**said, "structure": head.structure, "about": head.about, "language": head.language}
+    return {**said, "structure": short(head.structure), "address": short(head.address), "about": head.about, "language": head.language}
 
 
 def _table(sheet: Sheet, language: str) -> dict[str, Any]:

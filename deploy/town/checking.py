@@ -95,6 +95,7 @@ def _structure(node: Node, mistakes: Mistakes, clock: Clock) -> Structure:
             timezone=timezone,
             school_zone=cast("SchoolZone | None", fields.may("school_zone", choice(("A", "B", "C")), None)),
             debt_limit_cents=fields.may("debt_limit_cents", amount(), 0),
+            address=fields.may("address", text, None),
             days_off={day: reasons.get(day) for day in sorted(closed_on)},
         )
 

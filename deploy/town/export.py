@@ -89,6 +89,7 @@ class _Export:
             "timezone": self.structure.timezone,
             "school_zone": self.structure.school_zone,
             "debt_limit_cents": purse.debt_limit_cents if purse else 0,
+            "address": (purse and purse.address) or None,
             **closings(days_off, days_off),
         }
         criteria = await run_queries.criteria(self.booking, self.structure.id)

@@ -204,6 +204,7 @@ class _Load:
     # ----------------------------------------------------------------------------------------------------------- billing
     async def money(self, session: AsyncSession) -> None:
         await billing.put_debt_limit(session, self.clock, self.structure, self.town.structure.debt_limit_cents)
+        await billing.put_address(session, self.clock, self.structure, self.town.structure.address)
         for wallet in self.town.wallets:
             await billing.put_wallet(session, self.clock, self.names.wallets[wallet.id], self.structure, wallet.name)
             self.step()

@@ -20,6 +20,7 @@ class Structure:
     timezone: str
     school_zone: SchoolZone | None = None
     debt_limit_cents: int = 0
+    address: str | None = None  #: On one line, for receipts and certificates.
     #: When none of its activities is open, unless it lists the day in `open_on`; and why.
     days_off: Mapping[dt.date, str | None] = field(default_factory=dict, hash=False)
 

@@ -116,6 +116,12 @@ async def put_debt_limit(session: AsyncSession, clock: Clock, structure: str, ce
     await posting.weigh(session, clock, {structure: posting.Town(town.timezone, cents)}, standings)
 
 
+async def put_address(session: AsyncSession, clock: Clock, structure: str, address: str | None) -> None:
+    """Where the structure is, for receipts and certificates. None: nobody says."""
+    (await town_of(session, structure)).address = address or ""
+    await session.flush()
+
+
 async def put_family_debt(
     session: AsyncSession, clock: Clock, family: str, structure: str, limit_cents: int | None, *, exempt: bool
 ) -> None:
@@ -138,7 +144,7 @@ async def lock_structure(session: AsyncSession, id: str) -> Structure:
 
 async def town_of(session: AsyncSession, id: str) -> Structure:
     """As it was last heard; where it was not heard of yet, one by that name."""
-    unheard = {"id": id, "debt_limit_cents": 0, "timezone": "Europe/Paris", "title": "", "version": 0}
+    unheard = {"id": id, "debt_limit_cents": 0, "timezone": "Europe/Paris", "title": "", "address": "", "version": 0}
     return await session.get(Structure, id) or await _locked(session, Structure, unheard)
 
 

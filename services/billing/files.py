@@ -138,7 +138,7 @@ def _of_month(running: Running, home: Household, month: str, language: str) -> H
     about = month_in_words(month, language)
     if home.adults:
         about = f"{say('OF_FAMILY', language, names=home.names)} · {about}"
-    return Head(home.structure, about, running.clock.today(home.timezone), language)
+    return Head(home.structure, about, running.clock.today(home.timezone), language, home.address)
 
 
 async def _receipt(running: Running, facts: Mapping[str, Any], language: str) -> tuple[Head, Mapping[str, Any]]:
@@ -151,7 +151,7 @@ async def _receipt(running: Running, facts: Mapping[str, Any], language: str) ->
 
 def _of_family(running: Running, home: Household, language: str) -> Head:
     about = say("OF_FAMILY", language, names=home.names) if home.adults else ""
-    return Head(home.structure, about, running.clock.today(home.timezone), language)
+    return Head(home.structure, about, running.clock.today(home.timezone), language, home.address)
 
 
 def _as_receipt(lines: Sequence[PaymentLine], taken_back: Mapping[str, LedgerEntry]) -> Receipt:

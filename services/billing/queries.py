@@ -311,6 +311,7 @@ class Household:
     """Whom a document is for: a family with its names."""
 
     structure: str  #: Its name; nothing while it was not told, as all of these.
+    address: str
     timezone: str
     adults: tuple[str, ...]
     children: Mapping[str, ChildFacts]
@@ -332,7 +333,7 @@ async def household(session: AsyncSession, family: str) -> Household:
         id: ChildFacts(told["name"], None if told["birth_date"] is None else dt.date.fromisoformat(told["birth_date"]))
         for id, told in payer.children.items()
     }
-    return Household(structure.title, structure.timezone, tuple(adult["name"] for adult in payer.adults), children)
+    return Household(structure.title, structure.address, structure.timezone, tuple(adult["name"] for adult in payer.adults), children)
 
 
 async def activity_titles(session: AsyncSession, ids: Collection[str]) -> dict[str, str]:

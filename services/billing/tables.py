@@ -36,6 +36,7 @@ class Structure(BillingTable, table=True):
     debt_limit_cents: int = Field(default=0, sa_type=BIGINT)
     timezone: str = "Europe/Paris"
     title: str = Field(default="", sa_column_kwargs={"server_default": ""})  #: Its name, for what is printed.
+    address: str = Field(default="", sa_column_kwargs={"server_default": ""})  #: On one line, for the same.
     version: int = 0  #: Of the copy; 0: not heard of yet.
 
 

@@ -156,8 +156,11 @@ async def receipt_texts(town: Town, **how: Any) -> list[str]:
 
 async def test_s11_a_receipt_says_what_was_received_and_nothing_else(town: Town) -> None:
     await town.hears(contacts())
+    async with town.running.database.transaction() as session:
+        await commands.put_address(session, town.running.clock, "carteville", "Place #de la [Mairie]")
     await does(town, "recordPayment", CHEQUE)
     (text,) = await receipt_texts(town)
+    assert text.startswith("Mairie de CarteVille Place #de la [Mairie] Reçu de paiement n° ")
     number = text.split("Reçu de paiement n° ")[1].split()[0]
     assert re.fullmatch(r"20261120-[0-9A-F]{8}", number)
     for part in ("Mairie de CarteVille", "Compte famille : DUPONT Jean-Paul", "La somme de 50,00 € a été reçue de GUIDE DENIS le 20/11/2026.",

@@ -406,6 +406,13 @@ async def test_what_is_childcare_is_loaded_and_exported_and_may_change(settings:
         assert {one.spec.id: one.childcare for one in again} == {"aps-matin": aps, "multi": False}
 
 
+async def test_where_the_town_is_is_loaded_and_exported_and_may_change(settings: Settings, databases: Databases) -> None:
+    for address in ('"Place de la Mairie, 60000 CarteVille"', "null"):
+        await put(databases, TEXT.replace("debt_limit_cents: 0}", f"debt_limit_cents: 0, address: {address}}}"))
+        again = check(parse(await export(settings, "carteville"), "exported.yaml"), MONDAY).structure
+        assert again.address == yaml.safe_load(address)
+
+
 async def test_why_a_day_is_closed_is_loaded_and_exported(settings: Settings, databases: Databases) -> None:
     await put(databases, TEXT.replace("closed_on: [today+40d]", "closed_because: {today+40d: Grève}"))
     (again, *_) = check(parse(await export(settings, "carteville"), "exported.yaml"), MONDAY).activities
