@@ -58,7 +58,9 @@ class MoneyAct:
     id: ID
     at: dt.datetime
     account: ID = strawberry.field(description="The agent's.")
-    kind: str = strawberry.field(description="RECORD_PAYMENT, REFUND, REVERSE_PAYMENT, ADJUST_WALLET, TRANSFER or END_ONLINE_PAYMENT.")
+    kind: str = strawberry.field(
+        description="RECORD_PAYMENT, REFUND, REVERSE_PAYMENT, ADJUST_WALLET, TRANSFER, END_ONLINE_PAYMENT or RECORD_DEPOSIT."
+    )
     reason: str | None
 
     @classmethod

@@ -52,7 +52,7 @@ T = TypeVar("T")
 
 
 # --------------------------------------------------------------------------------------------------------- who may do what
-def _acts_for(info: Info, structure: str) -> str:
+def acts_for(info: Info, structure: str) -> str:
     """Raises Unauthenticated or Forbidden."""
     if structure not in info.context.signed_in().agent_of:
         raise Forbidden
@@ -63,28 +63,28 @@ async def _agent(info: Info, family: str) -> Agent:
     """Of the family's structure: its own members are no agents there. Raises Forbidden."""
     async with info.context.database.reading() as session:
         structure = (await queries.structures_of(session, [family])).get(family, "")
-    return Agent(info.context.signed_in().account, _acts_for(info, structure))
+    return Agent(info.context.signed_in().account, acts_for(info, structure))
 
 
 async def _online_agent(info: Info, payment: str) -> Agent:
     async with info.context.database.reading() as session:
         row = await session.get(tables.OnlinePayment, payment)
-    return Agent(info.context.signed_in().account, _acts_for(info, "" if row is None else row.structure))
+    return Agent(info.context.signed_in().account, acts_for(info, "" if row is None else row.structure))
 
 
 async def _payments_agent(info: Info, payment: str) -> Agent:
     async with info.context.database.reading() as session:
         structure = await queries.structure_of_payment(session, payment)
-    return Agent(info.context.signed_in().account, _acts_for(info, structure or ""))
+    return Agent(info.context.signed_in().account, acts_for(info, structure or ""))
 
 
-def _key(info: Info, key: str) -> str:
+def key_of(info: Info, key: str) -> str:
     if not 0 < len(key) <= LONGEST_KEY:
         raise malformed("KEY_NOT_POSSIBLE", info.context.language, most=LONGEST_KEY)
     return key
 
 
-async def _done(info: Info, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+async def done(info: Info, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
     """In one transaction. Raises Refused."""
     async with info.context.database.transaction() as session:
         done = await work(session)
@@ -96,7 +96,7 @@ async def _done(info: Info, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
 async def _payment(info: Info, work: Callable[[AsyncSession], Awaitable[str]]) -> Any:
     """The payment or refund that was posted, or why not."""
     try:
-        entry = await _done(info, work)
+        entry = await done(info, work)
     except Refused as no:
         return refusal_of(no, info.context.language)
     async with info.context.database.reading() as session:
@@ -124,9 +124,9 @@ class AgentQueries:
         after: str | None = None,
     ) -> MoneyActConnection:
         """What agents of the structure did with money, the newest first: the audit trail, for agents."""
-        of = _acts_for(info, str(structure))
+        of = acts_for(info, str(structure))
         wanted = {"structure": of, "account": account, "kind": kind, "family": family}
-        size, cursor = _size(first, info), _position(after, info)
+        size, cursor = size_of(first, info), _position(after, info)
         async with info.context.database.reading() as session:
             rows = await audit.page(session, ActRow, wanted, cursor, size + 1)
         page = rows[:size]
@@ -139,8 +139,8 @@ class AgentQueries:
     @strawberry.field
     async def debtors(self, info: Info, structure: ID, first: int | None = 50, after: str | None = None) -> DebtorConnection:
         """Families that owe the structure something, for its agents: the deepest in debt first."""
-        of = _acts_for(info, str(structure))
-        size, cursor = _size(first, info), _debt(after, info)
+        of = acts_for(info, str(structure))
+        size, cursor = size_of(first, info), _debt(after, info)
         async with info.context.database.reading() as session:
             rows = await queries.debtors(session, of, cursor, size + 1)
             said = await queries.in_debt(session, [row.family for row in rows])
@@ -160,8 +160,8 @@ class AgentQueries:
 
         `troubled`: only those whose money credits nobody, which wait for an agent (`endOnlinePayment`).
         """
-        of, context = _acts_for(info, str(structure)), info.context
-        size, cursor = _size(first, info), _started(after, info)
+        of, context = acts_for(info, str(structure)), info.context
+        size, cursor = size_of(first, info), moment_of(after, info)
         async with context.database.reading() as session:
             rows = await unsettled.payments(session, of, cursor, size + 1, troubled=troubled)
             page = rows[:size]
@@ -178,7 +178,7 @@ class AgentQueries:
     @strawberry.field
     async def closing(self, info: Info, structure: ID, date: dt.date) -> Closing:
         """What agents and families paid that day, by mode, for the structure's agents."""
-        of = _acts_for(info, str(structure))
+        of = acts_for(info, str(structure))
         async with info.context.database.reading() as session:
             days = _days(date, date, await queries.timezone_of(session, of), info)
             return Closing.of(date, await queries.totals_by_mode(session, of, *days))
@@ -193,7 +193,7 @@ class AgentQueries:
         format: FileFormat,
     ) -> JournalFileResult:
         """All that was posted on these days, debit and credit, for the treasury; by a link that lasts some minutes."""
-        of, context = _acts_for(info, str(structure)), info.context
+        of, context = acts_for(info, str(structure)), info.context
         if unavailable_here := unavailable(format, context.language):
             return unavailable_here
         async with context.database.reading() as session:
@@ -221,7 +221,7 @@ def _debt(cursor: str | None, info: Info) -> tuple[int, str] | None:
         raise malformed("CURSOR_NOT_POSSIBLE", info.context.language) from None
 
 
-def _started(cursor: str | None, info: Info) -> tuple[dt.datetime, str] | None:
+def moment_of(cursor: str | None, info: Info) -> tuple[dt.datetime, str] | None:
     if cursor is None:
         return None
     try:
@@ -234,7 +234,7 @@ def _started(cursor: str | None, info: Info) -> tuple[dt.datetime, str] | None:
         raise malformed("CURSOR_NOT_POSSIBLE", info.context.language) from None
 
 
-def _size(first: int | None, info: Info) -> int:
+def size_of(first: int | None, info: Info) -> int:
     size = 50 if first is None else first
     if not 0 <= size <= MOST_PER_PAGE:
         raise malformed("PAGE_NOT_POSSIBLE", info.context.language, most=MOST_PER_PAGE, given=size)
@@ -257,7 +257,7 @@ class AgentMutations:
     @strawberry.mutation
     async def record_payment(self, info: Info, input: RecordPaymentInput) -> RecordPaymentResult:
         """A family paid at the counter, or by post (S11). The same key with the same content is the same payment."""
-        agent, key = await _agent(info, str(input.family)), _key(info, input.idempotency_key)
+        agent, key = await _agent(info, str(input.family)), key_of(info, input.idempotency_key)
         clock = info.context.clock
         answer: RecordPaymentResult = await _payment(info, lambda session: till.record_payment(session, clock, agent, key, input.money()))
         return answer
@@ -265,7 +265,7 @@ class AgentMutations:
     @strawberry.mutation
     async def refund(self, info: Info, input: RefundInput) -> RefundResult:
         """Pay back what a wallet holds, or a part of it."""
-        agent, key = await _agent(info, str(input.family)), _key(info, input.idempotency_key)
+        agent, key = await _agent(info, str(input.family)), key_of(info, input.idempotency_key)
         clock, money, reason = info.context.clock, input.money(), input.reason
         answer: RefundResult = await _payment(info, lambda session: till.refund_family(session, clock, agent, key, money, reason))
         return answer
@@ -284,10 +284,10 @@ class AgentMutations:
     async def adjust_wallet(self, info: Info, input: AdjustWalletInput) -> AdjustWalletResult:
         """Give a wallet so much, or take it: a correction, no payment."""
         family, wallet = str(input.family), str(input.wallet)
-        agent, key = await _agent(info, family), _key(info, input.idempotency_key)
+        agent, key = await _agent(info, family), key_of(info, input.idempotency_key)
         clock, cents, reason = info.context.clock, input.amount_cents, input.reason
         try:
-            entry = await _done(info, lambda session: till.adjust_wallet(session, clock, agent, key, family, wallet, cents, reason))
+            entry = await done(info, lambda session: till.adjust_wallet(session, clock, agent, key, family, wallet, cents, reason))
         except Refused as no:
             refused: AdjustWalletResult = refusal_of(no, info.context.language)
             return refused
@@ -298,10 +298,10 @@ class AgentMutations:
     async def transfer(self, info: Info, input: TransferInput) -> TransferResult:
         """From one of a family's wallets to another, of what the first one holds."""
         family, wallets = str(input.family), (str(input.from_wallet), str(input.to_wallet))
-        agent, key = await _agent(info, family), _key(info, input.idempotency_key)
+        agent, key = await _agent(info, family), key_of(info, input.idempotency_key)
         clock, cents, reason = info.context.clock, input.amount_cents, input.reason
         try:
-            entries = await _done(info, lambda session: till.transfer(session, clock, agent, key, family, wallets, cents, reason))
+            entries = await done(info, lambda session: till.transfer(session, clock, agent, key, family, wallets, cents, reason))
         except Refused as no:
             refused: TransferResult = refusal_of(no, info.context.language)
             return refused
@@ -315,10 +315,10 @@ class AgentMutations:
         What came is credited, or was given back at the payment site, or nothing came. The same key with the same content is the same act.
         """
         context, payment = info.context, str(input.online_payment)
-        agent, key = await _online_agent(info, payment), _key(info, input.idempotency_key)
+        agent, key = await _online_agent(info, payment), key_of(info, input.idempotency_key)
         said = payment, input.end, input.credited(), input.reason
         try:
-            await _done(info, lambda session: unsettled.end_payment(session, context.clock, agent, key, *said))
+            await done(info, lambda session: unsettled.end_payment(session, context.clock, agent, key, *said))
         except Refused as no:
             refused: EndOnlinePaymentResult = refusal_of(no, context.language)
             return refused

@@ -22,6 +22,8 @@ from services.billing.tables import (
     BalanceAlert,
     ClosedDay,
     Consumption,
+    Deposit,
+    Deposited,
     Hold,
     LedgerEntry,
     OnlinePayment,
@@ -48,13 +50,15 @@ RULES = TARIFFS, QUOTIENTS, RESIDENCES
 
 ENTRIES = Carried("entries", core(LedgerEntry), ("cause",))
 PAYMENTS = Carried("payments", core(PaymentDetail), ("entry",))
+DEPOSITS = Carried("deposits", core(Deposit), ("id",))
+DEPOSITED = Carried("deposited", core(Deposited), ("entry",))
 CONSUMPTIONS = Carried("consumptions", core(Consumption), ("cause",))
 CLOSED_DAYS = Carried("closed_days", core(ClosedDay), ("activity", "date"), frozenset({"structure", "version"}))
 HOLDS = Carried("holds", core(Hold), ("booking",), frozenset({"structure", "kind", "version"}))
 ONLINE_PAYMENTS = Carried("online_payments", core(OnlinePayment), ("id",))
 PAYMENT_ENDS = Carried("payment_ends", core(PaymentEnd), ("key",))
 ALERTS = Carried("balance_alerts", core(BalanceAlert), ("family",))
-BOOKS = ENTRIES, PAYMENTS, CONSUMPTIONS, CLOSED_DAYS, HOLDS, ONLINE_PAYMENTS, PAYMENT_ENDS, ALERTS
+BOOKS = ENTRIES, PAYMENTS, DEPOSITS, DEPOSITED, CONSUMPTIONS, CLOSED_DAYS, HOLDS, ONLINE_PAYMENTS, PAYMENT_ENDS, ALERTS
 
 CARRIED = (*RULES, *BOOKS)
 A_WALLET = "wallet"  #: In the file, for the ledger account of the entry's own wallet.
@@ -72,10 +76,11 @@ async def leaves(
     session: AsyncSession, structure: str, families: Collection[str], activities: Collection[str], bookings: Bookings, of: Of
 ) -> dict[str, list[Row]]:
     """All of it, as the file has it."""
-    own = [(carried, carried.table.c.structure == structure) for carried in BOOKS if carried not in (PAYMENTS, PAYMENT_ENDS)]
+    own = [(carried, carried.table.c.structure == structure) for carried in BOOKS if carried not in (PAYMENTS, DEPOSITED, PAYMENT_ENDS)]
     entries = select(col(LedgerEntry.id)).where(col(LedgerEntry.structure) == structure)
     rows = {carried.name: await found(session, carried, mine) for carried, mine in own}
     rows[PAYMENTS.name] = await found(session, PAYMENTS, col(PaymentDetail.entry).in_(entries))
+    rows[DEPOSITED.name] = await found(session, DEPOSITED, col(Deposited.entry).in_(entries))
     online = select(col(OnlinePayment.id)).where(col(OnlinePayment.structure) == structure)
     rows[PAYMENT_ENDS.name] = await found(session, PAYMENT_ENDS, col(PaymentEnd.payment).in_(online))
     rows[TARIFFS.name] = await found(session, TARIFFS, one_of(TARIFFS.table.c.activity, "ids"), ids=list(activities))
@@ -114,12 +119,13 @@ async def carry_books(session: AsyncSession, clock: Clock, structure: str, rows:
     entries = new[ENTRIES.name]
     await _check_known(session, rows[ENTRIES.name])
     posted = {row["id"] for row in entries}
-    new[PAYMENTS.name] = [row for row in new[PAYMENTS.name] if row["entry"] in posted]
+    for carried in (PAYMENTS, DEPOSITED):
+        new[carried.name] = [row for row in new[carried.name] if row["entry"] in posted]
     towns = await lock_towns(session, [structure])
     standings = await lock_standings(session, {row["family"]: structure for row in entries})
-    for carried in (ENTRIES, CONSUMPTIONS, ONLINE_PAYMENTS):
+    for carried in (ENTRIES, DEPOSITS, CONSUMPTIONS, ONLINE_PAYMENTS):
         await write(session, carried, new[carried.name], structure=structure)
-    for carried in (PAYMENTS, PAYMENT_ENDS):
+    for carried in (PAYMENTS, DEPOSITED, PAYMENT_ENDS):
         await write(session, carried, new[carried.name])
     await write(session, CLOSED_DAYS, new[CLOSED_DAYS.name], structure=structure, version=1)
     for state, kind in ((HoldState.LIVE, HoldKind.PENDING), (HoldState.SETTLED, HoldKind.CONFIRMED)):

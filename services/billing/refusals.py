@@ -61,6 +61,11 @@ class NothingToEnd(Refusal):
 
 
 @strawberry.federation.type(shareable=True)
+class NotToBeDeposited(Refusal):
+    """Some of these payments are on a slip already, or were taken back, or are nothing that anybody brings to a bank."""
+
+
+@strawberry.federation.type(shareable=True)
 class TooManyRows(Refusal):
     """More than one file may hold."""
 
@@ -76,6 +81,7 @@ REFUSALS: tuple[type[Refusal], ...] = (
     IdempotencyKeyReused,
     TooManyOpenPayments,
     NothingToEnd,
+    NotToBeDeposited,
     TooManyRows,
 )
 BY_CODE = {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).upper(): kind for kind in REFUSALS}

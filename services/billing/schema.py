@@ -11,6 +11,7 @@ from strawberry import UNSET
 from services import topics
 from services.billing import cashier, commands, loading, queries, tariff
 from services.billing.agents import AgentMutations, AgentQueries
+from services.billing.deposit_desk import DepositMutations, DepositQueries
 from services.billing.hold import BookingStatus
 from services.billing.paying import Intent
 from services.billing.prices import PreviewLine as Line
@@ -130,7 +131,7 @@ class StartPaymentInput:
 
 
 @strawberry.type
-class Query(AgentQueries):
+class Query(AgentQueries, DepositQueries):
     @strawberry.field
     async def online_payment(self, info: Info, id: strawberry.ID) -> OnlinePayment | None:
         """Null: no such payment, or not the caller's."""
@@ -152,7 +153,7 @@ SetBalanceAlertResult = Annotated[Family | InvalidAmount, strawberry.union("SetB
 
 
 @strawberry.type
-class Mutation(AgentMutations):
+class Mutation(AgentMutations, DepositMutations):
     @strawberry.mutation
     async def set_balance_alert(self, info: Info, family: strawberry.ID, below_cents: int | None = None) -> SetBalanceAlertResult:
         """A mail to whoever asks, when the family's balance falls below that; once, until it has recovered. Null: no mails any more."""

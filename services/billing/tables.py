@@ -181,6 +181,31 @@ class PaymentDetail(BillingTable, table=True):
     taken_over: bool = Field(default=False, sa_column_kwargs={"server_default": true()})
 
 
+class Deposit(BillingTable, table=True):
+    """Pieces that were brought to the bank or the treasury together ("remise"). It moves no money of any family."""
+
+    __tablename__ = "deposit"
+    __table_args__ = (Index("ix_deposit_structure_recorded_at", "structure", "recorded_at", "id"),)
+
+    id: str = Field(primary_key=True)
+    key: str = Field(unique=True)  #: A digest of the agent and its idempotency key.
+    content: str  #: A digest of what was said with it.
+    structure: str
+    date: dt.date
+    mode: PaymentMode = Field(sa_type=as_text(PaymentMode))
+    reference: str | None = None  #: The slip's number.
+    recorded_at: dt.datetime = Field(sa_type=Instant)
+
+
+class Deposited(BillingTable, table=True):
+    """A payment on a slip: on one at most."""
+
+    __tablename__ = "deposited"
+
+    entry: str = Field(sa_column=Column(ForeignKey("ledger_entry.id"), primary_key=True))
+    deposit: str = Field(sa_column=Column(ForeignKey("deposit.id"), nullable=False, index=True))
+
+
 class Standing(BillingTable, table=True):
     """Whether a family is in debt, and what is borne of it alone (S21). No row: it never was, and is like all others.
 

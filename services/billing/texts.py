@@ -105,6 +105,15 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Indiquez pour chaque porte-monnaie le montant à porter à son crédit.",
         "Say for each wallet how much it is to be credited.",
     ),
+    "NOT_TO_BE_DEPOSITED": (
+        "{count} de ces règlements sont déjà remis, ou ont été annulés.",
+        "{count} of these payments are deposited already, or were taken back.",
+    ),
+    "PIECES_NOT_POSSIBLE": ("Une remise contient de 1 à {most} règlements.", "A deposit holds 1 to {most} payments."),
+    "MODES_NOT_POSSIBLE": (
+        "Une remise contient des règlements d'un seul mode : chèques, espèces, CESU, bons ou autres.",
+        "A deposit holds payments of one mode: cheques, cash, CESU, vouchers or others.",
+    ),
     "TOO_MANY_ROWS": (
         "Trop d'écritures pour un fichier : {limit} au plus. Choisissez une période plus courte.",
         "Too many entries for one file: {limit} at most. Choose a shorter period.",

@@ -158,11 +158,8 @@ def _payment(agent: Agent, key: str, money: Money, today: dt.date) -> Payment:
     check_cents(money.cents)
     if money.mode is PaymentMode.INTERNET:
         raise Refused("INVALID_PAYMENT", text="NOT_AT_THE_COUNTER")
-    if money.date is not None and money.date > today:
-        raise Refused("INVALID_PAYMENT", text="DATE_TO_COME")
-    if money.date is not None and money.date < today - LONG_AGO:
-        raise Refused("INVALID_PAYMENT", text="DATE_LONG_AGO", years=LONG_AGO.days // 365)
-    reference, payer, bank = _line("reference", money.reference), _line("payer", money.payer), _line("bank", money.bank)
+    check_date(money.date, today)
+    reference, payer, bank = line_of("reference", money.reference), line_of("payer", money.payer), line_of("bank", money.bank)
     if payer is None:
         raise Refused("INVALID_PAYMENT", text="PAYER_MISSING")
     if money.mode is PaymentMode.CHEQUE and reference is None:
@@ -171,7 +168,15 @@ def _payment(agent: Agent, key: str, money: Money, today: dt.date) -> Payment:
     return Payment(cause, agent.structure, money.family, money.wallet, money.mode, money.cents, money.date, reference, payer, bank)
 
 
-def _line(name: str, text: str | None) -> str | None:
+def check_date(date: dt.date | None, today: dt.date) -> None:
+    """Raises Refused INVALID_PAYMENT."""
+    if date is not None and date > today:
+        raise Refused("INVALID_PAYMENT", text="DATE_TO_COME")
+    if date is not None and date < today - LONG_AGO:
+        raise Refused("INVALID_PAYMENT", text="DATE_LONG_AGO", years=LONG_AGO.days // 365)
+
+
+def line_of(name: str, text: str | None) -> str | None:
     """As it is kept: one line, or none. Raises Refused INVALID_PAYMENT."""
     said = (text or "").strip()
     if len(said) > LONGEST or not said.isprintable():

@@ -18,7 +18,7 @@ from deploy.town.export import export
 from deploy.town.loading import Loaded, load
 from deploy.town.reading import parse
 from services.billing import commands as billing
-from services.billing import paying, queries, till, unsettled
+from services.billing import deposits, estimates, paying, queries, till, unsettled
 from services.billing.hold import HoldKind
 from services.billing.ledger import PaymentMode
 from services.billing.online import End, OnlinePaymentStatus, Told
@@ -268,9 +268,12 @@ class World:
             held = [row for row in await session.exec(select(Hold)) if row.state != "RELEASED"]
             alerts = (await session.exec(select(BalanceAlert))).all()
             online = (await session.exec(select(OnlinePayment).order_by(OnlinePayment.session))).all()
+            slips = await deposits.deposits(session, TOWN, None, 99)
+            on_slips = await deposits.pieces(session, [row.id for row in slips])
+            drawer = await deposits.waiting(session, TOWN, PaymentMode.CHEQUE, None, 99)
             began = dt.datetime(2026, 10, 1, tzinfo=dt.UTC)
             billing = {
-                "balances": await queries.balances(session, views),
+                "balances": await estimates.balances(session, views),
                 "payments": {key: [(x.entry.date, x.entry.label, x.cents, *words(x.detail)) for x in some] for key, some in paid.items()},
                 "adjustments": {key: [(x.entry.date, x.entry.label, x.cents) for x in some] for key, some in moved.items()},
                 "consumptions": {key: [used_up(x.consumption) for x in some] for key, some in used.items()},
@@ -278,6 +281,8 @@ class World:
                 "standings": {row.family: row.in_debit for row in await session.exec(select(Standing)) if row.in_debit},
                 "alerts": [(row.family, row.below_cents, row.is_below, row.times) for row in alerts],
                 "online": [(row.session, row.status, row.look_at, row.reference, row.lines, row.credited, row.trouble) for row in online],
+                "slips": [(row.date, row.mode, row.reference, [line.cents for line in on_slips[row.id]]) for row in slips],
+                "drawer": [(line.detail.reference, line.cents) for line in drawer],
                 "totals": sorted(map(str, await queries.totals_by_mode(session, TOWN, began, self.clock.now() + dt.timedelta(days=1)))),
             }
         async with self.databases["booking"].reading() as session:
@@ -343,7 +348,8 @@ async def before(world: World) -> None:
     await world.hears()
     money = Money("dupont", "periscolaire", PaymentMode.CHEQUE, 150_00, "2578012", "DUPONT", "CREDIT AGRICOLE")
     await world.does(till.record_payment, "k1", money)
-    await world.does(till.record_payment, "k2", replace(money, family="petit", cents=30_00, mode=PaymentMode.CASH))
+    cash = await world.does(till.record_payment, "k2", replace(money, family="petit", cents=30_00, mode=PaymentMode.CASH))
+    await world.does(deposits.record_deposit, "slip", [cash], day(14), "B-17")
     bounced = await world.does(till.record_payment, "k3", replace(money, family="martin", cents=20_00, reference="99"))
     await world.does(till.reverse_payment, bounced, "Sans provision")
     await world.does(till.refund_family, "k4", replace(money, cents=10_00), "Trop perçu")

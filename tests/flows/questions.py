@@ -41,6 +41,7 @@ NAMES = {
     "fromWallet": "wallet",
     "toWallet": "wallet",
     "payment": "payment",
+    "payments": "payment",
     "onlinePayment": "onlinePayment",
     "structure": "structure",
     "account": "account",
