@@ -8,14 +8,18 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import asyncpg
 import orjson
 from sqlalchemy import Boolean, ColumnElement, Dialect, Executable, Table, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import Text, TypeDecorator, TypeEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.database import named
 
 Rows = Sequence[tuple[Any, ...]]
 Convert = Callable[[Any], Any]
@@ -88,9 +92,13 @@ class _Bulk:
         statement, converters = self._for(connection.dialect)
         columns = _converted(rows, converters)
         if connection.dialect.name == "postgresql":
-            await connection.exec_driver_sql(statement, tuple(columns))
+            await self._send(connection, statement, columns)
         else:
             await connection.exec_driver_sql(statement, list(zip(*columns, strict=True)))
+
+    async def _send(self, connection: AsyncConnection, statement: str, columns: Sequence[Sequence[Any]]) -> None:
+        """To PostgreSQL, all rows at once: each on its own would cost the server as much again."""
+        await connection.exec_driver_sql(statement, tuple(columns))
 
     def _for(self, dialect: Dialect) -> tuple[str, list[tuple[int, Convert]]]:
         known = self._compiled.get(dialect.name)
@@ -125,7 +133,20 @@ class BulkInsert(_Bulk):
     """`await BulkInsert(table, columns)(session, rows)`, each row with a value for every one of the columns."""
 
     def _all_at_once(self, table: str, names: Sequence[str], rows: str) -> str:
-        return f"INSERT INTO {table} ({', '.join(names)}) SELECT * FROM {rows}"
+        return f"COPY {table} ({', '.join(names)}) FROM STDIN"
+
+    async def _send(self, connection: AsyncConnection, statement: str, columns: Sequence[Sequence[Any]]) -> None:
+        """By COPY: an INSERT of arrays costs the client three times as much, and the server a third more."""
+        pooled = await connection.get_raw_connection()
+        driver: Any = pooled.driver_connection
+        if not driver.is_in_transaction():  # SQLAlchemy begins it with its first statement, and does not see this one.
+            await connection.exec_driver_sql("SELECT 1")
+        try:
+            await driver.copy_records_to_table(self._table.name, records=zip(*columns, strict=True), columns=self._columns)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as trouble:
+            if driver.is_closed():
+                await connection.invalidate(trouble)
+            raise named(trouble, statement) from trouble
 
     def _one_by_one(self, table: str, names: Sequence[str]) -> str:
         return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from sqlalchemy import BigInteger, DateTime, Enum, Integer, MetaData, event
 from sqlalchemy.engine import Dialect, ExceptionContext
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.types import TypeDecorator
@@ -25,6 +25,9 @@ class Aborted(OperationalError):
 
 #: What PostgreSQL says then. SQLAlchemy has no name for it, and calls it what it calls every mistake of ours.
 ABORTED_STATES = ("40P01", "40001")  #: deadlock detected, could not serialize
+
+#: Of the connection, of resources, of an operator.
+OUTAGE_STATES = ("08", "53", "57")
 
 #: The database is away, overloaded or starting, or took back what we did: trying again is right, trying something else is not.
 OUTAGE = (OperationalError, InterfaceError, PoolTimeout, OSError)
@@ -136,6 +139,20 @@ def _named(context: ExceptionContext) -> Aborted | None:
     if getattr(trouble, "sqlstate", None) not in ABORTED_STATES:
         return None
     return Aborted(context.statement, None, trouble, hide_parameters=True)
+
+
+def named(trouble: Exception, statement: str) -> DBAPIError:
+    """What asyncpg itself raises, as SQLAlchemy would have called it."""
+    state = getattr(trouble, "sqlstate", None) or ""
+    if state in ABORTED_STATES:
+        kind: type[DBAPIError] = Aborted
+    elif state.startswith("23"):
+        kind = IntegrityError
+    elif state and not state.startswith(OUTAGE_STATES):
+        kind = DBAPIError
+    else:
+        kind = OperationalError
+    return kind(statement, None, trouble, hide_parameters=True)
 
 
 def _make_sqlite_serious(engine: AsyncEngine) -> None:
