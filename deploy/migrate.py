@@ -38,15 +38,15 @@ def _config(service: str, connection: Connection | None = None) -> Config:
     return config
 
 
-async def migrate(service: str, url: str) -> None:
-    """Upgrade to the newest version. Safe to run twice, and from two places at once: the second waits."""
+async def migrate(service: str, url: str, version: str = "head") -> None:
+    """Upgrade to the newest version, or to that one. Safe to run twice, and from two places at once: the second waits."""
     database = Database(url)
     try:
         async with database.engine.connect() as connection:
             if not database.is_sqlite:
                 await connection.execute(select(func.pg_advisory_lock(literal(LOCK))))
                 await connection.commit()
-            await connection.run_sync(lambda sync: command.upgrade(_config(service, sync), "head"))
+            await connection.run_sync(lambda sync: command.upgrade(_config(service, sync), version))
             await connection.commit()
     finally:
         await database.close()

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Row, bindparam, delete, insert, or_, select, union_all, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.billing import posting, prices
@@ -84,8 +84,9 @@ MONTHS = select(core(ConsumptionRow)).where(
 HOLDS = select(
     H.booking, H.structure, H.family, H.kind, H.state, H.version, H.wallet, H.amount_cents, H.tariff_version, H.explanation, H.departure
 ).where(one_of(H.booking, "bookings"))
-ENTRIES = select(L.cause, L.kind, L.from_account, L.to_account, L.amount_cents, L.settles, L.structure, L.family, L.wallet).where(
-    one_of(L.settles, "causes")
+BOOKED = select(L.cause, L.kind, L.from_account, L.to_account, L.amount_cents, L.settles, L.structure, L.family, L.wallet)
+ENTRIES = union_all(
+    BOOKED.where(one_of(L.cause, "causes"), L.settles == L.cause), BOOKED.where(one_of(L.settles, "causes"), L.settles != L.cause)
 )
 
 FLAT = C.flat, C.due, C.attendance.is_not(None), one_of(C.activity, "activities"), C.date.between(bindparam("first"), bindparam("last"))

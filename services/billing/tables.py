@@ -128,6 +128,9 @@ class Residence(BillingTable, table=True):
 
 
 # ------------------------------------------------------------------------------------------------------------ the ledger
+LATER = text("settles <> cause")
+
+
 class LedgerEntry(BillingTable, table=True):
     """One positive amount from one account to another (ledger.py). Triggers refuse UPDATE and DELETE."""
 
@@ -136,14 +139,17 @@ class LedgerEntry(BillingTable, table=True):
         CheckConstraint("amount_cents > 0", name="amount"),
         CheckConstraint("from_account <> to_account", name="accounts"),
         Index("ix_ledger_entry_family_date", "family", "date"),
+        Index("ix_ledger_entry_structure_posted_at", "structure", "posted_at"),
+        # The first entry of a day or month is found by its cause; few have others.
+        Index("ix_ledger_entry_settles", "settles", sqlite_where=LATER, postgresql_where=LATER),
     )
 
     id: str = Field(primary_key=True)
     cause: str = Field(unique=True)
-    settles: str | None = Field(default=None, index=True)  #: Of a day or month that is charged: what all its entries have in common.
+    settles: str | None = None  #: Of a day or month that is charged: what all its entries have in common.
     kind: EntryKind = Field(sa_type=as_text(EntryKind))
-    from_account: str = Field(index=True)
-    to_account: str = Field(index=True)
+    from_account: str
+    to_account: str
     amount_cents: int = Field(sa_type=BIGINT)
     structure: str
     family: str

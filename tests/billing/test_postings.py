@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +17,11 @@ from services.billing.invariants import violations
 from services.billing.rate import TariffError
 from services.billing.tables import LedgerEntry, Standing, Structure
 from services.bulk import one_of
+from services.database import Database
 from services.events import EntryPosted, StandingChanged
 from services.service import Running
 from tests.billing.conftest import APS, MULTI, Town
+from tests.conftest import create_database
 
 
 async def test_a_payment_is_posted_once_for_its_cause(town: Town) -> None:
@@ -292,19 +295,26 @@ async def test_the_control_a_purse_that_is_read_and_then_written_loses_one_and_t
         assert "wallet:dupont:periscolaire holds 1500 cents; its entries come to 2000" in await violations(session)
 
 
-async def test_a_migration_sums_up_the_ledger_that_it_finds(town: Town) -> None:
-    """As the first version of the tables had it, with entries in it."""
-    await town.pays("dupont", "periscolaire", 50_06)
-    await town.owes("dupont", "multiaccueil", 52_65)
-    await town.owes("martin", "periscolaire", 1)
-    database = town.running.database
-    async with database.engine.begin() as connection:
-        await connection.execute(text(f"DROP TRIGGER ledger_entry_moves_purse{'' if database.is_sqlite else ' ON ledger_entry'}"))
-        if not database.is_sqlite:
-            await connection.execute(text("DROP FUNCTION ledger_entry_moves_purse"))
-        await connection.execute(text("DROP TABLE purse"))
-        await connection.execute(text("UPDATE alembic_version SET version_num = '0010'"))
-    await migrate("billing", database.url)
-    assert (await town.cents(), await town.cents("martin")) == ({"periscolaire": 50_06, "multiaccueil": -52_65}, {"periscolaire": -1})
-    await town.owes("martin", "periscolaire", 1)
-    await town.is_sound()
+async def test_the_migration_sums_up_the_ledger_that_it_finds(postgresql: str | None, tmp_path: Path) -> None:
+    """And the version before it, which still runs meanwhile, keeps the purses without knowing of them."""
+    url = f"sqlite+aiosqlite:///{tmp_path}/old.sqlite" if postgresql is None else await create_database(postgresql, "old_ledger")
+    await migrate("billing", url, "0010")
+    old = Database(url)
+    entry = (
+        "INSERT INTO ledger_entry (id, cause, kind, from_account, to_account, amount_cents, structure, family, wallet, date, posted_at) "
+        "VALUES ('{0}', '{0}', 'ADJUSTMENT', '{1}', '{2}', {3}, 'carteville', 'dupont', 'multi', '2026-11-01', '2026-11-01 00:00:00')"
+    )
+    purse = "wallet:dupont:multi"
+
+    async def writes(*entries: tuple[str, str, str, int]) -> None:
+        async with old.engine.begin() as connection:
+            for one in entries:
+                await connection.execute(text(entry.format(*one)))
+
+    await writes(("a", "cash", purse, 50_06), ("b", purse, "revenue", 1_31))
+    await migrate("billing", url)
+    await writes(("c", "revenue", purse, 1), ("d", purse, "cash", 2))
+    async with old.engine.connect() as connection:
+        found = [tuple(row) for row in await connection.execute(text("SELECT family, wallet, structure, cents FROM purse"))]
+    assert found == [("dupont", "multi", "carteville", 50_06 - 1_31 + 1 - 2)]
+    await old.close()

@@ -1,0 +1,64 @@
+"""Many rows at once are in the session's transaction, and fail as any statement does."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import select
+
+from services.database import OUTAGE, Database
+from services.outbox import Heard, remember
+from tests.conftest import MakeUrl
+
+
+@pytest.fixture
+async def database(database_url: MakeUrl) -> AsyncIterator[Database]:
+    one = Database(await database_url("mailer"))
+    yield one
+    await one.close()
+
+
+async def heard(database: Database) -> set[str]:
+    async with database.reading() as session:
+        return set((await session.exec(select(Heard.event_id))).all())
+
+
+async def remember_and_fail(database: Database) -> None:
+    async with database.transaction() as session:
+        await remember(session, ["a", "b"])
+        raise ZeroDivisionError
+
+
+async def remember_and_be_cut(database: Database) -> None:
+    async with database.transaction() as session:
+        pid = (await (await session.connection()).execute(text("SELECT pg_backend_pid()"))).scalar_one()
+        async with database.transaction() as other:
+            await (await other.connection()).execute(text(f"SELECT pg_terminate_backend({pid})"))
+        await remember(session, ["a"])
+
+
+async def test_what_is_rolled_back_was_never_there_even_where_nothing_came_before(database: Database) -> None:
+    with pytest.raises(ZeroDivisionError):
+        await remember_and_fail(database)
+    assert await heard(database) == set()
+    async with database.transaction() as session:
+        await remember(session, ["a", 'b\t"\\N', "ç"])
+    assert await heard(database) == {"a", 'b\t"\\N', "ç"}
+
+
+async def test_a_second_of_one_key_is_refused_and_nothing_is_written(database: Database) -> None:
+    with pytest.raises(IntegrityError):
+        async with database.transaction() as session:
+            await remember(session, ["a", "b", "a"])
+    assert await heard(database) == set()
+
+
+async def test_a_server_that_goes_away_is_an_outage_and_the_next_transaction_finds_it_again(database: Database) -> None:
+    if database.is_sqlite:
+        pytest.skip("SQLite is no server")
+    with pytest.raises(OUTAGE):
+        await remember_and_be_cut(database)
+    async with database.transaction() as session:
+        await remember(session, ["b"])
+    assert await heard(database) == {"b"}
