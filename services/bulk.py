@@ -36,6 +36,43 @@ class one_of(FunctionElement[bool]):  # noqa: N801 -- used like a function of SQ
         super().__init__(column, bindparam(name, type_=_ListOf(column.type)))
 
 
+class pair_of(FunctionElement[bool]):  # noqa: N801 -- as one_of
+    """`select(...).where(pair_of(column, other, "keys"))`: both columns' values are one of the pairs that are given as "keys" later.
+
+    Two lists would be a cross product: ten activities on ten days are ten days of theirs, and a hundred in all.
+    """
+
+    type = Boolean()
+    inherit_cache = True
+
+    def __init__(self, column: ColumnElement[Any], other: ColumnElement[Any], name: str) -> None:
+        super().__init__(column, other, bindparam(name, type_=_Pairs()))
+
+
+class _Pairs(TypeDecorator[list[Any]]):
+    """JSON, for texts and dates."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        return orjson.dumps(list(value)).decode()
+
+
+@compiles(pair_of)
+def _pair_in_json(element: pair_of, compiler: SQLCompiler, **kw: Any) -> str:
+    column, other, values = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"({column}, {other}) IN (SELECT value ->> 0, value ->> 1 FROM json_each({values}))"
+
+
+@compiles(pair_of, "postgresql")
+def _pair_in_array(element: pair_of, compiler: SQLCompiler, **kw: Any) -> str:
+    column, other, values = (compiler.process(clause, **kw) for clause in element.clauses)
+    first, second = (clause.type.compile(compiler.dialect) for clause in list(element.clauses)[:2])
+    pairs = f"SELECT (pair ->> 0)::{first}, (pair ->> 1)::{second} FROM json_array_elements({values}::json) AS pair"
+    return f"({column}, {other}) IN ({pairs})"
+
+
 class _ListOf(TypeDecorator[list[Any]]):
     """An array on PostgreSQL, JSON elsewhere: for texts, numbers and dates."""
 

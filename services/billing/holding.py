@@ -84,9 +84,9 @@ move_holds = BulkUpdate(HOLD, MOVED)
 async def digest(session: AsyncSession, clock: Clock, heard: Sequence[Heard], named: Collection[str] = ()) -> None:
     """Bring the holds up to date with all that was heard, in that order. Raises Unpriced or Unasked where more needs to be known.
 
-    `named`: other bookings that the transaction is going to need: their holds are locked with these, in one order.
+    `named`: other bookings whose holds the transaction is going to lock: they are locked with these, in one order.
     """
-    if not heard and not named:
+    if not heard:
         return
     known = await _known(session, (*(word.booking for piece in heard for word in piece.words), *named))
     catalogue = await prices.catalogue(session, [word.day for piece in heard for word in piece.words])

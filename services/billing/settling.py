@@ -37,7 +37,7 @@ from services.billing.tables import Activity, DayPart, Hold, LedgerEntry, core
 from services.billing.tables import ClosedDay as ClosedDayRow
 from services.billing.tables import Consumption as ConsumptionRow
 from services.billing.tariff import Per, Price, Step, TariffVersion
-from services.bulk import BulkInsert, BulkUpdate, one_of
+from services.bulk import BulkInsert, BulkUpdate, one_of, pair_of
 from services.clock import Clock
 from services.events import Attendance as Attended
 from services.events import DaySettled, Released
@@ -72,18 +72,24 @@ A, C, H, L = (core(rows).c for rows in (Activity, ConsumptionRow, Hold, LedgerEn
 CLOSED, PART, D, P = core(ClosedDayRow), core(DayPart), core(ClosedDayRow).c, core(DayPart).c
 
 LOCKED = select(A.id).where(one_of(A.id, "activities")).order_by(A.id).with_for_update()
-VERSIONS = select(D.activity, D.date, D.version).where(one_of(D.activity, "activities"), one_of(D.date, "dates"))
-PARTS = select(PART).where(one_of(P.activity, "activities"), one_of(P.date, "dates")).order_by(P.version, P.part)
-CONSUMED = select(core(ConsumptionRow)).where(one_of(C.activity, "activities"), one_of(C.date, "dates"), C.attendance.is_not(None))
+VERSIONS = select(D.activity, D.date, D.version).where(pair_of(D.activity, D.date, "days"))
+PARTS = select(PART).where(pair_of(P.activity, P.date, "days")).order_by(P.version, P.part)
+CONSUMED = select(core(ConsumptionRow)).where(pair_of(C.activity, C.date, "days"), C.attendance.is_not(None))
 MONTHS = select(core(ConsumptionRow)).where(
     one_of(C.activity, "activities"),
     one_of(C.date, "dates"),
     C.attendance.is_(None),
     or_(one_of(C.family, "families"), one_of(C.child, "children")),
 )
-HOLDS = select(
-    H.booking, H.structure, H.family, H.kind, H.state, H.version, H.wallet, H.amount_cents, H.tariff_version, H.explanation, H.departure
-).where(one_of(H.booking, "bookings"))
+#: Locked in the order in which holding locks them, where nothing else was heard of bookings.
+HOLDS = (
+    select(
+        H.booking, H.structure, H.family, H.kind, H.state, H.version, H.wallet, H.amount_cents, H.tariff_version, H.explanation, H.departure
+    )
+    .where(one_of(H.booking, "bookings"))
+    .order_by(H.booking)
+    .with_for_update()
+)
 BOOKED = select(L.cause, L.kind, L.from_account, L.to_account, L.amount_cents, L.settles, L.structure, L.family, L.wallet)
 ENTRIES = union_all(
     BOOKED.where(one_of(L.cause, "causes"), L.settles == L.cause), BOOKED.where(one_of(L.settles, "causes"), L.settles != L.cause)
@@ -144,7 +150,7 @@ async def take(session: AsyncSession, events: Sequence[DaySettled]) -> Closing:
         return Closing((), {})
     keys = {one.key for one in told}
     rows = await (await session.connection()).execute(CONSUMED, _where(keys))
-    return Closing(told, {row.cause: row for row in rows if (row.activity, row.date) in keys})
+    return Closing(told, {row.cause: row for row in rows})
 
 
 async def _newest(session: AsyncSession, told: Sequence[DaySettled]) -> list[Told]:
@@ -198,8 +204,7 @@ async def _assembled(session: AsyncSession, fresh: Sequence[DaySettled]) -> list
 
 
 def _where(keys: Collection[Key]) -> dict[str, Any]:
-    """A few days too many of activities that are closed on different ones: what is loaded of them is not used."""
-    return {"activities": {activity for activity, _ in keys}, "dates": {date for _, date in keys}}
+    return {"activities": {activity for activity, _ in keys}, "days": keys}
 
 
 # --------------------------------------------------------------------------------------------------------------- charging
@@ -310,7 +315,7 @@ async def _months(
     if not moved:
         return {}, {}
     closed = {(day.activity, day.date) for day in days}
-    where = {**_where(moved), "children": {one.child for one in (*now, *then)}, "families": {one.family for one in (*now, *then)}}
+    where = {**_spanning(moved), "children": {one.child for one in (*now, *then)}, "families": {one.family for one in (*now, *then)}}
     where |= {"first": min(where["dates"]), "last": max(where["dates"]) + dt.timedelta(days=31)}
     connection = await session.connection()
     where["families"] |= set((await connection.execute(FAMILIES, where)).scalars())
@@ -333,6 +338,11 @@ async def _months(
         return catalogue.month_by(rule, month.family, month.child, month.month, month.together)
 
     return {month: price(month) for month in ours}, before
+
+
+def _spanning(months: Collection[Key]) -> dict[str, Any]:
+    """A few months too many of activities that are closed in different ones: what is loaded of them is not used."""
+    return {"activities": {activity for activity, _ in months}, "dates": {first for _, first in months}}
 
 
 # -------------------------------------------------------------------------------------------------------------- the books

@@ -1,5 +1,6 @@
 """Many rows at once are in the session's transaction, and fail as any statement does."""
 
+import datetime as dt
 from collections.abc import AsyncIterator
 
 import pytest
@@ -7,6 +8,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
+from services.billing.tables import ClosedDay, core
+from services.bulk import pair_of
 from services.database import OUTAGE, Database
 from services.outbox import Heard, remember
 from tests.conftest import MakeUrl
@@ -62,3 +65,18 @@ async def test_a_server_that_goes_away_is_an_outage_and_the_next_transaction_fin
     async with database.transaction() as session:
         await remember(session, ["b"])
     assert await heard(database) == {"b"}
+
+
+async def test_pairs_are_no_cross_product(database_url: MakeUrl) -> None:
+    one = Database(await database_url("billing"))
+    day, next_day = dt.date(2026, 12, 7), dt.date(2026, 12, 8)
+    days = core(ClosedDay)
+    async with one.transaction() as session:
+        session.add_all(
+            ClosedDay(activity=activity, date=date, structure="town", version=1) for activity in ("a", "b'c") for date in (day, next_day)
+        )
+    query = select(days.c.activity, days.c.date).where(pair_of(days.c.activity, days.c.date, "keys"))
+    async with one.reading() as session:
+        rows = await (await session.connection()).execute(query, {"keys": {("a", day), ("b'c", next_day), ("d", day)}})
+    assert {tuple(row) for row in rows} == {("a", day), ("b'c", next_day)}
+    await one.close()
