@@ -1,7 +1,9 @@
 """Files about money, fetched by sealed links (services/files.py): families' histories, receipts, certificates; structures' journals."""
 
+import asyncio
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -81,8 +83,15 @@ async def money_file(request: Request) -> Response:
     if what in TEMPLATES:
         head, told = await (_receipt if what == RECEIPT else _certificate)(running, facts, language)
         return await files.sent_document(request, NAMES[what][language], lambda press: press.printed(TEMPLATES[what], head, told))
-    sheet, head = await SHEETS[what](running, facts, language)
-    return await files.sent(request, NAMES[what][language], facts["format"], sheet, head)
+    async with _journal_turn(running) if what == JOURNAL else nullcontext():
+        sheet, head = await SHEETS[what](running, facts, language)
+        return await files.sent(request, NAMES[what][language], facts["format"], sheet, head)
+
+
+def _journal_turn(running: Running) -> asyncio.Lock:
+    """One in memory at a time: tens of thousands of entries are some tens of megabytes, however many are asked for at once."""
+    turn: asyncio.Lock = running.resources.setdefault("journal_turn", asyncio.Lock())
+    return turn
 
 
 async def _payments(running: Running, facts: Mapping[str, Any], language: str) -> tuple[Sheet, Head]:

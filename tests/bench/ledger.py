@@ -1,10 +1,12 @@
-"""Money, without the way to it: what billing hears becomes holds, and holds become charges; and a balance in a ledger of a million entries.
+"""Money, without the way to it: what billing hears becomes holds, and holds become charges; balances, `preau check`'s look at billing and a
+journal in a ledger of a million entries, each with its charge and its hold.
 
 In this process, on a database with a real disk: events as they come off the broker, up to 500 of them in one transaction, as the
 listener has it; days of 500 children, ten of them together, as time closes them.
 """
 
 import datetime as dt
+import resource
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,12 +17,19 @@ from typing import Any
 from deploy.migrate import migrate
 from deploy.serving import look_for_garbage_less_often
 from services.billing import commands, queries
-from services.billing.hold import HoldKind
+from services.billing.charged import Attendance as Attended
+from services.billing.hold import HoldKind, HoldState
+from services.billing.holding import insert_holds
+from services.billing.invariants import violations
 from services.billing.ledger import PaymentMode, charge, payment, wallet_account
-from services.billing.posting import ENTRY, insert_entries
+from services.billing.posting import ENTRY, insert_entries, lock_standings
 from services.billing.rate import QuotientBand
 from services.billing.reactions import billing
+from services.billing.settlement import cause_of
+from services.billing.settling import insert_consumptions
+from services.billing.tables import PaymentDetail, core
 from services.billing.tariff import Per, TariffVersion
+from services.bulk import BulkInsert
 from services.clock import Clock
 from services.database import Database
 from services.events import Attendance, BookingAccepted, BookingRequested, DaySettled, Event, FamilyChanged, RequestedMovement
@@ -109,8 +118,23 @@ async def fill(database: Database) -> None:
     families = ENTRIES // EACH
     for start in range(0, families, 500):
         async with database.transaction() as session:
-            rows = [row for n in range(start, start + 500) for row in _entries(f"old{n}")]
-            await insert_entries(session, rows)
+            some = [f"old{n}" for n in range(start, start + 500)]
+            entries = [row for family in some for row in _entries(family)]
+            await insert_entries(session, entries)
+            await insert_details(
+                session, [(row[0], PaymentMode.CHEQUE, family, True) for family, row in zip(some, entries[::EACH], strict=True)]
+            )
+            await insert_consumptions(session, [row for family in some for row in _consumptions(family)])
+            await insert_holds(session, [row for family in some for row in _holds(family)])
+            await lock_standings(session, dict.fromkeys(some, "town"))
+
+
+insert_details = BulkInsert(core(PaymentDetail), ("entry", "mode", "payer", "taken_over"))
+EXPLANATION = [{"code": "PRESENCE", "details": {}, "amount_cents": 131}]
+
+
+def _day(n: int) -> dt.date:
+    return dt.date(2016, 9, 1) + dt.timedelta(days=18 * n)
 
 
 def _entries(family: str) -> Iterator[tuple[Any, ...]]:
@@ -119,9 +143,23 @@ def _entries(family: str) -> Iterator[tuple[Any, ...]]:
         if n == 0:
             entry = payment(f"{family}-cheque", family, "periscolaire", PaymentMode.CHEQUE, 131 * (EACH - 1))
         else:
-            entry = charge(f"{family}-{n}", purse, 131)
-        when = dt.date(2016, 9, 1) + dt.timedelta(days=18 * n)
-        yield new_id(), *(getattr(entry, name) for name in ENTRY), "town", family, "periscolaire", None, when, NOW
+            entry = charge(cause_of(f"{family}-{n}"), purse, 131)
+        when = _day(n)
+        posted_at = dt.datetime.combine(when, dt.time(20), dt.UTC)
+        yield new_id(), *(getattr(entry, name) for name in ENTRY), "town", family, "periscolaire", None, when, posted_at
+
+
+def _consumptions(family: str) -> Iterator[tuple[Any, ...]]:
+    for n in range(1, EACH):
+        seen = Attended.PRESENT, *HOURS.values()
+        what = cause_of(f"{family}-{n}"), family, "periscolaire", *seen, 131, "1/2016-09-01", False, True, EXPLANATION
+        yield *what, "town", f"c-{family}", "aps", _day(n), f"{family}-{n}"
+
+
+def _holds(family: str) -> Iterator[tuple[Any, ...]]:
+    for n in range(1, EACH):
+        what = f"{family}-{n}", HoldKind.CONFIRMED, HoldState.SETTLED, 2, "periscolaire", 131, "1/2016-09-01", EXPLANATION
+        yield *what, "town", family, f"c-{family}", "aps", _day(n), *HOURS.values()
 
 
 async def of_balances(database: Database) -> dict[str, Any]:
@@ -147,7 +185,29 @@ async def of_balances(database: Database) -> dict[str, Any]:
         figures[f"{lanes} at once: balances/s"] = round(ASKED / (time.perf_counter() - begun))
         ordered = sorted(waits)
         figures |= {f"{lanes} at once: p{n} ms": round(1000 * ordered[len(ordered) * n // 100], 1) for n in (50, 95, 99)}
-    return figures
+    return figures | await of_looking_through(database)
+
+
+async def of_looking_through(database: Database) -> dict[str, Any]:
+    """All that `preau check` looks at in billing, and a month of the journal."""
+    say("billing's invariants, and a month of the journal ...")
+    begun = time.perf_counter()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    async with database.reading() as session:
+        found = await violations(session)
+    seconds, more = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert found == [], found[:10]
+    since = dt.datetime(2020, 9, 1, tzinfo=dt.UTC)
+    begun = time.perf_counter()
+    async with database.reading() as session:
+        entries = await queries.entries(session, "town", since, since + dt.timedelta(days=30))
+    journal = time.perf_counter() - begun
+    return {
+        "check s": round(seconds, 1),
+        "check MB more": more // 1024,
+        "journal entries": len(entries),
+        "journal ms": round(1000 * journal),
+    }
 
 
 # ---------------------------------------------------------------------------------------------------------------- the stage

@@ -1,5 +1,6 @@
 """What agents see of a structure's money: debtors, the closing of a day, the journal; and files of it (S9 to S11)."""
 
+import asyncio
 import csv
 import datetime as dt
 import io
@@ -10,7 +11,8 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 
-from services.billing import files
+from services import files as shared_files
+from services.billing import files, queries
 from services.billing.files import ROUTES
 from services.clock import Clock
 from services.files import LINK_LASTS, links_of
@@ -217,3 +219,27 @@ async def test_s10_a_link_opens_its_file_for_some_minutes_and_no_other(town: Tow
     other = (await links_of(town.running)).seal("bookings", {"what": "payments"}, NOW + dt.timedelta(days=1))
     for link in (other, "x", url.split("/")[-2][:-2] + "aa"):
         assert (await fetch(town, f"/files/billing/{link}/reglements.csv")).status_code == 404
+
+
+async def test_one_journal_is_in_memory_at_a_time(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many are fetched at once: none is read before the one before was written."""
+    await does(town, "recordPayment", CHEQUE)
+    urls = [(await journal(town))["url"] for _ in range(4)]
+    happened: list[str] = []
+    read, write = queries.entries, shared_files.in_turn
+
+    async def reads(*what: Any) -> Any:
+        happened.append("read")
+        return await read(*what)
+
+    async def writes(*what: Any) -> bytes:
+        content = await write(*what)
+        await asyncio.sleep(0.02)
+        happened.append("written")
+        return content
+
+    monkeypatch.setattr(queries, "entries", reads)
+    monkeypatch.setattr(shared_files, "in_turn", writes)
+    answers = await asyncio.gather(*(fetch(town, url) for url in urls))
+    assert [len(rows(answer)) for answer in answers] == [3] * 4
+    assert happened == ["read", "written"] * 4
