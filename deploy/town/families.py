@@ -26,6 +26,7 @@ from deploy.town.fields import (
     yes_or_no,
 )
 from deploy.town.town import Activity, Charge, Child, Enrollment, Family, Payment, TakenOverBooking
+from services.billing.carrying import OWN_CAUSES
 from services.booking.activity import ChosenHours
 from services.booking.hours import check
 
@@ -113,6 +114,9 @@ class _Causes:
 
     def name(self, kind: str, fields: Fields) -> str:
         if given := fields.may("cause", text, None):
+            if given.startswith(OWN_CAUSES):
+                problem = f"cause: {given!r} is what this system calls what it charges, or is paid online"
+                fields.wrong("cause", problem, "a cause of the town's own; what was charged is in history, as export writes it")
             return given
         values = {key: entry.value.text for key, entry in sorted(fields.entries.items()) if isinstance(entry.value, tree.Scalar)}
         digest = hashlib.sha256(repr(values).encode()).hexdigest()[:16]

@@ -17,7 +17,7 @@ from services.billing.hold import HoldKind, HoldState
 from services.billing.ledger import is_wallet, wallet_account
 from services.billing.posting import lock_standings, lock_towns, weigh
 from services.billing.queries import ONLINE
-from services.billing.settlement import FLAT
+from services.billing.settlement import ATTENDANCE, FLAT
 from services.billing.tables import (
     BalanceAlert,
     ClosedDay,
@@ -61,6 +61,8 @@ ALERTS = Carried("balance_alerts", core(BalanceAlert), ("family",))
 BOOKS = ENTRIES, PAYMENTS, DEPOSITS, DEPOSITED, CONSUMPTIONS, CLOSED_DAYS, HOLDS, ONLINE_PAYMENTS, PAYMENT_ENDS, ALERTS
 
 CARRIED = (*RULES, *BOOKS)
+#: How causes begin that closing days and payment sites are going to post by themselves.
+OWN_CAUSES = ATTENDANCE, FLAT, ONLINE
 A_WALLET = "wallet"  #: In the file, for the ledger account of the entry's own wallet.
 
 

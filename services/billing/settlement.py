@@ -18,7 +18,8 @@ from services.billing.charged import AS_MOST_TOWNS_DO, Attendance, Charged
 from services.billing.ledger import Entry, charge, correction, is_wallet, wallet_account
 from services.billing.tariff import Price, Step, duration, minutes_late, share
 
-FLAT = "flat:"  #: How the causes of flat months begin.
+#: How the causes of what is charged begin: of a day, and of a flat month.
+ATTENDANCE, FLAT = "attendance:", "flat:"
 
 
 # -------------------------------------------------------------------------------------------------------- what was heard
@@ -84,7 +85,7 @@ class Consumption:
 
 def cause_of(line: str) -> str:
     """Of a closed day's line, by its id."""
-    return f"attendance:{line}"
+    return f"{ATTENDANCE}{line}"
 
 
 def consume(day: ClosedDay, line: Line, quoted: Quoted) -> Consumption:

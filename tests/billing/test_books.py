@@ -69,7 +69,7 @@ Happening = Event | Money | AtTheCounter | ToldOnline
 
 @dataclass(frozen=True)
 class Story:
-    """All that happens to one family, whose elder child is named first; both activities are its own. The younger one has another family
+    """All that happens to one family, whose elder child is named first; both activities are its own. One of the two has another family
     too, which may book for it, and pays for what it booked."""
 
     family: str
@@ -77,6 +77,7 @@ class Story:
     aps: str
     flat: str
     happenings: Sequence[Happening]
+    shared: str = ""  #: The child of two families.
 
     @property
     def other(self) -> str:
@@ -133,6 +134,7 @@ WORDS = [OnlinePaymentStatus.PAID, OnlinePaymentStatus.REFUSED, OnlinePaymentSta
 def stories(draw: st.DrawFn) -> Story:
     name = f"s{next(numbers)}"
     children, aps, flat = (f"{name}-elder", f"{name}-younger"), f"{name}-aps", f"{name}-flat"
+    shared = draw(st.sampled_from(children))
     happenings: list[Happening] = [Money(f"{name}-{n}", draw(st.integers(-50_00, 50_00))) for n in range(draw(st.integers(0, 3)))]
     for n in range(draw(st.integers(0, 5))):
         happenings.append(AtTheCounter(draw(st.sampled_from(ACTS)), f"{name}-act-{n}", draw(st.integers(1, 80_00))))
@@ -141,7 +143,7 @@ def stories(draw: st.DrawFn) -> Story:
         happenings += [ToldOnline(f"{name}-online-{n}", status, cents) for status in draw(st.lists(st.sampled_from(WORDS), max_size=3))]
     for activity in (aps, flat):
         for date in DAYS:
-            homes = {children[0]: name, children[1]: draw(st.sampled_from([name, name, f"{name}-other"]))}
+            homes = dict.fromkeys(children, name) | {shared: draw(st.sampled_from([name, f"{name}-other"]))}
             bookings = [Booking(f"{activity}-{child}-{date}", child, activity, date, family=homes[child]) for child in children]
             asked = [one for one in bookings if draw(st.booleans())]
             for one in asked:
@@ -155,13 +157,13 @@ def stories(draw: st.DrawFn) -> Story:
                     if one not in asked and draw(st.booleans())
                 ]
                 happenings.append(closed(*named, version=version, activity=activity, date=date))
-    return Story(name, children, aps, flat, happenings)
+    return Story(name, children, aps, flat, happenings, shared)
 
 
 async def begins(town: Town, story: Story) -> None:
     await town.prices(story.aps, PRESENCE)
     await town.prices(story.flat, FLAT)
-    for family, children in ((story.family, story.children), (story.other, story.children[1:])):
+    for family, children in ((story.family, story.children), (story.other, [story.shared])):
         await town.hears(FamilyChanged(**WHERE, version=1, family=family, adults=[], children=list(children)))
 
 

@@ -186,6 +186,11 @@ MISTAKES = {
     ),
     "a negative price": ("cents: 80}", "cents: -80}", "cents: -80 is not possible here; expected whole euro cents, 0 or more"),
     "a price in euros": ("cents: 80}", "cents: 0.80}", "cents: 0.80 is not possible here; expected whole euro cents"),
+    "a cause that a closing will have": (
+        "label: Reprise de solde, cents: 0}",
+        'label: Reprise de solde, cents: 0, cause: "flat:amalia:club:2026-11"}',
+        "cause: 'flat:amalia:club:2026-11' is what this system calls what it charges, or is paid online; expected a cause of the town's own",
+    ),
     "a payment of nothing": ("cents: 5006", "cents: 0", "cents: 0 is not possible here; expected whole euro cents, 1 or more"),
     "a payment to come": ("date: today-20d", "date: today+20d", "date: 2026-12-13 has not come yet"),
     "an unknown way of paying": ("mode: CHEQUE", "mode: CHEK", "mode: 'CHEK' is not possible (did you mean CHEQUE?)"),
