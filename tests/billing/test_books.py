@@ -13,7 +13,7 @@ from sqlmodel import select
 
 from services.billing import paying, till
 from services.billing.ledger import PaymentMode
-from services.billing.online import NEXT, OnlinePaymentStatus, Told
+from services.billing.online import OnlinePaymentStatus, Told
 from services.billing.paying import Intent
 from services.billing.provider import Page
 from services.billing.rate import QuotientBand
@@ -234,7 +234,8 @@ async def is_told_online(town: Town, story: Story, told: ToldOnline, purse: Purs
         await paying.record_page(session, clock, row.id, Page(told.session, "http://127.0.0.1:1"))
         await paying.settle(session, clock, row, Told(told.status, told.cents, "EUR", row.id, "3150"))
     was = purse.online.setdefault(told.session, OnlinePaymentStatus.STARTED)
-    if told.status in NEXT[was]:
+    may_yet_be_paid = was in (OnlinePaymentStatus.CANCELLED, OnlinePaymentStatus.EXPIRED) and told.status is OnlinePaymentStatus.PAID
+    if was is OnlinePaymentStatus.STARTED or may_yet_be_paid:
         purse.online[told.session] = told.status
     if purse.online[told.session] is OnlinePaymentStatus.PAID:
         purse.moves(told.session, multiaccueil=told.cents)
