@@ -7,7 +7,10 @@ from typing import Any
 
 import httpx2
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from prometheus_client import generate_latest
+from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from deploy import doctor
@@ -171,8 +174,8 @@ async def test_only_the_structures_agents_see_and_end_them(till: Till) -> None:
 # -------------------------------------------------------------------------------------------------------------- operators
 async def measured(till: Till) -> dict[str, float]:
     await health.look(till.running)
-    text = generate_latest().decode()
-    return {name: float(value) for name, value in re.findall(r"^(preau_(?:payment|online)\S+) (\S+)$", text, re.MULTILINE)}
+    told = generate_latest().decode()
+    return {name: float(value) for name, value in re.findall(r"^(preau_(?:payment|online)\S+) (\S+)$", told, re.MULTILINE)}
 
 
 async def test_operators_see_whether_the_site_answers_and_what_waits(till: Till) -> None:
@@ -444,6 +447,45 @@ async def test_s19_the_control_without_the_payments_lock_two_wallets_are_fed(til
     await asyncio.gather(ends(till, id, lines=[{"wallet": "multiaccueil", "amountCents": 150_01}]), till.asks_together(1))
     monkeypatch.undo()
     assert sorted(await till.credited()) == [("multiaccueil", 150_01), ("periscolaire", 150_00)]
+
+
+SAID = ["PAID", "more", "REFUSED", "CANCELLED", "EXPIRED", "STARTED", "nothing", "away", "back"]
+STORY = st.lists(st.sampled_from([*SAID, "seconds", "minutes", "hours", "notice", "together", "CREDITED", "GIVEN_BACK"]), max_size=14)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(story=STORY)
+async def test_s19_whatever_the_site_says_and_agents_end_it_is_credited_once_or_not_at_all(till: Till, story: list[str]) -> None:
+    """Once an agent has ended it, only an agent credits it; and never is money in trouble forgotten."""
+    before, said = len(await till.credited()), len(await till.ends())
+    till.bank.orders.clear()
+    till.bank.away = False
+    id = str((await till.starts(("periscolaire", 150_00), key=f"{story} {before} {till.now}"))["id"])
+    given_back = False
+    for number, step in enumerate(story):
+        if step == "more":
+            till.bank.comes_to("PAID", amount_cents=150_01)
+        elif step in ("CREDITED", "GIVEN_BACK"):
+            credited = len(await till.credited())
+            told = await ends(till, id, step, idempotencyKey=f"{id} {number}")
+            given_back = step == "GIVEN_BACK" if "code" not in told else given_back
+            assert len(await till.credited()) - credited == (step == "CREDITED" and "code" not in told)
+        else:
+            credited = len(await till.credited())
+            await till.lives_through(step)
+            assert not given_back or len(await till.credited()) == credited, "an agent gave it back"
+    till.bank.away = False
+    for _ in range(3):
+        await till.later(days=1)
+    row, credited = await till.row(id), len(await till.credited()) - before
+    assert credited == (row.status == "PAID")
+    assert (await till.ends())[said:].count("PAID") == credited
+    came, one = till.bank.says["s0"], row.look_at is None
+    if came is not None and came.status == "PAID" and not one:
+        assert row.trouble is not None
+    await till.town.is_sound()
+    async with till.running.database.engine.begin() as connection:  # a new page for the next story
+        await connection.execute(text("UPDATE online_payment SET session = id, trouble = NULL, look_at = NULL"))
 
 
 # ---------------------------------------------------------------------------------------------------------------- given back
