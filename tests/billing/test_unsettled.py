@@ -450,7 +450,11 @@ async def test_s19_the_control_without_the_payments_lock_two_wallets_are_fed(til
 
 
 SAID = ["PAID", "more", "REFUSED", "CANCELLED", "EXPIRED", "STARTED", "nothing", "away", "back"]
-STORY = st.lists(st.sampled_from([*SAID, "seconds", "minutes", "hours", "notice", "together", "CREDITED", "GIVEN_BACK"]), max_size=14)
+ENDS = [("more", "hours", "CREDITED"), ("more", "hours", "GIVEN_BACK"), ("REFUSED", "minutes", "PAID", "notice", "seconds", "GIVEN_BACK")]
+TOLD_AGAIN = [("PAID", "notice", "seconds"), ("more", "notice", "seconds"), ("PAID", "together")]
+STEPS = [*SAID, "seconds", "minutes", "hours", "notice", "together", "CREDITED", "GIVEN_BACK"]
+CHAPTERS = st.one_of(st.sampled_from(STEPS).map(lambda step: (step,)), st.sampled_from(ENDS), st.sampled_from(TOLD_AGAIN))
+STORY = st.lists(CHAPTERS, max_size=7).map(lambda chapters: [step for chapter in chapters for step in chapter])
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
