@@ -15,6 +15,7 @@ from services.billing.tables import Structure
 from services.database import Database
 from services.settings import Settings
 
+OPEN = "{} of {} days are not closed yet, and priced as if everybody came who has a place"
 FIRST_MONTH, LAST_MONTH = "1900-01", "9998-12"
 
 
@@ -65,11 +66,13 @@ def told(found: Iterable[Compared], month: str) -> list[str]:
     everything = [one for parts in families.values() for one in parts]
     width = max(len(name) for name in (*families, *activities, "activity"))
     head = f"{{:{width}}}  {{:>6}} {{:>12}} {{:>12}} {{:>12}}".format
-    lines = [head("family", "days", "as booked", "draft", "difference")]
+    lines = [head("family", "days", "now", "draft", "difference")]
     lines += [_line(head, name, families[name]) for name in differ]
-    lines += ["", head("activity", "days", "as booked", "draft", "difference")]
+    lines += ["", head("activity", "days", "now", "draft", "difference")]
     lines += [_line(head, name, parts) for name, parts in activities.items()]
-    return [*lines, _line(head, "all", everything), "", f"{month}: {len(differ)} of {len(families)} families would pay another price"]
+    lines += [_line(head, "all", everything), "", f"{month}: {len(differ)} of {len(families)} families would pay another price"]
+    days, still_open = (sum(getattr(one, column) for one in everything) for column in ("days", "open_days"))
+    return [*lines, *([OPEN.format(still_open, days)] if still_open else [])]
 
 
 def _difference(parts: Iterable[Compared]) -> int:

@@ -133,7 +133,9 @@ def _bands(fields: Fields, mistakes: Mistakes) -> tuple[Band, ...]:
         fields.wrong("bands", "bands: there are none", "at least {cents: ...}, for every quotient")
     bands = tuple(_band(node, mistakes) for node in nodes)
     for number, (node, (band, after)) in enumerate(zip(nodes[1:], pairwise(bands), strict=True), 1):
-        names = f"bands {number} ({_named(band)}) and {number + 1} ({_named(after)})"
+        there = nodes[number - 1].place.line
+        where = "" if there == node.place.line else f" on line {there}"
+        names = f"bands {number} ({_named(band)}){where} and {number + 1} ({_named(after)})"
         if trouble := _between(band, after):
             mistakes.note(node.place, f"{names} {trouble[0]}", trouble[1])
     if bands and bands[0].quotient_above:

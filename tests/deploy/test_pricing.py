@@ -21,14 +21,15 @@ OLD = "{from: month-start, per: presence, bands: [{quotient_up_to: 500, cents: 8
 NEW = "{from: 2027-01-01, per: presence, bands: [{quotient_up_to: 500, cents: 80}, {quotient_up_to: 1000, cents: 150}, {cents: 210}]}"
 DRAFT = TEXT.replace(f"      - {OLD}\n", f"      - {OLD}\n      - {NEW}\n")
 TOLD = """\
-family       days    as booked        draft   difference
+family       days          now        draft   difference
 dupont          2         2.62         3.00        +0.38
 
-activity     days    as booked        draft   difference
+activity     days          now        draft   difference
 aps-matin       2         2.62         3.00        +0.38
 all             2         2.62         3.00        +0.38
 
 2026-10: 1 of 1 families would pay another price
+2 of 2 days are not closed yet, and priced as if everybody came who has a place
 """
 
 
@@ -46,6 +47,7 @@ def held(day: int) -> Hold:
         kind=HoldKind.CONFIRMED,
         state=HoldState.LIVE,
         amount_cents=1_31,
+        tariff_version="1/2026-11-01",
         explanation=[],
         version=2,
     )
@@ -78,6 +80,26 @@ async def test_what_is_no_month(settings: Settings, tmp_path: Path, month: str) 
     file.write_text(DRAFT, encoding="utf-8")
     with pytest.raises(Trouble, match=month):
         await price_draft(settings, file, month)
+
+
+@pytest.mark.parametrize(
+    ("bands", "told"),
+    [
+        ("{quotient_up_to: 500, cents: 80}|{quotient_above: 600, cents: 150}", r"leave a hole between them; expected quotient_above: 500"),
+        ("{quotient_up_to: 500, cents: 80}|{quotient_above: 400, cents: 150}", r"overlap; expected quotient_above: 500"),
+        ("{quotient_up_to: 500, cents: 80}|{quotient_up_to: 500, cents: 150}|{cents: 1}", r"overlap; expected a bound above 500"),
+    ],
+)
+async def test_both_bands_are_named_with_their_lines(settings: Settings, tmp_path: Path, bands: str, told: str) -> None:
+    lines = "".join(f"\n          - {band}" for band in bands.split("|"))
+    file = tmp_path / "draft.yaml"
+    file.write_text(DRAFT.replace(f"      - {NEW}\n", f"      - from: 2027-01-01\n        per: presence\n        bands:{lines}\n"))
+    first = next(
+        number for number, line in enumerate(file.read_text().splitlines(), 1) if line.strip() == "- {quotient_up_to: 500, cents: 80}"
+    )
+    where = rf"draft\.yaml:{first + 1}: bands 1 \(up to 500\) on line {first} and 2 \((above|up to) \d00.*\) {told}"
+    with pytest.raises(TownFileError, match=where):
+        await price_draft(settings, file, None)
 
 
 async def test_a_draft_with_a_mistake_says_where(settings: Settings, tmp_path: Path) -> None:
