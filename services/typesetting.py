@@ -19,7 +19,7 @@ SHOWN = (range(0x20, 0x250), range(0x2010, 0x2028), range(0x202F, 0x203B), range
 
 
 def main() -> None:
-    os.nice(5)
+    os.nice(3)
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     asked = json.load(sys.stdin.buffer)
