@@ -17,7 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.booking.at_once import take_in_and_decide
 from services.booking.docket import B
 from services.booking.draft import DraftChange
-from services.booking.intake import Asked, R, X, take_in
+from services.booking.intake import Asked, R, X, check_groups, take_in
 from services.booking.order import Line, Order
 from services.booking.queries import Answer
 from services.booking.rulebook import RuleBook
@@ -25,7 +25,7 @@ from services.booking.status import LIVE, BookingStatus
 from services.booking.tables import partition_of, run
 from services.claims import Caller
 from services.clock import Clock
-from services.refusal import CodedError, Refused
+from services.refusal import Refused
 from services.service import Running
 from services.telemetry import log, traceparent
 
@@ -86,11 +86,7 @@ class Desk:
 
     async def take(self, account: str, structure: str, order: Order) -> Receipt:
         """As `ask`, for a family of the structure: by itself, or by an agent whose right to do so was checked."""
-        if order.groups_too_much:
-            # Here, before it joins the others: they would wait while its groups are put together.
-            too_much = "together: more groups, or more in them, than there are lines"
-            trop = "together : plus de groupes, ou plus dans les groupes, qu'il n'y a de lignes"
-            raise CodedError("BAD_USER_INPUT", too_much, trop)
+        check_groups(order)  # Here, before it joins the others: they would wait while its groups are put together.
         taken: Taken = asyncio.get_running_loop().create_future()
         self._orders.append((Asked(account, structure, order, traceparent.get()), taken))
         self._arrived.set()

@@ -9,7 +9,8 @@ from services.booking import draft as drafts
 from services.booking import hours
 from services.booking.activity import ActivitySpec, FixedHours, LocalTime
 from services.booking.draft import Choice, Day, DraftChange, DraftLine, Outcome, Source, ToggleScope
-from services.booking.order import MOST_LINES, Line
+from services.booking.intake import check_groups, groups_of
+from services.booking.order import MOST_LINES, Line, Order
 from services.booking.queries import Booked, Owned, dates, month_around
 from services.booking.reading import Reading, Span
 from services.booking.recap import Facts, Forecast, Held, forecast
@@ -80,8 +81,9 @@ async def copy(reading: Reading, copying: Copying, lines: Sequence[Line], now: d
     return _done(drafts.copy(choice, sources, days, outside, draft))
 
 
-async def preview(reading: Reading, family: str, lines: Sequence[Line], now: dt.datetime) -> list[Forecast]:
-    """S33. Raises Refused."""
+async def preview(reading: Reading, order: Order, now: dt.datetime) -> list[Forecast]:
+    """S33. Raises Refused; CodedError: groups that cannot be."""
+    family, lines = order.family, order.lines
     structure = await reading.family(family)
     if structure is None:
         raise Refused("UNKNOWN_FAMILY")
@@ -92,7 +94,11 @@ async def preview(reading: Reading, family: str, lines: Sequence[Line], now: dt.
     in_debit = await reading.in_debit(family)
     if in_debit and lines and all(line.change is DraftChange.BOOK for line in lines):
         raise Refused("ACCOUNT_IN_DEBIT")
-    return forecast(lines, await _facts(reading, lines, in_debit=in_debit, now=now)) if lines else []
+    if not lines:
+        return []
+    check_groups(order)
+    facts = await _facts(reading, lines, in_debit=in_debit, now=now)
+    return forecast(lines, facts, groups_of(order), may_wait=order.accept_waiting_list)
 
 
 async def _facts(reading: Reading, lines: Sequence[Line], *, in_debit: bool, now: dt.datetime) -> Facts:

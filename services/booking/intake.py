@@ -175,7 +175,7 @@ def _check(asked: Asked, known: Known) -> None:
 def _write(asked: Asked, seq: int, now: dt.datetime, fingerprint: str, known: Known, written: Written) -> str:
     order = asked.order
     request, number, first = new_id(), f"{seq:06}", seq * LINES_PER_REQUEST
-    groups = _groups(order)
+    groups = groups_of(order)
     movements = []
     for index, line in enumerate(order.lines):
         rules = known.rules[line.activity].spec.hours
@@ -215,12 +215,21 @@ def _write(asked: Asked, seq: int, now: dt.datetime, fingerprint: str, known: Kn
     return request
 
 
-def _groups(order: Order) -> dict[int, int]:
+def groups_of(order: Order) -> dict[int, int]:
+    """Line index -> the first line of its party. Raises CodedError BAD_USER_INPUT."""
     try:
         return parties(order)
     except IndexError as error:
         unknown = "together: a group names a line that is not there", "together : un groupe nomme une ligne qui n'existe pas"
         raise CodedError("BAD_USER_INPUT", *unknown) from error
+
+
+def check_groups(order: Order) -> None:
+    """Before anybody puts them together, which takes a while. Raises CodedError BAD_USER_INPUT."""
+    if order.groups_too_much:
+        too_much = "together: more groups, or more in them, than there are lines"
+        trop = "together : plus de groupes, ou plus dans les groupes, qu'il n'y a de lignes"
+        raise CodedError("BAD_USER_INPUT", too_much, trop)
 
 
 def _mine(order: Order, line: Line) -> Mine:

@@ -1,13 +1,17 @@
 """The recap of a draft (S33): what sending it now would give, line by line, without keeping anything.
 
-It decides as the allocator would if nobody else came in between: what the family gives back first, then its wishes in their order.
+It decides as the allocator would if nobody else came in between: what the family gives back first, then its wishes in their order, those
+that belong together all or none.
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import NamedTuple
 
 from services.booking.activity import ActivitySpec, LocalTime, Scheduled
+from services.booking.allocation import GROUP_INCOMPLETE, Answer, Board, Claim, Opening
 from services.booking.calendar import Places
 from services.booking.draft import DraftChange
 from services.booking.hours import resolved
@@ -41,6 +45,13 @@ class Facts:
     now: dt.datetime
 
 
+class Wish(NamedTuple):
+    """A BOOK line on the allocator's board."""
+
+    line: Line
+    claim: Claim
+
+
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """One line with its likely answer: ACCEPTED, WAITLISTED, REFUSED with a code, CANCELLED; SUBMITTED if it would wait for a run."""
@@ -53,13 +64,27 @@ class Forecast:
     code: str | None = None
 
 
-def forecast(lines: Iterable[Line], facts: Facts) -> list[Forecast]:
-    """Cancellations and bookings each by date, child, activity."""
+def forecast(
+    lines: Iterable[Line], facts: Facts, parties: Mapping[int, int] = MappingProxyType({}), *, may_wait: bool = True
+) -> list[Forecast]:
+    """Cancellations and bookings each by date, child, activity. `parties`: index of a line -> of the first one that it belongs with."""
     lines = list(lines)
     places, held = dict(facts.places), dict(facts.held)
     answers = [_give_back(line, facts, places, held) for line in lines if line.change is DraftChange.CANCEL]
-    answers += [_ask(line, facts, places, held) for line in lines if line.change is DraftChange.BOOK]
+    board = Board({key: _opening(here) for key, here in places.items()})
+    units: dict[int, list[Wish]] = {}
+    for index, line in enumerate(lines):
+        if line.change is DraftChange.BOOK:
+            wish = Wish(line, Claim(str(index), (line.activity, line.date), index, parties.get(index)))
+            units.setdefault(parties.get(index, index), []).append(wish)
+    for unit in units.values():
+        answers += _ask(unit, facts, board, held, may_wait=may_wait)
     return sorted(answers, key=lambda answer: (answer.line.date, answer.line.child, answer.line.activity))
+
+
+def _opening(here: Places) -> Opening:
+    """Where somebody waits, no place is left for anybody else."""
+    return Opening(None if here.left is None else here.taken + here.left, here.waiting_list, taken=here.taken, ahead=here.waiting)
 
 
 def _give_back(line: Line, facts: Facts, places: dict[Key, Places], held: dict[Place, Held]) -> Forecast:
@@ -87,19 +112,37 @@ def _without(places: Places, status: BookingStatus) -> Places:
     return replace(places, taken=places.taken - 1)
 
 
-def _ask(line: Line, facts: Facts, places: dict[Key, Places], held: dict[Place, Held]) -> Forecast:
-    key = (line.activity, line.date)
-    spec = facts.specs[line.activity]
-    hours = resolved(spec.hours, line.arrival, line.departure)
-    code = "ALREADY_BOOKED" if (line.child, *key) in held else _why_not(line, facts)
-    status, rank = (BookingStatus.REFUSED, None) if code else _placed(spec, places, key)
-    if status is BookingStatus.REFUSED:
-        return Forecast(line, *hours, status, code=code or "FULL")
-    held[line.child, *key] = Held(status, *hours)
-    return Forecast(line, *hours, status, rank)
+def _ask(unit: Sequence[Wish], facts: Facts, board: Board, held: dict[Place, Held], *, may_wait: bool) -> list[Forecast]:
+    """Lines that belong together, or one alone: all or none."""
+    codes = _why_not(unit, facts, held)
+    status = BookingStatus.REFUSED if any(codes) else _placed(unit, facts, board, may_wait=may_wait)
+    if status is BookingStatus.REFUSED and not any(codes):
+        full = board.short([wish.claim for wish in unit], may_wait=may_wait)
+        codes = ["FULL" if wish.claim.booking in full else None for wish in unit]
+    answers = []
+    for wish, code in zip(unit, codes, strict=True):
+        line, times = wish.line, resolved(facts.specs[wish.line.activity].hours, wish.line.arrival, wish.line.departure)
+        if status is BookingStatus.REFUSED:
+            answers.append(Forecast(line, *times, status, code=code or GROUP_INCOMPLETE))
+            continue
+        held[line.child, line.activity, line.date] = Held(status, *times)
+        rank = board.rank(wish.claim.opening, wish.claim.position) if status is BookingStatus.WAITLISTED else None
+        answers.append(Forecast(line, *times, status, rank))
+    return answers
 
 
-def _why_not(line: Line, facts: Facts) -> str | None:
+def _why_not(unit: Iterable[Wish], facts: Facts, held: Container[Place]) -> list[str | None]:
+    """Of each line. One reason refuses all of them."""
+    wanted = set[Place]()
+    codes = []
+    for line in (wish.line for wish in unit):
+        place = line.child, line.activity, line.date
+        codes.append("ALREADY_BOOKED" if place in held or place in wanted else _forbidden(line, facts))
+        wanted.add(place)
+    return codes
+
+
+def _forbidden(line: Line, facts: Facts) -> str | None:
     return check_booking(
         facts.rules[line.activity, line.date],
         line.arrival,
@@ -110,14 +153,9 @@ def _why_not(line: Line, facts: Facts) -> str | None:
     )
 
 
-def _placed(spec: ActivitySpec, places: dict[Key, Places], key: Key) -> tuple[BookingStatus, int | None]:
-    if isinstance(spec.allocation, Scheduled):
-        return BookingStatus.SUBMITTED, None
-    here = places[key]
-    if here.left is None or here.left > 0:
-        places[key] = replace(here, taken=here.taken + 1)
-        return BookingStatus.ACCEPTED, None
-    if here.waiting_list is None or here.waiting < here.waiting_list:
-        places[key] = replace(here, waiting=here.waiting + 1)
-        return BookingStatus.WAITLISTED, here.waiting + 1
-    return BookingStatus.REFUSED, None
+def _placed(unit: Sequence[Wish], facts: Facts, board: Board, *, may_wait: bool) -> BookingStatus:
+    """REFUSED: there is no place, nor a rank."""
+    if any(isinstance(facts.specs[wish.line.activity].allocation, Scheduled) for wish in unit):
+        return BookingStatus.SUBMITTED
+    answer, _ = board.ask([wish.claim for wish in unit], may_wait=may_wait)
+    return BookingStatus.REFUSED if answer is Answer.FULL else BookingStatus(answer.value)

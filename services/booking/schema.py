@@ -99,11 +99,19 @@ class Query(LiveQueries, RosterQueries, AgentQueries, RunQueries):
         )
 
     @strawberry.field
-    async def preview_bookings(self, info: Info, family: ID, lines: list[BookingLineInput]) -> PreviewResult:
-        """The recap of a draft (S33)."""
+    async def preview_bookings(
+        self,
+        info: Info,
+        family: ID,
+        lines: list[BookingLineInput],
+        accept_waiting_list: bool = True,
+        together: list[list[int]] | None = None,
+    ) -> PreviewResult:
+        """The recap of a draft (S33), with the same `together` and `acceptWaitingList` as it will be sent with."""
         context = info.context
+        order = Order(str(family), "", lines_of(lines), accept_waiting_list, together or (), context.language)
         try:
-            answers = await drafting.preview(reading_of(context), family, lines_of(lines), context.now)
+            answers = await drafting.preview(reading_of(context), order, context.now)
         except Refused as no:
             refused: PreviewResult = refusal_of(no, context.language)
             return refused

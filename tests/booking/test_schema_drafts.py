@@ -18,7 +18,8 @@ TOGGLE = """query ($input: ToggleInput!) { toggleBookings(input: $input) { __typ
 COPY = """query ($input: CopyInput!) { copyBookings(input: $input) { __typename
   ... on CopyPlan { draft { change child { id } activity { id } date arrival departure } skipped { date code message } }
   ... on Refusal { code message } } }"""
-PREVIEW = """query ($family: ID!, $lines: [BookingLineInput!]!) { previewBookings(family: $family, lines: $lines) { __typename
+PREVIEW = """query ($family: ID!, $lines: [BookingLineInput!]!, $together: [[Int!]!], $waits: Boolean! = true) {
+  previewBookings(family: $family, lines: $lines, together: $together, acceptWaitingList: $waits) { __typename
   ... on Preview { bookings { ...line } cancellations { ...line } } ... on Refusal { code message } } }
   fragment line on PreviewLine { change child { id } activity { id name } date arrival departure forecast rank refusal { code message } }"""
 
@@ -224,6 +225,12 @@ async def test_s33_the_recap_has_two_tables_with_what_sending_now_would_give(car
             "refusal": None,
         }
     ]
+
+
+@pytest.mark.parametrize("together", [[[0, 9]], [[0]] * 3, [[0, 0, 0, 0, 0]]])
+async def test_s33_groups_that_cannot_be_are_no_groups_of_a_recap_either(carteville: Screens, together: list[list[int]]) -> None:
+    given = {"family": "dupont", "lines": [line("BOOK", "amalia", "aps-matin", 14), line("BOOK", "paolo", "aps-matin", 14)]}
+    assert await carteville.is_refused(PREVIEW, together=together, **given) == "BAD_USER_INPUT"
 
 
 async def test_s21_a_family_in_debt_only_previews_cancellations(carteville: Screens) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import datetime as dt
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -46,6 +47,69 @@ def answers(request: dict[str, Any]) -> list[tuple[Any, ...]]:
         (one["change"], one["booking"]["status"], one["booking"]["rank"], one["refusal"] and one["refusal"]["code"])
         for one in request["movements"]
     ]
+
+
+BOTH = line("BOOK", "amalia", "cantine", 14), line("BOOK", "paolo", "cantine", 14)
+
+
+@pytest.mark.parametrize("waits", [True, False])
+@pytest.mark.parametrize("held", [(), ("cantine",), ("cantine", "cantine"), ("aps-matin",)])
+@pytest.mark.parametrize(
+    ("lines", "together"),
+    [
+        (BOTH, []),
+        (BOTH, [[0, 1]]),
+        ((line("BOOK", "amalia", "cantine", 14), line("BOOK", "amalia", "aps-matin", 14)), [[0, 1]]),
+        ((line("BOOK", "paolo", "cantine", 14), line("BOOK", "amalia", "cantine", 16)), [[1, 0]]),
+        ((*BOTH, line("BOOK", "paolo", "aps-matin", 14), line("BOOK", "amalia", "aps-matin", 14)), [[1, 2], [0, 3]]),
+        ((*BOTH, line("BOOK", "amalia", "cantine", 14)), [[1, 2]]),
+        ((line("CANCEL", "amalia", "aps-matin", 14), line("BOOK", "amalia", "aps-matin", 14), BOTH[0]), [[0, 1, 2]]),
+    ],
+    ids=["apart", "siblings", "one child", "a closed day", "two pairs", "a place twice", "with what is given back"],
+)
+async def test_s33_s34_what_a_recap_says_is_what_sending_it_gives(
+    carteville: Screens, lines: tuple[dict[str, Any], ...], together: list[list[int]], held: tuple[str, ...], waits: bool
+) -> None:
+    """To lines that belong together too. `held`: who was there before, at a place or in the line."""
+    await carteville.opens(replace(CANTINE, waiting_list=2), replace(APS_MATIN, capacity=2, waiting_list=1))
+    for child, family, activity in zip(("zoe", "amalia"), ("durand", "dupont"), held, strict=False):
+        mine = family if activity == "cantine" else "dupont"
+        before = line("BOOK", child if mine == family else "amalia", activity, 14)
+        await submits(carteville, before, key=child, family=mine, **({"caller": DURAND} if mine == "durand" else {}))
+    given = {"family": "dupont", "lines": list(lines), "together": together, "waits": waits}
+    preview = (await carteville.asks(PREVIEW, variables=given))["previewBookings"]
+    forecast = {
+        (one["change"], one["child"]["id"], one["activity"]["name"], one["date"], index): (one["forecast"], one["rank"], _code(one))
+        for kind in ("bookings", "cancellations")
+        for index, one in _numbered(preview[kind])
+    }
+    request = await submits(carteville, *lines, together=together, acceptWaitingList=waits)
+    given_ = [{**movement["booking"], "change": movement["change"], "refusal": movement["refusal"]} for movement in request["movements"]]
+    became = {
+        (one["change"], one["child"]["id"], one["activity"]["name"], one["date"], index): (_outcome(one), one["rank"], _code(one))
+        for index, one in _numbered(given_)
+    }
+    assert forecast == became
+
+
+def _numbered(lines: list[dict[str, Any]]) -> list[tuple[int, dict[str, Any]]]:
+    """Each with how many of the same came before."""
+    seen = Counter[tuple[str, ...]]()
+    found = []
+    for one in lines:
+        key = one["change"], one["child"]["id"], one["activity"]["name"], one["date"]
+        found.append((seen[key], one))
+        seen[key] += 1
+    return found
+
+
+def _code(one: dict[str, Any]) -> str | None:
+    return one["refusal"] and str(one["refusal"]["code"])
+
+
+def _outcome(one: dict[str, Any]) -> str:
+    """A CANCEL line that was refused shows a booking that stands, or none."""
+    return "REFUSED" if one["change"] == "CANCEL" and one["refusal"] else str(one["status"])
 
 
 async def test_s34_each_line_has_its_answer_and_its_observation_in_the_lines_order(carteville: Screens) -> None:
