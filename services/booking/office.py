@@ -218,7 +218,7 @@ def _opened(spec: ActivitySpec, change: DayChange, is_open: Callable[[ActivitySp
 def _closed(spec: ActivitySpec, change: DayChange, is_open: Callable[[ActivitySpec], bool]) -> ActivitySpec:
     because = change.because or spec.closed_because.get(change.date)
     spec = _usual(spec, change.date)
-    if not is_open(spec):
+    if not is_open(replace(spec, days_off={})):  # A day off may be none any more one day: then it is closed all the same.
         return spec
     reasons = {**spec.closed_because, change.date: because} if because else spec.closed_because
     return replace(spec, closed_on=spec.closed_on | {change.date}, closed_because=reasons)

@@ -132,6 +132,17 @@ class FamilyRules(Story):
         if self.does(replica, fate, puts)[0]:
             self.paper.puts(activity, offer)
 
+    @rule(day=st.sampled_from([MONDAY, TUESDAY, TUESDAY]), replica=replicas, fate=fates)
+    def the_town_takes_a_day_off_or_not_after_all(self, day: dt.date, replica: int, fate: Fated) -> None:
+        wanted = self.paper.days_off ^ {day}
+
+        async def takes_off(running: Running) -> None:
+            async with running.database.transaction() as session:
+                await commands.put_days_off(session, running.clock, TOWN, dict.fromkeys(sorted(wanted)))
+
+        if self.does(replica, fate, takes_off)[0]:
+            self.paper.takes_off(wanted)
+
     @rule(
         child=st.sampled_from(list(CHILDREN)),
         activity=st.sampled_from(ACTIVITIES),

@@ -468,6 +468,15 @@ class Paper(Days):
         self._serve({wish.key for wish in self.wishes if wish.key[0] == activity}, self.now)
         self._tell_promoted()
 
+    def takes_off(self, days: set[dt.date]) -> None:
+        """On these days all of the town is closed, but where an agent opened it."""
+        for activity in self.offers:
+            self.becomes_history(activity)
+            self._looks_again(activity)
+        self.days_off = days
+        self._serve({wish.key for wish in self.wishes}, self.now)
+        self._tell_promoted()
+
     def _looks_again(self, activity: str) -> None:
         """At what waits for a run, as if that might be over."""
         for sheet in self.sheets if activity not in self.scheduled else ():

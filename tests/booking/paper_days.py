@@ -62,7 +62,8 @@ class Days:
         self.now = now
         self.usually_open = usually_open
         self.offers: dict[str, Offer] = {}
-        self.said_open: dict[Key, bool] = {}  #: What agents said of single days.
+        self.days_off: set[dt.date] = set()  #: When all of the town is closed.
+        self.said_open: dict[Key, bool] = {}  #: What agents said of single days, where that is not so anyway.
         self.own_places: dict[Key, int | None] = {}
         self.own_waiting: dict[Key, int | None] = {}
         self.announced: set[Key] = set()  #: Days of which the town has told something.
@@ -74,11 +75,11 @@ class Days:
         return (self.now + dt.timedelta(hours=1)).date()
 
     def is_open(self, key: Key) -> bool:
-        return self.said_open.get(key, self.usually_open(key[1]))
+        return self.said_open.get(key, self.usually_open(key[1]) and key[1] not in self.days_off)
 
     def said_of(self, key: Key) -> object:
         """Of that day alone."""
-        return self.is_open(key), *(own.get(key, "as usual") for own in (self.own_places, self.own_waiting))
+        return self.said_open.get(key, "as usual"), *(own.get(key, "as usual") for own in (self.own_places, self.own_waiting))
 
     def places(self, key: Key) -> Places:
         offer = self.offers[key[0]]
@@ -115,7 +116,9 @@ class Days:
             return False
         self.becomes_history(key[0])
         if setting.open is not None:
-            self.said_open[key] = setting.open
+            self.said_open.pop(key, None)
+            if setting.open is not (self.is_open(key) if setting.open else self.usually_open(key[1])):
+                self.said_open[key] = setting.open
         for own, numbers in ((self.own_places, setting.places), (self.own_waiting, setting.waiting)):
             if setting.usual:
                 own.pop(key, None)

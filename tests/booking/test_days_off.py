@@ -100,14 +100,12 @@ async def test_an_agent_opens_one_activity_on_a_day_off_and_closes_it_again(cart
     assert await seen(carteville, activity="cantine") == ("AVAILABLE", None)
     await does(carteville, "setOpening", **day, open=False)
     assert await seen(carteville, activity="cantine") == ("CLOSED", "Fermé : Pont")
-    assert CANTINE.closed_on == from_json(await stored(carteville, "cantine")).closed_on, "it is as if nobody had touched it"
-
-
-async def stored(town: Screens, activity: str) -> dict[str, Any]:
-    async with town.running.database.reading() as session:
-        found = await session.get(commands.Activity, activity)
-        assert found is not None
-        return dict(found.rules)
+    await closes(carteville)
+    assert await seen(carteville, activity="cantine") == ("CLOSED", "Fermeture exceptionnelle"), "what the agent said holds by itself"
+    await does(carteville, "setOpening", **day, open=True)
+    assert await seen(carteville, activity="cantine") == ("AVAILABLE", None)
+    await closes(carteville, MONDAY)
+    assert await seen(carteville, activity="cantine") == ("CLOSED", "Fermé : Pont"), "to open what is open anyway says nothing of days off"
 
 
 async def test_bookings_on_a_day_off_stay_and_nobody_is_given_more(carteville: Screens) -> None:
