@@ -29,7 +29,7 @@ from services.saying import new_id
 from services.telemetry import log
 
 LONGEST_ID = 30  #: Characters: PayFiP's orders have no more.
-MOST_OPEN = 5  #: Payments of a family at one time: whoever has so many pages may pay on each.
+MOST_OPEN = 10  #: Payments of a family at one time: whoever has so many pages may pay on each.
 #: Whoever asks about a payment has it to himself for so long; then, or when the provider did not answer, it is anybody's again.
 CLAIM = dt.timedelta(seconds=15)
 AGAIN = dt.timedelta(seconds=15)
@@ -132,9 +132,10 @@ def _check_bounds(cents: int, can: Capabilities) -> None:
 
 
 async def _check_open(session: AsyncSession, clock: Clock, family: str) -> None:
-    """Of pages that nobody can pay on any more, none counts, whatever their provider says or does not say."""
+    """Of pages that nobody can pay on any more, none counts, whatever their provider says or does not say; nor where money came."""
     count = select(func.count()).where(OnlinePayment.family == family, OnlinePayment.status == OnlinePaymentStatus.STARTED)
-    if (await session.exec(count.where(col(OnlinePayment.started_at) > clock.now() - LONGEST_PAGE))).one() >= MOST_OPEN:
+    recent = col(OnlinePayment.started_at) > clock.now() - LONGEST_PAGE, col(OnlinePayment.trouble).is_(None)
+    if (await session.exec(count.where(*recent))).one() >= MOST_OPEN:
         raise Refused("TOO_MANY_OPEN_PAYMENTS", most=MOST_OPEN)
 
 
