@@ -154,6 +154,43 @@ async def test_s19_whatever_the_site_does_wrong_the_wallets_are_what_it_took(fou
     assert await check(Settings.from_environment(system.environment))
 
 
+UNSETTLED = """query($of: ID!) { unsettledPayments(structure: $of, troubled: true) { totalCount nodes { payment { id status } heard
+  family { number } trouble { code amountCents currency } } } }"""
+END = """mutation($input: EndOnlinePaymentInput!) { endOnlinePayment(input: $input) { __typename
+  ... on EndedPayment { payment { status reference } payments { amountCents reason } } ... on Refusal { code } } }"""
+
+
+async def test_s19_an_agent_credits_what_really_came_and_the_family_sees_it(found: Found, system: System) -> None:
+    """A cent more than was asked for: nobody is credited, until somebody at the town hall says whose it is. Billing dies meanwhile."""
+    town = await found(activities=[activity("aps")], families=[family("dupont")])
+    async with httpx2.AsyncClient(timeout=20) as browser:
+        buyer, agent = Buyer(system, await town.sign_in("dupont"), "billing", browser), await town.agent()
+        await buyer.starts("more", 50_00)
+        await buyer.presses("more", "pay", "more")
+
+        async def seen() -> Any:
+            """an agent sees the trouble"""
+            found = (await agent.ask(UNSETTLED, {"of": town.structure}))["unsettledPayments"]
+            return found["nodes"] or None
+
+        (one,) = await until(seen, within=30)
+        id = buyer.started["more"]["id"]
+        assert (one["payment"], one["heard"]) == ({"id": id, "status": "STARTED"}, "PAID")
+        assert one["trouble"] == {"code": "OTHER_MONEY", "amountCents": 51_01, "currency": "EUR"}
+        lines = [{"wallet": town.named("periscolaire"), "amountCents": 51_01}]
+        said = {"onlinePayment": id, "end": "CREDITED", "lines": lines, "reason": "Un centime de trop", "idempotencyKey": "k"}
+        ended = (await agent.ask(END, {"input": said}))["endOnlinePayment"]
+        assert (ended["payment"]["status"], ended["payments"]) == ("PAID", [{"amountCents": 51_01, "reason": "Un centime de trop"}])
+        system.kill("billing")
+        await asyncio.to_thread(system.start, "billing")
+        assert (await agent.ask(END, {"input": said}))["endOnlinePayment"] == ended
+        assert (await buyer.history())["wallets"] == {"periscolaire": 51_01, "multi": 0}
+        assert await buyer.status("more") == "PAID"
+        assert await seen() is None
+        assert len(await until(partial(receipts, buyer, 1))) == 1
+    assert await check(Settings.from_environment(system.environment))
+
+
 async def forges(system: System, browser: httpx2.AsyncClient, secret: str | None) -> None:
     """Somebody who knows every session tells of money that never came."""
     for one in (await truth(system)).values():
