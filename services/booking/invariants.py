@@ -10,13 +10,13 @@ from sqlmodel import col
 from sqlmodel import select as select_rows
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.booking.activity import ActivitySpec
+from services.booking.activity import ActivitySpec, from_json
 from services.booking.audit import broken_seals
 from services.booking.docket import IS_SUBMITTED, IS_WAITING, B, open_docket
 from services.booking.rulebook import RuleBook
 from services.booking.schedule import hour_come, run_of
 from services.booking.status import BookingStatus
-from services.booking.tables import AllocationRun, Cancellation, Request, core, run
+from services.booking.tables import Activity, AllocationRun, Cancellation, DayOff, Request, core, run
 
 REQUEST, X = core(Request), core(Cancellation).c
 LATE = dt.timedelta(minutes=10)  #: A run that is so late will not be held by itself.
@@ -128,7 +128,19 @@ async def violations(session: AsyncSession, now: dt.datetime | None = None) -> l
         for row in await run(session, text(query))
     ]
     now = now or dt.datetime.now(dt.UTC)
-    return found + await broken_seals(session) + await _waiting_in_vain(session, now) + await _left_out(session, now)
+    found += await broken_seals(session) + await _days_off_not_kept(session)
+    return found + await _waiting_in_vain(session, now) + await _left_out(session, now)
+
+
+async def _days_off_not_kept(session: AsyncSession) -> list[str]:
+    """Activities whose rules repeat other days off than their town has."""
+    towns: dict[str, dict[dt.date, str | None]] = defaultdict(dict)
+    for day in await session.exec(select_rows(DayOff)):
+        towns[day.structure][day.date] = day.because
+    rules = [from_json(dict(row.rules)) for row in await session.exec(select_rows(Activity).order_by(Activity.id))]
+    return [
+        f"activity {spec.id} keeps other days off than {spec.structure} has" for spec in rules if spec.days_off != towns[spec.structure]
+    ]
 
 
 async def _waiting_in_vain(session: AsyncSession, now: dt.datetime) -> list[str]:

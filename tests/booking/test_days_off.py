@@ -7,7 +7,9 @@ from typing import Any
 from services.booking import commands
 from services.booking.activity import DaysBefore, from_json, to_json
 from services.booking.deadlines import booking_closes_at
+from services.booking.invariants import violations
 from services.booking.season import Closed, Holidays, why_closed
+from services.booking.tables import DayOff
 from tests.booking.screens import AGENT, Screens
 from tests.booking.test_activity import APS_MATIN
 from tests.booking.test_agents import AS_IT_IS, CANTINE, MONDAY, TUESDAY, WHOLE, books, carteville, does, is_sound
@@ -76,6 +78,17 @@ async def test_a_day_off_that_comes_later_reaches_what_agents_made_and_goes_from
     assert await settings(carteville) == changed, "the same again changes nothing"
     await closes(carteville, TUESDAY, because=None)
     assert [await seen(carteville, day) for day in (MONDAY, TUESDAY)] == [("AVAILABLE", None), ("CLOSED", "Fermeture exceptionnelle")]
+
+
+async def test_an_activity_that_forgot_its_towns_days_off_is_told_to_operators(carteville: Screens) -> None:
+    await closes(carteville, MONDAY)
+    async with carteville.running.database.transaction() as session:
+        assert await violations(session, carteville.running.clock.now()) == []
+        await session.merge(DayOff(structure="carteville", date=TUESDAY))
+        await session.flush()
+        found = await violations(session, carteville.running.clock.now())
+        assert found == [f"activity {one} keeps other days off than carteville has" for one in ("aps-matin", "cantine", "multi")]
+        await session.rollback()
 
 
 async def test_a_day_off_is_its_towns_alone(carteville: Screens) -> None:
