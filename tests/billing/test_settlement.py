@@ -236,6 +236,14 @@ def test_a_flat_month_is_the_familys_that_its_first_day_names() -> None:
     }
 
 
+def test_a_child_whose_month_another_family_pays_makes_no_siblings_month_cheaper() -> None:
+    """Amalia's December is the Martins' for it begins with their day: of the Duponts, Paolo alone comes."""
+    hers = day(replace(line(id="2"), family="martin"), date=MONDAY)
+    both = day(line(id="1"), line(id="3", child="paolo"), date=MONDAY + dt.timedelta(1))
+    together = {month.child: (month.family, month.together) for month in flat_months(flat_days(hers, both))}
+    assert together == {"amalia": ("martin", {"amalia"}), "paolo": ("dupont", {"paolo"})}
+
+
 def test_a_flat_month_draws_on_what_its_first_day_was_frozen_with_whatever_the_town_changed_since() -> None:
     monday, tuesday = day(line(id="1")), day(line(id="2"), date=MONDAY + dt.timedelta(1))
     later = replace(frozen(FLAT), wallet="multiaccueil", tariff_version="2/2026-12-08")
