@@ -431,3 +431,15 @@ async def test_activities_are_locked_by_name_in_whatever_order_they_were_heard_o
             "multi": "periscolaire",
             "aps-matin": "multiaccueil",
         }
+
+
+async def test_a_flat_month_goes_by_the_quotient_of_its_first_day(town: Town) -> None:
+    """742 until the 22nd of November, 1200 since: November stays at 45,00, December is 60,00."""
+    await town.prices("aps-matin", FLAT)
+    async with town.running.database.transaction() as session:
+        await commands.put_quotient(session, town.running.clock, "dupont", "carteville", 1200)
+    november = Booking("n", date=dt.date(2026, 11, 27))
+    await town.books(november, AMALIA)
+    await town.hears(closed(november.attended(), date=november.date), closed(AMALIA.attended()))
+    months = {one["date"].month: one["amount_cents"] for one in (await town.charged()).values() if one["attendance"] is None}
+    assert months == {11: 45_00, 12: 60_00}

@@ -15,8 +15,8 @@ from deploy import check as checking
 from deploy.check import check as is_sound
 from deploy.town.checking import check
 from deploy.town.export import export
-from deploy.town.loading import Loaded, load
-from deploy.town.reading import parse
+from deploy.town.loading import Loaded, load, steps_of
+from deploy.town.reading import TownFileError, parse
 from services.billing import commands as billing
 from services.billing import deposits, estimates, paying, queries, till, unsettled
 from services.billing.hold import HoldKind
@@ -147,8 +147,11 @@ class World:
         now = dt.datetime.combine(date, dt.time.fromisoformat(time), PARIS)
         self.settings = replace(self.settings, clock=Clock(frozen_at=now.astimezone(dt.UTC)))
 
-    async def loads(self, file: str) -> Loaded:
-        loaded = await load([check(parse(file, "town.yaml"), self.clock)], self.databases, self.clock, lambda: None)
+    async def loads(self, file: str, *, dry_run: bool = False) -> Loaded:
+        steps: list[None] = []
+        town = check(parse(file, "town.yaml"), self.clock)
+        loaded = await load([town], self.databases, self.clock, lambda: steps.append(None), dry_run=dry_run)
+        assert len(steps) == steps_of(town), "the progress bar must end where it says"
         await self.hears()
         return loaded
 
@@ -524,3 +527,68 @@ async def test_a_town_that_moves_in_mid_life_lives_on_as_it_would_have(
     life = await there.seen()
     again = await there.loads(exported)
     assert (again.changes.total(), again.warnings, await there.seen()) == (0, [], life)
+
+
+def moved(exported: str) -> Any:
+    """What of a file must be the same in one that comes from the town's new place, in whatever order."""
+    town: dict[str, Any] = yaml.safe_load(exported)
+    del town["history"]["residences"]  # Booking there has told it once more, from the day of loading on.
+    for booking in town["history"]["bookings"]:
+        del booking["position"]
+        booking.pop("party", None)
+    return in_one_order(town)
+
+
+def in_one_order(part: Any) -> Any:
+    if isinstance(part, dict):
+        return {key: in_one_order(value) for key, value in part.items()}
+    return sorted(map(in_one_order, part), key=repr) if isinstance(part, list) else part
+
+
+async def test_where_another_town_has_the_same_ids_it_moves_all_the_same(
+    worlds: tuple[World, World], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Families, children, activities, wallets: also within the causes of flat months and online payments."""
+    here, there = worlds
+    await before(here)
+    exported = await export(here.settings, TOWN)
+    there.at(day(27), "17:45")
+    other = town_file()
+    other["structure"]["id"] = "autreville"
+    for one in other["accounts"]:
+        one["login"] = f"autre-{one['login']}"
+    for one in other["families"]:
+        one["accounts"] = [f"autre-{login}" for login in one["accounts"]]
+    await there.loads(yaml.safe_dump(other))
+    tried = await there.loads(with_passwords(exported), dry_run=True)
+    loaded = await there.loads(with_passwords(exported))
+    assert (loaded.warnings, tried.warnings) == ([], [])
+    assert moved(await export(there.settings, TOWN)) == moved(exported)
+    assert await is_sound(there.settings), capsys.readouterr().out
+    async with there.databases["billing"].reading() as session:
+        causes = (await session.exec(select(Consumption.cause).where(col(Consumption.attendance).is_(None)))).all()
+    assert causes
+    assert {cause.split(":")[1].split(".")[0] for cause in causes} == {TOWN}
+    await lives_through_december(there)
+    assert await is_sound(there.settings), capsys.readouterr().out
+
+
+async def test_a_history_that_is_none_is_told_with_its_line(worlds: tuple[World, World]) -> None:
+    here, there = worlds
+    here.at(day(16))
+    await here.loads(yaml.safe_dump(town_file()))
+    await here.does(till.adjust_wallet, "k", "martin", "periscolaire", 3_00, "Geste commercial")
+    await here.does(till.adjust_wallet, "l", "martin", "periscolaire", -1_00, "Trop")
+    exported = with_passwords(await export(here.settings, TOWN))
+    for right, wrong, told in (
+        ("kind: ADJUSTMENT", "kind: PRESENT", r"town\.yaml:\d+: kind: 'PRESENT' is not possible; expected ADJUSTMENT, CHARGE"),
+        ("amount_cents: 300", "amount_cents: 3.00", r"town\.yaml:\d+: amount_cents: 3.00 is not possible here; expected a whole number"),
+        ("to_account: wallet", "to_purse: wallet", r"town\.yaml:\d+: to_account is missing in a row of entries"),
+        ("posted_at: '2026", "posted_at: 'in 2026", r"town\.yaml:\d+: posted_at: .* is no instant"),
+    ):
+        assert right in exported
+        with pytest.raises(TownFileError, match=told):
+            await there.loads(exported.replace(right, wrong, 1))
+    await there.loads(exported)
+    with pytest.raises(TownFileError, match=r"town\.yaml:\d+: history: what has the cause 'counter/[0-9a-f]+' was loaded before"):
+        await there.loads(exported.replace("amount_cents: 300", "amount_cents: 400"))
