@@ -371,8 +371,6 @@ def tell(machine: type[Story], stories: int, url: str, monkeypatch: pytest.Monke
         stateful_step_count=30,
         derandomize=not EXAMPLES,
         deadline=None,
-        phases=[__import__("hypothesis").Phase.generate],
-        report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
     with the_world(url, monkeypatch) as world:
