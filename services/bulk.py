@@ -26,23 +26,31 @@ Convert = Callable[[Any], Any]
 
 
 # ---------------------------------------------------------------------------------------------------------------- lists
-class one_of(FunctionElement[bool]):  # noqa: N801 -- used like a function of SQLAlchemy's
-    """`select(...).where(one_of(column, "ids"))`: the column's value is one of the list that is given as "ids" later."""
+class _Condition(FunctionElement[bool]):
+    """As it stands: `IN (...) = 1`, as SQLAlchemy would have it for SQLite, is nothing that an index is looked through for."""
 
     type = Boolean()
+    inherit_cache = True
+
+    def self_group(self, against: Any = None) -> Any:
+        return self
+
+
+class one_of(_Condition):  # noqa: N801 -- used like a function of SQLAlchemy's
+    """`select(...).where(one_of(column, "ids"))`: the column's value is one of the list that is given as "ids" later."""
+
     inherit_cache = True
 
     def __init__(self, column: ColumnElement[Any], name: str) -> None:
         super().__init__(column, bindparam(name, type_=_ListOf(column.type)))
 
 
-class pair_of(FunctionElement[bool]):  # noqa: N801 -- as one_of
+class pair_of(_Condition):  # noqa: N801 -- as one_of
     """`select(...).where(pair_of(column, other, "keys"))`: both columns' values are one of the pairs that are given as "keys" later.
 
     Two lists would be a cross product: ten activities on ten days are ten days of theirs, and a hundred in all.
     """
 
-    type = Boolean()
     inherit_cache = True
 
     def __init__(self, column: ColumnElement[Any], other: ColumnElement[Any], name: str) -> None:

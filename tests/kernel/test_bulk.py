@@ -11,7 +11,7 @@ from sqlmodel import select
 from services.billing.tables import ClosedDay, core
 from services.bulk import pair_of
 from services.database import OUTAGE, Database
-from services.outbox import Heard, remember
+from services.outbox import KNOWN, Heard, remember
 from tests.conftest import MakeUrl
 
 
@@ -80,3 +80,12 @@ async def test_pairs_are_no_cross_product(database_url: MakeUrl) -> None:
         rows = await (await session.connection()).execute(query, {"keys": {("a", day), ("b'c", next_day), ("d", day)}})
     assert {tuple(row) for row in rows} == {("a", day), ("b'c", next_day)}
     await one.close()
+
+
+async def test_a_list_is_looked_up_in_the_index(database: Database) -> None:
+    if not database.is_sqlite:
+        pytest.skip("PostgreSQL looks for indexes in any case")
+    async with database.reading() as session:
+        statement = str(KNOWN.compile(dialect=database.engine.dialect))
+        plan = await (await session.connection()).exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", ('["a"]',))
+        assert next(row[3].split(" ")[0] for row in plan) == "SEARCH", statement
