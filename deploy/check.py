@@ -44,7 +44,7 @@ ON_ITS_WAY = (OUTBOXES, CONSUMERS)
 #: What each service keeps by itself, in words.
 WITHIN = {
     "identity": "every account can be proved, nobody acts where he does not belong",
-    "billing": "the ledger sums to zero, wallets hold what it says, holds and charges are sound, online payments come once, standings right",
+    "billing": "the ledger sums to zero, wallets hold what it says, holds, charges and standings are sound, online payments come once",
     "booking": "nobody is over capacity, ranks have no holes, nobody overtook, every request is answered once, closed days are told",
     "mailer": "every mail goes to its own family, and says something",
 }
