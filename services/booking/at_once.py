@@ -16,11 +16,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.booking.allocation import Board
 from services.booking.allocator import R, gather, write_decisions
 from services.booking.docket import PARTITION, Case
-from services.booking.intake import Asked, BookingRow, Known, Written, examine, insert_rows
+from services.booking.intake import COUNT, Asked, BookingRow, Known, Written, examine, insert_rows
 from services.booking.queries import Answer, Booked, MovementRow
 from services.booking.rulebook import RuleBook
 from services.booking.status import BookingStatus
-from services.booking.tables import Request, run
+from services.booking.tables import Request, partition_of, run
 from services.booking.tickets import Ticket
 from services.bulk import one_of
 from services.clock import Clock
@@ -29,10 +29,14 @@ READ = len(fields(Booked))
 MOST_LINES = 1000  #: In one transaction: a quarter of a second's work.
 
 SOMEBODY_WAITS = exists().where(R.partition == PARTITION.c.number, R.served_at.is_(None))
+#: PostgreSQL looks for who waits as all was when the statement began, also where it finds a turn that has moved on since, and whoever
+#: had it may have left somebody who waits.
+BEFORE = PARTITION.alias("before")
+NOBODY_SINCE = PARTITION.c.turn == select(BEFORE.c.turn).where(BEFORE.c.number == PARTITION.c.number).scalar_subquery()
 #: Whoever has a turn may wait for the counter of requests, which we hold: we do not wait for turns.
 OURS = (
     select(PARTITION.c.number)
-    .where(one_of(PARTITION.c.number, "partitions"), ~SOMEBODY_WAITS)
+    .where(one_of(PARTITION.c.number, "partitions"), ~SOMEBODY_WAITS, NOBODY_SINCE)
     .with_for_update(skip_locked=True, of=PARTITION)
 )
 
@@ -43,9 +47,12 @@ async def take_in_and_decide(
     """What `take_in` returns; and of those that are served, the answers as they can be read after the commit: to all that are new, or
     to none; None: to those that were served before, and are sent again.
     """
-    results, written, known = await examine(session, book, clock, asked)
-    may_be = _only_ask(written) and await _are_next(session, {row["partition"] for row in written.requests})
-    answers = await _decide(session, book, clock, written, known) if may_be else {}
+    last = (await run(session, COUNT, {"more": len(asked)})).scalar_one()
+    may_be = {partition_of(one.structure) for one in asked if one.order.agent is None and one.order.only_books}
+    # The turns before the rules: whoever changes them has the turn, and does not see what we are about to write.
+    are_next = await _are_next(session, may_be)
+    results, written, known = await examine(session, book, clock, asked, last)
+    answers = await _decide(session, book, clock, written, known) if are_next and _only_ask(written) else {}
     await insert_rows(session, written)
     return results, {**dict.fromkeys(written.answered), **answers}
 
@@ -57,7 +64,8 @@ def _only_ask(written: Written) -> bool:
 
 async def _are_next(session: AsyncSession, partitions: set[int]) -> bool:
     """Holds the turns until the commit. Whoever asked before has committed: the counter of requests is ours."""
-    return len((await run(session, OURS, {"partitions": sorted(partitions)})).all()) == len(partitions)
+    ours = (await run(session, OURS, {"partitions": sorted(partitions)})).all() if partitions else ()
+    return 0 < len(ours) == len(partitions)
 
 
 async def _decide(session: AsyncSession, book: RuleBook, clock: Clock, written: Written, known: Known) -> dict[str, Answer]:

@@ -116,16 +116,19 @@ class Written:
 
 async def take_in(session: AsyncSession, book: RuleBook, clock: Clock, asked: Sequence[Asked]) -> list[str | Exception]:
     """Check these orders and write those that may be. For each the id of its request, or why there is none."""
-    results, written, _ = await examine(session, book, clock, asked)
+    last = (await run(session, COUNT, {"more": len(asked)})).scalar_one()
+    results, written, _ = await examine(session, book, clock, asked, last)
     await insert_rows(session, written)
     return results
 
 
 async def examine(
-    session: AsyncSession, book: RuleBook, clock: Clock, asked: Sequence[Asked]
+    session: AsyncSession, book: RuleBook, clock: Clock, asked: Sequence[Asked], last: int
 ) -> tuple[list[str | Exception], Written, Known]:
-    """What `take_in` returns; the rows that are to be inserted for it, whose events are recorded; and by what they were checked."""
-    last = (await run(session, COUNT, {"more": len(asked)})).scalar_one()
+    """What `take_in` returns; the rows that are to be inserted for it, whose events are recorded; and by what they were checked.
+
+    `last`: of the numbers that the counter, which we hold, has given to these orders.
+    """
     now = clock.now()  # Not before: who was counted later has asked later, and a run that has counted knows who was in time.
     known = await _look_up(session, book, [one.order for one in asked])
     written = Written()

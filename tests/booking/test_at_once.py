@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from services.booking import intake
 from services.booking.activity import Scheduled
 from services.booking.allocator import gather
 from services.booking.at_once import OURS, take_in_and_decide
@@ -17,6 +18,7 @@ from services.booking.queries import Answer, answers
 from services.booking.tables import PARTITIONS, partition_of, run
 from services.refusal import Refused
 from tests.booking.town import CLOCK, MONDAY, TUESDAY, Town, at_work, books, caller, cancels, readable
+from tests.facts import until
 
 FAMILIES = [f"f{n}" for n in range(5)]
 #: Of a booking and of a request, all that is not an id, in the order of arrival.
@@ -123,6 +125,55 @@ async def test_nobody_is_decided_while_another_has_the_turn(town: Town, running:
     may_commit.set()
     await deciding
     assert await town.decides() == [request]
+
+
+async def test_whoever_changes_the_rules_meanwhile_does_so_before_they_are_read_or_after_all_is_decided(
+    town: Town, running: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In between, an order would be left to a run that nobody holds any more, or be given a place on a day that has just been closed."""
+    if town.running.database.is_sqlite:
+        pytest.skip("SQLite has one writer: there is nothing to race")
+    other = await founded(running, town.running.settings.database_urls["booking"])
+    changing: list[asyncio.Task[None]] = []
+
+    async def looks_up_slowly(*known: Any) -> Any:
+        found = await look_up(*known)
+        changing.append(asyncio.create_task(other.opens(id="loisirs")))  # at once from now on, by no run
+        await asyncio.wait(changing, timeout=1)
+        return found
+
+    look_up = intake._look_up
+    monkeypatch.setattr(intake, "_look_up", looks_up_slowly)
+    (request,), served = await at_once(town, town.order("f0", books("f0", activity="loisirs")))
+    assert served.keys() == {request}
+    await asyncio.gather(*changing)
+    await town.decides()
+    assert await town.answers(str(request)) == ["ACCEPTED"]
+    await town.is_sound()
+
+
+async def test_whoever_is_left_to_wait_while_turns_are_looked_for_is_not_overtaken(
+    town: Town, running: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if town.running.database.is_sqlite:
+        pytest.skip("SQLite has one writer: there is nothing to race")
+    other = await founded(running, town.running.settings.database_urls["booking"])
+    assert await town.asks("f0", books("f0", activity="loisirs")) == ["SUBMITTED"]
+    slowly = OURS.where(text("pg_advisory_xact_lock(1) IS NOT NULL"))  # it has begun, and finds no row before we let it
+    monkeypatch.setattr("services.booking.at_once.OURS", slowly)
+
+    async def it_has_begun() -> bool:
+        return bool(await town.rows("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
+
+    async with other.running.database.transaction() as session:
+        await run(session, text("SELECT pg_advisory_xact_lock(1)"))
+        asking = asyncio.create_task(at_once(town, town.order("f1", books("f1", activity="loisirs"))))
+        await until(it_has_begun)
+        await other.opens(id="loisirs")  # at once from now on: who waited for a run is to be served again
+    _, served = await asyncio.wait_for(asking, 10)
+    assert served == {}
+    await town.decides()
+    assert await town.line_up(activity="loisirs") == {"ACCEPTED": ["f0"], "WAITLISTED": ["f1"]}
 
 
 async def test_nobody_else_has_the_turn_until_the_commit(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
