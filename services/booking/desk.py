@@ -10,8 +10,7 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking.at_once import take_in_and_decide
@@ -25,6 +24,7 @@ from services.booking.status import LIVE, BookingStatus
 from services.booking.tables import partition_of, run
 from services.claims import Caller
 from services.clock import Clock
+from services.database import OUTAGE, Aborted
 from services.refusal import Refused
 from services.service import Running
 from services.telemetry import log, traceparent
@@ -255,9 +255,9 @@ class Desk:
 
 
 def _is_outage(trouble: Exception) -> bool:
-    """The database is not there, or not to be had: no order is to blame."""
+    """The database is not there, or not to be had: no order is to blame. Not what it took back, and does when it is asked again."""
     lost = isinstance(trouble, DBAPIError) and trouble.connection_invalidated
-    return lost or isinstance(trouble, (OperationalError, InterfaceError, PoolTimeout, OSError))
+    return lost or (isinstance(trouble, OUTAGE) and not isinstance(trouble, Aborted))
 
 
 async def _take_in(

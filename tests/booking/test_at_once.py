@@ -16,6 +16,7 @@ from services.booking.intake import Asked
 from services.booking.order import ForFamily, Line, Order
 from services.booking.queries import Answer, answers
 from services.booking.tables import PARTITIONS, partition_of, run
+from services.database import Aborted
 from services.refusal import Refused
 from tests.booking.town import CLOCK, MONDAY, TUESDAY, Town, at_work, books, caller, cancels, readable
 from tests.facts import until
@@ -308,6 +309,15 @@ async def test_a_mistake_in_deciding_at_once_is_told_and_hurts_nobody(
     async with at_work(town):
         assert await town.submits("f0") == ["ACCEPTED"]
     assert "not decided at once" in capsys.readouterr().err
+
+
+async def test_what_the_database_takes_back_is_left_to_the_allocator(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def is_taken_back(*_: Any) -> None:
+        raise Aborted("UPDATE", None, Exception("deadlock detected"))
+
+    monkeypatch.setattr("services.booking.at_once.gather", is_taken_back)
+    async with at_work(town):
+        assert await town.submits("f0") == ["ACCEPTED"]
 
 
 async def test_what_an_agent_does_is_left_to_the_allocator(town: Town) -> None:
