@@ -73,13 +73,22 @@ def forecast(
     answers = [_give_back(line, facts, places, held) for line in lines if line.change is DraftChange.CANCEL]
     board = Board({key: _opening(here) for key, here in places.items()})
     units: dict[int, list[Wish]] = {}
+    asked: list[tuple[Wish, Forecast]] = []
     for index, line in enumerate(lines):
         if line.change is DraftChange.BOOK:
             wish = Wish(line, Claim(str(index), (line.activity, line.date), index, parties.get(index)))
             units.setdefault(parties.get(index, index), []).append(wish)
     for unit in units.values():
-        answers += _ask(unit, facts, board, held, may_wait=may_wait)
+        asked += zip(unit, _ask(unit, facts, board, held, may_wait=may_wait), strict=True)
+    answers += [_ranked(wish.claim, answer, board) for wish, answer in asked]
     return sorted(answers, key=lambda answer: (answer.line.date, answer.line.child, answer.line.activity))
+
+
+def _ranked(claim: Claim, answer: Forecast, board: Board) -> Forecast:
+    """When all have been asked: a line of a party is asked with its first one, and those between them stand before it."""
+    if answer.status is not BookingStatus.WAITLISTED:
+        return answer
+    return replace(answer, rank=board.rank(claim.opening, claim.position))
 
 
 def _opening(here: Places) -> Opening:
@@ -113,7 +122,7 @@ def _without(places: Places, status: BookingStatus) -> Places:
 
 
 def _ask(unit: Sequence[Wish], facts: Facts, board: Board, held: dict[Place, Held], *, may_wait: bool) -> list[Forecast]:
-    """Lines that belong together, or one alone: all or none."""
+    """Lines that belong together, or one alone: all or none. Without their ranks."""
     codes = _why_not(unit, facts, held)
     status = BookingStatus.REFUSED if any(codes) else _placed(unit, facts, board, may_wait=may_wait)
     if status is BookingStatus.REFUSED and not any(codes):
@@ -126,8 +135,7 @@ def _ask(unit: Sequence[Wish], facts: Facts, board: Board, held: dict[Place, Hel
             answers.append(Forecast(line, *times, status, code=code or GROUP_INCOMPLETE))
             continue
         held[line.child, line.activity, line.date] = Held(status, *times)
-        rank = board.rank(wish.claim.opening, wish.claim.position) if status is BookingStatus.WAITLISTED else None
-        answers.append(Forecast(line, *times, status, rank))
+        answers.append(Forecast(line, *times, status))
     return answers
 
 

@@ -52,6 +52,13 @@ def test_two_children_of_one_draft_do_not_get_the_same_last_place() -> None:
     assert answers(both, facts(Places(40, 0, 39))) == [("amalia", ACCEPTED, None, None), ("paolo", REFUSED, None, "FULL")]
 
 
+def test_a_line_between_two_that_belong_together_stands_between_them_in_the_waiting_list() -> None:
+    children = "amalia", "paolo", "zoe"
+    given = replace(facts(Places(40, 10, 40)), enrolled={(child, "aps-matin"): Enrolled() for child in children})
+    found = forecast([line("BOOK", child) for child in children], given, {0: 0, 2: 0})
+    assert [(one.line.child, one.rank) for one in found] == [("amalia", 1), ("paolo", 2), ("zoe", 3)]
+
+
 def test_a_place_given_back_goes_to_who_waits_and_only_then_to_the_draft() -> None:
     swap = [line("BOOK", "paolo"), line("CANCEL")]
     nobody_waits = facts(Places(40, 10, 40), amalia=ACCEPTED)
