@@ -263,9 +263,8 @@ class _Load:
     async def _activities(self, session: AsyncSession) -> None:
         await take_turn(session, self.structure)
         await put_criteria(session, self.structure, {criterion.id: criterion.name for criterion in self.town.criteria})
-        await booking.put_days_off(session, self.clock, self.structure, self.town.structure.days_off)
-        for spec in self.specs.values():
-            await booking.put_activity(session, self.clock, spec)
+        await booking.put_days_off(session, self.clock, self.structure, self.town.structure.days_off, self.specs.values())
+        for _ in self.specs:
             self.step()
 
     async def _days(self, session: AsyncSession) -> None:

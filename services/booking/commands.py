@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Container, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking.activity import ActivitySpec, Immediate, Scheduled, from_json, to_json
-from services.booking.allocation import Key
+from services.booking.allocation import Key, Offer
 from services.booking.allocator import REQUEST, R, queue_again
 from services.booking.docket import IS_SUBMITTED, IS_WAITING, OPENING, B, open_docket, take_turn, take_turn_of
 from services.booking.expiry import end_line, tell_who_waited
@@ -55,39 +55,66 @@ async def put_activity(
     opened, closed or given other places are announced one by one, even where nobody has booked yet. Raises CodedError ID_TAKEN.
     """
     await take_turn(session, spec.structure)
-    spec = replace(spec, days_off=await days_off(session, spec.structure))
+    await _put(session, clock, spec.structure, [spec], priced_like, emptied)
+
+
+async def put_days_off(
+    session: AsyncSession, clock: Clock, structure: str, wanted: Mapping[dt.date, str | None], along: Iterable[ActivitySpec] = ()
+) -> None:
+    """On these days all of the structure is closed, whoever made its activities, and why. The same ones again change nothing.
+
+    `along`: activities that are put in the same moment. One after another, somebody might be given a place on a day that closes next.
+    """
+    await take_turn(session, structure)
+    known = await days_off(session, structure)
+    if wanted != known:
+        await session.exec(delete(DayOff).where(col(DayOff.structure) == structure, col(DayOff.date).in_(known.keys() - wanted.keys())))
+        for date, because in wanted.items():
+            await session.merge(DayOff(structure=structure, date=date, because=because))
+        await session.flush()
+    activities = select(Activity).where(Activity.structure == structure).order_by(Activity.id)
+    stored = {row.id: from_json(dict(row.rules)) for row in (await session.exec(activities)).all()}
+    await _put(session, clock, structure, (stored | {spec.id: spec for spec in along}).values())
+
+
+async def _put(
+    session: AsyncSession,
+    clock: Clock,
+    structure: str,
+    specs: Iterable[ActivitySpec],
+    priced_like: str | None = None,
+    emptied: Container[dt.date] = (),
+) -> None:
+    """All rules first, then all places: whoever waits for places of several is served by the rules that all of them have now."""
+    off = await days_off(session, structure)
+    changed: list[tuple[ActivitySpec, Collection[dt.date]]] = []
+    for spec in [replace(spec, days_off=off) for spec in specs]:
+        known = await _keep_rules(session, clock, spec, priced_like)
+        await prepare(session, spec, clock.now(), moved=known is not None and _hour(known) != _hour(spec))
+        if known is not None and known != spec:
+            changed.append((spec, days_that_differ(known, spec)))
+    await session.flush()
+    if changed:
+        await _resize(session, clock, changed, emptied)
+    for spec, _ in changed:
+        await _answer_at_once(session, spec)
+
+
+async def _keep_rules(session: AsyncSession, clock: Clock, spec: ActivitySpec, priced_like: str | None) -> ActivitySpec | None:
+    """Returns those of before."""
     stored = await session.get(Activity, spec.id)
-    known = None if stored is None else from_json(dict(stored.rules))
-    moved = known is not None and _hour(known) != _hour(spec)
     if stored is None:
         session.add(_row(spec, 1))
         _tell(session, clock, spec, 1, priced_like)
-    elif stored.structure != spec.structure:
+        return None
+    if stored.structure != spec.structure:
         raise CodedError("ID_TAKEN", f"activity {spec.id} is another structure's")
-    elif known is not None and known != spec:
+    known = from_json(dict(stored.rules))
+    if known != spec:
         version = stored.version + 1
         await session.merge(_row(spec, version))
         _tell(session, clock, spec, version)
-        await session.flush()
-        await _resize(session, clock, spec, days_that_differ(known, spec), emptied)
-        await _answer_at_once(session, spec)
-    await prepare(session, spec, clock.now(), moved=moved)
-    await session.flush()
-
-
-async def put_days_off(session: AsyncSession, clock: Clock, structure: str, wanted: Mapping[dt.date, str | None]) -> None:
-    """On these days all of the structure is closed, whoever made its activities, and why. The same ones again change nothing."""
-    await take_turn(session, structure)
-    known = await days_off(session, structure)
-    if wanted == known:
-        return
-    await session.exec(delete(DayOff).where(col(DayOff.structure) == structure, col(DayOff.date).in_(known.keys() - wanted.keys())))
-    for date, because in wanted.items():
-        await session.merge(DayOff(structure=structure, date=date, because=because))
-    await session.flush()
-    activities = select(Activity).where(Activity.structure == structure).order_by(Activity.id)
-    for stored in (await session.exec(activities)).all():
-        await put_activity(session, clock, from_json(dict(stored.rules)))
+    return known
 
 
 def _hour(spec: ActivitySpec) -> tuple[str, str] | None:
@@ -134,18 +161,22 @@ def days_that_differ(before: ActivitySpec, after: ActivitySpec) -> frozenset[dt.
 
 
 async def _resize(
-    session: AsyncSession, clock: Clock, spec: ActivitySpec, changed: Collection[dt.date], emptied: Container[dt.date]
+    session: AsyncSession, clock: Clock, changed: Iterable[tuple[ActivitySpec, Collection[dt.date]]], emptied: Container[dt.date]
 ) -> None:
-    """The activity's openings offer what it offers now: from today on, for what past days offered is history."""
-    today = clock.today(spec.timezone)
-    rows = (await run(session, select(OPENING.c.date).where(OPENING.c.activity == spec.id, OPENING.c.date >= today))).scalars()
-    to_come = {date for date in changed if date >= today}
-    keys = {(spec.id, date) for date in {*rows, *to_come}}
-    docket = await open_docket(session, book_of(session), clock.now(), {}, keys, keys)
-    for key in keys:
+    """The activities' openings offer what they offer now: from today on, for what past days offered is history."""
+    offers: dict[Key, Offer] = {}
+    shown_anew = set[Key]()
+    for spec, days in changed:
+        today = clock.today(spec.timezone)
+        rows = (await run(session, select(OPENING.c.date).where(OPENING.c.activity == spec.id, OPENING.c.date >= today))).scalars()
+        to_come = {date for date in days if date >= today}
+        offers |= {(spec.id, date): spec.offer(date) for date in {*rows, *to_come}}
+        shown_anew |= {(spec.id, date) for date in to_come}
+    docket = await open_docket(session, book_of(session), clock.now(), {}, offers.keys(), offers.keys())
+    for key in offers:
         docket.board.openings[key].bookable &= key[1] not in emptied
-    docket.resize({key: spec.offer(key[1]) for key in keys})
-    docket.shown_anew.update((spec.id, date) for date in to_come)
+    docket.resize(offers)
+    docket.shown_anew |= shown_anew
     await docket.write(session)
 
 

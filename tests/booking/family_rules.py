@@ -132,9 +132,9 @@ class FamilyRules(Story):
         if self.does(replica, fate, puts)[0]:
             self.paper.puts(activity, offer)
 
-    @rule(day=st.sampled_from([MONDAY, TUESDAY, TUESDAY]), replica=replicas, fate=fates)
-    def the_town_takes_a_day_off_or_not_after_all(self, day: dt.date, replica: int, fate: Fated) -> None:
-        wanted = self.paper.days_off ^ {day}
+    @rule(days=st.sampled_from([{MONDAY}, {TUESDAY}, {TUESDAY}, {MONDAY, TUESDAY}]), replica=replicas, fate=fates)
+    def the_town_takes_days_off_or_not_after_all(self, days: set[dt.date], replica: int, fate: Fated) -> None:
+        wanted = self.paper.days_off ^ days
 
         async def takes_off(running: Running) -> None:
             async with running.database.transaction() as session:

@@ -252,6 +252,30 @@ async def test_siblings_on_two_days_wait_for_both(town: Town) -> None:
     await town.is_sound()
 
 
+@pytest.mark.parametrize("all_of_it", [True, False], ids=["the town's days off", "its activities' days"])
+async def test_nobody_is_given_a_place_on_a_day_that_closes_as_another_one_opens(town: Town, all_of_it: bool) -> None:
+    """A town's file changes both in one moment; what it says of "multi" comes after what it says of "cantine"."""
+    specs = CANTINE, replace(CANTINE, id="multi")
+
+    async def closes(*days: dt.date) -> None:
+        said = [replace(spec, closed_on=frozenset(() if all_of_it else days)) for spec in specs]
+        async with town.running.database.transaction() as session:
+            await commands.put_days_off(session, town.clock, "carteville", dict.fromkeys(days if all_of_it else ()), said)
+
+    await closes()
+    await town.household("dupont", "amalia", "paolo", activities=("cantine", "multi"), version=2)
+    await town.asks("durand")
+    pair = books("amalia"), books("paolo", TUESDAY, "multi")
+    assert await town.asks("dupont", *pair, together=[[0, 1]]) == ["WAITLISTED", "WAITLISTED"]
+    await closes(MONDAY)
+    assert await town.asks("durand", cancels("durand")) == ["CANCELLED"]
+    await closes(TUESDAY)
+    assert await town.line_up() == {"ACCEPTED": [], "WAITLISTED": ["amalia"]}
+    await closes()
+    assert ((await town.line_up())["ACCEPTED"], (await town.line_up(TUESDAY, "multi"))["ACCEPTED"]) == (["amalia"], ["paolo"])
+    await town.is_sound()
+
+
 async def test_one_line_that_may_not_be_refuses_its_whole_group_and_only_that_one_has_the_reason(town: Town) -> None:
     answers = await town.asks("dupont", books("dupont"), books("dupont", WEDNESDAY), together=[[0, 1]])
     assert answers == ["REFUSED GROUP_INCOMPLETE", "REFUSED CLOSED"]

@@ -88,7 +88,8 @@ async def test_an_activity_that_forgot_its_towns_days_off_is_told_to_operators(c
         await session.flush()
         found = await violations(session, carteville.running.clock.now())
         assert found == [f"activity {one} keeps other days off than carteville has" for one in ("aps-matin", "cantine", "multi")]
-        await session.rollback()
+        await commands.put_days_off(session, carteville.running.clock, "carteville", {MONDAY: "Pont", TUESDAY: None})
+        assert await violations(session, carteville.running.clock.now()) == [], "until its file is loaded again"
 
 
 async def test_a_day_off_is_its_towns_alone(carteville: Screens) -> None:
