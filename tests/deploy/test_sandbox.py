@@ -41,7 +41,8 @@ class Played:
         return Response(status_code=self.takes.pop(0) if len(self.takes) > 1 else self.takes[0])
 
     def order(self, payment: str = "p1") -> Order:
-        return Order(payment, 150_00, "guide@example.org", "fr", "PERISCOLAIRE <b>", f"{self.url}/town", f"{self.url}/paiement/{payment}")
+        back = f"{self.url}/paiement/{payment}"
+        return Order(payment, 150_00, "guide@example.org", "fr", "PERISCOLAIRE <b>", f"{self.url}/town", back, 1_764_010_800)
 
     async def press(self, url: str, action: str, misbehaviour: str = "none") -> httpx2.Response:
         async with httpx2.AsyncClient() as client:
@@ -136,7 +137,7 @@ async def test_as_payfip_it_makes_a_page_each_time_and_says_only_whom_to_ask_abo
     assert notice is not None
     assert notice.session == first.session
     with pytest.raises(ProviderTrouble):
-        await Sandbox(played.url, SECRET).start(Order("", 0, "", "", "", "", ""))
+        await Sandbox(played.url, SECRET).start(Order("", 0, "", "", "", "", "", 0))
 
 
 @pytest.mark.parametrize(

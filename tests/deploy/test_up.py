@@ -33,6 +33,10 @@ def started() -> Iterator[list[Preau]]:
             system.process.wait()
 
 
+def mails(preau: Preau) -> list[Path]:
+    return list((preau.data / "mail").glob("*.eml"))
+
+
 def figures(preau: Preau, token: str) -> dict[str, list[int]]:
     (family,) = preau.ask(BALANCE, token=token)["me"]["families"]
     return {
@@ -66,7 +70,7 @@ def test_a_newcomer_gets_a_working_town_that_survives_its_processes(tmp_path: Pa
     token = town.sign_in(login, password)
     assert figures(town, token) == {"PERISCOLAIRE": [50_06, 102_61, -52_55], 'Multiaccueil "Les Tagazoux"': [0, 0, 0]}
     # Two families asked for a day that is full: they wait, and their reports are in the mailbox.
-    assert len(list((town.data / "mail").glob("*.eml"))) == 2
+    assert len(mails(town)) == 2
     (kone,) = town.ask(
         "{ me { families { bookings(status: [WAITLISTED]) { nodes { status rank } } } } }", token=town.sign_in("kone", "Awa-et-Moussa-2026")
     )["me"]["families"]
@@ -82,6 +86,9 @@ def test_a_newcomer_gets_a_working_town_that_survives_its_processes(tmp_path: Pa
     while figures(town, token)["PERISCOLAIRE"][0] == 50_06 and time.monotonic() < deadline:
         time.sleep(0.1)
     assert figures(town, token)["PERISCOLAIRE"] == [102_61, 102_61, 0]
+    # And has its receipt, beside the two reports.
+    while len(mails(town)) < 3 and time.monotonic() < deadline:
+        time.sleep(0.1)
 
     # The operators' commands find it by its folder.
     for command in (("check",), ("doctor",), ("dead-letters",), ("load", str(Path("deploy/demo/carteville.yaml")))):
@@ -120,7 +127,7 @@ def test_a_newcomer_gets_a_working_town_that_survives_its_processes(tmp_path: Pa
     again.until("ready")
     assert again.lines[:5] == addresses
     assert figures(again, again.sign_in(login, password))["PERISCOLAIRE"] == [102_61, 102_61, 0]
-    assert len(list((town.data / "mail").glob("*.eml"))) == 2, "no report is sent twice"
+    assert len(mails(town)) == 3, "no mail is sent twice"
     assert preau("check", data=town.data).returncode == 0
 
     # Ctrl-C is as good.

@@ -168,9 +168,9 @@ class System:
 
     async def mails(self, to: str) -> list[dict[str, Any]]:
         """What the town's mail server took for this address."""
-        async with httpx2.AsyncClient(base_url=self.mailbox, timeout=5) as client:
-            messages: list[dict[str, Any]] = (await client.get("/messages")).json()
-        return [message for message in messages if to in str(message["to"])]
+        async with httpx2.AsyncClient(base_url=self.mailbox, timeout=20) as client:
+            found: list[dict[str, Any]] = (await client.get("/messages", params={"to": to})).json()
+        return found
 
     def preau(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """The console command, beside the running system."""

@@ -134,7 +134,7 @@ async def test_a_document_that_takes_too_long_ends_and_leaves_no_process(sleeper
     answers = await asyncio.gather(*(press.sheet(sheet("GUIDE"), HEAD) for _ in range(5)), return_exceptions=True)
     assert all(isinstance(answer, NotSet) for answer in answers)
     started = pids(sleeper)
-    assert len(started) == 2, "two at once, and the others gave up in the line"
+    assert 2 <= len(started) < 5, "two at once: others give up in the line, or as soon as it is their turn"
     for pid in started:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
