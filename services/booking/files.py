@@ -62,7 +62,10 @@ async def bookings_file(request: Request) -> Response:
     wanted = _from_json(facts["wanted"])
     listed = await _listed(running, wanted, language)
     about = listing.period(wanted.first_day, wanted.last_day, language)
-    head = Head("", about, running.clock.today(listed[0].timezone if listed else "Europe/Paris"), language)
+    async with running.database.reading() as session:
+        town = await queries.town_of(session, wanted.family)
+    name, timezone = (town.name, town.timezone) if town is not None else ("", "Europe/Paris")
+    head = Head(name, about, running.clock.today(timezone), language)
     return await files.sent(request, NAMES[language], facts["format"], listing.sheet(listed, facts["names"], language), head)
 
 

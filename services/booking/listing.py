@@ -1,4 +1,4 @@
-"""A family's follow-up as a table for spreadsheets (S35)."""
+"""A family's follow-up as a table, for spreadsheets and for paper (S35)."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence

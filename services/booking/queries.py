@@ -32,6 +32,7 @@ from services.booking.tables import (
     Opening,
     Request,
     Standing,
+    StructureCopy,
     core,
     run,
 )
@@ -153,6 +154,12 @@ async def structures_of(session: AsyncSession, families: Collection[str]) -> dic
     """Family -> its structure, for those that are known."""
     rows = await session.exec(select(FamilyCopy.family, FamilyCopy.structure).where(col(FamilyCopy.family).in_(families)))
     return dict(rows.all())
+
+
+async def town_of(session: AsyncSession, family: str) -> StructureCopy | None:
+    """None: nothing was heard of it, or of the family."""
+    found = select(StructureCopy).join(FamilyCopy, col(FamilyCopy.structure) == StructureCopy.id)
+    return (await session.exec(found.where(FamilyCopy.family == family))).one_or_none()
 
 
 async def in_debit(session: AsyncSession, families: Collection[str]) -> frozenset[str]:

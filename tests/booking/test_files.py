@@ -17,9 +17,10 @@ from pypdf import PdfReader
 from starlette.applications import Starlette
 
 from services import documents
-from services.booking import files
+from services.booking import commands, files
 from services.booking.files import ROUTES
 from services.clock import Clock
+from services.events import StructureChanged
 from services.files import LINK_LASTS, links_of
 from services.links import Links, new_key
 from tests.booking.screens import AGENT, DUPONT, DURAND, NOW, OTHER_AGENT, Screens, entities, screens, signed_in
@@ -197,15 +198,19 @@ async def followed(carteville: Screens) -> Screens:
 
 
 async def test_s35_the_follow_up_on_paper(followed: Screens) -> None:
+    heard = {"structure": "carteville", "version": 1, "title": "Mairie de CarteVille", "timezone": "Pacific/Marquesas", "school_zone": None}
+    async with followed.running.database.transaction() as session:
+        await commands.hear_structure(session, StructureChanged(occurred_at=NOW, **heard))
     answer = await fetch(followed, (await link(followed, 'format: PDF, from: "2026-09-14", to: "2026-09-15"'))["url"])
     assert answer.headers["content-type"] == "application/pdf"
     text = " ".join(PdfReader(io.BytesIO(answer.content)).pages[0].extract_text().split())
     for part in (
+        "Mairie de CarteVille",
         "Réservations",
         "Du 14/09/2026 au 15/09/2026",
         "=Restauration 14/09/2026",
         "Paolo APS MATIN 15/09/2026",
-        "Établi le 01/09/2026",
+        "Établi le 31/08/2026",
     ):
         assert part in text
     assert "16/09/2026" not in text
