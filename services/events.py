@@ -583,7 +583,7 @@ class WalletFed(BaseModel):
 
 
 class PaymentReceived(Event):
-    """An online payment was received: the mailer sends a receipt to whoever paid."""
+    """An online payment was received: the mailer sends a receipt to whoever paid, at the address that was given for it (S18)."""
 
     service = "billing"
     name = "payment_received"
@@ -591,6 +591,7 @@ class PaymentReceived(Event):
     payment: str
     family: str
     account: str
+    email: str | None = None
     date: dt.date
     payer: str
     reference: str | None

@@ -154,7 +154,7 @@ async def record_page(session: AsyncSession, clock: Clock, id: str, page: Page) 
     """The first page counts: one that came later, or for a payment that is over by now, is never shown to anybody."""
     row = await session.get_one(OnlinePayment, id, with_for_update=True)
     if row.session is None and row.status is OnlinePaymentStatus.STARTED:
-        row.session, row.url, row.email = page.session, page.url, None
+        row.session, row.url = page.session, page.url
         row.look_at = next_look(row.status, row.started_at, clock.now())
         await session.flush()
     return row
@@ -210,8 +210,15 @@ async def settle(session: AsyncSession, clock: Clock, claimed: OnlinePayment, to
     if result.status is not None:
         await come_to(session, clock, row, result.status, result.reference, row.lines)
     since = row.started_at if row.status is OnlinePaymentStatus.STARTED else row.status_since
-    row.look_at = _not_after(next_look(row.status, since, now), row, claimed)
+    look_again(row, _not_after(next_look(row.status, since, now), row, claimed))
     await session.flush()
+
+
+def look_again(row: OnlinePayment, at: dt.datetime | None) -> None:
+    """None: never; then nobody needs the payer's address any more."""
+    row.look_at = at
+    if at is None:
+        row.email = None
 
 
 def _outcome(row: OnlinePayment, told: Told | None, now: dt.datetime) -> Outcome:
@@ -294,6 +301,7 @@ async def _tell_payer(session: AsyncSession, clock: Clock, row: OnlinePayment) -
         payment=row.id,
         family=row.family,
         account=row.account,
+        email=row.email,
         date=lines[0].entry.date,
         payer=row.payer,
         reference=row.reference,

@@ -310,7 +310,7 @@ class OnlinePayment(BillingTable, table=True):
     amount_cents: int = Field(sa_type=BIGINT)
     payer: str  #: As the history will say it (S11).
     language: str
-    email: str | None = None  #: Until there is a page; then only the provider needs it.
+    email: str | None = None  #: For the provider and the receipt (S18). Null: it was received, or nothing can come any more.
     provider: str
     session: str | None = None  #: What the provider calls it. Null: it never gave a page that anybody saw.
     url: str | None = Field(default=None, sa_type=Text)

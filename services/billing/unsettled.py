@@ -19,7 +19,7 @@ from services.billing import queries
 from services.billing.audit import Done, note, reason_of
 from services.billing.commands import lock_structure
 from services.billing.online import CURRENCY, End, OnlinePaymentStatus, may_end, next_look
-from services.billing.paying import come_to
+from services.billing.paying import come_to, look_again
 from services.billing.tables import UNSETTLED, OnlinePayment, PaymentEnd, PaymentNotice
 from services.billing.till import Agent, check_cents
 from services.clock import Clock
@@ -127,7 +127,7 @@ async def _end(session: AsyncSession, clock: Clock, row: OnlinePayment, credited
         entries = await come_to(session, clock, row, OnlinePaymentStatus.PAID, row.came_reference, credited, why)
     elif row.status is OnlinePaymentStatus.STARTED:
         await come_to(session, clock, row, OnlinePaymentStatus.CANCELLED, None, ())
-    row.look_at = next_look(row.status, row.status_since, clock.now())
+    look_again(row, next_look(row.status, row.status_since, clock.now()))
     await session.flush()
     return entries
 

@@ -6,6 +6,7 @@ Reacts to: structure_changed, contacts_changed and reset_link_made of identity; 
 place_given and place_expired of booking; balance_low and payment_received of billing.
 
 A family's mail is one message to one adult, who is greeted by name: the one who confirmed the request, if a mail can reach them, or
-else the first whom one can reach. Nobody is in copy: parents may live apart, and one's address is no business of the other's. A mail
-waits in a table, is sent, then recorded as sent: a crash between the two sends it again under the same Message-ID, and never loses it.
+else the first whom one can reach; a receipt goes where whoever paid wanted it. Nobody is in copy: parents may live apart, and one's
+address is no business of the other's. A mail waits in a table, is sent, then recorded as sent: a crash between the two sends it again
+under the same Message-ID, and never loses it.
 """

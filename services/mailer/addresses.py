@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.errors import MessageError
 from email.headerregistry import Address
 
@@ -37,9 +37,14 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def addressee(adults: Iterable[Adult], account: str | None = None) -> Adult | None:
-    """The one adult a mail goes to: that account's, if a mail can reach it, or else the first whom one can reach."""
+def addressee(adults: Iterable[Adult], account: str | None = None, email: str | None = None) -> Adult | None:
+    """The one adult a mail goes to: that account's, if a mail can reach it, or else the first whom one can reach.
+
+    `email`: where that account wants this mail; where the account is nobody's of the family, it is the first adult's.
+    """
     in_order = sorted(adults, key=lambda adult: adult.account != account)
+    if email is not None:
+        in_order = [*(replace(adult, email=email) for adult in in_order[:1]), *in_order]
     return next((adult for adult in in_order if adult.email and is_address(adult.email)), None)
 
 

@@ -89,6 +89,7 @@ class Wish:
     act: Act | None = None  #: An agent of the structure asked for the family.
     low: LowBalance | None = None  #: Of the letter about it.
     received: Received | None = None  #: Of the letter about it.
+    email: str | None = None  #: Where whoever asked wants it, if they said so.
     goes_on: bool = False  #: It tells of lines that a first report said would be answered later.
 
     @property
@@ -117,7 +118,7 @@ def _to_family(wish: Wish, names: Names, now: dt.datetime) -> dict[str, Any]:
     home = names.families.get(wish.family)
     if home is None or home.structure != wish.structure:
         raise NotYetKnown(f"family {wish.family} of {wish.structure}")
-    to = addressee(home.adults, wish.account)
+    to = addressee(home.adults, wish.account, wish.email)
     letter = _write(wish, to, home, names) if to else None
     return {**_mail(wish.cause, wish.kind, wish.structure, now, to, letter), "family": wish.family}
 

@@ -119,8 +119,8 @@ async def send_receipt(session: AsyncSession, event: PaymentReceived, clock: Clo
     wallets = tuple((one_line(wallet.title), wallet.amount_cents) for wallet in event.wallets)
     reference = event.reference and one_line(event.reference)
     paid = Received(event.payment, event.date, one_line(event.payer), reference, event.amount_cents, wallets)
-    wish = Wish(MailKind.PAYMENT_RECEIVED, event.payment, event.structure, event.family, (), event.account, received=paid)
-    _gather(session, clock, wish)
+    about = event.payment, event.structure, event.family, (), event.account
+    _gather(session, clock, Wish(MailKind.PAYMENT_RECEIVED, *about, received=paid, email=event.email))
 
 
 @service.reacts_to(ResetLinkMade)

@@ -23,7 +23,7 @@ from services.billing.paying import MOST_OPEN
 from services.billing.sandbox import Sandbox, Unsigned
 from services.billing.stripe import Stripe
 from services.billing.tables import OnlinePayment, PaymentNotice
-from services.events import PaymentSettled
+from services.events import PaymentReceived, PaymentSettled
 from services.settings import Settings, SettingsError
 from tests.billing.bank import ASK, REFERENCE, START, Bank, Till
 from tests.billing.conftest import AGENT, JEAN_PAUL, STRANGER, Town
@@ -85,8 +85,26 @@ async def test_s18_without_any_address_one_is_asked_for(till: Till) -> None:
         assert (await till.starts(**martin, email=none))["code"] == "EMAIL_REQUIRED"
     assert (await till.starts(**martin, email="zoe@example.org"))["__typename"] == "OnlinePayment"
     assert till.bank.orders["s0"].email == "zoe@example.org"
-    row = await till.row(till.bank.orders["s0"].payment)
-    assert (row.email, row.payer) == (None, "POUR MARTIN ZOÉ"), "an address is kept no longer than it is needed"
+    assert (await till.row(till.bank.orders["s0"].payment)).payer == "POUR MARTIN ZOÉ"
+
+
+async def test_s18_the_address_that_was_given_gets_the_receipt_and_is_kept_no_longer_than_it_is_needed(till: Till) -> None:
+    """Also where the account has another one."""
+    ends = (("PAID", None), ("CANCELLED", "ended@example.org"), ("CANCELLED", "later@example.org"))
+    ids = [str((await till.starts(key=str(number), email=email or "other@example.org"))["id"]) for number, (_, email) in enumerate(ends)]
+    own = str((await till.starts(key="own"))["id"])
+    for number, (status, _) in enumerate(ends):
+        till.bank.comes_to(status, f"s{number}")
+    await till.later(seconds=5)
+    assert [(await till.row(id)).email for id in ids] == [None, "ended@example.org", "later@example.org"]
+    till.bank.comes_to("PAID", "s2")
+    till.bank.comes_to("PAID", "s3")
+    await till.later(hours=1)
+    told = {event["payment"]: (event["account"], event["email"]) for event in await till.town.said(PaymentReceived)}
+    assert told == {ids[0]: ("dupont", "other@example.org"), ids[2]: ("dupont", "later@example.org"), own: ("dupont", "guide@example.org")}
+    for _ in range(3):
+        await till.later(days=1)
+    assert [(await till.row(id)).email for id in (*ids, own)] == [None] * 4
 
 
 async def test_an_agent_pays_for_a_family_with_an_address_that_is_told(till: Till) -> None:

@@ -250,6 +250,28 @@ async def test_s19_who_paid_online_gets_one_receipt_that_says_what_was_received(
     assert "<b>" not in evil.html
 
 
+@pytest.mark.parametrize(
+    ("account", "email", "reader", "address"),
+    [
+        ("dupont", "here@example.org", "dupont", "here@example.org"),
+        ("silent", "here@example.org", "silent", "here@example.org"),
+        ("an agent", "here@example.org", "silent", "here@example.org"),
+        ("dupont", None, "dupont", "jp.dupont@example.org"),
+        ("dupont", "zoé@example.org", "dupont", "jp.dupont@example.org"),
+    ],
+)
+async def test_s18_the_receipt_goes_to_the_address_that_was_given_and_not_to_the_other_parent(
+    mailroom: Mailroom, account: str, email: str | None, reader: str, address: str
+) -> None:
+    mailroom.now = dt.datetime.now(dt.UTC)
+    await mailroom.hears(town_named(), family_of(adult("silent", None), adult()))
+    await mailroom.hears(payment_received(account=account, email=email))
+    mail = await mailroom.the_mail()
+    assert (mail.account, mail.to_address, mail.state) == (reader, address, MailState.QUEUED)
+    async with mailroom.database.reading() as session:
+        assert await violations(session) == []
+
+
 async def test_a_receipt_by_mail_in_english_without_a_reference(mailroom: Mailroom) -> None:
     await mailroom.hears(town_named(), family_of(adult(language="en")))
     await mailroom.hears(payment_received(reference=None))
