@@ -20,7 +20,7 @@ Reader = Callable[[Node], T]
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _QUOTIENT = re.compile(r"[0-9]{1,6}(\.[0-9]{1,2})?")
-_WHOLE = re.compile(r"[+-]?(0|[1-9][0-9]{0,14})")
+_WHOLE = re.compile(r"[+-]?(0|[1-9][0-9]{0,17})")
 
 
 class Wrong(Exception):

@@ -19,7 +19,7 @@ from services.identity import tables as identity
 
 A_WORD = "a text"
 AN_INSTANT = "an instant with its time zone, such as 2026-11-23T07:00:00+00:00"
-A_NUMBER = whole(-(10**14), 10**14, "a whole number")
+A_NUMBER = whole(-(10**15), 10**15, "a whole number")  #: As low as the threshold of those who want no alert.
 
 #: Children who left their family: what was charged for them still names them.
 FORMER_CHILDREN = Carried(

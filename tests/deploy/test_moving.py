@@ -282,7 +282,7 @@ class World:
                 "consumptions": {key: [used_up(x.consumption) for x in some] for key, some in used.items()},
                 "holds": {where(row): (row.kind, row.state, row.wallet, row.amount_cents, row.explanation) for row in held},
                 "standings": {row.family: row.in_debit for row in await session.exec(select(Standing)) if row.in_debit},
-                "alerts": [(row.family, row.below_cents, row.is_below, row.times) for row in alerts],
+                "alerts": sorted((row.family, row.below_cents, row.is_below, row.times) for row in alerts),
                 "online": [(row.session, row.status, row.look_at, row.reference, row.lines, row.credited, row.trouble) for row in online],
                 "slips": [(row.date, row.mode, row.reference, [line.cents for line in on_slips[row.id]]) for row in slips],
                 "drawer": [(line.detail.reference, line.cents) for line in drawer],
@@ -368,6 +368,8 @@ async def before(world: World) -> None:
     await world.ends("ended")
     async with world.databases["billing"].transaction() as session:
         await billing.set_balance_alert(session, world.clock, TOWN, "petit", await world.account("petit"), 25_00)
+        for below_cents in (10_00, None):  # On second thoughts.
+            await billing.set_balance_alert(session, world.clock, TOWN, "martin", await world.account("martin"), below_cents)
 
     week, next_week = [day(23), day(24), day(25), day(26), day(27)], [day(30), day(1, 12), day(2, 12)]
     await world.asks("dupont", *books("amalia", "aps", *week, *next_week), *books("paolo", "aps", *week, *next_week))
