@@ -39,6 +39,11 @@ class History:
     place: Place
     rows: Mapping[str, Sequence[Row]]
 
+    def ids(self, kind: str) -> set[str]:
+        """Of whatever its rows name of that kind, such as "child": also of what the file does not list any more."""
+        named = [(carried.name, column) for carried in CARRIED for column, kinds in carried.names.items() if kinds == kind]
+        return {id_ for name, column in named for row in self.rows[name] if (id_ := row.get(column)) is not None}
+
 
 def read_history(node: Node, mistakes: Mistakes) -> History:
     with reading(node, mistakes, "a history") as fields:

@@ -20,7 +20,7 @@ SERVICES = ("identity", "billing", "booking")
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The file's ids -> ours: `<structure>.<id>` where another structure has it already."""
+    """The file's ids -> ours: `<structure>.<id>` where another structure has it already. Also those that only its history names."""
 
     families: dict[str, str]
     children: dict[str, str]
@@ -30,21 +30,23 @@ class Names:
 
 async def names_of(town: Town, databases: dict[str, Database]) -> Names:
     structure = town.structure.id
-    children = [child.id for family in town.families for child in family.children]
+    families = _ids(town, "family", town.families)
+    children = _ids(town, "child", [child for family in town.families for child in family.children])
+    activities = _ids(town, "activity", [activity.spec for activity in town.activities])
+    wallets = _ids(town, "wallet", town.wallets)
     async with AsyncExitStack() as stack:
         sessions = {service: await stack.enter_async_context(databases[service].reading()) for service in SERVICES}
-        family_rows = await rows_of(sessions["identity"], Family, _both(structure, _ids(town.families)))
+        family_rows = await rows_of(sessions["identity"], Family, _both(structure, families))
         child_rows = await rows_of(sessions["identity"], Child, _both(structure, children))
         of_children = await rows_of(sessions["identity"], Family, {row.family_id for row in child_rows})
         family_owner = {row.id: row.structure_id for row in of_children}
-        activities = [activity.spec.id for activity in town.activities]
         activity_rows = await rows_of(sessions["booking"], Activity, _both(structure, activities))
-        wallet_rows = await rows_of(sessions["billing"], Wallet, _both(structure, _ids(town.wallets)))
+        wallet_rows = await rows_of(sessions["billing"], Wallet, _both(structure, wallets))
         return Names(
-            families=renamed(structure, _ids(town.families), {row.id: row.structure_id for row in family_rows}),
+            families=renamed(structure, families, {row.id: row.structure_id for row in family_rows}),
             children=renamed(structure, children, {row.id: family_owner[row.family_id] for row in child_rows}),
             activities=renamed(structure, activities, {row.id: row.structure for row in activity_rows}),
-            wallets=renamed(structure, _ids(town.wallets), {row.id: row.structure for row in wallet_rows}),
+            wallets=renamed(structure, wallets, {row.id: row.structure for row in wallet_rows}),
         )
 
 
@@ -55,8 +57,10 @@ async def activities_in_billing(session: AsyncSession, town: Town) -> dict[str, 
     return renamed(town.structure.id, ids, {row.id: row.structure for row in rows})
 
 
-def _ids(things: Sequence[Any]) -> list[str]:
-    return [thing.id for thing in things]
+def _ids(town: Town, kind: str, listed: Sequence[Any]) -> list[str]:
+    """Of what the file lists, and of whatever else of that kind its history names."""
+    ids = [thing.id for thing in listed]
+    return ids if town.history is None else [*ids, *sorted(town.history.ids(kind).difference(ids))]
 
 
 def _both(structure: str, ids: Collection[str]) -> set[str]:

@@ -46,6 +46,7 @@ from services.clock import Clock
 from services.database import Database
 from services.events import Event
 from services.identity.queries import account_ids
+from services.identity.tables import Child
 from services.listening import NotYetKnown, react, read
 from services.outbox import Outgoing
 from services.refusal import Forbidden, Refused
@@ -573,6 +574,37 @@ async def test_where_another_town_has_the_same_ids_it_moves_all_the_same(
     assert {cause.split(":")[1].split(".")[0] for cause in causes} == {TOWN}
     await lives_through_december(there)
     assert await is_sound(there.settings), capsys.readouterr().out
+
+
+async def test_what_the_history_alone_names_is_not_mistaken_for_what_another_town_calls_so(worlds: tuple[World, World]) -> None:
+    """A child that left, and a family that somebody took out of the file."""
+    here, there = worlds
+    here.at(day(16))
+    await here.loads(yaml.safe_dump(town_file()))
+    await here.does(till.adjust_wallet, "k", "martin", "periscolaire", 3_00, "Geste commercial")
+    file = town_file()
+    file["families"][0]["children"].pop()  # Paolo
+    await here.loads(yaml.safe_dump(file))
+    exported = yaml.safe_load(with_passwords(await export(here.settings, TOWN)))
+    exported["families"] = [one for one in exported["families"] if one["id"] != "martin"]
+    there.at(day(17))
+    other = town_file()
+    other["structure"]["id"] = "autreville"
+    other["accounts"] = [one | {"login": f"autre-{one['login']}"} for one in other["accounts"]]
+    other["families"] = [one | {"accounts": [f"autre-{login}" for login in one["accounts"]]} for one in other["families"]]
+    await there.loads(yaml.safe_dump(other))
+    await there.loads(yaml.safe_dump(exported))
+    async with there.databases["billing"].reading() as session:
+        held = await queries.purse_cents(session, ["martin", f"{TOWN}.martin"])
+    assert held == {(f"{TOWN}.martin", f"{TOWN}.periscolaire"): 3_00}
+    async with there.databases["identity"].reading() as session:
+        paolos = (await session.exec(select(Child).where(col(Child.id).in_(["paolo", f"{TOWN}.paolo"])))).all()
+    assert {(one.id, one.family_id, one.listed) for one in paolos} == {
+        ("paolo", "dupont", True),
+        (f"{TOWN}.paolo", f"{TOWN}.dupont", False),
+    }
+    again = await there.loads(await export(there.settings, TOWN))
+    assert again.changes.total() == 0, "loaded where it came from, it changes nothing"
 
 
 async def test_a_history_that_is_none_is_told_with_its_line(worlds: tuple[World, World]) -> None:
