@@ -137,13 +137,13 @@ async def record_deposit(
 
 async def _check(session: AsyncSession, structure: str, payments: Sequence[str]) -> tuple[int, PaymentMode]:
     """What they come to, and their mode: all of one."""
+    if not 0 < len(payments) <= MOST_PIECES:
+        raise Refused("NOT_TO_BE_DEPOSITED", text="PIECES_NOT_POSSIBLE", most=MOST_PIECES)
     lines = await queries.payment_lines(session, payments)
     entries = [line.entry for line in lines.values()]
     if len(lines) < len(payments) or any(one.structure != structure or one.kind is not EntryKind.PAYMENT for one in entries):
         raise Forbidden
     modes = {line.detail.mode for line in lines.values()}
-    if not 0 < len(payments) <= MOST_PIECES:
-        raise Refused("NOT_TO_BE_DEPOSITED", text="PIECES_NOT_POSSIBLE", most=MOST_PIECES)
     if len(modes) > 1 or not modes <= BROUGHT:
         raise Refused("NOT_TO_BE_DEPOSITED", text="MODES_NOT_POSSIBLE")
     (mode,) = modes

@@ -106,8 +106,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Say for each wallet how much it is to be credited.",
     ),
     "NOT_TO_BE_DEPOSITED": (
-        "{count} de ces règlements sont déjà remis, ou ont été annulés.",
-        "{count} of these payments are deposited already, or were taken back.",
+        "Règlements qui ne sont plus à remettre : {count} (déjà remis, annulés, ou repris des comptes tenus avant ce portail).",
+        "Payments that are not to be deposited: {count} (deposited already, taken back, or taken over from older books).",
+    ),
+    "NOTHING_IS_CREDITED": (
+        "lines : rien n'est porté au crédit de la famille si le paiement est classé ainsi.",
+        "lines: nothing is credited where the payment is ended like that.",
     ),
     "PIECES_NOT_POSSIBLE": ("Une remise contient de 1 à {most} règlements.", "A deposit holds 1 to {most} payments."),
     "MODES_NOT_POSSIBLE": (

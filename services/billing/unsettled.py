@@ -106,7 +106,8 @@ async def end_payment(
             raise Refused("IDEMPOTENCY_KEY_REUSED")
         return
     now = clock.now()
-    if not may_end(row.status, row.trouble, row.heard, row.started_at, now):
+    is_credited = row.status is OnlinePaymentStatus.PAID  # An older version left the trouble there when all was well in the end.
+    if not may_end(row.status, row.trouble, row.heard, row.started_at, now) or (is_credited and end is End.CREDITED):
         raise Refused("NOTHING_TO_END")
     credited = _credited(row, end, lines)
     before = {"payment": row.id, "status": row.status, "trouble": row.trouble, "asked": row.lines}
@@ -142,7 +143,7 @@ def _credited(row: OnlinePayment, end: End, lines: Lines | None) -> Lines:
     """Raises Refused INVALID_AMOUNT: what came is credited, all of it, and nothing else."""
     if end is not End.CREDITED:
         if lines:
-            raise Refused("INVALID_AMOUNT", text="SAY_WHAT_CAME")
+            raise Refused("INVALID_AMOUNT", text="NOTHING_IS_CREDITED")
         return ()
     came = row.came_cents if row.came_currency == CURRENCY else None
     if lines is None:

@@ -272,7 +272,8 @@ async def test_s19_another_amount_is_credited_as_the_agent_says_to_the_cent(till
     ):
         told = await ends(till, id, lines=lines)
         assert (told["code"], message in told["message"]) == ("INVALID_AMOUNT", True), told
-    assert (await ends(till, id, "GIVEN_BACK", lines=both))["code"] == "INVALID_AMOUNT"
+    told = await ends(till, id, "GIVEN_BACK", lines=both)
+    assert (told["code"], told["message"].startswith("lines : rien n'est porté au crédit")) == ("INVALID_AMOUNT", True)
     assert (await ends(till, id, reason="ok"))["code"] == "REASON_REQUIRED"
     assert await till.credited() == []
     both[1]["amountCents"] = 100_01
@@ -339,6 +340,20 @@ async def test_what_ends_by_itself_is_no_agents_business(till: Till) -> None:
     till.bank.comes_to("CANCELLED", "s1")
     await till.later(seconds=5)
     assert (await ends(till, called_off))["code"] == "NOTHING_TO_END"
+    await till.town.is_sound()
+
+
+async def test_s19_what_was_credited_is_credited_no_more_though_an_older_version_left_its_trouble_there(till: Till) -> None:
+    """That version still runs while a new one is installed, and told of trouble in words."""
+    id = str((await till.starts(("periscolaire", 150_00)))["id"])
+    till.bank.comes_to("PAID")
+    await till.later(seconds=5)
+    async with till.running.database.engine.begin() as connection:
+        await connection.execute(text("UPDATE online_payment SET trouble = 'another amount'"))
+    assert (await ends(till, id, lines=[{"wallet": "multiaccueil", "amountCents": 150_00}]))["code"] == "NOTHING_TO_END"
+    assert (await ends(till, id, "NOTHING_CAME"))["payment"]["status"] == "PAID"
+    assert (await unsettled(till))["nodes"] == []
+    assert await till.credited() == [("periscolaire", 150_00)]
     await till.town.is_sound()
 
 
