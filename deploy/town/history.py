@@ -20,6 +20,7 @@ from services.identity import tables as identity
 A_WORD = "a text"
 AN_INSTANT = "an instant with its time zone, such as 2026-11-23T07:00:00+00:00"
 A_NUMBER = whole(-(10**15), 10**15, "a whole number")  #: As low as the threshold of those who want no alert.
+AN_AMOUNT, OR_NOTHING = (whole(least, 10**14, f"whole euro cents, {least} or more") for least in (1, 0))
 
 #: Children who left their family: what was charged for them still names them.
 FORMER_CHILDREN = Carried(
@@ -29,6 +30,7 @@ FORMER_CHILDREN = Carried(
     frozenset({"listed"}),
     {"id": "child", "family_id": "family"},
 )
+MOVING = (billing.ENTRIES, billing.ONLINE_PAYMENTS)  #: Whose amounts are never 0.
 CARRIED = (FORMER_CHILDREN, *billing.CARRIED, *booking.CARRIED)
 
 
@@ -53,12 +55,14 @@ def read_history(node: Node, mistakes: Mistakes) -> History:
 
 def _row(node: Node, mistakes: Mistakes, carried: Carried) -> Row:
     with reading(node, mistakes, f"a row of {carried.name}") as fields:
-        return {column.name: _value(fields, column) for column in carried.columns}
+        return {column.name: _value(fields, carried, column) for column in carried.columns}
 
 
-def _value(fields: Fields, column: Column[Any]) -> Any:
+def _value(fields: Fields, carried: Carried, column: Column[Any]) -> Any:
     kind = column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
     reader = _reader(kind.python_type)
+    if column.name == "amount_cents":  # A day that costs less than nothing would give money once it is closed.
+        reader = AN_AMOUNT if carried in MOVING else OR_NOTHING
     return fields.may(column.name, reader, None) if column.nullable else fields.need(column.name, reader, None)
 
 

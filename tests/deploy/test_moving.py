@@ -514,6 +514,11 @@ async def test_a_town_that_moves_in_mid_life_lives_on_as_it_would_have(
     assert (again.changes.total(), again.warnings) == (0, []), "loaded where it came from, it changes nothing"
 
     there.at(day(27), "17:45")
+    for rows in ("holds", "consumptions"):
+        generous = yaml.safe_load(exported)
+        generous["history"][rows][0]["amount_cents"] = -1
+        with pytest.raises(TownFileError, match="amount_cents: -1 is not possible here; expected whole euro cents, 0 or more"):
+            await there.loads(yaml.safe_dump(generous))
     loaded = await there.loads(with_passwords(exported))
     assert loaded.warnings == []
     assert await there.seen() == await here.seen()
@@ -616,7 +621,9 @@ async def test_a_history_that_is_none_is_told_with_its_line(worlds: tuple[World,
     exported = with_passwords(await export(here.settings, TOWN))
     for right, wrong, told in (
         ("kind: ADJUSTMENT", "kind: PRESENT", r"town\.yaml:\d+: kind: 'PRESENT' is not possible; expected ADJUSTMENT, CHARGE"),
-        ("amount_cents: 300", "amount_cents: 3.00", r"town\.yaml:\d+: amount_cents: 3.00 is not possible here; expected a whole number"),
+        ("amount_cents: 300", "amount_cents: 3.00", r"town\.yaml:\d+: amount_cents: 3.00 is not possible here; expected whole euro"),
+        ("amount_cents: 300", "amount_cents: 0", r"town\.yaml:\d+: amount_cents: 0 is not possible here; expected whole euro cents, 1 or"),
+        ("amount_cents: 300", "amount_cents: -300", r"amount_cents: -300 is not possible here; expected whole euro cents, 1 or more"),
         ("to_account: wallet", "to_purse: wallet", r"town\.yaml:\d+: to_account is missing in a row of entries"),
         ("posted_at: '2026", "posted_at: 'in 2026", r"town\.yaml:\d+: posted_at: .* is no instant"),
     ):
