@@ -132,8 +132,11 @@ async def test_slips_that_are_made_at_once_have_each_cheque_once(town: Town) -> 
     agents = [replace(AGENT, account=f"agent {number}") for number in range(6)]
     back = does(town, "reversePayment", {"payment": cheques[0], "reason": "Rendu à la famille"})
     *told, _ = await asyncio.gather(*(brings(town, *cheques[:3], caller=agent) for agent in agents), back)
-    assert [one["__typename"] for one in told].count("Deposit") <= 1
-    assert await references(town) in (["10"], ["8", "9", "10"])
+    made = [one["__typename"] for one in told].count("Deposit")
+    assert made <= 1
+    assert await references(town) == (["10"] if made else ["8", "9", "10"])
+    told = await asyncio.gather(*(brings(town, cheques[3], caller=agent) for agent in agents))
+    assert [one["__typename"] for one in told].count("Deposit") == 1
     await town.is_sound()
 
 
