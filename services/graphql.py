@@ -88,7 +88,7 @@ class BadValue(GraphQLError):
     def __init__(self, expected: str, attendu: str, value: object) -> None:
         given = shown(value)
         super().__init__(f'{expected} is expected, not "{given}".', extensions={"code": "BAD_USER_INPUT"})
-        self.french = f"{attendu} est attendu, et non « {given} »."
+        self.french = f"{attendu}, et non « {given} »."
 
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -100,7 +100,7 @@ def _parse_date(value: object) -> dt.date:
             return dt.date.fromisoformat(value)
     except ValueError:
         pass
-    raise BadValue("An existing day, as YYYY-MM-DD,", "Un jour qui existe, AAAA-MM-JJ,", value)
+    raise BadValue("An existing day, as YYYY-MM-DD,", "un jour qui existe, AAAA-MM-JJ, est attendu", value)
 
 
 def _parse_instant(value: object) -> dt.datetime:
@@ -109,20 +109,20 @@ def _parse_instant(value: object) -> dt.datetime:
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        raise BadValue("An instant, as 2026-11-23T07:00:00Z,", "Un instant, comme 2026-11-23T07:00:00Z,", value)
+        raise BadValue("An instant, as 2026-11-23T07:00:00Z,", "un instant, comme 2026-11-23T07:00:00Z, est attendu", value)
     return moment.astimezone(dt.UTC)
 
 
 def _parse_time(value: object) -> LocalTime:
     if isinstance(value, str) and re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value):
         return LocalTime(value)
-    raise BadValue("A time of day, as HH:MM,", "Une heure, HH:MM,", value)
+    raise BadValue("A time of day, as HH:MM,", "une heure, HH:MM, est attendue", value)
 
 
 def _parse_month(value: object) -> YearMonth:
     if isinstance(value, str) and re.fullmatch(r"(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])", value):
         return YearMonth(value)
-    raise BadValue("A month, as YYYY-MM,", "Un mois, AAAA-MM,", value)
+    raise BadValue("A month from 1900 to 2199, as YYYY-MM,", "un mois de 1900 à 2199, AAAA-MM, est attendu", value)
 
 
 def _instant_text(moment: dt.datetime) -> str:

@@ -19,7 +19,7 @@ from services.billing.queries import Household, PaymentLine
 from services.billing.receipt import Line, Receipt, Reversal
 from services.billing.tables import LedgerEntry
 from services.billing.tariff import Step
-from services.billing.texts import month_in_words, say
+from services.billing.texts import month_in_words, paid_for, say
 from services.documents import MOST_ROWS, Head, day
 from services.files import FileFormat, FileLink
 from services.refusal import Language
@@ -172,7 +172,7 @@ def _as_receipt(lines: Sequence[PaymentLine], taken_back: Mapping[str, LedgerEnt
         date=first.entry.date,
         mode=first.detail.mode,
         reference=first.detail.reference,
-        payer=first.detail.payer,
+        payer=paid_for(first.detail.payer) if queries.online_payment_of(first.entry.cause) else first.detail.payer,
         bank=first.detail.bank,
         lines=[Line(line.wallet.name, line.entry.amount_cents, reversals.get(line.entry.id)) for line in lines],
         reason=first.entry.label,

@@ -19,7 +19,7 @@ from services.billing.ledger import PaymentMode
 from services.billing.online import LONGEST_PAGE, OPEN, Heard, OnlinePaymentStatus, Outcome, Told, Trouble, next_look, outcome, run_out
 from services.billing.provider import Capabilities, Page, Provider
 from services.billing.tables import OnlinePayment, Payer, PaymentNotice
-from services.billing.texts import say
+from services.billing.texts import paid_for, say
 from services.clock import Clock
 from services.events import PaymentReceived, PaymentSettled, WalletFed
 from services.mail_addresses import is_email
@@ -303,7 +303,7 @@ async def _tell_payer(session: AsyncSession, clock: Clock, row: OnlinePayment) -
         account=row.account,
         email=row.email,
         date=lines[0].entry.date,
-        payer=row.payer,
+        payer=paid_for(row.payer),
         reference=row.reference,
         amount_cents=sum(line.cents for line in lines),
         wallets=[WalletFed(title=line.wallet.name, amount_cents=line.cents) for line in lines],

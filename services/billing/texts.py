@@ -273,6 +273,11 @@ TEXTS: dict[str, tuple[str, str]] = {
 WITH_COMMA = {"euros", "percent", "quotient", "least", "most"}
 
 
+def paid_for(payer: str) -> str:
+    """Who an online payment is for, of the payer that the history shows: in a sentence "POUR" has no place."""
+    return payer.removeprefix(say("PAID_ONLINE_FOR", "fr", name="").upper())
+
+
 def say(code: str, language: str, **details: object) -> str:
     """The text of a code in "fr" or "en". Numbers written with a point get the French comma."""
     french, english = TEXTS[code]

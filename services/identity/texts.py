@@ -11,7 +11,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "This link or session is no longer valid: please begin again.",
     ),
     "PASSWORD_MISSING": ("Le nouveau compte {login} a besoin d'un mot de passe.", "The new account {login} needs a password."),
-    "PASSWORD_TOO_WEAK": ("Ce mot de passe est trop facile à deviner : {reason}.", "This password is too easy to guess: {reason}."),
+    "PASSWORD_TOO_WEAK": ("Ce mot de passe ne convient pas : {reason}.", "This password will not do: {reason}."),
     "TOO_MANY_ATTEMPTS": ("Trop d'essais : réessayez dans {wait}.", "Too many attempts: try again in {wait}."),
     "UNKNOWN_STRUCTURE": ("La structure {structure} n'existe pas.", "There is no structure {structure}."),
     "UNKNOWN_ACCOUNT": ("Le compte {login} n'existe pas.", "There is no account {login}."),
@@ -23,7 +23,7 @@ TEXTS: dict[str, tuple[str, str]] = {
 }
 
 WEAKNESSES: dict[Weakness, tuple[str, str]] = {
-    Weakness.TOO_SHORT: (f"il en faut au moins {MINIMUM_LENGTH} caractères", f"it takes at least {MINIMUM_LENGTH} characters"),
+    Weakness.TOO_SHORT: (f"il faut au moins {MINIMUM_LENGTH} caractères", f"it takes at least {MINIMUM_LENGTH} characters"),
     Weakness.TOO_LONG: (f"au plus {MAXIMUM_LENGTH} caractères", f"at most {MAXIMUM_LENGTH} characters"),
     Weakness.TOO_COMMON: ("il est parmi les premiers que l'on essaie", "it is among the first that people try"),
     Weakness.CONTAINS_LOGIN: ("il contient votre identifiant", "it contains your login"),

@@ -432,7 +432,7 @@ async def test_what_is_wrong_is_said_in_french_or_in_english_as_it_is_asked_for(
         (
             town.SUBMIT,
             dated,
-            "input.lines[1].date : Un jour qui existe, AAAA-MM-JJ, est attendu, et non « 2026-02-30 ».",
+            "input.lines[1].date : un jour qui existe, AAAA-MM-JJ, est attendu, et non « 2026-02-30 ».",
             'input.lines[1].date: An existing day, as YYYY-MM-DD, is expected, not "2026-02-30".',
         ),
         (
