@@ -31,6 +31,8 @@ class Event(BaseModel):
     name: ClassVar[str]
     type_version: ClassVar[int] = 1
     internal: ClassVar[bool] = False
+    #: Fields that open something until `expires_at`, and whose they are: the outbox forgets them then (each becomes "").
+    secret: ClassVar[frozenset[str]] = frozenset()
 
     event_id: str = Field(default_factory=lambda: uuid4().hex)
     occurred_at: AwareDatetime
@@ -142,6 +144,7 @@ class Contact(BaseModel):
     last_name: str
     email: str | None
     language: str  #: "fr" or "en"
+    reports: Literal["at_once", "daily"] = "at_once"  #: How this adult wants to hear what became of requests.
 
 
 class ContactsChanged(Event):
@@ -157,20 +160,82 @@ class ContactsChanged(Event):
     birth_dates: dict[str, dt.date] = {}  #: Of those children of whom it is known.
 
 
-class ResetLinkMade(Event):
-    """A single-use link for a new password: for the mailer alone, which sends it to the account's own address.
+class LinkEvent(Event):
+    """What the events about a single-use link say, for the mailer alone.
 
-    Identity's outbox forgets `token` and `email` (both become "") once they are worth nothing; the stream's copy stays.
+    Identity's outbox forgets `token` and `email` once they are worth nothing; the stream's copy stays.
     """
 
-    service = "identity"
-    name = "reset_link_made"
     internal = True
+    secret = frozenset({"token", "email"})
     account: str
     email: str
     language: str
     token: str
     expires_at: AwareDatetime
+
+    @property
+    def about(self) -> str:
+        return self.account
+
+
+class ResetLinkMade(LinkEvent):
+    """A single-use link for a new password: the mailer sends it to the account's own address."""
+
+    service = "identity"
+    name = "reset_link_made"
+
+
+class AddressLinkMade(LinkEvent):
+    """A single-use link that puts a new address in force: the mailer sends it to that address, `email`."""
+
+    service = "identity"
+    name = "address_link_made"
+
+
+SecurityNotice = Literal[
+    "PASSWORD_CHANGED",
+    "EMAIL_CHANGING",
+    "EMAIL_CHANGED",
+    "FACTOR_ADDED",
+    "FACTOR_REMOVED",
+    "RECOVERY_CODE_USED",
+    "RECOVERY_CODES_MADE",
+    "QUESTION_CHANGED",
+    "SIGNED_OUT_EVERYWHERE",
+]
+
+
+class SecurityNoticeMade(Event):
+    """Something about an account changed that its owner should know of, above all if it was somebody else: the mailer tells them."""
+
+    service = "identity"
+    name = "security_notice_made"
+    internal = True
+    account: str
+    email: str  #: Where they are to be told: of a changed address, the old one.
+    language: str
+    kind: SecurityNotice
+    detail: str = ""  #: What else may be said, such as the new address, masked; never a secret.
+
+    @property
+    def about(self) -> str:
+        return self.account
+
+
+class AnnouncementDue(Event):
+    """The day of an announcement has come: the mailer sends it to the adults of the structure's families, one mail each."""
+
+    service = "identity"
+    name = "announcement_due"
+    internal = True
+    announcement: str
+    title: str
+    text: str  #: Its body, plain; blank lines part paragraphs.
+
+    @property
+    def about(self) -> str:
+        return self.announcement
 
 
 class SigningKeyPublished(Event):
@@ -597,6 +662,25 @@ class PaymentReceived(Event):
     reference: str | None
     amount_cents: int
     wallets: list[WalletFed]
+
+    @property
+    def about(self) -> str:
+        return self.payment
+
+
+class PaymentFailed(Event):
+    """An online payment ended without money: the mailer tells whoever wanted to pay. What the family itself called off is not told."""
+
+    service = "billing"
+    name = "payment_failed"
+    internal = True
+    payment: str
+    family: str
+    account: str
+    email: str | None = None  #: Where whoever paid wanted the receipt.
+    amount_cents: int
+    status: Literal["REFUSED", "CANCELLED", "EXPIRED"]
+    date: dt.date  #: When it ended, as the structure's calendar has it.
 
     @property
     def about(self) -> str:

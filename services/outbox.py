@@ -10,14 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, Text, text
+import orjson
+from sqlalchemy import JSON, Column, Index, Text, text, update
 from sqlalchemy import select as select_columns
 from sqlmodel import Field, SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.bulk import BulkInsert, one_of
 from services.database import BIGINT, Instant, new_metadata
-from services.events import Event
+from services.events import BY_TYPE, Event
 from services.telemetry import traceparent
 
 UNSENT = "outbox.unsent"
@@ -111,12 +112,33 @@ async def _write(session: AsyncSession) -> None:
 
 
 _COLUMNS = ("event_id", "internal", "subject", "type", "about", "occurred_at", "traceparent", "body", "published")
-_insert = BulkInsert(Outgoing.metadata.tables["outgoing"], _COLUMNS)
+OUTGOING = Outgoing.metadata.tables["outgoing"]
+_insert = BulkInsert(OUTGOING, _COLUMNS)
 
 
 def _row(event: Event, trace: str | None) -> tuple[Any, ...]:
     kind = event.type_name()
     return event.event_id, event.internal, event.subject, kind, event.about, event.occurred_at, trace, event.body().decode(), False
+
+
+async def forget_secrets(session: AsyncSession, now: dt.datetime) -> None:
+    """The outbox keeps all it ever said: take what is secret out of events that went out and are worth nothing any more.
+
+    An event that is told again says "" there.
+    """
+    for kind in BY_TYPE.values():
+        if not kind.secret:
+            continue
+        forgotten = f'%"{min(kind.secret)}":""%'
+        spoken = select_columns(OUTGOING.c.position, OUTGOING.c.body).where(
+            OUTGOING.c.type == kind.type_name(), OUTGOING.c.published, OUTGOING.c.body.not_like(forgotten)
+        )
+        connection = await session.connection()
+        for position, body in (await connection.execute(spoken)).all():
+            said = orjson.loads(body)
+            if dt.datetime.fromisoformat(said["expires_at"]) <= now:
+                rest = orjson.dumps(said | dict.fromkeys(kind.secret, "")).decode()
+                await connection.execute(update(OUTGOING).where(OUTGOING.c.position == position).values(body=rest))
 
 
 HEARD = Heard.metadata.tables["heard"]

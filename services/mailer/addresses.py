@@ -20,6 +20,7 @@ class Adult:
     last_name: str
     email: str | None
     language: str
+    reports: str = "at_once"  #: How they want to hear what became of requests: "at_once", or "daily".
 
     @property
     def name(self) -> str:

@@ -1,6 +1,7 @@
 """Events leave, at least once and in order; each takes effect once: with a real broker that forgets, dies and repeats itself."""
 
 import asyncio
+import datetime as dt
 import json
 import random
 import shutil
@@ -8,12 +9,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select, update
 
 from services.bus import STREAM, Bus, Letter
-from services.events import BY_TYPE
-from services.listening import retry_dead_letter
-from services.outbox import DeadLetter, Heard, Outgoing, record
+from services.events import BY_TYPE, Event
+from services.listening import read, retry_dead_letter
+from services.outbox import DeadLetter, Heard, Outgoing, forget_secrets, record
 from services.relay import backlog
 from services.service import Running
 from services.settings import Settings
@@ -23,6 +24,7 @@ from tests.kernel.toy import Standing, ToyTable, say, standing, standings, toy_r
 from tests.nats_server import NatsServer
 
 Make = Callable[..., Awaitable[Running]]
+NOW = dt.datetime(2026, 11, 23, 7, 0, tzinfo=dt.UTC)
 
 
 @pytest.fixture
@@ -316,6 +318,32 @@ async def test_a_consumer_that_was_deleted_is_made_again(toy: Make, nats_url: st
     await say(speaker, standing("after"))
     await until(lambda: heard_of(listener, "after"))
     assert (await standings(listener))["before"].times == 1
+
+
+def link(kind: type[Event], id: str, expires_at: dt.datetime) -> Event:
+    said = {"account": "a1", "email": "a@example.org", "language": "fr", "token": f"t-{id}", "expires_at": expires_at}
+    return kind.model_validate({"event_id": id, "structure": "all", "occurred_at": NOW, **said})
+
+
+@pytest.mark.parametrize("kind", [kind for kind in BY_TYPE.values() if kind.secret], ids=lambda kind: kind.name)
+async def test_the_outbox_forgets_what_was_secret_once_it_went_out_and_opens_nothing_any_more(
+    toy: Make, nats_url: str, kind: type[Event]
+) -> None:
+    speaker = await toy(nats_url, start=False)
+    over, good = NOW - dt.timedelta(seconds=1), NOW + dt.timedelta(seconds=1)
+    async with speaker.database.transaction() as session:
+        record(session, link(kind, "over", over), link(kind, "good", good), link(kind, "waiting", over))
+    async with speaker.database.transaction() as session:
+        await session.exec(update(Outgoing).where(col(Outgoing.event_id) != "waiting").values(published=True))
+    for _ in range(2):
+        async with speaker.database.transaction() as session:
+            await forget_secrets(session, NOW)
+    async with speaker.database.reading() as session:
+        rows = (await session.exec(select(Outgoing))).all()
+    heard = {row.event_id: read(row.event_id, row.type, row.occurred_at.isoformat(), row.body.encode()) for row in rows}
+    said = {id: event.model_dump(include=set(kind.secret)) for id, event in heard.items() if event is not None}
+    assert said["over"] == dict.fromkeys(kind.secret, ""), "it can be told again, and says nothing"
+    assert all(all(said[id].values()) for id in ("good", "waiting"))
 
 
 async def heard_of(running: Running, *families: str) -> bool:
