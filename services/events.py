@@ -20,6 +20,7 @@ LocalTime = str  #: "HH:MM"
 
 PUBLIC = "preau"
 INTERNAL = "preau-internal"
+EVERYBODY = "all"  #: The structure of events about the installation itself, and of accounts that belong to none yet.
 ENVELOPE = frozenset({"event_id", "occurred_at"})
 
 

@@ -18,7 +18,7 @@ from deploy.town.town import Account, Activity, Announcement, Criterion, Family,
 from services.booking.activity import SchoolZone
 from services.booking.ranking import KNOWN_OF_FAMILIES, SEEN_BY_THE_RUN
 from services.clock import Clock
-from services.identity.commands import EVERYBODY
+from services.events import EVERYBODY
 from services.identity.credentials import MINIMUM_LENGTH, Weakness, plain_login, weakness
 from services.mail_addresses import is_email
 

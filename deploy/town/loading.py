@@ -19,7 +19,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 import services.billing.commands as billing
 import services.booking.commands as booking
-import services.identity.commands as identity
+import services.identity.register as identity
 from deploy.town.history import FORMER_CHILDREN, History
 from deploy.town.naming import Names, names_of, rows_of
 from deploy.town.opendays import open_days, why_not_open

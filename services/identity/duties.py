@@ -6,7 +6,7 @@ from sqlmodel import select
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from services.identity import commands
+from services.identity import installation
 from services.identity.entrance import RESOURCE, Entrance
 from services.identity.hashing import Hashing
 from services.identity.tables import SigningKey
@@ -18,8 +18,8 @@ TIDY_EVERY_SECONDS = 3600
 async def open_entrance(running: Running) -> None:
     """Before anything is served."""
     async with running.database.transaction("duty") as session:
-        signer = await commands.announce_key(session, running.clock, running.settings.signing_key)
-        decoy_secret = await commands.keep_secret(session, "decoys", token_hex(32))
+        signer = await installation.announce_key(session, running.clock, running.settings.signing_key)
+        decoy_secret = await installation.keep_secret(session, "decoys", token_hex(32))
         keys = (await session.exec(select(SigningKey))).all()
     for key in keys:
         running.verifier.trust(key.public_jwk)
@@ -39,5 +39,5 @@ async def tidy_up(running: Running) -> None:
     """
     while True:
         async with running.database.transaction("duty") as session:
-            await commands.tidy(session, running.clock)
+            await installation.tidy(session, running.clock)
         await running.rest(TIDY_EVERY_SECONDS)

@@ -10,9 +10,10 @@ from typing import NoReturn
 from services.claims import Caller
 from services.clock import Clock
 from services.database import Database
-from services.identity import commands, queries
-from services.identity.commands import Opened
+from services.graphql import Info
+from services.identity import door, profile, queries, recovery
 from services.identity.credentials import plain_login, weakness
+from services.identity.door import Opened
 from services.identity.hashing import DUMMY, Hashing, token_sum
 from services.identity.questions import decoy, plain_answer
 from services.identity.tables import Account
@@ -41,17 +42,17 @@ class Entrance:
     async def sign_in(self, login: str, password: str, address: str | None) -> Opened:
         async with self.hashing.turn(plain_login(login)):
             async with self.database.reading() as session:
-                door = await commands.knock(session, self.clock, login, address)
-            checked = await self.hashing.check(password, door.stored_hash)
+                found = await door.knock(session, self.clock, login, address)
+            checked = await self.hashing.check(password, found.stored_hash)
             async with self.database.transaction() as session:
-                opened = await commands.sign_in(session, self.clock, door, checked)
+                opened = await door.sign_in(session, self.clock, found, checked)
         if opened is None:
             raise Refused("INVALID_CREDENTIALS")
         return opened
 
     async def refresh(self, token: str) -> Opened:
         async with self.database.transaction() as session:
-            opened = await commands.refresh(session, self.clock, token)
+            opened = await door.refresh(session, self.clock, token)
         if opened is None:
             raise Refused("INVALID_TOKEN")
         return opened
@@ -63,17 +64,17 @@ class Entrance:
         new_hash = await self.hashing.hash(new)
         async with self.hashing.turn(account.login):
             async with self.database.reading() as session:
-                door = await commands.knock(session, self.clock, account.login, address)
-            checked = await self.hashing.check(current, door.stored_hash)
+                found = await door.knock(session, self.clock, account.login, address)
+            checked = await self.hashing.check(current, found.stored_hash)
             async with self.database.transaction() as session:
-                changed = await commands.change_password(session, self.clock, caller, door, checked, new_hash)
+                changed = await profile.change_password(session, self.clock, caller, found, checked, new_hash)
         if not changed:
             raise Refused("INVALID_CREDENTIALS")
         return await self.account(caller)
 
     async def change_email(self, caller: Caller, email: str) -> Account:
         async with self.database.transaction() as session:
-            await commands.change_email(session, self.clock, caller, email)
+            await profile.change_email(session, self.clock, caller, email)
         return await self.account(caller)
 
     async def change_security_question(self, caller: Caller, password: str, question: str, answer: str, address: str | None) -> Account:
@@ -81,10 +82,10 @@ class Entrance:
         answer_hash = await self.hashing.hash(plain_answer(answer))
         async with self.hashing.turn(account.login):
             async with self.database.reading() as session:
-                door = await commands.knock(session, self.clock, account.login, address)
-            checked = await self.hashing.check(password, door.stored_hash)
+                found = await door.knock(session, self.clock, account.login, address)
+            checked = await self.hashing.check(password, found.stored_hash)
             async with self.database.transaction() as session:
-                changed = await commands.change_security_question(session, self.clock, door, checked, question, answer_hash)
+                changed = await profile.change_security_question(session, self.clock, found, checked, question, answer_hash)
         if not changed:
             raise Refused("INVALID_CREDENTIALS")
         return await self.account(caller)
@@ -95,7 +96,7 @@ class Entrance:
 
     async def _request_password_reset(self, login: str, address: str | None) -> None:
         async with self.database.transaction() as session:
-            await commands.request_password_reset(session, self.clock, login, address)
+            await recovery.request_password_reset(session, self.clock, login, address)
 
     async def reset_password(self, token: str, new: str) -> Opened:
         """A password that is too weak does not use the token up."""
@@ -106,7 +107,7 @@ class Entrance:
         _refuse_weak(new, account.login)
         new_hash = await self.hashing.hash(new)
         async with self.database.transaction() as session:
-            opened = await commands.reset_password(session, self.clock, token, new_hash)
+            opened = await recovery.reset_password(session, self.clock, token, new_hash)
         if opened is None:
             raise Refused("INVALID_TOKEN")
         return opened
@@ -115,7 +116,7 @@ class Entrance:
         """Always raises Refused: secret questions are off."""
         async with self.hashing.turn(plain_login(login)):
             async with self.database.transaction() as session:
-                await commands.answer_recovery_question(session, self.clock, login, address)
+                await recovery.answer_recovery_question(session, self.clock, login, address)
             await self.hashing.check(plain_answer(answer), DUMMY)
         raise Refused("INVALID_CREDENTIALS")
 
@@ -129,3 +130,8 @@ class Entrance:
         if account is None:
             raise Unauthenticated
         return account
+
+
+def entrance(info: Info) -> Entrance:
+    found: Entrance = info.context.running.resources[RESOURCE]
+    return found

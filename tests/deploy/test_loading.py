@@ -292,7 +292,7 @@ async def test_what_identity_refuses_is_told_with_its_place(databases: Databases
     async def refuse(*args: Any) -> None:
         raise Refused("CHILD_OF_ANOTHER_FAMILY", child="zoe")
 
-    monkeypatch.setattr("services.identity.commands.put_family", refuse)
+    monkeypatch.setattr("services.identity.register.put_family", refuse)
     with pytest.raises(TownFileError, match=r"town\.yaml:\d+: family 'a' cannot be as it stands here \(CHILD_OF_ANOTHER_FAMILY, zoe\)"):
         await put(databases, with_children(("a", ["zoe"])))
     assert await events_of(databases["identity"]) == []

@@ -11,7 +11,7 @@ from sqlmodel import col, select
 
 from services.claims import Verifier
 from services.clock import Clock
-from services.identity import commands, invariants
+from services.identity import installation, invariants
 from services.identity.tables import Attempt, Credential, RefreshToken, Secret, SigningKey
 from services.identity.tokens import Signer, new_key
 from services.settings import SettingsError
@@ -283,7 +283,7 @@ async def test_what_means_nothing_any_more_is_forgotten(running: RunFixture) -> 
     await town.answers(SIGN_OUT, (await town.signs_in())["accessToken"])
     town.later(hours=25)
     async with town.running.database.transaction() as session:
-        await commands.tidy(session, town.running.clock)
+        await installation.tidy(session, town.running.clock)
     async with town.running.database.reading() as session:
         assert (await session.exec(select(Attempt))).all() == []
         assert len((await session.exec(select(RefreshToken).where(col(RefreshToken.used_at).is_(None)))).all()) == 1

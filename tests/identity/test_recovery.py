@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import update
 
 from services.events import ResetLinkMade
-from services.identity import commands
+from services.identity import installation
 from services.listening import read
 from services.outbox import Outgoing
 from tests.identity.town import AGENT, PASSWORD, RunFixture, Town, replace
@@ -97,7 +97,7 @@ async def test_s3_the_outbox_forgets_links_that_went_out_and_are_worth_nothing_a
 
     async def tidies() -> list[dict[str, str]]:
         async with town.running.database.transaction() as session:
-            await commands.tidy(session, town.running.clock)
+            await installation.tidy(session, town.running.clock)
         return [json.loads(event.body) for event in await town.events("reset_link_made")]
 
     await town.answers(ASK, login="dupont")

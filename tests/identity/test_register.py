@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from sqlmodel import select
 
-from services.identity import commands, invariants
+from services.identity import invariants, register
 from services.identity.households import ChildSpec
 from services.identity.tables import Account, AccountSession, Child, Credential, Family, Membership, RefreshToken, Structure
 from services.refusal import Refused
@@ -137,13 +137,13 @@ async def test_hashing_ahead_gives_the_same_and_hashes_nothing_twice(running: Ru
     town = await Town.of(running)
     specs = [DUPONT, DURAND, replace(AGENT, password="Un-Nouveau-2027-fort")]
     async with town.running.database.reading() as session:
-        ahead = await commands.hash_ahead(session, specs)
+        ahead = await register.hash_ahead(session, specs)
     assert [ahead[spec.login].new_hash is None for spec in specs] == [True, False, False]
     monkeypatch.setattr("services.identity.register.hash_now", None)
     monkeypatch.setattr("services.identity.register.check_now", None)
     async with town.running.database.transaction() as session:
         for spec in specs:
-            await commands.put_account(session, town.running.clock, spec, ahead[spec.login])
+            await register.put_account(session, town.running.clock, spec, ahead[spec.login])
     assert (await town.signs_in())["__typename"] == "SignedIn"
     assert (await town.signs_in("durand", DURAND.password))["__typename"] == "SignedIn"
     assert (await town.signs_in("agent", "Un-Nouveau-2027-fort"))["__typename"] == "SignedIn"

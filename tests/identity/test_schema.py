@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from services.identity.schema import REFUSALS, schema
+from services.identity.refusals import REFUSALS
+from services.identity.schema import schema
 from services.identity.texts import TEXTS, say
 from tests.identity.town import AGENT, AGENT_PASSWORD, NEIGHBOUR, NOW, PASSWORD, AccountSpec, ChildSpec, FamilySpec, RunFixture, Town
 

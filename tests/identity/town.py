@@ -10,7 +10,7 @@ from sqlmodel import col, select
 from services.claims import Caller
 from services.clock import Clock
 from services.graphql import Context
-from services.identity import commands
+from services.identity import register
 from services.identity.entrance import RESOURCE, Entrance
 from services.identity.households import AccountSpec, ChildSpec, FamilySpec, StructureSpec
 from services.identity.schema import schema
@@ -54,15 +54,15 @@ class Town:
             for spec in specs:
                 match spec:
                     case StructureSpec():
-                        await commands.put_structure(session, self.running.clock, spec)
+                        await register.put_structure(session, self.running.clock, spec)
                     case AccountSpec():
-                        await commands.put_account(session, self.running.clock, spec)
+                        await register.put_account(session, self.running.clock, spec)
                     case FamilySpec():
-                        await commands.put_family(session, self.running.clock, spec)
+                        await register.put_family(session, self.running.clock, spec)
 
     async def announces(self, title: str, body: str, publish_at: dt.datetime, structure: str = "carteville") -> str:
         async with self.running.database.transaction() as session:
-            return await commands.put_announcement(session, self.running.clock, structure, title, body, publish_at)
+            return await register.put_announcement(session, self.running.clock, structure, title, body, publish_at)
 
     def later(self, **duration: float) -> None:
         """Time passes."""

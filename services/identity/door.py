@@ -1,0 +1,129 @@
+"""What somebody does at the door: signs in, stays in, signs out. Each runs in its caller's transaction.
+
+Passwords never come here, only what became of them (hashing.py).
+"""
+
+from dataclasses import dataclass
+from uuid import uuid4
+
+from sqlalchemy import delete
+from sqlmodel import col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.claims import Caller
+from services.clock import Clock
+from services.identity import queries, sessions
+from services.identity.credentials import plain_login
+from services.identity.hashing import DUMMY, Checked, new_token, token_sum
+from services.identity.tables import Account, AccountSession, Attempt, Credential, RefreshToken
+from services.identity.trying import at_the_door, bear, count
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Somebody wants in. An unknown login finds a door too: it only has no key."""
+
+    login: str
+    address: str | None
+    account: str | None
+    stored_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Somebody is signed in."""
+
+    account: Account
+    caller: Caller
+    refresh_token: str
+
+
+async def knock(session: AsyncSession, clock: Clock, login: str, address: str | None) -> Door:
+    """Changes nothing. Raises Refused where there were too many failures: then nothing is to be checked."""
+    await bear(session, clock.now(), at_the_door(login, address))
+    found = await queries.account_with_password(session, plain_login(login))
+    account, stored_hash = found or (None, DUMMY)
+    return Door(login, address, account.id if account else None, stored_hash)
+
+
+async def sign_in(session: AsyncSession, clock: Clock, door: Door, checked: Checked) -> Opened | None:
+    """None: the password was wrong, which is counted."""
+    credential = await right_key(session, clock, door, checked)
+    if credential is None:
+        return None
+    if checked.better_hash is not None:
+        credential.password_hash = checked.better_hash
+        session.add(credential)
+    account = await session.get_one(Account, credential.account_id)
+    return await begin(session, clock, account)
+
+
+async def right_key(session: AsyncSession, clock: Clock, door: Door, checked: Checked) -> Credential | None:
+    """The account's credential, if it was opened with the right password; counts a failure, forgets them after a success."""
+    tried = at_the_door(door.login, door.address)
+    if checked.right and door.account is not None:
+        credential = await session.get_one(Credential, door.account, with_for_update=True)
+        if credential.password_hash == door.stored_hash:  # else it was changed while we checked
+            await session.exec(delete(Attempt).where(col(Attempt.key) == tried[0].key))
+            return credential
+    await count(session, clock.now(), tried)
+    return None
+
+
+async def begin(session: AsyncSession, clock: Clock, account: Account) -> Opened:
+    now = clock.now()
+    agent_of = frozenset(structure.id for structure in await queries.agent_of(session, account.id))
+    stay = _stay(agent_of)
+    row = AccountSession(id=uuid4().hex, account_id=account.id, started_at=now, ends_at=now + stay.longest)
+    session.add(row)
+    await session.flush()
+    return await admit(session, clock, account, row, agent_of)
+
+
+def _stay(agent_of: frozenset[str]) -> sessions.Stay:
+    return sessions.AGENT if agent_of else sessions.FAMILY
+
+
+async def admit(session: AsyncSession, clock: Clock, account: Account, row: AccountSession, agent_of: frozenset[str]) -> Opened:
+    """A new refresh token of this session, and what the access token says."""
+    now = clock.now()
+    token = new_token()
+    session.add(RefreshToken(token_sum=token_sum(token), session_id=row.id, expires_at=sessions.expiry(now, row.ends_at, _stay(agent_of))))
+    families = await queries.families_of(session, account.id)
+    caller = Caller(
+        account=account.id,
+        session=row.id,
+        families={family.id: family.structure_id for family in families},
+        agent_of=agent_of,
+        language=account.language,
+        expires_at=int((now + sessions.ACCESS_TOKEN_LIFE).timestamp()),
+    )
+    return Opened(account, caller, token)
+
+
+async def refresh(session: AsyncSession, clock: Clock, token: str) -> Opened | None:
+    """None: it is not, or no longer, good. One that was used before ends its session: somebody has a copy."""
+    now = clock.now()
+    row = await session.get(RefreshToken, token_sum(token), with_for_update=True)
+    if row is None:
+        return None
+    of_account = await session.get_one(AccountSession, row.session_id, with_for_update=True)
+    match sessions.worth(sessions.Shown(row.expires_at, row.used_at, of_account.ends_at, of_account.ended_at), now):
+        case sessions.Worth.NOTHING:
+            return None
+        case sessions.Worth.ENDS_THE_SESSION:
+            of_account.ended_at = now
+            session.add(of_account)
+            return None
+    row.used_at = now
+    session.add(row)
+    account = await session.get_one(Account, of_account.account_id)
+    agent_of = frozenset(structure.id for structure in await queries.agent_of(session, account.id))
+    return await admit(session, clock, account, of_account, agent_of)
+
+
+async def sign_out(session: AsyncSession, clock: Clock, caller: Caller) -> None:
+    row = await session.get(AccountSession, caller.session, with_for_update=True)
+    if row is not None and row.ended_at is None:
+        row.ended_at = clock.now()
+        session.add(row)

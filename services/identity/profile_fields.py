@@ -1,0 +1,52 @@
+"""What the owner of an account changes of it, as GraphQL (S7)."""
+
+from collections.abc import Awaitable
+from typing import Annotated
+
+import strawberry
+
+from services.graphql import Info
+from services.identity import tables
+from services.identity.entrance import entrance
+from services.identity.questions import LONGEST
+from services.identity.refusals import InvalidCredentials, InvalidEmail, PasswordTooWeak, TooManyAttempts, or_refusal
+from services.identity.types import Account
+from services.refusal import CodedError
+
+AccountResult = Annotated[
+    Account | InvalidCredentials | PasswordTooWeak | InvalidEmail | TooManyAttempts, strawberry.union("AccountResult")
+]
+
+
+async def account_after(changing: Awaitable[tables.Account]) -> Account:
+    return Account.of(await changing)
+
+
+def bounded(name: str, text: str, longest: int) -> str:
+    text = text.strip()
+    if not 0 < len(text) <= longest or not text.isprintable():
+        french = f"{name} : de 1 à {longest} caractères imprimables."
+        raise CodedError("BAD_USER_INPUT", f"{name}: 1 to {longest} printable characters.", french)
+    return text
+
+
+@strawberry.type
+class ProfileMutations:
+    @strawberry.mutation
+    async def change_password(self, info: Info, current: str, new: str) -> AccountResult:
+        """In force at once; every other session of the account ends."""
+        caller = info.context.signed_in()
+        return await or_refusal(info, account_after(entrance(info).change_password(caller, current, new, info.context.address)))
+
+    @strawberry.mutation
+    async def change_email(self, info: Info, email: str) -> AccountResult:
+        changed = await or_refusal(info, account_after(entrance(info).change_email(info.context.signed_in(), email)))
+        info.context.running.outbox_written()
+        return changed
+
+    @strawberry.mutation
+    async def change_security_question(self, info: Info, password: str, question: str, answer: str) -> AccountResult:
+        caller = info.context.signed_in()
+        question, answer = bounded("question", question, LONGEST), bounded("answer", answer, LONGEST)
+        changing = entrance(info).change_security_question(caller, password, question, answer, info.context.address)
+        return await or_refusal(info, account_after(changing))

@@ -1,0 +1,80 @@
+"""Ways back in for whoever forgot the password (S3). None tells whether there is an account. Each runs in its caller's transaction."""
+
+import datetime as dt
+
+import orjson
+from sqlalchemy import delete, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.clock import Clock
+from services.events import EVERYBODY, PasswordResetRequested, ResetLinkMade
+from services.identity import attempts, queries, sessions
+from services.identity.credentials import plain_login
+from services.identity.door import Opened, begin
+from services.identity.hashing import new_token, token_sum
+from services.identity.register import end_sessions
+from services.identity.tables import Account, Attempt, Credential, ResetToken
+from services.identity.trying import at_the_door, bear, count, tried_by, wait_left
+from services.outbox import Outgoing, record
+
+
+async def request_password_reset(session: AsyncSession, clock: Clock, login: str, address: str | None) -> None:
+    """Says nothing, whether or not the account exists, and writes as much for the one as for the other (S3)."""
+    now = clock.now()
+    tried = tried_by("reset", login, address, attempts.RESET, attempts.RESET_ADDRESS)
+    if await wait_left(session, now, tried):
+        return
+    await count(session, now, tried)
+    found = await queries.account_with_password(session, plain_login(login))
+    account = found[0] if found and found[0].email else None
+    token, expires_at = new_token(), now + sessions.RESET_TOKEN_LIFE
+    session.add(ResetToken(token_sum=token_sum(token), account_id=account.id if account else None, expires_at=expires_at))
+    if account is None or account.email is None:
+        return
+    structure = (*await queries.structures_joined(session, account.id), EVERYBODY)[0]
+    about = {"structure": structure, "occurred_at": now, "account": account.id}
+    record(
+        session,
+        PasswordResetRequested(**about),
+        ResetLinkMade(**about, email=account.email, language=account.language, token=token, expires_at=expires_at),
+    )
+
+
+async def reset_password(session: AsyncSession, clock: Clock, token: str, new_hash: str) -> Opened | None:
+    """Uses the token up, signs the account out everywhere and in here. None: the token is not, or no longer, good."""
+    now = clock.now()
+    row = await session.get(ResetToken, token_sum(token), with_for_update=True)
+    if row is None or row.account_id is None or row.used_at is not None or row.expires_at <= now:
+        return None
+    account = await session.get_one(Account, row.account_id)
+    # The letters before this one are worth nothing any more either.
+    unused = update(ResetToken).where(col(ResetToken.account_id) == account.id, col(ResetToken.used_at).is_(None))
+    await session.exec(unused.values(used_at=now))
+    credential = await session.get_one(Credential, account.id, with_for_update=True)
+    credential.password_hash, credential.changed_at = new_hash, now
+    session.add(credential)
+    await end_sessions(session, account.id, now)
+    await session.exec(delete(Attempt).where(col(Attempt.key) == at_the_door(account.login, None)[0].key))
+    return await begin(session, clock, account)
+
+
+async def answer_recovery_question(session: AsyncSession, clock: Clock, login: str, address: str | None) -> None:
+    """Secret questions are off: no answer is right, and each is counted. Raises Refused where there were too many."""
+    now = clock.now()
+    tried = tried_by("answer", login, address, attempts.ACCOUNT, attempts.ADDRESS)
+    await bear(session, now, tried)
+    await count(session, now, tried)
+
+
+async def forget_links(session: AsyncSession, now: dt.datetime) -> None:
+    """The outbox keeps all it ever said: take the token and the address out of links that went out and are worth nothing any more."""
+    links = select(col(Outgoing.position), Outgoing.body).where(
+        Outgoing.type == ResetLinkMade.type_name(),
+        col(Outgoing.published),
+        col(Outgoing.occurred_at) <= now - sessions.RESET_TOKEN_LIFE,
+        col(Outgoing.body).not_like('%"token":""%'),
+    )
+    for position, body in (await session.exec(links)).all():
+        rest = orjson.dumps(orjson.loads(body) | {"token": "", "email": ""}).decode()
+        await session.exec(update(Outgoing).where(col(Outgoing.position) == position).values(body=rest))

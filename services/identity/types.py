@@ -1,0 +1,194 @@
+"""Who is who, as GraphQL types."""
+
+import datetime as dt
+
+import strawberry
+
+from services.graphql import Context, Info
+from services.identity import loaders, queries, tables
+from services.identity.households import age_on
+from services.projection import LATER, STORED_IN, Later
+
+
+@strawberry.type
+class Announcement:
+    id: strawberry.ID
+    title: str
+    body: str
+    published_at: dt.datetime
+
+
+@strawberry.federation.type(keys=["id"])
+class Structure:
+    """A town or body whose activities are shown ("structure"). Entities of it are found by those who belong to it."""
+
+    id: strawberry.ID
+    name: str
+    timezone: str
+
+    @strawberry.field
+    async def announcements(self, info: Info) -> list[Announcement]:
+        """Those in force now, the newest first."""
+        rows = await loaders.announcements(info.context).load(self.id) or []
+        return [Announcement(id=strawberry.ID(row.id), title=row.title, body=row.body, published_at=row.published_at) for row in rows]
+
+    @classmethod
+    def of(cls, row: tables.Structure) -> "Structure":
+        return cls(id=strawberry.ID(row.id), name=row.name, timezone=row.timezone)
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Structure | None":
+        caller = info.context.caller
+        if caller is None or (id not in caller.agent_of and id not in caller.families.values()):
+            return None
+        row = await loaders.structures(info.context).load(id)
+        return cls.of(row) if row else None
+
+
+@strawberry.type
+class Adult:
+    id: strawberry.ID
+    title: str | None
+    first_name: str
+    last_name: str
+
+
+@strawberry.federation.type(keys=["id"])
+class Child:
+    id: strawberry.ID
+    first_name: str
+    last_name: str
+    birth_date: dt.date | None
+
+    @strawberry.field
+    def age(self, on: dt.date) -> int | None:
+        """In whole years on that day. Null: the birth date is not known, or is later."""
+        return None if self.birth_date is None else age_on(on, self.birth_date)
+
+    @classmethod
+    def of(cls, row: tables.Child | queries.AnyRow) -> "Child":
+        return cls(id=strawberry.ID(row.id), first_name=row.first_name, last_name=row.last_name, birth_date=row.birth_date)
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Child | None":
+        row = await loaders.visible_children(info.context).load(id)
+        return cls.of(row) if row else None
+
+
+@strawberry.federation.type(keys=["id"])
+class Family:
+    """Payer, children and wallets of one household in one structure ("compte famille")."""
+
+    id: strawberry.ID
+    number: str
+    structure_id: strawberry.Private[str]
+    known_children: strawberry.Private[list[Child] | Later] = LATER
+
+    @strawberry.field
+    async def structure(self, info: Info) -> Structure:
+        row = await loaders.structures(info.context).load(self.structure_id)
+        assert row is not None, "a family's structure is there: the database sees to it"
+        return Structure.of(row)
+
+    @strawberry.field
+    async def adults(self, info: Info) -> list[Adult]:
+        rows = await loaders.adults(info.context).load(self.id) or []
+        return [Adult(id=strawberry.ID(row.id), title=row.title, first_name=row.first_name, last_name=row.last_name) for row in rows]
+
+    @strawberry.field(metadata={STORED_IN: "known_children"})  # type: ignore[untyped-decorator]  # no types for this form
+    async def children(self, info: Info) -> list[Child]:
+        """The eldest first."""
+        if self.known_children is not LATER:
+            return self.known_children
+        return [Child.of(row) for row in await loaders.children(info.context).load(self.id) or []]
+
+    @classmethod
+    def of(cls, row: tables.Family) -> "Family":
+        return cls(id=strawberry.ID(row.id), number=row.number, structure_id=row.structure_id)
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Family | None":
+        row = await loaders.visible_families(info.context).load(id)
+        return cls.of(row) if row else None
+
+
+@strawberry.federation.type(keys=["id"])
+class Account:
+    """A login of one adult ("compte"), seen by its owner alone."""
+
+    id: strawberry.ID
+    login: str
+    title: str | None
+    first_name: str
+    last_name: str
+    email: str | None
+    security_question: str | None
+    language: str
+    known_families: strawberry.Private[list[Family] | Later] = LATER
+
+    @strawberry.field(metadata={STORED_IN: "known_families"})  # type: ignore[untyped-decorator]  # no types for this form
+    async def families(self, info: Info) -> list[Family]:
+        """One per structure that the account belongs to."""
+        if self.known_families is not LATER:
+            return self.known_families
+        async with info.context.database.reading() as session:
+            return [Family.of(row) for row in await queries.families_of(session, self.id)]
+
+    @strawberry.field
+    async def agent_of(self, info: Info) -> list[Structure]:
+        async with info.context.database.reading() as session:
+            return [Structure.of(row) for row in await queries.agent_of(session, self.id)]
+
+    @classmethod
+    def at_home(cls, home: queries.Home) -> "Account":
+        """With its families and their children, of which nearly every screen asks."""
+        account = cls.of(home.account)
+        account.known_families = [
+            Family(
+                id=strawberry.ID(row.family_id),
+                number=row.number,
+                structure_id=row.structure_id,
+                known_children=[Child.of(child) for child in home.children.get(row.family_id, ())],
+            )
+            for row in home.families
+        ]
+        return account
+
+    @classmethod
+    def of(cls, row: tables.Account | queries.AnyRow) -> "Account":
+        return cls(
+            id=strawberry.ID(row.id),
+            login=row.login,
+            title=row.title,
+            first_name=row.first_name,
+            last_name=row.last_name,
+            email=row.email,
+            security_question=row.security_question,
+            language=row.language,
+        )
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Account | None":
+        return await me(info.context) if info.context.caller and info.context.caller.account == id else None
+
+
+async def me(context: Context) -> Account | None:
+    if context.caller is None:
+        return None
+    who = queries.SignedIn(context.caller.account, context.caller.session)
+    home = (await context.library.find(queries.homes, [who])).get(who)
+    return Account.at_home(home) if home else None
+
+
+@strawberry.federation.type(keys=["id"])
+class Agent:
+    """Who works, or once worked, for a structure, as its agents see each other. The id is `<structure>/<account>`."""
+
+    id: strawberry.ID
+    first_name: str
+    last_name: str
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Agent | None":
+        row = await loaders.colleagues(info.context).load(id)
+        return cls(id=id, first_name=row.first_name, last_name=row.last_name) if row else None
