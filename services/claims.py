@@ -26,6 +26,9 @@ class Caller:
     agent_of: frozenset[str]  #: Structure ids.
     language: str
     expires_at: float  #: Unix seconds.
+    issued_at: float = 0.0  #: Unix seconds, to the millisecond.
+    admin_of: frozenset[str] = frozenset()  #: Structure ids: those of `agent_of` that the account administers.
+    operator: bool = False  #: Runs the installation. Opens no family's data.
 
     def claims(self) -> dict[str, Any]:
         """As they stand in a token, without the times and the issuer."""
@@ -36,6 +39,8 @@ class Caller:
             "agent_of": sorted(self.agent_of),
             "lang": self.language,
             "aud": AUDIENCE,
+            **({"admin_of": sorted(self.admin_of)} if self.admin_of else {}),
+            **({"operator": True} if self.operator else {}),
         }
 
 
@@ -73,13 +78,17 @@ class Verifier:
             claims = decoded.claims
             if claims["aud"] != AUDIENCE:
                 return None
+            agent_of = frozenset(claims["agent_of"])
             caller = Caller(
                 account=claims["sub"],
                 session=claims["sid"],
                 families=claims["families"],
-                agent_of=frozenset(claims["agent_of"]),
+                agent_of=agent_of,
                 language=claims["lang"],
                 expires_at=float(claims["exp"]),
+                issued_at=float(claims["iat"]),
+                admin_of=agent_of.intersection(claims.get("admin_of", ())),
+                operator=claims.get("operator") is True,
             )
         except (JoseError, ValueError, KeyError, TypeError):
             return None

@@ -15,6 +15,7 @@ from services.clock import Clock
 from services.identity import queries, sessions
 from services.identity.credentials import plain_login
 from services.identity.hashing import DUMMY, Checked, new_token, token_sum
+from services.identity.queries import Standing
 from services.identity.tables import Account, AccountSession, Attempt, Credential, RefreshToken
 from services.identity.trying import at_the_door, bear, count
 
@@ -72,31 +73,33 @@ async def right_key(session: AsyncSession, clock: Clock, door: Door, checked: Ch
 
 async def begin(session: AsyncSession, clock: Clock, account: Account) -> Opened:
     now = clock.now()
-    agent_of = frozenset(structure.id for structure in await queries.agent_of(session, account.id))
-    stay = _stay(agent_of)
-    row = AccountSession(id=uuid4().hex, account_id=account.id, started_at=now, ends_at=now + stay.longest)
+    standing = await queries.standing(session, account.id)
+    row = AccountSession(id=uuid4().hex, account_id=account.id, started_at=now, ends_at=now + _stay(standing).longest)
     session.add(row)
     await session.flush()
-    return await admit(session, clock, account, row, agent_of)
+    return await admit(session, clock, account, row, standing)
 
 
-def _stay(agent_of: frozenset[str]) -> sessions.Stay:
-    return sessions.AGENT if agent_of else sessions.FAMILY
+def _stay(standing: Standing) -> sessions.Stay:
+    return sessions.AGENT if standing.agent_of or standing.operator else sessions.FAMILY
 
 
-async def admit(session: AsyncSession, clock: Clock, account: Account, row: AccountSession, agent_of: frozenset[str]) -> Opened:
+async def admit(session: AsyncSession, clock: Clock, account: Account, row: AccountSession, standing: Standing) -> Opened:
     """A new refresh token of this session, and what the access token says."""
     now = clock.now()
     token = new_token()
-    session.add(RefreshToken(token_sum=token_sum(token), session_id=row.id, expires_at=sessions.expiry(now, row.ends_at, _stay(agent_of))))
+    session.add(RefreshToken(token_sum=token_sum(token), session_id=row.id, expires_at=sessions.expiry(now, row.ends_at, _stay(standing))))
     families = await queries.families_of(session, account.id)
     caller = Caller(
         account=account.id,
         session=row.id,
         families={family.id: family.structure_id for family in families},
-        agent_of=agent_of,
+        agent_of=standing.agent_of,
         language=account.language,
         expires_at=int((now + sessions.ACCESS_TOKEN_LIFE).timestamp()),
+        issued_at=now.timestamp(),
+        admin_of=standing.admin_of,
+        operator=standing.operator,
     )
     return Opened(account, caller, token)
 
@@ -118,8 +121,7 @@ async def refresh(session: AsyncSession, clock: Clock, token: str) -> Opened | N
     row.used_at = now
     session.add(row)
     account = await session.get_one(Account, of_account.account_id)
-    agent_of = frozenset(structure.id for structure in await queries.agent_of(session, account.id))
-    return await admit(session, clock, account, of_account, agent_of)
+    return await admit(session, clock, account, of_account, await queries.standing(session, account.id))
 
 
 async def sign_out(session: AsyncSession, clock: Clock, caller: Caller) -> None:

@@ -24,6 +24,7 @@ from services.identity.tables import (
     Family,
     FamilyAdult,
     Membership,
+    Operator,
     ResetToken,
     Structure,
     core,
@@ -143,6 +144,23 @@ async def agent_of(session: AsyncSession, account: str) -> list[Structure]:
     """The structures that the account works for, by name."""
     found = select(Structure).where(AgentRole.structure_id == Structure.id, AgentRole.account_id == account)
     return list((await session.exec(found.order_by(Structure.name, Structure.id))).all())
+
+
+class Standing(NamedTuple):
+    """What an account may do beside what its families allow."""
+
+    agent_of: frozenset[str]  #: Structure ids.
+    admin_of: frozenset[str]  #: Those of them that it administers.
+    operator: bool
+
+
+async def standing(session: AsyncSession, account: str) -> Standing:
+    roles = (await session.exec(select(AgentRole).where(AgentRole.account_id == account))).all()
+    return Standing(
+        frozenset(role.structure_id for role in roles),
+        frozenset(role.structure_id for role in roles if role.administrator),
+        await session.get(Operator, account) is not None,
+    )
 
 
 async def colleagues(session: AsyncSession, caller: Caller, wanted: Collection[tuple[str, str]]) -> dict[str, Account]:

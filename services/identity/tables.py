@@ -6,7 +6,7 @@ it is in a setting, and the row has the public part only.
 
 import datetime as dt
 
-from sqlalchemy import JSON, Index, Table, Text, UniqueConstraint
+from sqlalchemy import JSON, Index, Table, Text, UniqueConstraint, false
 from sqlmodel import Field, SQLModel
 
 from services.database import Instant, new_metadata
@@ -85,6 +85,13 @@ class AgentRole(IdentityTable, table=True):
     __tablename__ = "agent_role"
     account_id: str = Field(primary_key=True, foreign_key="account.id")
     structure_id: str = Field(primary_key=True, foreign_key="structure.id")
+    administrator: bool = Field(default=False, sa_column_kwargs={"server_default": false()})  #: Also says who is one.
+
+
+class Operator(IdentityTable, table=True):
+    """The account runs the installation: its structures, and who administers them. It opens no family's data."""
+
+    account_id: str = Field(primary_key=True, foreign_key="account.id")
 
 
 class Family(IdentityTable, table=True):
