@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +14,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, StorageType, StreamConfig, StreamInfo
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StorageType, StreamConfig, StreamInfo
 
 from services.events import INTERNAL, PUBLIC
 from services.settings import Settings
@@ -28,6 +28,8 @@ ATOMIC_FROM = 16  #: From this many messages on, one atomic batch (one sync to d
 ATOMIC_MOST = 1000  #: What the server takes in one batch.
 RETRY_SECONDS = 0.2
 TIMEOUT_SECONDS = 5.0
+LOOKED_THROUGH = 1000  #: Headers that are read at once.
+LOOK_SECONDS = 60.0  #: What looks through a stream is forgotten by the broker when it has not asked for so long.
 
 BROKER_TROUBLE = (NatsError, nats.js.errors.Error, OSError, TimeoutError, asyncio.TimeoutError)
 
@@ -194,6 +196,46 @@ class Bus:
             log().debug("published one by one", reason=answer["error"])
             return None
         return int(answer["seq"])
+
+    async def find(self, internal: bool, subjects: Collection[str], ids: Collection[str]) -> dict[str, int]:
+        """Where in the stream the messages with these ids are, by id, of those that are there. Raises one of BROKER_TROUBLE."""
+        here = [subject for subject in sorted(subjects) if await self._holds(internal, subject)]
+        found: dict[str, int] = {}
+        if not here:
+            return found
+        looking = ConsumerConfig(
+            filter_subjects=here,
+            deliver_policy=DeliverPolicy.ALL,
+            ack_policy=AckPolicy.NONE,
+            headers_only=True,
+            mem_storage=True,
+            inactive_threshold=LOOK_SECONDS,
+        )
+        consumer = await self.jetstream.add_consumer(STREAM[internal], looking)
+        ear = await self.jetstream.pull_subscribe_bind(consumer=consumer.name, stream=STREAM[internal])
+        try:
+            left = consumer.num_pending or 0
+            while left > 0 and len(found) < len(ids):
+                messages = await ear.fetch(min(left, LOOKED_THROUGH), timeout=TIMEOUT_SECONDS)
+                for message in messages:
+                    event_id = (message.headers or {}).get(MESSAGE_ID, "")
+                    if event_id in ids:
+                        found[event_id] = message.metadata.sequence.stream
+                left = int(messages[-1].metadata.num_pending or 0)
+        finally:
+            await ear.unsubscribe()
+            await self.jetstream.delete_consumer(STREAM[internal], consumer.name)
+        return found
+
+    async def _holds(self, internal: bool, subject: str) -> bool:
+        """Whether the stream has a message of that subject."""
+        info = await self.jetstream.stream_info(STREAM[internal], subjects_filter=subject)
+        return bool(info.state.subjects)
+
+    async def wipe(self, internal: bool, place: int) -> None:
+        """Take the message at this place out of the stream: the broker overwrites it. Nothing else moves. Raises one of BROKER_TROUBLE."""
+        with suppress(nats.js.errors.NotFoundError):
+            await self.jetstream.delete_msg(STREAM[internal], place)
 
     async def close(self) -> None:
         """Flush and leave. Pull subscriptions are to be unsubscribed before: one left open makes a drain wait for 30 s."""

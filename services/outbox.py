@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 import orjson
-from sqlalchemy import JSON, Column, Index, Text, text, update
+from sqlalchemy import JSON, Column, Index, Text, false, text, update
 from sqlalchemy import select as select_columns
 from sqlmodel import Field, SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -79,6 +79,15 @@ class StreamPosition(MailroomTable, table=True):
     created: str  #: When the stream was created: another time means another, empty stream.
     last_seq: int = Field(default=0, sa_type=BIGINT)
     last_id: str | None = None
+    withdrawn: bool = Field(default=False, sa_column_kwargs={"server_default": false()})  #: We took that message away ourselves.
+
+
+class Withdrawal(MailroomTable, table=True):
+    """An event of ours whose copy in the stream is to go: it said what is to be forgotten. The outbox has forgotten it already."""
+
+    event_id: str = Field(primary_key=True, max_length=64)
+    internal: bool
+    subject: str
 
 
 class VerificationKey(MailroomTable, table=True):

@@ -2,7 +2,8 @@
 
 The outbox is the truth and the stream a copy. The broker acknowledges before everything is surely kept, and its disk may be
 lost: so we remember which stream acknowledged our last event, and where. When the stream is another one, has become shorter,
-or holds something else at that place, all we ever said is published again; who heard it already drops it by its id.
+or holds something else at that place, all we ever said is published again; who heard it already drops it by its id. A message that
+has aged out, or that we took away ourselves because it is to be forgotten, is no loss.
 """
 
 import asyncio
@@ -14,8 +15,9 @@ from typing import Any
 
 import nats.js.errors
 from nats.js.api import StreamInfo
-from sqlalchemy import bindparam, false, func, literal, select, text, update
+from sqlalchemy import bindparam, delete, false, func, literal, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.base import Executable
 
 from services.bulk import one_of
 from services.bus import BROKER_TROUBLE, MESSAGE_ID, STREAM, Bus, Letter
@@ -31,14 +33,19 @@ CROWD_SECONDS = 1.0  #: Between two batches while families crowd: they go first,
 SWEEP_SECONDS = 0.5  #: Back-up for a wake-up that was lost, or came from another process.
 LOOK_AGAIN_SECONDS = 30.0  #: How often a quiet connection's streams are compared with what we remember.
 
-OUTGOING, POSITION = (Outgoing.metadata.tables[name] for name in ("outgoing", "stream_position"))
-OUT = OUTGOING.c
+OUTGOING, POSITION, WITHDRAWAL = (Outgoing.metadata.tables[name] for name in ("outgoing", "stream_position", "withdrawal"))
+OUT, W = OUTGOING.c, WITHDRAWAL.c
 #: Not IS FALSE: neither database would see that its index of the unpublished is enough, and both would read all we ever said.
 IS_UNPUBLISHED = OUT.published == false()
 COLUMNS = (OUT.position, OUT.event_id, OUT.internal, OUT.subject, OUT.type, OUT.about, OUT.occurred_at, OUT.traceparent, OUT.body)
 PENDING_ONES = select(*COLUMNS).where(IS_UNPUBLISHED).order_by(OUT.position).limit(bindparam("most"))
 MARK = update(OUTGOING).where(one_of(OUT.position, "positions")).values(published=True)
-REMEMBER = update(POSITION).where(POSITION.c.stream == bindparam("of")).values(last_seq=bindparam("seq"), last_id=bindparam("id"))
+OF_STREAM = POSITION.c.stream == bindparam("of")
+REMEMBER = update(POSITION).where(OF_STREAM).values(last_seq=bindparam("seq"), last_id=bindparam("id"), withdrawn=False)
+#: What is published again, or was about to be, is not withdrawn before it is there.
+WITHDRAWN = select(W.event_id, W.internal, W.subject).join(OUTGOING, OUT.event_id == W.event_id).where(OUT.published).limit(BATCH)
+TAKE_AWAY = update(POSITION).where(OF_STREAM, one_of(POSITION.c.last_id, "ids")).values(withdrawn=True)
+DONE_WITH = delete(WITHDRAWAL).where(one_of(W.event_id, "ids"))
 
 
 class Relay:
@@ -69,7 +76,7 @@ class Relay:
                     await lock.execute(text("SELECT 1"))  # a connection that was cut holds no lock: begin again
                 try:
                     published = await self.publish_pending()
-                    if published == 0:
+                    if published == 0 and await self.withdraw() == 0:
                         await self._rest()
                     elif published < BATCH:
                         await asyncio.sleep(PAUSE_SECONDS)
@@ -115,6 +122,25 @@ class Relay:
                 crash_point("relay.after_publish")
                 await self._mark(internal, mine, last_seq)
         return len(rows)
+
+    async def withdraw(self) -> int:
+        """Take one batch of what is to be forgotten out of the streams. Returns how many. Raises one of BROKER_TROUBLE."""
+        async with self._database.reading() as session:
+            rows = (await (await session.connection()).execute(WITHDRAWN)).all()
+        for internal in (False, True):
+            mine = {row.event_id: row.subject for row in rows if row.internal is internal}
+            if not mine:
+                continue
+            places = await self._bus.find(internal, set(mine.values()), mine.keys())
+            await self._write(TAKE_AWAY, {"of": STREAM[internal], "ids": list(mine)})  # Before it is gone: its absence is no loss.
+            for place in sorted(places.values()):
+                await self._bus.wipe(internal, place)
+            await self._write(DONE_WITH, {"ids": list(mine)})
+        return len(rows)
+
+    async def _write(self, statement: Executable, values: dict[str, Any]) -> None:
+        async with self._database.transaction("relay") as session:
+            await (await session.connection()).execute(statement, values)
 
     def _letter(self, row: Any) -> Letter:
         """CloudEvents 1.0, binary mode, as the NATS binding writes it."""
@@ -171,7 +197,8 @@ class Relay:
         try:
             message = await self._bus.jetstream.get_msg(known.stream, seq=known.last_seq)
         except nats.js.errors.NotFoundError:
-            return False
+            has_aged_out = bool(info.config.max_age) and known.last_seq < info.state.first_seq
+            return known.withdrawn or has_aged_out
         return bool(message.headers and message.headers.get(MESSAGE_ID) == known.last_id)
 
 

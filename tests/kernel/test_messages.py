@@ -12,9 +12,9 @@ import pytest
 from sqlmodel import col, select, update
 
 from services.bus import STREAM, Bus, Letter
-from services.events import BY_TYPE, Event
+from services.events import BY_TYPE, Event, StandingChanged
 from services.listening import read, retry_dead_letter
-from services.outbox import DeadLetter, Heard, Outgoing, forget_secrets, record
+from services.outbox import DeadLetter, Heard, Outgoing, Withdrawal, forget_secrets, record
 from services.relay import backlog
 from services.service import Running
 from services.settings import Settings
@@ -297,6 +297,87 @@ async def test_a_stream_that_went_back_is_filled_again(toy: Make, own_nats: Nats
     speaker = await toy(own_nats.url, name="speaker")
     newcomer = await toy(own_nats.url, name="newcomer")
     await until(lambda: heard_of(newcomer, "kept", *(f"lost-{n}" for n in range(5))), within=30)
+
+
+async def test_a_message_that_is_taken_away_is_no_loss(toy: Make, own_nats: NatsServer) -> None:
+    """What was said is to be forgotten: the stream's copy goes, wherever it stands, and nothing else is told again."""
+    speaker, listener = await toy(own_nats.url, name="speaker"), await toy(own_nats.url, name="listener")
+    kept, told, last = standing("kept"), standing("unforgettable"), standing("unforgettable-too")
+    await say(speaker, kept)
+    await say(speaker, told)
+    await say(speaker, standing("between"), last)
+    await until(lambda: heard_of(listener, "kept", "unforgettable", "between", "unforgettable-too"))
+    await until(lambda: everything_left(speaker))
+    assert b"unforgettable" in stored(own_nats)
+    await take_back(speaker, told, last)
+
+    async def gone() -> bool:
+        return await messages(speaker) == 2
+
+    await until(gone)
+    async with speaker.database.reading() as session:
+        assert (await session.exec(select(Withdrawal))).all() == []
+    await speaker.relay._compare(internal=False)
+    assert await backlog(speaker.database) == 0, "its last message is not there, and nothing was lost"
+    await say(speaker, standing("after"))
+    await until(lambda: heard_of(listener, "after"))
+    await speaker.relay._compare(internal=False)
+    assert await messages(speaker) == 3
+    own_nats.stop()
+    assert b"unforgettable" not in stored(own_nats), "the broker's files"
+
+
+async def test_what_is_taken_away_before_it_left_is_told_without_it(toy: Make, own_nats: NatsServer) -> None:
+    speaker = await toy(own_nats.url, name="speaker", start=False)
+    told = standing("unforgettable")
+    await say(speaker, told, standing("dupont"))
+    await take_back(speaker, told)
+    await speaker.start()
+    await until(lambda: everything_left(speaker))
+
+    async def gone() -> bool:
+        return await messages(speaker) == 1
+
+    await until(gone)
+
+
+async def test_somebody_else_who_takes_our_last_message_away_is_a_loss(toy: Make, own_nats: NatsServer) -> None:
+    speaker = await toy(own_nats.url, name="speaker")
+    await say(speaker, standing("dupont"))
+    await until(lambda: everything_left(speaker))
+    await speaker.bus.jetstream.delete_msg(STREAM[False], 1)
+    await speaker.relay._compare(internal=False)
+    assert await backlog(speaker.database) == 1
+
+
+async def test_what_has_aged_out_is_no_loss(toy: Make, own_nats: NatsServer) -> None:
+    """Whoever runs the broker may let a stream forget by age."""
+    speaker = await toy(own_nats.url, name="speaker")
+    await say(speaker, standing("dupont"))
+    await until(lambda: everything_left(speaker))
+    config = (await speaker.bus.jetstream.stream_info(STREAM[False])).config
+    config.max_age, config.duplicate_window = 0.2, 0.1
+    await speaker.bus.jetstream.update_stream(config)
+
+    async def aged() -> bool:
+        return await messages(speaker) == 0
+
+    await until(aged)
+    await speaker.relay._compare(internal=False)
+    assert await backlog(speaker.database) == 0
+
+
+async def take_back(speaker: Running, *events: StandingChanged) -> None:
+    async with speaker.database.transaction() as session:
+        for event in events:
+            await session.exec(update(Outgoing).where(col(Outgoing.event_id) == event.event_id).values(body="{}"))
+            session.add(Withdrawal(event_id=event.event_id, internal=False, subject=event.subject))
+    speaker.outbox_written()
+
+
+def stored(server: NatsServer) -> bytes:
+    """Every byte that the broker keeps."""
+    return b"".join(path.read_bytes() for path in server.store.rglob("*") if path.is_file())
 
 
 async def test_a_process_that_is_told_to_stop_says_its_last_words(toy: Make, nats_url: str) -> None:
