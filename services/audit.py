@@ -48,8 +48,8 @@ def _text(value: Any) -> str | None:
 class Trail:
     """The acts of one service.
 
-    Its table has position, structure, account, at, kind and seal, and a column for each field of what is noted: `before` and `after`
-    hold what changed, as JSON has it.
+    Its table has position, structure, account, at, kind and seal, and a column for each field of what is noted: `before` and `after`,
+    if it has them, hold what changed, as JSON has it.
     """
 
     def __init__(self, acts: Table) -> None:
@@ -109,6 +109,6 @@ class Trail:
 def _plain(act: "Done") -> dict[str, Any]:
     """As JSON gives it back: numbers as keys become texts, tuples lists."""
     told = asdict(act)
-    for name in ("before", "after"):
+    for name in told.keys() & {"before", "after"}:
         told[name] = None if told[name] is None else orjson.loads(orjson.dumps(told[name], option=orjson.OPT_NON_STR_KEYS))
     return told

@@ -5,6 +5,7 @@ from sqlalchemy.orm import Mapped
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.identity.audit import broken_seals
 from services.identity.tables import Account, AccountSession, AgentRole, Child, Credential, Family, FamilyAdult, Membership, RefreshToken
 
 
@@ -15,6 +16,7 @@ async def violations(session: AsyncSession) -> list[str]:
         *await _sessions_that_two_could_renew(session),
         *await _strangers(session),
         *await _children_out_of_order(session),
+        *await broken_seals(session),
     ]
 
 

@@ -4,6 +4,7 @@ import strawberry
 
 from services.graphql import Info, subgraph
 from services.identity.door_fields import DoorMutations
+from services.identity.office_fields import OfficeQueries
 from services.identity.profile_fields import ProfileMutations
 from services.identity.recovery_fields import RecoveryMutations
 from services.identity.types import Account, Agent, Child, Family, Structure, me
@@ -15,7 +16,7 @@ class Mutation(DoorMutations, ProfileMutations, RecoveryMutations):
 
 
 @strawberry.type
-class Query:
+class Query(OfficeQueries):
     @strawberry.field
     async def me(self, info: Info) -> Account | None:
         """Null without a valid token: never an error."""

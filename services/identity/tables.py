@@ -6,10 +6,10 @@ it is in a setting, and the row has the public part only.
 
 import datetime as dt
 
-from sqlalchemy import JSON, Index, Table, Text, UniqueConstraint, false
+from sqlalchemy import JSON, Column, Index, Table, Text, UniqueConstraint, false
 from sqlmodel import Field, SQLModel
 
-from services.database import Instant, new_metadata
+from services.database import BIGINT, Instant, new_metadata
 
 SHA256 = 64  #: Length in hexadecimal digits.
 
@@ -120,6 +120,34 @@ class Child(IdentityTable, table=True):
     birth_date: dt.date | None = None
     position: int  #: In order of birth, from 0.
     listed: bool = True  #: False: the town took the child off the family; its past remains readable.
+
+
+# --------------------------------------------------------------------------------------------------------- the audit trail
+class Act(IdentityTable, table=True):
+    """One thing that an agent did. Rows are only ever added: the database refuses to change or delete one (audit.py)."""
+
+    __table_args__ = (Index("ix_act_structure_position", "structure", "position"), Index("ix_act_family_position", "family", "position"))
+    position: int | None = Field(default=None, sa_column=Column(BIGINT, primary_key=True, autoincrement=True))
+    structure: str
+    account: str  #: The agent's.
+    at: dt.datetime = Field(sa_type=Instant)
+    kind: str  #: UPPER_SNAKE of what was asked, such as CHANGE_CHILD.
+    family: str | None = None
+    child: str | None = None
+    adult: str | None = None  #: The account that it is about.
+    announcement: str | None = None
+    changed: list[str] = Field(sa_column=Column(JSON, nullable=False))  #: Names of what changed.
+    subject: str  #: With whose key the rest is sealed: a family's, an account's or the structure's.
+    sealed: str = Field(sa_type=Text)  #: Reason, before and after.
+    seal: str  #: SHA-256 of this row and of the structure's seal before it: a chain that shows a missing or changed link.
+
+
+class SubjectKey(IdentityTable, table=True):
+    """What opens that which the audit trail says of a family, an account or a structure: erasing them deletes it."""
+
+    __tablename__ = "subject_key"
+    subject: str = Field(primary_key=True)
+    key: str
 
 
 # ------------------------------------------------------------------------------------------------- sessions and tokens

@@ -1,6 +1,7 @@
 """What identity says to people, in French and in English."""
 
 from services.identity.credentials import MAXIMUM_LENGTH, MINIMUM_LENGTH, Weakness
+from services.refusal import CodedError
 
 #: By code of the refusal.
 TEXTS: dict[str, tuple[str, str]] = {
@@ -22,6 +23,16 @@ TEXTS: dict[str, tuple[str, str]] = {
     "CHILD_OF_ANOTHER_FAMILY": ("L'enfant {child} appartient à une autre famille.", "The child {child} belongs to another family."),
 }
 
+#: What no screen should send.
+MALFORMED: dict[str, tuple[str, str]] = {
+    "CURSOR_NOT_POSSIBLE": ("after : ce curseur n'est pas de nous.", "after: this is no cursor of ours."),
+    "PAGE_NOT_POSSIBLE": ("first : de 0 à {most} est attendu, et non {given}.", "first: 0 to {most} is expected, not {given}."),
+    "KEY_NOT_POSSIBLE": (
+        "idempotencyKey : de 1 à {most} caractères sont attendus.",
+        "idempotencyKey: 1 to {most} characters are expected.",
+    ),
+}
+
 WEAKNESSES: dict[Weakness, tuple[str, str]] = {
     Weakness.TOO_SHORT: (f"il faut au moins {MINIMUM_LENGTH} caractères", f"it takes at least {MINIMUM_LENGTH} characters"),
     Weakness.TOO_LONG: (f"au plus {MAXIMUM_LENGTH} caractères", f"at most {MAXIMUM_LENGTH} characters"),
@@ -39,6 +50,11 @@ def say(code: str, language: str, **details: object) -> str:
     if isinstance(why := words.get("why"), Weakness):
         words["reason"] = WEAKNESSES[why][english]
     return TEXTS[code][english].format(**words)
+
+
+def malformed(text: str, language: str, **details: object) -> CodedError:
+    """What no screen should send: said in words, for those who make screens."""
+    return CodedError("BAD_USER_INPUT", MALFORMED[text][language == "en"].format(**details))
 
 
 def duration(seconds: int, english: bool) -> str:

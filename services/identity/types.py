@@ -52,6 +52,10 @@ class Adult:
     first_name: str
     last_name: str
 
+    @classmethod
+    def of(cls, row: tables.Account) -> "Adult":
+        return cls(id=strawberry.ID(row.id), title=row.title, first_name=row.first_name, last_name=row.last_name)
+
 
 @strawberry.federation.type(keys=["id"])
 class Child:
@@ -93,7 +97,7 @@ class Family:
     @strawberry.field
     async def adults(self, info: Info) -> list[Adult]:
         rows = await loaders.adults(info.context).load(self.id) or []
-        return [Adult(id=strawberry.ID(row.id), title=row.title, first_name=row.first_name, last_name=row.last_name) for row in rows]
+        return [Adult.of(row) for row in rows]
 
     @strawberry.field(metadata={STORED_IN: "known_children"})  # type: ignore[untyped-decorator]  # no types for this form
     async def children(self, info: Info) -> list[Child]:

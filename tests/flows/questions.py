@@ -49,6 +49,7 @@ NAMES = {
     "bookings": "booking",
     "criterion": "criterion",
     "criteria": "criterion",
+    "adult": "account",
 }
 #: Arguments that are plainly called `id`: the field says whose.
 BY_ID = ("onlinePayment", "allocationRun")

@@ -361,7 +361,7 @@ AGENTS |= {
     "runAllocation",
 }
 AGENTS |= {"setFamilyCriteria", "moneyActs", "recordPayment", "refund", "reversePayment", "adjustWallet", "transfer"}
-AGENTS |= {"debtors", "closing", "journalFile"}
+AGENTS |= {"debtors", "closing", "journalFile", "identityActs"}
 #: Also asked for, though nobody must say them.
 SAID = {"capacity": 5, "waitingList": 5, "stepMinutes": 15, "minimumMinutes": 15, "daysBefore": 1, "weeksBefore": 1, "closeAfterDays": 0}
 SAID |= {"places": 5, "points": 5, "first": 5, "version": 1, "note": "mot", "category": "mot", "reason": "parce que", "after": None}

@@ -1,0 +1,59 @@
+"""what agents did"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+# The old version of the code is still running while this migration runs: add first, use in the next
+# release, remove in the one after.
+
+
+def upgrade() -> None:
+    op.create_table(
+        "act",
+        sa.Column("position", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("structure", sa.String(), nullable=False),
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("family", sa.String(), nullable=True),
+        sa.Column("child", sa.String(), nullable=True),
+        sa.Column("adult", sa.String(), nullable=True),
+        sa.Column("announcement", sa.String(), nullable=True),
+        sa.Column("changed", sa.JSON(), nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("sealed", sa.Text(), nullable=False),
+        sa.Column("seal", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("position", name=op.f("pk_act")),
+    )
+    with op.batch_alter_table("act", schema=None) as batch_op:
+        batch_op.create_index("ix_act_family_position", ["family", "position"], unique=False)
+        batch_op.create_index("ix_act_structure_position", ["structure", "position"], unique=False)
+    op.create_table(
+        "subject_key",
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("subject", name=op.f("pk_subject_key")),
+    )
+    _only_grows()
+
+
+def _only_grows() -> None:
+    """The audit trail: no statement of ours, and none typed by hand in haste, changes or deletes a row."""
+    if op.get_bind().dialect.name == "sqlite":
+        for deed in ("UPDATE", "DELETE"):
+            op.execute(
+                f"CREATE TRIGGER act_never_{deed.lower()} BEFORE {deed} ON act BEGIN SELECT RAISE(ABORT, 'the audit trail only grows'); END"
+            )
+        return
+    op.execute(
+        """CREATE FUNCTION act_only_grows() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'the audit trail only grows'; END $$"""
+    )
+    op.execute(
+        "CREATE TRIGGER act_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON act FOR EACH STATEMENT EXECUTE FUNCTION act_only_grows()"
+    )

@@ -1,0 +1,33 @@
+"""Words that can be made unreadable for good: sealed with a key of whom they are about, which erasure destroys."""
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from joserfc import jwe
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey
+
+HEADER = {"alg": "dir", "enc": "A256GCM"}
+ALGORITHMS = ["dir", "A256GCM"]
+
+
+def new_key() -> str:
+    """As the database keeps it."""
+    return secrets.token_bytes(32).hex()
+
+
+def seal(words: Mapping[str, Any], key: str) -> str:
+    plain = orjson.dumps(words, option=orjson.OPT_NON_STR_KEYS)
+    return jwe.encrypt_compact(HEADER, plain, OctKey.import_key(bytes.fromhex(key)), algorithms=ALGORITHMS)
+
+
+def unseal(sealed: str, key: str) -> dict[str, Any] | None:
+    """None: it was not sealed with this key."""
+    try:
+        found = jwe.decrypt_compact(sealed, OctKey.import_key(bytes.fromhex(key)), algorithms=ALGORITHMS)
+    except JoseError:
+        return None
+    words: dict[str, Any] = orjson.loads(found.plaintext or b"null")
+    return words
