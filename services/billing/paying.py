@@ -14,14 +14,14 @@ from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.billing import queries
-from services.billing.commands import Payment, lock_standing, post_payment
+from services.billing.commands import Payment, lock_standing, post_payment, town_of
 from services.billing.ledger import PaymentMode
 from services.billing.online import LONGEST_PAGE, OPEN, Heard, OnlinePaymentStatus, Outcome, Told, Trouble, next_look, outcome, run_out
 from services.billing.provider import Capabilities, Page, Provider
 from services.billing.tables import OnlinePayment, Payer, PaymentNotice
 from services.billing.texts import paid_for, say
 from services.clock import Clock
-from services.events import PaymentReceived, PaymentSettled, WalletFed
+from services.events import PaymentFailed, PaymentReceived, PaymentSettled, WalletFed
 from services.mail_addresses import is_email
 from services.outbox import record
 from services.refusal import Forbidden, Refused
@@ -35,6 +35,8 @@ CLAIM = dt.timedelta(seconds=15)
 AGAIN = dt.timedelta(seconds=15)
 #: However many notifications come, a provider is not asked about one payment more often.
 REST = dt.timedelta(seconds=1)
+#: What a family called off itself, or an agent ended, is no news to it.
+TOLD_AS_FAILED = (OnlinePaymentStatus.REFUSED, OnlinePaymentStatus.EXPIRED)
 MOST_NOTICES = 100  #: Of one payment that are kept. They have been heard all the same.
 
 
@@ -270,6 +272,8 @@ async def come_to(
     entries = [await _credit(session, clock, row, wallet, cents, reason) for wallet, cents in (sorted(lines) if is_paid else ())]
     if entries:
         await _tell_payer(session, clock, row)
+    elif status in TOLD_AS_FAILED and row.trouble is None:
+        await _tell_failure(session, clock, row)
     record(
         session,
         PaymentSettled(
@@ -309,6 +313,23 @@ async def _tell_payer(session: AsyncSession, clock: Clock, row: OnlinePayment) -
         wallets=[WalletFed(title=line.wallet.name, amount_cents=line.cents) for line in lines],
     )
     record(session, received)
+
+
+async def _tell_failure(session: AsyncSession, clock: Clock, row: OnlinePayment) -> None:
+    """Of what may be paid after all, too: then a receipt follows."""
+    town = await town_of(session, row.structure)
+    failed = PaymentFailed(
+        occurred_at=clock.now(),
+        structure=row.structure,
+        payment=row.id,
+        family=row.family,
+        account=row.account,
+        email=row.email,
+        amount_cents=row.amount_cents,
+        status=row.status.value,
+        date=clock.today(town.timezone),
+    )
+    record(session, failed)
 
 
 def cause_of(payment: str, wallet: str) -> str:

@@ -23,10 +23,10 @@ from services.billing.paying import MOST_OPEN
 from services.billing.sandbox import Sandbox, Unsigned
 from services.billing.stripe import Stripe
 from services.billing.tables import OnlinePayment, PaymentNotice
-from services.events import PaymentReceived, PaymentSettled
+from services.events import PaymentFailed, PaymentReceived, PaymentSettled
 from services.settings import Settings, SettingsError
 from tests.billing.bank import ASK, REFERENCE, START, Bank, Till
-from tests.billing.conftest import AGENT, JEAN_PAUL, STRANGER, Town
+from tests.billing.conftest import AGENT, JEAN_PAUL, NOW, STRANGER, Town
 
 HISTORY = 'payments(month: "2026-11") { totalCents payments { date mode reference payer bank wallet { id } amountCents } }'
 DUPONT = {"__typename": "Family", "id": "dupont"}
@@ -252,6 +252,33 @@ async def test_s19_what_is_not_paid_credits_nothing(till: Till, status: str) -> 
     assert await till.status(id) == status
     assert (await till.credited(), await till.ends()) == ([], [status])
     await till.town.is_sound()
+
+
+@pytest.mark.parametrize(("status", "told"), [("REFUSED", True), ("EXPIRED", True), ("CANCELLED", False), ("PAID", False)])
+@pytest.mark.parametrize("email", [None, "here@example.org"])
+async def test_s19_who_paid_is_told_once_that_nothing_came_but_not_of_what_they_called_off(
+    till: Till, status: str, told: bool, email: str | None
+) -> None:
+    given = {} if email is None else {"email": email}
+    id = (await till.starts(**given))["id"]
+    till.bank.comes_to(status)
+    for _ in range(8):
+        await till.later(minutes=10)
+    facts = ("payment", "family", "account", "email", "amount_cents", "status", "date")
+    said = [tuple(event[fact] for fact in facts) for event in await till.town.said(PaymentFailed)]
+    address = email or "guide@example.org"
+    assert said == ([(id, "dupont", "dupont", address, 150_00, status, NOW.date())] if told else [])
+
+
+async def test_s19_a_page_that_nobody_paid_on_is_told_of_when_it_ran_out_and_a_receipt_may_follow(till: Till) -> None:
+    await till.starts()
+    await till.later(hours=24)
+    assert await till.town.said(PaymentFailed) == []
+    await till.later(hours=3)
+    assert [event["status"] for event in await till.town.said(PaymentFailed)] == ["EXPIRED"]
+    till.bank.comes_to("PAID")
+    await till.later(hours=1)
+    assert len(await till.town.said(PaymentFailed)) == len(await till.town.said(PaymentReceived)) == 1
 
 
 @pytest.mark.parametrize("before", ["CANCELLED", "EXPIRED"])
