@@ -282,7 +282,7 @@ LETTER = """{% extends "sheet" %}
 <pre>{{ letter.text | urlize }}</pre>
 {% if letter.html %}
 <h2>{{ say.html }}</h2>
-<iframe sandbox title="{{ say.html }}" srcdoc="{{ letter.html }}"></iframe>
+<iframe sandbox="allow-popups allow-popups-to-escape-sandbox" title="{{ say.html }}" srcdoc="{{ letter.html }}"></iframe>
 {% endif %}
 <h2>{{ say.headers }}</h2>
 <table>

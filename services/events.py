@@ -697,6 +697,8 @@ class MailEvent(Event):
     family: str | None = None
     account: str | None = None
     attempts: int
+    own_address: bool = True  #: Whether it went to the address that the account has in its profile, as far as the mailer knew.
+    written_at: AwareDatetime | None = None  #: When it was addressed; null: before that was told.
 
     @property
     def about(self) -> str:

@@ -7,11 +7,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.clock import Clock
 from services.events import EVERYBODY, SigningKeyPublished
 from services.identity import attempts
-from services.identity.recovery import forget_links
 from services.identity.tables import AccountSession, Attempt, ResetToken, Secret, SigningKey
 from services.identity.tokens import Signer, new_key
 from services.identity.trying import insert_if_new
-from services.outbox import record
+from services.outbox import forget_secrets, record
 
 
 async def keep_secret(session: AsyncSession, name: str, new: str) -> str:
@@ -37,4 +36,4 @@ async def tidy(session: AsyncSession, clock: Clock) -> None:
     await session.exec(delete(ResetToken).where(col(ResetToken.expires_at) < long_ago))
     over = or_(col(AccountSession.ends_at) < long_ago, col(AccountSession.ended_at) < long_ago)
     await session.exec(delete(AccountSession).where(over))
-    await forget_links(session, now)
+    await forget_secrets(session, now)

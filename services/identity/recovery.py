@@ -1,10 +1,7 @@
 """Ways back in for whoever forgot the password (S3). None tells whether there is an account. Each runs in its caller's transaction."""
 
-import datetime as dt
-
-import orjson
 from sqlalchemy import delete, update
-from sqlmodel import col, select
+from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.clock import Clock
@@ -16,7 +13,7 @@ from services.identity.hashing import new_token, token_sum
 from services.identity.register import end_sessions
 from services.identity.tables import Account, Attempt, Credential, ResetToken
 from services.identity.trying import at_the_door, bear, count, tried_by, wait_left
-from services.outbox import Outgoing, record
+from services.outbox import record
 
 
 async def request_password_reset(session: AsyncSession, clock: Clock, login: str, address: str | None) -> None:
@@ -65,16 +62,3 @@ async def answer_recovery_question(session: AsyncSession, clock: Clock, login: s
     tried = tried_by("answer", login, address, attempts.ACCOUNT, attempts.ADDRESS)
     await bear(session, now, tried)
     await count(session, now, tried)
-
-
-async def forget_links(session: AsyncSession, now: dt.datetime) -> None:
-    """The outbox keeps all it ever said: take the token and the address out of links that went out and are worth nothing any more."""
-    links = select(col(Outgoing.position), Outgoing.body).where(
-        Outgoing.type == ResetLinkMade.type_name(),
-        col(Outgoing.published),
-        col(Outgoing.occurred_at) <= now - sessions.RESET_TOKEN_LIFE,
-        col(Outgoing.body).not_like('%"token":""%'),
-    )
-    for position, body in (await session.exec(links)).all():
-        rest = orjson.dumps(orjson.loads(body) | {"token": "", "email": ""}).decode()
-        await session.exec(update(Outgoing).where(col(Outgoing.position) == position).values(body=rest))

@@ -2,7 +2,18 @@
 
 from starlette.applications import Starlette
 
-from services.events import PlaceExpired, PlaceGiven, RequestDecided, RequestExplained, ResetLinkMade
+from services.events import (
+    AddressLinkMade,
+    AnnouncementDue,
+    PaymentFailed,
+    PlaceExpired,
+    PlaceGiven,
+    RequestDecided,
+    RequestExplained,
+    ResetLinkMade,
+    SecurityNoticeMade,
+)
+from services.mailer.announcing import announce_now, keep_announcing
 from services.mailer.reactions import service
 from services.mailer.sending import keep_sending, look_now
 from services.service import Running, application
@@ -12,8 +23,11 @@ from services.yielding import give_way
 __all__ = ["app", "service"]
 
 service.runs(keep_sending)
-for kind in (RequestDecided, RequestExplained, PlaceGiven, PlaceExpired, ResetLinkMade):
+service.runs(keep_announcing)
+at_once = (AddressLinkMade, PaymentFailed, PlaceExpired, PlaceGiven, RequestDecided, RequestExplained, ResetLinkMade, SecurityNoticeMade)
+for kind in at_once:
     service.after(kind)(look_now)
+service.after(AnnouncementDue)(announce_now)
 
 
 async def step_back(running: Running) -> None:

@@ -6,7 +6,7 @@ from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.mailer.attempts import PATIENCE
-from services.mailer.tables import Family, Mail, MailKind, MailState
+from services.mailer.tables import SECRET, Family, Mail, MailState
 
 #: A report that was queued while everything stood still may be a little older than its patience before somebody looks at it.
 GRACE = dt.timedelta(days=1)
@@ -53,5 +53,7 @@ async def _misdirected(session: AsyncSession) -> list[str]:
 
 
 async def _secrets_kept(session: AsyncSession) -> list[str]:
-    kept = await session.exec(select(Mail.id).where(Mail.kind == MailKind.PASSWORD_LINK, Mail.state != MailState.QUEUED, Mail.text != ""))
+    kept = await session.exec(
+        select(Mail.id).where(col(Mail.kind).in_(SECRET), Mail.state != MailState.QUEUED, or_(Mail.text != "", Mail.html != ""))
+    )
     return [f"mail {mail} still holds a link that was used or lost" for mail in kept]

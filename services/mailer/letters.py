@@ -1,12 +1,17 @@
-"""Letters: one file per kind and language in letters/, with the subject, the text part and the HTML part that says the same."""
+"""Letters: one file per kind and language in letters/, with the subject, the text part and the HTML part that says the same.
+
+The HTML part is MJML. It is laid out on its sheet once, when the letter is first read; a mail only fills in what it says.
+"""
 
 import datetime as dt
-from collections.abc import Collection, Iterable
+import re
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
+import mrml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.environment import TemplateModule
 
@@ -17,6 +22,8 @@ from services.mailer.texts import euros, long_day, renewed, short_day, spoken
 PORTAL = "https://portal.invalid"
 #: Where the portal takes a single-use token for a new password.
 PASSWORD_PATH = "/mot-de-passe/nouveau?jeton="
+#: Where it takes one that puts a new address in force.
+ADDRESS_PATH = "/courriel/confirmer?jeton="
 #: Where it shows a payment, and gives its receipt.
 PAYMENT_PATH = "/paiement/"
 
@@ -59,6 +66,19 @@ class Received:
     wallets: tuple[tuple[str, int], ...]  #: Name and cents of each.
 
 
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A payment that was begun online and ended without money."""
+
+    payment: str
+    date: dt.date
+    cents: int
+    status: str  #: REFUSED, CANCELLED, EXPIRED
+
+
+News = LowBalance | Received | Failed
+
+
 def report_letter(language: str, *, greeting: str, structure: str, report: Report, act: Act | None = None, goes_on: bool = False) -> Letter:
     """What became of a request (S37). `act`: of an agent's. `goes_on`: of the lines that waited for a run, after a first report."""
     kind = "answer" if goes_on else "act" if act else "report"
@@ -76,34 +96,75 @@ def place_expired_letter(language: str, *, greeting: str, structure: str, report
     return _write("place_expired", language, greeting=greeting, structure=structure, report=report)
 
 
-def balance_low_letter(language: str, *, greeting: str, structure: str, low: LowBalance) -> Letter:
+def money_letter(language: str, *, greeting: str, structure: str, news: News) -> Letter:
+    """What happened to a family's money."""
+    about = {"greeting": greeting, "structure": structure}
+    match news:
+        case LowBalance():
+            return _balance_low_letter(language, news, about)
+        case Received():
+            return _payment_received_letter(language, news, about)
+        case Failed():
+            return _payment_failed_letter(language, news, about)
+
+
+def _balance_low_letter(language: str, low: LowBalance, about: dict[str, str]) -> Letter:
     """The balance is lower than the family wants it to be."""
     balance, below = (euros(cents, spoken(language)) for cents in (low.balance_cents, low.below_cents))
-    return _write("balance_low", language, greeting=greeting, structure=structure, balance=balance, below=below)
+    return _write("balance_low", language, **about, balance=balance, below=below)
 
 
-def payment_received_letter(language: str, *, greeting: str, structure: str, received: Received) -> Letter:
+def _payment_received_letter(language: str, received: Received, about: dict[str, str]) -> Letter:
     """The figures of the receipt, and where the portal has it: a link to the file itself would be over before it is read."""
-    spoken_in = spoken(language)
     return _write(
         "payment_received",
         language,
-        greeting=greeting,
-        structure=structure,
+        **about,
         payer=received.payer,
         reference=received.reference,
         day=f"{received.date:%d/%m/%Y}",
-        amount=euros(received.cents, spoken_in),
-        wallets=[(name, euros(cents, spoken_in)) for name, cents in received.wallets],
-        address=f"{PORTAL}{PAYMENT_PATH}{quote(received.payment, safe='')}",
+        amount=euros(received.cents, spoken(language)),
+        wallets=[(name, euros(cents, spoken(language))) for name, cents in received.wallets],
+        address=_payment(received.payment),
     )
 
 
-def password_link_letter(language: str, *, address: str, expires_at: dt.datetime, timezone: str) -> Letter:
-    """The way back in (S3). `address` holds the single-use token; `expires_at` is told in the structure's time zone."""
-    local = expires_at.astimezone(ZoneInfo(timezone))
-    until = f"{local:%d/%m/%Y à %H:%M}" if spoken(language) == "fr" else f"{local:%H:%M on %d/%m/%Y}"
-    return _write("password_link", language, address=address, until=until)
+def _payment_failed_letter(language: str, failed: Failed, about: dict[str, str]) -> Letter:
+    """That nothing was paid, why, and where to begin again."""
+    return _write(
+        "payment_failed",
+        language,
+        **about,
+        status=failed.status,
+        day=f"{failed.date:%d/%m/%Y}",
+        amount=euros(failed.cents, spoken(language)),
+        address=_payment(failed.payment),
+    )
+
+
+def _payment(id: str) -> str:
+    return f"{PORTAL}{PAYMENT_PATH}{quote(id, safe='')}"
+
+
+def announcement_letter(language: str, *, greeting: str, structure: str, title: str, text: str) -> Letter:
+    """What a structure has to say, in its own words (S2): `text` is plain, blank lines part its paragraphs."""
+    paragraphs = [part.strip() for part in re.split(r"\n\s*\n", text.replace("\r\n", "\n")) if part.strip()]
+    return _write("announcement", language, greeting=greeting, structure=structure, title=title, paragraphs=paragraphs)
+
+
+def link_letter(kind: str, language: str, *, address: str, at: dt.datetime, timezone: str) -> Letter:
+    """A single-use link: the way back in (S3), or a new address (S7). `address` holds the token, which is good until `at`."""
+    return _write(kind, language, address=address, until=_moment(language, at, timezone))
+
+
+def security_letter(language: str, *, happened: str, detail: str, at: dt.datetime, timezone: str) -> Letter:
+    """What changed about an account, for its owner to know if it was somebody else."""
+    return _write("security_notice", language, happened=happened, detail=detail, moment=_moment(language, at, timezone))
+
+
+def _moment(language: str, at: dt.datetime, timezone: str) -> str:
+    local = at.astimezone(ZoneInfo(timezone))
+    return f"{local:%d/%m/%Y à %H:%M}" if spoken(language) == "fr" else f"{local:%H:%M on %d/%m/%Y}"
 
 
 def _write(kind: str, language: str, **facts: object) -> Letter:
@@ -140,10 +201,27 @@ def _part(letter: TemplateModule, part: str) -> str:
 def _letters(markup: bool) -> Environment:
     """The same files are read twice: names are escaped in HTML, and stand as they are in plain text."""
     return Environment(
-        loader=PackageLoader("services.mailer", "letters"),
+        loader=Laid("services.mailer", "letters") if markup else PackageLoader("services.mailer", "letters"),
         autoescape=markup,
         undefined=StrictUndefined,
         auto_reload=False,  # a look at three files for every letter
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+class Laid(PackageLoader):
+    """Letters with their HTML part laid out. What is to be filled in passes through MJML as it is: it stands in texts and attributes."""
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool] | None]:
+        source, file, fresh = super().get_source(environment, template)
+        if template == SHEET or not (part := _HTML.search(source)):
+            return source, file, fresh
+        sheet, _, _ = super().get_source(environment, SHEET)
+        mjml = sheet.replace("LANGUAGE", template.split(".")[1]).replace("<!-- letter -->", part[1])
+        html = mrml.to_html(mjml, render_options=mrml.RenderOptions(fonts={})).content  # no font is fetched from anywhere
+        return source[: part.start(1)] + html + source[part.end(1) :], file, fresh
+
+
+SHEET = "sheet.mjml"
+_HTML = re.compile(r"\{% macro html\(\) %\}\n(.*?)\{% endmacro %\}", re.DOTALL)

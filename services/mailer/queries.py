@@ -3,13 +3,16 @@
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import BindParameter, and_, bindparam, or_, select
+from sqlmodel import col
+from sqlmodel import select as select_rows
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.mailer.addresses import Adult
 from services.mailer.envelope import Parts
-from services.mailer.tables import Activity, Family, Mail, MailState, Structure, core
+from services.mailer.tables import Activity, Announcement, Family, Mail, MailState, Structure, core
 
 STRUCTURE, ACTIVITY, FAMILY, MAIL = (core(rows) for rows in (Structure, Activity, Family, Mail))
 M = MAIL.c
@@ -24,6 +27,7 @@ IS_DUE = and_(
     M.next_attempt_at <= bindparam("now"),
     or_(M.claimed_until.is_(None), M.claimed_until <= bindparam("real_now")),
 )
+UNTOLD = select_rows(Announcement).where(col(Announcement.told_at).is_(None)).order_by(col(Announcement.due_at)).limit(1)
 ANY_DUE = select(M.id).where(IS_DUE).limit(1)
 DUE = (
     select(M.id, M.to_name, M.to_address, M.subject, M.language, M.text, M.html, M.created_at)
@@ -62,7 +66,7 @@ async def names(session: AsyncSession, structures: Iterable[str], activities: It
     return Names(
         {row.id: row.title for row in towns},
         {row.id: row.title for row in titles},
-        {row.id: Home(row.structure, [Adult(**fields) for fields in row.adults], row.children) for row in homes},
+        _homes(homes),
     )
 
 
@@ -70,6 +74,33 @@ async def timezone(session: AsyncSession, structure: str) -> str | None:
     """None if the structure is not known yet."""
     connection = await session.connection()
     return (await connection.execute(select(STRUCTURE.c.timezone).where(STRUCTURE.c.id == structure))).scalar_one_or_none()
+
+
+async def title(session: AsyncSession, structure: str) -> str | None:
+    """None if the structure is not known yet."""
+    connection = await session.connection()
+    return (await connection.execute(select(STRUCTURE.c.title).where(STRUCTURE.c.id == structure))).scalar_one_or_none()
+
+
+async def homes_after(session: AsyncSession, structure: str, family: str, limit: int) -> dict[str, Home]:
+    """So many families of a structure by id, those whose ids follow."""
+    f = FAMILY.c
+    rows = select(f.id, f.structure, f.adults, f.children).where(f.structure == structure, f.id > family).order_by(f.id).limit(limit)
+    return _homes(await (await session.connection()).execute(rows))
+
+
+def _homes(rows: Iterable[Any]) -> dict[str, Home]:
+    return {row.id: Home(row.structure, [Adult(**fields) for fields in row.adults], row.children) for row in rows}
+
+
+async def is_untold(session: AsyncSession) -> bool:
+    """Whether families are to be told of an announcement still."""
+    return (await session.exec(UNTOLD)).first() is not None
+
+
+async def untold(session: AsyncSession) -> Announcement | None:
+    """The oldest announcement of which families are to be told still, locked."""
+    return (await session.exec(UNTOLD.with_for_update())).first()
 
 
 # -------------------------------------------------------------------------------------------------------------- mails

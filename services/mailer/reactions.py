@@ -12,24 +12,30 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.clock import Clock
 from services.events import (
     ActivityChanged,
+    AddressLinkMade,
+    AnnouncementDue,
     AwaitedMovement,
     BalanceLow,
     ContactsChanged,
     DecidedMovement,
+    LinkEvent,
+    PaymentFailed,
     PaymentReceived,
     PlaceExpired,
     PlaceGiven,
     RequestDecided,
     RequestExplained,
     ResetLinkMade,
+    SecurityNoticeMade,
     StructureChanged,
 )
 from services.mailer import commands
 from services.mailer.addresses import Adult, one_line
-from services.mailer.commands import AwaitedRun, Decided, Wish
-from services.mailer.letters import Act, LowBalance, Received
+from services.mailer.commands import Notice
+from services.mailer.letters import Act, Failed, LowBalance, Received
 from services.mailer.report import Outcome
 from services.mailer.tables import MailerTable, MailKind
+from services.mailer.telling import AwaitedRun, Decided, Wish
 from services.service import Service
 
 service = Service("mailer", MailerTable.metadata)
@@ -111,7 +117,7 @@ async def regret_places(session: AsyncSession, event: PlaceExpired, clock: Clock
 async def warn_of_balance(session: AsyncSession, event: BalanceLow, clock: Clock) -> None:
     low = LowBalance(event.balance_cents, event.below_cents)
     about = f"{event.family}/{event.version}"
-    _gather(session, clock, Wish(MailKind.BALANCE_LOW, about, event.structure, event.family, (), event.account, low=low))
+    _gather(session, clock, Wish(MailKind.BALANCE_LOW, about, event.structure, event.family, (), event.account, news=low))
 
 
 @service.reacts_to(PaymentReceived)
@@ -120,24 +126,44 @@ async def send_receipt(session: AsyncSession, event: PaymentReceived, clock: Clo
     reference = event.reference and one_line(event.reference)
     paid = Received(event.payment, event.date, one_line(event.payer), reference, event.amount_cents, wallets)
     about = event.payment, event.structure, event.family, (), event.account
-    _gather(session, clock, Wish(MailKind.PAYMENT_RECEIVED, *about, received=paid, email=event.email))
+    _gather(session, clock, Wish(MailKind.PAYMENT_RECEIVED, *about, news=paid, email=event.email))
+
+
+@service.reacts_to(PaymentFailed)
+async def regret_payment(session: AsyncSession, event: PaymentFailed, clock: Clock) -> None:
+    failed = Failed(event.payment, event.date, event.amount_cents, event.status)
+    about = event.payment, event.structure, event.family, (), event.account
+    _gather(session, clock, Wish(MailKind.PAYMENT_FAILED, *about, news=failed, email=event.email))
 
 
 @service.reacts_to(ResetLinkMade)
 async def send_link(session: AsyncSession, event: ResetLinkMade, clock: Clock) -> None:
+    await _send_link(session, clock, MailKind.PASSWORD_LINK, event)
+
+
+@service.reacts_to(AddressLinkMade)
+async def send_address_link(session: AsyncSession, event: AddressLinkMade, clock: Clock) -> None:
+    await _send_link(session, clock, MailKind.ADDRESS_LINK, event)
+
+
+async def _send_link(session: AsyncSession, clock: Clock, kind: MailKind, event: LinkEvent) -> None:
     if not event.token:
         return  # An old link, told again to a mailer that has lost its memory: nobody can use it any more.
-    await commands.queue_password_link(
-        session,
-        clock.now(),
-        event.structure,
-        event.account,
-        event.email,
-        event.language,
-        event.token,
-        event.expires_at,
-        event.event_id,
-    )
+    about = event.event_id, event.structure, event.account, event.email, event.language
+    await commands.queue_notice(session, clock.now(), Notice(kind, *about, at=event.expires_at, token=event.token))
+
+
+@service.reacts_to(SecurityNoticeMade)
+async def tell_owner(session: AsyncSession, event: SecurityNoticeMade, clock: Clock) -> None:
+    about = event.event_id, event.structure, event.account, event.email, event.language
+    notice = Notice(MailKind.SECURITY_NOTICE, *about, at=event.occurred_at, happened=event.kind, detail=event.detail)
+    await commands.queue_notice(session, clock.now(), notice)
+
+
+@service.reacts_to(AnnouncementDue)
+async def announce(session: AsyncSession, event: AnnouncementDue, clock: Clock) -> None:
+    """The mails are written portion by portion: announcing.py."""
+    await commands.keep_announcement(session, event.structure, event.announcement, event.title, event.text, clock.now())
 
 
 def _gather(session: AsyncSession, clock: Clock, wish: Wish) -> None:

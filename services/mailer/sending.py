@@ -16,7 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.clock import Clock
 from services.crash import crash_point
 from services.database import Database
-from services.mailer import commands, queries
+from services.mailer import delivery, queries
 from services.mailer.envelope import Parts, Sender, seal
 from services.mailer.letters import PORTAL
 from services.mailer.post import Answer, Post, Unreachable, Verdict
@@ -66,13 +66,13 @@ class Sending:
             await self._record()
             if tried < len(mails):
                 async with self._database.transaction() as session:
-                    await commands.release(session, self._name)
+                    await delivery.release(session, self._name)
         return tried
 
     async def _claim(self) -> Sequence[Parts]:
         async with self._database.transaction() as session:
             now = _real_now()
-            return await commands.claim(session, self._name, self._clock.now(), now, now + _claim_time(), AT_ONCE)
+            return await delivery.claim(session, self._name, self._clock.now(), now, now + _claim_time(), AT_ONCE)
 
     async def _renew_claims(self) -> None:
         while True:
@@ -80,7 +80,7 @@ class Sending:
             # If the database is away, the claims may lapse and a mail go out twice: under the same Message-ID.
             with contextlib.suppress(Exception):
                 async with self._database.transaction() as session:
-                    await commands.renew(session, self._name, _real_now() + _claim_time())
+                    await delivery.renew(session, self._name, _real_now() + _claim_time())
 
     async def _post_connected(self, mail: Parts) -> None:
         """A server that is down costs no mail an attempt, but it does cost patience."""
@@ -88,7 +88,7 @@ class Sending:
             await self._post.connect()
         except Unreachable as error:
             async with self._database.transaction() as session:
-                await commands.lose_patience(session, mail.id, self._clock.now(), str(error))
+                await delivery.lose_patience(session, mail.id, self._clock.now(), str(error))
             raise
 
     async def _deliver(self, mail: Parts) -> None:
@@ -114,12 +114,12 @@ class Sending:
 
     async def _note(self, session: AsyncSession, answers: Sequence[tuple[str, Answer]]) -> None:
         now = self._clock.now()
-        await commands.mark_sent(session, [mail for mail, answer in answers if answer.verdict is Verdict.TAKEN], now)
+        await delivery.mark_sent(session, [mail for mail, answer in answers if answer.verdict is Verdict.TAKEN], now)
         for mail, answer in answers:
             if answer.verdict is Verdict.LATER:
-                await commands.postpone(session, mail, now, answer.words)
+                await delivery.postpone(session, mail, now, answer.words)
             elif answer.verdict is Verdict.NEVER:
-                await commands.give_up(session, mail, now, answer.words)
+                await delivery.give_up(session, mail, now, answer.words)
             if answer.verdict is not Verdict.TAKEN:
                 log().warning("a mail was not taken", mail=mail, again=answer.verdict is Verdict.LATER)
 

@@ -4,7 +4,7 @@ import datetime as dt
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, Table, Text, text
+from sqlalchemy import JSON, Boolean, Column, Index, Table, Text, text, true
 from sqlmodel import Field, SQLModel
 
 from services.database import BIGINT, Instant, as_text, new_metadata
@@ -57,7 +57,15 @@ class MailKind(StrEnum):
     PLACE_EXPIRED = "place_expired"  #: attente sans place
     BALANCE_LOW = "balance_low"  #: solde bas
     PAYMENT_RECEIVED = "payment_received"  #: paiement reçu
+    PAYMENT_FAILED = "payment_failed"  #: paiement sans suite
     PASSWORD_LINK = "password_link"  #: lien de nouveau mot de passe
+    ADDRESS_LINK = "address_link"  #: lien de confirmation d'une adresse
+    SECURITY_NOTICE = "security_notice"  #: avis de sécurité
+    ANNOUNCEMENT = "announcement"  #: annonce de la structure
+
+
+#: What such a letter holds opens something: once it was sent, or never will be, it has no business in our tables.
+SECRET = (MailKind.PASSWORD_LINK, MailKind.ADDRESS_LINK)
 
 
 class MailState(StrEnum):
@@ -88,6 +96,8 @@ class Mail(MailerTable, table=True):
     language: str
     to_name: str | None = None
     to_address: str | None = None
+    #: Whether that is the account's own address, of its profile.
+    own_address: bool = Field(default=True, sa_column=Column(Boolean, nullable=False, server_default=true()))
     subject: str
     text: str = Field(sa_type=Text)
     html: str = Field(sa_type=Text)
@@ -99,3 +109,39 @@ class Mail(MailerTable, table=True):
     claimed_until: dt.datetime | None = Field(default=None, sa_type=Instant)
     sent_at: dt.datetime | None = Field(default=None, sa_type=Instant)
     last_error: str | None = Field(default=None, sa_type=Text)
+
+
+# -------------------------------------------------------------------------------------------------------- what is told later
+class Announcement(MailerTable, table=True):
+    """What a structure has to say to its families. Their mails are written portion by portion, in the order of the families' ids."""
+
+    id: str = Field(primary_key=True)
+    structure: str
+    title: str
+    text: str = Field(sa_type=Text)
+    due_at: dt.datetime = Field(sa_type=Instant)
+    after_family: str = ""  #: The last family that was told.
+    told_at: dt.datetime | None = Field(default=None, sa_type=Instant)  #: When all were.
+
+
+class DigestLine(MailerTable, table=True):
+    """A report that waits for the day's one mail. It stays when that was written: nothing is told twice."""
+
+    __tablename__ = "digest_line"
+    __table_args__ = (
+        Index("ix_digest_line_untold", "due_at", sqlite_where=text("told_by IS NULL"), postgresql_where=text("told_by IS NULL")),
+    )
+    position: int | None = Field(default=None, sa_column=Column(BIGINT, primary_key=True, autoincrement=True))
+    cause: str = Field(unique=True)  #: The same as that of a mail of its own would be.
+    family: str
+    account: str  #: Who reads it.
+    wish: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))  #: The fields of telling.Wish.
+    due_at: dt.datetime = Field(sa_type=Instant)
+    told_by: str | None = None  #: The mail that tells it.
+
+
+class Pace(MailerTable, table=True):
+    """From when the next mail to a provider may go, where its rate is bounded. Real time, whatever the clock says."""
+
+    domain: str = Field(primary_key=True)
+    free_at: dt.datetime = Field(sa_type=Instant)

@@ -12,6 +12,8 @@ from services.clock import Clock
 from services.database import Database
 from services.events import (
     ActivityChanged,
+    AddressLinkMade,
+    AnnouncementDue,
     AwaitedMovement,
     BalanceLow,
     Contact,
@@ -20,17 +22,20 @@ from services.events import (
     Event,
     MailFailed,
     MailSent,
+    PaymentFailed,
     PaymentReceived,
     PlaceExpired,
     PlaceGiven,
     RequestDecided,
     RequestExplained,
     ResetLinkMade,
+    SecurityNoticeMade,
     StructureChanged,
     WaitedFor,
     WalletFed,
 )
 from services.listening import react
+from services.mailer import commands
 from services.mailer.app import service
 from services.mailer.envelope import Sender
 from services.mailer.post import Post
@@ -136,16 +141,34 @@ def place_expired(*dates: str, child: str = "amalia", family: str = "dupont", ac
     return PlaceExpired(occurred_at=NOW, structure=TOWN, family=family, account=account, waits=waits)
 
 
-def reset_link(token: str = "s3cret", email: str = "jp.dupont@example.org", language: str = "fr") -> ResetLinkMade:
-    return ResetLinkMade(
-        occurred_at=NOW,
-        structure=TOWN,
-        account="dupont",
-        email=email,
-        language=language,
-        token=token,
-        expires_at=NOW + dt.timedelta(minutes=30),
+def payment_failed(payment: str = "p1", account: str = "dupont", **more: Any) -> PaymentFailed:
+    what = {"date": at("2026-11-23"), "amount_cents": 150_00, "status": "REFUSED"}
+    return PaymentFailed(
+        **{"occurred_at": NOW, "structure": TOWN, "payment": payment, "family": "dupont", "account": account} | what | more
     )
+
+
+def reset_link(token: str = "s3cret", email: str = "jp.dupont@example.org", language: str = "fr", **more: Any) -> ResetLinkMade:
+    return ResetLinkMade(**_link(token, email, language) | more)
+
+
+def address_link(token: str = "s3cret", email: str = "new@example.org", language: str = "fr", **more: Any) -> AddressLinkMade:
+    return AddressLinkMade(**_link(token, email, language) | more)
+
+
+def _link(token: str, email: str, language: str) -> dict[str, Any]:
+    about = {"occurred_at": NOW, "structure": TOWN, "account": "dupont", "email": email, "language": language}
+    return {**about, "token": token, "expires_at": NOW + dt.timedelta(minutes=30)}
+
+
+def security_notice(kind: str = "PASSWORD_CHANGED", email: str = "jp.dupont@example.org", **more: Any) -> SecurityNoticeMade:
+    about = {"occurred_at": NOW, "structure": TOWN, "account": "dupont", "email": email, "language": "fr", "kind": kind}
+    return SecurityNoticeMade(**about | more)
+
+
+def announcement_due(announcement: str = "a1", **more: Any) -> AnnouncementDue:
+    what = {"title": "Fermeture du centre", "text": "Le centre est fermé lundi.\n\nÀ mardi !"}
+    return AnnouncementDue(**{"occurred_at": NOW, "structure": TOWN, "announcement": announcement} | what | more)
 
 
 class Mailroom:
@@ -163,6 +186,13 @@ class Mailroom:
         """One transaction, as the listener does it."""
         async with self.database.transaction("reaction") as session:
             await react(service, session, events, self.clock)
+
+    async def announces(self) -> None:
+        """All that families are to be told still, portion by portion."""
+        more = True
+        while more:
+            async with self.database.transaction() as session:
+                more = await commands.announce(session, self.now)
 
     async def knows_the_town(self) -> None:
         await self.hears(town_named(), activity_named(), family_of())

@@ -2,14 +2,12 @@
 
 import datetime as dt
 import re
-import unicodedata
-from html import unescape
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.mailer.letters import PORTAL, Act, password_link_letter, place_expired_letter, place_given_letter, report_letter
+from services.mailer.letters import PORTAL, link_letter, place_expired_letter, place_given_letter, report_letter
 from services.mailer.report import Movement, Outcome, gather
 from services.mailer.texts import TEXTS, say
 
@@ -172,40 +170,6 @@ def test_an_account_in_a_language_we_do_not_write_gets_french() -> None:
     assert letter_of(GUIDES_MOVEMENTS, "br") == GUIDE
 
 
-def plain(text: str) -> str:
-    """Without accents: the legacy portal's capitals have none."""
-    return "".join(letter for letter in unicodedata.normalize("NFD", text) if not unicodedata.combining(letter))
-
-
-CAUSES = (None, "DAY_CLOSED", "ACTIVITY_CHANGED", "ENROLLMENT_CHANGED", "NEWER_THAN_THIS_MAILER")
-
-
-@pytest.mark.parametrize(("kind", "cause"), [("report", None), ("answer", None), *(("act", cause) for cause in CAUSES)])
-@pytest.mark.parametrize("language", ["fr", "en"])
-def test_the_html_part_says_the_same(language: str, kind: str, cause: str | None) -> None:
-    movements = [
-        *GUIDES_MOVEMENTS,
-        *booked(Outcome.REFUSED, "DUPONT Paolo", 22, reason=say("FULL", language)),
-        Movement(True, Outcome.KEPT, "APS MATIN", "DUPONT Paolo", may(23), say("TOO_LATE_TO_CANCEL", language)),
-        Movement(False, Outcome.AWAITED, "APS MATIN", "DUPONT Paolo", may(24), note="..."),
-    ]
-    act = Act("Accord & désaccord", cause, ("DEADLINE", "DEBT")) if kind == "act" else None
-    letter = report_letter(
-        language,
-        greeting="M. DUPONT Jean-Paul",
-        structure="Mairie de CarteVille",
-        report=gather(movements),
-        act=act,
-        goes_on=kind == "answer",
-    )
-    shown = unescape(re.sub(r"<[^>]+>", " ", "<main" + letter.html.partition("<main")[2]))
-    for fact in ("M. DUPONT Jean-Paul", "Mairie de CarteVille", "APS MATIN", "RESTAURATION", say("FULL", language)):
-        assert fact in shown
-    words = [re.findall(r"\w+", plain(part.lower())) for part in (letter.text, shown)]
-    assert words[0] == words[1]
-    assert f'lang="{language}"' in letter.html
-
-
 def test_names_are_escaped_in_html_and_left_alone_in_text() -> None:
     movements = booked(Outcome.ACCEPTED, "O'NEIL <b>Zoé</b>", 9, activity="Judo & lutte")
     letter = report_letter("fr", greeting="<script>", structure="Mairie {{ 7*7 }}", report=gather(movements))
@@ -308,7 +272,7 @@ def test_waiting_that_ends_without_a_place_is_told_child_by_child() -> None:
 
 def test_a_password_link_says_until_when_in_the_towns_time() -> None:
     until = dt.datetime(2026, 11, 23, 9, 30, tzinfo=dt.UTC)
-    letter = password_link_letter("fr", address=f"{PORTAL}/x?jeton=a&b=c", expires_at=until, timezone="Europe/Paris")
+    letter = link_letter("password_link", "fr", address=f"{PORTAL}/x?jeton=a&b=c", at=until, timezone="Europe/Paris")
     assert f"\n{PORTAL}/x?jeton=a&b=c\n" in letter.text
     assert f'href="{PORTAL}/x?jeton=a&amp;b=c"' in letter.html
     assert "23/11/2026 à 10:30" in letter.text

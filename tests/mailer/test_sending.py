@@ -5,7 +5,7 @@ import datetime as dt
 
 import pytest
 
-from services.mailer import commands
+from services.mailer import delivery
 from services.mailer.attempts import LONGEST_WAIT, wait_after
 from services.mailer.post import Post, Unreachable
 from services.mailer.sending import CLAIM_SECONDS, Sending
@@ -151,7 +151,7 @@ async def test_a_crash_before_it_is_recorded_sends_it_again_under_the_same_messa
 
     with monkeypatch.context() as patch:
         patch.setattr(Sending, "_note", crash)
-        patch.setattr(commands, "release", lambda *_: asyncio.sleep(0))
+        patch.setattr(delivery, "release", lambda *_: asyncio.sleep(0))
         with pytest.raises(MemoryError):
             await mailroom.sends(post_office.url)
     assert len(post_office.taken) == 1

@@ -1,0 +1,101 @@
+"""What can be asked of the mailer about mails: take some in hand, note what became of them."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+from sqlalchemy import Update, case, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.events import MailFailed, MailSent
+from services.mailer import queries
+from services.mailer.attempts import given_up, wait_after
+from services.mailer.envelope import Parts
+from services.mailer.queries import MAIL
+from services.mailer.tables import SECRET, Mail, MailState
+from services.outbox import record
+
+
+async def claim(
+    session: AsyncSession, sender: str, now: dt.datetime, real_now: dt.datetime, until: dt.datetime, limit: int
+) -> Sequence[Parts]:
+    """Take mails that are due in hand: until then nobody else sends them."""
+    mails = await queries.due(session, now, real_now, limit)
+    if mails:
+        taken = update(MAIL).where(MAIL.c.id.in_([mail.id for mail in mails])).values(claimed_by=sender, claimed_until=until)
+        await (await session.connection()).execute(taken)
+    return mails
+
+
+async def renew(session: AsyncSession, sender: str, until: dt.datetime) -> None:
+    """Still at work on what is in hand."""
+    await (await session.connection()).execute(_in_hand(sender).values(claimed_until=until))
+
+
+async def release(session: AsyncSession, sender: str) -> None:
+    """Give back what is in hand, untried."""
+    await (await session.connection()).execute(_in_hand(sender).values(claimed_by=None, claimed_until=None))
+
+
+def _in_hand(sender: str) -> Update:
+    return update(MAIL).where(MAIL.c.claimed_by == sender, MAIL.c.state == MailState.QUEUED)
+
+
+async def mark_sent(session: AsyncSession, mails: Sequence[str], now: dt.datetime) -> None:
+    """The mail server has them. Announced once, even if two senders had one."""
+    if mails:
+        await _finish(session, mails, MailSent, now, state=MailState.SENT, sent_at=now, last_error=None)
+
+
+async def give_up(session: AsyncSession, mail_id: str, now: dt.datetime, note: str) -> None:
+    """It will not be tried again."""
+    await _finish(session, [mail_id], MailFailed, now, state=MailState.FAILED, last_error=note)
+
+
+async def _finish(
+    session: AsyncSession, mails: Sequence[str], news: type[MailSent | MailFailed], now: dt.datetime, **values: object
+) -> None:
+    """Past the ORM: a rush ends in thousands of these."""
+    m = MAIL.c
+    end = update(MAIL).where(m.id.in_(mails), m.state == MailState.QUEUED)
+    # A link that was sent, or never will be, has no business in our tables.
+    secret = m.kind.in_(SECRET)
+    rows = await (await session.connection()).execute(
+        end.values(
+            attempts=m.attempts + 1,
+            next_attempt_at=None,
+            claimed_by=None,
+            claimed_until=None,
+            text=case((secret, ""), else_=m.text),
+            html=case((secret, ""), else_=m.html),
+            **values,
+        ).returning(m.structure, m.id, m.kind, m.family, m.account, m.attempts, m.own_address, m.created_at)
+    )
+    for structure, mail, kind, family, account, attempts, own_address, written_at in rows:
+        about = {"family": family, "account": account, "attempts": attempts, "own_address": own_address, "written_at": written_at}
+        record(session, news(occurred_at=now, structure=structure, mail=mail, kind=kind.value, **about))
+
+
+async def postpone(session: AsyncSession, mail_id: str, now: dt.datetime, note: str) -> None:
+    """It is tried again later, or never again once patience has run out."""
+    mail = await _unfinished(session, mail_id)
+    if mail is None:
+        return
+    if given_up(mail.created_at, now):
+        await give_up(session, mail_id, now, note)
+        return
+    mail.attempts += 1
+    mail.next_attempt_at = now + wait_after(mail.attempts)
+    mail.last_error = note
+    mail.claimed_by = mail.claimed_until = None
+
+
+async def lose_patience(session: AsyncSession, mail_id: str, now: dt.datetime, note: str) -> None:
+    """There is no mail server to try it on: give it up if that has lasted too long."""
+    mail = await _unfinished(session, mail_id)
+    if mail is not None and given_up(mail.created_at, now):
+        await give_up(session, mail_id, now, note)
+
+
+async def _unfinished(session: AsyncSession, mail_id: str) -> Mail | None:
+    mail = await session.get(Mail, mail_id, with_for_update=True)
+    return mail if mail is not None and mail.state is MailState.QUEUED else None

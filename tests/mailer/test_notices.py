@@ -1,0 +1,142 @@
+"""Letters to accounts and to all families: links, notices, announcements; and payments that failed."""
+
+import json
+
+import pytest
+from sqlmodel import select
+
+from services.events import MailFailed, MailSent
+from services.mailer import commands
+from services.mailer.letters import PORTAL
+from services.mailer.tables import MailKind, MailState
+from services.outbox import Outgoing
+from services.service import NotYetKnown
+from tests.mailer.conftest import (
+    NOW,
+    Mailroom,
+    address_link,
+    adult,
+    announcement_due,
+    family_of,
+    payment_failed,
+    reset_link,
+    security_notice,
+    town_named,
+)
+from tests.mailer.mail_server import MailServer
+
+
+async def test_s7_a_new_address_is_asked_to_confirm_itself_and_nobody_else_is(mailroom: Mailroom) -> None:
+    with pytest.raises(NotYetKnown):
+        await mailroom.hears(address_link())
+    await mailroom.knows_the_town()
+    link = address_link(token="s3cret&x=y", email="new@example.org")
+    await mailroom.hears(link, link)
+    await mailroom.hears(link)
+    mail = await mailroom.the_mail()
+    assert (mail.kind, mail.account, mail.to_address) == (MailKind.ADDRESS_LINK, "dupont", "new@example.org")
+    assert f"\n{PORTAL}/courriel/confirmer?jeton=s3cret%26x%3Dy\n" in mail.text
+    assert "jusqu'au 23/11/2026 à 09:30" in mail.text
+    assert "DUPONT" not in mail.text + mail.html, "the address may have been typed wrongly"
+
+
+async def test_an_account_of_no_town_gets_its_letters_too(mailroom: Mailroom) -> None:
+    await mailroom.hears(reset_link(structure="all"), security_notice(structure="all"))
+    assert [mail.to_address for mail in await mailroom.mails()] == ["jp.dupont@example.org"] * 2
+
+
+@pytest.mark.parametrize("link", [reset_link, address_link])
+async def test_a_link_is_forgotten_once_it_was_sent_or_given_up(mailroom: Mailroom, post_office: MailServer, link: object) -> None:
+    assert callable(link)
+    await mailroom.knows_the_town()
+    await mailroom.hears(link(email="new@example.org"), link(email="gone@example.org"), link(token="", email=""))
+    post_office.refused["gone@example.org"] = "550 no such user"
+    assert await mailroom.sends(post_office.url) == 2
+    assert sorted(mail.state for mail in await mailroom.mails()) == [MailState.FAILED, MailState.SENT]
+    assert "jeton=s3cret" in str(post_office.taken[0][1].get_body(("plain",)).get_content())
+    assert [mail.text + mail.html for mail in await mailroom.mails()] == ["", ""]
+
+
+async def test_a_notice_goes_where_it_is_told_to_go_once(mailroom: Mailroom) -> None:
+    await mailroom.knows_the_town()
+    notice = security_notice("EMAIL_CHANGED", "old@example.org", detail="n***@example.org\r\nBcc: x")
+    await mailroom.hears(notice, notice)
+    mail = await mailroom.the_mail()
+    assert (mail.kind, mail.account, mail.to_address) == (MailKind.SECURITY_NOTICE, "dupont", "old@example.org")
+    assert mail.subject == "Votre adresse e-mail a été changée"
+    assert "a été changée, le 23/11/2026 à 09:00 : n***@example.org Bcc: x.\n" in mail.text
+
+
+async def test_s19_who_wanted_to_pay_is_told_once_that_it_failed(mailroom: Mailroom) -> None:
+    await mailroom.hears(town_named(), family_of(adult(), adult("marie", "marie@example.org", language="en")))
+    await mailroom.hears(payment_failed(), payment_failed())
+    await mailroom.hears(payment_failed("p2", "marie", status="EXPIRED"), payment_failed("p3", "marie", email="here@example.org"))
+    mails = {mail.cause: mail for mail in await mailroom.mails()}
+    assert {cause: mail.to_address for cause, mail in mails.items()} == {
+        "payment_failed:p1": "jp.dupont@example.org",
+        "payment_failed:p2": "marie@example.org",
+        "payment_failed:p3": "here@example.org",
+    }
+    assert mails["payment_failed:p1"].subject == "Paiement non abouti : 150,00 €, Mairie de CarteVille"
+    assert "It was not completed in time." in mails["payment_failed:p2"].text
+
+
+FAMILIES = (
+    family_of(adult(), adult("marie", "marie@example.org", language="en")),
+    family_of(adult("marie", "marie@example.org", language="en"), adult("paul", None), family="durand"),
+    family_of(adult("zoe", "zoe@example.org"), family="zola"),
+    family_of(adult("far", "far@example.org"), family="aaron").model_copy(update={"structure": "elsewhere"}),
+)
+
+
+@pytest.mark.parametrize("portion", [1, 2, 3, 200])
+async def test_s2_an_announcement_goes_once_to_each_adult_of_the_towns_families_whom_a_mail_can_reach(
+    mailroom: Mailroom, portion: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "PORTION", portion)
+    await mailroom.hears(town_named(), *FAMILIES)
+    await mailroom.hears(announcement_due(), announcement_due())
+    await mailroom.announces()
+    await mailroom.hears(announcement_due())
+    await mailroom.announces()
+    mails = await mailroom.mails()
+    assert [(mail.account, mail.to_address) for mail in mails] == [
+        ("dupont", "jp.dupont@example.org"),
+        ("marie", "marie@example.org"),
+        ("zoe", "zoe@example.org"),
+    ]
+    assert {mail.family for mail in mails} == {None}
+    assert mails[0].subject == "Fermeture du centre : Mairie de CarteVille"
+    assert "Une annonce de la structure" in mails[0].text
+    assert "An announcement of: Mairie de CarteVille." in mails[1].text
+    assert all("\n\nLe centre est fermé lundi.\n\nÀ mardi !\n\n" in mail.text for mail in mails)
+
+
+async def test_two_announcements_are_two_mails_and_a_town_without_families_is_none(mailroom: Mailroom) -> None:
+    await mailroom.hears(town_named(), family_of())
+    await mailroom.hears(announcement_due("a1"), announcement_due("a2"), announcement_due("a3", structure="unheard-of"))
+    await mailroom.announces()
+    assert sorted(mail.cause for mail in await mailroom.mails()) == ["announcement:a1/dupont", "announcement:a2/dupont"]
+
+
+async def test_what_becomes_of_a_mail_says_whether_it_went_to_the_accounts_own_address(mailroom: Mailroom, post_office: MailServer) -> None:
+    """Identity shows in the profile that mails do not arrive: those to other addresses say nothing about that."""
+    await mailroom.hears(town_named(), family_of())
+    own = [reset_link(), security_notice("EMAIL_CHANGING"), payment_failed(), payment_failed("p2", email="jp.dupont@example.org")]
+    other = [address_link(), security_notice("EMAIL_CHANGED", "old@example.org"), payment_failed("p3", email="here@example.org")]
+    await mailroom.hears(*own, *other, announcement_due())
+    await mailroom.announces()
+    post_office.refused["jp.dupont@example.org"] = "550 no such user"
+    await mailroom.sends(post_office.url)
+    async with mailroom.database.reading() as session:
+        rows = (await session.exec(select(Outgoing))).all()
+    told = {MailFailed.type_name(): [], MailSent.type_name(): []}
+    for row in rows:
+        body = json.loads(row.body)
+        assert body["account"] == "dupont"
+        assert body["written_at"] == NOW.isoformat().replace("+00:00", "Z")
+        told[row.type].append((body["kind"], body["own_address"]))
+    assert sorted(told[MailFailed.type_name()]) == sorted(
+        [("password_link", True), ("security_notice", True), *[("payment_failed", True)] * 2, ("announcement", True)]
+    )
+    assert sorted(told[MailSent.type_name()]) == [("address_link", False), ("payment_failed", False), ("security_notice", False)]
