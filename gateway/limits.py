@@ -24,7 +24,7 @@ MOST_DIRECTIVES = 60
 MOST_INTROSPECTIONS = 2
 #: One try at a secret for one request: otherwise aliases would make a hundred of it.
 AUTHENTICATION = frozenset(
-    {"signIn", "refreshSession", "changePassword", "changeEmail", "changeSecurityQuestion"}
+    {"signIn", "refreshSession", "changePassword", "changeEmail", "confirmEmail", "changeSecurityQuestion"}
     | {"requestPasswordReset", "recoveryQuestion", "answerRecoveryQuestion", "resetPassword"}
 )
 #: The subgraphs' own entrances.

@@ -26,6 +26,8 @@ ADDRESS = Patience(free=100, first_wait=dt.timedelta(seconds=10))
 #: Letters with a way back in: three a day, then one an hour.
 RESET = Patience(free=3, first_wait=LONGEST)
 RESET_ADDRESS = Patience(free=30, first_wait=dt.timedelta(minutes=1))
+#: Links that put a new address in force: they go to addresses that may be anybody's.
+NEW_EMAIL = Patience(free=5, first_wait=LONGEST)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,22 +12,22 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.claims import Caller
 from services.clock import Clock
-from services.identity import queries, sessions
+from services.identity import attempts, queries, sessions
 from services.identity.credentials import plain_login
 from services.identity.hashing import DUMMY, Checked, new_token, token_sum
 from services.identity.queries import Standing
 from services.identity.tables import Account, AccountSession, Attempt, Credential, RefreshToken
-from services.identity.trying import at_the_door, bear, count
+from services.identity.trying import Tried, at_the_door, bear, count
+from services.refusal import Unauthenticated
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
     """Somebody wants in. An unknown login finds a door too: it only has no key."""
 
-    login: str
-    address: str | None
     account: str | None
     stored_hash: str
+    tried: list[Tried]  #: What a failure is counted under; a success forgets those of the first.
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,22 @@ class Opened:
 
 async def knock(session: AsyncSession, clock: Clock, login: str, address: str | None) -> Door:
     """Changes nothing. Raises Refused where there were too many failures: then nothing is to be checked."""
-    await bear(session, clock.now(), at_the_door(login, address))
+    tried = at_the_door(login, address)
+    await bear(session, clock.now(), tried)
     found = await queries.account_with_password(session, plain_login(login))
     account, stored_hash = found or (None, DUMMY)
-    return Door(login, address, account.id if account else None, stored_hash)
+    return Door(account.id if account else None, stored_hash, tried)
+
+
+async def knock_inside(session: AsyncSession, clock: Clock, caller: Caller) -> Door:
+    """Somebody who is signed in proves once more who he is. Counted by itself: strangers at the door do not keep him waiting."""
+    tried = [Tried(token_sum(f"inside session {caller.session}"), attempts.ACCOUNT)]
+    await bear(session, clock.now(), tried)
+    found = await queries.signed_in_with_password(session, caller)
+    if found is None:
+        raise Unauthenticated
+    account, stored_hash = found
+    return Door(account.id, stored_hash, tried)
 
 
 async def sign_in(session: AsyncSession, clock: Clock, door: Door, checked: Checked) -> Opened | None:
@@ -61,13 +73,12 @@ async def sign_in(session: AsyncSession, clock: Clock, door: Door, checked: Chec
 
 async def right_key(session: AsyncSession, clock: Clock, door: Door, checked: Checked) -> Credential | None:
     """The account's credential, if it was opened with the right password; counts a failure, forgets them after a success."""
-    tried = at_the_door(door.login, door.address)
     if checked.right and door.account is not None:
         credential = await session.get_one(Credential, door.account, with_for_update=True)
         if credential.password_hash == door.stored_hash:  # else it was changed while we checked
-            await session.exec(delete(Attempt).where(col(Attempt.key) == tried[0].key))
+            await session.exec(delete(Attempt).where(col(Attempt.key) == door.tried[0].key))
             return credential
-    await count(session, clock.now(), tried)
+    await count(session, clock.now(), door.tried)
     return None
 
 

@@ -4,6 +4,8 @@ A hash takes longer than all the rest of a request: a transaction that waited fo
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -13,11 +15,12 @@ from services.database import Database
 from services.graphql import Info
 from services.identity import door, profile, queries, recovery
 from services.identity.credentials import plain_login, weakness
-from services.identity.door import Opened
-from services.identity.hashing import DUMMY, Hashing, token_sum
+from services.identity.door import Door, Opened
+from services.identity.hashing import DUMMY, Checked, Hashing, token_sum
 from services.identity.questions import decoy, plain_answer
 from services.identity.tables import Account
 from services.identity.tokens import Signer
+from services.mail_addresses import is_email
 from services.refusal import Refused, Unauthenticated
 
 RESOURCE = "entrance"  #: Its name among a process's resources.
@@ -57,35 +60,52 @@ class Entrance:
             raise Refused("INVALID_TOKEN")
         return opened
 
-    async def change_password(self, caller: Caller, current: str, new: str, address: str | None) -> Account:
+    async def change_password(self, caller: Caller, current: str, new: str) -> Account:
         account = await self.account(caller)
         # Before anything is checked: what is wrong with the new one says nothing about the current one.
         _refuse_weak(new, account.login)
         new_hash = await self.hashing.hash(new)
-        async with self.hashing.turn(account.login):
-            async with self.database.reading() as session:
-                found = await door.knock(session, self.clock, account.login, address)
-            checked = await self.hashing.check(current, found.stored_hash)
-            async with self.database.transaction() as session:
-                changed = await profile.change_password(session, self.clock, caller, found, checked, new_hash)
+        async with self._asked_again(caller, current) as (found, checked), self.database.transaction() as session:
+            changed = await profile.change_password(session, self.clock, caller, found, checked, new_hash)
         if not changed:
             raise Refused("INVALID_CREDENTIALS")
         return await self.account(caller)
 
-    async def change_email(self, caller: Caller, email: str) -> Account:
+    async def change_email(self, caller: Caller, email: str, password: str | None) -> Account:
+        """Without a password, whoever is signed in is believed: the link and the word to the old address stand in for it."""
+        email = email.strip()
+        if not is_email(email):
+            raise Refused("INVALID_EMAIL")
+        if password is not None:
+            await self.prove(caller, password)
         async with self.database.transaction() as session:
             await profile.change_email(session, self.clock, caller, email)
         return await self.account(caller)
 
-    async def change_security_question(self, caller: Caller, password: str, question: str, answer: str, address: str | None) -> Account:
-        account = await self.account(caller)
-        answer_hash = await self.hashing.hash(plain_answer(answer))
-        async with self.hashing.turn(account.login):
+    async def confirm_email(self, token: str) -> str:
+        async with self.database.transaction() as session:
+            return await profile.confirm_email(session, self.clock, token)
+
+    async def prove(self, caller: Caller, password: str) -> None:
+        """Raises Refused where it is not the password of whoever is signed in; counts that."""
+        async with self._asked_again(caller, password) as (found, checked), self.database.transaction() as session:
+            credential = await door.right_key(session, self.clock, found, checked)
+        if credential is None:
+            raise Refused("INVALID_CREDENTIALS")
+
+    @asynccontextmanager
+    async def _asked_again(self, caller: Caller, password: str) -> AsyncIterator[tuple[Door, Checked]]:
+        """What became of the password of somebody who is signed in already. Inside, it is to be counted."""
+        async with self.hashing.turn(caller.session):
             async with self.database.reading() as session:
-                found = await door.knock(session, self.clock, account.login, address)
-            checked = await self.hashing.check(password, found.stored_hash)
-            async with self.database.transaction() as session:
-                changed = await profile.change_security_question(session, self.clock, found, checked, question, answer_hash)
+                found = await door.knock_inside(session, self.clock, caller)
+            yield found, await self.hashing.check(password, found.stored_hash)
+
+    async def change_security_question(self, caller: Caller, password: str, question: str, answer: str) -> Account:
+        await self.account(caller)
+        answer_hash = await self.hashing.hash(plain_answer(answer))
+        async with self._asked_again(caller, password) as (found, checked), self.database.transaction() as session:
+            changed = await profile.change_security_question(session, self.clock, found, checked, question, answer_hash)
         if not changed:
             raise Refused("INVALID_CREDENTIALS")
         return await self.account(caller)

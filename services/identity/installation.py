@@ -7,7 +7,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.clock import Clock
 from services.events import EVERYBODY, SigningKeyPublished
 from services.identity import attempts
-from services.identity.tables import AccountSession, Attempt, ResetToken, Secret, SigningKey
+from services.identity.tables import AccountSession, AddressToken, Attempt, ResetToken, Secret, SigningKey
 from services.identity.tokens import Signer, new_key
 from services.identity.trying import insert_if_new
 from services.outbox import forget_secrets, record
@@ -36,4 +36,5 @@ async def tidy(session: AsyncSession, clock: Clock) -> None:
     await session.exec(delete(ResetToken).where(col(ResetToken.expires_at) < long_ago))
     over = or_(col(AccountSession.ends_at) < long_ago, col(AccountSession.ended_at) < long_ago)
     await session.exec(delete(AccountSession).where(over))
+    await session.exec(delete(AddressToken).where(col(AddressToken.expires_at) < long_ago))
     await forget_secrets(session, now)

@@ -9,13 +9,27 @@ from services.graphql import Info
 from services.identity import tables
 from services.identity.entrance import entrance
 from services.identity.questions import LONGEST
-from services.identity.refusals import InvalidCredentials, InvalidEmail, PasswordTooWeak, TooManyAttempts, or_refusal
+from services.identity.refusals import InvalidCredentials, InvalidEmail, InvalidToken, PasswordTooWeak, TooManyAttempts, or_refusal
 from services.identity.types import Account
 from services.refusal import CodedError
 
 AccountResult = Annotated[
     Account | InvalidCredentials | PasswordTooWeak | InvalidEmail | TooManyAttempts, strawberry.union("AccountResult")
 ]
+
+
+@strawberry.type
+class EmailConfirmed:
+    """The address that is in force now."""
+
+    email: str
+
+
+ConfirmEmailResult = Annotated[EmailConfirmed | InvalidToken, strawberry.union("ConfirmEmailResult")]
+
+
+async def _confirmed(confirming: Awaitable[str]) -> EmailConfirmed:
+    return EmailConfirmed(email=await confirming)
 
 
 async def account_after(changing: Awaitable[tables.Account]) -> Account:
@@ -35,18 +49,28 @@ class ProfileMutations:
     @strawberry.mutation
     async def change_password(self, info: Info, current: str, new: str) -> AccountResult:
         """In force at once; every other session of the account ends."""
-        caller = info.context.signed_in()
-        return await or_refusal(info, account_after(entrance(info).change_password(caller, current, new, info.context.address)))
-
-    @strawberry.mutation
-    async def change_email(self, info: Info, email: str) -> AccountResult:
-        changed = await or_refusal(info, account_after(entrance(info).change_email(info.context.signed_in(), email)))
+        changed = await or_refusal(info, account_after(entrance(info).change_password(info.context.signed_in(), current, new)))
         info.context.running.outbox_written()
         return changed
+
+    @strawberry.mutation
+    async def change_email(self, info: Info, email: str, password: str | None = None) -> AccountResult:
+        """Mails a link to that address, which puts it in force: until then it is pending. The address in force gives the change up."""
+        changed = await or_refusal(info, account_after(entrance(info).change_email(info.context.signed_in(), email, password)))
+        info.context.running.outbox_written()
+        return changed
+
+    @strawberry.mutation
+    async def confirm_email(self, info: Info, token: str) -> ConfirmEmailResult:
+        """The token of the link; whoever has it need not be signed in. In force at once."""
+        confirmed = await or_refusal(info, _confirmed(entrance(info).confirm_email(token)))
+        info.context.running.outbox_written()
+        return confirmed
 
     @strawberry.mutation
     async def change_security_question(self, info: Info, password: str, question: str, answer: str) -> AccountResult:
         caller = info.context.signed_in()
         question, answer = bounded("question", question, LONGEST), bounded("answer", answer, LONGEST)
-        changing = entrance(info).change_security_question(caller, password, question, answer, info.context.address)
-        return await or_refusal(info, account_after(changing))
+        changed = await or_refusal(info, account_after(entrance(info).change_security_question(caller, password, question, answer)))
+        info.context.running.outbox_written()
+        return changed

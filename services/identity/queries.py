@@ -36,7 +36,7 @@ AnyRow = Row[*tuple[Any, ...]]
 # Built once: building one takes as long as running it. Past the ORM: every screen begins with them.
 A, S, M, F, T, C = (core(rows).c for rows in (Account, AccountSession, FamilyAdult, Family, Structure, Child))
 HOMES = (
-    select_columns(A.id, A.login, A.title, A.first_name, A.last_name, A.email, A.security_question, A.language)
+    select_columns(A.id, A.login, A.title, A.first_name, A.last_name, A.email, A.security_question, A.language, A.pending_email)
     .add_columns(S.id.label("session_id"), F.id.label("family_id"), F.number, F.structure_id)
     .join_from(S.id.table, A.id.table, A.id == S.account_id)
     .outerjoin(M.family_id.table, M.account_id == A.id)
@@ -79,6 +79,18 @@ async def signed_in_account(session: AsyncSession, caller: Caller) -> Account | 
     """The caller's account, while the session of its token has not been ended."""
     found = select(Account).where(
         Account.id == caller.account,
+        AccountSession.account_id == Account.id,
+        AccountSession.id == caller.session,
+        col(AccountSession.ended_at).is_(None),
+    )
+    return (await session.exec(found)).first()
+
+
+async def signed_in_with_password(session: AsyncSession, caller: Caller) -> tuple[Account, str] | None:
+    """The same, with the password's hash."""
+    found = select(Account, Credential.password_hash).where(
+        Account.id == caller.account,
+        Credential.account_id == Account.id,
         AccountSession.account_id == Account.id,
         AccountSession.id == caller.session,
         col(AccountSession.ended_at).is_(None),

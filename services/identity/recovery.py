@@ -5,13 +5,14 @@ from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.clock import Clock
-from services.events import EVERYBODY, PasswordResetRequested, ResetLinkMade
+from services.events import PasswordResetRequested, ResetLinkMade
 from services.identity import attempts, queries, sessions
 from services.identity.credentials import plain_login
 from services.identity.door import Opened, begin
 from services.identity.hashing import new_token, token_sum
 from services.identity.register import end_sessions
 from services.identity.tables import Account, Attempt, Credential, ResetToken
+from services.identity.telling import main_structure, notice
 from services.identity.trying import at_the_door, bear, count, tried_by, wait_left
 from services.outbox import record
 
@@ -29,8 +30,7 @@ async def request_password_reset(session: AsyncSession, clock: Clock, login: str
     session.add(ResetToken(token_sum=token_sum(token), account_id=account.id if account else None, expires_at=expires_at))
     if account is None or account.email is None:
         return
-    structure = (*await queries.structures_joined(session, account.id), EVERYBODY)[0]
-    about = {"structure": structure, "occurred_at": now, "account": account.id}
+    about = {"structure": await main_structure(session, account.id), "occurred_at": now, "account": account.id}
     record(
         session,
         PasswordResetRequested(**about),
@@ -52,6 +52,7 @@ async def reset_password(session: AsyncSession, clock: Clock, token: str, new_ha
     credential.password_hash, credential.changed_at = new_hash, now
     session.add(credential)
     await end_sessions(session, account.id, now)
+    await notice(session, clock, account, "PASSWORD_CHANGED")
     await session.exec(delete(Attempt).where(col(Attempt.key) == at_the_door(account.login, None)[0].key))
     return await begin(session, clock, account)
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 ACCESS_TOKEN_LIFE = dt.timedelta(minutes=15)
 RESET_TOKEN_LIFE = dt.timedelta(minutes=30)
+ADDRESS_TOKEN_LIFE = dt.timedelta(hours=24)  #: The letter may come late; it opens nothing but what its owner asked for.
 
 
 @dataclass(frozen=True, slots=True)

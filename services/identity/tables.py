@@ -32,6 +32,7 @@ class Structure(IdentityTable, table=True):
     name: str
     timezone: str
     school_zone: str | None = None
+    secret_questions: bool = Field(default=False, sa_column_kwargs={"server_default": false()})  #: Whether they open a way back in (S3).
     version: int = 1
 
 
@@ -54,10 +55,11 @@ class Account(IdentityTable, table=True):
     title: str | None = None
     first_name: str
     last_name: str
-    email: str | None = None
+    email: str | None = None  #: In force: confirmed, or the town's own.
+    pending_email: str | None = None  #: What it is to be, once the link that went there is used (S7).
     loaded_email: str | None = None  #: As the town last gave it: the family's own choice stands until the town's changes.
     language: str = "fr"
-    security_question: str | None = None
+    security_question: str | None = None  #: A code of `questions`; before there was a list, the family's own words.
     opened_at: dt.datetime = Field(sa_type=Instant)
     version: int = 1
 
@@ -160,6 +162,8 @@ class AccountSession(IdentityTable, table=True):
     started_at: dt.datetime = Field(sa_type=Instant)
     ends_at: dt.datetime = Field(sa_type=Instant)  #: At the latest.
     ended_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    last_used_at: dt.datetime | None = Field(default=None, sa_type=Instant)  #: When a token of it was last given.
+    device: str | None = None  #: Browser and system, as far as they say.
 
 
 class RefreshToken(IdentityTable, table=True):
@@ -180,6 +184,38 @@ class ResetToken(IdentityTable, table=True):
     account_id: str | None = Field(default=None, foreign_key="account.id", index=True)
     expires_at: dt.datetime = Field(sa_type=Instant)
     used_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+
+
+class AddressToken(IdentityTable, table=True):
+    """Puts a new address of the account in force, once (S7): whoever has it reads what is sent there."""
+
+    __tablename__ = "address_token"
+    token_sum: str = Field(primary_key=True, max_length=SHA256)
+    account_id: str = Field(foreign_key="account.id", index=True)
+    email: str
+    expires_at: dt.datetime = Field(sa_type=Instant)
+    used_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+
+
+class RecoveryCode(IdentityTable, table=True):
+    """A way back in that is written on paper, good once (S3): printed by the family itself, or given at the town hall's counter."""
+
+    __tablename__ = "recovery_code"
+    account_id: str = Field(primary_key=True, foreign_key="account.id")
+    place: str = Field(primary_key=True, max_length=1)  #: The first character of the code: which of the account's it is.
+    code_hash: str
+    made_at: dt.datetime = Field(sa_type=Instant)
+    expires_at: dt.datetime | None = Field(default=None, sa_type=Instant)  #: None: good until it is used.
+    used_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+
+
+class KnownDevice(IdentityTable, table=True):
+    """Where the account was signed in to before: what others try elsewhere does not keep it waiting."""
+
+    __tablename__ = "known_device"
+    token_sum: str = Field(primary_key=True, max_length=SHA256)
+    account_id: str = Field(foreign_key="account.id", index=True)
+    last_used_at: dt.datetime = Field(sa_type=Instant)
 
 
 class Attempt(IdentityTable, table=True):

@@ -125,9 +125,10 @@ class Account:
     title: str | None
     first_name: str
     last_name: str
-    email: str | None
+    email: str | None = strawberry.field(description="In force: letters go there.")
     security_question: str | None
     language: str
+    pending_email: str | None = strawberry.field(description="What it is to be, once the link that was mailed there is used.")
     known_families: strawberry.Private[list[Family] | Later] = LATER
 
     @strawberry.field(metadata={STORED_IN: "known_families"})  # type: ignore[untyped-decorator]  # no types for this form
@@ -169,6 +170,7 @@ class Account:
             email=row.email,
             security_question=row.security_question,
             language=row.language,
+            pending_email=row.pending_email,
         )
 
     @classmethod

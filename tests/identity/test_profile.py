@@ -1,22 +1,47 @@
-"""S7, S8: a family changes its password, its e-mail, its secret question; all of it is in force at once."""
+"""S7, S8: a family changes its password, its e-mail, its secret question; all of it is in force at once, an address once it is confirmed."""
 
+import asyncio
 import json
+from typing import Any
 
 import pytest
 from sqlmodel import select
 
 from services.identity.tables import Account, Credential
-from tests.identity.town import AGENT, DUPONT, DUPONTS, NEIGHBOUR, PASSWORD, FamilySpec, RunFixture, Town
+from tests.identity.town import AGENT, DUPONT, DUPONTS, NEIGHBOUR, PASSWORD, FamilySpec, RunFixture, Town, replace
 
 NEW = "un cheval correct en pile"
 PASSWORD_CHANGE = """mutation ($current: String!, $new: String!) { changePassword(current: $current, new: $new) {
   __typename ... on Account { login } ... on Refusal { code message } } }"""
-EMAIL_CHANGE = """mutation ($email: String!) { changeEmail(email: $email) {
-  __typename ... on Account { email } ... on Refusal { code message } } }"""
+EMAIL_CHANGE = """mutation ($email: String!, $password: String) { changeEmail(email: $email, password: $password) {
+  __typename ... on Account { email pendingEmail } ... on Refusal { code message } } }"""
+EMAIL_CONFIRMATION = """mutation ($token: String!) { confirmEmail(token: $token) {
+  __typename ... on EmailConfirmed { email } ... on Refusal { code message } } }"""
 QUESTION_CHANGE = """mutation ($password: String!, $question: String!, $answer: String!) {
   changeSecurityQuestion(password: $password, question: $question, answer: $answer) {
     __typename ... on Account { securityQuestion } ... on Refusal { code message } } }"""
-ME = "{ me { email securityQuestion } }"
+ME = "{ me { email pendingEmail securityQuestion } }"
+OLD_EMAIL, NEW_EMAIL = "jp.dupont@example.org", "paul@example.org"
+
+
+async def changes_email(town: Town, token: str, email: str = NEW_EMAIL, **more: str) -> dict[str, Any]:
+    answer: dict[str, Any] = (await town.answers(EMAIL_CHANGE, token, email=email, **more))["changeEmail"]
+    return answer
+
+
+async def confirms(town: Town, token: str) -> dict[str, Any]:
+    answer: dict[str, Any] = (await town.answers(EMAIL_CONFIRMATION, token=token))["confirmEmail"]
+    return answer
+
+
+async def address_links(town: Town) -> list[dict[str, Any]]:
+    """What the mailer was told of links that put an address in force."""
+    return [json.loads(event.body) for event in await town.events("address_link_made")]
+
+
+async def notices(town: Town) -> list[tuple[str, str, str]]:
+    told = [json.loads(event.body) for event in await town.events("security_notice_made")]
+    return [(one["kind"], one["email"], one["detail"]) for one in told]
 
 
 async def test_s8_a_new_password_is_in_force_at_once(running: RunFixture) -> None:
@@ -50,33 +75,126 @@ async def test_s7_the_current_password_is_asked_for_and_guesses_are_counted(runn
     for _ in range(5):
         assert (await town.answers(PASSWORD_CHANGE, token, current="a guess", new=NEW))["changePassword"]["code"] == "INVALID_CREDENTIALS"
     assert (await town.answers(PASSWORD_CHANGE, token, current=PASSWORD, new=NEW))["changePassword"]["code"] == "TOO_MANY_ATTEMPTS"
-    assert (await town.signs_in())["code"] == "TOO_MANY_ATTEMPTS"
+    elsewhere = await town.signs_in()
+    assert elsewhere["__typename"] == "SignedIn", "who guesses inside keeps nobody from the door"
+    answer = await town.answers(PASSWORD_CHANGE, elsewhere["accessToken"], current=PASSWORD, new=NEW)
+    assert answer["changePassword"]["__typename"] == "Account", "nor from another device"
 
 
-async def test_s7_a_new_address_is_told_to_the_mailer_alone(running: RunFixture) -> None:
+async def test_sec4_strangers_at_the_door_keep_no_family_from_changing_its_password(running: RunFixture) -> None:
     town = await Town.of(running)
     token = (await town.signs_in())["accessToken"]
-    before = await town.events()
-    for _ in range(2):
-        answer = await town.answers(EMAIL_CHANGE, token, email=" paul@example.org ")
-        assert answer["changeEmail"] == {"__typename": "Account", "email": "paul@example.org"}
-    assert (await town.answers(ME, token))["me"]["email"] == "paul@example.org"
-    changed, contacts = (await town.events())[len(before) :]
+    for _ in range(6):
+        await town.signs_in(password="wrong-wrong-wrong")
+    assert (await town.signs_in())["code"] == "TOO_MANY_ATTEMPTS", "control"
+    answer = await town.answers(PASSWORD_CHANGE, token, current=PASSWORD, new=NEW)
+    assert answer["changePassword"]["__typename"] == "Account"
+    assert ("PASSWORD_CHANGED", OLD_EMAIL, "") in await notices(town)
+
+
+async def test_s7_s8_a_new_address_is_in_force_once_its_own_link_is_used(running: RunFixture) -> None:
+    town = await Town.of(running)
+    token = (await town.signs_in())["accessToken"]
+    before = len(await town.events())
+    assert await changes_email(town, token, " paul@example.org ") == {
+        "__typename": "Account",
+        "email": OLD_EMAIL,
+        "pendingEmail": NEW_EMAIL,
+    }
+    assert (await town.answers(ME, token))["me"] == {"email": OLD_EMAIL, "pendingEmail": NEW_EMAIL, "securityQuestion": None}
+    notice, link = (await town.events())[before:]
+    assert (notice.internal, link.internal) == (True, True)
+    assert await notices(town) == [("EMAIL_CHANGING", OLD_EMAIL, "p***@example.org")]
+    told = json.loads(link.body)
+    assert (told["email"], told["language"], told["expires_at"]) == (NEW_EMAIL, "fr", "2026-11-24T07:00:00Z")
+
+    assert await confirms(town, told["token"]) == {"__typename": "EmailConfirmed", "email": NEW_EMAIL}
+    assert (await town.answers(ME, token))["me"] == {"email": NEW_EMAIL, "pendingEmail": None, "securityQuestion": None}
+    _, changed, contacts = (await town.events())[before + 2 :]
+    assert await notices(town) == [
+        ("EMAIL_CHANGING", OLD_EMAIL, "p***@example.org"),
+        ("EMAIL_CHANGED", OLD_EMAIL, "p***@example.org"),
+    ]
     assert (changed.subject, contacts.subject) == (
         "preau.carteville.identity.email_changed",
         "preau-internal.carteville.identity.contacts_changed",
     )
     assert "example.org" not in changed.body
-    told = json.loads(contacts.body)
-    assert told["version"] == 2
-    assert told["adults"][0]["email"] == "paul@example.org"
+    told_on = json.loads(contacts.body)
+    assert (told_on["version"], told_on["adults"][0]["email"]) == (2, NEW_EMAIL)
+    assert (await confirms(town, told["token"]))["code"] == "INVALID_TOKEN", "single use"
+
+
+async def test_sec6_a_link_for_an_address_is_good_for_a_day_and_only_the_last_one_is(running: RunFixture) -> None:
+    town = await Town.of(running)
+    token = (await town.signs_in())["accessToken"]
+    for email in (NEW_EMAIL, NEW_EMAIL, "third@example.org"):
+        await changes_email(town, token, email)
+    first, again, third = await address_links(town)
+    assert [kind for kind, _, _ in await notices(town)] == ["EMAIL_CHANGING"] * 2, "a second link to one address is no news"
+    for old in (first, again, {"token": "guess"}, {"token": ""}):
+        assert (await confirms(town, old["token"]))["code"] == "INVALID_TOKEN"
+    assert (await town.answers(ME, token))["me"]["email"] == OLD_EMAIL
+    town.later(hours=23, minutes=59, seconds=59)
+    assert (await confirms(town, third["token"]))["email"] == "third@example.org"
+
+    token = (await town.signs_in())["accessToken"]
+    await changes_email(town, token)
+    town.later(hours=24)
+    assert (await confirms(town, (await address_links(town))[-1]["token"]))["code"] == "INVALID_TOKEN"
+
+
+async def test_sec6_of_many_who_use_one_link_at_once_one_changes_the_address(running: RunFixture) -> None:
+    town = await Town.of(running)
+    await changes_email(town, (await town.signs_in())["accessToken"])
+    (link,) = await address_links(town)
+    answers = await asyncio.gather(*(confirms(town, link["token"]) for _ in range(6)))
+    assert sorted(answer["__typename"] for answer in answers) == ["EmailConfirmed"] + ["InvalidToken"] * 5
+    assert len(await town.events("email_changed")) == 1
+
+
+async def test_s7_going_back_to_the_address_in_force_gives_the_change_up(running: RunFixture) -> None:
+    town = await Town.of(running)
+    token = (await town.signs_in())["accessToken"]
+    await changes_email(town, token)
+    assert await changes_email(town, token, OLD_EMAIL) == {"__typename": "Account", "email": OLD_EMAIL, "pendingEmail": None}
+    (link,) = await address_links(town)
+    assert (await confirms(town, link["token"]))["code"] == "INVALID_TOKEN"
+    assert await town.events("email_changed") == []
+
+
+async def test_s7_a_password_that_is_given_with_a_new_address_is_checked_and_guesses_are_counted(running: RunFixture) -> None:
+    town = await Town.of(running)
+    token = (await town.signs_in())["accessToken"]
+    for _ in range(5):
+        assert (await changes_email(town, token, password="a guess"))["code"] == "INVALID_CREDENTIALS"
+    assert (await changes_email(town, token, password=PASSWORD))["code"] == "TOO_MANY_ATTEMPTS"
+    assert await address_links(town) == []
+    town.later(seconds=10)
+    assert (await changes_email(town, token, password=PASSWORD))["pendingEmail"] == NEW_EMAIL
+
+
+async def test_s7_nobody_floods_strangers_with_links_to_confirm(running: RunFixture) -> None:
+    town = await Town.of(running)
+    token = (await town.signs_in())["accessToken"]
+    codes = [(await changes_email(town, token, f"stranger{n}@example.org")).get("code") for n in range(8)]
+    assert codes == [None] * 5 + ["TOO_MANY_ATTEMPTS"] * 3
+    assert len(await address_links(town)) == 5
+    assert (await changes_email(town, token, OLD_EMAIL))["pendingEmail"] is None, "giving it up is never refused"
+
+
+async def test_s7_the_towns_own_address_is_in_force_without_a_link(running: RunFixture) -> None:
+    town = await Town.of(running)
+    await town.puts(replace(DUPONT, email="mairie.dupont@example.org"))
+    assert (await town.answers(ME, (await town.signs_in())["accessToken"]))["me"]["email"] == "mairie.dupont@example.org"
+    assert await address_links(town) == []
 
 
 async def test_s7_a_family_of_two_towns_tells_both(running: RunFixture) -> None:
     town = await Town.of(running)
     await town.puts(NEIGHBOUR, FamilySpec("autreville.dupont", "autreville", "77", ("dupont",), ()))
-    token = (await town.signs_in())["accessToken"]
-    await town.answers(EMAIL_CHANGE, token, email="paul@example.org")
+    await changes_email(town, (await town.signs_in())["accessToken"])
+    await confirms(town, (await address_links(town))[0]["token"])
     assert {event.subject for event in await town.events("email_changed")} == {
         "preau.carteville.identity.email_changed",
         "preau.autreville.identity.email_changed",
@@ -91,7 +209,7 @@ async def test_s7_what_is_no_address_is_refused(running: RunFixture, email: str)
     town = await Town.of(running)
     token = (await town.signs_in())["accessToken"]
     assert (await town.answers(EMAIL_CHANGE, token, email=email))["changeEmail"]["__typename"] == "InvalidEmail"
-    assert await town.events("email_changed") == []
+    assert await address_links(town) == []
 
 
 async def test_s7_the_secret_question_is_kept_and_its_answer_hashed(running: RunFixture) -> None:
@@ -142,7 +260,8 @@ async def test_what_the_family_chose_stands_when_the_town_loads_its_file_again(r
     town = await Town.of(running)
     token = (await town.signs_in())["accessToken"]
     await town.answers(PASSWORD_CHANGE, token, current=PASSWORD, new=NEW)
-    await town.answers(EMAIL_CHANGE, token, email="paul@example.org")
+    await changes_email(town, token)
+    await confirms(town, (await address_links(town))[0]["token"])
     before = len(await town.events())
     await town.puts(DUPONT, AGENT, DUPONTS)
     assert len(await town.events()) == before
