@@ -1,6 +1,7 @@
 """Every setting of the product, read from the environment once. README's table is compared with SETTINGS by a test."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ SETTINGS = {
     "BOOKING_URL": "where the gateway finds booking's subgraph (default `http://127.0.0.1:8103`)",
     "SMTP_URL": "the town's mail server, `smtp://`, `smtp+starttls://` or `smtps://` (default `smtp://127.0.0.1:8025`)",
     "PREAU_MAIL_FROM": "sender of every mail (default `Préau <no-reply@localhost>`)",
+    "PREAU_MAIL_RATES": "mails per second to addresses of a provider, such as `orange.fr=2,gmail.com=5` (default none: no bound)",
     "PREAU_SIGNING_KEY": "identity's private Ed25519 key as a JWK; embedded makes its own in PREAU_DATA",
     "PREAU_SCHOOL_HOLIDAYS": "CSV file of school holidays that Préau does not know, or knows wrongly (`deploy/town/README.md`)",
     "PREAU_TRUSTED_PROXIES": "reverse proxies before the gateway, by commas, whose `X-Forwarded-For` is believed (default none)",
@@ -63,6 +65,7 @@ class Settings:
     subgraph_urls: Mapping[str, str]  #: identity, billing, booking -> base URL
     smtp_url: str
     mail_from: str
+    mail_rates: Mapping[str, float]  #: domain -> mails per second
     signing_key: str | None
     payment_providers: tuple[str, ...]  #: The first takes new payments.
     sandbox_url: str | None
@@ -98,6 +101,7 @@ class Settings:
             },
             smtp_url=environ.get("SMTP_URL", "smtp://127.0.0.1:8025"),
             mail_from=environ.get("PREAU_MAIL_FROM", "Préau <no-reply@localhost>"),
+            mail_rates=_mail_rates(environ),
             signing_key=environ.get("PREAU_SIGNING_KEY"),
             payment_providers=tuple(filter(None, map(str.strip, environ.get("PREAU_PAYMENT_PROVIDER", "").split(",")))),
             sandbox_url=environ.get("SANDBOX_URL", "").rstrip("/") or None,
@@ -134,6 +138,16 @@ def _clock(environ: Mapping[str, str]) -> Clock:
         return Clock.from_setting(environ.get("PREAU_CLOCK"))
     except ValueError as error:
         raise SettingsError(f"PREAU_CLOCK: {error}") from error
+
+
+def _mail_rates(environ: Mapping[str, str]) -> dict[str, float]:
+    rates = {}
+    for part in filter(None, map(str.strip, environ.get("PREAU_MAIL_RATES", "").split(","))):
+        domain, _, rate = (word.strip() for word in part.partition("="))
+        if not re.fullmatch(r"[A-Za-z0-9.-]+", domain) or not re.fullmatch(r"\d{1,3}(\.\d{1,3})?", rate) or not float(rate):
+            raise SettingsError(f"PREAU_MAIL_RATES is like orange.fr=2,gmail.com=5 (mails per second, from 0.001 to 999), not {part!r}")
+        rates[domain.lower()] = float(rate)
+    return rates
 
 
 def _replicas(environ: Mapping[str, str], kind: str) -> int:

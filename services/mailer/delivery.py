@@ -1,29 +1,63 @@
 """What can be asked of the mailer about mails: take some in hand, note what became of them."""
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Sequence
 
 from sqlalchemy import Update, case, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.events import MailFailed, MailSent
 from services.mailer import queries
 from services.mailer.attempts import given_up, wait_after
 from services.mailer.envelope import Parts
+from services.mailer.pacing import SECOND, Rates, domain_of, take
 from services.mailer.queries import MAIL
-from services.mailer.tables import SECRET, Mail, MailState
+from services.mailer.tables import SECRET, Mail, MailState, Pace, core
 from services.outbox import record
 
 
 async def claim(
-    session: AsyncSession, sender: str, now: dt.datetime, real_now: dt.datetime, until: dt.datetime, limit: int
+    session: AsyncSession, sender: str, now: dt.datetime, real_now: dt.datetime, until: dt.datetime, limit: int, rates: Rates
 ) -> Sequence[Parts]:
-    """Take mails that are due in hand: until then nobody else sends them."""
-    mails = await queries.due(session, now, real_now, limit)
+    """Take mails that are due in hand: until then nobody else sends them. To each provider no more than its rate lets go now."""
+    paces = await _lock_paces(session, real_now, rates)
+    mails = await queries.due(session, now, real_now, limit, [domain for domain, free_at in paces.items() if free_at > real_now])
+    mails = await _keep_pace(session, mails, real_now, rates, paces)
     if mails:
         taken = update(MAIL).where(MAIL.c.id.in_([mail.id for mail in mails])).values(claimed_by=sender, claimed_until=until)
         await (await session.connection()).execute(taken)
     return mails
+
+
+async def _lock_paces(session: AsyncSession, real_now: dt.datetime, rates: Rates) -> dict[str, dt.datetime]:
+    if not rates:
+        return {}
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    rows = [{"domain": domain, "free_at": real_now - SECOND} for domain in sorted(rates)]
+    await (await session.connection()).execute(insert(core(Pace)).values(rows).on_conflict_do_nothing())
+    return await queries.paces(session, rates, lock=True)
+
+
+async def _keep_pace(
+    session: AsyncSession, mails: Sequence[Parts], real_now: dt.datetime, rates: Rates, paces: dict[str, dt.datetime]
+) -> list[Parts]:
+    """Those of the mails that may go now."""
+    waiting = Counter(domain_of(mail.to_address) for mail in mails)
+    left = {}
+    for domain in rates.keys() & waiting.keys():
+        left[domain], free_at = take(paces[domain], real_now, rates[domain], waiting[domain])
+        await (await session.connection()).execute(update(core(Pace)).where(col(Pace.domain) == domain).values(free_at=free_at))
+    going = []
+    for mail in mails:
+        domain = domain_of(mail.to_address)
+        if left.get(domain, 1) > 0:
+            going.append(mail)
+            if domain in left:
+                left[domain] -= 1
+    return going
 
 
 async def renew(session: AsyncSession, sender: str, until: dt.datetime) -> None:

@@ -1,6 +1,7 @@
 """A mail as it travels: the same bytes at every attempt, headers that no name can break."""
 
 import datetime as dt
+import re
 from binascii import b2a_qp
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from email.utils import format_datetime, formataddr, parseaddr
 from functools import lru_cache
 from textwrap import wrap
 
+_LABEL = re.compile(r"(?!all$)[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?")  # of a town; "all" is none
 LINE = 76  #: Characters of a header's line (RFC 2047, 2): up to here there is nothing to fold.
 
 
@@ -45,6 +47,7 @@ class Parts:
     text: str
     html: str
     written_at: dt.datetime
+    structure: str = ""  #: Whose mail it is.
 
 
 def message_id(mail: str, sender: Sender) -> str:
@@ -64,6 +67,9 @@ def _message(parts: Parts, sender: Sender) -> Iterator[bytes]:
     yield _address("To", parts.to_name, parts.to_address)
     yield _subject(parts.subject)
     yield f"Content-Language: {parts.language}\r\n".encode()
+    if _LABEL.fullmatch(parts.structure):
+        # What a mailbox sorts by, whatever the subject (RFC 2919). Nobody can leave it: it is about their own account.
+        yield f"List-Id: <{parts.structure}.{sender.domain}>\r\n".encode()
     # No answer from a holiday responder: nobody reads it (RFC 3834).
     yield b"Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
     yield f'Content-Type: multipart/alternative; boundary="{boundary}"\r\n\r\n'.encode()

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, and_, bindparam, or_, select
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, func, not_, or_, select
 from sqlmodel import col
 from sqlmodel import select as select_rows
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.mailer.addresses import Adult
 from services.mailer.envelope import Parts
-from services.mailer.tables import Activity, Announcement, Family, Mail, MailState, Structure, core
+from services.mailer.tables import Activity, Announcement, Family, Mail, MailState, Pace, Structure, core
 
 STRUCTURE, ACTIVITY, FAMILY, MAIL = (core(rows) for rows in (Structure, Activity, Family, Mail))
 M = MAIL.c
@@ -30,7 +30,7 @@ IS_DUE = and_(
 UNTOLD = select_rows(Announcement).where(col(Announcement.told_at).is_(None)).order_by(col(Announcement.due_at)).limit(1)
 ANY_DUE = select(M.id).where(IS_DUE).limit(1)
 DUE = (
-    select(M.id, M.to_name, M.to_address, M.subject, M.language, M.text, M.html, M.created_at)
+    select(M.id, M.to_name, M.to_address, M.subject, M.language, M.text, M.html, M.created_at, M.structure)
     .where(IS_DUE)
     .order_by(M.next_attempt_at, M.created_at)
     .limit(bindparam("most"))
@@ -110,13 +110,27 @@ async def queued(session: AsyncSession, causes: Iterable[str]) -> set[str]:
     return set((await connection.execute(QUEUED, {"ids": sorted(causes)})).scalars())
 
 
-async def due(session: AsyncSession, now: dt.datetime, real_now: dt.datetime, limit: int) -> list[Parts]:
-    """Mails whose time has come and that no living sender has in hand. Locked, where the database can: another sender skips them."""
+async def due(session: AsyncSession, now: dt.datetime, real_now: dt.datetime, limit: int, busy: Iterable[str] = ()) -> list[Parts]:
+    """Mails whose time has come and that no living sender has in hand. Locked, where the database can: another sender skips them.
+
+    `busy`: domains that may have none now.
+    """
     connection = await session.connection()
-    return [Parts(*row) for row in await connection.execute(DUE, {"now": now, "real_now": real_now, "most": limit})]
+    wanted = DUE.where(*_not_to(busy))
+    return [Parts(*row) for row in await connection.execute(wanted, {"now": now, "real_now": real_now, "most": limit})]
 
 
-async def anything_due(session: AsyncSession, now: dt.datetime, real_now: dt.datetime) -> bool:
+async def anything_due(session: AsyncSession, now: dt.datetime, real_now: dt.datetime, busy: Iterable[str] = ()) -> bool:
     """The same question as `due`, for looking only: an idle sender never takes a write lock."""
     connection = await session.connection()
-    return (await connection.execute(ANY_DUE, {"now": now, "real_now": real_now})).first() is not None
+    return (await connection.execute(ANY_DUE.where(*_not_to(busy)), {"now": now, "real_now": real_now})).first() is not None
+
+
+def _not_to(domains: Iterable[str]) -> list[ColumnElement[bool]]:
+    return [not_(func.lower(M.to_address).endswith(f"@{domain}", autoescape=True)) for domain in domains]
+
+
+async def paces(session: AsyncSession, domains: Iterable[str], *, lock: bool = False) -> dict[str, dt.datetime]:
+    """From when the next mail to each domain may go. Locked always in one order, so that two senders never wait for each other."""
+    rows = select_rows(Pace).where(col(Pace.domain).in_(sorted(domains))).order_by(col(Pace.domain))
+    return {row.domain: row.free_at for row in await session.exec(rows.with_for_update() if lock else rows)}

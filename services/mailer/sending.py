@@ -9,6 +9,7 @@ import contextlib
 import datetime as dt
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from uuid import uuid4
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -19,6 +20,7 @@ from services.database import Database
 from services.mailer import delivery, queries
 from services.mailer.envelope import Parts, Sender, seal
 from services.mailer.letters import PORTAL
+from services.mailer.pacing import Rates
 from services.mailer.post import Answer, Post, Unreachable, Verdict
 from services.service import Running
 from services.telemetry import log
@@ -33,24 +35,28 @@ GATHER_SECONDS = 0.1  #: What comes at about the same time is taken in hand toge
 LONGEST_PAUSE_SECONDS = 30.0  #: Between two attempts to reach a mail server that is down.
 FINISH_SECONDS = 3.0  #: What a mail in mid-sending is given when the process ends.
 WAKE = "mailer.wake"
+NO_RATES: Rates = MappingProxyType({})
 
 
 class Sending:
     """One sender: its connection, and its claims."""
 
-    def __init__(self, database: Database, clock: Clock, post: Post, sender: Sender, portal: str) -> None:
+    def __init__(self, database: Database, clock: Clock, post: Post, sender: Sender, portal: str, rates: Rates = NO_RATES) -> None:
         self._database = database
         self._clock = clock
         self._post = post
         self._sender = sender
         self._portal = portal
+        self._rates = rates
         self._name = uuid4().hex
         self._answers: list[tuple[str, Answer]] = []  # of mails that were tried, and are not recorded yet
 
     async def round(self) -> int:
         """Try what is due, at most AT_ONCE mails; how many were tried. Raises Unreachable if the mail server is."""
         async with self._database.reading() as session:
-            if not await queries.anything_due(session, self._clock.now(), _real_now()):
+            paces = await queries.paces(session, self._rates) if self._rates else {}
+            busy = [domain for domain, free_at in paces.items() if free_at > _real_now()]
+            if not await queries.anything_due(session, self._clock.now(), _real_now(), busy):
                 return 0
         mails = await self._claim()
         beat = asyncio.create_task(self._renew_claims())
@@ -72,7 +78,7 @@ class Sending:
     async def _claim(self) -> Sequence[Parts]:
         async with self._database.transaction() as session:
             now = _real_now()
-            return await delivery.claim(session, self._name, self._clock.now(), now, now + _claim_time(), AT_ONCE)
+            return await delivery.claim(session, self._name, self._clock.now(), now, now + _claim_time(), AT_ONCE, self._rates)
 
     async def _renew_claims(self) -> None:
         while True:
@@ -137,7 +143,7 @@ async def keep_sending(running: Running) -> None:
     """The background task of every mailer. A mail server that is down makes it wait, and nothing else."""
     settings = running.settings
     post = Post(settings.smtp_url)
-    sending = Sending(running.database, running.clock, post, Sender.read(settings.mail_from), settings.public_url)
+    sending = Sending(running.database, running.clock, post, Sender.read(settings.mail_from), settings.public_url, settings.mail_rates)
     wake: asyncio.Event = running.resources.setdefault(WAKE, asyncio.Event())
     pause = LOOK_SECONDS
     try:

@@ -38,8 +38,9 @@ from services.listening import react
 from services.mailer import commands
 from services.mailer.app import service
 from services.mailer.envelope import Sender
+from services.mailer.pacing import Rates
 from services.mailer.post import Post
-from services.mailer.sending import Sending
+from services.mailer.sending import NO_RATES, Sending
 from services.mailer.tables import Mail, MailState
 from services.outbox import Outgoing
 from tests.mailer.mail_server import MailServer, mail_server
@@ -215,7 +216,7 @@ class Mailroom:
             rows = await session.exec(select(Outgoing).order_by(Outgoing.position))  # type: ignore[arg-type]
             return [row.type for row in rows.all() if row.type in wanted]
 
-    def sending(self, url: str, *, seconds: float = 10.0) -> tuple[Sending, Post]:
+    def sending(self, url: str, *, seconds: float = 10.0, rates: Rates = NO_RATES) -> tuple[Sending, Post]:
         post = Post(url, seconds=seconds)
         sender = Sender.read("Préau de la mairie <no-reply@carteville.example>")
         mailroom = self
@@ -226,7 +227,7 @@ class Mailroom:
             def now(self) -> dt.datetime:
                 return mailroom.now
 
-        return Sending(self.database, Now(), post, sender, PUBLIC_URL), post
+        return Sending(self.database, Now(), post, sender, PUBLIC_URL, rates), post
 
     async def sends(self, url: str, *, seconds: float = 10.0) -> int:
         """One round of one sender."""

@@ -22,6 +22,7 @@ class MailServer:
         self.refused: dict[str, str] = {}  #: address -> what is said to it.
         self.refused_sender: str | None = None
         self.after_data: deque[str] = deque()  #: What the next mails meet, instead of 250.
+        self.drops = 0  #: So many of the next connections break in the middle of a mail.
         self.conversations = 0
         self.gate = asyncio.Event()  #: Mails are answered when it is set.
         self.gate.set()
@@ -64,7 +65,25 @@ class MailServer:
         if address in self.refused:
             return self.refused[address]
         envelope.rcpt_tos.append(address)
+        if self.drops:
+            self.drops -= 1
+            self._drop_in_data(server)
         return "250 OK"
+
+    def _drop_in_data(self, server: SMTP) -> None:
+        """Let it say go ahead, read a few lines of the mail, and be gone."""
+        push = server.push
+
+        async def push_and_drop(status: str | bytes) -> None:
+            await push(status)
+            if str(status).startswith("354"):
+                for _ in range(3):
+                    await server._reader.readline()
+                assert server.transport is not None
+                server.transport.abort()
+                raise ConnectionResetError
+
+        server.push = push_and_drop  # type: ignore[method-assign]
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         self.knocks += 1

@@ -120,3 +120,17 @@ def test_a_subject_begins_on_its_own_line_and_is_read_as_it_was_written(subject:
 def test_a_sender_without_an_address_is_refused_at_once(text: str) -> None:
     with pytest.raises((ValueError, IndexError)):
         Sender.read(text)
+
+
+@pytest.mark.parametrize("structure", ["carteville", "ccas-2"])
+def test_the_mails_of_a_town_have_one_list_id(structure: str) -> None:
+    parts = Parts("a1b2", "Zoé", "zoe@example.org", "Une place", "fr", "", "", dt.datetime(2026, 11, 23, 8, tzinfo=dt.UTC), structure)
+    message = message_from_bytes(seal(parts, SENDER), policy=policy.default)
+    assert message["List-Id"] == f"<{structure}.carteville.example>"
+
+
+@pytest.mark.parametrize("structure", ["", "all", "a b", "x>\r\nBcc: y", "É", "-a", "a" * 60])
+def test_what_is_no_town_has_none(structure: str) -> None:
+    parts = Parts("a1b2", "Zoé", "zoe@example.org", "Une place", "fr", "", "", dt.datetime(2026, 11, 23, 8, tzinfo=dt.UTC), structure)
+    message = message_from_bytes(seal(parts, SENDER), policy=policy.default)
+    assert message.keys() == HEADERS

@@ -44,6 +44,7 @@ async def test_a_report_arrives_whole(mailroom: Mailroom, post_office: MailServe
     assert message["Subject"] == "Compte rendu de vos demandes de réservation : Mairie de CarteVille"
     assert message["Message-ID"] == f"<{mail.id}@carteville.example>"
     assert message["Auto-Submitted"] == "auto-generated"
+    assert message["List-Id"] == "<carteville.carteville.example>"
     assert message["Date"].datetime == mail.created_at
     text, html = (message.get_body((kind,)).get_content().replace("\r\n", "\n") for kind in ("plain", "html"))
     assert text == mail.text
@@ -139,6 +140,25 @@ async def test_a_connection_lost_after_the_server_took_it_sends_the_same_message
     assert first["Message-ID"] == second["Message-ID"]
     assert first.as_bytes() == second.as_bytes()
     assert await mailroom.told() == ["fr.preau.mailer.mail_sent.v1"]
+
+
+async def test_a_connection_that_drops_in_the_middle_of_a_mail_loses_nothing_and_doubles_nothing(
+    mailroom: Mailroom, post_office: MailServer
+) -> None:
+    await queue(mailroom, 3)
+    post_office.drops = 2
+    assert await mailroom.sends(post_office.url) == 3
+    states = {mail.id: mail.state for mail in await mailroom.mails()}
+    assert sorted(states.values()) == [MailState.QUEUED, MailState.QUEUED, MailState.SENT]
+    assert post_office.conversations == 3, "each time it is called again"
+
+    await mailroom.waits(minutes=1)
+    assert await mailroom.sends(post_office.url) == 2
+    assert await mailroom.states() == [MailState.SENT] * 3
+    assert sorted(post_office.message_ids()) == sorted(f"<{id}@carteville.example>" for id in states)
+    for _, message in post_office.taken:
+        assert message.get_body(("html",)).get_content().rstrip().endswith("</html>"), "and each is whole"
+    assert len(await mailroom.told()) == 3
 
 
 async def test_a_crash_before_it_is_recorded_sends_it_again_under_the_same_message_id(
