@@ -186,6 +186,20 @@ def check(data: Data = None) -> None:
         raise typer.Exit(1)
 
 
+@app.command("withdraw-key")
+def withdraw_key(
+    kid: Annotated[str | None, typer.Argument(help="Its id, as /.well-known/jwks.json has it (default: the newest, which signs).")] = None,
+    data: Data = None,
+) -> None:
+    """Trust a signing key no more, within a second and everywhere: whoever is signed in by it signs in again."""
+    from deploy.keys import withdraw  # noqa: PLC0415 -- see above
+
+    settings = existing(settings_of(data))
+    print(f"{_run(withdraw(settings, kid))} is withdrawn")
+    if settings.signing_key:
+        print("If it is the one in PREAU_SIGNING_KEY, give identity another one and start it again.")
+
+
 @app.command("replay-allocation")
 def replay_allocation(
     what: Annotated[str, typer.Argument(metavar="RUN|ACTIVITY", help="A run, such as loisirs/3, or an activity: all its runs.")],

@@ -7,7 +7,7 @@ is back; and everybody is now and then, for a lost message and for what time alo
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +21,7 @@ from gateway.trouble import RequestError
 from services import topics
 from services.bus import BROKER_TROUBLE, Bus
 from services.ending import ended
+from services.events import KeyWithdrawn, TokensRevoked
 from services.telemetry import log
 
 MOST_SUBSCRIPTIONS = 5000
@@ -36,9 +37,20 @@ BURST_SECONDS = 0.25
 #: Messages of one subject not looked at yet; more is a storm, and what it drops is found by the next look.
 MOST_WAITING = 20_000
 FLUSH_SECONDS = 2
+#: When whoever's tokens were revoked is looked at, from hearing of it on.
+REVOKED_SECONDS = (0.0, 0.3, 0.6)
 DRAIN_SECONDS = 1.0
 
 FOLLOWED = Gauge("preau_gateway_subscriptions", "Subscriptions that are followed now", ["name"])
+
+
+class Revoked(msgspec.Struct):
+    """As identity tells it (services/events.py)."""
+
+    account: str
+
+
+_revoked = msgspec.json.Decoder(Revoked).decode
 
 
 @dataclass(slots=True, eq=False)
@@ -167,9 +179,10 @@ class Live:
     async def _back(self) -> None:
         """Connected, perhaps again: what happened meanwhile nobody has told us."""
         await self._tune()
-        for watcher in self._watchers:
-            watcher.moved = True
-        self.wake_all()
+        with suppress(*BROKER_TROUBLE):  # connected again, we are called again
+            await self.bus.hear(TokensRevoked.filter(), self._hear_revocation)
+            await self.bus.hear(KeyWithdrawn.filter(), lambda _: self._ask_again(None))
+        self._move(self._watchers)
 
     async def _tune(self) -> None:
         """Listen to what is wanted, and to nothing else; sure of it, if the broker is there."""
@@ -198,6 +211,28 @@ class Live:
             for watcher in self._by_topic.get(topic, ()):
                 watcher.moved |= topics.moves(topic)
                 watcher.rung.set()
+
+    def _hear_revocation(self, message: Msg) -> None:
+        """Whoever it means is told by the subgraph that they are signed in no more, which is how every subscription ends."""
+        try:
+            told = _revoked(message.data)
+        except msgspec.DecodeError as error:
+            log().warning("not understood", subject=message.subject, error=repr(error))
+            return
+        self._ask_again(told.account)
+
+    def _ask_again(self, account: str | None) -> None:
+        """Of one account, or of all; and once more, for the subgraph may have heard it later than we did."""
+        for seconds in REVOKED_SECONDS:
+            asyncio.get_running_loop().call_later(
+                seconds, lambda: self._move(each for each in self._watchers if account in (None, each.account))
+            )
+
+    @staticmethod
+    def _move(watchers: Iterable[Watcher]) -> None:
+        for watcher in watchers:
+            watcher.moved = True
+            watcher.rung.set()
 
     def _later(self, work: Callable[[], Awaitable[None]]) -> None:
         async def run() -> None:

@@ -63,7 +63,7 @@ class Bus:
     connections: int = 0  #: Grows with each connection: whoever saw another number looks at the streams again.
     client: Client | None = None
     when_connected: Callable[[], Awaitable[None]] | None = None  #: Called after each connection, the first one too.
-    _ears: dict[str, Callable[[bytes], None]] = field(default_factory=dict)
+    _ears: dict[str, Callable[[Msg], None]] = field(default_factory=dict)
 
     async def keep_connecting(self) -> None:
         """Connect, trying again until it works; from then on the client reconnects by itself."""
@@ -157,15 +157,19 @@ class Bus:
 
     async def overhear(self, subject: str, hear: Callable[[bytes], None]) -> None:
         """What is called from now on, whatever becomes of the connection meanwhile. Raises one of BROKER_TROUBLE."""
+        await self.hear(f"{WAKE}.{subject}", lambda message: hear(message.data))
+
+    async def hear(self, subject: str, hear: Callable[[Msg], None]) -> None:
+        """What is published from now on, in every process that asks: at most once, and kept for nobody. Raises one of BROKER_TROUBLE."""
         assert self.client is not None, "wait for `connected` first"
         known = subject in self._ears
         self._ears[subject] = hear
 
         async def on_message(message: Msg) -> None:
-            self._ears[subject](message.data)
+            self._ears[subject](message)
 
         if not known:
-            await self.client.subscribe(f"{WAKE}.{subject}", cb=on_message)
+            await self.client.subscribe(subject, cb=on_message)
 
     async def publish(self, letters: Sequence[Letter]) -> int:
         """Publish in order, all to one stream; return the sequence number of the last. Raises one of BROKER_TROUBLE."""

@@ -14,6 +14,7 @@ from services.clock import Clock
 ALGORITHMS = ["Ed25519", "EdDSA"]
 AUDIENCE = "preau"
 KEPT = 4096  #: Verified tokens remembered: a verification costs as much as a third of a booking.
+LIVE_KEYS = 2  #: The newest: the one that signs, and the one before it, while its tokens run out.
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Caller:
     agent_of: frozenset[str]  #: Structure ids.
     language: str
     expires_at: float  #: Unix seconds.
-    issued_at: float = 0.0  #: Unix seconds, to the millisecond.
+    issued_at: float = 0.0  #: Unix seconds, exactly: when what it says was read.
     admin_of: frozenset[str] = frozenset()  #: Structure ids: those of `agent_of` that the account administers.
     operator: bool = False  #: Runs the installation. Opens no family's data.
 
@@ -44,23 +45,93 @@ class Caller:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """Tokens of an account that are good no more: those of one session, or all that were issued before."""
+
+    account: str
+    session: str | None
+    before: float  #: Unix seconds.
+    until: float  #: Unix seconds: no token that it means lives longer.
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A key that verifies tokens."""
+
+    kid: str
+    jwk: Mapping[str, str]
+    published_at: float  #: Unix seconds.
+
+
 class Verifier:
     """Tokens -> callers. Anything doubtful is nobody: it fails closed."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._known: dict[str, PublicKey] = {}
+        self._withdrawn: set[str] = set()
         self._keys: dict[str, OKPKey] = {}
         self._seen: OrderedDict[str, Caller] = OrderedDict()
+        self._ended: dict[str, Revocation] = {}  #: By session.
+        self._outdated: dict[str, Revocation] = {}  #: By account.
 
-    def trust(self, jwk: Mapping[str, str]) -> None:
-        """Accept tokens signed by this key from now on."""
-        key = OKPKey.import_key(dict(jwk))
-        self._keys[str(key.kid)] = key
+    # ------------------------------------------------------------------------------------------------------ whose keys
+    def trust(self, *keys: PublicKey) -> None:
+        """Accept tokens signed by them from now on, if they are among the newest and were not withdrawn."""
+        if any(self._known.get(key.kid) != key for key in keys):
+            self._known |= {key.kid: key for key in keys}
+            self._choose()
+
+    def withdraw(self, *kids: str) -> None:
+        """Accept no token signed by these keys any more, ever."""
+        if not self._withdrawn.issuperset(kids):
+            self._withdrawn.update(kids)
+            self._choose()
+
+    def is_withdrawn(self, kid: str) -> bool:
+        return kid in self._withdrawn
+
+    def _choose(self) -> None:
+        newest = sorted(
+            (key for key in self._known.values() if key.kid not in self._withdrawn), key=lambda key: (key.published_at, key.kid)
+        )
+        keys = {key.kid: self._keys.get(key.kid) or OKPKey.import_key(dict(key.jwk)) for key in newest[-LIVE_KEYS:]}
+        if keys.keys() != self._keys.keys():
+            self._keys = keys
+            self._seen.clear()
+
+    @property
+    def is_ready(self) -> bool:
+        """It knows a key: without one it could tell nobody from somebody."""
+        return bool(self._keys)
 
     def public_keys(self) -> dict[str, Any]:
         """A JWK set, for /.well-known/jwks.json."""
         return {"keys": [key.as_dict(private=False) for key in self._keys.values()]}
 
+    # ------------------------------------------------------------------------------------------------ whose tokens no more
+    def refuse(self, *revocations: Revocation) -> None:
+        """From now on. What was refused later than this remains."""
+        for one in revocations:
+            known, key = (self._outdated, one.account) if one.session is None else (self._ended, one.session)
+            if key not in known or known[key].before < one.before:
+                known[key] = one
+
+    def forget_revocations(self) -> None:
+        """Those that mean nothing any more, because every token that they mean has run out."""
+        now = self._clock.now().timestamp()
+        for known in (self._outdated, self._ended):
+            for key in [key for key, one in known.items() if one.until <= now]:
+                del known[key]
+
+    def _is_revoked(self, caller: Caller) -> bool:
+        if caller.session in self._ended:
+            return True
+        outdated = self._outdated.get(caller.account)
+        return outdated is not None and caller.issued_at < outdated.before
+
+    # -------------------------------------------------------------------------------------------------------- who is calling
     def caller(self, authorization: str | None) -> Caller | None:
         """From an Authorization header. None if there is none, or it is not a valid token of ours."""
         if authorization is None or not authorization.startswith("Bearer "):
@@ -70,7 +141,7 @@ class Verifier:
         if known is None or known.expires_at <= self._clock.now().timestamp():
             self._seen.pop(token, None)
             return None
-        return known
+        return None if self._is_revoked(known) else known
 
     def _verify(self, token: str) -> Caller | None:
         try:

@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from enum import StrEnum
 from typing import Any
@@ -90,6 +90,7 @@ class Database:
             _make_sqlite_serious(self.engine)
         else:
             event.listen(self.engine.sync_engine, "handle_error", _named)
+        self.when_recorded: Callable[[], None] | None = None  #: Called after each commit with which events leave (outbox.py).
         # SQLite has one writer at a time and lets the others poll for their turn; those of one process can simply queue.
         self._turn: asyncio.Lock | nullcontext[None] = asyncio.Lock() if sqlite else nullcontext()
         # A copy of the engine: same pool, but what it does is known to be looking only. On PostgreSQL each statement sees what is
@@ -115,6 +116,8 @@ class Database:
                     await write(session)
             crash_point(f"{point}.before_commit")
         crash_point(f"{point}.after_commit")
+        if self.when_recorded is not None and session.info.pop("recorded", False):
+            self.when_recorded()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:

@@ -32,6 +32,7 @@ class Event(BaseModel):
     name: ClassVar[str]
     type_version: ClassVar[int] = 1
     internal: ClassVar[bool] = False
+    urgent: ClassVar[bool] = False  #: Heard by a consumer of its own, also while all else lets families pass. Internal events alone.
     #: Fields that open something until `expires_at`, and whose they are: the outbox forgets them then (each becomes "").
     secret: ClassVar[frozenset[str]] = frozenset()
 
@@ -245,8 +246,35 @@ class SigningKeyPublished(Event):
     service = "identity"
     name = "signing_key_published"
     internal = True
+    urgent = True
     kid: str
     jwk: dict[str, str]  #: Public parts only (RFC 8037).
+
+
+class KeyWithdrawn(Event):
+    """A key of identity's verifies no token any more, whenever it was signed: for every service."""
+
+    service = "identity"
+    name = "key_withdrawn"
+    internal = True
+    urgent = True
+    kid: str
+
+
+class TokensRevoked(Event):
+    """Access tokens of an account are refused before they run out: for every process of every service, at once.
+
+    Those of one session, which was ended; or, without one, all that were issued before, because they grant what was taken away.
+    """
+
+    service = "identity"
+    name = "tokens_revoked"
+    internal = True
+    urgent = True
+    account: str
+    session: str | None = None
+    before: AwareDatetime
+    until: AwareDatetime  #: Then all of them have run out anyway.
 
 
 # ------------------------------------------------------------------------------------------------------------- booking

@@ -37,6 +37,7 @@ YearMonth = NewType("YearMonth", str)  #: "YYYY-MM"
 LARGEST_BODY = 1_000_000  #: bytes
 MOST_TOKENS = 4000
 REMEMBERED = 512  #: Documents.
+NOT_READY = {"errors": [{"message": "Not ready yet: try again soon.", "extensions": {"code": "NOT_READY"}}]}
 NO_NUL = {"en": "Text cannot hold the character NUL.", "fr": "Un texte ne peut pas contenir le caractère NUL."}
 
 
@@ -256,15 +257,25 @@ def endpoint(schema: strawberry.federation.Schema, service: str) -> Callable[[Re
     async def graphql(request: Request) -> Response:
         begun = time.perf_counter()
         token = traceparent.set(request.headers.get("traceparent"))
+        status = 200
         try:
-            body = await request.body()
-            answer = await _answer(schema, body, context_of(request))
+            if _is_too_early(request):
+                status, answer = 503, NOT_READY
+            else:
+                body = await request.body()
+                answer = await _answer(schema, body, context_of(request))
         finally:
             traceparent.reset(token)
             OPERATIONS.labels(service).observe(time.perf_counter() - begun)
-        return Response(orjson.dumps(answer), media_type="application/json")
+        return Response(orjson.dumps(answer), status, media_type="application/json")
 
     return graphql
+
+
+def _is_too_early(request: Request) -> bool:
+    """Somebody shows a token, and no key is known yet to tell whose it is: that is no reason to sign in again."""
+    running: Running = request.app.state.running
+    return "authorization" in request.headers and not running.verifier.is_ready
 
 
 async def _answer(schema: strawberry.federation.Schema, body: bytes, context: Context) -> dict[str, Any]:

@@ -95,11 +95,13 @@ async def react(service: "Service", session: AsyncSession, events: Sequence[Even
 
 
 class Listener:
-    """One of the two streams, for one service."""
+    """One of the two streams, for one service; or what is urgent of it, for which nobody waits until families have passed."""
 
-    def __init__(self, running: "Running", internal: bool) -> None:
+    def __init__(self, running: "Running", internal: bool, urgent: bool = False) -> None:
         self._running = running
         self._internal = internal
+        self._urgent = urgent
+        self._durable = f"{running.service.name}-urgent" if urgent else running.service.name
         self.stopping = False
         self._failures: dict[str, int] = {}
         self._waiting: asyncio.Task[list[Msg]] | None = None
@@ -111,21 +113,22 @@ class Listener:
             self._waiting.cancel()
 
     def _filters(self) -> list[str]:
-        return [kind.filter() for kind in self._running.service.heard() if kind.internal is self._internal]
+        heard = self._running.service.heard()
+        return [kind.filter() for kind in heard if (kind.internal, kind.urgent) == (self._internal, self._urgent)]
 
     async def run(self) -> None:
         """Until `stopping`. A consumer that vanished with its stream is made again, and hears everything again."""
-        name = self._running.service.name
         while not self.stopping and self._filters():
             await self._running.bus.connected.wait()
             ear = None
             try:
                 await self._running.bus.ensure_stream(self._internal)
-                await self._running.bus.ensure_consumer(self._internal, name, self._filters())
-                ear = await self._running.bus.subscribe(self._internal, name)
+                await self._running.bus.ensure_consumer(self._internal, self._durable, self._filters())
+                ear = await self._running.bus.subscribe(self._internal, self._durable)
                 connection = self._running.bus.connections
                 while not self.stopping and connection == self._running.bus.connections:
-                    await self._running.crowd.let_pass()
+                    if not self._urgent:
+                        await self._running.crowd.let_pass()
                     await self._turn(await self._hear(ear))
             except (*BROKER_TROUBLE, *OUTAGE) as error:
                 # What was in hand comes again by itself.
@@ -162,7 +165,7 @@ class Listener:
 
     async def _look_after_the_consumer(self) -> None:
         """Raises NotFoundError, one of BROKER_TROUBLE, if the quiet is that of a consumer that no longer exists."""
-        await self._running.bus.jetstream.consumer_info(STREAM[self._internal], self._running.service.name)
+        await self._running.bus.jetstream.consumer_info(STREAM[self._internal], self._durable)
 
     async def _turn(self, messages: Sequence[Msg]) -> None:
         if not messages:

@@ -96,6 +96,24 @@ class VerificationKey(MailroomTable, table=True):
     __tablename__ = "verification_key"
     kid: str = Field(primary_key=True)
     jwk: dict[str, str] = Field(sa_type=JSON)
+    published_at: dt.datetime | None = Field(default=None, sa_type=Instant)  #: None: an earlier version heard of it.
+
+
+class WithdrawnKey(MailroomTable, table=True):
+    """A public key of identity's that verifies nothing any more, whether or not it was ever heard of."""
+
+    __tablename__ = "withdrawn_key"
+    kid: str = Field(primary_key=True)
+
+
+class Revoked(MailroomTable, table=True):
+    """Tokens that are refused, until all of them have run out: those of one session, or an account's that were issued before."""
+
+    event_id: str = Field(primary_key=True, max_length=64)
+    account: str
+    session: str | None = None
+    before: dt.datetime = Field(sa_type=Instant)
+    until: dt.datetime = Field(index=True, sa_type=Instant)
 
 
 def record(session: AsyncSession, *events: Event, traces: Traces = MappingProxyType({})) -> None:
@@ -118,6 +136,7 @@ def record(session: AsyncSession, *events: Event, traces: Traces = MappingProxyT
 async def _write(session: AsyncSession) -> None:
     # Past the ORM, which would cost more than all the rest for the thousands of events of a rush.
     await _insert(session, [_row(event, trace) for event, trace in session.info.pop(UNSENT)])
+    session.info["recorded"] = True
 
 
 _COLUMNS = ("event_id", "internal", "subject", "type", "about", "occurred_at", "traceparent", "body", "published")

@@ -13,7 +13,6 @@ import httpx2
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import MetaData, text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -26,10 +25,10 @@ from services.clock import Clock
 from services.crowd import Crowd
 from services.database import Database
 from services.ending import ended
-from services.events import Event, SigningKeyPublished
+from services.events import Event
 from services.listening import Listener, NotYetKnown, call_all
-from services.outbox import VerificationKey
 from services.relay import Relay
+from services.revoking import REACTIONS, Watchman
 from services.settings import Settings
 from services.telemetry import log, log_to
 
@@ -46,18 +45,14 @@ MOST_WAIT_SECONDS = 5.0
 GOOD_SECONDS = 60.0  #: Whatever worked for so long before it failed is new trouble: it begins again as soon as the first time.
 
 
-async def _keep_key(session: AsyncSession, event: SigningKeyPublished, clock: Clock) -> None:
-    await session.merge(VerificationKey(kid=event.kid, jwk=event.jwk))
-
-
 @dataclass(slots=True)
 class Service:
     """A name, its tables, and what it does when it hears something."""
 
     name: str
     metadata: MetaData
-    reactions: dict[type[Event], React[Any]] = field(default_factory=lambda: {SigningKeyPublished: _keep_key})
-    wakes: dict[type[Event], list[Wake]] = field(default_factory=lambda: {SigningKeyPublished: [lambda running: running.reload_keys()]})
+    reactions: dict[type[Event], React[Any]] = field(default_factory=lambda: dict(REACTIONS))
+    wakes: dict[type[Event], list[Wake]] = field(default_factory=dict)
     tasks: list[Task] = field(default_factory=list)
 
     def reacts_to(self, kind: type[E]) -> Callable[[React[E]], React[E]]:
@@ -104,13 +99,14 @@ class Running:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _listeners: list[Listener] = field(default_factory=list)
-    _soon: set[asyncio.Task[None]] = field(default_factory=set)
 
     @classmethod
     def of(cls, service: Service, settings: Settings) -> "Running":
         database = Database(settings.database_urls[service.name])
         bus = Bus(settings, service.name)
         crowd = Crowd(bus)
+        relay = Relay(service.name, database, bus, crowd)
+        database.when_recorded = relay.wake
         return cls(
             service=service,
             settings=settings,
@@ -118,7 +114,7 @@ class Running:
             clock=settings.clock,
             verifier=Verifier(settings.clock),
             bus=bus,
-            relay=Relay(service.name, database, bus, crowd),
+            relay=relay,
             crowd=crowd,
         )
 
@@ -131,16 +127,6 @@ class Running:
         for kind in {type(event) for event in events}:
             call_all(self.service.wakes.get(kind, ()), self)
         self.outbox_written()
-
-    def reload_keys(self) -> None:
-        task = asyncio.get_running_loop().create_task(self._load_keys())
-        self._soon.add(task)
-        task.add_done_callback(self._soon.discard)
-
-    async def _load_keys(self) -> None:
-        async with self.database.reading() as session:
-            for key in (await session.exec(select(VerificationKey))).all():
-                self.verifier.trust(key.jwk)
 
     async def rest(self, seconds: float, woken: asyncio.Event | None = None) -> None:
         """For background tasks, between two rounds: until `woken` (which is cleared) or `seconds` have passed.
@@ -160,9 +146,11 @@ class Running:
 
     async def start(self) -> None:
         """Load what is needed to answer, then begin to speak and to listen. The broker may come later."""
-        await self._load_keys()
-        self._listeners = [Listener(self, internal) for internal in (False, True)]
+        watchman = Watchman(self)
+        await watchman.look()
+        self._listeners = [Listener(self, internal, urgent) for internal, urgent in ((False, False), (True, False), (True, True))]
         for name, work in (
+            ("watchman", watchman.run),
             ("bus", self.bus.keep_connecting),
             ("relay", self.relay.run),
             *((f"listener {n}", listener.run) for n, listener in enumerate(self._listeners)),
@@ -181,7 +169,7 @@ class Running:
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=DRAIN_SECONDS / 2)
             await ended(late)
-        await asyncio.gather(*self._tasks, *self._soon, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
             await self._last_words()
             await self.bus.close()
@@ -205,7 +193,7 @@ class Running:
             reasons += await weak_broker(self.settings)
         if not self.bus.connected.is_set():
             reasons.append(f"broker: no connection to {self.settings.nats_url}")
-        if not self.verifier.public_keys()["keys"]:
+        if not self.verifier.is_ready:
             reasons.append("tokens: identity's public key is not known yet")
         return reasons
 

@@ -4,8 +4,8 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from services.graphql import endpoint
+from services.identity.duties import keep_signing, public_keys, tidy_up
 from services.identity.duties import open_entrance as on_start
-from services.identity.duties import public_keys, tidy_up
 from services.identity.schema import schema
 from services.identity.tables import IdentityTable
 from services.service import Service, application
@@ -15,6 +15,7 @@ __all__ = ["app", "on_start", "service"]
 
 service = Service("identity", IdentityTable.metadata)
 service.runs(tidy_up)
+service.runs(keep_signing)
 
 
 def app(settings: Settings) -> Starlette:

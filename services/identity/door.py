@@ -14,6 +14,7 @@ from services.claims import Caller
 from services.clock import Clock
 from services.identity import attempts, queries, sessions
 from services.identity.credentials import plain_login
+from services.identity.ending import end_session, lock_account
 from services.identity.hashing import DUMMY, Checked, new_token, token_sum
 from services.identity.queries import Standing
 from services.identity.tables import Account, AccountSession, Attempt, Credential, RefreshToken
@@ -74,6 +75,7 @@ async def sign_in(session: AsyncSession, clock: Clock, door: Door, checked: Chec
 async def right_key(session: AsyncSession, clock: Clock, door: Door, checked: Checked) -> Credential | None:
     """The account's credential, if it was opened with the right password; counts a failure, forgets them after a success."""
     if checked.right and door.account is not None:
+        await lock_account(session, door.account)
         credential = await session.get_one(Credential, door.account, with_for_update=True)
         if credential.password_hash == door.stored_hash:  # else it was changed while we checked
             await session.exec(delete(Attempt).where(col(Attempt.key) == door.tried[0].key))
@@ -83,6 +85,7 @@ async def right_key(session: AsyncSession, clock: Clock, door: Door, checked: Ch
 
 
 async def begin(session: AsyncSession, clock: Clock, account: Account) -> Opened:
+    await lock_account(session, account.id)
     now = clock.now()
     standing = await queries.standing(session, account.id)
     row = AccountSession(id=uuid4().hex, account_id=account.id, started_at=now, ends_at=now + _stay(standing).longest)
@@ -117,26 +120,25 @@ async def admit(session: AsyncSession, clock: Clock, account: Account, row: Acco
 
 async def refresh(session: AsyncSession, clock: Clock, token: str) -> Opened | None:
     """None: it is not, or no longer, good. One that was used before ends its session: somebody has a copy."""
-    now = clock.now()
-    row = await session.get(RefreshToken, token_sum(token), with_for_update=True)
-    if row is None:
+    whose = await queries.account_of_refresh(session, token_sum(token))
+    if whose is None:
         return None
+    account = await lock_account(session, whose)
+    now = clock.now()
+    row = await session.get_one(RefreshToken, token_sum(token), with_for_update=True)
     of_account = await session.get_one(AccountSession, row.session_id, with_for_update=True)
     match sessions.worth(sessions.Shown(row.expires_at, row.used_at, of_account.ends_at, of_account.ended_at), now):
         case sessions.Worth.NOTHING:
             return None
         case sessions.Worth.ENDS_THE_SESSION:
-            of_account.ended_at = now
-            session.add(of_account)
+            await end_session(session, clock, of_account)
             return None
     row.used_at = now
     session.add(row)
-    account = await session.get_one(Account, of_account.account_id)
     return await admit(session, clock, account, of_account, await queries.standing(session, account.id))
 
 
 async def sign_out(session: AsyncSession, clock: Clock, caller: Caller) -> None:
     row = await session.get(AccountSession, caller.session, with_for_update=True)
     if row is not None and row.ended_at is None:
-        row.ended_at = clock.now()
-        session.add(row)
+        await end_session(session, clock, row)

@@ -6,13 +6,16 @@ from sqlmodel import select
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from services.claims import PublicKey
 from services.identity import installation
 from services.identity.entrance import RESOURCE, Entrance
 from services.identity.hashing import Hashing
 from services.identity.tables import SigningKey
 from services.service import Running
+from services.telemetry import log
 
 TIDY_EVERY_SECONDS = 3600
+KEY_SECONDS = 1.0
 
 
 async def open_entrance(running: Running) -> None:
@@ -21,8 +24,7 @@ async def open_entrance(running: Running) -> None:
         signer = await installation.announce_key(session, running.clock, running.settings.signing_key)
         decoy_secret = await installation.keep_secret(session, "decoys", token_hex(32))
         keys = (await session.exec(select(SigningKey))).all()
-    for key in keys:
-        running.verifier.trust(key.public_jwk)
+    running.verifier.trust(*(PublicKey(key.kid, key.public_jwk, key.created_at.timestamp()) for key in keys))
     running.resources[RESOURCE] = Entrance(running.database, running.clock, Hashing(), signer, bytes.fromhex(decoy_secret))
 
 
@@ -30,6 +32,16 @@ async def public_keys(request: Request) -> Response:
     """GET /.well-known/jwks.json: what verifies our tokens."""
     running: Running = request.app.state.running
     return JSONResponse(running.verifier.public_keys(), headers={"Cache-Control": "public, max-age=300"})
+
+
+async def keep_signing(running: Running) -> None:
+    """With another key, once this one was withdrawn. A key from the settings only its operator can replace: until then nobody is let in."""
+    while True:
+        await running.rest(KEY_SECONDS)
+        kid = running.resources[RESOURCE].signer.kid
+        if running.verifier.is_withdrawn(kid):
+            log().warning("the signing key was withdrawn", kid=kid)
+            await open_entrance(running)
 
 
 async def tidy_up(running: Running) -> None:

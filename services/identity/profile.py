@@ -9,8 +9,9 @@ from services.clock import Clock
 from services.events import AddressLinkMade, EmailChanged
 from services.identity import attempts, queries, sessions
 from services.identity.door import Door, right_key
+from services.identity.ending import end_sessions
 from services.identity.hashing import Checked, new_token, token_sum
-from services.identity.register import end_sessions, tell_contacts
+from services.identity.register import tell_contacts
 from services.identity.tables import Account, AddressToken
 from services.identity.telling import main_structure, notice
 from services.identity.trying import Tried, bear, count
@@ -26,7 +27,7 @@ async def change_password(session: AsyncSession, clock: Clock, caller: Caller, d
         return False
     credential.password_hash, credential.changed_at = new_hash, clock.now()
     session.add(credential)
-    await end_sessions(session, caller.account, clock.now(), but=caller.session)
+    await end_sessions(session, clock, caller.account, but=caller.session)
     await notice(session, clock, await session.get_one(Account, caller.account), "PASSWORD_CHANGED")
     return True
 

@@ -25,6 +25,7 @@ from services.identity.tables import (
     FamilyAdult,
     Membership,
     Operator,
+    RefreshToken,
     ResetToken,
     Structure,
     core,
@@ -133,6 +134,12 @@ async def tries(session: AsyncSession, keys: Collection[str]) -> dict[str, Tries
     """Failures so far, by key; those without any are left out."""
     rows = (await session.exec(select(Attempt).where(col(Attempt.key).in_(keys)))).all()
     return {row.key: Tries(row.count, row.last_at) for row in rows}
+
+
+async def account_of_refresh(session: AsyncSession, token_sum: str) -> str | None:
+    """The id of whom a refresh token belongs to, good or not."""
+    found = select(AccountSession.account_id).where(RefreshToken.session_id == AccountSession.id, RefreshToken.token_sum == token_sum)
+    return (await session.exec(found)).first()
 
 
 async def account_of_reset(session: AsyncSession, token_sum: str, now: dt.datetime) -> Account | None:

@@ -9,9 +9,9 @@ from services.events import PasswordResetRequested, ResetLinkMade
 from services.identity import attempts, queries, sessions
 from services.identity.credentials import plain_login
 from services.identity.door import Opened, begin
+from services.identity.ending import end_sessions, lock_account
 from services.identity.hashing import new_token, token_sum
-from services.identity.register import end_sessions
-from services.identity.tables import Account, Attempt, Credential, ResetToken
+from services.identity.tables import Attempt, Credential, ResetToken
 from services.identity.telling import main_structure, notice
 from services.identity.trying import at_the_door, bear, count, tried_by, wait_left
 from services.outbox import record
@@ -44,14 +44,14 @@ async def reset_password(session: AsyncSession, clock: Clock, token: str, new_ha
     row = await session.get(ResetToken, token_sum(token), with_for_update=True)
     if row is None or row.account_id is None or row.used_at is not None or row.expires_at <= now:
         return None
-    account = await session.get_one(Account, row.account_id)
+    account = await lock_account(session, row.account_id)
     # The letters before this one are worth nothing any more either.
     unused = update(ResetToken).where(col(ResetToken.account_id) == account.id, col(ResetToken.used_at).is_(None))
     await session.exec(unused.values(used_at=now))
     credential = await session.get_one(Credential, account.id, with_for_update=True)
     credential.password_hash, credential.changed_at = new_hash, now
     session.add(credential)
-    await end_sessions(session, account.id, now)
+    await end_sessions(session, clock, account.id)
     await notice(session, clock, account, "PASSWORD_CHANGED")
     await session.exec(delete(Attempt).where(col(Attempt.key) == at_the_door(account.login, None)[0].key))
     return await begin(session, clock, account)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 from uuid import uuid4
 
-from sqlalchemy import update
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -18,11 +17,11 @@ from services.clock import Clock
 from services.events import AccountOpened, AnnouncementPublished, Contact, ContactsChanged, FamilyChanged, StructureChanged
 from services.identity import queries
 from services.identity.credentials import plain_login
+from services.identity.ending import end_sessions, lock_account, outdate_tokens
 from services.identity.hashing import AT_ONCE, check_now, hash_now
 from services.identity.households import AccountSpec, ChildSpec, FamilySpec, StructureSpec, eldest_first, name_in_letters
 from services.identity.tables import (
     Account,
-    AccountSession,
     AgentRole,
     Announcement,
     Child,
@@ -121,6 +120,7 @@ async def put_account(session: AsyncSession, clock: Clock, spec: AccountSpec, ah
     if account is None:
         account = await _open_account(session, clock, spec, login, ahead)
     else:
+        await lock_account(session, account.id)
         await _change_account(session, clock, account, spec, ahead)
     await _set_roles(session, clock, account.id, spec)
     return account.id
@@ -159,13 +159,7 @@ async def _change_password(session: AsyncSession, clock: Clock, account: Account
         credential.password_hash = credential.loaded_hash = ahead.new_hash
         credential.changed_at = clock.now()
         session.add(credential)
-        await end_sessions(session, account.id, clock.now())
-
-
-async def end_sessions(session: AsyncSession, account: str, now: dt.datetime, but: str | None = None) -> None:
-    """Sign the account out everywhere, `but` in one session."""
-    live = update(AccountSession).where(col(AccountSession.account_id) == account, col(AccountSession.ended_at).is_(None))
-    await session.exec(live.where(col(AccountSession.id) != but).values(ended_at=now) if but else live.values(ended_at=now))
+        await end_sessions(session, clock, account.id)
 
 
 def _profile(spec: AccountSpec) -> dict[str, Any]:
@@ -182,6 +176,7 @@ async def _set_roles(session: AsyncSession, clock: Clock, account: str, spec: Ac
         role = await session.get(AgentRole, (account, spec.structure))
         if role is not None:
             await session.delete(role)
+            await outdate_tokens(session, clock, account)
 
 
 async def _join(session: AsyncSession, clock: Clock, account: str, structure: str) -> None:
@@ -198,6 +193,8 @@ async def _join(session: AsyncSession, clock: Clock, account: str, structure: st
 async def put_family(session: AsyncSession, clock: Clock, spec: FamilySpec) -> None:
     """The accounts are there already. Children that are no longer named leave the family; their past remains."""
     accounts = await _accounts_of(session, spec)
+    for gone in sorted({row.account_id for row in await queries.adult_rows(session, spec.id)} - set(accounts)):
+        await lock_account(session, gone)
     family = await session.get(Family, spec.id, with_for_update=True)
     is_new = family is None
     if family is None:
@@ -211,7 +208,7 @@ async def put_family(session: AsyncSession, clock: Clock, spec: FamilySpec) -> N
     changed = [
         is_new,
         _differs(family, {"number": spec.number}),
-        await _set_adults(session, family, accounts),
+        await _set_adults(session, clock, family, accounts),
         await _set_children(session, family, spec.children),
     ]
     if any(changed):
@@ -231,12 +228,13 @@ async def _accounts_of(session: AsyncSession, spec: FamilySpec) -> list[str]:
     return [ids[plain_login(login)] for login in spec.accounts]
 
 
-async def _set_adults(session: AsyncSession, family: Family, accounts: Sequence[str]) -> bool:
+async def _set_adults(session: AsyncSession, clock: Clock, family: Family, accounts: Sequence[str]) -> bool:
     rows = {row.account_id: row for row in await queries.adult_rows(session, family.id)}
     if [account for account, _ in sorted(rows.items(), key=lambda item: item[1].position)] == list(accounts):
         return False
-    for gone in rows.keys() - set(accounts):
+    for gone in sorted(rows.keys() - set(accounts)):
         await session.delete(rows[gone])
+        await outdate_tokens(session, clock, gone)
     for position, account in enumerate(accounts):
         row = rows.get(account) or FamilyAdult(family_id=family.id, account_id=account, position=position)
         row.position = position

@@ -44,5 +44,10 @@ class Signer:
         return {name: str(value) for name, value in self._key.as_dict(private=False).items()}
 
     def sign(self, caller: Caller, now: dt.datetime) -> str:
-        claims: dict[str, Any] = {**caller.claims(), "iss": ISSUER, "iat": round(now.timestamp(), 3), "exp": int(caller.expires_at)}
+        claims: dict[str, Any] = {
+            **caller.claims(),
+            "iss": ISSUER,
+            "iat": caller.issued_at or now.timestamp(),
+            "exp": int(caller.expires_at),
+        }
         return jwt.encode({"alg": ALGORITHM, "kid": self.kid}, claims, self._key, algorithms=[ALGORITHM])

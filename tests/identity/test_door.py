@@ -9,7 +9,7 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import delete
 from sqlmodel import col, select
 
-from services.claims import Verifier
+from services.claims import PublicKey, Verifier
 from services.clock import Clock
 from services.identity import installation, invariants
 from services.identity.tables import Attempt, Credential, RefreshToken, Secret, SigningKey
@@ -73,7 +73,7 @@ async def test_any_service_verifies_the_token_with_the_published_key_alone(runni
     assert "d" not in published["jwk"], "a private key is never told"
     elsewhere = Verifier(Clock(frozen_at=NOW))
     assert elsewhere.caller(f"Bearer {token}") is None, "control: without the key it is nobody"
-    elsewhere.trust(published["jwk"])
+    elsewhere.trust(PublicKey(published["kid"], published["jwk"], NOW.timestamp()))
     caller = elsewhere.caller(f"Bearer {token}")
     assert caller is not None
     assert caller.account == (await town.answers(ME, token))["me"]["id"]

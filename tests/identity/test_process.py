@@ -10,7 +10,7 @@ import pytest
 from sqlmodel import select
 
 from deploy.migrate import differs
-from services.claims import Verifier
+from services.claims import PublicKey, Verifier
 from services.clock import Clock
 from services.identity.app import app
 from services.identity.tables import IdentityTable
@@ -45,7 +45,7 @@ async def test_s1_over_http_with_the_published_keys(running: RunFixture) -> None
     for key in jwks["keys"]:
         assert (key["kty"], key["crv"]) == ("OKP", "Ed25519")
         assert "d" not in key
-        verifier.trust(key)
+        verifier.trust(PublicKey(key["kid"], key, 0.0))
     assert verifier.caller(f"Bearer {token}") is not None
 
 

@@ -150,7 +150,7 @@ async def test_what_is_not_known_yet_is_heard_again_later(toy: Make, nats_url: s
 async def test_what_failed_once_and_is_handled_with_others_is_no_failure_any_more(toy: Make, nats_url: str) -> None:
     speaker, listener = await toy(nats_url, name="speaker"), await toy(nats_url, name="listener")
     events = [standing(f"family-{number}") for number in range(30)]  # so many leave, and arrive, together
-    public, _ = listener._listeners
+    public, *_ = listener._listeners
     public._failures[events[-1].event_id] = 1
     await say(speaker, *events)
     await until(lambda: heard_of(listener, "family-29"))

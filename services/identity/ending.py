@@ -1,0 +1,53 @@
+"""Ends sessions, and takes back what their tokens grant (services/revoking.py). Each runs in its caller's transaction."""
+
+from sqlalchemy import update
+from sqlmodel import col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.clock import Clock
+from services.events import EVERYBODY, TokensRevoked
+from services.identity import sessions
+from services.identity.tables import Account, AccountSession
+from services.outbox import record
+from services.revoking import keep_revocation
+
+
+async def end_session(session: AsyncSession, clock: Clock, row: AccountSession) -> None:
+    """On one device."""
+    row.ended_at = clock.now()
+    session.add(row)
+    await _revoke(session, clock, row.account_id, row.id)
+
+
+async def end_sessions(session: AsyncSession, clock: Clock, account: str, but: str | None = None) -> None:
+    """Sign the account out everywhere, `but` in one session."""
+    now = clock.now()
+    live = update(AccountSession).where(col(AccountSession.account_id) == account, col(AccountSession.ended_at).is_(None))
+    if but is not None:
+        live = live.where(col(AccountSession.id) != but)
+    ended = await session.exec(live.values(ended_at=now).returning(col(AccountSession.id), col(AccountSession.ends_at)))
+    for id_, ends_at in ended.all():
+        if ends_at + sessions.ACCESS_TOKEN_LIFE > now:
+            await _revoke(session, clock, account, id_)
+
+
+async def lock_account(session: AsyncSession, account: str) -> Account:
+    """Its tokens are given, and what they grant is taken away, one after the other: no token says what was true before.
+
+    To be locked before the families that are to be locked, too.
+    """
+    return await session.get_one(Account, account, with_for_update={"key_share": True}, populate_existing=True)
+
+
+async def outdate_tokens(session: AsyncSession, clock: Clock, account: str) -> None:
+    """Something was taken away from the account: whoever is signed in refreshes, and goes on with what is left."""
+    await lock_account(session, account)
+    await _revoke(session, clock, account, None)
+
+
+async def _revoke(session: AsyncSession, clock: Clock, account: str, of_session: str | None) -> None:
+    now = clock.now()
+    until = now + sessions.ACCESS_TOKEN_LIFE + sessions.CLOCKS_DIFFER
+    event = TokensRevoked(structure=EVERYBODY, occurred_at=now, account=account, session=of_session, before=now, until=until)
+    await keep_revocation(session, event, clock)
+    record(session, event)
