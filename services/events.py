@@ -147,6 +147,7 @@ class Contact(BaseModel):
     email: str | None
     language: str  #: "fr" or "en"
     reports: Literal["at_once", "daily"] = "at_once"  #: How this adult wants to hear what became of requests.
+    announcements: bool = True  #: Whether they want the structure's announcements by mail.
 
 
 class ContactsChanged(Event):

@@ -6,14 +6,13 @@ from starlette.routing import Route
 from services.graphql import endpoint
 from services.identity.duties import keep_signing, public_keys, tidy_up
 from services.identity.duties import open_entrance as on_start
+from services.identity.reactions import service
 from services.identity.schema import schema
-from services.identity.tables import IdentityTable
-from services.service import Service, application
+from services.service import application
 from services.settings import Settings
 
 __all__ = ["app", "on_start", "service"]
 
-service = Service("identity", IdentityTable.metadata)
 service.runs(tidy_up)
 service.runs(keep_signing)
 

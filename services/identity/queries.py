@@ -38,6 +38,7 @@ AnyRow = Row[*tuple[Any, ...]]
 A, S, M, F, T, C = (core(rows).c for rows in (Account, AccountSession, FamilyAdult, Family, Structure, Child))
 HOMES = (
     select_columns(A.id, A.login, A.title, A.first_name, A.last_name, A.email, A.security_question, A.language, A.pending_email)
+    .add_columns(A.reports, A.announcements_by_mail)
     .add_columns(S.id.label("session_id"), F.id.label("family_id"), F.number, F.structure_id)
     .join_from(S.id.table, A.id.table, A.id == S.account_id)
     .outerjoin(M.family_id.table, M.account_id == A.id)

@@ -323,6 +323,8 @@ def _contacts(about: dict[str, Any], adults: Iterable[Account], children: Sequen
                 last_name=account.last_name,
                 email=account.email,
                 language=account.language,
+                reports=account.reports.value,
+                announcements=account.announcements_by_mail,
             )
             for account in adults
         ],

@@ -4,6 +4,7 @@ import strawberry
 
 from services.graphql import Info, subgraph
 from services.identity.door_fields import DoorMutations
+from services.identity.mail_fields import MailMutations
 from services.identity.office_fields import OfficeQueries
 from services.identity.profile_fields import ProfileMutations
 from services.identity.recovery_fields import RecoveryMutations
@@ -11,7 +12,7 @@ from services.identity.types import Account, Agent, Child, Family, Structure, me
 
 
 @strawberry.type
-class Mutation(DoorMutations, ProfileMutations, RecoveryMutations):
+class Mutation(DoorMutations, MailMutations, ProfileMutations, RecoveryMutations):
     """What somebody does at the door, and of his own account."""
 
 

@@ -5,11 +5,12 @@ it is in a setting, and the row has the public part only.
 """
 
 import datetime as dt
+from enum import StrEnum
 
-from sqlalchemy import JSON, Column, Index, Table, Text, UniqueConstraint, false
+from sqlalchemy import JSON, Column, Index, Table, Text, UniqueConstraint, false, true
 from sqlmodel import Field, SQLModel
 
-from services.database import BIGINT, Instant, new_metadata
+from services.database import BIGINT, Instant, as_text, new_metadata
 
 SHA256 = 64  #: Length in hexadecimal digits.
 
@@ -47,6 +48,13 @@ class Announcement(IdentityTable, table=True):
     published_at: dt.datetime = Field(sa_type=Instant)
 
 
+class ReportsWanted(StrEnum):
+    """How an adult hears what became of requests ("comptes rendus")."""
+
+    AT_ONCE = "at_once"  #: dès la réponse
+    DAILY = "daily"  #: un seul message par jour
+
+
 class Account(IdentityTable, table=True):
     """A login of one adult ("compte")."""
 
@@ -62,6 +70,19 @@ class Account(IdentityTable, table=True):
     security_question: str | None = None  #: A code of `questions`; before there was a list, the family's own words.
     opened_at: dt.datetime = Field(sa_type=Instant)
     version: int = 1
+    reports: ReportsWanted = Field(
+        default=ReportsWanted.AT_ONCE, sa_column=Column(as_text(ReportsWanted), nullable=False, server_default="at_once")
+    )
+    announcements_by_mail: bool = Field(default=True, sa_column_kwargs={"server_default": true()})
+
+
+class Undeliverable(IdentityTable, table=True):
+    """Mails to an account's address were given up, and none was taken since. Of another address than the account's it says nothing."""
+
+    account_id: str = Field(primary_key=True, foreign_key="account.id")
+    email: str
+    kind: str  #: Of the first mail that was given up.
+    since: dt.datetime = Field(sa_type=Instant)
 
 
 class Credential(IdentityTable, table=True):

@@ -5,9 +5,12 @@ import datetime as dt
 import strawberry
 
 from services.graphql import Context, Info
-from services.identity import loaders, queries, tables
+from services.identity import loaders, mail_choices, queries, tables
 from services.identity.households import age_on
+from services.identity.tables import ReportsWanted
 from services.projection import LATER, STORED_IN, Later
+
+strawberry.enum(description="How an adult hears what became of requests: at once, or in one mail a day.")(ReportsWanted)
 
 
 @strawberry.type
@@ -128,6 +131,8 @@ class Account:
     email: str | None = strawberry.field(description="In force: letters go there.")
     security_question: str | None
     language: str
+    reports: ReportsWanted
+    announcements_by_mail: bool
     pending_email: str | None = strawberry.field(description="What it is to be, once the link that was mailed there is used.")
     known_families: strawberry.Private[list[Family] | Later] = LATER
 
@@ -138,6 +143,12 @@ class Account:
             return self.known_families
         async with info.context.database.reading() as session:
             return [Family.of(row) for row in await queries.families_of(session, self.id)]
+
+    @strawberry.field
+    async def undeliverable(self, info: Info) -> dt.datetime | None:
+        """Since when mails to `email` have come back. Null: as far as is known, they arrive."""
+        async with info.context.database.reading() as session:
+            return await mail_choices.undeliverable(session, self.id)
 
     @strawberry.field
     async def agent_of(self, info: Info) -> list[Structure]:
@@ -170,6 +181,8 @@ class Account:
             email=row.email,
             security_question=row.security_question,
             language=row.language,
+            reports=ReportsWanted(row.reports),
+            announcements_by_mail=row.announcements_by_mail,
             pending_email=row.pending_email,
         )
 

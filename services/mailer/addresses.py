@@ -21,6 +21,7 @@ class Adult:
     email: str | None
     language: str
     reports: str = "at_once"  #: How they want to hear what became of requests: "at_once", or "daily".
+    announcements: bool = True  #: Whether they want the structure's by mail.
 
     @property
     def name(self) -> str:

@@ -140,7 +140,7 @@ async def announce(session: AsyncSession, now: dt.datetime) -> bool:
         return False
     structure = await queries.title(session, row.structure)
     homes = await queries.homes_after(session, row.structure, row.after_family, PORTION) if structure is not None else {}
-    readers = {adult.account: adult for home in homes.values() for adult in home.adults if addressee([adult])}
+    readers = {adult.account: adult for home in homes.values() for adult in home.adults if adult.announcements and addressee([adult])}
     causes = {f"{MailKind.ANNOUNCEMENT}:{row.id}/{account}": adult for account, adult in readers.items()}
     for cause in await queries.queued(session, causes):
         del causes[cause]

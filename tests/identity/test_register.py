@@ -46,7 +46,7 @@ async def test_a_town_is_told_once(running: RunFixture) -> None:
     assert contacts["children"] == {"amalia": "DUPONT Amalia", "paolo": "DUPONT Paolo"}
     assert contacts["adults"][0] | {"account": ""} == {
         "account": "", "title": "M.", "first_name": "Jean-Paul", "last_name": "DUPONT", "email": "jp.dupont@example.org", "language": "fr",
-        "reports": "at_once",
+        "reports": "at_once", "announcements": True,
     }  # fmt: skip
     async with town.running.database.reading() as session:
         assert await invariants.violations(session) == []
