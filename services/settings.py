@@ -31,6 +31,8 @@ SETTINGS = {
     "PREAU_MAIL_FROM": "sender of every mail (default `Préau <no-reply@localhost>`)",
     "PREAU_MAIL_RATES": "mails per second to addresses of a provider, such as `orange.fr=2,gmail.com=5` (default none: no bound)",
     "PREAU_SIGNING_KEY": "identity's private Ed25519 key as a JWK; embedded makes its own in PREAU_DATA",
+    "PREAU_FIELD_KEY": "seals what identity must read again, such as secrets of second factors: 64 hexadecimal digits, several by commas "
+    "(the first seals, all open); embedded makes its own in PREAU_DATA",
     "PREAU_SCHOOL_HOLIDAYS": "CSV file of school holidays that Préau does not know, or knows wrongly (`deploy/town/README.md`)",
     "PREAU_TRUSTED_PROXIES": "reverse proxies before the gateway, by commas, whose `X-Forwarded-For` is believed (default none)",
     "PREAU_PAYMENT_PROVIDER": "`sandbox`, `sandbox-unsigned` or `stripe`; several by commas: the first takes new payments, the others end "
@@ -67,6 +69,7 @@ class Settings:
     mail_from: str
     mail_rates: Mapping[str, float]  #: domain -> mails per second
     signing_key: str | None
+    field_key: str | None
     payment_providers: tuple[str, ...]  #: The first takes new payments.
     sandbox_url: str | None
     sandbox_secret: str | None
@@ -103,6 +106,7 @@ class Settings:
             mail_from=environ.get("PREAU_MAIL_FROM", "Préau <no-reply@localhost>"),
             mail_rates=_mail_rates(environ),
             signing_key=environ.get("PREAU_SIGNING_KEY"),
+            field_key=environ.get("PREAU_FIELD_KEY") or None,
             payment_providers=tuple(filter(None, map(str.strip, environ.get("PREAU_PAYMENT_PROVIDER", "").split(",")))),
             sandbox_url=environ.get("SANDBOX_URL", "").rstrip("/") or None,
             sandbox_secret=environ.get("SANDBOX_SECRET") or None,
@@ -157,10 +161,10 @@ def _replicas(environ: Mapping[str, str], kind: str) -> int:
     return int(text)
 
 
-#: What each process may not be without in production: no more than it uses, so that only identity knows the signing key.
+#: What each process may not be without in production: no more than it uses, so that only identity knows its keys.
 NEEDED = {
     "gateway": ("IDENTITY_URL", "BILLING_URL", "BOOKING_URL", "NATS_URL"),
-    "identity": ("IDENTITY_DATABASE_URL", "NATS_URL", "NATS_MONITOR_URL", "PREAU_SIGNING_KEY"),
+    "identity": ("IDENTITY_DATABASE_URL", "NATS_URL", "NATS_MONITOR_URL", "PREAU_SIGNING_KEY", "PREAU_FIELD_KEY"),
     "billing": ("BILLING_DATABASE_URL", "NATS_URL", "NATS_MONITOR_URL"),
     "booking": ("BOOKING_DATABASE_URL", "NATS_URL", "NATS_MONITOR_URL"),
     "mailer": ("MAILER_DATABASE_URL", "NATS_URL", "NATS_MONITOR_URL", "SMTP_URL", "PREAU_MAIL_FROM", "PREAU_PUBLIC_URL"),

@@ -20,6 +20,7 @@ from services.booking.ranking import KNOWN_OF_FAMILIES, SEEN_BY_THE_RUN
 from services.clock import Clock
 from services.events import EVERYBODY
 from services.identity.credentials import MINIMUM_LENGTH, Weakness, plain_login, weakness
+from services.identity.second_factor import SecondFactor
 from services.mail_addresses import is_email
 
 WEAK = {
@@ -94,10 +95,15 @@ def _structure(node: Node, mistakes: Mistakes, clock: Clock) -> Structure:
             name=fields.need("name", text, "?"),
             timezone=timezone,
             school_zone=cast("SchoolZone | None", fields.may("school_zone", choice(("A", "B", "C")), None)),
+            second_factor=fields.may("second_factor", _second_factor, None),
             debt_limit_cents=fields.may("debt_limit_cents", amount(), 0),
             address=fields.may("address", text, None),
             days_off={day: reasons.get(day) for day in sorted(closed_on)},
         )
+
+
+def _second_factor(node: Node) -> SecondFactor:
+    return SecondFactor(choice([one.value for one in SecondFactor])(node))
 
 
 def _structure_id(node: Node) -> str:

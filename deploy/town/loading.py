@@ -341,7 +341,7 @@ def _one_after_another(portions: Sequence[Portion]) -> Portion:
 # ------------------------------------------------------------------------------------------------ from the file's words
 def structure_spec(town: Town) -> StructureSpec:
     structure = town.structure
-    return StructureSpec(structure.id, structure.name, structure.timezone, structure.school_zone)
+    return StructureSpec(structure.id, structure.name, structure.timezone, structure.school_zone, structure.second_factor)
 
 
 def tariff_version(tariff: Tariff) -> TariffVersion:

@@ -11,6 +11,7 @@ from services.billing.charged import AS_MOST_TOWNS_DO, Charged
 from services.billing.rate import Effort
 from services.billing.tariff import Per, Rounding, Surcharge
 from services.booking.activity import ActivitySpec, SchoolZone
+from services.identity.second_factor import SecondFactor
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Structure:
     name: str
     timezone: str
     school_zone: SchoolZone | None = None
+    second_factor: SecondFactor | None = None  #: Of its agents; None: as the installation asks.
     debt_limit_cents: int = 0
     address: str | None = None  #: On one line, for receipts and certificates.
     #: When none of its activities is open, unless it lists the day in `open_on`; and why.

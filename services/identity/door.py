@@ -12,11 +12,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.claims import Caller
 from services.clock import Clock
-from services.identity import attempts, queries, sessions
+from services.identity import attempts, challenges, queries, sessions
+from services.identity.challenges import Halfway
 from services.identity.credentials import plain_login
 from services.identity.ending import end_session, lock_account
 from services.identity.hashing import DUMMY, Checked, new_token, token_sum
 from services.identity.queries import Standing
+from services.identity.second_factor import SecondFactor, kept_back
 from services.identity.tables import Account, AccountSession, Attempt, Credential, RefreshToken
 from services.identity.trying import Tried, at_the_door, bear, count
 from services.refusal import Unauthenticated
@@ -60,8 +62,8 @@ async def knock_inside(session: AsyncSession, clock: Clock, caller: Caller) -> D
     return Door(account.id, stored_hash, tried)
 
 
-async def sign_in(session: AsyncSession, clock: Clock, door: Door, checked: Checked) -> Opened | None:
-    """None: the password was wrong, which is counted."""
+async def sign_in(session: AsyncSession, clock: Clock, door: Door, checked: Checked, asked: SecondFactor) -> Opened | Halfway | None:
+    """None: the password was wrong, which is counted. `asked` of agents, where their structure does not say."""
     credential = await right_key(session, clock, door, checked)
     if credential is None:
         return None
@@ -69,7 +71,7 @@ async def sign_in(session: AsyncSession, clock: Clock, door: Door, checked: Chec
         credential.password_hash = checked.better_hash
         session.add(credential)
     account = await session.get_one(Account, credential.account_id)
-    return await begin(session, clock, account)
+    return await begin(session, clock, account, asked)
 
 
 async def right_key(session: AsyncSession, clock: Clock, door: Door, checked: Checked) -> Credential | None:
@@ -84,23 +86,34 @@ async def right_key(session: AsyncSession, clock: Clock, door: Door, checked: Ch
     return None
 
 
-async def begin(session: AsyncSession, clock: Clock, account: Account) -> Opened:
+async def begin(session: AsyncSession, clock: Clock, account: Account, asked: SecondFactor) -> Opened | Halfway:
+    """In, or as far as the second factor, for whoever has one: whichever way they came here."""
     await lock_account(session, account.id)
+    half = await challenges.halfway(session, clock.now(), account.id)
+    return half or await let_in(session, clock, account, asked, shown=False)
+
+
+async def let_in(session: AsyncSession, clock: Clock, account: Account, asked: SecondFactor, *, shown: bool) -> Opened:
+    """The account is locked. `shown`: with a second factor."""
     now = clock.now()
     standing = await queries.standing(session, account.id)
     row = AccountSession(id=uuid4().hex, account_id=account.id, started_at=now, ends_at=now + _stay(standing).longest)
+    row.factor_at = now if shown else None
     session.add(row)
     await session.flush()
-    return await admit(session, clock, account, row, standing)
+    return await admit(session, clock, account, row, standing, asked)
 
 
 def _stay(standing: Standing) -> sessions.Stay:
     return sessions.AGENT if standing.agent_of or standing.operator else sessions.FAMILY
 
 
-async def admit(session: AsyncSession, clock: Clock, account: Account, row: AccountSession, standing: Standing) -> Opened:
-    """A new refresh token of this session, and what the access token says."""
+async def admit(
+    session: AsyncSession, clock: Clock, account: Account, row: AccountSession, standing: Standing, asked: SecondFactor
+) -> Opened:
+    """A new refresh token of this session, and what the access token says: no rank that waits for a second factor."""
     now = clock.now()
+    waits = kept_back(standing.second_factor, asked, shown=row.factor_at is not None)
     token = new_token()
     session.add(RefreshToken(token_sum=token_sum(token), session_id=row.id, expires_at=sessions.expiry(now, row.ends_at, _stay(standing))))
     families = await queries.families_of(session, account.id)
@@ -108,17 +121,17 @@ async def admit(session: AsyncSession, clock: Clock, account: Account, row: Acco
         account=account.id,
         session=row.id,
         families={family.id: family.structure_id for family in families},
-        agent_of=standing.agent_of,
+        agent_of=standing.agent_of - waits,
         language=account.language,
         expires_at=int((now + sessions.ACCESS_TOKEN_LIFE).timestamp()),
         issued_at=now.timestamp(),
-        admin_of=standing.admin_of,
+        admin_of=standing.admin_of - waits,
         operator=standing.operator,
     )
     return Opened(account, caller, token)
 
 
-async def refresh(session: AsyncSession, clock: Clock, token: str) -> Opened | None:
+async def refresh(session: AsyncSession, clock: Clock, token: str, asked: SecondFactor) -> Opened | None:
     """None: it is not, or no longer, good. One that was used before ends its session: somebody has a copy."""
     whose = await queries.account_of_refresh(session, token_sum(token))
     if whose is None:
@@ -135,7 +148,7 @@ async def refresh(session: AsyncSession, clock: Clock, token: str) -> Opened | N
             return None
     row.used_at = now
     session.add(row)
-    return await admit(session, clock, account, of_account, await queries.standing(session, account.id))
+    return await admit(session, clock, account, of_account, await queries.standing(session, account.id), asked)
 
 
 async def sign_out(session: AsyncSession, clock: Clock, caller: Caller) -> None:

@@ -10,7 +10,15 @@ from services.graphql import Info
 from services.identity import door
 from services.identity.door import Opened
 from services.identity.entrance import entrance
-from services.identity.refusals import InvalidCredentials, InvalidToken, PasswordTooWeak, TooManyAttempts, or_refusal
+from services.identity.refusals import (
+    InvalidCode,
+    InvalidCredentials,
+    InvalidToken,
+    PasswordTooWeak,
+    SecondFactorRequired,
+    TooManyAttempts,
+    or_refusal,
+)
 from services.identity.types import Account
 
 
@@ -24,13 +32,18 @@ class SignedIn:
     refresh_token: str
 
 
-SignInResult = Annotated[SignedIn | InvalidCredentials | TooManyAttempts | InvalidToken | PasswordTooWeak, strawberry.union("SignInResult")]
+SignInResult = Annotated[
+    SignedIn | InvalidCredentials | TooManyAttempts | InvalidToken | PasswordTooWeak | SecondFactorRequired | InvalidCode,
+    strawberry.union("SignInResult"),
+]
 
 
 async def signed_in(info: Info, opening: Awaitable[Opened]) -> SignedIn:
     opened = await opening
+    account = Account.of(opened.account)
+    account.session = opened.caller.session
     return SignedIn(
-        account=Account.of(opened.account),
+        account=account,
         access_token=entrance(info).signer.sign(opened.caller, info.context.now),
         access_token_expires_at=dt.datetime.fromtimestamp(opened.caller.expires_at, dt.UTC),
         refresh_token=opened.refresh_token,

@@ -10,7 +10,10 @@ from services.claims import PublicKey
 from services.identity import installation
 from services.identity.entrance import RESOURCE, Entrance
 from services.identity.hashing import Hashing
+from services.identity.keyring import Keyring
+from services.identity.second_factor import DEFAULT, SecondFactor
 from services.identity.tables import SigningKey
+from services.links import new_key
 from services.service import Running
 from services.telemetry import log
 
@@ -22,10 +25,21 @@ async def open_entrance(running: Running) -> None:
     """Before anything is served."""
     async with running.database.transaction("duty") as session:
         signer = await installation.announce_key(session, running.clock, running.settings.signing_key)
+        field_key = running.settings.field_key or await installation.keep_secret(session, "field_key", new_key())
         decoy_secret = await installation.keep_secret(session, "decoys", token_hex(32))
         keys = (await session.exec(select(SigningKey))).all()
     running.verifier.trust(*(PublicKey(key.kid, key.public_jwk, key.created_at.timestamp()) for key in keys))
-    running.resources[RESOURCE] = Entrance(running.database, running.clock, Hashing(), signer, bytes.fromhex(decoy_secret))
+    asked = SecondFactor.REQUIRED if running.settings.production else SecondFactor.OPTIONAL
+    running.resources[DEFAULT] = asked
+    running.resources[RESOURCE] = Entrance(
+        running.database,
+        running.clock,
+        Hashing(),
+        signer,
+        bytes.fromhex(decoy_secret),
+        Keyring(field_key),
+        asked,
+    )
 
 
 async def public_keys(request: Request) -> Response:

@@ -1,13 +1,13 @@
 """Ends sessions, and takes back what their tokens grant (services/revoking.py). Each runs in its caller's transaction."""
 
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.clock import Clock
 from services.events import EVERYBODY, TokensRevoked
 from services.identity import sessions
-from services.identity.tables import Account, AccountSession
+from services.identity.tables import Account, AccountSession, Challenge
 from services.outbox import record
 from services.revoking import keep_revocation
 
@@ -20,7 +20,8 @@ async def end_session(session: AsyncSession, clock: Clock, row: AccountSession) 
 
 
 async def end_sessions(session: AsyncSession, clock: Clock, account: str, but: str | None = None) -> None:
-    """Sign the account out everywhere, `but` in one session."""
+    """Sign the account out everywhere, `but` in one session. Half a sign-in is over too."""
+    await session.exec(delete(Challenge).where(col(Challenge.account_id) == account))
     now = clock.now()
     live = update(AccountSession).where(col(AccountSession.account_id) == account, col(AccountSession.ended_at).is_(None))
     if but is not None:

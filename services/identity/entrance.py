@@ -14,10 +14,13 @@ from services.clock import Clock
 from services.database import Database
 from services.graphql import Info
 from services.identity import door, profile, queries, recovery
+from services.identity.challenges import Halfway
 from services.identity.credentials import plain_login, weakness
 from services.identity.door import Door, Opened
 from services.identity.hashing import DUMMY, Checked, Hashing, token_sum
+from services.identity.keyring import Keyring
 from services.identity.questions import decoy, plain_answer
+from services.identity.second_factor import SecondFactor
 from services.identity.tables import Account
 from services.identity.tokens import Signer
 from services.mail_addresses import is_email
@@ -41,6 +44,8 @@ class Entrance:
     hashing: Hashing
     signer: Signer
     decoy_secret: bytes
+    keyring: Keyring
+    asked: SecondFactor  #: Of agents, where their structure does not say.
 
     async def sign_in(self, login: str, password: str, address: str | None) -> Opened:
         async with self.hashing.turn(plain_login(login)):
@@ -48,14 +53,20 @@ class Entrance:
                 found = await door.knock(session, self.clock, login, address)
             checked = await self.hashing.check(password, found.stored_hash)
             async with self.database.transaction() as session:
-                opened = await door.sign_in(session, self.clock, found, checked)
+                opened = await door.sign_in(session, self.clock, found, checked, self.asked)
+        return self.through(opened, "INVALID_CREDENTIALS")
+
+    def through(self, opened: Opened | Halfway | None, otherwise: str) -> Opened:
+        """Raises Refused: whoever came half the way is told how to go on, whoever is not in, `otherwise`."""
+        if isinstance(opened, Opened):
+            return opened
         if opened is None:
-            raise Refused("INVALID_CREDENTIALS")
-        return opened
+            raise Refused(otherwise)
+        raise Refused("SECOND_FACTOR_REQUIRED", challenge=opened.challenge, kinds=list(opened.kinds))
 
     async def refresh(self, token: str) -> Opened:
         async with self.database.transaction() as session:
-            opened = await door.refresh(session, self.clock, token)
+            opened = await door.refresh(session, self.clock, token, self.asked)
         if opened is None:
             raise Refused("INVALID_TOKEN")
         return opened
@@ -127,10 +138,8 @@ class Entrance:
         _refuse_weak(new, account.login)
         new_hash = await self.hashing.hash(new)
         async with self.database.transaction() as session:
-            opened = await recovery.reset_password(session, self.clock, token, new_hash)
-        if opened is None:
-            raise Refused("INVALID_TOKEN")
-        return opened
+            opened = await recovery.reset_password(session, self.clock, token, new_hash, self.asked)
+        return self.through(opened, "INVALID_TOKEN")
 
     async def answer_recovery_question(self, login: str, answer: str, address: str | None) -> NoReturn:
         """Always raises Refused: secret questions are off."""

@@ -4,6 +4,8 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from services.identity.second_factor import SecondFactor
+
 
 @dataclass(frozen=True, slots=True)
 class StructureSpec:
@@ -13,6 +15,7 @@ class StructureSpec:
     name: str
     timezone: str  #: IANA
     school_zone: str | None = None  #: A, B or C
+    second_factor: SecondFactor | None = None  #: Of its agents. None: as the installation asks.
 
 
 @dataclass(frozen=True, slots=True)

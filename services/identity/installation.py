@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.clock import Clock
 from services.events import EVERYBODY, KeyWithdrawn, SigningKeyPublished
 from services.identity import attempts
-from services.identity.tables import AccountSession, AddressToken, Attempt, ResetToken, Secret, SigningKey
+from services.identity.tables import AccountSession, AddressToken, Attempt, Challenge, Factor, ResetToken, Secret, SigningKey
 from services.identity.tokens import Signer, new_key
 from services.identity.trying import insert_if_new
 from services.outbox import WithdrawnKey, forget_secrets, record
@@ -66,6 +66,8 @@ async def tidy(session: AsyncSession, clock: Clock) -> None:
     long_ago = now - attempts.FORGOTTEN_AFTER
     await session.exec(delete(Attempt).where(col(Attempt.last_at) < long_ago))
     await session.exec(delete(ResetToken).where(col(ResetToken.expires_at) < long_ago))
+    await session.exec(delete(Challenge).where(col(Challenge.expires_at) < now))
+    await session.exec(delete(Factor).where(col(Factor.added_at).is_(None), col(Factor.begun_at) < long_ago))
     over = or_(col(AccountSession.ends_at) < long_ago, col(AccountSession.ended_at) < long_ago)
     await session.exec(delete(AccountSession).where(over))
     await session.exec(delete(AddressToken).where(col(AddressToken.expires_at) < long_ago))

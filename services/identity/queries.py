@@ -13,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.bulk import one_of
 from services.claims import Caller
 from services.identity.attempts import Tries
+from services.identity.second_factor import SecondFactor, kept_back
 from services.identity.tables import (
     Account,
     AccountSession,
@@ -21,6 +22,7 @@ from services.identity.tables import (
     Attempt,
     Child,
     Credential,
+    Factor,
     Family,
     FamilyAdult,
     Membership,
@@ -172,15 +174,33 @@ class Standing(NamedTuple):
     agent_of: frozenset[str]  #: Structure ids.
     admin_of: frozenset[str]  #: Those of them that it administers.
     operator: bool
+    second_factor: Mapping[str, SecondFactor | None]  #: What each of them asks; None: what the installation does.
 
 
 async def standing(session: AsyncSession, account: str) -> Standing:
-    roles = (await session.exec(select(AgentRole).where(AgentRole.account_id == account))).all()
+    found = select(AgentRole, Structure).where(AgentRole.account_id == account, Structure.id == AgentRole.structure_id)
+    roles = (await session.exec(found)).all()
     return Standing(
-        frozenset(role.structure_id for role in roles),
-        frozenset(role.structure_id for role in roles if role.administrator),
+        frozenset(role.structure_id for role, _ in roles),
+        frozenset(role.structure_id for role, _ in roles if role.administrator),
         await session.get(Operator, account) is not None,
+        {structure.id: structure.second_factor for _, structure in roles},
     )
+
+
+async def factors(session: AsyncSession, account: str) -> list[Factor]:
+    """Those that count, the oldest first."""
+    found = select(Factor).where(Factor.account_id == account, col(Factor.added_at).is_not(None))
+    return list((await session.exec(found.order_by(col(Factor.added_at), Factor.id))).all())
+
+
+async def waiting_for_a_factor(session: AsyncSession, account: str, current: str, default: SecondFactor) -> list[Structure]:
+    """The structures, by name, whose rank the account has not in its session `current`."""
+    row = await session.get(AccountSession, current)
+    works_for = await agent_of(session, account)
+    shown = row is not None and row.factor_at is not None
+    waits = kept_back({structure.id: structure.second_factor for structure in works_for}, default, shown=shown)
+    return [structure for structure in works_for if structure.id in waits]
 
 
 async def colleagues(session: AsyncSession, caller: Caller, wanted: Collection[tuple[str, str]]) -> dict[str, Account]:

@@ -7,10 +7,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.clock import Clock
 from services.events import PasswordResetRequested, ResetLinkMade
 from services.identity import attempts, queries, sessions
+from services.identity.challenges import Halfway
 from services.identity.credentials import plain_login
 from services.identity.door import Opened, begin
 from services.identity.ending import end_sessions, lock_account
 from services.identity.hashing import new_token, token_sum
+from services.identity.second_factor import SecondFactor
 from services.identity.tables import Attempt, Credential, ResetToken
 from services.identity.telling import main_structure, notice
 from services.identity.trying import at_the_door, bear, count, tried_by, wait_left
@@ -38,8 +40,11 @@ async def request_password_reset(session: AsyncSession, clock: Clock, login: str
     )
 
 
-async def reset_password(session: AsyncSession, clock: Clock, token: str, new_hash: str) -> Opened | None:
-    """Uses the token up, signs the account out everywhere and in here. None: the token is not, or no longer, good."""
+async def reset_password(session: AsyncSession, clock: Clock, token: str, new_hash: str, asked: SecondFactor) -> Opened | Halfway | None:
+    """Uses the token up, signs the account out everywhere, and in here: as far as the second factor, which a letter never replaces.
+
+    None: the token is not, or no longer, good.
+    """
     now = clock.now()
     row = await session.get(ResetToken, token_sum(token), with_for_update=True)
     if row is None or row.account_id is None or row.used_at is not None or row.expires_at <= now:
@@ -54,7 +59,7 @@ async def reset_password(session: AsyncSession, clock: Clock, token: str, new_ha
     await end_sessions(session, clock, account.id)
     await notice(session, clock, account, "PASSWORD_CHANGED")
     await session.exec(delete(Attempt).where(col(Attempt.key) == at_the_door(account.login, None)[0].key))
-    return await begin(session, clock, account)
+    return await begin(session, clock, account, asked)
 
 
 async def answer_recovery_question(session: AsyncSession, clock: Clock, login: str, address: str | None) -> None:

@@ -6,10 +6,13 @@ from typing import Any, TypeVar
 import strawberry
 
 from services.graphql import Info, Refusal
+from services.identity.second_factor import FactorKind
 from services.identity.texts import say
 from services.refusal import Refused
 
 T = TypeVar("T")
+
+strawberry.enum(FactorKind, description="How somebody shows, beside the password, that it is them.")
 
 
 @strawberry.federation.type(shareable=True)
@@ -37,12 +40,27 @@ class InvalidEmail(Refusal):
     """No mail server would take this address."""
 
 
+@strawberry.federation.type(shareable=True)
+class InvalidCode(Refusal):
+    """The code is wrong, was used before, or belongs to another time."""
+
+
+@strawberry.federation.type(shareable=True)
+class SecondFactorRequired(Refusal):
+    """The first factor was right: `finishSignIn` with this challenge, within five minutes, and one of these."""
+
+    challenge: str
+    kinds: list[FactorKind]
+
+
 REFUSALS: dict[str, type[Refusal]] = {
     "INVALID_CREDENTIALS": InvalidCredentials,
     "TOO_MANY_ATTEMPTS": TooManyAttempts,
     "INVALID_TOKEN": InvalidToken,
     "PASSWORD_TOO_WEAK": PasswordTooWeak,
     "INVALID_EMAIL": InvalidEmail,
+    "INVALID_CODE": InvalidCode,
+    "SECOND_FACTOR_REQUIRED": SecondFactorRequired,
 }
 
 
@@ -52,4 +70,6 @@ async def or_refusal(info: Info, work: Awaitable[T]) -> T | Any:
         return await work
     except Refused as refused:
         message = say(refused.code, info.context.language, **refused.details)
-        return REFUSALS[refused.code](code=refused.code, message=message)
+        kind = REFUSALS[refused.code]
+        more = {name: refused.details[name] for name in kind.__annotations__}
+        return kind(code=refused.code, message=message, **more)

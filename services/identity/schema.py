@@ -4,6 +4,7 @@ import strawberry
 
 from services.graphql import Info, subgraph
 from services.identity.door_fields import DoorMutations
+from services.identity.factor_fields import FactorMutations
 from services.identity.mail_fields import MailMutations
 from services.identity.office_fields import OfficeQueries
 from services.identity.profile_fields import ProfileMutations
@@ -12,7 +13,7 @@ from services.identity.types import Account, Agent, Child, Family, Structure, me
 
 
 @strawberry.type
-class Mutation(DoorMutations, MailMutations, ProfileMutations, RecoveryMutations):
+class Mutation(DoorMutations, FactorMutations, MailMutations, ProfileMutations, RecoveryMutations):
     """What somebody does at the door, and of his own account."""
 
 

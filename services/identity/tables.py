@@ -1,7 +1,7 @@
 """The rows of identity. No secret is in them that could be used: passwords are argon2id hashes, tokens SHA-256 sums.
 
-The one exception is the private signing key of an embedded installation, which has no other safe place; in production
-it is in a setting, and the row has the public part only.
+The exceptions are the keys of an embedded installation, which have no other safe place; in production they are in settings: of the
+signing key the row has the public part only, and the secrets of somebody's codes are sealed by a key that is not here.
 """
 
 import datetime as dt
@@ -11,6 +11,7 @@ from sqlalchemy import JSON, Column, Index, Table, Text, UniqueConstraint, false
 from sqlmodel import Field, SQLModel
 
 from services.database import BIGINT, Instant, as_text, new_metadata
+from services.identity.second_factor import FactorKind, SecondFactor
 
 SHA256 = 64  #: Length in hexadecimal digits.
 
@@ -34,6 +35,7 @@ class Structure(IdentityTable, table=True):
     timezone: str
     school_zone: str | None = None
     secret_questions: bool = Field(default=False, sa_column_kwargs={"server_default": false()})  #: Whether they open a way back in (S3).
+    second_factor: SecondFactor | None = Field(default=None, sa_type=as_text(SecondFactor))  #: Of its agents.
     version: int = 1
 
 
@@ -185,6 +187,7 @@ class AccountSession(IdentityTable, table=True):
     ended_at: dt.datetime | None = Field(default=None, sa_type=Instant)
     last_used_at: dt.datetime | None = Field(default=None, sa_type=Instant)  #: When a token of it was last given.
     device: str | None = None  #: Browser and system, as far as they say.
+    factor_at: dt.datetime | None = Field(default=None, sa_type=Instant)  #: When a second factor was shown.
 
 
 class RefreshToken(IdentityTable, table=True):
@@ -237,6 +240,34 @@ class KnownDevice(IdentityTable, table=True):
     token_sum: str = Field(primary_key=True, max_length=SHA256)
     account_id: str = Field(foreign_key="account.id", index=True)
     last_used_at: dt.datetime = Field(sa_type=Instant)
+
+
+class Factor(IdentityTable, table=True):
+    """What somebody shows beside the password."""
+
+    id: str = Field(primary_key=True)
+    account_id: str = Field(foreign_key="account.id", index=True)
+    kind: FactorKind = Field(sa_type=as_text(FactorKind))
+    label: str = ""
+    begun_at: dt.datetime = Field(sa_type=Instant)
+    added_at: dt.datetime | None = Field(default=None, sa_type=Instant)  #: None: begun, and not shown to work yet. It counts for nothing.
+    used_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    sealed_secret: str | None = Field(default=None, sa_type=Text)  #: Of codes.
+    last_step: int = Field(default=0, sa_type=BIGINT)  #: Of the last code that was taken: none is taken twice.
+    credential_id: str | None = Field(default=None, unique=True)  #: Of a passkey, base64url.
+    public_key: str | None = Field(default=None, sa_type=Text)  #: COSE, base64url.
+    sign_count: int = Field(default=0, sa_type=BIGINT)
+
+
+class Challenge(IdentityTable, table=True):
+    """Half a sign-in, or half a passkey: good once, for minutes."""
+
+    __table_args__ = (Index("ix_challenge_expires_at", "expires_at"),)
+    token_sum: str = Field(primary_key=True, max_length=SHA256)
+    purpose: str
+    account_id: str | None = Field(default=None, foreign_key="account.id", index=True)
+    expires_at: dt.datetime = Field(sa_type=Instant)
+    tries: int = 0
 
 
 class Attempt(IdentityTable, table=True):

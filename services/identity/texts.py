@@ -6,6 +6,7 @@ from services.refusal import CodedError
 #: By code of the refusal.
 TEXTS: dict[str, tuple[str, str]] = {
     "INVALID_CREDENTIALS": ("L'identifiant ou le mot de passe n'est pas correct.", "The login or the password is not right."),
+    "INVALID_CODE": ("Ce code n'est pas correct, ou a déjà servi.", "This code is not right, or was used before."),
     "INVALID_EMAIL": ("Cette adresse e-mail n'est pas valable.", "This e-mail address is not valid."),
     "INVALID_TOKEN": (
         "Ce lien ou cette session n'est plus valable : recommencez, s'il vous plaît.",
@@ -13,6 +14,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "PASSWORD_MISSING": ("Le nouveau compte {login} a besoin d'un mot de passe.", "The new account {login} needs a password."),
     "PASSWORD_TOO_WEAK": ("Ce mot de passe ne convient pas : {reason}.", "This password will not do: {reason}."),
+    "SECOND_FACTOR_REQUIRED": ("Confirmez que c'est bien vous.", "Confirm that it is you."),
     "TOO_MANY_ATTEMPTS": ("Trop d'essais : réessayez dans {wait}.", "Too many attempts: try again in {wait}."),
     "UNKNOWN_STRUCTURE": ("La structure {structure} n'existe pas.", "There is no structure {structure}."),
     "UNKNOWN_ACCOUNT": ("Le compte {login} n'existe pas.", "There is no account {login}."),

@@ -7,6 +7,7 @@ import strawberry
 from services.graphql import Context, Info
 from services.identity import loaders, mail_choices, queries, tables
 from services.identity.households import age_on
+from services.identity.second_factor import DEFAULT, FactorKind
 from services.identity.tables import ReportsWanted
 from services.projection import LATER, STORED_IN, Later
 
@@ -119,6 +120,22 @@ class Family:
         return cls.of(row) if row else None
 
 
+@strawberry.type
+class Factor:
+    """What an account's owner shows beside the password."""
+
+    id: strawberry.ID
+    kind: FactorKind
+    label: str
+    added_at: dt.datetime
+    used_at: dt.datetime | None
+
+    @classmethod
+    def of(cls, row: tables.Factor) -> "Factor":
+        assert row.added_at is not None, "the others count for nothing, and are not looked up"
+        return cls(id=strawberry.ID(row.id), kind=row.kind, label=row.label, added_at=row.added_at, used_at=row.used_at)
+
+
 @strawberry.federation.type(keys=["id"])
 class Account:
     """A login of one adult ("compte"), seen by its owner alone."""
@@ -135,6 +152,7 @@ class Account:
     announcements_by_mail: bool
     pending_email: str | None = strawberry.field(description="What it is to be, once the link that was mailed there is used.")
     known_families: strawberry.Private[list[Family] | Later] = LATER
+    session: strawberry.Private[str | None] = None  #: Which has just begun; None: the caller's.
 
     @strawberry.field(metadata={STORED_IN: "known_families"})  # type: ignore[untyped-decorator]  # no types for this form
     async def families(self, info: Info) -> list[Family]:
@@ -154,6 +172,20 @@ class Account:
     async def agent_of(self, info: Info) -> list[Structure]:
         async with info.context.database.reading() as session:
             return [Structure.of(row) for row in await queries.agent_of(session, self.id)]
+
+    @strawberry.field
+    async def factors(self, info: Info) -> list[Factor]:
+        """What is asked beside the password at each sign-in, the oldest first."""
+        async with info.context.database.reading() as session:
+            return [Factor.of(row) for row in await queries.factors(session, self.id)]
+
+    @strawberry.field
+    async def second_factor_missing(self, info: Info) -> list[Structure]:
+        """Those it works for, but has no rank in now: they ask for a second factor, which was not shown."""
+        current = self.session or info.context.signed_in().session
+        async with info.context.database.reading() as session:
+            rows = await queries.waiting_for_a_factor(session, self.id, current, info.context.running.resources[DEFAULT])
+            return [Structure.of(row) for row in rows]
 
     @classmethod
     def at_home(cls, home: queries.Home) -> "Account":

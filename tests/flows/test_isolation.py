@@ -127,7 +127,7 @@ async def build(system: System, folder: Path) -> Scene:
         for name, one in zip(names, (victim, neighbour, stranger), strict=True):
             request = await one.submits([one.line(day)])
             assert town.answers(request) == ["ACCEPTED"]
-            ids[name] = ids_of(one, request) | {"onlinePayment": await started_payment(one)}
+            ids[name] = ids_of(one, request) | {"onlinePayment": await started_payment(one), "removeFactor": f"factor-of-{name}"}
         tokens = [one["data"]["signIn"]["accessToken"] for one in agents]
         for name, one, agent in zip(("victim", "stranger"), (neighbour, stranger), tokens, strict=True):
             assert town.answers(await one.submits([one.line(day + dt.timedelta(1), activity="loisirs")])) == ["SUBMITTED"]

@@ -19,6 +19,7 @@ WHOLE = {
     "PREAU_MAIL_FROM": "mairie@example.org",
     "PREAU_PUBLIC_URL": "https://famille.example.org",
     "PREAU_SIGNING_KEY": "{}",
+    "PREAU_FIELD_KEY": "00" * 32,
     **{f"{name}_DATABASE_URL": f"postgresql+asyncpg://db/{name.lower()}" for name in ("IDENTITY", "BILLING", "BOOKING", "MAILER")},
     **{f"{name}_URL": f"http://{name.lower()}" for name in ("IDENTITY", "BILLING", "BOOKING")},
 }

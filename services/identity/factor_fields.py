@@ -1,0 +1,64 @@
+"""Second factors as GraphQL: added, shown, taken away."""
+
+from collections.abc import Awaitable
+from typing import Annotated
+
+import strawberry
+
+from services.graphql import Info
+from services.identity import factor_steps, totp
+from services.identity.door_fields import SignInResult, signed_in
+from services.identity.entrance import entrance
+from services.identity.profile_fields import account_after
+from services.identity.refusals import InvalidCode, InvalidCredentials, InvalidToken, TooManyAttempts, or_refusal
+from services.identity.types import Account
+
+
+@strawberry.type
+class TotpStarted:
+    """For an application on the telephone; it counts once `confirmTotp` was given a code of it."""
+
+    secret: str = strawberry.field(description="For whoever types it.")
+    uri: str = strawberry.field(description="otpauth://...")
+    qr_svg: str = strawberry.field(description="The same as a square code: one SVG element.")
+
+
+TotpResult = Annotated[TotpStarted | InvalidCredentials | TooManyAttempts, strawberry.union("TotpResult")]
+FactorResult = Annotated[Account | InvalidCredentials | InvalidCode | InvalidToken | TooManyAttempts, strawberry.union("FactorResult")]
+
+
+async def _started(starting: Awaitable[tuple[str, str]]) -> TotpStarted:
+    secret, login = await starting
+    uri = totp.uri(secret, login)
+    return TotpStarted(secret=secret, uri=uri, qr_svg=totp.square(uri))
+
+
+@strawberry.type
+class FactorMutations:
+    @strawberry.mutation
+    async def finish_sign_in(self, info: Info, challenge: str, code: str | None = None) -> SignInResult:
+        """After `SecondFactorRequired`: the second half of a sign-in."""
+        return await or_refusal(info, signed_in(info, factor_steps.finish(entrance(info), challenge, code or "", info.context.address)))
+
+    @strawberry.mutation
+    async def start_totp(self, info: Info, password: str) -> TotpResult:
+        starting = factor_steps.start_totp(entrance(info), info.context.signed_in(), password)
+        return await or_refusal(info, _started(starting))
+
+    @strawberry.mutation
+    async def confirm_totp(self, info: Info, code: str) -> FactorResult:
+        """In force at once; every other session of the account ends. A refreshed session has the ranks that waited for it."""
+        confirming = factor_steps.confirm_totp(entrance(info), info.context.signed_in(), code, info.context.address)
+        return await _told(info, confirming)
+
+    @strawberry.mutation
+    async def remove_factor(self, info: Info, id: strawberry.ID, password: str) -> FactorResult:
+        """Every other session of the account ends. One that is not there is no trouble."""
+        removing = factor_steps.remove(entrance(info), info.context.signed_in(), id, password)
+        return await _told(info, removing)
+
+
+async def _told(info: Info, changing: Awaitable[object]) -> FactorResult:
+    changed = await or_refusal(info, account_after(changing))  # type: ignore[arg-type]
+    info.context.running.outbox_written()
+    return changed

@@ -1,0 +1,41 @@
+"""The steps of what is done with second factors: passwords are checked outside every transaction, what is wrong is raised as Refused."""
+
+from services.claims import Caller
+from services.identity import factors
+from services.identity.door import Opened
+from services.identity.entrance import Entrance
+from services.identity.tables import Account
+from services.refusal import Refused
+
+
+async def start_totp(entrance: Entrance, caller: Caller, password: str) -> tuple[str, str]:
+    """The secret, and whose it is."""
+    account = await entrance.account(caller)
+    await entrance.prove(caller, password)
+    async with entrance.database.transaction() as session:
+        return await factors.start_totp(session, entrance.clock, entrance.keyring, caller), account.login
+
+
+async def confirm_totp(entrance: Entrance, caller: Caller, code: str, address: str | None) -> Account:
+    await entrance.account(caller)
+    async with entrance.database.transaction() as session:
+        confirmed = await factors.confirm_totp(session, entrance.clock, entrance.keyring, caller, code, address)
+    if not confirmed:
+        raise Refused("INVALID_CODE")
+    return await entrance.account(caller)
+
+
+async def remove(entrance: Entrance, caller: Caller, factor: str, password: str) -> Account:
+    await entrance.account(caller)
+    await entrance.prove(caller, password)
+    async with entrance.database.transaction() as session:
+        await factors.remove(session, entrance.clock, caller, factor)
+    return await entrance.account(caller)
+
+
+async def finish(entrance: Entrance, challenge: str, code: str, address: str | None) -> Opened:
+    async with entrance.database.transaction() as session:
+        opened = await factors.finish(session, entrance.clock, entrance.keyring, challenge, code, address, entrance.asked)
+    if isinstance(opened, Opened):
+        return opened
+    raise Refused(opened)
