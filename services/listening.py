@@ -100,9 +100,10 @@ class Listener:
     def __init__(self, running: "Running", internal: bool, urgent: bool = False) -> None:
         self._running = running
         self._internal = internal
-        self._urgent = urgent
+        self.is_urgent = urgent
         self._durable = f"{running.service.name}-urgent" if urgent else running.service.name
         self.stopping = False
+        self.is_up_to_date = False  #: Once: all that was said before it came has been handled, or another process has it in hand.
         self._failures: dict[str, int] = {}
         self._waiting: asyncio.Task[list[Msg]] | None = None
 
@@ -114,7 +115,7 @@ class Listener:
 
     def _filters(self) -> list[str]:
         heard = self._running.service.heard()
-        return [kind.filter() for kind in heard if (kind.internal, kind.urgent) == (self._internal, self._urgent)]
+        return [kind.filter() for kind in heard if (kind.internal, kind.urgent) == (self._internal, self.is_urgent)]
 
     async def run(self) -> None:
         """Until `stopping`. A consumer that vanished with its stream is made again, and hears everything again."""
@@ -127,7 +128,8 @@ class Listener:
                 ear = await self._running.bus.subscribe(self._internal, self._durable)
                 connection = self._running.bus.connections
                 while not self.stopping and connection == self._running.bus.connections:
-                    if not self._urgent:
+                    self.is_up_to_date = self.is_up_to_date or not self.is_urgent or await self._nothing_waits()
+                    if not self.is_urgent:
                         await self._running.crowd.let_pass()
                     await self._turn(await self._hear(ear))
             except (*BROKER_TROUBLE, *OUTAGE) as error:
@@ -166,6 +168,9 @@ class Listener:
     async def _look_after_the_consumer(self) -> None:
         """Raises NotFoundError, one of BROKER_TROUBLE, if the quiet is that of a consumer that no longer exists."""
         await self._running.bus.jetstream.consumer_info(STREAM[self._internal], self._durable)
+
+    async def _nothing_waits(self) -> bool:
+        return not (await self._running.bus.jetstream.consumer_info(STREAM[self._internal], self._durable)).num_pending
 
     async def _turn(self, messages: Sequence[Msg]) -> None:
         if not messages:

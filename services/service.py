@@ -28,7 +28,7 @@ from services.ending import ended
 from services.events import Event
 from services.listening import Listener, NotYetKnown, call_all
 from services.relay import Relay
-from services.revoking import REACTIONS, Watchman
+from services.revoking import REACTIONS, Watchman, apply
 from services.settings import Settings
 from services.telemetry import log, log_to
 
@@ -124,6 +124,9 @@ class Running:
 
     def heard(self, events: Sequence[Event]) -> None:
         """Called after each commit of handled events."""
+        for event in events:
+            if event.urgent:
+                apply(event, self.verifier)
         for kind in {type(event) for event in events}:
             call_all(self.service.wakes.get(kind, ()), self)
         self.outbox_written()
@@ -195,6 +198,8 @@ class Running:
             reasons.append(f"broker: no connection to {self.settings.nats_url}")
         if not self.verifier.is_ready:
             reasons.append("tokens: identity's public key is not known yet")
+        if not all(listener.is_up_to_date for listener in self._listeners if listener.is_urgent):
+            reasons.append("tokens: what was revoked is not known yet")
         return reasons
 
     async def _database_trouble(self) -> list[str]:
