@@ -23,7 +23,7 @@ EVENTS = b"text/event-stream"
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _REQUEST_ID = re.compile(rb"[\w.:-]{1,128}")
 #: Only these of the client's own headers reach the services, as they are.
-PASSED_ON = {b"authorization": b"Authorization", b"accept-language": b"Accept-Language"}
+PASSED_ON = {b"authorization": b"Authorization", b"accept-language": b"Accept-Language", b"user-agent": b"User-Agent"}
 
 
 @dataclass(frozen=True, slots=True)

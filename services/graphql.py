@@ -50,6 +50,8 @@ class Context:
     language: Language
     address: str | None = None  #: Of the client, as the gateway saw it.
     loaders: dict[str, Any] = field(default_factory=dict)  #: DataLoaders of this request, by name.
+    user_agent: str | None = None  #: What the client says it is.
+    gone: Callable[[], Awaitable[bool]] | None = None  #: Whether nobody waits for the answer any more; None where it cannot be known.
 
     @property
     def database(self) -> Database:
@@ -248,6 +250,8 @@ def context_of(request: Request) -> Context:
         caller=running.verifier.caller(headers.get("authorization")),
         language=language_of(headers.get("accept-language")),
         address=forwarded.split(",")[0].strip() if forwarded else (request.client.host if request.client else None),
+        user_agent=headers.get("user-agent"),
+        gone=request.is_disconnected,
     )
 
 

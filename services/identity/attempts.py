@@ -17,10 +17,12 @@ class Patience:
 
     free: int
     first_wait: dt.timedelta
+    fades: dt.timedelta | None = None  #: How long it takes until one failure is forgiven.
 
 
-#: One account may fail five times; then 10 s, 18 s, 32 s... at most 15 tries in the first hour.
-ACCOUNT = Patience(free=5, first_wait=dt.timedelta(seconds=10))
+#: One account may fail five times; then 10 s, 18 s, 32 s... at most 20 tries in any hour. A failure is forgiven each quarter of an hour:
+#: whoever only wants to keep its owner out must go on trying, and keeps him waiting for twenty minutes at most.
+ACCOUNT = Patience(free=5, first_wait=dt.timedelta(seconds=10), fades=dt.timedelta(minutes=15))
 #: Many families may share one address: a school, a town hall, a telephone company.
 ADDRESS = Patience(free=100, first_wait=dt.timedelta(seconds=10))
 #: Letters with a way back in: three a day, then one an hour.
@@ -54,8 +56,9 @@ def wait_left(tries: Tries | None, now: dt.datetime, patience: Patience) -> dt.t
     return max(dt.timedelta(), tries.last_at + wait_after(tries.count, patience) - now)
 
 
-def one_more(tries: Tries | None, now: dt.datetime) -> Tries:
+def one_more(tries: Tries | None, now: dt.datetime, patience: Patience) -> Tries:
     """The tries with one more failure."""
     if tries is None or now - tries.last_at >= FORGOTTEN_AFTER:
         return Tries(1, now)
-    return Tries(tries.count + 1, now)
+    forgiven = (now - tries.last_at) // patience.fades if patience.fades else 0
+    return Tries(max(0, tries.count - forgiven) + 1, now)

@@ -15,12 +15,14 @@ from services.clock import Clock
 from services.identity import attempts, challenges, queries, sessions
 from services.identity.challenges import Halfway
 from services.identity.credentials import plain_login
-from services.identity.ending import end_session, lock_account
+from services.identity.devices import Visit, counted_under, forget_devices
+from services.identity.ending import end_session, end_sessions, lock_account
 from services.identity.hashing import DUMMY, Checked, new_token, token_sum
 from services.identity.queries import Standing
 from services.identity.second_factor import SecondFactor, kept_back
 from services.identity.tables import Account, AccountSession, Attempt, Credential, RefreshToken
-from services.identity.trying import Tried, at_the_door, bear, count
+from services.identity.telling import notice
+from services.identity.trying import Tried, bear, count
 from services.refusal import Unauthenticated
 
 
@@ -40,11 +42,12 @@ class Opened:
     account: Account
     caller: Caller
     refresh_token: str
+    device_token: str | None = None  #: By which the account is known on this device.
 
 
-async def knock(session: AsyncSession, clock: Clock, login: str, address: str | None) -> Door:
+async def knock(session: AsyncSession, clock: Clock, login: str, visit: Visit) -> Door:
     """Changes nothing. Raises Refused where there were too many failures: then nothing is to be checked."""
-    tried = at_the_door(login, address)
+    tried = await counted_under(session, login, visit)
     await bear(session, clock.now(), tried)
     found = await queries.account_with_password(session, plain_login(login))
     account, stored_hash = found or (None, DUMMY)
@@ -68,6 +71,8 @@ async def sign_in(session: AsyncSession, clock: Clock, door: Door, checked: Chec
     if credential is None:
         return None
     if checked.better_hash is not None:
+        if credential.loaded_hash == credential.password_hash:  # it is still the one that was handed out
+            credential.loaded_hash = checked.better_hash
         credential.password_hash = checked.better_hash
         session.add(credential)
     account = await session.get_one(Account, credential.account_id)
@@ -113,6 +118,8 @@ async def admit(
 ) -> Opened:
     """A new refresh token of this session, and what the access token says: no rank that waits for a second factor."""
     now = clock.now()
+    row.last_used_at = now
+    session.add(row)
     waits = kept_back(standing.second_factor, asked, shown=row.factor_at is not None)
     token = new_token()
     session.add(RefreshToken(token_sum=token_sum(token), session_id=row.id, expires_at=sessions.expiry(now, row.ends_at, _stay(standing))))
@@ -140,18 +147,39 @@ async def refresh(session: AsyncSession, clock: Clock, token: str, asked: Second
     now = clock.now()
     row = await session.get_one(RefreshToken, token_sum(token), with_for_update=True)
     of_account = await session.get_one(AccountSession, row.session_id, with_for_update=True)
-    match sessions.worth(sessions.Shown(row.expires_at, row.used_at, of_account.ends_at, of_account.ended_at), now):
+    standing = await queries.standing(session, of_account.account_id)
+    # By the rank of today: a family's long stay ends for whoever became an agent meanwhile.
+    stay = _stay(standing)
+    ends_at, expires_at = sessions.ends(of_account.started_at, of_account.ends_at, of_account.last_used_at, row.expires_at, stay)
+    match sessions.worth(sessions.Shown(expires_at, row.used_at, ends_at, of_account.ended_at), now):
         case sessions.Worth.NOTHING:
+            if ends_at <= now < of_account.ends_at and of_account.ended_at is None:
+                await end_session(session, clock, of_account)
             return None
         case sessions.Worth.ENDS_THE_SESSION:
             await end_session(session, clock, of_account)
             return None
-    row.used_at = now
+    row.used_at, of_account.ends_at = now, ends_at
     session.add(row)
-    return await admit(session, clock, account, of_account, await queries.standing(session, account.id), asked)
+    return await admit(session, clock, account, of_account, standing, asked)
 
 
 async def sign_out(session: AsyncSession, clock: Clock, caller: Caller) -> None:
-    row = await session.get(AccountSession, caller.session, with_for_update=True)
-    if row is not None and row.ended_at is None:
+    await end_own(session, clock, caller, caller.session)
+
+
+async def end_own(session: AsyncSession, clock: Clock, caller: Caller, ending: str) -> None:
+    """One session of the caller's account, by its id. What is no session of his is none: nothing happens."""
+    row = await session.get(AccountSession, ending, with_for_update=True)
+    if row is not None and row.account_id == caller.account and row.ended_at is None:
         await end_session(session, clock, row)
+
+
+async def sign_out_everywhere(session: AsyncSession, clock: Clock, caller: Caller) -> None:
+    """Here too; no device is known any more. Raises Unauthenticated where this session was ended already."""
+    account = await queries.signed_in_account(session, caller)
+    if account is None:
+        raise Unauthenticated
+    await end_sessions(session, clock, account.id)
+    await forget_devices(session, account.id)
+    await notice(session, clock, account, "SIGNED_OUT_EVERYWHERE")

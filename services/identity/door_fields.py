@@ -9,7 +9,8 @@ import strawberry
 from services.graphql import Info
 from services.identity import door
 from services.identity.door import Opened
-from services.identity.entrance import entrance
+from services.identity.entrance import entrance, visit
+from services.identity.hashing import still_there
 from services.identity.refusals import (
     InvalidCode,
     InvalidCredentials,
@@ -30,6 +31,9 @@ class SignedIn:
     access_token: str
     access_token_expires_at: dt.datetime
     refresh_token: str
+    device_token: str | None = strawberry.field(
+        description="For `signIn(device:)` on this device: failures elsewhere do not keep it waiting. Null where nobody just signed in."
+    )
 
 
 SignInResult = Annotated[
@@ -47,14 +51,17 @@ async def signed_in(info: Info, opening: Awaitable[Opened]) -> SignedIn:
         access_token=entrance(info).signer.sign(opened.caller, info.context.now),
         access_token_expires_at=dt.datetime.fromtimestamp(opened.caller.expires_at, dt.UTC),
         refresh_token=opened.refresh_token,
+        device_token=opened.device_token,
     )
 
 
 @strawberry.type
 class DoorMutations:
     @strawberry.mutation
-    async def sign_in(self, info: Info, login: str, password: str) -> SignInResult:
-        return await or_refusal(info, signed_in(info, entrance(info).sign_in(login, password, info.context.address)))
+    async def sign_in(self, info: Info, login: str, password: str, device: str | None = None) -> SignInResult:
+        """`device`: the `deviceToken` of an earlier sign-in there."""
+        gone = info.context.gone or still_there
+        return await or_refusal(info, signed_in(info, entrance(info).sign_in(login, password, visit(info, device), gone)))
 
     @strawberry.mutation
     async def refresh_session(self, info: Info, refresh_token: str) -> SignInResult:
@@ -65,4 +72,20 @@ class DoorMutations:
     async def sign_out(self, info: Info) -> bool:
         async with info.context.database.transaction() as session:
             await door.sign_out(session, info.context.clock, info.context.signed_in())
+        return True
+
+    @strawberry.mutation
+    async def sign_out_everywhere(self, info: Info) -> bool:
+        """Ends every session of the account, this one too."""
+        async with info.context.database.transaction() as session:
+            await door.sign_out_everywhere(session, info.context.clock, info.context.signed_in())
+        info.context.running.outbox_written()
+        return True
+
+    @strawberry.mutation
+    async def end_session(self, info: Info, id: strawberry.ID) -> bool:
+        """One of `Account.sessions`. Always true: an id that is none of them has no effect."""
+        async with info.context.database.transaction() as session:
+            await door.end_own(session, info.context.clock, info.context.signed_in(), id)
+        info.context.running.outbox_written()
         return True

@@ -6,18 +6,22 @@ A hash takes longer than all the rest of a request: a transaction that waited fo
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
+
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.claims import Caller
 from services.clock import Clock
 from services.database import Database
 from services.graphql import Info
-from services.identity import door, profile, queries, recovery
+from services.identity import devices, door, profile, queries, recovery
+from services.identity.browsers import named
 from services.identity.challenges import Halfway
 from services.identity.credentials import plain_login, weakness
+from services.identity.devices import Visit
 from services.identity.door import Door, Opened
-from services.identity.hashing import DUMMY, Checked, Hashing, token_sum
+from services.identity.hashing import DUMMY, Checked, Gone, Hashing, still_there, token_sum
 from services.identity.keyring import Keyring
 from services.identity.questions import decoy, plain_answer
 from services.identity.second_factor import SecondFactor
@@ -47,14 +51,21 @@ class Entrance:
     keyring: Keyring
     asked: SecondFactor  #: Of agents, where their structure does not say.
 
-    async def sign_in(self, login: str, password: str, address: str | None) -> Opened:
-        async with self.hashing.turn(plain_login(login)):
+    async def sign_in(self, login: str, password: str, visit: Visit, gone: Gone = still_there) -> Opened:
+        async with self.hashing.turn(plain_login(login), gone):
             async with self.database.reading() as session:
-                found = await door.knock(session, self.clock, login, address)
+                found = await door.knock(session, self.clock, login, visit)
             checked = await self.hashing.check(password, found.stored_hash)
             async with self.database.transaction() as session:
                 opened = await door.sign_in(session, self.clock, found, checked, self.asked)
+                if isinstance(opened, Opened):
+                    opened = await self.greet(session, opened, visit)
         return self.through(opened, "INVALID_CREDENTIALS")
+
+    async def greet(self, session: AsyncSession, opened: Opened, visit: Visit) -> Opened:
+        """Whoever is in is known on this device from now on."""
+        token = await devices.greet(session, self.clock, opened.account.id, opened.caller.session, visit)
+        return replace(opened, device_token=token)
 
     def through(self, opened: Opened | Halfway | None, otherwise: str) -> Opened:
         """Raises Refused: whoever came half the way is told how to go on, whoever is not in, `otherwise`."""
@@ -164,3 +175,8 @@ class Entrance:
 def entrance(info: Info) -> Entrance:
     found: Entrance = info.context.running.resources[RESOURCE]
     return found
+
+
+def visit(info: Info, token: str | None = None) -> Visit:
+    """Who asks. `token`: by which a device says that it is known."""
+    return Visit(info.context.address, named(info.context.user_agent), token)

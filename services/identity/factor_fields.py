@@ -8,7 +8,7 @@ import strawberry
 from services.graphql import Info
 from services.identity import factor_steps, totp
 from services.identity.door_fields import SignInResult, signed_in
-from services.identity.entrance import entrance
+from services.identity.entrance import entrance, visit
 from services.identity.profile_fields import account_after
 from services.identity.refusals import InvalidCode, InvalidCredentials, InvalidToken, TooManyAttempts, or_refusal
 from services.identity.types import Account
@@ -36,9 +36,9 @@ async def _started(starting: Awaitable[tuple[str, str]]) -> TotpStarted:
 @strawberry.type
 class FactorMutations:
     @strawberry.mutation
-    async def finish_sign_in(self, info: Info, challenge: str, code: str | None = None) -> SignInResult:
-        """After `SecondFactorRequired`: the second half of a sign-in."""
-        return await or_refusal(info, signed_in(info, factor_steps.finish(entrance(info), challenge, code or "", info.context.address)))
+    async def finish_sign_in(self, info: Info, challenge: str, code: str | None = None, device: str | None = None) -> SignInResult:
+        """After `SecondFactorRequired`: the second half of a sign-in. `device` as in `signIn`."""
+        return await or_refusal(info, signed_in(info, factor_steps.finish(entrance(info), challenge, code or "", visit(info, device))))
 
     @strawberry.mutation
     async def start_totp(self, info: Info, password: str) -> TotpResult:

@@ -2,6 +2,7 @@
 
 from services.claims import Caller
 from services.identity import factors
+from services.identity.devices import Visit
 from services.identity.door import Opened
 from services.identity.entrance import Entrance
 from services.identity.tables import Account
@@ -33,9 +34,11 @@ async def remove(entrance: Entrance, caller: Caller, factor: str, password: str)
     return await entrance.account(caller)
 
 
-async def finish(entrance: Entrance, challenge: str, code: str, address: str | None) -> Opened:
+async def finish(entrance: Entrance, challenge: str, code: str, visit: Visit) -> Opened:
     async with entrance.database.transaction() as session:
-        opened = await factors.finish(session, entrance.clock, entrance.keyring, challenge, code, address, entrance.asked)
+        opened = await factors.finish(session, entrance.clock, entrance.keyring, challenge, code, visit.address, entrance.asked)
+        if isinstance(opened, Opened):
+            opened = await entrance.greet(session, opened, visit)
     if isinstance(opened, Opened):
         return opened
     raise Refused(opened)

@@ -5,8 +5,8 @@ import base64
 import hashlib
 import os
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
@@ -14,8 +14,11 @@ from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from services.identity.credentials import MAXIMUM_LENGTH, plain_password
+from services.refusal import CodedError, Refused
 
 AT_ONCE = 2
+MOST_WAITING = 200  #: About three seconds' worth: who would wait longer is told at once.
+BUSY_SECONDS = 5
 MEMORY_KIB, PASSES, LANES = 19_456, 2, 1  #: OWASP's argon2id: about 20 ms of one core.
 
 _argon2 = PasswordHash((Argon2Hasher(memory_cost=MEMORY_KIB, time_cost=PASSES, parallelism=LANES),))
@@ -37,30 +40,63 @@ class Checked:
     better_hash: str | None = None
 
 
+class ClientGone(CodedError):
+    """Whoever asked has hung up: nobody reads this."""
+
+    def __init__(self) -> None:
+        super().__init__("CLIENT_GONE", "Nobody waits for this answer.")
+
+
+Gone = Callable[[], Awaitable[bool]]
+
+
+async def still_there() -> bool:
+    return False
+
+
 class Hashing:
     """One per process."""
 
     def __init__(self) -> None:
         self._places = asyncio.Semaphore(AT_ONCE)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._waiting = 0
 
     @asynccontextmanager
-    async def turn(self, login: str) -> AsyncIterator[None]:
+    async def turn(self, login: str, gone: Gone = still_there) -> AsyncIterator[None]:
         """One try at a time on one login, a few on all: who tries a thousand in parallel is counted all the same.
 
-        Looking up the failures so far, checking and counting belong inside.
+        Looking up the failures so far, checking and counting belong inside. Raises Refused where too many wait already, ClientGone
+        where nobody waits for the answer any more.
         """
         lock = self._turns.setdefault(login, asyncio.Lock())
-        async with lock, self._places:
+        async with AsyncExitStack() as held:
+            with self._queued():
+                await held.enter_async_context(lock)
+                await held.enter_async_context(self._places)
+            if await gone():
+                raise ClientGone
             yield
+
+    @contextmanager
+    def _queued(self) -> Iterator[None]:
+        if self._waiting >= MOST_WAITING:
+            raise Refused("SIGN_IN_BUSY", wait_seconds=BUSY_SECONDS)
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1
 
     async def check(self, password: str, stored: str) -> Checked:
         """Within a turn."""
         return await asyncio.to_thread(_check, password, stored)
 
     async def hash(self, password: str) -> str:
-        """Not within a turn."""
-        async with self._places:
+        """Not within a turn. Raises Refused where too many wait already."""
+        async with AsyncExitStack() as held:
+            with self._queued():
+                await held.enter_async_context(self._places)
             return await asyncio.to_thread(hash_now, password)
 
 

@@ -9,7 +9,18 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.clock import Clock
 from services.events import EVERYBODY, KeyWithdrawn, SigningKeyPublished
 from services.identity import attempts
-from services.identity.tables import AccountSession, AddressToken, Attempt, Challenge, Factor, ResetToken, Secret, SigningKey
+from services.identity.devices import FORGOTTEN_AFTER
+from services.identity.tables import (
+    AccountSession,
+    AddressToken,
+    Attempt,
+    Challenge,
+    Factor,
+    KnownDevice,
+    ResetToken,
+    Secret,
+    SigningKey,
+)
 from services.identity.tokens import Signer, new_key
 from services.identity.trying import insert_if_new
 from services.outbox import WithdrawnKey, forget_secrets, record
@@ -71,4 +82,5 @@ async def tidy(session: AsyncSession, clock: Clock) -> None:
     over = or_(col(AccountSession.ends_at) < long_ago, col(AccountSession.ended_at) < long_ago)
     await session.exec(delete(AccountSession).where(over))
     await session.exec(delete(AddressToken).where(col(AddressToken.expires_at) < long_ago))
+    await session.exec(delete(KnownDevice).where(col(KnownDevice.last_used_at) < now - FORGOTTEN_AFTER))
     await forget_secrets(session, now)

@@ -8,6 +8,7 @@ from services.claims import Caller
 from services.clock import Clock
 from services.events import AddressLinkMade, EmailChanged
 from services.identity import attempts, queries, sessions
+from services.identity.devices import forget_devices
 from services.identity.door import Door, right_key
 from services.identity.ending import end_sessions
 from services.identity.hashing import Checked, new_token, token_sum
@@ -28,6 +29,7 @@ async def change_password(session: AsyncSession, clock: Clock, caller: Caller, d
     credential.password_hash, credential.changed_at = new_hash, clock.now()
     session.add(credential)
     await end_sessions(session, clock, caller.account, but=caller.session)
+    await forget_devices(session, caller.account)
     await notice(session, clock, await session.get_one(Account, caller.account), "PASSWORD_CHANGED")
     return True
 

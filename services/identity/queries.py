@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Row, or_
+from sqlalchemy import ColumnElement, Row, exists, func, or_
 from sqlalchemy import select as select_columns
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -25,6 +25,7 @@ from services.identity.tables import (
     Factor,
     Family,
     FamilyAdult,
+    KnownDevice,
     Membership,
     Operator,
     RefreshToken,
@@ -100,6 +101,26 @@ async def signed_in_with_password(session: AsyncSession, caller: Caller) -> tupl
         col(AccountSession.ended_at).is_(None),
     )
     return (await session.exec(found)).first()
+
+
+async def is_known_device(session: AsyncSession, login: str, token_sum: str) -> bool:
+    """`login` is plain."""
+    found = select(KnownDevice.token_sum).where(
+        KnownDevice.token_sum == token_sum, KnownDevice.account_id == Account.id, Account.login == login
+    )
+    return (await session.exec(found)).first() is not None
+
+
+async def live_sessions(session: AsyncSession, account: str, now: dt.datetime) -> list[AccountSession]:
+    """Those that were not ended and have not run out, the one used last first."""
+    renewed = exists().where(
+        col(RefreshToken.session_id) == col(AccountSession.id), col(RefreshToken.used_at).is_(None), col(RefreshToken.expires_at) > now
+    )
+    found = select(AccountSession).where(
+        AccountSession.account_id == account, col(AccountSession.ended_at).is_(None), AccountSession.ends_at > now, renewed
+    )
+    last_used = func.coalesce(col(AccountSession.last_used_at), col(AccountSession.started_at))
+    return list((await session.exec(found.order_by(last_used.desc(), col(AccountSession.id)))).all())
 
 
 class SignedIn(NamedTuple):

@@ -9,6 +9,7 @@ from services.events import PasswordResetRequested, ResetLinkMade
 from services.identity import attempts, queries, sessions
 from services.identity.challenges import Halfway
 from services.identity.credentials import plain_login
+from services.identity.devices import forget_devices
 from services.identity.door import Opened, begin
 from services.identity.ending import end_sessions, lock_account
 from services.identity.hashing import new_token, token_sum
@@ -57,6 +58,7 @@ async def reset_password(session: AsyncSession, clock: Clock, token: str, new_ha
     credential.password_hash, credential.changed_at = new_hash, now
     session.add(credential)
     await end_sessions(session, clock, account.id)
+    await forget_devices(session, account.id)
     await notice(session, clock, account, "PASSWORD_CHANGED")
     await session.exec(delete(Attempt).where(col(Attempt.key) == at_the_door(account.login, None)[0].key))
     return await begin(session, clock, account, asked)

@@ -22,7 +22,7 @@ class InvalidCredentials(Refusal):
 
 @strawberry.federation.type(shareable=True)
 class TooManyAttempts(Refusal):
-    """Somebody must wait before the next try; the message says how long."""
+    """Somebody must wait before the next try; the message says how long. SIGN_IN_BUSY: because others come first, not for failures."""
 
 
 @strawberry.federation.type(shareable=True)
@@ -56,6 +56,7 @@ class SecondFactorRequired(Refusal):
 REFUSALS: dict[str, type[Refusal]] = {
     "INVALID_CREDENTIALS": InvalidCredentials,
     "TOO_MANY_ATTEMPTS": TooManyAttempts,
+    "SIGN_IN_BUSY": TooManyAttempts,
     "INVALID_TOKEN": InvalidToken,
     "PASSWORD_TOO_WEAK": PasswordTooWeak,
     "INVALID_EMAIL": InvalidEmail,

@@ -54,3 +54,11 @@ def worth(shown: Shown, now: dt.datetime) -> Worth:
 def expiry(now: dt.datetime, session_ends_at: dt.datetime, stay: Stay) -> dt.datetime:
     """Of a refresh token given now."""
     return min(now + stay.idle, session_ends_at)
+
+
+def ends(
+    started_at: dt.datetime, ends_at: dt.datetime, last_used_at: dt.datetime | None, expires_at: dt.datetime, stay: Stay
+) -> tuple[dt.datetime, dt.datetime]:
+    """When a session ends and when its refresh token runs out, for whoever has this stay now: never later than was said before."""
+    idle_until = expires_at if last_used_at is None else last_used_at + stay.idle
+    return min(ends_at, started_at + stay.longest), min(expires_at, idle_until)

@@ -15,6 +15,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "PASSWORD_MISSING": ("Le nouveau compte {login} a besoin d'un mot de passe.", "The new account {login} needs a password."),
     "PASSWORD_TOO_WEAK": ("Ce mot de passe ne convient pas : {reason}.", "This password will not do: {reason}."),
     "SECOND_FACTOR_REQUIRED": ("Confirmez que c'est bien vous.", "Confirm that it is you."),
+    "SIGN_IN_BUSY": (
+        "Beaucoup de monde se connecte en ce moment : réessayez dans {wait}.",
+        "Many people are signing in at the moment: try again in {wait}.",
+    ),
     "TOO_MANY_ATTEMPTS": ("Trop d'essais : réessayez dans {wait}.", "Too many attempts: try again in {wait}."),
     "UNKNOWN_STRUCTURE": ("La structure {structure} n'existe pas.", "There is no structure {structure}."),
     "UNKNOWN_ACCOUNT": ("Le compte {login} n'existe pas.", "There is no account {login}."),

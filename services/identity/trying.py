@@ -53,7 +53,7 @@ async def count(session: AsyncSession, now: dt.datetime, tried: list[Tried]) -> 
         if row is None:
             await insert_if_new(session, Attempt, key=one.key, count=1, last_at=now)
             continue
-        more = attempts.one_more(attempts.Tries(row.count, row.last_at), now)
+        more = attempts.one_more(attempts.Tries(row.count, row.last_at), now, one.patience)
         row.count, row.last_at = more.count, more.last_at
         session.add(row)
 

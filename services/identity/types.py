@@ -187,6 +187,25 @@ class Account:
             rows = await queries.waiting_for_a_factor(session, self.id, current, info.context.running.resources[DEFAULT])
             return [Structure.of(row) for row in rows]
 
+    @strawberry.field
+    async def sessions(self, info: Info) -> "list[Session]":
+        """Where the account is signed in now, the one used last first. Of one's own account alone."""
+        caller = info.context.caller
+        if caller is None or caller.account != self.id:
+            return []
+        async with info.context.database.reading() as session:
+            rows = await queries.live_sessions(session, self.id, info.context.now)
+        return [
+            Session(
+                id=strawberry.ID(row.id),
+                started_at=row.started_at,
+                last_used_at=row.last_used_at or row.started_at,
+                device=row.device,
+                current=row.id == caller.session,
+            )
+            for row in rows
+        ]
+
     @classmethod
     def at_home(cls, home: queries.Home) -> "Account":
         """With its families and their children, of which nearly every screen asks."""
@@ -229,6 +248,17 @@ async def me(context: Context) -> Account | None:
     who = queries.SignedIn(context.caller.account, context.caller.session)
     home = (await context.library.find(queries.homes, [who])).get(who)
     return Account.at_home(home) if home else None
+
+
+@strawberry.type
+class Session:
+    """From signing in to signing out, on one device."""
+
+    id: strawberry.ID
+    started_at: dt.datetime
+    last_used_at: dt.datetime
+    device: str | None = strawberry.field(description='Such as "Firefox, Windows". Null: it did not say.')
+    current: bool
 
 
 @strawberry.federation.type(keys=["id"])

@@ -52,7 +52,7 @@ NAMES = {
     "adult": "account",
 }
 #: Arguments that are plainly called `id`: the field says whose.
-BY_ID = ("onlinePayment", "allocationRun", "removeFactor")
+BY_ID = ("onlinePayment", "allocationRun", "removeFactor", "endSession")
 #: Left out: what has a default that is no id, and hours, which fixed activities do not want.
 OMITTED = frozenset({"LocalTime", "Boolean", "BookingStatus", "HoldKind"})
 DEEP = 3

@@ -128,6 +128,7 @@ async def build(system: System, folder: Path) -> Scene:
             request = await one.submits([one.line(day)])
             assert town.answers(request) == ["ACCEPTED"]
             ids[name] = ids_of(one, request) | {"onlinePayment": await started_payment(one), "removeFactor": f"factor-of-{name}"}
+            ids[name]["endSession"] = await session_of(one)
         tokens = [one["data"]["signIn"]["accessToken"] for one in agents]
         for name, one, agent in zip(("victim", "stranger"), (neighbour, stranger), tokens, strict=True):
             assert town.answers(await one.submits([one.line(day + dt.timedelta(1), activity="loisirs")])) == ["SUBMITTED"]
@@ -163,6 +164,12 @@ async def held_run(one: Town, agent: str) -> str:
     answer = await one.post(query, {"activity": one.named("loisirs")}, token=agent)
     held: str = answer["data"]["runAllocation"]["run"]["id"]
     return held
+
+
+async def session_of(one: Family) -> str:
+    seen = await one.ask("{ me { sessions { id current } } }")
+    id: str = next(each["id"] for each in seen["me"]["sessions"] if each["current"])
+    return id
 
 
 async def started_payment(one: Family) -> str:

@@ -9,6 +9,7 @@ from services.identity.attempts import (
     ADDRESS,
     FORGOTTEN_AFTER,
     LONGEST,
+    RESET,
     Patience,
     Tries,
     one_more,
@@ -40,9 +41,27 @@ def test_an_attacker_gets_at_most_twenty_checks_of_one_account_in_an_hour() -> N
     tries, now, checks = None, NOW, 0
     while now < NOW + dt.timedelta(hours=1):
         if wait_left(tries, now, ACCOUNT) == dt.timedelta():
-            tries, checks = one_more(tries, now), checks + 1
+            tries, checks = one_more(tries, now, ACCOUNT), checks + 1
         now += SECOND
     assert 10 <= checks <= 20
+
+
+@pytest.mark.parametrize("minutes_between", [0, 1, 5, 10, 15, 16, 20, 60])
+def test_sec4_over_days_nobody_gets_more_than_twenty_checks_in_any_hour_or_keeps_the_owner_waiting_for_long(minutes_between: int) -> None:
+    tries, now, checks, longest = None, NOW, [], dt.timedelta()
+    while now < NOW + dt.timedelta(days=3):
+        if wait := wait_left(tries, now, ACCOUNT):
+            now += wait
+            continue
+        tries = one_more(tries, now, ACCOUNT)
+        checks.append(now)
+        longest = max(longest, wait_left(tries, now, ACCOUNT))
+        now += max(SECOND, dt.timedelta(minutes=minutes_between))
+    hour = dt.timedelta(hours=1)
+    assert max(sum(first <= one < first + hour for one in checks) for first in checks) <= 20
+    assert longest <= dt.timedelta(minutes=20)
+    if minutes_between >= 15:
+        assert longest == dt.timedelta(), "a try now and then keeps nobody out"
 
 
 def test_nobody_waits_longer_than_an_hour_however_long_the_attack() -> None:
@@ -50,9 +69,18 @@ def test_nobody_waits_longer_than_an_hour_however_long_the_attack() -> None:
 
 
 def test_after_a_quiet_day_it_begins_anew() -> None:
-    assert one_more(Tries(40, NOW), NOW + FORGOTTEN_AFTER) == Tries(1, NOW + FORGOTTEN_AFTER)
+    assert one_more(Tries(400, NOW), NOW + FORGOTTEN_AFTER, ACCOUNT) == Tries(1, NOW + FORGOTTEN_AFTER)
+    assert one_more(Tries(400, NOW), NOW + FORGOTTEN_AFTER, RESET) == Tries(1, NOW + FORGOTTEN_AFTER)
     assert wait_left(Tries(40, NOW), NOW + FORGOTTEN_AFTER, ACCOUNT) == dt.timedelta()
-    assert one_more(Tries(40, NOW), NOW + SECOND) == Tries(41, NOW + SECOND)
+    assert one_more(Tries(40, NOW), NOW + SECOND, ACCOUNT) == Tries(41, NOW + SECOND)
+
+
+def test_a_failure_is_forgiven_each_quarter_of_an_hour_but_letters_are_not() -> None:
+    later = NOW + dt.timedelta(minutes=30)
+    assert one_more(Tries(7, NOW), later - SECOND, ACCOUNT) == Tries(7, later - SECOND)
+    assert one_more(Tries(7, NOW), later, ACCOUNT) == Tries(6, later)
+    assert one_more(Tries(1, NOW), later, ACCOUNT) == Tries(1, later)
+    assert one_more(Tries(7, NOW), later, RESET) == Tries(8, later)
 
 
 def test_many_families_may_share_one_address() -> None:

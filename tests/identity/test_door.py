@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 from pwdlib import PasswordHash
@@ -12,13 +13,19 @@ from sqlmodel import col, select
 from services.claims import PublicKey, Verifier
 from services.clock import Clock
 from services.identity import installation, invariants
-from services.identity.tables import Attempt, Credential, RefreshToken, Secret, SigningKey
+from services.identity.devices import Visit
+from services.identity.hashing import ClientGone
+from services.identity.tables import Attempt, Credential, KnownDevice, RefreshToken, Secret, SigningKey
 from services.identity.tokens import Signer, new_key
+from services.refusal import Refused
 from services.settings import SettingsError
-from tests.identity.town import AGENT_PASSWORD, NOW, PASSWORD, RunFixture, Town
+from tests.identity.town import AGENT_PASSWORD, DUPONT, NOW, PASSWORD, RunFixture, Town, replace
 
 ME = "{ me { id login firstName lastName families { id } agentOf { id } } }"
 SIGN_OUT = "mutation { signOut }"
+SESSIONS = "{ me { sessions { id startedAt lastUsedAt device current } } }"
+END = "mutation ($id: ID!) { endSession(id: $id) }"
+EVERYWHERE = "mutation { signOutEverywhere }"
 
 
 async def test_s1_a_family_signs_in_with_what_the_town_handed_out(running: RunFixture) -> None:
@@ -165,6 +172,111 @@ async def test_s4_signing_out_without_a_token_is_unauthenticated(running: RunFix
     assert errors[0].original_error.code == "UNAUTHENTICATED"
 
 
+async def test_who_became_an_agent_meanwhile_stays_no_longer_than_an_agent(running: RunFixture) -> None:
+    town = await Town.of(running)
+    promoted = replace(DUPONT, agent_of="carteville", structure=None)
+    long, idle = await town.signs_in(), await town.signs_in()
+    for _ in range(12):
+        town.later(minutes=55)
+        long = await town.refreshes(long["refreshToken"])
+    assert long["__typename"] == "SignedIn"
+    await town.puts(promoted)
+    assert (await town.refreshes(idle["refreshToken"]))["code"] == "INVALID_TOKEN", "eleven hours without a word are too long for an agent"
+    town.later(minutes=55)
+    long = await town.refreshes(long["refreshToken"])
+    caller = town.caller(long["accessToken"])
+    assert caller is not None
+    assert caller.agent_of == {"carteville"}
+    town.later(minutes=10)
+    assert (await town.refreshes(long["refreshToken"]))["code"] == "INVALID_TOKEN", "twelve hours are the most, from signing in"
+
+
+# --------------------------------------------------------------------------------------------------- sessions and devices
+async def sessions(town: Town, bearer: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await town.answers(SESSIONS, bearer))["me"]["sessions"]
+    return found
+
+
+async def test_a_family_sees_where_it_is_signed_in(running: RunFixture) -> None:
+    town = await Town.of(running)
+    home = await town.signs_in(browser="Mozilla/5.0 (Windows NT 10.0; rv:140.0) Gecko/20100101 Firefox/140.0")
+    town.later(minutes=10)
+    telephone = await town.signs_in(browser="Mozilla/5.0 (Linux; Android 15; K) AppleWebKit/537.36 Chrome/140.0 Mobile Safari/537.36")
+    gone = await town.signs_in()
+    await town.answers(SIGN_OUT, gone["accessToken"])
+    town.later(minutes=1)
+    home = await town.refreshes(home["refreshToken"])
+    seen = await sessions(town, home["accessToken"])
+    assert [one.pop("id") is not None for one in seen] == [True, True]
+    assert seen == [
+        {"startedAt": "2026-11-23T07:00:00Z", "lastUsedAt": "2026-11-23T07:11:00Z", "device": "Firefox, Windows", "current": True},
+        {"startedAt": "2026-11-23T07:10:00Z", "lastUsedAt": "2026-11-23T07:10:00Z", "device": "Chrome, Android", "current": False},
+    ]
+    town.later(hours=12)
+    telephone = await town.signs_in()
+    assert len(await sessions(town, telephone["accessToken"])) == 1, "those that nobody can renew are over"
+
+
+async def test_s4_one_session_is_ended_from_another_and_nobody_elses(running: RunFixture) -> None:
+    town = await Town.of(running)
+    here, lost = await town.signs_in(), await town.signs_in()
+    agent = (await town.signs_in("agent", AGENT_PASSWORD))["accessToken"]
+    (lost_id,) = [one["id"] for one in await sessions(town, here["accessToken"]) if not one["current"]]
+    for id in (lost_id, "unknown", ""):
+        assert (await town.answers(END, agent, id=id)) == {"endSession": True}, "nobody learns whose sessions there are"
+    assert len(await sessions(town, here["accessToken"])) == 2
+    assert (await town.answers(END, here["accessToken"], id=lost_id)) == {"endSession": True}
+    assert (await town.answers(ME, lost["accessToken"]))["me"] is None
+    assert (await town.refreshes(lost["refreshToken"]))["code"] == "INVALID_TOKEN"
+    assert [one["current"] for one in await sessions(town, here["accessToken"])] == [True]
+
+
+async def test_s4_signing_out_everywhere_ends_every_session_and_tells_the_owner(running: RunFixture) -> None:
+    town = await Town.of(running)
+    here, elsewhere = await town.signs_in(), await town.signs_in()
+    agent = await town.signs_in("agent", AGENT_PASSWORD)
+    assert (await town.answers(EVERYWHERE, here["accessToken"])) == {"signOutEverywhere": True}
+    for one in (here, elsewhere):
+        assert (await town.answers(ME, one["accessToken"]))["me"] is None
+        assert (await town.refreshes(one["refreshToken"]))["code"] == "INVALID_TOKEN"
+    assert (await town.refreshes(agent["refreshToken"]))["__typename"] == "SignedIn", "others are not concerned"
+    (told,) = await town.events("security_notice_made")
+    assert json.loads(told.body)["kind"] == "SIGNED_OUT_EVERYWHERE"
+    _, errors = await town.asked(EVERYWHERE, here["accessToken"])
+    assert errors is not None
+    assert errors[0].original_error.code == "UNAUTHENTICATED"
+
+
+async def test_sec4_strangers_keep_nobody_waiting_on_a_device_of_his_own(running: RunFixture) -> None:
+    town = await Town.of(running)
+    device = (await town.signs_in())["deviceToken"]
+    for _ in range(6):
+        await town.signs_in(password="wrong-wrong-wrong", address="203.0.113.7")
+    assert (await town.signs_in())["code"] == "TOO_MANY_ATTEMPTS", "control"
+    assert (await town.signs_in(device="another"))["code"] == "TOO_MANY_ATTEMPTS"
+    assert (await town.signs_in(device=(await town.signs_in("agent", AGENT_PASSWORD))["deviceToken"]))["code"] == "TOO_MANY_ATTEMPTS"
+    answer = await town.signs_in(device=device)
+    assert (answer["__typename"], answer["deviceToken"]) == ("SignedIn", device), "it stays known by the same"
+    assert (await town.signs_in())["code"] == "TOO_MANY_ATTEMPTS", "which does the stranger no good"
+    for _ in range(5):
+        assert (await town.signs_in(password="wrong-wrong-wrong", device=device))["code"] == "INVALID_CREDENTIALS"
+    assert (await town.signs_in(device=device))["code"] == "TOO_MANY_ATTEMPTS", "a thief of the device does not guess faster"
+
+
+async def test_sec4_a_device_is_known_by_a_sum_and_until_the_password_changes(running: RunFixture) -> None:
+    town = await Town.of(running)
+    here = await town.signs_in()
+    async with town.running.database.reading() as session:
+        sums = (await session.exec(select(KnownDevice.token_sum))).all()
+    assert [len(one) for one in sums] == [64]
+    change = "mutation ($a: String!, $b: String!) { changePassword(current: $a, new: $b) { __typename } }"
+    await town.answers(change, here["accessToken"], a=PASSWORD, b="un cheval correct en pile")
+    for _ in range(5):
+        await town.signs_in()
+    refused = await town.signs_in(password="un cheval correct en pile", device=here["deviceToken"])
+    assert refused["code"] == "TOO_MANY_ATTEMPTS", "whoever had it may be a thief"
+
+
 # ------------------------------------------------------------------------------------------------------- failed tries
 async def test_after_five_failures_an_account_waits_and_waits_longer(running: RunFixture) -> None:
     town = await Town.of(running)
@@ -229,6 +341,44 @@ async def test_an_unknown_login_costs_a_hash_and_no_more_than_two_are_made_at_on
     assert most == 2
     assert len(stored) == 10
     assert len({one.rsplit("$", 2)[0] for one in stored}) == 1, "the same settings, so the same time"
+
+
+async def test_more_than_two_hundred_who_wait_at_the_door_are_told_so_at_once(running: RunFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    town = await Town.of(running)
+    monkeypatch.setattr("services.identity.hashing.MOST_WAITING", 3)
+    opened = asyncio.Event()
+    check = town.entrance.hashing.check
+
+    async def slow(password: str, stored: str) -> object:
+        await opened.wait()
+        return await check(password, stored)
+
+    monkeypatch.setattr(town.entrance.hashing, "check", slow)
+    rush = [asyncio.ensure_future(town.signs_in(f"nobody{n}")) for n in range(5)]
+    while town.entrance.hashing._waiting < 3:
+        await asyncio.sleep(0)
+    refused = await town.signs_in()
+    assert (refused["__typename"], refused["code"]) == ("TooManyAttempts", "SIGN_IN_BUSY")
+    assert refused["message"] == "Beaucoup de monde se connecte en ce moment : réessayez dans 5 secondes."
+    opened.set()
+    assert {answer["code"] for answer in await asyncio.gather(*rush)} == {"INVALID_CREDENTIALS"}
+    assert (await town.signs_in())["__typename"] == "SignedIn"
+
+
+async def test_nothing_is_checked_for_who_hung_up_while_waiting(running: RunFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    town = await Town.of(running)
+    gone = True
+
+    async def hung_up() -> bool:
+        return gone
+
+    with pytest.raises(ClientGone):
+        await town.entrance.sign_in("dupont", "wrong", Visit(), hung_up)
+    async with town.running.database.reading() as session:
+        assert (await session.exec(select(Attempt))).all() == []
+    gone = False
+    with pytest.raises(Refused, match="INVALID_CREDENTIALS"):
+        await town.entrance.sign_in("dupont", "wrong", Visit(), hung_up)
 
 
 async def test_many_logins_tried_from_one_address_make_the_address_wait(running: RunFixture) -> None:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from services.identity.sessions import AGENT, FAMILY, Shown, Worth, expiry, worth
+from services.identity.sessions import AGENT, FAMILY, Shown, Worth, ends, expiry, worth
 
 NOW = dt.datetime(2026, 11, 23, 8, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
@@ -36,3 +36,11 @@ def test_an_agent_stays_signed_in_less_long_than_a_family() -> None:
 
 def test_no_token_outlives_its_session() -> None:
     assert expiry(NOW, NOW + HOUR, FAMILY) == NOW + HOUR
+
+
+def test_whoever_became_an_agent_meanwhile_stays_no_longer_than_an_agent() -> None:
+    in_a_month = NOW + dt.timedelta(days=30)
+    assert ends(NOW, in_a_month, NOW, NOW + 12 * HOUR, FAMILY) == (in_a_month, NOW + 12 * HOUR)
+    assert ends(NOW, in_a_month, NOW, NOW + 12 * HOUR, AGENT) == (NOW + 12 * HOUR, NOW + HOUR)
+    assert ends(NOW, in_a_month, None, NOW + 12 * HOUR, AGENT) == (NOW + 12 * HOUR, NOW + 12 * HOUR), "not known when it was used"
+    assert ends(NOW, NOW + 12 * HOUR, NOW, NOW + HOUR, FAMILY) == (NOW + 12 * HOUR, NOW + HOUR), "never longer than was said before"

@@ -30,11 +30,12 @@ AMALIA = ChildSpec("amalia", "Amalia", "DUPONT", dt.date(2019, 4, 12))
 PAOLO = ChildSpec("paolo", "Paolo", "DUPONT", dt.date(2023, 9, 30))
 DUPONTS = FamilySpec("dupont", "carteville", "003150", ("dupont",), (PAOLO, AMALIA))
 
-SIGN_IN = """mutation ($login: String!, $password: String!) { signIn(login: $login, password: $password) { ...in } }"""
+SIGN_IN = """mutation ($login: String!, $password: String!, $device: String) {
+  signIn(login: $login, password: $password, device: $device) { ...in } }"""
 REFRESH = """mutation ($token: String!) { refreshSession(refreshToken: $token) { ...in } }"""
 RESET = """mutation ($token: String!, $new: String!) { resetPassword(token: $token, new: $new) { ...in } }"""
 IN = """ fragment in on SignInResult { __typename ... on Refusal { code message } ... on SignedIn {
-  account { id login firstName lastName families { id } agentOf { id } } accessToken accessTokenExpiresAt refreshToken } }"""
+  account { id login firstName lastName families { id } agentOf { id } } accessToken accessTokenExpiresAt refreshToken deviceToken } }"""
 
 
 @dataclass
@@ -82,18 +83,32 @@ class Town:
         return self.running.verifier.caller(f"Bearer {token}" if token else None)
 
     async def answers(
-        self, query: str, bearer: str | None = None, *, language: str = "fr", address: str | None = None, **variables: Any
+        self,
+        query: str,
+        bearer: str | None = None,
+        *,
+        language: str = "fr",
+        address: str | None = None,
+        browser: str | None = None,
+        **variables: Any,
     ) -> dict[str, Any]:
         """The answer's data; an answer with errors fails the test."""
-        data, errors = await self.asked(query, bearer, language=language, address=address, **variables)
+        data, errors = await self.asked(query, bearer, language=language, address=address, browser=browser, **variables)
         assert errors is None, errors
         assert data is not None
         return data
 
     async def asked(
-        self, query: str, bearer: str | None = None, *, language: str = "fr", address: str | None = None, **variables: Any
+        self,
+        query: str,
+        bearer: str | None = None,
+        *,
+        language: str = "fr",
+        address: str | None = None,
+        browser: str | None = None,
+        **variables: Any,
     ) -> tuple[dict[str, Any] | None, list[Any] | None]:
-        context = Context(self.running, self.caller(bearer), language, address)  # type: ignore[arg-type]
+        context = Context(self.running, self.caller(bearer), language, address, user_agent=browser)  # type: ignore[arg-type]
         result = await schema.execute(query, variables, context)
         return result.data, result.errors
 
