@@ -186,7 +186,7 @@ async def test_parameters_that_nobody_can_read(client: httpx2.AsyncClient, query
     assert code(response) in ("BAD_REQUEST", "GRAPHQL_PARSE_FAILED")
 
 
-async def test_the_services_hear_who_asks_in_which_language_and_nothing_else_of_the_client(
+async def test_the_services_hear_who_asks_in_which_language_with_what_and_nothing_else_of_the_client(
     client: httpx2.AsyncClient, carteville: Town
 ) -> None:
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -195,6 +195,7 @@ async def test_the_services_hear_who_asks_in_which_language_and_nothing_else_of_
         "accept-language": "en",
         "traceparent": trace,
         "x-request-id": "req-1",
+        "user-agent": "Firefox/140.0",
         "cookie": "secret=1",
         "x-user-id": "mayor",
         "x-forwarded-for": "203.0.113.1",
@@ -206,6 +207,7 @@ async def test_the_services_hear_who_asks_in_which_language_and_nothing_else_of_
     assert lines == {
         "Authorization": "Bearer abc",
         "Accept-Language": "en",
+        "User-Agent": "Firefox/140.0",
         "traceparent": trace,
         "X-Request-Id": "req-1",
         "X-Forwarded-For": "192.0.2.7",  # as this process saw it
