@@ -156,7 +156,9 @@ class _Load:
                 await identity.put_announcement(session, self.clock, self.structure, one.title, one.body, publish_at)
                 self.step()
             for spec in accounts:
-                await identity.put_account(session, self.clock, spec, ahead.get(spec.login))
+                put = await identity.put_account(session, self.clock, spec, ahead.get(spec.login))
+                if put.left_alone:
+                    self.loaded.warnings.append(f"account {spec.login!r} stays as it is: it belongs to another town, too")
                 self.step()
             families = {self._family_spec(family): family.place for family in self.town.families}
             await let_leave(session, self.clock, list(families))

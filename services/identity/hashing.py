@@ -32,6 +32,15 @@ def _made_up(length: int) -> str:
 DUMMY = f"$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${_made_up(16)}${_made_up(32)}"
 
 
+#: How the hash of no password at all begins: of an account whose owner has yet to choose one. The rest is made up, as above.
+NO_PASSWORD = f"$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${base64.b64encode(b'has none so far.').decode().rstrip('=')}$"
+
+
+def no_password() -> str:
+    """A hash that no password has."""
+    return NO_PASSWORD + _made_up(32)
+
+
 @dataclass(frozen=True, slots=True)
 class Checked:
     """What became of a check. `better_hash` is there when the stored one was made with other settings than today's."""

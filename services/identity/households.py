@@ -23,7 +23,7 @@ class AccountSpec:
     """A login of one adult, with the password that the town hands out."""
 
     login: str
-    password: str | None = field(repr=False)  #: None: as it is. A new account needs one.
+    password: str | None = field(repr=False)  #: None: as it is. A new account needs one, unless it `may_wait`.
     title: str | None
     first_name: str
     last_name: str
@@ -31,6 +31,8 @@ class AccountSpec:
     agent_of: str | None = None  #: A structure's id.
     language: str = "fr"
     structure: str | None = None  #: Whose file this is. An account that was its agent, and is not any more, stops being one.
+    administrator: bool = False  #: Of `agent_of`.
+    may_wait: bool = False  #: A new account may have no password yet: its owner chooses one, with a code from the town hall.
 
 
 @dataclass(frozen=True, slots=True)

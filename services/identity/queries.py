@@ -183,6 +183,12 @@ async def structures_joined(session: AsyncSession, account: str) -> list[str]:
     return list((await session.exec(found)).all())
 
 
+async def belongs_elsewhere(session: AsyncSession, account: str, structure: str) -> bool:
+    """Whether it belongs, or once belonged, to another structure too: then none of them alone says whose it is."""
+    found = select(Membership.structure_id).where(Membership.account_id == account, Membership.structure_id != structure).limit(1)
+    return (await session.exec(found)).first() is not None
+
+
 async def agent_of(session: AsyncSession, account: str) -> list[Structure]:
     """The structures that the account works for, by name."""
     found = select(Structure).where(AgentRole.structure_id == Structure.id, AgentRole.account_id == account)

@@ -18,7 +18,7 @@ from services.events import AccountOpened, AnnouncementPublished, Contact, Conta
 from services.identity import queries
 from services.identity.credentials import plain_login
 from services.identity.ending import end_sessions, lock_account, outdate_tokens
-from services.identity.hashing import AT_ONCE, check_now, hash_now
+from services.identity.hashing import AT_ONCE, check_now, hash_now, no_password
 from services.identity.households import AccountSpec, ChildSpec, FamilySpec, StructureSpec, eldest_first, name_in_letters
 from services.identity.tables import (
     Account,
@@ -111,45 +111,84 @@ def _hand_out(password: str, loaded_hash: str | None) -> HandedOut:
     return HandedOut(hash_now(password))
 
 
-async def put_account(session: AsyncSession, clock: Clock, spec: AccountSpec, ahead: HandedOut | None = None) -> str:
-    """Returns the account's id. What the family chose itself (password, e-mail) stands until the town's own value changes.
+@dataclass(frozen=True, slots=True)
+class Put:
+    """What became of an account that a town put in."""
 
-    The town answers for the passwords it hands out: they need not pass the rules for those that families choose.
+    account: str  #: Its id.
+    left_alone: bool = False  #: The town says other things of it, but it belongs to another town, too: it stays as it is.
+
+
+async def put_account(session: AsyncSession, clock: Clock, spec: AccountSpec, ahead: HandedOut | None = None) -> Put:
+    """What the family chose itself (password, e-mail) stands until the town's own value changes.
+
+    The town answers for the passwords it hands out: they need not pass the rules for those that families choose. An account that belongs
+    to another structure, too, is none that this one may change, or it could let itself in there.
     """
     login = plain_login(spec.login)
     account = await queries.account_by_login(session, login)
+    left_alone = False
     if account is None:
         account = await _open_account(session, clock, spec, login, ahead)
+    elif spec.structure is not None and await queries.belongs_elsewhere(session, account.id, spec.structure):
+        left_alone = await _would_change(session, account, spec, ahead)
     else:
         await lock_account(session, account.id)
         await _change_account(session, clock, account, spec, ahead)
     await _set_roles(session, clock, account.id, spec)
-    return account.id
+    return Put(account.id, left_alone)
 
 
 async def _open_account(session: AsyncSession, clock: Clock, spec: AccountSpec, login: str, ahead: HandedOut | None) -> Account:
-    if spec.password is None:
+    if spec.password is None and not spec.may_wait:
         raise Refused("PASSWORD_MISSING", login=login)
     now = clock.now()
     account = Account(id=uuid4().hex, login=login, email=spec.email, loaded_email=spec.email, opened_at=now, **_profile(spec))
     session.add(account)
     await session.flush()
-    hashed = ahead.new_hash if ahead else await asyncio.to_thread(hash_now, spec.password)
-    assert hashed is not None, "an account that does not exist cannot have this password already"
+    hashed = await _new_hash(spec.password, ahead)
     session.add(Credential(account_id=account.id, password_hash=hashed, loaded_hash=hashed, changed_at=now))
     return account
 
 
+async def _new_hash(password: str | None, ahead: HandedOut | None) -> str:
+    """Of a new account."""
+    if password is None:
+        return no_password()
+    hashed = ahead.new_hash if ahead else await asyncio.to_thread(hash_now, password)
+    assert hashed is not None, "an account that does not exist cannot have this password already"
+    return hashed
+
+
 async def _change_account(session: AsyncSession, clock: Clock, account: Account, spec: AccountSpec, ahead: HandedOut | None) -> None:
+    await change_profile(session, clock, account, _news(account, spec))
+    if spec.password is not None:
+        await _change_password(session, clock, account, spec.password, ahead)
+
+
+def _news(account: Account, spec: AccountSpec) -> dict[str, Any]:
+    """What the account is to be, as the town says."""
     values = _profile(spec)
     if spec.email != account.loaded_email:
         values |= {"email": spec.email, "loaded_email": spec.email}
+    return values
+
+
+async def change_profile(session: AsyncSession, clock: Clock, account: Account, values: Mapping[str, Any]) -> None:
     if _differs(account, values):
         account.version += 1
         session.add(account)
         await tell_contacts(session, clock, account.id)
-    if spec.password is not None:
-        await _change_password(session, clock, account, spec.password, ahead)
+
+
+async def _would_change(session: AsyncSession, account: Account, spec: AccountSpec, ahead: HandedOut | None) -> bool:
+    if any(getattr(account, name) != value for name, value in _news(account, spec).items()):
+        return True
+    if spec.password is None:
+        return False
+    if ahead is None:
+        ahead = await asyncio.to_thread(_hand_out, spec.password, (await session.get_one(Credential, account.id)).loaded_hash)
+    return ahead.new_hash is not None
 
 
 async def _change_password(session: AsyncSession, clock: Clock, account: Account, password: str, ahead: HandedOut | None) -> None:
@@ -169,18 +208,24 @@ def _profile(spec: AccountSpec) -> dict[str, Any]:
 
 async def _set_roles(session: AsyncSession, clock: Clock, account: str, spec: AccountSpec) -> None:
     if spec.agent_of is not None:
-        await _join(session, clock, account, spec.agent_of)
-        if await session.get(AgentRole, (account, spec.agent_of)) is None:
-            session.add(AgentRole(account_id=account, structure_id=spec.agent_of))
+        await join(session, clock, account, spec.agent_of)
+        await set_role(session, account, spec.agent_of, administrator=spec.administrator)
     elif spec.structure is not None:
-        await _join(session, clock, account, spec.structure)
+        await join(session, clock, account, spec.structure)
         role = await session.get(AgentRole, (account, spec.structure))
         if role is not None:
             await session.delete(role)
             await outdate_tokens(session, clock, account)
 
 
-async def _join(session: AsyncSession, clock: Clock, account: str, structure: str) -> None:
+async def set_role(session: AsyncSession, account: str, structure: str, *, administrator: bool) -> None:
+    """The account works for the structure, to which it belongs already."""
+    role = await session.get(AgentRole, (account, structure)) or AgentRole(account_id=account, structure_id=structure)
+    role.administrator = administrator
+    session.add(role)
+
+
+async def join(session: AsyncSession, clock: Clock, account: str, structure: str) -> None:
     """The account belongs to the structure from now on, which is told the first time."""
     if await session.get(Structure, structure) is None:
         raise Refused("UNKNOWN_STRUCTURE", structure=structure)
@@ -205,7 +250,7 @@ async def put_family(session: AsyncSession, clock: Clock, spec: FamilySpec) -> N
     elif family.structure_id != spec.structure:
         raise Refused("FAMILY_OF_ANOTHER_STRUCTURE", family=spec.id)
     for account in accounts:
-        await _join(session, clock, account, spec.structure)
+        await join(session, clock, account, spec.structure)
     changed = [
         is_new,
         _differs(family, {"number": spec.number}),

@@ -113,6 +113,36 @@ async def test_s5_one_account_of_two_towns_is_told_to_each_once(running: RunFixt
     assert opened.count("preau.autreville.identity.account_opened") == 1
 
 
+async def test_a_town_changes_no_account_that_belongs_to_another_too(running: RunFixture) -> None:
+    """Else whoever runs the one could let himself into the families of the other."""
+    town = await Town.of(running)
+    taken_over = replace(DUPONT, structure="autreville", password="Un-Nouveau-2027-fort", email="maire@autreville.example.org")
+    family = FamilySpec("autreville.dupont", "autreville", "77", ("dupont",), ())
+    await town.puts(NEIGHBOUR, taken_over, family)
+    session = await town.signs_in()
+    assert [one["id"] for one in session["account"]["families"]] == ["autreville.dupont", "dupont"]
+    assert (await town.signs_in(password="Un-Nouveau-2027-fort"))["code"] == "INVALID_CREDENTIALS"
+    assert [event.type for event in await town.events("email_changed")] == []
+    async with town.running.database.transaction() as session:
+        told = [
+            await register.put_account(session, town.running.clock, spec)
+            for spec in (replace(DUPONT, structure="autreville"), taken_over, replace(DUPONT, password="Encore-un-2028-fort"))
+        ]
+    assert [put.left_alone for put in told] == [False, True, True], "nor does the first any more"
+    assert (await town.signs_in())["__typename"] == "SignedIn"
+
+
+async def test_a_new_account_may_wait_for_its_owner_to_choose_a_password(running: RunFixture) -> None:
+    town = await Town.of(running)
+    await town.puts(replace(DURAND, password=None, may_wait=True))
+    for guess in ("", "has none so far.", "Lucie-et-Tom-2026"):
+        assert (await town.signs_in("durand", guess))["code"] == "INVALID_CREDENTIALS"
+    async with town.running.database.reading() as session:
+        assert await invariants.violations(session) == []
+    await town.puts(DURAND)
+    assert (await town.signs_in("durand", "Lucie-et-Tom-2026"))["__typename"] == "SignedIn"
+
+
 async def test_a_password_changed_in_the_file_is_in_force_and_ends_sessions(running: RunFixture) -> None:
     town = await Town.of(running)
     session = await town.signs_in()
