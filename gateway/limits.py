@@ -26,6 +26,7 @@ MOST_INTROSPECTIONS = 2
 AUTHENTICATION = frozenset(
     {"signIn", "refreshSession", "changePassword", "changeEmail", "confirmEmail", "changeSecurityQuestion"}
     | {"finishSignIn", "startTotp", "confirmTotp", "removeFactor"}
+    | {"openAccount", "changeAccount"}
     | {"requestPasswordReset", "recoveryQuestion", "answerRecoveryQuestion", "resetPassword"}
 )
 #: The subgraphs' own entrances.

@@ -1,15 +1,28 @@
 """What agents of a structure see of its register, and send."""
 
 import datetime as dt
-from typing import Self
+from typing import Annotated, Any, Self
 
 import strawberry
-from strawberry import ID, Private
+from strawberry import ID, UNSET, Private
 
 from services.audit import differences
 from services.graphql import Info
-from services.identity import loaders
+from services.identity import loaders, queries
 from services.identity.audit import ActRow
+from services.identity.households import ChildSpec
+from services.identity.refusals import (
+    AccountShared,
+    AdministratorRequired,
+    IdempotencyKeyReused,
+    InvalidEmail,
+    InvalidEntry,
+    LoginTaken,
+    NumberTaken,
+    PasswordTooWeak,
+    ReasonRequired,
+    UnknownAccount,
+)
 from services.identity.types import Adult, Agent, Child, Family
 
 
@@ -66,7 +79,7 @@ class IdentityAct:
     async def adult(self, info: Info) -> Adult | None:
         """Whose account it is about, as known today."""
         row = await loaders.colleagues(info.context).load(f"{self.structure}/{self.row.adult}") if self.row.adult else None
-        return Adult.of(row) if row else None
+        return Adult.of(row, self.structure) if row else None
 
     @strawberry.field
     def details(self) -> list[IdentityActDetail]:
@@ -82,3 +95,146 @@ class IdentityActConnection:
     nodes: list[IdentityAct]
     end_cursor: str | None
     has_next_page: bool
+
+
+# --------------------------------------------------------------------------------------------------------- the register
+@strawberry.type
+class FamilyConnection:
+    structure: Private[str]
+    words: Private[list[str]]
+    nodes: list[Family]
+    end_cursor: str | None
+    has_next_page: bool
+
+    @strawberry.field
+    async def total_count(self, info: Info) -> int:
+        async with info.context.database.reading() as session:
+            return await queries.registered_count(session, self.structure, self.words)
+
+
+@strawberry.input
+class NewChildInput:
+    first_name: str
+    last_name: str
+    birth_date: dt.date | None = None
+
+    def spec(self) -> ChildSpec:
+        return ChildSpec("", self.first_name, self.last_name, self.birth_date)
+
+    def content(self) -> list[Any]:
+        return [self.first_name, self.last_name, self.birth_date]
+
+
+@strawberry.input
+class CreateFamilyInput:
+    structure: ID
+    number: str
+    logins: list[str] = strawberry.field(default_factory=list, description="Of its adults, in the order in which letters address them.")
+    children: list[NewChildInput] = strawberry.field(default_factory=list)
+    reason: str | None = None
+    idempotency_key: str
+
+
+@strawberry.input
+class ChangeFamilyInput:
+    family: ID
+    number: str
+    reason: str | None = None
+    idempotency_key: str
+
+
+@strawberry.input
+class AddChildInput:
+    family: ID
+    child: NewChildInput
+    reason: str | None = None
+    idempotency_key: str
+
+
+@strawberry.input
+class ChangeChildInput:
+    """What is left out stays as it is."""
+
+    child: ID
+    first_name: str | None = None
+    last_name: str | None = None
+    birth_date: dt.date | None = strawberry.field(default=UNSET, description="Null: not known.")
+    reason: str | None = None
+    idempotency_key: str
+
+    def changes(self) -> dict[str, Any]:
+        said = {name: text for name in ("first_name", "last_name") if (text := getattr(self, name)) is not None}
+        return said if self.birth_date is UNSET else said | {"birth_date": self.birth_date}
+
+
+@strawberry.input
+class RemoveChildInput:
+    child: ID
+    reason: str
+    idempotency_key: str
+
+
+@strawberry.input
+class AddAdultInput:
+    family: ID
+    login: str
+    reason: str | None = None
+    idempotency_key: str
+
+
+@strawberry.input
+class RemoveAdultInput:
+    family: ID
+    account: ID
+    reason: str
+    idempotency_key: str
+
+
+@strawberry.input
+class OpenAccountInput:
+    """An adult's account. Without a password its owner chooses one, with a code from the town hall."""
+
+    structure: ID
+    family: ID | None = None
+    login: str
+    title: str | None = None
+    first_name: str
+    last_name: str
+    email: str | None = None
+    language: str = "fr"
+    password: str | None = strawberry.field(default=None, description="Handed out by the town hall.")
+    reason: str | None = None
+    idempotency_key: str
+
+
+@strawberry.input
+class ChangeAccountInput:
+    """What is left out stays as it is; an empty title or address says that there is none."""
+
+    structure: ID
+    account: ID
+    title: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    email: str | None = None
+    language: str | None = None
+    password: str | None = strawberry.field(default=None, description="Handed out by the town hall: signs the account out everywhere.")
+    reason: str | None = None
+    idempotency_key: str
+
+
+FamilyResult = Annotated[
+    Family | ReasonRequired | InvalidEntry | NumberTaken | UnknownAccount | IdempotencyKeyReused, strawberry.union("FamilyResult")
+]
+AdultResult = Annotated[
+    Adult
+    | ReasonRequired
+    | InvalidEntry
+    | InvalidEmail
+    | PasswordTooWeak
+    | LoginTaken
+    | AccountShared
+    | AdministratorRequired
+    | IdempotencyKeyReused,
+    strawberry.union("AdultResult"),
+]

@@ -1,6 +1,7 @@
 """Structures, accounts and families as a town describes them, and how letters name people."""
 
 import datetime as dt
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -68,3 +69,21 @@ def age_on(day: dt.date, birth_date: dt.date) -> int | None:
 def name_in_letters(first_name: str, last_name: str) -> str:
     """DUPONT Amalia (S37)."""
     return f"{last_name.upper()} {first_name}"
+
+
+# ---------------------------------------------------------------------------------------------------------- looking for one
+MOST_TERMS = 6  #: Of one search.
+LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d"})
+
+
+def words_of(text: str) -> list[str]:
+    """In the form in which they are looked for: without accents and capitals, parted at whatever is no letter or digit."""
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold().translate(LIGATURES))
+    kept = "".join(character for character in plain if not unicodedata.combining(character))
+    return "".join(character if character.isalnum() else " " for character in kept).split()
+
+
+def looked_for_by(number: str, people: Iterable[str]) -> str:
+    """What a family is found by: its number, also without leading zeros, and each word of what its people are called."""
+    texts = [number, number.lstrip("0"), *people]
+    return "".join(f" {word}" for word in dict.fromkeys(word for text in texts for word in words_of(text)))

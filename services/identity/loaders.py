@@ -77,6 +77,19 @@ def visible_children(context: Context) -> DataLoader[str, tables.Child | None]:
     return _load(context, "visible children", find)
 
 
+def registered_accounts(context: Context) -> DataLoader[str, queries.Registered | None]:
+    """By `<structure>/<account>`."""
+
+    async def find(ids: Collection[str]) -> Mapping[str, queries.Registered]:
+        if context.caller is None:
+            return {}
+        pairs = [(structure, account) for structure, _, account in (id.partition("/") for id in ids)]
+        async with context.database.reading() as session:
+            return await queries.registered_accounts(session, context.caller, pairs)
+
+    return _load(context, "registered accounts", find)
+
+
 def colleagues(context: Context) -> DataLoader[str, tables.Account | None]:
     async def find(ids: Collection[str]) -> Mapping[str, tables.Account]:
         if context.caller is None:

@@ -1,14 +1,45 @@
 """What agents can ask and do about the register. Whatever is not of a structure of theirs is Forbidden, whether it exists or not."""
 
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
 import strawberry
+from sqlmodel.ext.asyncio.session import AsyncSession
 from strawberry import ID
 
 from services.graphql import Info
-from services.identity import audit
-from services.identity.agent_types import IdentityAct, IdentityActConnection
+from services.identity import audit, office, queries, tables
+from services.identity.agent_types import (
+    AddAdultInput,
+    AddChildInput,
+    AdultResult,
+    ChangeAccountInput,
+    ChangeChildInput,
+    ChangeFamilyInput,
+    CreateFamilyInput,
+    FamilyConnection,
+    FamilyResult,
+    IdentityAct,
+    IdentityActConnection,
+    OpenAccountInput,
+    RemoveAdultInput,
+    RemoveChildInput,
+)
+from services.identity.credentials import plain_login, weakness
+from services.identity.entrance import entrance
+from services.identity.households import MOST_TERMS, words_of
+from services.identity.office import Agent, Words
+from services.identity.refusals import or_refusal
 from services.identity.texts import malformed
+from services.identity.types import Adult, Family
 from services.paging import MOST_PER_PAGE, cursor_of, number_of, parts_of, stays
-from services.refusal import Forbidden
+from services.refusal import Forbidden, Refused
+
+LONGEST_KEY = 200
+LONGEST_SEARCH = 200
+FIRST_OF_ALL = cursor_of("", "")  #: The cursor of what comes before all families.
+
+Work = Callable[[AsyncSession, Agent], Awaitable[str]]
 
 
 # --------------------------------------------------------------------------------------------------------- who may do what
@@ -36,9 +67,97 @@ def _position(cursor: str | None, info: Info) -> int | None:
         raise malformed("CURSOR_NOT_POSSIBLE", info.context.language) from None
 
 
+def _place(cursor: str | None, info: Info) -> tuple[str, str] | None:
+    if cursor is None:
+        return None
+    try:
+        number, family = parts_of(cursor)[:-1], parts_of(cursor)[-1]
+        if not number:
+            raise ValueError(cursor)
+        return "|".join(number), family
+    except ValueError:
+        raise malformed("CURSOR_NOT_POSSIBLE", info.context.language) from None
+
+
+def agent_of(info: Info, structure: str, reason: str | None) -> Agent:
+    """Raises Unauthenticated or Forbidden."""
+    caller = info.context.signed_in()
+    return Agent(caller.account, acts_for(info, structure), reason, administrator=structure in caller.admin_of)
+
+
+async def _of_family(info: Info, family: str, reason: str | None) -> Agent:
+    async with info.context.database.reading() as session:
+        row = await session.get(tables.Family, family)
+    return agent_of(info, "" if row is None else row.structure_id, reason)
+
+
+async def _of_child(info: Info, child: str, reason: str | None) -> Agent:
+    async with info.context.database.reading() as session:
+        row = await session.get(tables.Child, child)
+    return await _of_family(info, "" if row is None else row.family_id, reason)
+
+
+async def done(info: Info, agent: Agent, key: str, content: Sequence[Any], work: Work) -> str:
+    """What it answers, now or when it was first asked. Raises Refused."""
+    context = info.context
+    if not 0 < len(key) <= LONGEST_KEY:
+        raise malformed("KEY_NOT_POSSIBLE", context.language, most=LONGEST_KEY)
+    async with context.database.transaction() as session:
+        answer = await office.once(session, context.clock, agent, key, content, lambda: work(session, agent))
+    context.running.outbox_written()
+    context.loaders.clear()
+    return answer
+
+
+async def _family(info: Info, doing: Awaitable[str]) -> Family:
+    family = await doing
+    async with info.context.database.reading() as session:
+        return Family.of(await session.get_one(tables.Family, family))
+
+
+async def _adult(info: Info, structure: str, doing: Awaitable[str]) -> Adult:
+    account = await doing
+    async with info.context.database.reading() as session:
+        return Adult.of(await session.get_one(tables.Account, account), structure)
+
+
+async def _words(info: Info, input: OpenAccountInput | ChangeAccountInput, login: str) -> Words:
+    """With the password's hash. Raises Refused PASSWORD_TOO_WEAK."""
+    new_hash = None
+    if input.password is not None:
+        if why := weakness(input.password, login):
+            raise Refused("PASSWORD_TOO_WEAK", why=why)
+        new_hash = await entrance(info).hashing.hash(input.password)
+    return Words(input.title, input.first_name, input.last_name, input.email, input.language, new_hash)
+
+
+def _content(input: OpenAccountInput | ChangeAccountInput) -> list[Any]:
+    """A password is kept nowhere but as its hash, which is another each time: here it counts that there is one."""
+    return [input.title, input.first_name, input.last_name, input.email, input.language, input.password is not None]
+
+
 # ------------------------------------------------------------------------------------------------------------------ queries
 @strawberry.type
 class OfficeQueries:
+    @strawberry.field
+    async def families(
+        self, info: Info, structure: ID, search: str | None = None, first: int | None = 50, after: str | None = None
+    ) -> FamilyConnection:
+        """A structure's families by number, for its agents; of which each word of `search` begins a number, a name or a login."""
+        of = acts_for(info, str(structure))
+        size, cursor = size_of(first, info), _place(after, info)
+        words = words_of((search or "")[:LONGEST_SEARCH])[:MOST_TERMS]
+        async with info.context.database.reading() as session:
+            rows = await queries.registered(session, of, words, cursor, size + 1)
+        page = rows[:size]
+        return FamilyConnection(
+            structure=of,
+            words=words,
+            nodes=[Family.of(row) for row in page],
+            end_cursor=cursor_of(page[-1].number, page[-1].id) if page else stays(rows, after, FIRST_OF_ALL),
+            has_next_page=len(rows) > size,
+        )
+
     @strawberry.field
     async def identity_acts(
         self,
@@ -64,3 +183,115 @@ class OfficeQueries:
             end_cursor=cursor_of(page[-1].position) if page else stays(rows, after),
             has_next_page=len(rows) > size,
         )
+
+
+# ---------------------------------------------------------------------------------------------------------------- mutations
+@strawberry.type
+class OfficeMutations:
+    """The same key with the same content is the same act."""
+
+    @strawberry.mutation
+    async def create_family(self, info: Info, input: CreateFamilyInput) -> FamilyResult:
+        """With the accounts of these logins, which are there already, and these children."""
+        agent, clock = agent_of(info, str(input.structure), input.reason), info.context.clock
+        content = ["CREATE_FAMILY", input.number, input.logins, [child.content() for child in input.children]]
+        specs = [child.spec() for child in input.children]
+        doing = done(
+            info, agent, input.idempotency_key, content,
+            lambda session, who: office.create_family(session, clock, who, input.number, input.logins, specs),
+        )  # fmt: skip
+        return await or_refusal(info, _family(info, doing))
+
+    @strawberry.mutation
+    async def change_family(self, info: Info, input: ChangeFamilyInput) -> FamilyResult:
+        family, clock = str(input.family), info.context.clock
+        agent, content = await _of_family(info, family, input.reason), ["CHANGE_FAMILY", family, input.number]
+        doing = done(
+            info, agent, input.idempotency_key, content,
+            lambda session, who: office.change_family(session, clock, who, family, input.number),
+        )  # fmt: skip
+        return await or_refusal(info, _family(info, doing))
+
+    @strawberry.mutation
+    async def add_child(self, info: Info, input: AddChildInput) -> FamilyResult:
+        family, clock, child = str(input.family), info.context.clock, input.child
+        agent, content = await _of_family(info, family, input.reason), ["ADD_CHILD", family, child.content()]
+        doing = done(
+            info, agent, input.idempotency_key, content,
+            lambda session, who: office.add_child(session, clock, who, family, child.spec()),
+        )  # fmt: skip
+        return await or_refusal(info, _family(info, doing))
+
+    @strawberry.mutation
+    async def change_child(self, info: Info, input: ChangeChildInput) -> FamilyResult:
+        child, clock, changes = str(input.child), info.context.clock, input.changes()
+        agent, content = await _of_child(info, child, input.reason), ["CHANGE_CHILD", child, changes]
+        doing = done(
+            info, agent, input.idempotency_key, content,
+            lambda session, who: office.change_child(session, clock, who, child, changes),
+        )  # fmt: skip
+        return await or_refusal(info, _family(info, doing))
+
+    @strawberry.mutation
+    async def remove_child(self, info: Info, input: RemoveChildInput) -> FamilyResult:
+        """The family has the child no longer; what there was of it remains readable."""
+        child, clock = str(input.child), info.context.clock
+        agent, content = await _of_child(info, child, input.reason), ["REMOVE_CHILD", child]
+        doing = done(
+            info, agent, input.idempotency_key, content, lambda session, who: office.remove_child(session, clock, who, child)
+        )  # fmt: skip
+        return await or_refusal(info, _family(info, doing))
+
+    @strawberry.mutation
+    async def add_adult(self, info: Info, input: AddAdultInput) -> FamilyResult:
+        """Whoever has that login may act for the family from now on."""
+        family, clock = str(input.family), info.context.clock
+        agent, content = await _of_family(info, family, input.reason), ["ADD_ADULT", family, plain_login(input.login)]
+        doing = done(
+            info, agent, input.idempotency_key, content,
+            lambda session, who: office.add_adult(session, clock, who, family, input.login),
+        )  # fmt: skip
+        return await or_refusal(info, _family(info, doing))
+
+    @strawberry.mutation
+    async def remove_adult(self, info: Info, input: RemoveAdultInput) -> FamilyResult:
+        """The account may act for the family no longer, at once."""
+        family, account, clock = str(input.family), str(input.account), info.context.clock
+        agent, content = await _of_family(info, family, input.reason), ["REMOVE_ADULT", family, account]
+        doing = done(
+            info, agent, input.idempotency_key, content,
+            lambda session, who: office.remove_adult(session, clock, who, family, account),
+        )  # fmt: skip
+        return await or_refusal(info, _family(info, doing))
+
+    @strawberry.mutation
+    async def open_account(self, info: Info, input: OpenAccountInput) -> AdultResult:
+        agent = agent_of(info, str(input.structure), input.reason)
+        family = None if input.family is None else str(input.family)
+
+        async def doing() -> str:
+            words = await _words(info, input, input.login)
+            content = ["OPEN_ACCOUNT", family, plain_login(input.login), *_content(input)]
+            return await done(
+                info, agent, input.idempotency_key, content,
+                lambda session, who: office.open_account(session, info.context.clock, who, input.login, words, family),
+            )  # fmt: skip
+
+        return await or_refusal(info, _adult(info, agent.structure, doing()))
+
+    @strawberry.mutation
+    async def change_account(self, info: Info, input: ChangeAccountInput) -> AdultResult:
+        """Of somebody of the structure alone, who is no agent; an agent's is for administrators."""
+        agent, account = agent_of(info, str(input.structure), input.reason), str(input.account)
+
+        async def doing() -> str:
+            async with info.context.database.reading() as session:
+                row = await session.get(tables.Account, account)
+            words = await _words(info, input, "" if row is None else row.login)
+            content = ["CHANGE_ACCOUNT", account, *_content(input)]
+            return await done(
+                info, agent, input.idempotency_key, content,
+                lambda session, who: office.change_account(session, info.context.clock, who, account, words),
+            )  # fmt: skip
+
+        return await or_refusal(info, _adult(info, agent.structure, doing()))

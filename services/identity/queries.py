@@ -5,14 +5,16 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Row, exists, func, or_
+from sqlalchemy import ColumnElement, Row, exists, func, or_, tuple_
 from sqlalchemy import select as select_columns
+from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.bulk import one_of
 from services.claims import Caller
 from services.identity.attempts import Tries
+from services.identity.hashing import NO_PASSWORD
 from services.identity.second_factor import SecondFactor, kept_back
 from services.identity.tables import (
     Account,
@@ -241,6 +243,34 @@ async def colleagues(session: AsyncSession, caller: Caller, wanted: Collection[t
     return {f"{structure}/{account.id}": account for structure, account in (await session.exec(found)).all()}
 
 
+class Registered(NamedTuple):
+    """An account, as agents see it."""
+
+    login: str
+    email: str | None
+    language: str
+    shared: bool  #: It belongs to another structure, too.
+    has_password: bool
+
+
+async def registered_accounts(session: AsyncSession, caller: Caller, wanted: Collection[tuple[str, str]]) -> dict[str, Registered]:
+    """`<structure>/<account>` -> the account, for those (structure, account) that belong, or belonged, where the caller is an agent."""
+    elsewhere = aliased(Membership)
+    shared = exists().where(col(elsewhere.account_id) == Account.id, col(elsewhere.structure_id) != Membership.structure_id)
+    has_password = ~col(Credential.password_hash).startswith(NO_PASSWORD, autoescape=True)
+    found = (
+        select_columns(col(Membership.structure_id), A.id, A.login, A.email, A.language, shared, has_password)
+        .join_from(Membership, Account, col(Account.id) == Membership.account_id)
+        .join(Credential, col(Credential.account_id) == Account.id)
+        .where(
+            col(Membership.structure_id).in_({structure for structure, _ in wanted} & caller.agent_of),
+            col(Account.id).in_({account for _, account in wanted}),
+        )
+    )
+    rows = await (await session.connection()).execute(found)
+    return {f"{structure}/{account}": Registered(*told) for structure, account, *told in rows}
+
+
 # ------------------------------------------------------------------------------------------------------------ families
 async def families_of(session: AsyncSession, account: str) -> list[Family]:
     """Those it may act for, by the name of their structure."""
@@ -268,6 +298,37 @@ async def visible_children(session: AsyncSession, caller: Caller, ids: Collectio
 
 def _may_see(caller: Caller) -> ColumnElement[bool]:
     return or_(col(Family.id).in_(caller.families), col(Family.structure_id).in_(caller.agent_of))
+
+
+async def registered(
+    session: AsyncSession, structure: str, words: Sequence[str], after: tuple[str, str] | None, limit: int
+) -> Sequence[Family]:
+    """A structure's families by number; of which each of the words begins one. `after`: number and id of the last one seen."""
+    found = select(Family).where(*_looked_for(structure, words)).order_by(Family.number, Family.id).limit(limit)
+    if after is not None:
+        found = found.where(tuple_(col(Family.number), col(Family.id)) > tuple_(*after))
+    return (await session.exec(found)).all()
+
+
+async def families_numbered(session: AsyncSession, structure: str, numbers: Collection[str]) -> dict[str, list[str]]:
+    """Number -> the structure's families that have it: one, unless the town's file says otherwise."""
+    found = select(Family.number, Family.id).where(Family.structure_id == structure, col(Family.number).in_(numbers))
+    return _grouped((await session.exec(found.order_by(Family.id))).all())
+
+
+async def family_there(session: AsyncSession, account: str, structure: str) -> str | None:
+    """A family of the structure that the account may act for: the first by number."""
+    found = select(Family.id).where(FamilyAdult.family_id == Family.id, FamilyAdult.account_id == account, Family.structure_id == structure)
+    return (await session.exec(found.order_by(Family.number, Family.id).limit(1))).first()
+
+
+async def registered_count(session: AsyncSession, structure: str, words: Sequence[str]) -> int:
+    return (await session.exec(select(func.count()).select_from(Family).where(*_looked_for(structure, words)))).one()
+
+
+def _looked_for(structure: str, words: Sequence[str]) -> list[ColumnElement[bool]]:
+    """`words` are letters and digits alone."""
+    return [col(Family.structure_id) == structure, *(col(Family.looked_for_by).like(f"% {word}%") for word in words)]
 
 
 async def adults(session: AsyncSession, families: Collection[str]) -> dict[str, list[Account]]:

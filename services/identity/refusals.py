@@ -53,6 +53,46 @@ class SecondFactorRequired(Refusal):
     kinds: list[FactorKind]
 
 
+@strawberry.federation.type(shareable=True)
+class ReasonRequired(Refusal):
+    """An agent must say why, in 3 to 500 characters."""
+
+
+@strawberry.federation.type(shareable=True)
+class IdempotencyKeyReused(Refusal):
+    """The same key came with something else before."""
+
+
+@strawberry.type
+class InvalidEntry(Refusal):
+    """The register cannot hold this; the message says what is wrong."""
+
+
+@strawberry.type
+class NumberTaken(Refusal):
+    """Another family of the structure has this number."""
+
+
+@strawberry.type
+class LoginTaken(Refusal):
+    """There is an account with this login: it may be added to the family."""
+
+
+@strawberry.type
+class UnknownAccount(Refusal):
+    """There is no account with this login."""
+
+
+@strawberry.type
+class AccountShared(Refusal):
+    """The account belongs to another structure, too, or to who runs the installation: nobody but its owner changes it."""
+
+
+@strawberry.type
+class AdministratorRequired(Refusal):
+    """That is for the administrators of the structure."""
+
+
 REFUSALS: dict[str, type[Refusal]] = {
     "INVALID_CREDENTIALS": InvalidCredentials,
     "TOO_MANY_ATTEMPTS": TooManyAttempts,
@@ -62,6 +102,14 @@ REFUSALS: dict[str, type[Refusal]] = {
     "INVALID_EMAIL": InvalidEmail,
     "INVALID_CODE": InvalidCode,
     "SECOND_FACTOR_REQUIRED": SecondFactorRequired,
+    "REASON_REQUIRED": ReasonRequired,
+    "IDEMPOTENCY_KEY_REUSED": IdempotencyKeyReused,
+    "INVALID_ENTRY": InvalidEntry,
+    "NUMBER_TAKEN": NumberTaken,
+    "LOGIN_TAKEN": LoginTaken,
+    "UNKNOWN_ACCOUNT": UnknownAccount,
+    "ACCOUNT_SHARED": AccountShared,
+    "ADMINISTRATOR_REQUIRED": AdministratorRequired,
 }
 
 

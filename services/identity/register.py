@@ -19,7 +19,7 @@ from services.identity import queries
 from services.identity.credentials import plain_login
 from services.identity.ending import end_sessions, lock_account, outdate_tokens
 from services.identity.hashing import AT_ONCE, check_now, hash_now, no_password
-from services.identity.households import AccountSpec, ChildSpec, FamilySpec, StructureSpec, eldest_first, name_in_letters
+from services.identity.households import AccountSpec, ChildSpec, FamilySpec, StructureSpec, eldest_first, looked_for_by, name_in_letters
 from services.identity.tables import (
     Account,
     AgentRole,
@@ -153,11 +153,10 @@ async def _open_account(session: AsyncSession, clock: Clock, spec: AccountSpec, 
 
 async def _new_hash(password: str | None, ahead: HandedOut | None) -> str:
     """Of a new account."""
-    if password is None:
-        return no_password()
-    hashed = ahead.new_hash if ahead else await asyncio.to_thread(hash_now, password)
-    assert hashed is not None, "an account that does not exist cannot have this password already"
-    return hashed
+    if ahead is not None:
+        assert ahead.new_hash is not None, "an account that does not exist cannot have this password already"
+        return ahead.new_hash
+    return no_password() if password is None else await asyncio.to_thread(hash_now, password)
 
 
 async def _change_account(session: AsyncSession, clock: Clock, account: Account, spec: AccountSpec, ahead: HandedOut | None) -> None:
@@ -196,10 +195,16 @@ async def _change_password(session: AsyncSession, clock: Clock, account: Account
     if ahead is None:
         ahead = await asyncio.to_thread(_hand_out, password, credential.loaded_hash)
     if ahead.new_hash is not None:
-        credential.password_hash = credential.loaded_hash = ahead.new_hash
-        credential.changed_at = clock.now()
-        session.add(credential)
-        await end_sessions(session, clock, account.id)
+        await hand_out(session, clock, account.id, ahead.new_hash)
+
+
+async def hand_out(session: AsyncSession, clock: Clock, account: str, new_hash: str) -> None:
+    """In force at once; signs the account out everywhere."""
+    credential = await session.get_one(Credential, account, with_for_update=True)
+    credential.password_hash = credential.loaded_hash = new_hash
+    credential.changed_at = clock.now()
+    session.add(credential)
+    await end_sessions(session, clock, account)
 
 
 def _profile(spec: AccountSpec) -> dict[str, Any]:
@@ -209,7 +214,7 @@ def _profile(spec: AccountSpec) -> dict[str, Any]:
 async def _set_roles(session: AsyncSession, clock: Clock, account: str, spec: AccountSpec) -> None:
     if spec.agent_of is not None:
         await join(session, clock, account, spec.agent_of)
-        await set_role(session, account, spec.agent_of, administrator=spec.administrator)
+        await set_role(session, clock, account, spec.agent_of, administrator=spec.administrator)
     elif spec.structure is not None:
         await join(session, clock, account, spec.structure)
         role = await session.get(AgentRole, (account, spec.structure))
@@ -218,9 +223,11 @@ async def _set_roles(session: AsyncSession, clock: Clock, account: str, spec: Ac
             await outdate_tokens(session, clock, account)
 
 
-async def set_role(session: AsyncSession, account: str, structure: str, *, administrator: bool) -> None:
+async def set_role(session: AsyncSession, clock: Clock, account: str, structure: str, *, administrator: bool) -> None:
     """The account works for the structure, to which it belongs already."""
     role = await session.get(AgentRole, (account, structure)) or AgentRole(account_id=account, structure_id=structure)
+    if role.administrator and not administrator:
+        await outdate_tokens(session, clock, account)
     role.administrator = administrator
     session.add(role)
 
@@ -337,6 +344,7 @@ async def let_leave(session: AsyncSession, clock: Clock, specs: Sequence[FamilyS
 
 async def _tell_family(session: AsyncSession, clock: Clock, family: Family) -> None:
     adults, children = await queries.adults(session, [family.id]), await queries.children(session, [family.id])
+    _can_be_found(family, adults[family.id], children[family.id])
     about = {"structure": family.structure_id, "occurred_at": clock.now(), "version": family.version, "family": family.id}
     record(
         session,
@@ -352,10 +360,16 @@ async def tell_contacts(session: AsyncSession, clock: Clock, account: str) -> No
     ids = [family.id for family in families]
     adults, children = await queries.adults(session, ids), await queries.children(session, ids)
     for family in families:
+        _can_be_found(family, adults[family.id], children[family.id])
         family.version += 1
         session.add(family)
         about = {"structure": family.structure_id, "occurred_at": clock.now(), "version": family.version, "family": family.id}
         record(session, _contacts(about, adults[family.id], children[family.id]))
+
+
+def _can_be_found(family: Family, adults: Sequence[Account], children: Sequence[Child]) -> None:
+    people = [name for adult in adults for name in (adult.last_name, adult.first_name, adult.login)]
+    family.looked_for_by = looked_for_by(family.number, [*people, *(name for one in children for name in (one.last_name, one.first_name))])
 
 
 def _contacts(about: dict[str, Any], adults: Iterable[Account], children: Sequence[Child]) -> ContactsChanged:

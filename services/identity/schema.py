@@ -6,15 +6,15 @@ from services.graphql import Info, subgraph
 from services.identity.door_fields import DoorMutations
 from services.identity.factor_fields import FactorMutations
 from services.identity.mail_fields import MailMutations
-from services.identity.office_fields import OfficeQueries
+from services.identity.office_fields import OfficeMutations, OfficeQueries
 from services.identity.profile_fields import ProfileMutations
 from services.identity.recovery_fields import RecoveryMutations
 from services.identity.types import Account, Agent, Child, Family, Structure, me
 
 
 @strawberry.type
-class Mutation(DoorMutations, FactorMutations, MailMutations, ProfileMutations, RecoveryMutations):
-    """What somebody does at the door, and of his own account."""
+class Mutation(DoorMutations, FactorMutations, MailMutations, ProfileMutations, RecoveryMutations, OfficeMutations):
+    """What somebody does at the door, and of his own account; what agents do with the register."""
 
 
 @strawberry.type

@@ -122,10 +122,13 @@ class Operator(IdentityTable, table=True):
 class Family(IdentityTable, table=True):
     """Payer, children and wallets of one household in one structure ("compte famille")."""
 
+    __table_args__ = (Index("ix_family_structure_id_number_id", "structure_id", "number", "id"),)
     id: str = Field(primary_key=True)
     structure_id: str = Field(foreign_key="structure.id", index=True)
     number: str
     version: int = 1  #: Grows with everything that the family's events say, names and addresses of its adults included.
+    #: What agents find it by (`households.looked_for_by`): written whenever its events are.
+    looked_for_by: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
 
 
 class FamilyAdult(IdentityTable, table=True):
@@ -165,6 +168,16 @@ class Act(IdentityTable, table=True):
     subject: str  #: With whose key the rest is sealed: a family's, an account's or the structure's.
     sealed: str = Field(sa_type=Text)  #: Reason, before and after.
     seal: str  #: SHA-256 of this row and of the structure's seal before it: a chain that shows a missing or changed link.
+
+
+class AskedOnce(IdentityTable, table=True):
+    """What an agent asked for with a key, and what came of it: the same again is no second act."""
+
+    __tablename__ = "asked_once"
+    key: str = Field(primary_key=True, max_length=SHA256)  #: Of structure, agent and key.
+    content: str = Field(max_length=SHA256)
+    answer: str  #: An id.
+    at: dt.datetime = Field(sa_type=Instant)
 
 
 class SubjectKey(IdentityTable, table=True):

@@ -7,6 +7,36 @@ from services.refusal import CodedError
 TEXTS: dict[str, tuple[str, str]] = {
     "INVALID_CREDENTIALS": ("L'identifiant ou le mot de passe n'est pas correct.", "The login or the password is not right."),
     "INVALID_CODE": ("Ce code n'est pas correct, ou a déjà servi.", "This code is not right, or was used before."),
+    "ACCOUNT_SHARED": (
+        "Ce compte n'est pas de cette structure seule : son titulaire est seul à pouvoir le modifier.",
+        "This account is not of this structure alone: nobody but its owner can change it.",
+    ),
+    "ADMINISTRATOR_REQUIRED": ("Il faut être administrateur de la structure.", "It takes an administrator of the structure."),
+    "IDEMPOTENCY_KEY_REUSED": (
+        "Cette clé a déjà servi pour une autre opération.",
+        "This key was already used for something else.",
+    ),
+    "INVALID_ENTRY": ("Cela ne peut pas être enregistré.", "This cannot be registered."),
+    "LINE_NOT_POSSIBLE": ("{what} : de 1 à {most} caractères, sur une ligne.", "{what}: 1 to {most} characters, on one line."),
+    "LOGIN_NOT_POSSIBLE": (
+        "Un identifiant a au moins {least} caractères, et pas d'espace.",
+        "A login has at least {least} characters, and no space.",
+    ),
+    "LANGUAGE_NOT_POSSIBLE": ("Langues possibles : {known}.", "Possible languages: {known}."),
+    "BIRTH_DATE_NOT_POSSIBLE": (
+        "Cette date de naissance n'est pas celle d'un enfant ({years} ans au plus).",
+        "This is no child's birth date ({years} years at most).",
+    ),
+    "TOO_MANY_PEOPLE": (
+        "Une famille a au plus {children} enfants et {adults} adultes.",
+        "A family has at most {children} children and {adults} adults.",
+    ),
+    "LOGIN_TAKEN": (
+        "Le compte {login} existe déjà : il peut être ajouté à la famille.",
+        "The account {login} exists already: it can be added to the family.",
+    ),
+    "NUMBER_TAKEN": ("Une autre famille a le numéro {number}.", "Another family has the number {number}."),
+    "REASON_REQUIRED": ("Indiquez un motif, de 3 à 500 caractères.", "Give a reason, in 3 to 500 characters."),
     "INVALID_EMAIL": ("Cette adresse e-mail n'est pas valable.", "This e-mail address is not valid."),
     "INVALID_TOKEN": (
         "Ce lien ou cette session n'est plus valable : recommencez, s'il vous plaît.",
@@ -39,6 +69,15 @@ MALFORMED: dict[str, tuple[str, str]] = {
     ),
 }
 
+#: What an entry is called (entries.py).
+ENTRIES: dict[str, tuple[str, str]] = {
+    "FIRST_NAME": ("Prénom", "First name"),
+    "LAST_NAME": ("Nom", "Last name"),
+    "NUMBER": ("Numéro de famille", "Family number"),
+    "TITLE": ("Civilité", "Title"),
+    "LOGIN": ("Identifiant", "Login"),
+}
+
 WEAKNESSES: dict[Weakness, tuple[str, str]] = {
     Weakness.TOO_SHORT: (f"il faut au moins {MINIMUM_LENGTH} caractères", f"it takes at least {MINIMUM_LENGTH} characters"),
     Weakness.TOO_LONG: (f"au plus {MAXIMUM_LENGTH} caractères", f"at most {MAXIMUM_LENGTH} characters"),
@@ -48,9 +87,12 @@ WEAKNESSES: dict[Weakness, tuple[str, str]] = {
 
 
 def say(code: str, language: str, **details: object) -> str:
-    """The text of a refusal. `wait_seconds` and `why` are put into words."""
+    """The text of a refusal; of its detail `text`, if it has one. `wait_seconds`, `why` and `what` are put into words."""
     english = language == "en"
     words = dict(details)
+    code = str(words.pop("text", code))
+    if isinstance(what := words.get("what"), str):
+        words["what"] = ENTRIES[what][english]
     if isinstance(seconds := words.get("wait_seconds"), int):
         words["wait"] = duration(seconds, english)
     if isinstance(why := words.get("why"), Weakness):

@@ -50,15 +50,40 @@ class Structure:
 
 
 @strawberry.type
+class AdultAccount:
+    """An adult's account, as agents of the structure see it."""
+
+    login: str
+    email: str | None = strawberry.field(description="Null: there is none, or the account belongs to another structure, too.")
+    language: str
+    shared: bool = strawberry.field(description="It belongs to another structure, too: agents cannot change it.")
+    has_password: bool = strawberry.field(description="False: its owner has yet to choose one, with a code from the town hall.")
+
+
+@strawberry.type
 class Adult:
     id: strawberry.ID
     title: str | None
     first_name: str
     last_name: str
+    structure_id: strawberry.Private[str]
+
+    @strawberry.field
+    async def account(self, info: Info) -> AdultAccount | None:
+        """For agents of the structure; null for anybody else: parents may live apart."""
+        caller = info.context.caller
+        if caller is None or self.structure_id not in caller.agent_of:
+            return None
+        row = await loaders.registered_accounts(info.context).load(f"{self.structure_id}/{self.id}")
+        if row is None:
+            return None
+        email = None if row.shared else row.email
+        return AdultAccount(login=row.login, email=email, language=row.language, shared=row.shared, has_password=row.has_password)
 
     @classmethod
-    def of(cls, row: tables.Account) -> "Adult":
-        return cls(id=strawberry.ID(row.id), title=row.title, first_name=row.first_name, last_name=row.last_name)
+    def of(cls, row: tables.Account, structure: str) -> "Adult":
+        id_ = strawberry.ID(row.id)
+        return cls(id=id_, title=row.title, first_name=row.first_name, last_name=row.last_name, structure_id=structure)
 
 
 @strawberry.federation.type(keys=["id"])
@@ -101,7 +126,7 @@ class Family:
     @strawberry.field
     async def adults(self, info: Info) -> list[Adult]:
         rows = await loaders.adults(info.context).load(self.id) or []
-        return [Adult.of(row) for row in rows]
+        return [Adult.of(row, self.structure_id) for row in rows]
 
     @strawberry.field(metadata={STORED_IN: "known_children"})  # type: ignore[untyped-decorator]  # no types for this form
     async def children(self, info: Info) -> list[Child]:
