@@ -135,7 +135,11 @@ def _criterion(node: Node, mistakes: Mistakes) -> Criterion:
 
 def _announcement(node: Node, mistakes: Mistakes, today: dt.date) -> Announcement:
     with fields_of(node, mistakes, "an announcement") as fields:
-        return Announcement(fields.need("title", text, "?"), fields.need("body", text, "?"), fields.may("from", date(today), today))
+        title, body, begins = fields.need("title", text, "?"), fields.need("body", text, "?"), fields.may("from", date(today), today)
+        until = fields.may("until", date(today), None)
+        if until is not None and until < begins:
+            fields.wrong("until", f"until: {until} is before it begins", f"a day from {begins} on")
+        return Announcement(title, body, begins, until)
 
 
 def _account(node: Node, mistakes: Mistakes) -> Account:
@@ -149,9 +153,12 @@ def _account(node: Node, mistakes: Mistakes) -> Account:
             last_name=fields.need("last_name", text, "?"),
             email=fields.may("email", _email, None),
             agent=fields.may("agent", yes_or_no, False),
+            administrator=fields.may("administrator", yes_or_no, None),
             language=fields.may("language", choice(("fr", "en")), "fr"),
             place=node.place,
         )
+        if account.administrator and not account.agent:
+            fields.wrong("administrator", "administrator: true, of who is no agent", "agent: true, too")
         return account
 
 

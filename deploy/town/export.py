@@ -64,6 +64,10 @@ def without_nothing(item: Item) -> Item:
     return {key: value for key, value in item.items() if value is not None and value != []}
 
 
+def role_item(role: identity.AgentRole | None) -> Item:
+    return {} if role is None else {"agent": True, "administrator": role.administrator or None}
+
+
 class _Export:
     def __init__(
         self, structure: identity.Structure, today: dt.date, identity: AsyncSession, billing: AsyncSession, booking: AsyncSession
@@ -115,7 +119,19 @@ class _Export:
         zone = ZoneInfo(self.structure.timezone)
         rows = await self._of(self.identity, identity.Announcement, identity.Announcement.structure_id)
         rows.sort(key=lambda row: (row.published_at, row.title))
-        return [{"title": row.title, "body": row.body, "from": row.published_at.astimezone(zone).date()} for row in rows]
+        return [
+            without_nothing(
+                {
+                    "title": row.title,
+                    "body": row.body,
+                    "from": row.published_at.astimezone(zone).date(),
+                    # Until the end of that day: of one that ends in its midst, no hour is kept.
+                    "until": row.ends_at and (row.ends_at.astimezone(zone) - dt.timedelta(seconds=1)).date(),
+                }
+            )
+            for row in rows
+            if row.withdrawn_at is None
+        ]
 
     # --------------------------------------------------------------------------------------------------------- activities
     async def _activity(self, spec: rules.ActivitySpec) -> Item:
@@ -151,9 +167,9 @@ class _Export:
         rows = await self.identity.exec(
             member.where(identity.Membership.structure_id == self.structure.id).order_by(identity.Account.login)
         )
-        roles = select(identity.AgentRole.account_id).where(identity.AgentRole.structure_id == self.structure.id)
-        agents = set((await self.identity.exec(roles)).all())
-        return [without_nothing(account_item(row) | {"agent": True if row.id in agents else None}) for row in rows]
+        roles = select(identity.AgentRole).where(identity.AgentRole.structure_id == self.structure.id)
+        agents = {role.account_id: role for role in (await self.identity.exec(roles)).all()}
+        return [without_nothing(account_item(row) | role_item(agents.get(row.id))) for row in rows]
 
     async def _families(self, families: Sequence[identity.Family], specs: dict[str, rules.ActivitySpec]) -> list[Item]:
         logins = await self._logins()

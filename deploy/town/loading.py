@@ -153,7 +153,8 @@ class _Load:
             zone = ZoneInfo(self.town.structure.timezone)
             for one in self.town.announcements:
                 publish_at = dt.datetime.combine(one.publish_on, dt.time(), zone)
-                await identity.put_announcement(session, self.clock, self.structure, one.title, one.body, publish_at)
+                ends_at = None if one.until is None else dt.datetime.combine(one.until + dt.timedelta(1), dt.time(), zone)
+                await identity.put_announcement(session, self.clock, self.structure, one.title, one.body, publish_at, ends_at)
                 self.step()
             for spec in accounts:
                 put = await identity.put_account(session, self.clock, spec, ahead.get(spec.login))
@@ -376,6 +377,7 @@ def _account_spec(account: Account, structure: str) -> AccountSpec:
         agent_of=structure if account.agent else None,
         language=account.language,
         structure=structure,
+        administrator=account.administrator,
     )
 
 

@@ -40,6 +40,7 @@ class Announcement:
     title: str
     body: str
     publish_on: dt.date
+    until: dt.date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ class Account:
     last_name: str
     email: str | None = None
     agent: bool = False
+    administrator: bool | None = None  #: None: as it is.
     language: str = "fr"
     place: Place | None = None
 

@@ -8,7 +8,8 @@ from strawberry import ID, UNSET, Private
 
 from services.audit import differences
 from services.graphql import Info
-from services.identity import loaders, queries
+from services.identity import loaders, queries, tables
+from services.identity.announcing import AnnouncementState, Wording, state_of
 from services.identity.audit import ActRow
 from services.identity.households import ChildSpec
 from services.identity.refusals import (
@@ -21,6 +22,7 @@ from services.identity.refusals import (
     NumberTaken,
     PasswordTooWeak,
     ReasonRequired,
+    TitleTaken,
     UnknownAccount,
 )
 from services.identity.types import Adult, Agent, Child, Family
@@ -237,4 +239,86 @@ AdultResult = Annotated[
     | AdministratorRequired
     | IdempotencyKeyReused,
     strawberry.union("AdultResult"),
+]
+
+
+# --------------------------------------------------------------------------------------------------------- announcements
+strawberry.enum(AnnouncementState)
+
+
+@strawberry.type
+class OfficeAnnouncement:
+    """An announcement as agents see it: also one to come, or one that is over."""
+
+    id: ID
+    title: str
+    body: str
+    published_at: dt.datetime
+    ends_at: dt.datetime | None
+    mail: bool = strawberry.field(description="Families get it as a letter, too, on its day.")
+    state: AnnouncementState
+    told_at: dt.datetime | None = strawberry.field(description="When other systems were told of it, and the letters written.")
+
+    @classmethod
+    def of(cls, row: tables.Announcement, now: dt.datetime) -> Self:
+        return cls(
+            id=ID(row.id),
+            title=row.title,
+            body=row.body,
+            published_at=row.published_at,
+            ends_at=row.ends_at,
+            mail=row.mail,
+            state=state_of(row, now),
+            told_at=row.told_at,
+        )
+
+
+@strawberry.type
+class AnnouncementConnection:
+    nodes: list[OfficeAnnouncement]
+    end_cursor: str | None
+    has_next_page: bool
+
+
+@strawberry.input
+class PublishAnnouncementInput:
+    structure: ID
+    title: str
+    body: str = strawberry.field(description="Plain text; blank lines part paragraphs.")
+    publish_at: dt.datetime | None = strawberry.field(default=None, description="Null: now.")
+    ends_at: dt.datetime | None = strawberry.field(default=None, description="Null: it stands until it is withdrawn.")
+    mail: bool = strawberry.field(default=False, description="Families get it as a letter, too, on its day.")
+    reason: str | None = None
+    idempotency_key: str
+
+    def wording(self) -> Wording:
+        return Wording(self.title, self.body, self.publish_at, (self.ends_at,), self.mail)
+
+
+@strawberry.input
+class ChangeAnnouncementInput:
+    """What is left out stays as it is."""
+
+    announcement: ID
+    title: str | None = None
+    body: str | None = None
+    publish_at: dt.datetime | None = None
+    ends_at: dt.datetime | None = strawberry.field(default=UNSET, description="Null: it stands until it is withdrawn.")
+    mail: bool | None = None
+    reason: str | None = None
+    idempotency_key: str
+
+    def wording(self) -> Wording:
+        return Wording(self.title, self.body, self.publish_at, None if self.ends_at is UNSET else (self.ends_at,), self.mail)
+
+
+@strawberry.input
+class WithdrawAnnouncementInput:
+    announcement: ID
+    reason: str
+    idempotency_key: str
+
+
+AnnouncementResult = Annotated[
+    OfficeAnnouncement | ReasonRequired | InvalidEntry | TitleTaken | IdempotencyKeyReused, strawberry.union("AnnouncementResult")
 ]

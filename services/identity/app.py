@@ -4,7 +4,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from services.graphql import endpoint
-from services.identity.duties import keep_signing, public_keys, tidy_up
+from services.identity.duties import announce, keep_signing, public_keys, tidy_up
 from services.identity.duties import open_entrance as on_start
 from services.identity.reactions import service
 from services.identity.schema import schema
@@ -14,6 +14,7 @@ from services.settings import Settings
 __all__ = ["app", "on_start", "service"]
 
 service.runs(tidy_up)
+service.runs(announce)
 service.runs(keep_signing)
 
 

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from services.claims import PublicKey
-from services.identity import installation
+from services.identity import announcing, installation
 from services.identity.entrance import RESOURCE, Entrance
 from services.identity.hashing import Hashing
 from services.identity.keyring import Keyring
@@ -19,6 +19,7 @@ from services.telemetry import log
 
 TIDY_EVERY_SECONDS = 3600
 KEY_SECONDS = 1.0
+ANNOUNCE_SECONDS = 2.0
 
 
 async def open_entrance(running: Running) -> None:
@@ -56,6 +57,18 @@ async def keep_signing(running: Running) -> None:
         if running.verifier.is_withdrawn(kid):
             log().warning("the signing key was withdrawn", kid=kid)
             await open_entrance(running)
+
+
+async def announce(running: Running) -> None:
+    """Tell of announcements on their day. Looking alone keeps no writer waiting."""
+    while True:
+        async with running.database.reading() as session:
+            are_due = await announcing.are_due(session, running.clock.now())
+        if are_due:
+            async with running.database.transaction("duty") as session:
+                await announcing.tell_due(session, running.clock)
+            running.outbox_written()
+        await running.rest(ANNOUNCE_SECONDS)
 
 
 async def tidy_up(running: Running) -> None:

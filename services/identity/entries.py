@@ -9,6 +9,8 @@ from services.refusal import Refused
 LONGEST_NAME = 100
 LONGEST_LOGIN = 100
 LONGEST_NUMBER = 40
+LONGEST_TITLE = 200
+LONGEST_BODY = 10_000
 SHORTEST_LOGIN = 3
 OLDEST = dt.timedelta(days=25 * 366)  #: Nobody older is a child of a town's activities.
 UNBORN = dt.timedelta(days=366)  #: Until then a child may be expected.
@@ -28,6 +30,19 @@ def number_of(text: str) -> str:
 def title_of(text: str | None) -> str | None:
     """M., Mme. Raises Refused INVALID_ENTRY."""
     return _line(text, "TITLE", LONGEST_NAME) if text and text.strip() else None
+
+
+def title_line_of(text: str) -> str:
+    """Of an announcement. Raises Refused INVALID_ENTRY."""
+    return _line(text, "TITLE_LINE", LONGEST_TITLE)
+
+
+def body_of(text: str) -> str:
+    """Of an announcement: plain, blank lines part paragraphs. Raises Refused INVALID_ENTRY."""
+    said = text.replace("\r\n", "\n").strip()
+    if not 0 < len(said) <= LONGEST_BODY or any(not letter.isprintable() for letter in said if letter not in "\n\t"):
+        raise Refused("INVALID_ENTRY", text="BODY_NOT_POSSIBLE", most=LONGEST_BODY)
+    return said
 
 
 def login_of(text: str) -> str:

@@ -32,7 +32,7 @@ class AccountSpec:
     agent_of: str | None = None  #: A structure's id.
     language: str = "fr"
     structure: str | None = None  #: Whose file this is. An account that was its agent, and is not any more, stops being one.
-    administrator: bool = False  #: Of `agent_of`.
+    administrator: bool | None = None  #: Of `agent_of`; None: as it is.
     may_wait: bool = False  #: A new account may have no password yet: its owner chooses one, with a code from the town hall.
 
 

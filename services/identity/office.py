@@ -110,7 +110,7 @@ async def change_child(session: AsyncSession, clock: Clock, agent: Agent, child:
     spec, was = await _spec_of_child(session, agent, child)
     now = _child(replace(was, **changes), await _today(session, clock, agent))
     children = tuple(now if one.id == child else one for one in spec.children)
-    before, after = _change(_told(was), _told(now))
+    before, after = change(_told(was), _told(now))
     done = Done("CHANGE_CHILD", child=child, reason=reason, before=before, after=after)
     return await _put(session, clock, agent, spec, replace(spec, children=children), done)
 
@@ -249,7 +249,7 @@ async def change_account(session: AsyncSession, clock: Clock, agent: Agent, acco
     if words.new_hash is not None:
         await register.hand_out(session, clock, row.id, words.new_hash)
         await notice(session, clock, row, "PASSWORD_CHANGED")
-    before, after = _change(before, {name: getattr(row, name) for name in before})
+    before, after = change(before, {name: getattr(row, name) for name in before})
     if words.new_hash is not None:
         after["password"] = True
     if after:
@@ -298,7 +298,7 @@ def _told(child: ChildSpec) -> dict[str, Any]:
     return {"first_name": child.first_name, "last_name": child.last_name, "birth_date": birth_date}
 
 
-def _change(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def change(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """What changed, as it was and as it is."""
     changed = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     return {name: before.get(name) for name in changed}, {name: after.get(name) for name in changed}

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Row, exists, func, or_, tuple_
+from sqlalchemy import ColumnElement, Row, and_, exists, func, or_, tuple_
 from sqlalchemy import select as select_columns
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
@@ -370,7 +370,20 @@ async def announcement_titled(session: AsyncSession, structure: str, title: str)
     return (await session.exec(found.with_for_update())).first()
 
 
+async def announcements_of(
+    session: AsyncSession, structure: str, after: tuple[dt.datetime, str] | None, limit: int
+) -> Sequence[Announcement]:
+    """All of a structure, the newest first. `after`: when the last one seen was published, and its id."""
+    found = select(Announcement).where(Announcement.structure_id == structure)
+    if after is not None:
+        at, id_ = after
+        earlier = col(Announcement.published_at) < at
+        found = found.where(or_(earlier, and_(col(Announcement.published_at) == at, col(Announcement.id) > id_)))
+    return (await session.exec(found.order_by(col(Announcement.published_at).desc(), col(Announcement.id)).limit(limit))).all()
+
+
 async def announcements_in_force(session: AsyncSession, ids: Collection[str], now: dt.datetime) -> dict[str, list[Announcement]]:
     """By structure, the newest first (S2)."""
     found = select(Announcement.structure_id, Announcement).where(col(Announcement.structure_id).in_(ids), Announcement.published_at <= now)
+    found = found.where(col(Announcement.withdrawn_at).is_(None), or_(col(Announcement.ends_at).is_(None), col(Announcement.ends_at) > now))
     return _grouped((await session.exec(found.order_by(col(Announcement.published_at).desc(), col(Announcement.id)))).all())

@@ -79,6 +79,11 @@ class LoginTaken(Refusal):
 
 
 @strawberry.type
+class TitleTaken(Refusal):
+    """The structure has an announcement with this title."""
+
+
+@strawberry.type
 class UnknownAccount(Refusal):
     """There is no account with this login."""
 
@@ -107,6 +112,7 @@ REFUSALS: dict[str, type[Refusal]] = {
     "INVALID_ENTRY": InvalidEntry,
     "NUMBER_TAKEN": NumberTaken,
     "LOGIN_TAKEN": LoginTaken,
+    "TITLE_TAKEN": TitleTaken,
     "UNKNOWN_ACCOUNT": UnknownAccount,
     "ACCOUNT_SHARED": AccountShared,
     "ADMINISTRATOR_REQUIRED": AdministratorRequired,

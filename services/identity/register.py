@@ -14,7 +14,7 @@ from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.clock import Clock
-from services.events import AccountOpened, AnnouncementPublished, Contact, ContactsChanged, FamilyChanged, StructureChanged
+from services.events import AccountOpened, Contact, ContactsChanged, FamilyChanged, StructureChanged
 from services.identity import queries
 from services.identity.credentials import plain_login
 from services.identity.ending import end_sessions, lock_account, outdate_tokens
@@ -69,17 +69,32 @@ async def put_structure(session: AsyncSession, clock: Clock, spec: StructureSpec
     )
 
 
-async def put_announcement(session: AsyncSession, clock: Clock, structure: str, title: str, body: str, publish_at: dt.datetime) -> str:
-    """Returns its id. An announcement that is in force keeps its date when it is put in again: "today" is not news every day."""
+async def put_announcement(
+    session: AsyncSession,
+    clock: Clock,
+    structure: str,
+    title: str,
+    body: str,
+    publish_at: dt.datetime,
+    ends_at: dt.datetime | None = None,
+) -> str:
+    """Returns its id. It is told on its day (announcing.py). `ends_at`: None: as it is.
+
+    An announcement that is in force, or was told, keeps its date when it is put in again: "today" is not news every day. One that an
+    agent withdrew stays withdrawn.
+    """
     row = await queries.announcement_titled(session, structure, title)
     if row is None:
-        row = Announcement(id=uuid4().hex, structure_id=structure, title=title, body=body, published_at=publish_at)
-    else:
-        in_force = max(row.published_at, publish_at) <= clock.now()
-        if not _differs(row, {"body": body, "published_at": row.published_at if in_force else publish_at}):
-            return row.id
-    session.add(row)
-    record(session, AnnouncementPublished(structure=structure, occurred_at=clock.now(), announcement=row.id))
+        row = Announcement(id=uuid4().hex, structure_id=structure, title=title, body=body, loaded_body=body, published_at=publish_at)
+        row.ends_at = ends_at
+        session.add(row)
+    elif row.withdrawn_at is None:
+        kept = row.told_at is not None or max(row.published_at, publish_at) <= clock.now()
+        values: dict[str, Any] = {} if body == row.loaded_body else {"body": body, "loaded_body": body}
+        values |= {} if kept else {"published_at": publish_at}
+        values |= {} if ends_at is None else {"ends_at": ends_at}
+        if _differs(row, values):
+            session.add(row)
     return row.id
 
 
@@ -217,19 +232,25 @@ async def _set_roles(session: AsyncSession, clock: Clock, account: str, spec: Ac
         await set_role(session, clock, account, spec.agent_of, administrator=spec.administrator)
     elif spec.structure is not None:
         await join(session, clock, account, spec.structure)
-        role = await session.get(AgentRole, (account, spec.structure))
-        if role is not None:
-            await session.delete(role)
-            await outdate_tokens(session, clock, account)
+        await end_role(session, clock, account, spec.structure)
 
 
-async def set_role(session: AsyncSession, clock: Clock, account: str, structure: str, *, administrator: bool) -> None:
-    """The account works for the structure, to which it belongs already."""
+async def set_role(session: AsyncSession, clock: Clock, account: str, structure: str, *, administrator: bool | None) -> None:
+    """The account works for the structure, to which it belongs already. `administrator`: None: as it is."""
     role = await session.get(AgentRole, (account, structure)) or AgentRole(account_id=account, structure_id=structure)
-    if role.administrator and not administrator:
-        await outdate_tokens(session, clock, account)
-    role.administrator = administrator
+    if administrator is not None:
+        if role.administrator and not administrator:
+            await outdate_tokens(session, clock, account)
+        role.administrator = administrator
     session.add(role)
+
+
+async def end_role(session: AsyncSession, clock: Clock, account: str, structure: str) -> None:
+    """The account works for the structure no longer, at once."""
+    role = await session.get(AgentRole, (account, structure))
+    if role is not None:
+        await session.delete(role)
+        await outdate_tokens(session, clock, account)
 
 
 async def join(session: AsyncSession, clock: Clock, account: str, structure: str) -> None:

@@ -3,6 +3,7 @@
 import strawberry
 
 from services.graphql import Info, subgraph
+from services.identity.announcement_fields import AnnouncementMutations, AnnouncementQueries
 from services.identity.door_fields import DoorMutations
 from services.identity.factor_fields import FactorMutations
 from services.identity.mail_fields import MailMutations
@@ -13,12 +14,12 @@ from services.identity.types import Account, Agent, Child, Family, Structure, me
 
 
 @strawberry.type
-class Mutation(DoorMutations, FactorMutations, MailMutations, ProfileMutations, RecoveryMutations, OfficeMutations):
+class Mutation(DoorMutations, FactorMutations, MailMutations, ProfileMutations, RecoveryMutations, AnnouncementMutations, OfficeMutations):
     """What somebody does at the door, and of his own account; what agents do with the register."""
 
 
 @strawberry.type
-class Query(OfficeQueries):
+class Query(AnnouncementQueries, OfficeQueries):
     @strawberry.field
     async def me(self, info: Info) -> Account | None:
         """Null without a valid token: never an error."""

@@ -47,7 +47,14 @@ class Announcement(IdentityTable, table=True):
     structure_id: str = Field(foreign_key="structure.id")
     title: str
     body: str = Field(sa_type=Text)
-    published_at: dt.datetime = Field(sa_type=Instant)
+    loaded_body: str | None = Field(
+        default=None, sa_type=Text
+    )  #: As the town's file last gave it: an agent's words stand until it changes.
+    published_at: dt.datetime = Field(sa_type=Instant)  #: From then on it is in force.
+    ends_at: dt.datetime | None = Field(default=None, sa_type=Instant)  #: None: until it is withdrawn.
+    withdrawn_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    mail: bool = Field(default=False, sa_column_kwargs={"server_default": false()})  #: Families get it as a letter, too.
+    told_at: dt.datetime | None = Field(default=None, sa_type=Instant)  #: When other systems were told: on its day, once.
 
 
 class ReportsWanted(StrEnum):

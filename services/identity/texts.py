@@ -18,6 +18,17 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "INVALID_ENTRY": ("Cela ne peut pas être enregistré.", "This cannot be registered."),
     "LINE_NOT_POSSIBLE": ("{what} : de 1 à {most} caractères, sur une ligne.", "{what}: 1 to {most} characters, on one line."),
+    "BODY_NOT_POSSIBLE": ("Un texte a de 1 à {most} caractères.", "A text has 1 to {most} characters."),
+    "ENDS_TOO_SOON": (
+        "Une annonce se termine après avoir commencé, et plus tard que maintenant.",
+        "An announcement ends after it begins, and later than now.",
+    ),
+    "ANNOUNCED_ALREADY": (
+        "Cette annonce est déjà parue : ni sa date ni son envoi ne peuvent plus changer.",
+        "This announcement has appeared: neither its date nor its mailing can change any more.",
+    ),
+    "ANNOUNCEMENT_WITHDRAWN": ("Cette annonce a été retirée.", "This announcement was withdrawn."),
+    "TITLE_TAKEN": ("La structure a déjà une annonce « {title} ».", "The structure has an announcement “{title}” already."),
     "LOGIN_NOT_POSSIBLE": (
         "Un identifiant a au moins {least} caractères, et pas d'espace.",
         "A login has at least {least} characters, and no space.",
@@ -74,6 +85,7 @@ ENTRIES: dict[str, tuple[str, str]] = {
     "FIRST_NAME": ("Prénom", "First name"),
     "LAST_NAME": ("Nom", "Last name"),
     "NUMBER": ("Numéro de famille", "Family number"),
+    "TITLE_LINE": ("Titre", "Title"),
     "TITLE": ("Civilité", "Title"),
     "LOGIN": ("Identifiant", "Login"),
 }

@@ -20,6 +20,7 @@ class Announcement:
     title: str
     body: str
     published_at: dt.datetime
+    ends_at: dt.datetime | None = strawberry.field(description="Null: until it is withdrawn.")
 
 
 @strawberry.federation.type(keys=["id"])
@@ -34,7 +35,10 @@ class Structure:
     async def announcements(self, info: Info) -> list[Announcement]:
         """Those in force now, the newest first."""
         rows = await loaders.announcements(info.context).load(self.id) or []
-        return [Announcement(id=strawberry.ID(row.id), title=row.title, body=row.body, published_at=row.published_at) for row in rows]
+        return [
+            Announcement(id=strawberry.ID(row.id), title=row.title, body=row.body, published_at=row.published_at, ends_at=row.ends_at)
+            for row in rows
+        ]
 
     @classmethod
     def of(cls, row: tables.Structure) -> "Structure":

@@ -50,6 +50,7 @@ NAMES = {
     "criterion": "criterion",
     "criteria": "criterion",
     "adult": "account",
+    "announcement": "announcement",
 }
 #: Arguments that are plainly called `id`: the field says whose.
 BY_ID = ("onlinePayment", "allocationRun", "removeFactor", "endSession")

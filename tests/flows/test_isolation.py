@@ -141,6 +141,8 @@ async def build(system: System, folder: Path) -> Scene:
         )
         ids["victim"]["payment"] = paid["me"]["families"][0]["payments"]["payments"][0]["id"]
         seen = (await victim.ask("{ me { id families { requests { nodes { movements { booking { number } } } } } } }"))["me"]
+        home = (await victim.ask("{ me { families { structure { announcements { id } } } } }"))["me"]["families"][0]["structure"]
+        ids["victim"]["announcement"] = ids["neighbour"]["announcement"] = home["announcements"][0]["id"]
     (movement,) = seen["families"][0]["requests"]["nodes"][0]["movements"]
     ids["victim"] |= {"account": seen["id"], "agent": f"{here.structure}/{seen['id']}"}
     numbers = (movement["booking"]["number"],)
@@ -191,7 +193,7 @@ def ids_of(one: Family, request: dict[str, Any]) -> dict[str, str]:
         "payment": "no-payment-at-the-counter",
         "criterion": "resident",
     }
-    return {**town_ids, **own, "account": "own", "agent": "own/own"}
+    return {**town_ids, **own, "account": "own", "agent": "own/own", "announcement": "no-announcement"}
 
 
 async def signer(system: System) -> Signer:

@@ -83,14 +83,13 @@ async def test_s2_announcements_in_force_stand_newest_first(running: RunFixture)
     town.later(minutes=1)
     assert await announcements() == ["Demain", "Rentrée", "Ancienne"]
     told = await town.events("announcement_published")
-    assert len(told) == 4
+    assert told == [], "each is told on its day: test_announcing.py"
 
 
 async def test_s2_an_announcement_is_corrected_not_doubled(running: RunFixture) -> None:
     town = await Town.of(running)
     first = await town.announces("Rentrée", "Les réservation sont ouvertes.", NOW)
     assert await town.announces("Rentrée", "Les réservations sont ouvertes.", NOW) == first
-    assert len(await town.events("announcement_published")) == 2
     token = (await town.signs_in())["accessToken"]
     structure = (await town.answers(HOME, token))["me"]["families"][0]["structure"]
     assert structure["announcements"] == [

@@ -1,0 +1,105 @@
+"""Announcements as GraphQL, for agents: publish, change, withdraw, and see what is to come (S2)."""
+
+import datetime as dt
+
+import strawberry
+from strawberry import ID
+
+from services.graphql import Info
+from services.identity import announcing, queries, tables
+from services.identity.agent_types import (
+    AnnouncementConnection,
+    AnnouncementResult,
+    ChangeAnnouncementInput,
+    OfficeAnnouncement,
+    PublishAnnouncementInput,
+    WithdrawAnnouncementInput,
+)
+from services.identity.announcing import Wording
+from services.identity.office import Agent
+from services.identity.office_fields import Work, acts_for, agent_of, done, size_of
+from services.identity.refusals import or_refusal
+from services.identity.texts import malformed
+from services.paging import cursor_of, parts_of, stays
+
+NEWEST = cursor_of("9999-12-31T00:00:00+00:00", "")  #: The cursor of what comes before all announcements.
+
+
+def _place(cursor: str | None, info: Info) -> tuple[dt.datetime, str] | None:
+    if cursor is None:
+        return None
+    try:
+        at, id_ = parts_of(cursor)
+        moment = dt.datetime.fromisoformat(at)
+        if moment.tzinfo is None:
+            raise ValueError(at)
+        return moment, id_
+    except ValueError:
+        raise malformed("CURSOR_NOT_POSSIBLE", info.context.language) from None
+
+
+@strawberry.type
+class AnnouncementQueries:
+    @strawberry.field
+    async def announcements_of(self, info: Info, structure: ID, first: int | None = 50, after: str | None = None) -> AnnouncementConnection:
+        """All of a structure, for its agents: the newest first, those to come before all."""
+        of, context = acts_for(info, str(structure)), info.context
+        size, cursor = size_of(first, info), _place(after, info)
+        async with context.database.reading() as session:
+            rows = await queries.announcements_of(session, of, cursor, size + 1)
+        page = rows[:size]
+        return AnnouncementConnection(
+            nodes=[OfficeAnnouncement.of(row, context.now) for row in page],
+            end_cursor=cursor_of(page[-1].published_at.isoformat(), page[-1].id) if page else stays(rows, after, NEWEST),
+            has_next_page=len(rows) > size,
+        )
+
+
+def _content(wording: Wording) -> list[object]:
+    return [wording.title, wording.body, wording.publish_at, wording.ends_at, wording.mail]
+
+
+async def _of_announcement(info: Info, announcement: str, reason: str | None) -> Agent:
+    async with info.context.database.reading() as session:
+        row = await session.get(tables.Announcement, announcement)
+    return agent_of(info, "" if row is None else row.structure_id, reason)
+
+
+async def _announcement(info: Info, agent: Agent, key: str, content: list[object], work: Work) -> OfficeAnnouncement:
+    id_ = await done(info, agent, key, content, work)
+    async with info.context.database.reading() as session:
+        return OfficeAnnouncement.of(await session.get_one(tables.Announcement, id_), info.context.clock.now())
+
+
+@strawberry.type
+class AnnouncementMutations:
+    @strawberry.mutation
+    async def publish_announcement(self, info: Info, input: PublishAnnouncementInput) -> AnnouncementResult:
+        """It appears at once, or on its day."""
+        agent, wording, clock = agent_of(info, str(input.structure), input.reason), input.wording(), info.context.clock
+        doing = _announcement(
+            info, agent, input.idempotency_key, ["PUBLISH", *_content(wording)],
+            lambda session, who: announcing.publish(session, clock, who, wording),
+        )  # fmt: skip
+        return await or_refusal(info, doing)
+
+    @strawberry.mutation
+    async def change_announcement(self, info: Info, input: ChangeAnnouncementInput) -> AnnouncementResult:
+        """A correction: once it has appeared, neither its date nor whether it is mailed changes."""
+        id_, wording, clock = str(input.announcement), input.wording(), info.context.clock
+        agent = await _of_announcement(info, id_, input.reason)
+        doing = _announcement(
+            info, agent, input.idempotency_key, ["CHANGE", id_, *_content(wording)],
+            lambda session, who: announcing.change_announcement(session, clock, who, id_, wording),
+        )  # fmt: skip
+        return await or_refusal(info, doing)
+
+    @strawberry.mutation
+    async def withdraw_announcement(self, info: Info, input: WithdrawAnnouncementInput) -> AnnouncementResult:
+        """Families see it no longer. Letters that were written stay written."""
+        id_, clock = str(input.announcement), info.context.clock
+        agent = await _of_announcement(info, id_, input.reason)
+        doing = _announcement(
+            info, agent, input.idempotency_key, ["WITHDRAW", id_], lambda session, who: announcing.withdraw(session, clock, who, id_)
+        )  # fmt: skip
+        return await or_refusal(info, doing)
