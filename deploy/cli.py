@@ -200,6 +200,19 @@ def withdraw_key(
         print("If it is the one in PREAU_SIGNING_KEY, give identity another one and start it again.")
 
 
+@app.command()
+def operator(
+    login: Annotated[str | None, typer.Argument(help="Whose account (default: list them).")] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="No operator any more, at once.")] = False,
+    data: Data = None,
+) -> None:
+    """Say who runs the installation: creates structures, and names their administrators. It opens no family's data."""
+    from deploy.operators import name  # noqa: PLC0415 -- see above
+
+    for one in _run(name(existing(settings_of(data)), login, operator=not remove)):
+        print(one)
+
+
 @app.command("replay-allocation")
 def replay_allocation(
     what: Annotated[str, typer.Argument(metavar="RUN|ACTIVITY", help="A run, such as loisirs/3, or an activity: all its runs.")],

@@ -1,6 +1,7 @@
 """What agents write into the register, and files bring: as it is kept, or why it cannot be."""
 
 import datetime as dt
+import re
 
 from services.identity.credentials import plain_login
 from services.mail_addresses import is_email
@@ -14,6 +15,7 @@ LONGEST_BODY = 10_000
 SHORTEST_LOGIN = 3
 OLDEST = dt.timedelta(days=25 * 366)  #: Nobody older is a child of a town's activities.
 UNBORN = dt.timedelta(days=366)  #: Until then a child may be expected.
+IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 LANGUAGES = ("fr", "en")
 
 
@@ -30,6 +32,13 @@ def number_of(text: str) -> str:
 def title_of(text: str | None) -> str | None:
     """M., Mme. Raises Refused INVALID_ENTRY."""
     return _line(text, "TITLE", LONGEST_NAME) if text and text.strip() else None
+
+
+def identifier_of(text: str, *, besides: str) -> str:
+    """Of a structure: it stands in addresses and in events' subjects; `besides` is no structure's. Raises Refused INVALID_ENTRY."""
+    if not IDENTIFIER.fullmatch(text) or text == besides:
+        raise Refused("INVALID_ENTRY", text="IDENTIFIER_NOT_POSSIBLE")
+    return text
 
 
 def title_line_of(text: str) -> str:

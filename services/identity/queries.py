@@ -243,6 +243,12 @@ async def colleagues(session: AsyncSession, caller: Caller, wanted: Collection[t
     return {f"{structure}/{account.id}": account for structure, account in (await session.exec(found)).all()}
 
 
+async def agents(session: AsyncSession, structure: str) -> list[tuple[Account, bool]]:
+    """Who works for the structure, by name, and whether as its administrator."""
+    found = select(Account, AgentRole.administrator).where(AgentRole.account_id == Account.id, AgentRole.structure_id == structure)
+    return list((await session.exec(found.order_by(Account.last_name, Account.first_name, Account.id))).all())
+
+
 class Registered(NamedTuple):
     """An account, as agents see it."""
 

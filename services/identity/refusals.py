@@ -84,6 +84,16 @@ class TitleTaken(Refusal):
 
 
 @strawberry.type
+class StructureTaken(Refusal):
+    """There is a structure with this id, and it is another."""
+
+
+@strawberry.type
+class LastAdministrator(Refusal):
+    """Nobody would be left to set roles."""
+
+
+@strawberry.type
 class UnknownAccount(Refusal):
     """There is no account with this login."""
 
@@ -112,6 +122,8 @@ REFUSALS: dict[str, type[Refusal]] = {
     "INVALID_ENTRY": InvalidEntry,
     "NUMBER_TAKEN": NumberTaken,
     "LOGIN_TAKEN": LoginTaken,
+    "STRUCTURE_TAKEN": StructureTaken,
+    "LAST_ADMINISTRATOR": LastAdministrator,
     "TITLE_TAKEN": TitleTaken,
     "UNKNOWN_ACCOUNT": UnknownAccount,
     "ACCOUNT_SHARED": AccountShared,

@@ -9,17 +9,27 @@ from services.identity.factor_fields import FactorMutations
 from services.identity.mail_fields import MailMutations
 from services.identity.office_fields import OfficeMutations, OfficeQueries
 from services.identity.profile_fields import ProfileMutations
+from services.identity.rank_fields import RankMutations, RankQueries
 from services.identity.recovery_fields import RecoveryMutations
 from services.identity.types import Account, Agent, Child, Family, Structure, me
 
 
 @strawberry.type
-class Mutation(DoorMutations, FactorMutations, MailMutations, ProfileMutations, RecoveryMutations, AnnouncementMutations, OfficeMutations):
+class Mutation(
+    DoorMutations,
+    FactorMutations,
+    MailMutations,
+    ProfileMutations,
+    RecoveryMutations,
+    AnnouncementMutations,
+    OfficeMutations,
+    RankMutations,
+):
     """What somebody does at the door, and of his own account; what agents do with the register."""
 
 
 @strawberry.type
-class Query(AnnouncementQueries, OfficeQueries):
+class Query(AnnouncementQueries, OfficeQueries, RankQueries):
     @strawberry.field
     async def me(self, info: Info) -> Account | None:
         """Null without a valid token: never an error."""

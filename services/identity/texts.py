@@ -29,6 +29,20 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "ANNOUNCEMENT_WITHDRAWN": ("Cette annonce a été retirée.", "This announcement was withdrawn."),
     "TITLE_TAKEN": ("La structure a déjà une annonce « {title} ».", "The structure has an announcement “{title}” already."),
+    "IDENTIFIER_NOT_POSSIBLE": (
+        "Identifiants possibles : lettres sans accent, chiffres, - et _, 64 caractères au plus.",
+        "Possible ids: letters without accents, digits, - and _, 64 characters at most.",
+    ),
+    "TIMEZONE_NOT_POSSIBLE": ("Ce fuseau horaire n'existe pas.", "There is no such time zone."),
+    "SCHOOL_ZONE_NOT_POSSIBLE": ("Zones scolaires possibles : A, B, C.", "Possible school zones: A, B, C."),
+    "STRUCTURE_TAKEN": (
+        "La structure {structure} existe déjà, et autrement.",
+        "The structure {structure} exists already, and differently.",
+    ),
+    "LAST_ADMINISTRATOR": (
+        "C'est le dernier administrateur de la structure : nommez-en d'abord un autre.",
+        "This is the structure's last administrator: appoint another one first.",
+    ),
     "LOGIN_NOT_POSSIBLE": (
         "Un identifiant a au moins {least} caractères, et pas d'espace.",
         "A login has at least {least} characters, and no space.",
@@ -85,6 +99,7 @@ ENTRIES: dict[str, tuple[str, str]] = {
     "FIRST_NAME": ("Prénom", "First name"),
     "LAST_NAME": ("Nom", "Last name"),
     "NUMBER": ("Numéro de famille", "Family number"),
+    "STRUCTURE_NAME": ("Nom de la structure", "Name of the structure"),
     "TITLE_LINE": ("Titre", "Title"),
     "TITLE": ("Civilité", "Title"),
     "LOGIN": ("Identifiant", "Login"),
