@@ -200,6 +200,20 @@ def withdraw_key(
         print("If it is the one in PREAU_SIGNING_KEY, give identity another one and start it again.")
 
 
+@app.command("import")
+def import_(
+    structure: Annotated[str, typer.Argument(help="The structure's id.")],
+    file: Annotated[Path, typer.Argument(help="CSV: a line for each adult and each child (see deploy/town/README.md).")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Try everything, keep nothing.")] = False,
+    data: Data = None,
+) -> None:
+    """Take families in from a spreadsheet's file; exit code 1, and why, if a line was refused. The same file again changes nothing."""
+    from deploy.importing import load as run  # noqa: PLC0415 -- see above
+
+    if not _run(run(existing(settings_of(data)), structure, file, dry_run=dry_run)):
+        raise typer.Exit(1)
+
+
 @app.command()
 def operator(
     login: Annotated[str | None, typer.Argument(help="Whose account (default: list them).")] = None,

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import ColumnElement, Row, and_, exists, func, or_, tuple_
@@ -247,6 +248,35 @@ async def agents(session: AsyncSession, structure: str) -> list[tuple[Account, b
     """Who works for the structure, by name, and whether as its administrator."""
     found = select(Account, AgentRole.administrator).where(AgentRole.account_id == Account.id, AgentRole.structure_id == structure)
     return list((await session.exec(found.order_by(Account.last_name, Account.first_name, Account.id))).all())
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAccount:
+    """An account, as a structure's file may change it, or not."""
+
+    id: str
+    login: str
+    title: str | None
+    first_name: str | None
+    last_name: str | None
+    loaded_email: str | None
+    language: str
+    changeable: bool  #: It belongs to the structure alone, and to nobody who works there or runs the installation.
+
+
+async def known_accounts(session: AsyncSession, logins: Collection[str], structure: str) -> dict[str, KnownAccount]:
+    """By plain login."""
+    here, elsewhere = aliased(Membership), aliased(Membership)
+    changeable = and_(
+        exists().where(col(here.account_id) == Account.id, col(here.structure_id) == structure),
+        ~exists().where(col(elsewhere.account_id) == Account.id, col(elsewhere.structure_id) != structure),
+        ~exists().where(col(AgentRole.account_id) == Account.id),
+        ~exists().where(col(Operator.account_id) == Account.id),
+    )
+    words = A.id, A.login, A.title, A.first_name, A.last_name, A.loaded_email, A.language
+    found = select_columns(*words, changeable).where(A.login.in_(sorted(logins)))
+    rows = await (await session.connection()).execute(found)
+    return {row.login: KnownAccount(*row) for row in rows}
 
 
 class Registered(NamedTuple):

@@ -84,6 +84,11 @@ class TitleTaken(Refusal):
 
 
 @strawberry.type
+class InvalidFile(Refusal):
+    """The file as a whole cannot be read: nothing of it was loaded."""
+
+
+@strawberry.type
 class StructureTaken(Refusal):
     """There is a structure with this id, and it is another."""
 
@@ -122,6 +127,7 @@ REFUSALS: dict[str, type[Refusal]] = {
     "INVALID_ENTRY": InvalidEntry,
     "NUMBER_TAKEN": NumberTaken,
     "LOGIN_TAKEN": LoginTaken,
+    "INVALID_FILE": InvalidFile,
     "STRUCTURE_TAKEN": StructureTaken,
     "LAST_ADMINISTRATOR": LastAdministrator,
     "TITLE_TAKEN": TitleTaken,

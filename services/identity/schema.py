@@ -6,6 +6,7 @@ from services.graphql import Info, subgraph
 from services.identity.announcement_fields import AnnouncementMutations, AnnouncementQueries
 from services.identity.door_fields import DoorMutations
 from services.identity.factor_fields import FactorMutations
+from services.identity.import_fields import ImportMutations
 from services.identity.mail_fields import MailMutations
 from services.identity.office_fields import OfficeMutations, OfficeQueries
 from services.identity.profile_fields import ProfileMutations
@@ -22,6 +23,7 @@ class Mutation(
     ProfileMutations,
     RecoveryMutations,
     AnnouncementMutations,
+    ImportMutations,
     OfficeMutations,
     RankMutations,
 ):
