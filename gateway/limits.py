@@ -25,7 +25,7 @@ MOST_INTROSPECTIONS = 2
 #: One try at a secret for one request: otherwise aliases would make a hundred of it.
 AUTHENTICATION = frozenset(
     {"signIn", "refreshSession", "changePassword", "changeEmail", "confirmEmail", "changeSecurityQuestion"}
-    | {"finishSignIn", "startTotp", "confirmTotp", "removeFactor"}
+    | {"finishSignIn", "startTotp", "confirmTotp", "removeFactor", "startPasskey", "addPasskey", "startPasskeySignIn"}
     | {"requestPasswordReset", "recoveryQuestion", "answerRecoveryQuestion", "resetPassword"}
 )
 #: The subgraphs' own entrances.

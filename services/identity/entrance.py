@@ -23,6 +23,7 @@ from services.identity.devices import Visit
 from services.identity.door import Door, Opened
 from services.identity.hashing import DUMMY, Checked, Gone, Hashing, still_there, token_sum
 from services.identity.keyring import Keyring
+from services.identity.passkeys import Site, options_to_show
 from services.identity.questions import decoy, plain_answer
 from services.identity.second_factor import SecondFactor
 from services.identity.tables import Account
@@ -49,6 +50,7 @@ class Entrance:
     signer: Signer
     decoy_secret: bytes
     keyring: Keyring
+    site: Site | None  #: What passkeys are made for; None: there are none here.
     asked: SecondFactor  #: Of agents, where their structure does not say.
 
     async def sign_in(self, login: str, password: str, visit: Visit, gone: Gone = still_there) -> Opened:
@@ -73,7 +75,8 @@ class Entrance:
             return opened
         if opened is None:
             raise Refused(otherwise)
-        raise Refused("SECOND_FACTOR_REQUIRED", challenge=opened.challenge, kinds=list(opened.kinds))
+        options = options_to_show(self.site, opened.challenge, opened.passkeys) if self.site and opened.passkeys else None
+        raise Refused("SECOND_FACTOR_REQUIRED", challenge=opened.challenge, kinds=list(opened.kinds), passkey_options=options)
 
     async def refresh(self, token: str) -> Opened:
         async with self.database.transaction() as session:

@@ -46,11 +46,22 @@ class InvalidCode(Refusal):
 
 
 @strawberry.federation.type(shareable=True)
+class InvalidPasskey(Refusal):
+    """What the passkey answered is not right, is somebody else's, or was made for another site."""
+
+
+@strawberry.federation.type(shareable=True)
+class PasskeysUnavailable(Refusal):
+    """Passkeys need a name and TLS (PREAU_PUBLIC_URL), which this installation has not."""
+
+
+@strawberry.federation.type(shareable=True)
 class SecondFactorRequired(Refusal):
     """The first factor was right: `finishSignIn` with this challenge, within five minutes, and one of these."""
 
     challenge: str
     kinds: list[FactorKind]
+    passkey_options: str | None = strawberry.field(description="For navigator.credentials.get, as JSON; null without passkeys.")
 
 
 REFUSALS: dict[str, type[Refusal]] = {
@@ -61,6 +72,8 @@ REFUSALS: dict[str, type[Refusal]] = {
     "PASSWORD_TOO_WEAK": PasswordTooWeak,
     "INVALID_EMAIL": InvalidEmail,
     "INVALID_CODE": InvalidCode,
+    "INVALID_PASSKEY": InvalidPasskey,
+    "PASSKEYS_UNAVAILABLE": PasskeysUnavailable,
     "SECOND_FACTOR_REQUIRED": SecondFactorRequired,
 }
 

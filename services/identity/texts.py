@@ -8,10 +8,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     "INVALID_CREDENTIALS": ("L'identifiant ou le mot de passe n'est pas correct.", "The login or the password is not right."),
     "INVALID_CODE": ("Ce code n'est pas correct, ou a déjà servi.", "This code is not right, or was used before."),
     "INVALID_EMAIL": ("Cette adresse e-mail n'est pas valable.", "This e-mail address is not valid."),
+    "INVALID_PASSKEY": ("Cette clé d'accès n'a pas été acceptée.", "This passkey was not accepted."),
     "INVALID_TOKEN": (
         "Ce lien ou cette session n'est plus valable : recommencez, s'il vous plaît.",
         "This link or session is no longer valid: please begin again.",
     ),
+    "PASSKEYS_UNAVAILABLE": ("Les clés d'accès ne sont pas disponibles ici.", "Passkeys are not available here."),
     "PASSWORD_MISSING": ("Le nouveau compte {login} a besoin d'un mot de passe.", "The new account {login} needs a password."),
     "PASSWORD_TOO_WEAK": ("Ce mot de passe ne convient pas : {reason}.", "This password will not do: {reason}."),
     "SECOND_FACTOR_REQUIRED": ("Confirmez que c'est bien vous.", "Confirm that it is you."),
