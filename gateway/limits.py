@@ -26,7 +26,7 @@ MOST_INTROSPECTIONS = 2
 AUTHENTICATION = frozenset(
     {"signIn", "refreshSession", "changePassword", "changeEmail", "confirmEmail", "changeSecurityQuestion"}
     | {"finishSignIn", "startTotp", "confirmTotp", "removeFactor", "startPasskey", "addPasskey", "startPasskeySignIn"}
-    | {"requestPasswordReset", "recoveryQuestion", "answerRecoveryQuestion", "resetPassword"}
+    | {"requestPasswordReset", "newRecoveryCodes", "useRecoveryCode", "recoveryQuestion", "answerRecoveryQuestion", "resetPassword"}
 )
 #: The subgraphs' own entrances.
 REFUSED = frozenset({"_service", "_entities"})

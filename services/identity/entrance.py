@@ -23,6 +23,7 @@ from services.identity.devices import Visit
 from services.identity.door import Door, Opened
 from services.identity.hashing import DUMMY, Checked, Gone, Hashing, still_there, token_sum
 from services.identity.keyring import Keyring
+from services.identity.paper_codes import PRINTED, grouped, new_code
 from services.identity.passkeys import Site, options_to_show
 from services.identity.questions import decoy, plain_answer
 from services.identity.second_factor import SecondFactor
@@ -154,6 +155,27 @@ class Entrance:
         async with self.database.transaction() as session:
             opened = await recovery.reset_password(session, self.clock, token, new_hash, self.asked)
         return self.through(opened, "INVALID_TOKEN")
+
+    async def new_recovery_codes(self, caller: Caller, password: str) -> list[str]:
+        """As they are to be printed; those before them are worth nothing any more."""
+        await self.prove(caller, password)
+        codes = [new_code(place) for place in PRINTED]
+        hashes = [(code[0], await self.hashing.hash(code)) for code in codes]
+        async with self.database.transaction() as session:
+            await recovery.keep_codes(session, self.clock, caller, hashes)
+        return [grouped(code) for code in codes]
+
+    async def use_recovery_code(self, login: str, code: str, address: str | None, gone: Gone = still_there) -> str:
+        """A token for a new password. As slow whether or not there is such an account, or such a code."""
+        async with self.hashing.turn(plain_login(login), gone):
+            async with self.database.reading() as session:
+                paper = await recovery.show_code(session, self.clock, login, code, address)
+            checked = await self.hashing.check(paper.code, paper.stored_hash)
+            async with self.database.transaction() as session:
+                token = await recovery.use_code(session, self.clock, paper, checked)
+        if token is None:
+            raise Refused("INVALID_CODE_ON_PAPER")
+        return token
 
     async def answer_recovery_question(self, login: str, answer: str, address: str | None) -> NoReturn:
         """Always raises Refused: secret questions are off."""

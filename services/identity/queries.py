@@ -13,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.bulk import one_of
 from services.claims import Caller
 from services.identity.attempts import Tries
+from services.identity.paper_codes import COUNTER
 from services.identity.second_factor import SecondFactor, kept_back
 from services.identity.tables import (
     Account,
@@ -28,6 +29,7 @@ from services.identity.tables import (
     KnownDevice,
     Membership,
     Operator,
+    RecoveryCode,
     RefreshToken,
     ResetToken,
     Structure,
@@ -164,6 +166,21 @@ async def account_of_refresh(session: AsyncSession, token_sum: str) -> str | Non
     """The id of whom a refresh token belongs to, good or not."""
     found = select(AccountSession.account_id).where(RefreshToken.session_id == AccountSession.id, RefreshToken.token_sum == token_sum)
     return (await session.exec(found)).first()
+
+
+async def paper_code(session: AsyncSession, login: str, place: str) -> tuple[str, str] | None:
+    """Whose it is, and its hash, used or not. `login` is plain."""
+    found = select(RecoveryCode.account_id, RecoveryCode.code_hash).where(
+        RecoveryCode.account_id == Account.id, Account.login == login, RecoveryCode.place == place
+    )
+    return (await session.exec(found)).first()
+
+
+async def printed_codes_left(session: AsyncSession, account: str) -> int:
+    found = select(func.count()).where(
+        RecoveryCode.account_id == account, col(RecoveryCode.used_at).is_(None), RecoveryCode.place != COUNTER
+    )
+    return (await session.exec(found)).one()
 
 
 async def account_of_reset(session: AsyncSession, token_sum: str, now: dt.datetime) -> Account | None:

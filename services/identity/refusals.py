@@ -68,6 +68,7 @@ REFUSALS: dict[str, type[Refusal]] = {
     "INVALID_CREDENTIALS": InvalidCredentials,
     "TOO_MANY_ATTEMPTS": TooManyAttempts,
     "SIGN_IN_BUSY": TooManyAttempts,
+    "INVALID_CODE_ON_PAPER": InvalidCredentials,
     "INVALID_TOKEN": InvalidToken,
     "PASSWORD_TOO_WEAK": PasswordTooWeak,
     "INVALID_EMAIL": InvalidEmail,

@@ -7,6 +7,7 @@ from services.refusal import CodedError
 TEXTS: dict[str, tuple[str, str]] = {
     "INVALID_CREDENTIALS": ("L'identifiant ou le mot de passe n'est pas correct.", "The login or the password is not right."),
     "INVALID_CODE": ("Ce code n'est pas correct, ou a déjà servi.", "This code is not right, or was used before."),
+    "INVALID_CODE_ON_PAPER": ("L'identifiant ou le code n'est pas correct.", "The login or the code is not right."),
     "INVALID_EMAIL": ("Cette adresse e-mail n'est pas valable.", "This e-mail address is not valid."),
     "INVALID_PASSKEY": ("Cette clé d'accès n'a pas été acceptée.", "This passkey was not accepted."),
     "INVALID_TOKEN": (
