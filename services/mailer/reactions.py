@@ -64,7 +64,11 @@ async def report_request(session: AsyncSession, event: RequestDecided, clock: Cl
     """What wants more words than these, an agent's for instance, comes with them: below."""
     if event.by == "family" and not event.explained:
         movements = _decided(event.movements)
-        _gather(session, clock, Wish(MailKind.REPORT, event.request, event.structure, event.family, movements, event.account))
+        _gather(
+            session,
+            clock,
+            Wish(MailKind.REPORT, event.request, event.structure, event.family, movements, event.account, at=event.occurred_at),
+        )
 
 
 @service.reacts_to(RequestExplained)
@@ -72,8 +76,8 @@ async def report_in_words(session: AsyncSession, event: RequestExplained, clock:
     about = f"{event.request}/{event.part}" if event.part else event.request
     act = Act(one_line(event.reason), event.cause, event.overrode) if event.by == "agent" else None
     movements = [*_decided(event.movements), *map(_awaited, event.awaited)]
-    wish = Wish(MailKind.REPORT, about, event.structure, event.family, movements, event.account, act, goes_on=event.part > 0)
-    _gather(session, clock, wish)
+    reader = event.structure, event.family, movements, event.account
+    _gather(session, clock, Wish(MailKind.REPORT, about, *reader, act, at=event.occurred_at, goes_on=event.part > 0))
 
 
 def _decided(movements: Sequence[DecidedMovement]) -> list[Decided]:

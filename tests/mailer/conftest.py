@@ -35,7 +35,7 @@ from services.events import (
     WalletFed,
 )
 from services.listening import react
-from services.mailer import commands
+from services.mailer import commands, gathering
 from services.mailer.app import service
 from services.mailer.envelope import Sender
 from services.mailer.pacing import Rates
@@ -73,7 +73,7 @@ def activity_named(activity: str = "aps-matin", title: str = "APS MATIN", versio
     )
 
 
-def adult(account: str = "dupont", email: str | None = "jp.dupont@example.org", **fields: str) -> Contact:
+def adult(account: str = "dupont", email: str | None = "jp.dupont@example.org", **fields: Any) -> Contact:
     values = {"title": "M.", "first_name": "Jean-Paul", "last_name": "DUPONT", "language": "fr", **fields}
     return Contact(account=account, email=email, **values)
 
@@ -194,6 +194,13 @@ class Mailroom:
         while more:
             async with self.database.transaction() as session:
                 more = await commands.announce(session, self.now)
+
+    async def evening_comes(self) -> None:
+        """What is due by now is told."""
+        more = True
+        while more:
+            async with self.database.transaction() as session:
+                more = await gathering.tell(session, self.now)
 
     async def knows_the_town(self) -> None:
         await self.hears(town_named(), activity_named(), family_of())
