@@ -64,6 +64,21 @@ class SecondFactorRequired(Refusal):
     passkey_options: str | None = strawberry.field(description="For navigator.credentials.get, as JSON; null without passkeys.")
 
 
+@strawberry.federation.type(shareable=True)
+class ReasonRequired(Refusal):
+    """An agent must say why, in 3 to 500 characters."""
+
+
+@strawberry.federation.type(shareable=True)
+class IdempotencyKeyReused(Refusal):
+    """The same key came with something else before."""
+
+
+@strawberry.federation.type(shareable=True)
+class FamilyAlreadyErased(Refusal):
+    """Nothing is left of this family but its number."""
+
+
 REFUSALS: dict[str, type[Refusal]] = {
     "INVALID_CREDENTIALS": InvalidCredentials,
     "TOO_MANY_ATTEMPTS": TooManyAttempts,
@@ -76,6 +91,9 @@ REFUSALS: dict[str, type[Refusal]] = {
     "INVALID_PASSKEY": InvalidPasskey,
     "PASSKEYS_UNAVAILABLE": PasskeysUnavailable,
     "SECOND_FACTOR_REQUIRED": SecondFactorRequired,
+    "REASON_REQUIRED": ReasonRequired,
+    "IDEMPOTENCY_KEY_REUSED": IdempotencyKeyReused,
+    "FAMILY_ERASED": FamilyAlreadyErased,
 }
 
 

@@ -7,18 +7,19 @@ from services.identity.door_fields import DoorMutations
 from services.identity.factor_fields import FactorMutations
 from services.identity.mail_fields import MailMutations
 from services.identity.office_fields import OfficeQueries
+from services.identity.privacy_fields import PrivacyMutations, PrivacyQueries
 from services.identity.profile_fields import ProfileMutations
 from services.identity.recovery_fields import RecoveryMutations
 from services.identity.types import Account, Agent, Child, Family, Structure, me
 
 
 @strawberry.type
-class Mutation(DoorMutations, FactorMutations, MailMutations, ProfileMutations, RecoveryMutations):
+class Mutation(DoorMutations, FactorMutations, MailMutations, ProfileMutations, RecoveryMutations, PrivacyMutations):
     """What somebody does at the door, and of his own account."""
 
 
 @strawberry.type
-class Query(OfficeQueries):
+class Query(OfficeQueries, PrivacyQueries):
     @strawberry.field
     async def me(self, info: Info) -> Account | None:
         """Null without a valid token: never an error."""

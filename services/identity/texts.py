@@ -1,6 +1,9 @@
 """What identity says to people, in French and in English."""
 
+from collections.abc import Iterable
+
 from services.identity.credentials import MAXIMUM_LENGTH, MINIMUM_LENGTH, Weakness
+from services.identity.erasure import Obstacle
 from services.refusal import CodedError
 
 #: By code of the refusal.
@@ -23,6 +26,16 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Many people are signing in at the moment: try again in {wait}.",
     ),
     "TOO_MANY_ATTEMPTS": ("Trop d'essais : réessayez dans {wait}.", "Too many attempts: try again in {wait}."),
+    "REASON_REQUIRED": ("Indiquez un motif, de 3 à 500 caractères.", "Give a reason, in 3 to 500 characters."),
+    "IDEMPOTENCY_KEY_REUSED": ("Cette clé a déjà servi pour autre chose.", "This key was already used for something else."),
+    "FAMILY_ERASED": (
+        "La famille {family} a été effacée : il n'en reste que le numéro.",
+        "The family {family} was erased: nothing but its number is left.",
+    ),
+    "ERASURE_OBSTRUCTED": (
+        "Cette famille ne peut pas encore être effacée : {obstacles}.",
+        "This family cannot be erased yet: {obstacles}.",
+    ),
     "UNKNOWN_STRUCTURE": ("La structure {structure} n'existe pas.", "There is no structure {structure}."),
     "UNKNOWN_ACCOUNT": ("Le compte {login} n'existe pas.", "There is no account {login}."),
     "FAMILY_OF_ANOTHER_STRUCTURE": (
@@ -48,6 +61,19 @@ WEAKNESSES: dict[Weakness, tuple[str, str]] = {
     Weakness.TOO_COMMON: ("il est parmi les premiers que l'on essaie", "it is among the first that people try"),
     Weakness.CONTAINS_LOGIN: ("il contient votre identifiant", "it contains your login"),
 }
+
+
+OBSTACLES: dict[Obstacle, tuple[str, str]] = {
+    Obstacle.OWES_MONEY: ("elle doit de l'argent", "it owes money"),
+    Obstacle.HAS_CREDIT: ("il lui reste un crédit à rembourser", "it has credit that is to be refunded"),
+    Obstacle.DAYS_NOT_CHARGED: ("des journées passées ne sont pas encore débitées", "past days are not charged yet"),
+    Obstacle.PAYMENT_UNDER_WAY: ("un paiement en ligne est en cours", "an online payment is under way"),
+    Obstacle.HAS_BOOKINGS: ("elle a des réservations à venir", "it has bookings to come"),
+}
+
+
+def obstacles_in_words(obstacles: Iterable[Obstacle], language: str) -> str:
+    return ", ".join(OBSTACLES[one][language == "en"] for one in obstacles)
 
 
 def say(code: str, language: str, **details: object) -> str:

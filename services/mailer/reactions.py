@@ -18,6 +18,7 @@ from services.events import (
     BalanceLow,
     ContactsChanged,
     DecidedMovement,
+    FamilyErasing,
     LinkEvent,
     PaymentFailed,
     PaymentReceived,
@@ -29,16 +30,19 @@ from services.events import (
     SecurityNoticeMade,
     StructureChanged,
 )
-from services.mailer import commands
+from services.mailer import commands, personal
 from services.mailer.addresses import Adult, one_line
 from services.mailer.commands import Notice
 from services.mailer.letters import Act, Failed, LowBalance, Received
 from services.mailer.report import Outcome
 from services.mailer.tables import MailerTable, MailKind
 from services.mailer.telling import AwaitedRun, Decided, Wish
+from services.personal import wipe_soon
 from services.service import Service
 
 service = Service("mailer", MailerTable.metadata)
+service.reacts_to(FamilyErasing)(personal.erase)
+service.after(FamilyErasing)(wipe_soon)
 
 WISHES = "mailer.wishes"
 
