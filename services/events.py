@@ -595,6 +595,24 @@ class RequestExplained(Event):
         return self.request
 
 
+class RequestDelayed(Event):
+    """A family's request has had no answer for longer than it should: the mailer tells whoever asked that it stands, and waits."""
+
+    service = "booking"
+    name = "request_delayed"
+    internal = True
+    request: str
+    number: str  #: As the family reads it.
+    family: str
+    account: str
+    movements: int  #: How many lines it has.
+    requested_at: AwareDatetime
+
+    @property
+    def about(self) -> str:
+        return self.request
+
+
 class PlaceGiven(Event):
     """A child that waited has a place, outside any request of the family: the mailer tells them (S36)."""
 

@@ -76,6 +76,15 @@ class Failed:
     status: str  #: REFUSED, CANCELLED, EXPIRED
 
 
+@dataclass(frozen=True, slots=True)
+class Delayed:
+    """A request that has no answer yet, though it should."""
+
+    number: str
+    requested_at: dt.datetime
+    movements: int
+
+
 News = LowBalance | Received | Failed
 
 
@@ -113,6 +122,13 @@ def digest_letter(language: str, *, greeting: str, structure: str, date: dt.date
         movements=sum(report.movements for report in own),
         parts=[part.worded(spoken(language)) for part in parts],
     )
+
+
+def delayed_letter(language: str, *, greeting: str, structure: str, delayed: Delayed, timezone: str) -> Letter:
+    """A request stands, and waits: nobody need ask again."""
+    moment = _moment(language, delayed.requested_at, timezone)
+    facts = {"greeting": greeting, "structure": structure, "number": delayed.number, "movements": delayed.movements}
+    return _write("delayed", language, **facts, moment=moment)
 
 
 def place_given_letter(language: str, *, greeting: str, structure: str, activity: str, child: str, date: dt.date) -> Letter:

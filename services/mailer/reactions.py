@@ -25,6 +25,7 @@ from services.events import (
     PlaceExpired,
     PlaceGiven,
     RequestDecided,
+    RequestDelayed,
     RequestExplained,
     ResetLinkMade,
     SecurityNoticeMade,
@@ -33,7 +34,7 @@ from services.events import (
 from services.mailer import commands, personal
 from services.mailer.addresses import Adult, one_line
 from services.mailer.commands import Notice
-from services.mailer.letters import Act, Failed, LowBalance, Received
+from services.mailer.letters import Act, Delayed, Failed, LowBalance, Received
 from services.mailer.report import Outcome
 from services.mailer.tables import MailerTable, MailKind
 from services.mailer.telling import AwaitedRun, Decided, Wish
@@ -82,6 +83,12 @@ async def report_in_words(session: AsyncSession, event: RequestExplained, clock:
     movements = [*_decided(event.movements), *map(_awaited, event.awaited)]
     reader = event.structure, event.family, movements, event.account
     _gather(session, clock, Wish(MailKind.REPORT, about, *reader, act, at=event.occurred_at, goes_on=event.part > 0))
+
+
+@service.reacts_to(RequestDelayed)
+async def ask_for_patience(session: AsyncSession, event: RequestDelayed, clock: Clock) -> None:
+    delayed = Delayed(one_line(event.number), event.requested_at, event.movements)
+    _gather(session, clock, Wish(MailKind.DELAYED, event.request, event.structure, event.family, (), event.account, delayed=delayed))
 
 
 def _decided(movements: Sequence[DecidedMovement]) -> list[Decided]:

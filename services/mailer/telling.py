@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from services.mailer import letters
 from services.mailer.addresses import Adult
-from services.mailer.letters import Act, Letter, News
+from services.mailer.letters import Act, Delayed, Letter, News
 from services.mailer.queries import Home, Names
 from services.mailer.report import Movement, Outcome, Report, gather
 from services.mailer.tables import MailKind
@@ -52,6 +52,7 @@ class Wish:
     movements: Sequence[Decided]
     account: str | None = None  #: Who asked, if that is known.
     act: Act | None = None  #: An agent of the structure asked for the family.
+    delayed: Delayed | None = None  #: What the letter is about.
     news: News | None = None  #: Of money: what the letter is about.
     email: str | None = None  #: Where whoever asked wants it, if they said so.
     at: dt.datetime | None = None  #: When that was decided.
@@ -71,6 +72,9 @@ def write(wish: Wish, to: Adult, home: Home, names: Names) -> Letter:
         return letters.place_given_letter(
             to.language, greeting=to.greeting, structure=structure, activity=activity, child=child, date=line.date
         )
+    if wish.delayed is not None:
+        zone = known(names.zones, wish.structure)
+        return letters.delayed_letter(to.language, greeting=to.greeting, structure=structure, delayed=wish.delayed, timezone=zone)
     if wish.news is not None:
         return letters.money_letter(to.language, greeting=to.greeting, structure=structure, news=wish.news)
     report = report_of(wish, to, home, names)

@@ -27,6 +27,7 @@ from services.events import (
     PlaceExpired,
     PlaceGiven,
     RequestDecided,
+    RequestDelayed,
     RequestExplained,
     ResetLinkMade,
     SecurityNoticeMade,
@@ -147,6 +148,11 @@ def payment_failed(payment: str = "p1", account: str = "dupont", **more: Any) ->
     return PaymentFailed(
         **{"occurred_at": NOW, "structure": TOWN, "payment": payment, "family": "dupont", "account": account} | what | more
     )
+
+
+def delayed(request: str = "r1", **more: Any) -> RequestDelayed:
+    what = {"number": "2026-17", "family": "dupont", "account": "dupont", "movements": 2, "requested_at": NOW}
+    return RequestDelayed(**{"occurred_at": NOW, "structure": TOWN, "request": request} | what | more)
 
 
 def reset_link(token: str = "s3cret", email: str = "jp.dupont@example.org", language: str = "fr", **more: Any) -> ResetLinkMade:

@@ -13,7 +13,7 @@ import pytest
 
 from services.events import PaymentFailed, SecurityNotice
 from services.mailer import letters
-from services.mailer.letters import PORTAL, Act, Failed, Letter, LowBalance, Part, Received
+from services.mailer.letters import PORTAL, Act, Delayed, Failed, Letter, LowBalance, Part, Received
 from services.mailer.report import Movement, Outcome, gather
 from services.mailer.texts import say
 from tests.mailer.test_report import GUIDES_MOVEMENTS, booked, cancelled, may
@@ -89,6 +89,12 @@ def digests(language: str) -> Iterable[Letter]:
         yield letters.digest_letter(language, **WHO, date=may(9), parts=some)
 
 
+def delays(language: str) -> Iterable[Letter]:
+    for movements in (1, 14):
+        delayed = Delayed("2026-17", AT["at"], movements)  # type: ignore[arg-type]
+        yield letters.delayed_letter(language, **WHO, delayed=delayed, timezone="Europe/Paris")
+
+
 def links(kind: str) -> Callable[[str], Iterable[Letter]]:
     return lambda language: [letters.link_letter(kind, language, address=f"{PORTAL}/x?jeton=a&b=c", **AT)]
 
@@ -102,6 +108,7 @@ def notices(language: str) -> Iterable[Letter]:
 ALL: dict[str, Callable[[str], Iterable[Letter]]] = {
     "report": reports,
     "digest": digests,
+    "delayed": delays,
     "act": acts,
     "answer": answers,
     "place_given": places_given,
