@@ -25,7 +25,7 @@ from services.booking.tables import Booking, Opening, Presence, Request
 from services.booking.tables import Standing as Heard
 from services.bus import BROKER_TROUBLE, STREAM, Bus
 from services.database import Database
-from services.mailer.tables import Family, Mail, MailKind
+from services.mailer.tables import DigestLine, Family, Mail, MailKind
 from services.outbox import DeadLetter, Outgoing
 from services.settings import SERVICES, Settings
 
@@ -188,6 +188,7 @@ async def _reports(databases: Databases) -> set[str]:
     async with databases["mailer"].reading() as session:
         with_address = {family.id for family in await session.exec(select(Family)) if any(adult.get("email") for adult in family.adults)}
         reports = set((await session.exec(select(Mail.cause).where(Mail.kind == MailKind.REPORT))).all())
+        reports |= set((await session.exec(select(DigestLine.cause))).all())  # for whoever wants one mail a day
     return {
         f"request {id} of family {family} has no report {part + 1} of {count}"
         for id, family, count in rows

@@ -22,6 +22,7 @@ from services.events import (
     EntryPosted,
     Event,
     FamilyChanged,
+    FamilyErased,
     Held,
     MailFailed,
     MailSent,
@@ -134,6 +135,7 @@ _EVENTS: tuple[Event, ...] = (
     PaymentSettled(
         **_of_family, payment="5f0c1f9d6c7b4b2f8f0f3a5f6a1f7c52", status="PAID", amount_cents=5000, reference="3150-N°AUTO:445401"
     ),
+    FamilyErased(**_of_family, children=["amalia", "paolo"]),
     MailSent(**_mail, attempts=1),
     MailFailed(**_mail, attempts=10),
 )

@@ -1,4 +1,7 @@
-"""The gateway's process: GraphQL at /graphql, files by links, notices of payments, and what operators and other systems look at."""
+"""The gateway's process: GraphQL at /graphql, files by links, what mails link to, notices of payments.
+
+And what operators and other systems look at.
+"""
 
 import asyncio
 import time
@@ -21,6 +24,7 @@ from gateway.files import Files
 from gateway.home import HOME, SECURITY
 from gateway.http import GraphQLEndpoint
 from gateway.live import Live
+from gateway.mailed import Mailed
 from gateway.notices import Notices, returned
 from gateway.sockets import SocketEndpoint
 from gateway.streams import Streams
@@ -49,7 +53,7 @@ def application(settings: Settings) -> Starlette:
     supergraph = Supergraph.load(SUPERGRAPH.read_text(encoding="utf-8"))
     urls = {service: settings.subgraph_urls[service] for service in supergraph.graphs.values()}
     subgraphs, files, notices = Subgraphs.at(urls), Files.at(urls), Notices.at(urls)
-    neighbours = Neighbours(subgraphs)
+    neighbours, mailed = Neighbours(subgraphs), Mailed(subgraphs)
 
     streams = Streams(
         Documents(supergraph), Engine(supergraph.api, Timed(subgraphs), _note_failure), Live(Bus(settings, "gateway")), settings.clock
@@ -73,6 +77,8 @@ def application(settings: Settings) -> Starlette:
             Route("/files/{service}/{path:path}", files.file),
             Route("/payments/notices/{provider}", notices.take, methods=["POST"]),
             Route("/paiement/{id}", returned),
+            Route("/mot-de-passe/nouveau", mailed.password, methods=["GET", "POST"]),
+            Route("/courriel/confirmer", mailed.email, methods=["GET", "POST"]),
             Route("/", _home),
             Route("/livez", _livez),
             Route("/readyz", neighbours.readyz),

@@ -25,9 +25,9 @@ MOST_INTROSPECTIONS = 2
 #: One try at a secret for one request: otherwise aliases would make a hundred of it.
 AUTHENTICATION = frozenset(
     {"signIn", "refreshSession", "changePassword", "changeEmail", "confirmEmail", "changeSecurityQuestion"}
-    | {"finishSignIn", "startTotp", "confirmTotp", "removeFactor"}
     | {"openAccount", "changeAccount"}
-    | {"requestPasswordReset", "recoveryQuestion", "answerRecoveryQuestion", "resetPassword"}
+    | {"finishSignIn", "startTotp", "confirmTotp", "removeFactor", "startPasskey", "addPasskey", "startPasskeySignIn"}
+    | {"requestPasswordReset", "newRecoveryCodes", "useRecoveryCode", "recoveryQuestion", "answerRecoveryQuestion", "resetPassword"}
 )
 #: The subgraphs' own entrances.
 REFUSED = frozenset({"_service", "_entities"})

@@ -37,7 +37,7 @@ class Notices:
         provider = request.path_params["provider"]
         if not _NAME.fullmatch(provider):
             return _say("no such provider\n", 404)
-        body = await _body(request)
+        body = await bounded_body(request)
         if body is None:
             return _say("too large\n", 413)
         try:
@@ -56,12 +56,12 @@ async def returned(request: Request) -> Response:
     return HTMLResponse(BACK, headers=RETURN_HEADERS)
 
 
-async def _body(request: Request) -> bytes | None:
+async def bounded_body(request: Request, largest: int = LARGEST) -> bytes | None:
     """None: too large."""
     body = b""
     async for part in request.stream():
         body += part
-        if len(body) > LARGEST:
+        if len(body) > largest:
             return None
     return body
 

@@ -35,6 +35,8 @@ class Event(BaseModel):
     urgent: ClassVar[bool] = False  #: Heard by a consumer of its own, also while all else lets families pass. Internal events alone.
     #: Fields that open something until `expires_at`, and whose they are: the outbox forgets them then (each becomes "").
     secret: ClassVar[frozenset[str]] = frozenset()
+    #: Fields that say who somebody is, or what was said of them: emptied when those are erased (personal.py). Readers take them empty.
+    personal: ClassVar[frozenset[str]] = frozenset()
 
     event_id: str = Field(default_factory=lambda: uuid4().hex)
     occurred_at: AwareDatetime
@@ -156,6 +158,7 @@ class ContactsChanged(Event):
     service = "identity"
     name = "contacts_changed"
     internal = True
+    personal = frozenset({"adults", "children", "birth_dates"})
     version: int
     family: str
     adults: list[Contact]
@@ -171,6 +174,7 @@ class LinkEvent(Event):
 
     internal = True
     secret = frozenset({"token", "email"})
+    personal = frozenset({"token", "email"})
     account: str
     email: str
     language: str
@@ -215,6 +219,7 @@ class SecurityNoticeMade(Event):
     service = "identity"
     name = "security_notice_made"
     internal = True
+    personal = frozenset({"email", "detail"})
     account: str
     email: str  #: Where they are to be told: of a changed address, the old one.
     language: str
@@ -239,6 +244,52 @@ class AnnouncementDue(Event):
     @property
     def about(self) -> str:
         return self.announcement
+
+
+ErasureObstacle = Literal["OWES_MONEY", "HAS_CREDIT", "DAYS_NOT_CHARGED", "PAYMENT_UNDER_WAY", "HAS_BOOKINGS"]
+
+
+class ErasureEvent(Event):
+    """What the events about the erasure of one family say."""
+
+    internal = True
+    erasure: str
+    family: str
+
+    @property
+    def about(self) -> str:
+        return self.family
+
+
+class ErasureAsked(ErasureEvent):
+    """An administrator wants a family erased: billing and booking say what stands in the way."""
+
+    service = "identity"
+    name = "erasure_asked"
+
+
+class FamilyErasing(ErasureEvent):
+    """Identity has erased a family: billing, booking and the mailer do so too, and say when they have."""
+
+    service = "identity"
+    name = "family_erasing"
+    accounts: list[str]  #: Those that were this family's alone, and are gone.
+    children: list[str]
+    by: str  #: The administrator's account.
+    number: str  #: Of the family: what stands where its names stood.
+
+
+class FamilyErased(Event):
+    """A family's names, addresses, children and logins are gone for good: whoever keeps a copy is to erase it, too."""
+
+    service = "identity"
+    name = "family_erased"
+    family: str
+    children: list[str]
+
+    @property
+    def about(self) -> str:
+        return self.family
 
 
 class SigningKeyPublished(Event):
@@ -526,6 +577,7 @@ class RequestExplained(Event):
     service = "booking"
     name = "request_explained"
     internal = True
+    personal = frozenset({"reason"})
     request: str
     family: str
     account: str | None = None  #: Who confirmed it, where the family did.
@@ -537,6 +589,24 @@ class RequestExplained(Event):
     overrode: list[Literal["DEADLINE", "DEBT"]] = []  #: What would have stood in the family's own way.
     movements: list[DecidedMovement]  #: What is decided and was not told before.
     awaited: list[AwaitedMovement] = []
+
+    @property
+    def about(self) -> str:
+        return self.request
+
+
+class RequestDelayed(Event):
+    """A family's request has had no answer for longer than it should: the mailer tells whoever asked that it stands, and waits."""
+
+    service = "booking"
+    name = "request_delayed"
+    internal = True
+    request: str
+    number: str  #: As the family reads it.
+    family: str
+    account: str
+    movements: int  #: How many lines it has.
+    requested_at: AwareDatetime
 
     @property
     def about(self) -> str:
@@ -574,6 +644,21 @@ class PlaceExpired(Event):
     family: str
     account: str | None = None  #: Who asked for them, if that is known.
     waits: list[WaitedFor]
+
+
+class BookingErasureWeighed(ErasureEvent):
+    """What booking has against the erasure of a family."""
+
+    service = "booking"
+    name = "erasure_weighed"
+    obstacles: list[ErasureObstacle]
+
+
+class BookingErased(ErasureEvent):
+    """Booking keeps of the family what its counts are made of, and nothing else."""
+
+    service = "booking"
+    name = "erased"
 
 
 # ------------------------------------------------------------------------------------------------------------- billing
@@ -683,6 +768,7 @@ class PaymentReceived(Event):
     service = "billing"
     name = "payment_received"
     internal = True
+    personal = frozenset({"email", "payer"})
     payment: str
     family: str
     account: str
@@ -704,6 +790,7 @@ class PaymentFailed(Event):
     service = "billing"
     name = "payment_failed"
     internal = True
+    personal = frozenset({"email"})
     payment: str
     family: str
     account: str
@@ -715,6 +802,21 @@ class PaymentFailed(Event):
     @property
     def about(self) -> str:
         return self.payment
+
+
+class BillingErasureWeighed(ErasureEvent):
+    """What billing has against the erasure of a family."""
+
+    service = "billing"
+    name = "erasure_weighed"
+    obstacles: list[ErasureObstacle]
+
+
+class BillingErased(ErasureEvent):
+    """Billing keeps of the family what its books must say, and nothing else."""
+
+    service = "billing"
+    name = "erased"
 
 
 # -------------------------------------------------------------------------------------------------------------- mailer
@@ -746,3 +848,10 @@ class MailFailed(MailEvent):
 
     service = "mailer"
     name = "mail_failed"
+
+
+class MailerErased(ErasureEvent):
+    """The mailer keeps nothing of the family."""
+
+    service = "mailer"
+    name = "erased"

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -99,6 +99,7 @@ class Running:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _listeners: list[Listener] = field(default_factory=list)
+    _soon: set[asyncio.Task[None]] = field(default_factory=set)
 
     @classmethod
     def of(cls, service: Service, settings: Settings) -> "Running":
@@ -130,6 +131,12 @@ class Running:
         for kind in {type(event) for event in events}:
             call_all(self.service.wakes.get(kind, ()), self)
         self.outbox_written()
+
+    def soon(self, work: Coroutine[Any, Any, None]) -> None:
+        """Beside everything else, once: nobody waits for it but the process's end."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._soon.add(task)
+        task.add_done_callback(self._soon.discard)
 
     async def rest(self, seconds: float, woken: asyncio.Event | None = None) -> None:
         """For background tasks, between two rounds: until `woken` (which is cleared) or `seconds` have passed.
@@ -172,7 +179,7 @@ class Running:
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=DRAIN_SECONDS / 2)
             await ended(late)
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, *self._soon, return_exceptions=True)
         try:
             await self._last_words()
             await self.bus.close()

@@ -9,7 +9,7 @@ from functools import partial
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.billing import commands, holding, residence, settling
+from services.billing import commands, holding, personal, residence, settling
 from services.billing.hold import ACCEPTED, EXPIRED, REFUSED, REQUESTED, REQUESTED_VERSION, WAITLISTED, News, cancelled
 from services.billing.holding import Heard, Unasked, Word
 from services.billing.quote import Day, Unpriced
@@ -26,15 +26,21 @@ from services.events import (
     BookingWaitlisted,
     ContactsChanged,
     DaySettled,
+    ErasureAsked,
     Event,
     FamilyChanged,
+    FamilyErasing,
     RequestedMovement,
     ResidenceTold,
     StructureChanged,
 )
+from services.personal import wipe_soon
 from services.service import NotYetKnown, Service
 
 billing = Service("billing", BillingTable.metadata)
+billing.reacts_to(ErasureAsked)(personal.weigh)
+billing.reacts_to(FamilyErasing)(personal.erase)
+billing.after(FamilyErasing)(wipe_soon)
 
 GATHERED = "billing.gathered"
 

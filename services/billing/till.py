@@ -210,6 +210,5 @@ def _told(paid: Payment) -> dict[str, object]:
         "mode": paid.mode,
         "date": paid.date,
         "reference": paid.reference,
-        "payer": paid.payer,
         "bank": paid.bank,
     }

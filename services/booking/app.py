@@ -4,7 +4,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from services.booking.conductor import conduct, engage
-from services.booking.counter import allocate, expire, find_answers, hear_of_answers, open_counter, take_orders
+from services.booking.counter import allocate, expire, find_answers, hear_of_answers, open_counter, take_orders, tell_of_delays
 from services.booking.files import ROUTES
 from services.booking.reactions import service
 from services.booking.schema import schema
@@ -16,7 +16,7 @@ from services.settings import Settings
 
 __all__ = ["app", "on_start", "service"]
 
-for task in (take_orders, allocate, find_answers, hear_of_answers, expire, settle_days, conduct):
+for task in (take_orders, allocate, find_answers, hear_of_answers, expire, settle_days, conduct, tell_of_delays):
     service.runs(task)
 
 

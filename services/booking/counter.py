@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
-from services.booking import commands
+from services.booking import commands, delays
 from services.booking.allocator import MOST_REQUESTS, partitions_at_work, set_aside
 from services.booking.allocator import allocate as allocate_next
 from services.booking.desk import Desk
@@ -15,6 +15,7 @@ from services.telemetry import log
 
 SWEEP_SECONDS = 0.25  #: Back-up for a wake-up that was lost, or came from another process.
 EXPIRE_SECONDS = 5.0
+DELAYS_SECONDS = 60.0
 
 
 class Allocator:
@@ -104,3 +105,22 @@ async def expire_passed(running: Running) -> None:
         async with running.database.transaction() as session:
             await commands.expire(session, book, running.clock, structure, keys)
         running.outbox_written()
+
+
+async def tell_of_delays(running: Running) -> None:
+    told: set[str] = set()
+    while True:
+        told = await tell_delayed(running, told)
+        await running.rest(DELAYS_SECONDS)
+
+
+async def tell_delayed(running: Running, told: set[str]) -> set[str]:
+    """Who asked and has no answer after a while is told that, once. Returns of which requests this process has told."""
+    async with running.database.reading() as session:
+        late = await delays.overdue(session, running.clock.now(), told)
+    if late:
+        async with running.database.transaction() as session:
+            delays.tell(session, running.clock.now(), late)
+        running.outbox_written()
+        log().error("requests without an answer", requests=[row.id for row in late][:10], how_many=len(late))
+    return told | {row.id for row in late}

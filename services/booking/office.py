@@ -317,6 +317,12 @@ async def _cancel(
     by_family: dict[str, list[Line]] = defaultdict(list)
     for one in bookings:
         by_family[one.family].append(Line(DraftChange.CANCEL, one.child, activity, one.date, booking=one.id))
+    return await _order(session, clock, agent, by_family, cause)
+
+
+async def _order(
+    session: AsyncSession, clock: Clock, agent: Agent, by_family: Mapping[str, Sequence[Line]], cause: Cause | None
+) -> Cancelling:
     said = ForFamily(agent.reason or "", past_deadlines=True, cause=cause)
     orders = [
         Order(family, f"{agent.account}/{new_id()}", lines[start : start + MOST_LINES], language=agent.language, agent=said)
@@ -327,6 +333,15 @@ async def _cancel(
         return []
     results = await take_in(session, book_of(session), clock, [Asked(agent.account, agent.structure, one) for one in orders])
     return [_written(result) for result in results]
+
+
+async def cancel_all_of(session: AsyncSession, clock: Clock, agent: Agent, family: str, since: dt.date) -> Cancelling:
+    """What the family has, waits or asks for from that day on. The caller holds the turn of the structure."""
+    first = B.status == BookingStatus.ACCEPTED, B.position
+    about = B.child, B.activity, B.date, B.id
+    rows = await run(session, select(*about).where(B.family == family, B.date >= since, B.status.in_(STANDING)).order_by(*first))
+    lines = [Line(DraftChange.CANCEL, child, activity, date, booking=id_) for child, activity, date, id_ in rows]
+    return await _order(session, clock, agent, {family: lines}, None)
 
 
 def _written(result: str | Exception) -> str:

@@ -137,6 +137,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Too many bookings for one file: {limit} at most. Choose a shorter period.",
     ),
     # Refusals of an agent's act.
+    "FAMILY_ERASED": ("La famille a été effacée.", "The family was erased."),
     "REASON_REQUIRED": ("Indiquez un motif, de 3 à 500 caractères.", "Give a reason, in 3 to 500 characters."),
     "INVALID_ACTIVITY": ("Cette activité n'est pas possible ainsi.", "The activity cannot be so."),
     "UNKNOWN_WALLET": (

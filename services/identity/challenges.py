@@ -22,6 +22,8 @@ class Purpose(StrEnum):
     """What a challenge is good for."""
 
     SIGN_IN = "SIGN_IN"  #: The second factor of one who showed the first.
+    ADD_PASSKEY = "ADD_PASSKEY"
+    PASSKEY_SIGN_IN = "PASSKEY_SIGN_IN"  #: A passkey without a password.
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Halfway:
 
     challenge: str
     kinds: tuple[FactorKind, ...]
+    passkeys: tuple[str, ...] = ()  #: Credential ids.
 
 
 async def pose(session: AsyncSession, now: dt.datetime, purpose: Purpose, account: str | None) -> str:
@@ -45,16 +48,16 @@ async def halfway(session: AsyncSession, now: dt.datetime, account: str) -> Half
     if not own:
         return None
     challenge = await pose(session, now, Purpose.SIGN_IN, account)
-    return Halfway(challenge, tuple(sorted({factor.kind for factor in own})))
+    passkeys = tuple(factor.credential_id for factor in own if factor.credential_id is not None)
+    return Halfway(challenge, tuple(sorted({factor.kind for factor in own})), passkeys)
 
 
-async def whose(session: AsyncSession, challenge: str) -> str | None:
-    """The account that is to be locked before the challenge is looked at. None: there is no such challenge, or it is nobody's yet."""
-    row = await session.get(Challenge, token_sum(challenge))
-    return row.account_id if row else None
+async def posed(session: AsyncSession, challenge: str) -> Challenge | None:
+    """To see whose account is to be locked before the challenge is."""
+    return await session.get(Challenge, token_sum(challenge))
 
 
-async def live(session: AsyncSession, now: dt.datetime, purpose: Purpose, challenge: str) -> Challenge | None:
+async def live(session: AsyncSession, now: dt.datetime, purpose: str, challenge: str) -> Challenge | None:
     """The challenge, locked, while it is good for this."""
     row = await session.get(Challenge, token_sum(challenge), with_for_update=True, populate_existing=True)
     if row is None or row.purpose != purpose or row.expires_at <= now or row.tries >= MOST_TRIES:

@@ -14,6 +14,7 @@ from services.identity.hashing import still_there
 from services.identity.refusals import (
     InvalidCode,
     InvalidCredentials,
+    InvalidPasskey,
     InvalidToken,
     PasswordTooWeak,
     SecondFactorRequired,
@@ -37,7 +38,7 @@ class SignedIn:
 
 
 SignInResult = Annotated[
-    SignedIn | InvalidCredentials | TooManyAttempts | InvalidToken | PasswordTooWeak | SecondFactorRequired | InvalidCode,
+    SignedIn | InvalidCredentials | TooManyAttempts | InvalidToken | PasswordTooWeak | SecondFactorRequired | InvalidCode | InvalidPasskey,
     strawberry.union("SignInResult"),
 ]
 

@@ -11,6 +11,7 @@ from services.identity import announcing, installation
 from services.identity.entrance import RESOURCE, Entrance
 from services.identity.hashing import Hashing
 from services.identity.keyring import Keyring
+from services.identity.passkeys import site_of
 from services.identity.second_factor import DEFAULT, SecondFactor
 from services.identity.tables import SigningKey
 from services.links import new_key
@@ -39,6 +40,7 @@ async def open_entrance(running: Running) -> None:
         signer,
         bytes.fromhex(decoy_secret),
         Keyring(field_key),
+        site_of(running.settings.public_url),
         asked,
     )
 

@@ -23,6 +23,8 @@ from services.identity.devices import Visit
 from services.identity.door import Door, Opened
 from services.identity.hashing import DUMMY, Checked, Gone, Hashing, still_there, token_sum
 from services.identity.keyring import Keyring
+from services.identity.paper_codes import PRINTED, grouped, new_code
+from services.identity.passkeys import Site, options_to_show
 from services.identity.questions import decoy, plain_answer
 from services.identity.second_factor import SecondFactor
 from services.identity.tables import Account
@@ -49,6 +51,7 @@ class Entrance:
     signer: Signer
     decoy_secret: bytes
     keyring: Keyring
+    site: Site | None  #: What passkeys are made for; None: there are none here.
     asked: SecondFactor  #: Of agents, where their structure does not say.
 
     async def sign_in(self, login: str, password: str, visit: Visit, gone: Gone = still_there) -> Opened:
@@ -73,7 +76,8 @@ class Entrance:
             return opened
         if opened is None:
             raise Refused(otherwise)
-        raise Refused("SECOND_FACTOR_REQUIRED", challenge=opened.challenge, kinds=list(opened.kinds))
+        options = options_to_show(self.site, opened.challenge, opened.passkeys) if self.site and opened.passkeys else None
+        raise Refused("SECOND_FACTOR_REQUIRED", challenge=opened.challenge, kinds=list(opened.kinds), passkey_options=options)
 
     async def refresh(self, token: str) -> Opened:
         async with self.database.transaction() as session:
@@ -151,6 +155,27 @@ class Entrance:
         async with self.database.transaction() as session:
             opened = await recovery.reset_password(session, self.clock, token, new_hash, self.asked)
         return self.through(opened, "INVALID_TOKEN")
+
+    async def new_recovery_codes(self, caller: Caller, password: str) -> list[str]:
+        """As they are to be printed; those before them are worth nothing any more."""
+        await self.prove(caller, password)
+        codes = [new_code(place) for place in PRINTED]
+        hashes = [(code[0], await self.hashing.hash(code)) for code in codes]
+        async with self.database.transaction() as session:
+            await recovery.keep_codes(session, self.clock, caller, hashes)
+        return [grouped(code) for code in codes]
+
+    async def use_recovery_code(self, login: str, code: str, address: str | None, gone: Gone = still_there) -> str:
+        """A token for a new password. As slow whether or not there is such an account, or such a code."""
+        async with self.hashing.turn(plain_login(login), gone):
+            async with self.database.reading() as session:
+                paper = await recovery.show_code(session, self.clock, login, code, address)
+            checked = await self.hashing.check(paper.code, paper.stored_hash)
+            async with self.database.transaction() as session:
+                token = await recovery.use_code(session, self.clock, paper, checked)
+        if token is None:
+            raise Refused("INVALID_CODE_ON_PAPER")
+        return token
 
     async def answer_recovery_question(self, login: str, answer: str, address: str | None) -> NoReturn:
         """Always raises Refused: secret questions are off."""

@@ -9,9 +9,20 @@ from services.graphql import Info
 from services.identity import factor_steps, totp
 from services.identity.door_fields import SignInResult, signed_in
 from services.identity.entrance import entrance, visit
-from services.identity.profile_fields import account_after
-from services.identity.refusals import InvalidCode, InvalidCredentials, InvalidToken, TooManyAttempts, or_refusal
+from services.identity.factors import Shown, Started
+from services.identity.profile_fields import account_after, bounded
+from services.identity.refusals import (
+    InvalidCode,
+    InvalidCredentials,
+    InvalidPasskey,
+    InvalidToken,
+    PasskeysUnavailable,
+    TooManyAttempts,
+    or_refusal,
+)
 from services.identity.types import Account
+
+LONGEST_LABEL = 60
 
 
 @strawberry.type
@@ -24,7 +35,27 @@ class TotpStarted:
 
 
 TotpResult = Annotated[TotpStarted | InvalidCredentials | TooManyAttempts, strawberry.union("TotpResult")]
-FactorResult = Annotated[Account | InvalidCredentials | InvalidCode | InvalidToken | TooManyAttempts, strawberry.union("FactorResult")]
+FactorResult = Annotated[
+    Account | InvalidCredentials | InvalidCode | InvalidPasskey | InvalidToken | PasskeysUnavailable | TooManyAttempts,
+    strawberry.union("FactorResult"),
+]
+
+
+@strawberry.type
+class PasskeyStarted:
+    """For the browser: within five minutes."""
+
+    challenge: str = strawberry.field(description="For the mutation that ends it.")
+    options: str = strawberry.field(description="For navigator.credentials.create or .get, as JSON.")
+
+
+PasskeyResult = Annotated[PasskeyStarted | InvalidCredentials | PasskeysUnavailable | TooManyAttempts, strawberry.union("PasskeyResult")]
+PasskeySignInResult = Annotated[PasskeyStarted | PasskeysUnavailable, strawberry.union("PasskeySignInResult")]
+
+
+async def _begun(starting: Awaitable[Started]) -> PasskeyStarted:
+    started = await starting
+    return PasskeyStarted(challenge=started.challenge, options=started.options)
 
 
 async def _started(starting: Awaitable[tuple[str, str]]) -> TotpStarted:
@@ -36,9 +67,30 @@ async def _started(starting: Awaitable[tuple[str, str]]) -> TotpStarted:
 @strawberry.type
 class FactorMutations:
     @strawberry.mutation
-    async def finish_sign_in(self, info: Info, challenge: str, code: str | None = None, device: str | None = None) -> SignInResult:
-        """After `SecondFactorRequired`: the second half of a sign-in. `device` as in `signIn`."""
-        return await or_refusal(info, signed_in(info, factor_steps.finish(entrance(info), challenge, code or "", visit(info, device))))
+    async def finish_sign_in(
+        self, info: Info, challenge: str, code: str | None = None, assertion: str | None = None, device: str | None = None
+    ) -> SignInResult:
+        """After `SecondFactorRequired` or `startPasskeySignIn`.
+
+        `assertion`: what navigator.credentials.get gave, as JSON. `device` as in `signIn`.
+        """
+        finishing = factor_steps.finish(entrance(info), challenge, Shown(code or "", assertion), visit(info, device))
+        return await or_refusal(info, signed_in(info, finishing))
+
+    @strawberry.mutation
+    async def start_passkey(self, info: Info, password: str) -> PasskeyResult:
+        return await or_refusal(info, _begun(factor_steps.start_passkey(entrance(info), info.context.signed_in(), password)))
+
+    @strawberry.mutation
+    async def add_passkey(self, info: Info, challenge: str, credential: str, label: str) -> FactorResult:
+        """`credential`: what navigator.credentials.create gave, as JSON. In force at once; every other session of the account ends."""
+        caller, label = info.context.signed_in(), bounded("label", label, LONGEST_LABEL)
+        return await _told(info, factor_steps.add_passkey(entrance(info), caller, challenge, credential, label))
+
+    @strawberry.mutation
+    async def start_passkey_sign_in(self, info: Info) -> PasskeySignInResult:
+        """Without login and password: the device asks who holds it. `finishSignIn` ends it."""
+        return await or_refusal(info, _begun(factor_steps.start_passkey_sign_in(entrance(info))))
 
     @strawberry.mutation
     async def start_totp(self, info: Info, password: str) -> TotpResult:

@@ -1,5 +1,6 @@
 """Second factors are begun, shown to work, shown at sign-in, and taken away. Each runs in its caller's transaction."""
 
+from dataclasses import dataclass
 from typing import Literal
 from uuid import uuid4
 
@@ -9,17 +10,34 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.claims import Caller
 from services.clock import Clock
-from services.identity import attempts, challenges, totp
+from services.identity import attempts, challenges, passkeys, totp
 from services.identity.challenges import Purpose
 from services.identity.door import Opened, let_in
 from services.identity.ending import end_sessions, lock_account, outdate_tokens
 from services.identity.keyring import Keyring
+from services.identity.passkeys import Site
 from services.identity.second_factor import FactorKind, SecondFactor
-from services.identity.tables import Account, AccountSession, Attempt, Factor
+from services.identity.tables import Account, AccountSession, Attempt, Challenge, Factor
 from services.identity.telling import notice
-from services.identity.trying import Tried, bear, count, tried_by
+from services.identity.trying import Tried, bear, count, insert_if_new, tried_by
 
-MOST = 10  #: Of one account.
+No = Literal["INVALID_TOKEN", "INVALID_CODE", "INVALID_PASSKEY"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What second factors are checked with."""
+
+    keyring: Keyring
+    site: Site | None  #: What passkeys are made for; None: there are none here.
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What a browser is to make or show a passkey with: `options` as JSON."""
+
+    challenge: str
+    options: str
 
 
 def at_the_second_door(account: str, address: str | None) -> list[Tried]:
@@ -66,6 +84,39 @@ def _shows(factor: Factor, keyring: Keyring, clock: Clock, code: str) -> bool:
     return True
 
 
+# ---------------------------------------------------------------------------------------------------------- passkeys
+async def start_passkey(session: AsyncSession, clock: Clock, site: Site, caller: Caller) -> Started:
+    account = await lock_account(session, caller.account)
+    known = [factor.credential_id for factor in await challenges.factors_of(session, account.id) if factor.credential_id]
+    challenge = await challenges.pose(session, clock.now(), Purpose.ADD_PASSKEY, account.id)
+    return Started(challenge, passkeys.options_to_make(site, challenge, account.id, account.login, known))
+
+
+async def start_passkey_sign_in(session: AsyncSession, clock: Clock, site: Site) -> Started:
+    challenge = await challenges.pose(session, clock.now(), Purpose.PASSKEY_SIGN_IN, None)
+    return Started(challenge, passkeys.options_to_show(site, challenge))
+
+
+async def add_passkey(
+    session: AsyncSession, clock: Clock, site: Site, caller: Caller, challenge: str, credential: str, label: str
+) -> No | None:
+    """It counts from now on, and was shown here. Otherwise the code of a refusal."""
+    await lock_account(session, caller.account)
+    half = await challenges.live(session, clock.now(), Purpose.ADD_PASSKEY, challenge)
+    if half is None or half.account_id != caller.account:
+        return "INVALID_TOKEN"
+    await session.delete(half)
+    made = passkeys.made(site, challenge, credential)
+    if made is None:
+        return "INVALID_PASSKEY"
+    values = {"credential_id": made.credential_id, "public_key": made.public_key, "sign_count": made.sign_count}
+    id, begun = uuid4().hex, {"account_id": caller.account, "kind": FactorKind.PASSKEY, "label": label, "begun_at": clock.now()}
+    if not await insert_if_new(session, Factor, id=id, last_step=0, **begun, **values):
+        return "INVALID_PASSKEY"  # it is somebody's already
+    await add(session, clock, caller, await session.get_one(Factor, id))
+    return None
+
+
 # ---------------------------------------------------------------------------------------------------------- all kinds
 async def add(session: AsyncSession, clock: Clock, caller: Caller, factor: Factor) -> None:
     """In force at once: who is signed in elsewhere is out, who is here has shown it. The account is locked."""
@@ -97,30 +148,70 @@ async def remove(session: AsyncSession, clock: Clock, caller: Caller, factor: st
     await notice(session, clock, account, "FACTOR_REMOVED", gone.label)
 
 
+# ------------------------------------------------------------------------------------------------------------ at sign-in
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A code, or what a passkey answered, as JSON."""
+
+    code: str
+    assertion: str | None
+
+
 async def finish(
-    session: AsyncSession, clock: Clock, keyring: Keyring, challenge: str, code: str, address: str | None, asked: SecondFactor
-) -> Opened | Literal["INVALID_TOKEN", "INVALID_CODE"]:
-    """The second half of a sign-in, or the code of a refusal: the challenge is not, or no longer, good; the code is wrong, and counted."""
+    session: AsyncSession, clock: Clock, tools: Tools, challenge: str, shown: Shown, address: str | None, asked: SecondFactor
+) -> Opened | No:
+    """The second half of a sign-in, or all of it with a passkey alone; or the code of a refusal. What is wrong is counted."""
     now = clock.now()
-    whose = await challenges.whose(session, challenge)
-    if whose is None:
+    half = await challenges.posed(session, challenge)
+    whose = await _whose(session, half, shown) if half else None
+    if half is None or whose is None:
         return "INVALID_TOKEN"
     account = await lock_account(session, whose)
-    half = await challenges.live(session, now, Purpose.SIGN_IN, challenge)
+    half = await challenges.live(session, now, half.purpose, challenge)
     if half is None:
         return "INVALID_TOKEN"
     tried = at_the_second_door(account.id, address)
     await bear(session, now, tried)
     own = await challenges.factors_of(session, account.id)
-    if not any(_shows(factor, keyring, clock, code) for factor in own):
+    if not any(_fits(factor, half, challenge, shown, tools, clock) for factor in own):
         half.tries += 1
         session.add(half)
         await count(session, now, tried)
-        return "INVALID_CODE"
+        return "INVALID_PASSKEY" if shown.assertion is not None else "INVALID_CODE"
     session.add_all(own)
     await session.delete(half)
     await _forget_failures(session, account.id)
     return await let_in(session, clock, account, asked, shown=True)
+
+
+async def _whose(session: AsyncSession, half: Challenge, shown: Shown) -> str | None:
+    if half.purpose == Purpose.SIGN_IN:
+        return half.account_id
+    holder = passkeys.holder(shown.assertion or "") if half.purpose == Purpose.PASSKEY_SIGN_IN else None
+    if holder is None:
+        return None
+    factor = (await session.exec(select(Factor).where(Factor.credential_id == holder.credential_id))).first()
+    return factor.account_id if factor and factor.account_id == holder.account else None
+
+
+def _fits(factor: Factor, half: Challenge, challenge: str, shown: Shown, tools: Tools, clock: Clock) -> bool:
+    alone = half.purpose == Purpose.PASSKEY_SIGN_IN
+    if shown.assertion is not None:
+        return _signs(factor, tools.site, challenge, shown.assertion, clock, alone=alone)
+    return not alone and _shows(factor, tools.keyring, clock, shown.code)
+
+
+def _signs(factor: Factor, site: Site | None, challenge: str, assertion: str, clock: Clock, *, alone: bool) -> bool:
+    holder = passkeys.holder(assertion)
+    if site is None or holder is None or factor.public_key is None or holder.credential_id != factor.credential_id:
+        return False
+    if holder.account not in (None, factor.account_id):
+        return False
+    sign_count = passkeys.shown(site, challenge, assertion, factor.public_key, factor.sign_count, alone=alone)
+    if sign_count is None:
+        return False
+    factor.sign_count, factor.used_at = sign_count, clock.now()
+    return True
 
 
 async def _forget_failures(session: AsyncSession, account: str) -> None:

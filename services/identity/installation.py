@@ -1,5 +1,6 @@
 """What an installation makes up for itself, and what it forgets in time. Each runs in its caller's transaction."""
 
+import datetime as dt
 from typing import Any
 
 from sqlalchemy import delete, or_
@@ -8,11 +9,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.clock import Clock
 from services.events import EVERYBODY, KeyWithdrawn, SigningKeyPublished
-from services.identity import attempts
+from services.identity import attempts, privacy
 from services.identity.devices import FORGOTTEN_AFTER
 from services.identity.tables import (
     AccountSession,
     AddressToken,
+    AskedOnce,
     Attempt,
     Challenge,
     Factor,
@@ -25,6 +27,9 @@ from services.identity.tokens import Signer, new_key
 from services.identity.trying import insert_if_new
 from services.outbox import WithdrawnKey, forget_secrets, record
 from services.settings import SettingsError
+
+UNANSWERED = dt.timedelta(days=1)  #: After that a wish that nobody has answered is refused.
+ASKED_AGAIN_WITHIN = dt.timedelta(days=30)  #: What an agent asks for with the same key later than that is another act.
 
 
 async def keep_secret(session: AsyncSession, name: str, new: str) -> str:
@@ -83,4 +88,6 @@ async def tidy(session: AsyncSession, clock: Clock) -> None:
     await session.exec(delete(AccountSession).where(over))
     await session.exec(delete(AddressToken).where(col(AddressToken.expires_at) < long_ago))
     await session.exec(delete(KnownDevice).where(col(KnownDevice.last_used_at) < now - FORGOTTEN_AFTER))
+    await session.exec(delete(AskedOnce).where(col(AskedOnce.at) < now - ASKED_AGAIN_WITHIN))
     await forget_secrets(session, now)
+    await privacy.refuse_late(session, now, UNANSWERED)

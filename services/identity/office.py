@@ -163,7 +163,7 @@ async def _put(session: AsyncSession, clock: Clock, agent: Agent, was: FamilySpe
 async def _spec(session: AsyncSession, agent: Agent, family: str) -> FamilySpec:
     """As it stands. Raises Forbidden for what is not of the agent's structure."""
     row = await session.get(Family, family)
-    if row is None or row.structure_id != agent.structure:
+    if row is None or row.structure_id != agent.structure or row.erased_at is not None:
         raise Forbidden
     adults, children = await queries.adults(session, [family]), await queries.children(session, [family])
     known = [ChildSpec(one.id, one.first_name, one.last_name, one.birth_date) for one in children[family]]

@@ -16,6 +16,7 @@ from services.bulk import one_of
 from services.claims import Caller
 from services.identity.attempts import Tries
 from services.identity.hashing import NO_PASSWORD
+from services.identity.paper_codes import COUNTER
 from services.identity.second_factor import SecondFactor, kept_back
 from services.identity.tables import (
     Account,
@@ -31,6 +32,7 @@ from services.identity.tables import (
     KnownDevice,
     Membership,
     Operator,
+    RecoveryCode,
     RefreshToken,
     ResetToken,
     Structure,
@@ -167,6 +169,21 @@ async def account_of_refresh(session: AsyncSession, token_sum: str) -> str | Non
     """The id of whom a refresh token belongs to, good or not."""
     found = select(AccountSession.account_id).where(RefreshToken.session_id == AccountSession.id, RefreshToken.token_sum == token_sum)
     return (await session.exec(found)).first()
+
+
+async def paper_code(session: AsyncSession, login: str, place: str) -> tuple[str, str] | None:
+    """Whose it is, and its hash, used or not. `login` is plain."""
+    found = select(RecoveryCode.account_id, RecoveryCode.code_hash).where(
+        RecoveryCode.account_id == Account.id, Account.login == login, RecoveryCode.place == place
+    )
+    return (await session.exec(found)).first()
+
+
+async def printed_codes_left(session: AsyncSession, account: str) -> int:
+    found = select(func.count()).where(
+        RecoveryCode.account_id == account, col(RecoveryCode.used_at).is_(None), RecoveryCode.place != COUNTER
+    )
+    return (await session.exec(found)).one()
 
 
 async def account_of_reset(session: AsyncSession, token_sum: str, now: dt.datetime) -> Account | None:
@@ -320,6 +337,11 @@ async def lock_families_of(session: AsyncSession, account: str) -> list[Family]:
     return list((await session.exec(found.order_by(Family.id).with_for_update(of=Family))).all())
 
 
+async def families(session: AsyncSession, ids: Collection[str]) -> dict[str, Family]:
+    """Whosever they are."""
+    return {row.id: row for row in (await session.exec(select(Family).where(col(Family.id).in_(ids)))).all()}
+
+
 async def visible_families(session: AsyncSession, caller: Caller, ids: Collection[str]) -> dict[str, Family]:
     """Those of the ids that the caller may see: his own, and all of a structure that he works for."""
     found = select(Family).where(col(Family.id).in_(ids), _may_see(caller))
@@ -349,6 +371,7 @@ async def registered(
 async def families_numbered(session: AsyncSession, structure: str, numbers: Collection[str]) -> dict[str, list[str]]:
     """Number -> the structure's families that have it: one, unless the town's file says otherwise."""
     found = select(Family.number, Family.id).where(Family.structure_id == structure, col(Family.number).in_(numbers))
+    found = found.where(col(Family.erased_at).is_(None))
     return _grouped((await session.exec(found.order_by(Family.id))).all())
 
 
@@ -364,7 +387,8 @@ async def registered_count(session: AsyncSession, structure: str, words: Sequenc
 
 def _looked_for(structure: str, words: Sequence[str]) -> list[ColumnElement[bool]]:
     """`words` are letters and digits alone."""
-    return [col(Family.structure_id) == structure, *(col(Family.looked_for_by).like(f"% {word}%") for word in words)]
+    there = col(Family.structure_id) == structure, col(Family.erased_at).is_(None)
+    return [*there, *(col(Family.looked_for_by).like(f"% {word}%") for word in words)]
 
 
 async def adults(session: AsyncSession, families: Collection[str]) -> dict[str, list[Account]]:

@@ -1,14 +1,17 @@
-"""What identity does when it hears what became of mails: the profile says where they do not arrive."""
+"""What identity does when it hears something: of mails that do not arrive, and of families that are to be erased."""
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.clock import Clock
-from services.events import MailFailed, MailSent
-from services.identity import mail_choices
+from services.events import BillingErased, BillingErasureWeighed, BookingErased, BookingErasureWeighed, MailerErased, MailFailed, MailSent
+from services.identity import mail_choices, privacy
 from services.identity.tables import IdentityTable
+from services.personal import wipe_soon
 from services.service import Service
 
 service = Service("identity", IdentityTable.metadata)
+
+service.after(BillingErased)(wipe_soon)  # Once, a little after our own rows went.
 
 REACHED = "identity.reached"
 
@@ -37,3 +40,28 @@ async def _note_arrivals(session: AsyncSession) -> None:
     if reached:
         await mail_choices.note_arrivals(session, reached)
         reached.clear()
+
+
+@service.reacts_to(BillingErasureWeighed)
+async def hear_billing(session: AsyncSession, event: BillingErasureWeighed, clock: Clock) -> None:
+    await privacy.hear_weighed(session, clock, event.erasure, event.service, event.obstacles)
+
+
+@service.reacts_to(BookingErasureWeighed)
+async def hear_booking(session: AsyncSession, event: BookingErasureWeighed, clock: Clock) -> None:
+    await privacy.hear_weighed(session, clock, event.erasure, event.service, event.obstacles)
+
+
+@service.reacts_to(BillingErased)
+async def billing_erased(session: AsyncSession, event: BillingErased, clock: Clock) -> None:
+    await privacy.hear_erased(session, clock, event.erasure, event.service)
+
+
+@service.reacts_to(BookingErased)
+async def booking_erased(session: AsyncSession, event: BookingErased, clock: Clock) -> None:
+    await privacy.hear_erased(session, clock, event.erasure, event.service)
+
+
+@service.reacts_to(MailerErased)
+async def mailer_erased(session: AsyncSession, event: MailerErased, clock: Clock) -> None:
+    await privacy.hear_erased(session, clock, event.erasure, event.service)

@@ -1,9 +1,14 @@
 """Ways back in for whoever forgot the password (S3). None tells whether there is an account. Each runs in its caller's transaction."""
 
+import datetime as dt
+from collections.abc import Collection
+from dataclasses import dataclass
+
 from sqlalchemy import delete, update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.claims import Caller
 from services.clock import Clock
 from services.events import PasswordResetRequested, ResetLinkMade
 from services.identity import attempts, queries, sessions
@@ -12,11 +17,12 @@ from services.identity.credentials import plain_login
 from services.identity.devices import forget_devices
 from services.identity.door import Opened, begin
 from services.identity.ending import end_sessions, lock_account
-from services.identity.hashing import new_token, token_sum
+from services.identity.hashing import DUMMY, Checked, new_token, token_sum
+from services.identity.paper_codes import COUNTER, plain_code
 from services.identity.second_factor import SecondFactor
-from services.identity.tables import Attempt, Credential, ResetToken
+from services.identity.tables import Account, Attempt, Credential, RecoveryCode, ResetToken
 from services.identity.telling import main_structure, notice
-from services.identity.trying import at_the_door, bear, count, tried_by, wait_left
+from services.identity.trying import Tried, at_the_door, bear, count, tried_by, wait_left
 from services.outbox import record
 
 
@@ -29,8 +35,7 @@ async def request_password_reset(session: AsyncSession, clock: Clock, login: str
     await count(session, now, tried)
     found = await queries.account_with_password(session, plain_login(login))
     account = found[0] if found and found[0].email else None
-    token, expires_at = new_token(), now + sessions.RESET_TOKEN_LIFE
-    session.add(ResetToken(token_sum=token_sum(token), account_id=account.id if account else None, expires_at=expires_at))
+    token, expires_at = grant(session, account.id if account else None, now), now + sessions.RESET_TOKEN_LIFE
     if account is None or account.email is None:
         return
     about = {"structure": await main_structure(session, account.id), "occurred_at": now, "account": account.id}
@@ -64,6 +69,63 @@ async def reset_password(session: AsyncSession, clock: Clock, token: str, new_ha
     return await begin(session, clock, account, asked)
 
 
+# ------------------------------------------------------------------------------------------------------ codes on paper
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """Somebody shows a code. An unknown login, or one that has no such code, finds a hash too: no code has it."""
+
+    code: str  #: As `plain_code` gives it.
+    account: str | None
+    stored_hash: str
+    tried: list[Tried]
+
+
+async def show_code(session: AsyncSession, clock: Clock, login: str, code: str, address: str | None) -> Paper:
+    """Changes nothing. Raises Refused where there were too many failures."""
+    code = plain_code(code)
+    tried = tried_by("code", login, address, attempts.ACCOUNT, attempts.ADDRESS)
+    await bear(session, clock.now(), tried)
+    found = await queries.paper_code(session, plain_login(login), code[:1])
+    account, stored_hash = found or (None, DUMMY)
+    return Paper(code, account, stored_hash, tried)
+
+
+async def use_code(session: AsyncSession, clock: Clock, paper: Paper, checked: Checked) -> str | None:
+    """A token for a new password. None: the code is not, or no longer, good, which is counted."""
+    now = clock.now()
+    if checked.right and paper.account is not None:
+        row = await session.get(RecoveryCode, (paper.account, paper.code[:1]), with_for_update=True)
+        if row is not None and row.code_hash == paper.stored_hash and _is_good(row, now):
+            row.used_at = now
+            session.add(row)
+            await session.exec(delete(Attempt).where(col(Attempt.key) == paper.tried[0].key))
+            await notice(session, clock, await session.get_one(Account, paper.account), "RECOVERY_CODE_USED")
+            return grant(session, paper.account, now)
+    await count(session, now, paper.tried)
+    return None
+
+
+def _is_good(row: RecoveryCode, now: dt.datetime) -> bool:
+    return row.used_at is None and (row.expires_at is None or row.expires_at > now)
+
+
+def grant(session: AsyncSession, account: str | None, now: dt.datetime) -> str:
+    """A token that gives a new password, once. No account: to nobody, so that the work is the same."""
+    token = new_token()
+    session.add(ResetToken(token_sum=token_sum(token), account_id=account, expires_at=now + sessions.RESET_TOKEN_LIFE))
+    return token
+
+
+async def keep_codes(session: AsyncSession, clock: Clock, caller: Caller, hashes: Collection[tuple[str, str]]) -> None:
+    """The account's printed codes are these from now on. `hashes`: place -> hash."""
+    now = clock.now()
+    account = await session.get_one(Account, caller.account, with_for_update=True)
+    await session.exec(delete(RecoveryCode).where(col(RecoveryCode.account_id) == account.id, col(RecoveryCode.place) != COUNTER))
+    session.add_all(RecoveryCode(account_id=account.id, place=place, code_hash=hashed, made_at=now) for place, hashed in hashes)
+    await notice(session, clock, account, "RECOVERY_CODES_MADE")
+
+
+# ---------------------------------------------------------------------------------------------------- secret questions
 async def answer_recovery_question(session: AsyncSession, clock: Clock, login: str, address: str | None) -> None:
     """Secret questions are off: no answer is right, and each is counted. Raises Refused where there were too many."""
     now = clock.now()

@@ -1,5 +1,6 @@
 """Ways back in as GraphQL (S3)."""
 
+from collections.abc import Awaitable
 from typing import Annotated
 
 import strawberry
@@ -7,6 +8,7 @@ import strawberry
 from services.graphql import Info
 from services.identity.door_fields import SignInResult, signed_in
 from services.identity.entrance import entrance
+from services.identity.hashing import still_there
 from services.identity.refusals import InvalidCredentials, TooManyAttempts, or_refusal
 
 
@@ -16,6 +18,24 @@ class RecoveryGranted:
 
 
 RecoveryResult = Annotated[RecoveryGranted | InvalidCredentials | TooManyAttempts, strawberry.union("RecoveryResult")]
+
+
+@strawberry.type
+class RecoveryCodes:
+    """To be printed or written down: they are shown this once. Each opens the way to a new password once, without any mail."""
+
+    codes: list[str]
+
+
+RecoveryCodesResult = Annotated[RecoveryCodes | InvalidCredentials | TooManyAttempts, strawberry.union("RecoveryCodesResult")]
+
+
+async def _granted(granting: Awaitable[str]) -> RecoveryGranted:
+    return RecoveryGranted(token=await granting)
+
+
+async def _codes(making: Awaitable[list[str]]) -> RecoveryCodes:
+    return RecoveryCodes(codes=await making)
 
 
 @strawberry.type
@@ -39,3 +59,18 @@ class RecoveryMutations:
     @strawberry.mutation
     async def reset_password(self, info: Info, token: str, new: str) -> SignInResult:
         return await or_refusal(info, signed_in(info, entrance(info).reset_password(token, new)))
+
+    @strawberry.mutation
+    async def new_recovery_codes(self, info: Info, password: str) -> RecoveryCodesResult:
+        """Ten codes; those before them are worth nothing any more."""
+        made = await or_refusal(info, _codes(entrance(info).new_recovery_codes(info.context.signed_in(), password)))
+        info.context.running.outbox_written()
+        return made
+
+    @strawberry.mutation
+    async def use_recovery_code(self, info: Info, login: str, code: str) -> RecoveryResult:
+        """A code that was printed, or given at the town hall: good once, for a token that `resetPassword` takes."""
+        gone = info.context.gone or still_there
+        granted = await or_refusal(info, _granted(entrance(info).use_recovery_code(login, code, info.context.address, gone)))
+        info.context.running.outbox_written()
+        return granted

@@ -46,11 +46,22 @@ class InvalidCode(Refusal):
 
 
 @strawberry.federation.type(shareable=True)
+class InvalidPasskey(Refusal):
+    """What the passkey answered is not right, is somebody else's, or was made for another site."""
+
+
+@strawberry.federation.type(shareable=True)
+class PasskeysUnavailable(Refusal):
+    """Passkeys need a name and TLS (PREAU_PUBLIC_URL), which this installation has not."""
+
+
+@strawberry.federation.type(shareable=True)
 class SecondFactorRequired(Refusal):
     """The first factor was right: `finishSignIn` with this challenge, within five minutes, and one of these."""
 
     challenge: str
     kinds: list[FactorKind]
+    passkey_options: str | None = strawberry.field(description="For navigator.credentials.get, as JSON; null without passkeys.")
 
 
 @strawberry.federation.type(shareable=True)
@@ -61,6 +72,11 @@ class ReasonRequired(Refusal):
 @strawberry.federation.type(shareable=True)
 class IdempotencyKeyReused(Refusal):
     """The same key came with something else before."""
+
+
+@strawberry.federation.type(shareable=True)
+class FamilyAlreadyErased(Refusal):
+    """Nothing is left of this family but its number."""
 
 
 @strawberry.type
@@ -117,10 +133,13 @@ REFUSALS: dict[str, type[Refusal]] = {
     "INVALID_CREDENTIALS": InvalidCredentials,
     "TOO_MANY_ATTEMPTS": TooManyAttempts,
     "SIGN_IN_BUSY": TooManyAttempts,
+    "INVALID_CODE_ON_PAPER": InvalidCredentials,
     "INVALID_TOKEN": InvalidToken,
     "PASSWORD_TOO_WEAK": PasswordTooWeak,
     "INVALID_EMAIL": InvalidEmail,
     "INVALID_CODE": InvalidCode,
+    "INVALID_PASSKEY": InvalidPasskey,
+    "PASSKEYS_UNAVAILABLE": PasskeysUnavailable,
     "SECOND_FACTOR_REQUIRED": SecondFactorRequired,
     "REASON_REQUIRED": ReasonRequired,
     "IDEMPOTENCY_KEY_REUSED": IdempotencyKeyReused,
@@ -134,6 +153,7 @@ REFUSALS: dict[str, type[Refusal]] = {
     "UNKNOWN_ACCOUNT": UnknownAccount,
     "ACCOUNT_SHARED": AccountShared,
     "ADMINISTRATOR_REQUIRED": AdministratorRequired,
+    "FAMILY_ERASED": FamilyAlreadyErased,
 }
 
 

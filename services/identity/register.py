@@ -277,6 +277,10 @@ async def put_family(session: AsyncSession, clock: Clock, spec: FamilySpec) -> N
         await session.flush()
     elif family.structure_id != spec.structure:
         raise Refused("FAMILY_OF_ANOTHER_STRUCTURE", family=spec.id)
+    elif family.erased_at is not None:
+        if spec.accounts or spec.children:
+            raise Refused("FAMILY_ERASED", family=spec.id)
+        return
     for account in accounts:
         await join(session, clock, account, spec.structure)
     changed = [

@@ -9,6 +9,7 @@ from services.identity.factor_fields import FactorMutations
 from services.identity.import_fields import ImportMutations
 from services.identity.mail_fields import MailMutations
 from services.identity.office_fields import OfficeMutations, OfficeQueries
+from services.identity.privacy_fields import PrivacyMutations, PrivacyQueries
 from services.identity.profile_fields import ProfileMutations
 from services.identity.rank_fields import RankMutations, RankQueries
 from services.identity.recovery_fields import RecoveryMutations
@@ -26,12 +27,13 @@ class Mutation(
     ImportMutations,
     OfficeMutations,
     RankMutations,
+    PrivacyMutations,
 ):
     """What somebody does at the door, and of his own account; what agents do with the register."""
 
 
 @strawberry.type
-class Query(AnnouncementQueries, OfficeQueries, RankQueries):
+class Query(AnnouncementQueries, OfficeQueries, PrivacyQueries, RankQueries):
     @strawberry.field
     async def me(self, info: Info) -> Account | None:
         """Null without a valid token: never an error."""

@@ -11,6 +11,7 @@ from sqlalchemy import JSON, Column, Index, Table, Text, UniqueConstraint, false
 from sqlmodel import Field, SQLModel
 
 from services.database import BIGINT, Instant, as_text, new_metadata
+from services.identity.erasure import ErasureState
 from services.identity.second_factor import FactorKind, SecondFactor
 
 SHA256 = 64  #: Length in hexadecimal digits.
@@ -136,6 +137,7 @@ class Family(IdentityTable, table=True):
     version: int = 1  #: Grows with everything that the family's events say, names and addresses of its adults included.
     #: What agents find it by (`households.looked_for_by`): written whenever its events are.
     looked_for_by: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+    erased_at: dt.datetime | None = Field(default=None, sa_type=Instant)  #: Nothing is left of it but its number.
 
 
 class FamilyAdult(IdentityTable, table=True):
@@ -193,6 +195,24 @@ class SubjectKey(IdentityTable, table=True):
     __tablename__ = "subject_key"
     subject: str = Field(primary_key=True)
     key: str
+
+
+class Erasure(IdentityTable, table=True):
+    """An administrator wanted a family erased: who, why, and what became of it. It stays."""
+
+    __table_args__ = (UniqueConstraint("account", "key"), Index("ix_erasure_structure_asked_at", "structure", "asked_at"))
+    id: str = Field(primary_key=True)
+    key: str  #: Of the administrator's choosing: the same one is the same wish.
+    structure: str
+    family: str = Field(index=True)
+    account: str  #: The administrator's.
+    reason: str = Field(sa_type=Text)
+    despite: list[str] = Field(sa_column=Column(JSON, nullable=False))  #: Obstacles that are not to stand in the way.
+    asked_at: dt.datetime = Field(sa_type=Instant)
+    #: Service -> its obstacles, as it answered; then, of those that have erased, service -> when.
+    weighed: dict[str, list[str]] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    erased: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    state: ErasureState = Field(sa_type=as_text(ErasureState))
 
 
 # ------------------------------------------------------------------------------------------------- sessions and tokens

@@ -1,6 +1,9 @@
 """What identity says to people, in French and in English."""
 
+from collections.abc import Iterable
+
 from services.identity.credentials import MAXIMUM_LENGTH, MINIMUM_LENGTH, Weakness
+from services.identity.erasure import Obstacle
 from services.refusal import CodedError
 
 #: By code of the refusal.
@@ -12,10 +15,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "This account is not of this structure alone: nobody but its owner can change it.",
     ),
     "ADMINISTRATOR_REQUIRED": ("Il faut être administrateur de la structure.", "It takes an administrator of the structure."),
-    "IDEMPOTENCY_KEY_REUSED": (
-        "Cette clé a déjà servi pour une autre opération.",
-        "This key was already used for something else.",
-    ),
     "INVALID_ENTRY": ("Cela ne peut pas être enregistré.", "This cannot be registered."),
     "LINE_NOT_POSSIBLE": ("{what} : de 1 à {most} caractères, sur une ligne.", "{what}: 1 to {most} characters, on one line."),
     "BODY_NOT_POSSIBLE": ("Un texte a de 1 à {most} caractères.", "A text has 1 to {most} characters."),
@@ -84,12 +83,14 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The account {login} exists already: it can be added to the family.",
     ),
     "NUMBER_TAKEN": ("Une autre famille a le numéro {number}.", "Another family has the number {number}."),
-    "REASON_REQUIRED": ("Indiquez un motif, de 3 à 500 caractères.", "Give a reason, in 3 to 500 characters."),
+    "INVALID_CODE_ON_PAPER": ("L'identifiant ou le code n'est pas correct.", "The login or the code is not right."),
     "INVALID_EMAIL": ("Cette adresse e-mail n'est pas valable.", "This e-mail address is not valid."),
+    "INVALID_PASSKEY": ("Cette clé d'accès n'a pas été acceptée.", "This passkey was not accepted."),
     "INVALID_TOKEN": (
         "Ce lien ou cette session n'est plus valable : recommencez, s'il vous plaît.",
         "This link or session is no longer valid: please begin again.",
     ),
+    "PASSKEYS_UNAVAILABLE": ("Les clés d'accès ne sont pas disponibles ici.", "Passkeys are not available here."),
     "PASSWORD_MISSING": ("Le nouveau compte {login} a besoin d'un mot de passe.", "The new account {login} needs a password."),
     "PASSWORD_TOO_WEAK": ("Ce mot de passe ne convient pas : {reason}.", "This password will not do: {reason}."),
     "SECOND_FACTOR_REQUIRED": ("Confirmez que c'est bien vous.", "Confirm that it is you."),
@@ -98,6 +99,16 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Many people are signing in at the moment: try again in {wait}.",
     ),
     "TOO_MANY_ATTEMPTS": ("Trop d'essais : réessayez dans {wait}.", "Too many attempts: try again in {wait}."),
+    "REASON_REQUIRED": ("Indiquez un motif, de 3 à 500 caractères.", "Give a reason, in 3 to 500 characters."),
+    "IDEMPOTENCY_KEY_REUSED": ("Cette clé a déjà servi pour autre chose.", "This key was already used for something else."),
+    "FAMILY_ERASED": (
+        "La famille {family} a été effacée : il n'en reste que le numéro.",
+        "The family {family} was erased: nothing but its number is left.",
+    ),
+    "ERASURE_OBSTRUCTED": (
+        "Cette famille ne peut pas encore être effacée : {obstacles}.",
+        "This family cannot be erased yet: {obstacles}.",
+    ),
     "UNKNOWN_STRUCTURE": ("La structure {structure} n'existe pas.", "There is no structure {structure}."),
     "UNKNOWN_ACCOUNT": ("Le compte {login} n'existe pas.", "There is no account {login}."),
     "FAMILY_OF_ANOTHER_STRUCTURE": (
@@ -134,6 +145,19 @@ WEAKNESSES: dict[Weakness, tuple[str, str]] = {
     Weakness.TOO_COMMON: ("il est parmi les premiers que l'on essaie", "it is among the first that people try"),
     Weakness.CONTAINS_LOGIN: ("il contient votre identifiant", "it contains your login"),
 }
+
+
+OBSTACLES: dict[Obstacle, tuple[str, str]] = {
+    Obstacle.OWES_MONEY: ("elle doit de l'argent", "it owes money"),
+    Obstacle.HAS_CREDIT: ("il lui reste un crédit à rembourser", "it has credit that is to be refunded"),
+    Obstacle.DAYS_NOT_CHARGED: ("des journées passées ne sont pas encore débitées", "past days are not charged yet"),
+    Obstacle.PAYMENT_UNDER_WAY: ("un paiement en ligne est en cours", "an online payment is under way"),
+    Obstacle.HAS_BOOKINGS: ("elle a des réservations à venir", "it has bookings to come"),
+}
+
+
+def obstacles_in_words(obstacles: Iterable[Obstacle], language: str) -> str:
+    return ", ".join(OBSTACLES[one][language == "en"] for one in obstacles)
 
 
 def say(code: str, language: str, **details: object) -> str:

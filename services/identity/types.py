@@ -217,6 +217,14 @@ class Account:
             return [Structure.of(row) for row in rows]
 
     @strawberry.field
+    async def recovery_codes_left(self, info: Info) -> int:
+        """Printed codes that were not used yet. Of one's own account alone."""
+        if info.context.caller is None or info.context.caller.account != self.id:
+            return 0
+        async with info.context.database.reading() as session:
+            return await queries.printed_codes_left(session, self.id)
+
+    @strawberry.field
     async def sessions(self, info: Info) -> "list[Session]":
         """Where the account is signed in now, the one used last first. Of one's own account alone."""
         caller = info.context.caller

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from email.errors import MessageError
 from email.headerregistry import Address
 
+DAILY = "daily"  #: One mail a day.
 LONGEST = 254  #: Characters of an address (RFC 5321, 4.5.3.1.3).
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 #: What nearly all addresses look like: known at a glance, where the parser of the rest takes a while.
@@ -20,7 +21,7 @@ class Adult:
     last_name: str
     email: str | None
     language: str
-    reports: str = "at_once"  #: How they want to hear what became of requests: "at_once", or "daily".
+    reports: str = "at_once"  #: How they want to hear what became of requests: "at_once", or DAILY.
     announcements: bool = True  #: Whether they want the structure's by mail.
 
     @property

@@ -1,8 +1,8 @@
-"""Tells families what is told later than it was heard: announcements, portion by portion."""
+"""Tells families what is told later than it was heard: announcements, portion by portion, and the reports of a day in the evening."""
 
 import asyncio
 
-from services.mailer import commands, queries
+from services.mailer import commands, gathering, queries
 from services.mailer.sending import look_now
 from services.service import Running
 
@@ -15,7 +15,7 @@ async def keep_announcing(running: Running) -> None:
     wake: asyncio.Event = running.resources.setdefault(WAKE, asyncio.Event())
     while True:
         await running.crowd.let_pass()
-        if await _announce(running):
+        if await _announce(running) or await _tell_the_day(running):
             look_now(running)
             continue
         wake.clear()
@@ -32,6 +32,14 @@ async def _announce(running: Running) -> bool:
             return False
     async with running.database.transaction() as session:
         return await commands.announce(session, running.clock.now())
+
+
+async def _tell_the_day(running: Running) -> bool:
+    async with running.database.reading() as session:
+        if not await queries.is_evening(session, running.clock.now()):
+            return False
+    async with running.database.transaction() as session:
+        return await gathering.tell(session, running.clock.now())
 
 
 def announce_now(running: Running) -> None:

@@ -1,7 +1,6 @@
 """What can be asked of the mailer: keep a copy, queue a letter."""
 
 import datetime as dt
-import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,13 +10,13 @@ from sqlalchemy import insert
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.events import EVERYBODY
-from services.mailer import letters, queries
+from services.mailer import gathering, letters, queries
 from services.mailer.addresses import Adult, addressee, one_line
 from services.mailer.letters import PORTAL, Letter
-from services.mailer.queries import MAIL, Names
-from services.mailer.tables import Activity, Announcement, Family, MailKind, MailState, Structure
+from services.mailer.mails import new_mail
+from services.mailer.queries import MAIL, Home, Names
+from services.mailer.tables import Activity, Announcement, Family, MailKind, Structure
 from services.mailer.telling import Wish, activities, write
-from services.mailer.texts import spoken
 from services.service import NotYetKnown
 
 #: Where nobody knows which town's time an account lives by.
@@ -50,7 +49,10 @@ async def keep_contacts(
 
 # ------------------------------------------------------------------------------------------------------------ letters
 async def queue(session: AsyncSession, now: dt.datetime, wishes: Iterable[Wish]) -> None:
-    """Write these letters, each once. Raises NotYetKnown while a name is missing: none of them is written then."""
+    """Write these letters, each once, or keep them for the evening where the reader wants that.
+
+    Raises NotYetKnown while a name is missing: none of them is written then.
+    """
     wanted = {wish.cause: wish for wish in wishes}
     for cause in await queries.queued(session, wanted):
         del wanted[cause]
@@ -62,18 +64,26 @@ async def queue(session: AsyncSession, now: dt.datetime, wishes: Iterable[Wish])
         {id_ for wish in wanted.values() for line in wish.movements for id_ in activities(line)},
         {wish.family for wish in wanted.values()},
     )
-    mails = [_to_family(wish, names, now) for wish in wanted.values()]
-    await (await session.connection()).execute(insert(MAIL), mails)
+    mails, lines = [], []
+    for wish in wanted.values():
+        home = names.families.get(wish.family)
+        if home is None or home.structure != wish.structure:
+            raise NotYetKnown(f"family {wish.family} of {wish.structure}")
+        to = addressee(home.adults, wish.account, wish.email)
+        if to and gathering.waits_for_evening(wish, to):
+            lines.append(gathering.line(wish, to, home, names, now))
+        else:
+            mails.append(_to_family(wish, to, home, names, now))
+    if lines:
+        await gathering.keep(session, lines)
+    if mails:
+        await (await session.connection()).execute(insert(MAIL), mails)
 
 
-def _to_family(wish: Wish, names: Names, now: dt.datetime) -> dict[str, Any]:
-    home = names.families.get(wish.family)
-    if home is None or home.structure != wish.structure:
-        raise NotYetKnown(f"family {wish.family} of {wish.structure}")
-    to = addressee(home.adults, wish.account, wish.email)
+def _to_family(wish: Wish, to: Adult | None, home: Home, names: Names, now: dt.datetime) -> dict[str, Any]:
     letter = write(wish, to, home, names) if to else None
     own = to is not None and any(adult.account == to.account and adult.email == to.email for adult in home.adults)
-    return {**_mail(wish.cause, wish.kind, wish.structure, now, to, letter), "family": wish.family, "own_address": own}
+    return {**new_mail(wish.cause, wish.kind, wish.structure, now, to, letter), "family": wish.family, "own_address": own}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +121,7 @@ async def queue_notice(session: AsyncSession, now: dt.datetime, notice: Notice) 
     to = addressee([Adult(notice.account, None, "", "", notice.address, notice.language)])
     letter = _notify(notice, timezone) if to else None
     about = {"account": notice.account, "own_address": notice.is_own_address}
-    mail = {**_mail(cause, notice.kind, notice.structure, now, to, letter), **about}
+    mail = {**new_mail(cause, notice.kind, notice.structure, now, to, letter), **about}
     await (await session.connection()).execute(insert(MAIL), mail)
 
 
@@ -128,7 +138,9 @@ PORTION = 200  #: Families that are told in one transaction.
 
 
 async def keep_announcement(session: AsyncSession, structure: str, id: str, title: str, text: str, now: dt.datetime) -> None:
-    """To be told to all families, once."""
+    """To be told to all families, once. Raises NotYetKnown before the structure is."""
+    if await queries.title(session, structure) is None:
+        raise NotYetKnown(f"structure {structure}")
     if await session.get(Announcement, id) is None:
         session.add(Announcement(id=id, structure=structure, title=one_line(title), text=text, due_at=now))
 
@@ -138,43 +150,20 @@ async def announce(session: AsyncSession, now: dt.datetime) -> bool:
     row = await queries.untold(session)
     if row is None:
         return False
-    structure = await queries.title(session, row.structure)
-    homes = await queries.homes_after(session, row.structure, row.after_family, PORTION) if structure is not None else {}
+    structure = await queries.title(session, row.structure) or row.structure
+    homes = await queries.homes_after(session, row.structure, row.after_family, PORTION)
     readers = {adult.account: adult for home in homes.values() for adult in home.adults if adult.announcements and addressee([adult])}
     causes = {f"{MailKind.ANNOUNCEMENT}:{row.id}/{account}": adult for account, adult in readers.items()}
     for cause in await queries.queued(session, causes):
         del causes[cause]
     mails = []
     for cause, adult in causes.items():
-        words = {"structure": structure or "", "title": row.title, "text": row.text}
+        words = {"structure": structure, "title": row.title, "text": row.text}
         letter = letters.announcement_letter(adult.language, greeting=adult.greeting, **words)
-        mails.append(_mail(cause, MailKind.ANNOUNCEMENT, row.structure, now, adult, letter))
+        mails.append(new_mail(cause, MailKind.ANNOUNCEMENT, row.structure, now, adult, letter))
     if mails:
         await (await session.connection()).execute(insert(MAIL), mails)
     row.after_family = max(homes, default=row.after_family)
     if len(homes) < PORTION:
         row.told_at = now
     return True
-
-
-def _mail(cause: str, kind: MailKind, structure: str, now: dt.datetime, to: Adult | None, letter: Letter | None) -> dict[str, Any]:
-    """A row of Mail: with nobody to write to, it says that there was something to tell."""
-    return {
-        "id": hashlib.sha256(cause.encode()).hexdigest()[:32],
-        "kind": kind,
-        "cause": cause,
-        "structure": structure,
-        "family": None,
-        "account": to and to.account,
-        "language": spoken(to.language if to else "fr"),
-        "to_name": to and to.name,
-        "to_address": to and to.email,
-        "own_address": True,
-        "subject": letter.subject if letter else "",
-        "text": letter.text if letter else "",
-        "html": letter.html if letter else "",
-        "state": MailState.QUEUED if to else MailState.UNADDRESSED,
-        "attempts": 0,
-        "created_at": now,
-        "next_attempt_at": now if to else None,
-    }

@@ -6,7 +6,7 @@ from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.mailer.attempts import PATIENCE
-from services.mailer.tables import SECRET, Family, Mail, MailState
+from services.mailer.tables import SECRET, DigestLine, Family, Mail, MailState
 
 #: A report that was queued while everything stood still may be a little older than its patience before somebody looks at it.
 GRACE = dt.timedelta(days=1)
@@ -19,6 +19,7 @@ async def violations(session: AsyncSession) -> list[str]:
         *await _mistimed(session),
         *await _misdirected(session),
         *await _secrets_kept(session),
+        *await _untold(session),
     ]
 
 
@@ -57,3 +58,13 @@ async def _secrets_kept(session: AsyncSession) -> list[str]:
         select(Mail.id).where(col(Mail.kind).in_(SECRET), Mail.state != MailState.QUEUED, or_(Mail.text != "", Mail.html != ""))
     )
     return [f"mail {mail} still holds a link that was used or lost" for mail in kept]
+
+
+async def _untold(session: AsyncSession) -> list[str]:
+    """What waited for an evening was told then, by a mail that is there."""
+    late = select(DigestLine.cause).where(col(DigestLine.told_by).is_(None), DigestLine.due_at < dt.datetime.now(dt.UTC) - GRACE)
+    lost = select(DigestLine.cause).where(col(DigestLine.told_by).is_not(None), col(DigestLine.told_by).not_in(select(Mail.id)))
+    return [
+        *(f"{cause} waits for an evening that is long past" for cause in await session.exec(late)),
+        *(f"{cause} was told by a mail that is not there" for cause in await session.exec(lost)),
+    ]

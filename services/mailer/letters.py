@@ -5,7 +5,7 @@ The HTML part is MJML. It is laid out on its sheet once, when the letter is firs
 
 import datetime as dt
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from urllib.parse import quote
@@ -43,7 +43,7 @@ class Act:
 
     reason: str  #: In the agent's words, on one line.
     cause: str | None = None  #: What else the agent did, of which this is a consequence: DAY_CLOSED, ACTIVITY_CHANGED, ENROLLMENT_CHANGED.
-    overrode: Collection[str] = ()  #: What would have stood in the family's own way: DEADLINE, DEBT.
+    overrode: Sequence[str] = ()  #: What would have stood in the family's own way: DEADLINE, DEBT.
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,15 @@ class Failed:
     status: str  #: REFUSED, CANCELLED, EXPIRED
 
 
+@dataclass(frozen=True, slots=True)
+class Delayed:
+    """A request that has no answer yet, though it should."""
+
+    number: str
+    requested_at: dt.datetime
+    movements: int
+
+
 News = LowBalance | Received | Failed
 
 
@@ -83,6 +92,43 @@ def report_letter(language: str, *, greeting: str, structure: str, report: Repor
     """What became of a request (S37). `act`: of an agent's. `goes_on`: of the lines that waited for a run, after a first report."""
     kind = "answer" if goes_on else "act" if act else "report"
     return _write(kind, language, greeting=greeting, structure=structure, report=report, act=act)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Of a day's report: what became of one request, or of what else was done."""
+
+    at: dt.datetime  #: In the structure's time zone.
+    report: Report
+    act: Act | None = None
+    goes_on: bool = False
+
+    def worded(self, language: str) -> dict[str, object]:
+        facts = {"report": self.report, "act": self.act, "goes_on": self.goes_on}
+        return {**facts, "day": long_day(self.at.date(), language), "at": f"{self.at:%H:%M}"}
+
+
+def digest_letter(language: str, *, greeting: str, structure: str, date: dt.date, parts: Collection[Part]) -> Letter:
+    """What became of a day's requests (S37), each under a heading of its own. Only what the family asked for itself is counted."""
+    own = [part.report for part in parts if part.act is None and not part.goes_on]
+    return _write(
+        "digest",
+        language,
+        greeting=greeting,
+        structure=structure,
+        day=long_day(date, spoken(language)),
+        bookings=sum(report.bookings for report in own),
+        cancellations=sum(report.cancellations for report in own),
+        movements=sum(report.movements for report in own),
+        parts=[part.worded(spoken(language)) for part in parts],
+    )
+
+
+def delayed_letter(language: str, *, greeting: str, structure: str, delayed: Delayed, timezone: str) -> Letter:
+    """A request stands, and waits: nobody need ask again."""
+    moment = _moment(language, delayed.requested_at, timezone)
+    facts = {"greeting": greeting, "structure": structure, "number": delayed.number, "movements": delayed.movements}
+    return _write("delayed", language, **facts, moment=moment)
 
 
 def place_given_letter(language: str, *, greeting: str, structure: str, activity: str, child: str, date: dt.date) -> Letter:

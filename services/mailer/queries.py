@@ -5,23 +5,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, func, not_, or_, select
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, func, not_, or_, select, tuple_, union_all
 from sqlmodel import col
 from sqlmodel import select as select_rows
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.mailer.addresses import Adult
 from services.mailer.envelope import Parts
-from services.mailer.tables import Activity, Announcement, Family, Mail, MailState, Pace, Structure, core
+from services.mailer.tables import Activity, Announcement, DigestLine, Family, Mail, MailState, Pace, Structure, core
 
-STRUCTURE, ACTIVITY, FAMILY, MAIL = (core(rows) for rows in (Structure, Activity, Family, Mail))
+STRUCTURE, ACTIVITY, FAMILY, MAIL, LINES = (core(rows) for rows in (Structure, Activity, Family, Mail, DigestLine))
 M = MAIL.c
 
 IDS: BindParameter[Sequence[str]] = bindparam("ids", expanding=True)
-TOWNS = select(STRUCTURE.c.id, STRUCTURE.c.title).where(STRUCTURE.c.id.in_(IDS))
+TOWNS = select(STRUCTURE.c.id, STRUCTURE.c.title, STRUCTURE.c.timezone).where(STRUCTURE.c.id.in_(IDS))
 TITLES = select(ACTIVITY.c.id, ACTIVITY.c.title).where(ACTIVITY.c.id.in_(IDS))
 HOMES = select(FAMILY.c.id, FAMILY.c.structure, FAMILY.c.adults, FAMILY.c.children).where(FAMILY.c.id.in_(IDS))
-QUEUED = select(M.cause).where(M.cause.in_(IDS))
+QUEUED = union_all(select(M.cause).where(M.cause.in_(IDS)), select(LINES.c.cause).where(LINES.c.cause.in_(IDS)))
 IS_DUE = and_(
     M.state == MailState.QUEUED,
     M.next_attempt_at <= bindparam("now"),
@@ -55,18 +55,20 @@ class Names:
     structures: dict[str, str]
     activities: dict[str, str]
     families: dict[str, Home]
+    zones: dict[str, str]  #: The structures' time zones.
 
 
 async def names(session: AsyncSession, structures: Iterable[str], activities: Iterable[str], families: Iterable[str]) -> Names:
     """For many letters at once."""
     connection = await session.connection()
-    towns = await connection.execute(TOWNS, {"ids": sorted(structures)})
+    towns = (await connection.execute(TOWNS, {"ids": sorted(structures)})).all()
     titles = await connection.execute(TITLES, {"ids": sorted(activities)})
     homes = await connection.execute(HOMES, {"ids": sorted(families)})
     return Names(
         {row.id: row.title for row in towns},
         {row.id: row.title for row in titles},
         _homes(homes),
+        {row.id: row.timezone for row in towns},
     )
 
 
@@ -105,9 +107,27 @@ async def untold(session: AsyncSession) -> Announcement | None:
 
 # -------------------------------------------------------------------------------------------------------------- mails
 async def queued(session: AsyncSession, causes: Iterable[str]) -> set[str]:
-    """Those of the causes whose mail was made, whatever became of it."""
+    """Those of the causes whose mail was made, whatever became of it, or that wait for the evening or were told then."""
     connection = await session.connection()
     return set((await connection.execute(QUEUED, {"ids": sorted(causes)})).scalars())
+
+
+async def is_evening(session: AsyncSession, now: dt.datetime) -> bool:
+    """Whether a day's report is due for somebody."""
+    lines = select_rows(DigestLine.position).where(col(DigestLine.told_by).is_(None), DigestLine.due_at <= now).limit(1)
+    return (await session.exec(lines)).first() is not None
+
+
+async def untold_lines(session: AsyncSession, now: dt.datetime, readers: int) -> Sequence[DigestLine]:
+    """Of so many readers, what is due, locked: readers one after the other, and what came first first."""
+    due = col(DigestLine.told_by).is_(None), DigestLine.due_at <= now
+    some = select_rows(DigestLine.family, DigestLine.account).where(*due).distinct().order_by(DigestLine.family, DigestLine.account)
+    pairs = [tuple(pair) for pair in await session.exec(some.limit(readers))]
+    if not pairs:
+        return []
+    order = col(DigestLine.family), col(DigestLine.account), col(DigestLine.position)
+    theirs = tuple_(col(DigestLine.family), col(DigestLine.account)).in_(pairs)
+    return (await session.exec(select_rows(DigestLine).where(*due, theirs).order_by(*order).with_for_update())).all()
 
 
 async def due(session: AsyncSession, now: dt.datetime, real_now: dt.datetime, limit: int, busy: Iterable[str] = ()) -> list[Parts]:

@@ -18,27 +18,32 @@ from services.events import (
     BalanceLow,
     ContactsChanged,
     DecidedMovement,
+    FamilyErasing,
     LinkEvent,
     PaymentFailed,
     PaymentReceived,
     PlaceExpired,
     PlaceGiven,
     RequestDecided,
+    RequestDelayed,
     RequestExplained,
     ResetLinkMade,
     SecurityNoticeMade,
     StructureChanged,
 )
-from services.mailer import commands
+from services.mailer import commands, personal
 from services.mailer.addresses import Adult, one_line
 from services.mailer.commands import Notice
-from services.mailer.letters import Act, Failed, LowBalance, Received
+from services.mailer.letters import Act, Delayed, Failed, LowBalance, Received
 from services.mailer.report import Outcome
 from services.mailer.tables import MailerTable, MailKind
 from services.mailer.telling import AwaitedRun, Decided, Wish
+from services.personal import wipe_soon
 from services.service import Service
 
 service = Service("mailer", MailerTable.metadata)
+service.reacts_to(FamilyErasing)(personal.erase)
+service.after(FamilyErasing)(wipe_soon)
 
 WISHES = "mailer.wishes"
 
@@ -64,7 +69,11 @@ async def report_request(session: AsyncSession, event: RequestDecided, clock: Cl
     """What wants more words than these, an agent's for instance, comes with them: below."""
     if event.by == "family" and not event.explained:
         movements = _decided(event.movements)
-        _gather(session, clock, Wish(MailKind.REPORT, event.request, event.structure, event.family, movements, event.account))
+        _gather(
+            session,
+            clock,
+            Wish(MailKind.REPORT, event.request, event.structure, event.family, movements, event.account, at=event.occurred_at),
+        )
 
 
 @service.reacts_to(RequestExplained)
@@ -72,8 +81,14 @@ async def report_in_words(session: AsyncSession, event: RequestExplained, clock:
     about = f"{event.request}/{event.part}" if event.part else event.request
     act = Act(one_line(event.reason), event.cause, event.overrode) if event.by == "agent" else None
     movements = [*_decided(event.movements), *map(_awaited, event.awaited)]
-    wish = Wish(MailKind.REPORT, about, event.structure, event.family, movements, event.account, act, goes_on=event.part > 0)
-    _gather(session, clock, wish)
+    reader = event.structure, event.family, movements, event.account
+    _gather(session, clock, Wish(MailKind.REPORT, about, *reader, act, at=event.occurred_at, goes_on=event.part > 0))
+
+
+@service.reacts_to(RequestDelayed)
+async def ask_for_patience(session: AsyncSession, event: RequestDelayed, clock: Clock) -> None:
+    delayed = Delayed(one_line(event.number), event.requested_at, event.movements)
+    _gather(session, clock, Wish(MailKind.DELAYED, event.request, event.structure, event.family, (), event.account, delayed=delayed))
 
 
 def _decided(movements: Sequence[DecidedMovement]) -> list[Decided]:

@@ -53,6 +53,8 @@ class MailKind(StrEnum):
     """Which letter it is."""
 
     REPORT = "report"  #: compte rendu
+    DIGEST = "digest"  #: compte rendu de la journée
+    DELAYED = "delayed"  #: demande encore sans réponse
     PLACE_GIVEN = "place_given"  #: place obtenue
     PLACE_EXPIRED = "place_expired"  #: attente sans place
     BALANCE_LOW = "balance_low"  #: solde bas

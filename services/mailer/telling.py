@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from services.mailer import letters
 from services.mailer.addresses import Adult
-from services.mailer.letters import Act, Letter, News
+from services.mailer.letters import Act, Delayed, Letter, News
 from services.mailer.queries import Home, Names
-from services.mailer.report import Movement, Outcome, gather
+from services.mailer.report import Movement, Outcome, Report, gather
 from services.mailer.tables import MailKind
 from services.mailer.texts import long_day, say, short_day, span, spoken, tell, time_of_day
 from services.service import NotYetKnown
@@ -52,8 +52,10 @@ class Wish:
     movements: Sequence[Decided]
     account: str | None = None  #: Who asked, if that is known.
     act: Act | None = None  #: An agent of the structure asked for the family.
+    delayed: Delayed | None = None  #: What the letter is about.
     news: News | None = None  #: Of money: what the letter is about.
     email: str | None = None  #: Where whoever asked wants it, if they said so.
+    at: dt.datetime | None = None  #: When that was decided.
     goes_on: bool = False  #: It tells of lines that a first report said would be answered later.
 
     @property
@@ -70,12 +72,20 @@ def write(wish: Wish, to: Adult, home: Home, names: Names) -> Letter:
         return letters.place_given_letter(
             to.language, greeting=to.greeting, structure=structure, activity=activity, child=child, date=line.date
         )
+    if wish.delayed is not None:
+        zone = known(names.zones, wish.structure)
+        return letters.delayed_letter(to.language, greeting=to.greeting, structure=structure, delayed=wish.delayed, timezone=zone)
     if wish.news is not None:
         return letters.money_letter(to.language, greeting=to.greeting, structure=structure, news=wish.news)
-    report = gather(Telling(wish, home, names, spoken(to.language)).movements())
+    report = report_of(wish, to, home, names)
     if wish.kind is MailKind.PLACE_EXPIRED:
         return letters.place_expired_letter(to.language, greeting=to.greeting, structure=structure, report=report)
     return letters.report_letter(to.language, greeting=to.greeting, structure=structure, report=report, act=wish.act, goes_on=wish.goes_on)
+
+
+def report_of(wish: Wish, to: Adult, home: Home, names: Names) -> Report:
+    """In the reader's language. Raises NotYetKnown while a name is missing."""
+    return gather(Telling(wish, home, names, spoken(to.language)).movements())
 
 
 def activities(line: Decided) -> Iterable[str]:

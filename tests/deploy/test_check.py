@@ -23,6 +23,11 @@ DEAD = """INSERT INTO dead_letter (event_id, subject, type, body, error, attempt
     VALUES ('e', 'preau.x.booking.accepted', 't', '{}', 'no idea', 10, '2026-11-23 07:00:00')"""
 FAMILY = """INSERT INTO family (id, structure, version, adults, children)
     VALUES ('dupont', 'carteville', 1, '[{"account": "a", "email": "x@example.org"}]', '{}')"""
+DIGEST_LINE = """INSERT INTO digest_line (cause, family, account, wish, due_at, told_by)
+    VALUES ('report:r1', 'dupont', 'a', '{{}}', '2999-11-23 17:00:00', {told_by})"""
+DIGEST = """INSERT INTO mail (id, kind, cause, structure, family, account, language, to_address, subject, text, html, state, attempts,
+    created_at, sent_at) VALUES ('m1', 'digest', 'digest:report:r1', 'carteville', 'dupont', 'a', 'fr', 'x@example.org', 's', 't', 'h',
+    'SENT', 1, '2026-11-23 17:00:00', '2026-11-23 17:00:01')"""
 
 #: What is done to which database, and which promise is then broken, with which words.
 SABOTAGE = {
@@ -117,6 +122,16 @@ async def test_what_is_broken_is_named(kind: str, settled: Settings, databases: 
     broken = [line.split()[1].rstrip(":") for line in told.splitlines() if line.startswith("BROKEN")]
     assert promise.split()[0] in broken, told
     assert words in told
+
+
+@pytest.mark.parametrize(("told_by", "is_sound"), [("NULL", True), ("'m1'", True), ("'lost'", False)])
+async def test_a_report_that_waits_for_the_evening_or_was_told_then_is_a_report(
+    settled: Settings, databases: Databases, told_by: str, is_sound: bool
+) -> None:
+    await spoil(databases, "booking", REQUEST)
+    await spoil(databases, "mailer", DIGEST)
+    await spoil(databases, "mailer", DIGEST_LINE.format(told_by=told_by))
+    assert await check(settled) is is_sound
 
 
 async def test_what_is_on_its_way_is_not_broken(settled: Settings, databases: Databases, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 from sqlalchemy import update
+from sqlmodel import select
 
 from services.events import ResetLinkMade
 from services.identity import installation
+from services.identity.tables import RecoveryCode
 from services.listening import read
 from services.outbox import Outgoing
 from tests.identity.town import AGENT, PASSWORD, RunFixture, Town, replace
@@ -17,6 +20,13 @@ ASK = "mutation ($login: String!) { requestPasswordReset(login: $login) }"
 QUESTION = "mutation ($login: String!) { recoveryQuestion(login: $login) }"
 ANSWER = """mutation ($login: String!, $answer: String!) { answerRecoveryQuestion(login: $login, answer: $answer) {
   __typename ... on Refusal { code } ... on RecoveryGranted { token } } }"""
+
+
+PRINT = """mutation ($password: String!) { newRecoveryCodes(password: $password) {
+  __typename ... on RecoveryCodes { codes } ... on Refusal { code message } } }"""
+SHOW = """mutation ($login: String!, $code: String!) { useRecoveryCode(login: $login, code: $code) {
+  __typename ... on RecoveryGranted { token } ... on Refusal { code message } } }"""
+LEFT = "{ me { recoveryCodesLeft } }"
 
 
 async def letter(town: Town) -> str:
@@ -145,6 +155,77 @@ async def test_s3_whoever_is_kept_waiting_at_the_door_gets_in_by_the_letter(runn
     assert (await town.signs_in(password=NEW))["__typename"] == "SignedIn"
 
 
+# ------------------------------------------------------------------------------------------------------ codes on paper
+async def prints(town: Town, bearer: str, password: str = PASSWORD) -> dict[str, Any]:
+    answer: dict[str, Any] = (await town.answers(PRINT, bearer, password=password))["newRecoveryCodes"]
+    return answer
+
+
+async def shows(town: Town, code: str, login: str = "dupont", **how: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = (await town.answers(SHOW, login=login, code=code, **how))["useRecoveryCode"]
+    return answer
+
+
+async def kinds_of_notices(town: Town) -> list[str]:
+    return [json.loads(event.body)["kind"] for event in await town.events("security_notice_made")]
+
+
+async def test_s3_ten_printed_codes_each_open_the_way_to_a_new_password_once(running: RunFixture) -> None:
+    town = await Town.of(running)
+    bearer = (await town.signs_in())["accessToken"]
+    assert (await town.answers(LEFT, bearer))["me"]["recoveryCodesLeft"] == 0
+    codes = (await prints(town, bearer))["codes"]
+    assert [len(code) for code in codes] == [14] * 10
+    assert len(set(codes)) == 10
+    async with town.running.database.reading() as session:
+        assert all(row.code_hash.startswith("$argon2id$") for row in (await session.exec(select(RecoveryCode))).all())
+    assert (await town.answers(LEFT, bearer))["me"]["recoveryCodesLeft"] == 10
+    granted = await shows(town, codes[3].lower().replace("-", " "), login=" Dupont ")
+    assert granted["__typename"] == "RecoveryGranted"
+    assert (await town.answers(LEFT, bearer))["me"]["recoveryCodesLeft"] == 9
+    assert (await shows(town, codes[3]))["code"] == "INVALID_CODE_ON_PAPER", "single use"
+    assert (await town.resets(granted["token"], NEW))["__typename"] == "SignedIn"
+    assert (await town.signs_in(password=NEW))["__typename"] == "SignedIn"
+    assert (await shows(town, codes[4]))["__typename"] == "RecoveryGranted", "the others are good still"
+    assert await kinds_of_notices(town) == ["RECOVERY_CODES_MADE", "RECOVERY_CODE_USED", "PASSWORD_CHANGED", "RECOVERY_CODE_USED"]
+    for event in await town.events():
+        assert not any(code in event.body for code in codes)
+
+
+async def test_s3_new_codes_end_those_before_them_and_take_the_password(running: RunFixture) -> None:
+    town = await Town.of(running)
+    bearer = (await town.signs_in())["accessToken"]
+    old = (await prints(town, bearer))["codes"]
+    assert (await prints(town, bearer, "a guess"))["code"] == "INVALID_CREDENTIALS"
+    new = (await prints(town, bearer))["codes"]
+    assert (await shows(town, old[0]))["code"] == "INVALID_CODE_ON_PAPER"
+    assert (await shows(town, new[0]))["__typename"] == "RecoveryGranted"
+
+
+async def test_s3_of_many_who_show_one_code_at_once_one_gets_a_token(running: RunFixture) -> None:
+    town = await Town.of(running)
+    code = (await prints(town, (await town.signs_in())["accessToken"]))["codes"][0]
+    answers = await asyncio.gather(*(shows(town, code) for _ in range(5)))
+    assert sorted(answer["__typename"] for answer in answers) == ["InvalidCredentials"] * 4 + ["RecoveryGranted"]
+
+
+async def test_s3_sec4_a_guessed_code_says_nothing_and_is_counted_for_known_and_unknown_alike(running: RunFixture) -> None:
+    town = await Town.of(running)
+    code = (await prints(town, (await town.signs_in())["accessToken"]))["codes"][0]
+    refused = {
+        "__typename": "InvalidCredentials", "code": "INVALID_CODE_ON_PAPER", "message": "L'identifiant ou le code n'est pas correct.",
+    }  # fmt: skip
+    guesses = ("", "0", "0" * 12, "M" * 12, "é" * 5000)
+    for login in ("dupont", "nobody"):
+        for guess in guesses:
+            assert await shows(town, guess, login) == refused
+        assert (await shows(town, code, login))["code"] == "TOO_MANY_ATTEMPTS"
+    assert (await shows(town, code, "agent"))["code"] == "INVALID_CODE_ON_PAPER", "another account's code"
+    town.later(seconds=10)
+    assert (await shows(town, code))["__typename"] == "RecoveryGranted"
+
+
+# ------------------------------------------------------------------------------------------------------ secret questions
 async def test_s3_every_login_has_a_secret_question_and_always_the_same(running: RunFixture) -> None:
     town = await Town.of(running)
     asked = [(await town.answers(QUESTION, login=login))["recoveryQuestion"] for login in ("dupont", "nobody", "dupont", "nobody")]

@@ -21,7 +21,7 @@ from services.identity.tables import AccountSession, AgentRole, Challenge, Facto
 from services.settings import Settings, SettingsError
 from tests.identity.town import AGENT, AGENT_PASSWORD, CARTEVILLE, IN, PASSWORD, RunFixture, Town
 
-HALF = " ... on SecondFactorRequired { challenge kinds }"
+HALF = " ... on SecondFactorRequired { challenge kinds passkeyOptions }"
 REQUIRED = replace(CARTEVILLE, second_factor=SecondFactor.REQUIRED)
 REFUSED = "... on Refusal { code message }"
 START = f"mutation ($password: String!) {{ startTotp(password: $password) {{ {REFUSED} ... on TotpStarted {{ secret uri qrSvg }} }} }}"

@@ -27,6 +27,7 @@ from services.events import (
     PlaceExpired,
     PlaceGiven,
     RequestDecided,
+    RequestDelayed,
     RequestExplained,
     ResetLinkMade,
     SecurityNoticeMade,
@@ -35,7 +36,7 @@ from services.events import (
     WalletFed,
 )
 from services.listening import react
-from services.mailer import commands
+from services.mailer import commands, gathering
 from services.mailer.app import service
 from services.mailer.envelope import Sender
 from services.mailer.pacing import Rates
@@ -73,7 +74,7 @@ def activity_named(activity: str = "aps-matin", title: str = "APS MATIN", versio
     )
 
 
-def adult(account: str = "dupont", email: str | None = "jp.dupont@example.org", **fields: str) -> Contact:
+def adult(account: str = "dupont", email: str | None = "jp.dupont@example.org", **fields: Any) -> Contact:
     values = {"title": "M.", "first_name": "Jean-Paul", "last_name": "DUPONT", "language": "fr", **fields}
     return Contact(account=account, email=email, **values)
 
@@ -149,6 +150,11 @@ def payment_failed(payment: str = "p1", account: str = "dupont", **more: Any) ->
     )
 
 
+def delayed(request: str = "r1", **more: Any) -> RequestDelayed:
+    what = {"number": "2026-17", "family": "dupont", "account": "dupont", "movements": 2, "requested_at": NOW}
+    return RequestDelayed(**{"occurred_at": NOW, "structure": TOWN, "request": request} | what | more)
+
+
 def reset_link(token: str = "s3cret", email: str = "jp.dupont@example.org", language: str = "fr", **more: Any) -> ResetLinkMade:
     return ResetLinkMade(**_link(token, email, language) | more)
 
@@ -194,6 +200,13 @@ class Mailroom:
         while more:
             async with self.database.transaction() as session:
                 more = await commands.announce(session, self.now)
+
+    async def evening_comes(self) -> None:
+        """What is due by now is told."""
+        more = True
+        while more:
+            async with self.database.transaction() as session:
+                more = await gathering.tell(session, self.now)
 
     async def knows_the_town(self) -> None:
         await self.hears(town_named(), activity_named(), family_of())

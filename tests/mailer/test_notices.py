@@ -114,9 +114,19 @@ async def test_s2_an_announcement_goes_once_to_each_adult_of_the_towns_families_
 
 async def test_two_announcements_are_two_mails_and_a_town_without_families_is_none(mailroom: Mailroom) -> None:
     await mailroom.hears(town_named(), family_of())
-    await mailroom.hears(announcement_due("a1"), announcement_due("a2"), announcement_due("a3", structure="unheard-of"))
+    with pytest.raises(NotYetKnown):
+        await mailroom.hears(announcement_due("a3", structure="unheard-of"))
+    await mailroom.hears(town_named().model_copy(update={"structure": "empty"}))
+    await mailroom.hears(announcement_due("a0", structure="empty"), announcement_due("a1"), announcement_due("a2"))
     await mailroom.announces()
     assert sorted(mail.cause for mail in await mailroom.mails()) == ["announcement:a1/dupont", "announcement:a2/dupont"]
+
+
+async def test_who_declined_announcements_gets_none(mailroom: Mailroom) -> None:
+    await mailroom.hears(town_named(), family_of(adult(announcements=False), adult("marie", "marie@example.org")))
+    await mailroom.hears(announcement_due())
+    await mailroom.announces()
+    assert (await mailroom.the_mail()).account == "marie"
 
 
 async def test_what_becomes_of_a_mail_says_whether_it_went_to_the_accounts_own_address(mailroom: Mailroom, post_office: MailServer) -> None:

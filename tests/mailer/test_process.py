@@ -9,14 +9,15 @@ import pytest
 from sqlmodel import select
 
 from services.bus import STREAM
+from services.clock import Clock
 from services.events import Event
-from services.mailer import sending
-from services.mailer.tables import Mail, MailState
+from services.mailer import announcing, sending
+from services.mailer.tables import DigestLine, Mail, MailState
 from services.outbox import record
 from services.service import Running
 from tests.facts import until
 from tests.forked import ended
-from tests.mailer.conftest import Mailroom, activity_named, decided, family_of, place_given, reset_link, town_named
+from tests.mailer.conftest import Mailroom, activity_named, adult, announcement_due, decided, family_of, place_given, reset_link, town_named
 from tests.mailer.mail_server import MailServer, mail_server
 
 Run = Callable[..., Awaitable[Running]]
@@ -46,6 +47,11 @@ async def test_an_event_on_the_broker_becomes_a_mail(running: Run, post_office: 
     assert [subject.split()[0] for subject in subjects] == ["Choisir", "Compte", "Une"]
 
 
+async def waiting(mailer: Running) -> bool:
+    async with mailer.database.reading() as session:
+        return (await session.exec(select(DigestLine))).first() is not None
+
+
 async def sent(mailer: Running, count: int) -> bool:
     return len(await mails(mailer, MailState.SENT)) == count
 
@@ -61,6 +67,26 @@ async def test_one_report_though_the_broker_tells_its_whole_history_again(runnin
     await until(lambda: sent(mailer, 2))
     assert len(post_office.taken) == 2
     assert len(set(post_office.message_ids())) == 2
+
+
+async def test_an_announcement_and_an_evening_are_told_by_the_process_itself(running: Run, post_office: MailServer) -> None:
+    moment = [dt.datetime(2026, 11, 23, 16, 59, 59, tzinfo=dt.UTC)]
+
+    class TownClock(Clock):
+        def now(self) -> dt.datetime:
+            return moment[-1]
+
+    mailer = await running("mailer", smtp_url=post_office.url, clock=TownClock())
+    await others_say(mailer, town_named(), activity_named(), family_of(adult(reports="daily")), decided(), announcement_due())
+    await post_office.has(1)
+    await until(lambda: waiting(mailer))
+    moment.append(dt.datetime(2026, 11, 23, 17, 0, tzinfo=dt.UTC))
+    announcing.announce_now(mailer)  # a look now, and not in some seconds
+    await post_office.has(2)
+    assert [str(message["Subject"]).split(" :")[0] for _, message in post_office.taken] == [
+        "Fermeture du centre",
+        "Compte rendu du lundi 23/11/2026",
+    ]
 
 
 async def test_a_mail_server_that_is_down_stops_no_listening(running: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from tests.mailer.conftest import (
     awaited,
     balance_low,
     decided,
+    delayed,
     explained,
     family_of,
     in_part,
@@ -71,6 +72,17 @@ async def test_a_familys_own_request_has_no_such_line(mailroom: Mailroom) -> Non
     mail = await mailroom.the_mail()
     assert "Motif" not in mail.text + mail.html
     assert "- 1 nouvelle demande de réservation\n\n***** RESERVATIONS ACCEPTEES *****" in mail.text
+
+
+async def test_a_request_without_an_answer_is_told_once_however_many_say_so_and_reported_all_the_same(mailroom: Mailroom) -> None:
+    await mailroom.hears(town_named(), activity_named(), family_of(adult(reports="daily")))
+    await mailroom.hears(delayed(), delayed())
+    await mailroom.hears(delayed())
+    mail = await mailroom.the_mail()
+    assert (mail.cause, mail.account) == ("delayed:r1", "dupont")
+    assert "Votre demande n° 2026-17 sur la structure Mairie de CarteVille est bien enregistrée, depuis le 23/11/2026 à 09:00" in mail.text
+    await mailroom.hears(family_of(version=2), decided())
+    assert {mail.cause for mail in await mailroom.mails()} == {"delayed:r1", "report:r1"}
 
 
 async def test_two_requests_make_two_reports(mailroom: Mailroom) -> None:

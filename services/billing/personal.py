@@ -1,0 +1,150 @@
+"""What billing knows of people, and what is left of it when a family is erased.
+
+Accounting law wants amounts, dates, how it was paid and the number of the piece for ten years (Code de commerce, art. L123-22): entries,
+payments, charges and slips stay under the family's number. Whose name was on a cheque is in the town's own vouchers; here it goes. Of a
+child the year of birth stays, by which a tax certificate counts.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import delete, func, or_, select, update
+from sqlmodel import col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.billing import queries
+from services.billing.hold import HoldKind, HoldState
+from services.billing.online import OnlinePaymentStatus
+from services.billing.tables import (
+    BalanceAlert,
+    Hold,
+    LedgerEntry,
+    OnlinePayment,
+    Payer,
+    PaymentDetail,
+    PaymentNotice,
+    Quotient,
+    Residence,
+    Structure,
+)
+from services.clock import Clock
+from services.events import BillingErased, BillingErasureWeighed, ErasureAsked, ErasureObstacle, FamilyErasing
+from services.outbox import record
+from services.personal import Fate, Fates, forget_what_was_said
+
+#: Table -> column -> fate; a fate alone is that of all columns.
+FATES: Fates = {
+    "structure": Fate.NOBODY,
+    "family": Fate.NUMBER,
+    "child": Fate.NUMBER,
+    "activity": Fate.NOBODY,
+    "payer": {"id": Fate.NUMBER, "adults": Fate.EMPTIED, "children": Fate.EMPTIED, "version": Fate.NOBODY},
+    "wallet": Fate.NOBODY,
+    "tariff": Fate.NOBODY,
+    "quotient": Fate.DELETED,
+    "residence": Fate.DELETED,
+    "ledger_entry": Fate.BOOKS,
+    "purse": Fate.BOOKS,
+    "payment_detail": {
+        "entry": Fate.BOOKS,
+        "mode": Fate.BOOKS,
+        "reference": Fate.BOOKS,
+        "payer": Fate.EMPTIED,
+        "bank": Fate.BOOKS,
+        "taken_over": Fate.BOOKS,
+    },
+    "deposit": Fate.BOOKS,
+    "deposited": Fate.BOOKS,
+    "standing": Fate.BOOKS,
+    "act": Fate.TRAIL,
+    "link_key": Fate.NOBODY,
+    "balance_alert": Fate.DELETED,
+    "online_payment": {
+        "payer": Fate.EMPTIED,
+        "email": Fate.EMPTIED,
+        "url": Fate.EMPTIED,
+        **dict.fromkeys(
+            (
+                *("id", "key", "content", "structure", "family", "account", "lines", "amount_cents", "language", "provider", "session"),
+                *("status", "reference", "trouble", "trouble_since", "came_cents", "came_currency", "came_order", "came_reference"),
+                *("ended_at", "credited", "heard", "heard_at", "started_at", "status_since", "looked_at", "look_at"),
+            ),
+            Fate.BOOKS,
+        ),
+    },
+    "payment_end": Fate.BOOKS,
+    "payment_notice": {"id": Fate.BOOKS, "payment": Fate.BOOKS, "body": Fate.EMPTIED, "received_at": Fate.BOOKS},
+    "hold": Fate.NUMBER,
+    "closed_day": Fate.NOBODY,
+    "day_part": Fate.PASSING,
+    "consumption": Fate.BOOKS,
+}
+
+
+async def weigh(session: AsyncSession, event: ErasureAsked, clock: Clock) -> None:
+    """Say what money has against it."""
+    obstacles = await _obstacles(session, event.family, await _today(session, event.structure, clock))
+    about = {"structure": event.structure, "occurred_at": clock.now(), "erasure": event.erasure, "family": event.family}
+    record(session, BillingErasureWeighed(**about, obstacles=obstacles))
+
+
+async def _today(session: AsyncSession, structure: str, clock: Clock) -> dt.date:
+    town = await session.get(Structure, structure)
+    return clock.today(town.timezone if town else "Europe/Paris")
+
+
+async def _obstacles(session: AsyncSession, family: str, today: dt.date) -> list[ErasureObstacle]:
+    purses = (await queries.purse_cents(session, [family])).values()
+    uncharged = select(func.count()).where(
+        col(Hold.family) == family,
+        col(Hold.state) == HoldState.LIVE,
+        col(Hold.kind) == HoldKind.CONFIRMED,
+        col(Hold.date) < today,
+    )
+    open_ones = select(func.count()).where(
+        col(OnlinePayment.family) == family,
+        or_(col(OnlinePayment.status) == OnlinePaymentStatus.STARTED, col(OnlinePayment.trouble).is_not(None)),
+    )
+    connection = await session.connection()
+    found: dict[ErasureObstacle, bool] = {
+        "OWES_MONEY": any(cents < 0 for cents in purses),
+        "HAS_CREDIT": any(cents > 0 for cents in purses),
+        "DAYS_NOT_CHARGED": bool((await connection.execute(uncharged)).scalar_one()),
+        "PAYMENT_UNDER_WAY": bool((await connection.execute(open_ones)).scalar_one()),
+    }
+    return [obstacle for obstacle, stands in found.items() if stands]
+
+
+async def erase(session: AsyncSession, event: FamilyErasing, clock: Clock) -> None:
+    """Leave what the books must say. Twice is as good as once."""
+    family = event.family
+    payer = await session.get(Payer, family, with_for_update=True)
+    if payer is not None:
+        payer.adults, payer.children = [], {child: _nameless(told) for child, told in payer.children.items()}
+        session.add(payer)
+    entries = select(col(LedgerEntry.id)).where(col(LedgerEntry.family) == family)
+    await session.exec(update(PaymentDetail).where(col(PaymentDetail.entry).in_(entries)).values(payer=event.number))
+    payments = select(col(OnlinePayment.id)).where(col(OnlinePayment.family) == family)
+    await session.exec(update(PaymentNotice).where(col(PaymentNotice.payment).in_(payments)).values(body=b""))
+    nobody = {"payer": event.number, "email": None, "url": None}
+    await session.exec(update(OnlinePayment).where(col(OnlinePayment.family) == family).values(**nobody))
+    for table in (Quotient, Residence, BalanceAlert):
+        await session.exec(delete(table).where(col(table.family) == family))
+    await forget_what_was_said(session, [family], event.accounts)
+    about = {"structure": event.structure, "occurred_at": clock.now(), "erasure": event.erasure, "family": family}
+    record(session, BillingErased(**about))
+
+
+def _nameless(told: Mapping[str, Any]) -> dict[str, Any]:
+    born = told["birth_date"]
+    return {"name": "", "birth_date": None if born is None else certified_by(dt.date.fromisoformat(born)).isoformat()}
+
+
+def certified_by(birth_date: dt.date) -> dt.date:
+    """The last day of the year by which a tax certificate counts: as young on each 1 January (CGI, art. 200 quater B).
+
+    Who was born on 1 January is as old on each of them as if on the day before.
+    """
+    year = birth_date.year - (birth_date.month == 1 and birth_date.day == 1)
+    return dt.date(year, 12, 31)

@@ -1,0 +1,42 @@
+"""What the mailer knows of people: all of it goes when a family is erased, but that there was one."""
+
+from sqlalchemy import delete, or_
+from sqlmodel import col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.clock import Clock
+from services.events import FamilyErasing, MailerErased
+from services.mailer.tables import DigestLine, Family, Mail
+from services.outbox import record
+from services.personal import Fate, Fates, forget_what_was_said
+
+#: Table -> column -> fate; a fate alone is that of all columns.
+FATES: Fates = {
+    "structure": Fate.NOBODY,
+    "activity": Fate.NOBODY,
+    "family": {
+        "id": Fate.NUMBER,
+        "structure": Fate.NOBODY,
+        "version": Fate.NOBODY,
+        "adults": Fate.EMPTIED,
+        "children": Fate.EMPTIED,
+    },
+    "mail": Fate.DELETED,
+    "announcement": Fate.NOBODY,
+    "digest_line": Fate.DELETED,
+    "pace": Fate.NOBODY,
+}
+
+
+async def erase(session: AsyncSession, event: FamilyErasing, clock: Clock) -> None:
+    """Mails that wait are not sent any more. Twice is as good as once."""
+    family = await session.get(Family, event.family, with_for_update=True)
+    if family is not None:
+        family.adults, family.children = [], {}
+        session.add(family)
+    line = or_(col(DigestLine.family) == event.family, col(DigestLine.account).in_(event.accounts))
+    await session.exec(delete(DigestLine).where(line))
+    await session.exec(delete(Mail).where(or_(col(Mail.family) == event.family, col(Mail.account).in_(event.accounts))))
+    await forget_what_was_said(session, [event.family], event.accounts)
+    about = {"structure": event.structure, "occurred_at": clock.now(), "erasure": event.erasure, "family": event.family}
+    record(session, MailerErased(**about))

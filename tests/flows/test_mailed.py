@@ -1,0 +1,51 @@
+"""S3, S7: what links in mails lead to, through the whole system: from asking for the letter to signing in with what it gave."""
+
+import re
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from tests.facts import until
+from tests.flows.conftest import Found
+from tests.flows.system import System
+from tests.flows.town import SIGN_IN, activity, family
+
+NEW = "un cheval correct en pile"
+CHANGE = """mutation ($email: String!) { changeEmail(email: $email) { ... on Account { email pendingEmail } ... on Refusal { code } } }"""
+
+
+async def link_in(system: System, to: str, path: str) -> tuple[str, str]:
+    """The path and the token of the newest link that was mailed there."""
+
+    async def mailed() -> list[str]:
+        links = [re.search(rf"https?://\S+{path}\S+", mail["text"]) for mail in await system.mails(to)]
+        return [link.group() for link in links if link]
+
+    parts = urlsplit((await until(mailed))[-1])
+    return parts.path, parse_qs(parts.query)["jeton"][0]
+
+
+async def test_s3_s7_links_in_mails_lead_to_a_new_password_and_a_new_address(system: System, found: Found) -> None:
+    town = await found(activities=[activity("aps")], families=[family("dupont")])
+    dupont = await town.sign_in("dupont")
+    login, address = town.named("dupont"), f"{town.named('dupont')}@example.org"
+    assert (await town.post("mutation($login: String!) { requestPasswordReset(login: $login) }", {"login": login}))["data"]
+    path, token = await link_in(system, address, "/mot-de-passe/nouveau")
+    page = await town.client.get(path, params={"jeton": token})
+    assert (page.status_code, token in page.text) == (200, True)
+    done = await town.client.post(path, data={"jeton": token, "nouveau": NEW, "encore": NEW})
+    assert "Votre mot de passe est changé" in done.text
+    again = await town.client.post(path, data={"jeton": token, "nouveau": NEW + "!", "encore": NEW + "!"})
+    assert "Ce lien n&#x27;est plus valable" in again.text, "single use"
+    signed_in: dict[str, Any] = (await town.post(SIGN_IN, {"login": login, "password": NEW}))["data"]["signIn"]
+    assert (await town.post("{ me { login } }", {}, token=dupont.token))["data"]["me"] is None, "whoever was signed in is out"
+
+    new = f"neu.{address}"
+    changed = await town.post(CHANGE, {"email": new}, token=signed_in["accessToken"])
+    assert changed["data"]["changeEmail"] == {"email": address, "pendingEmail": new}
+    path, token = await link_in(system, new, "/courriel/confirmer")
+    assert (await town.client.get(path, params={"jeton": token})).status_code == 200
+    me = await town.post("{ me { email } }", {}, token=signed_in["accessToken"])
+    assert me["data"]["me"]["email"] == address, "opening the link changes nothing"
+    assert new in (await town.client.post(path, data={"jeton": token})).text
+    me = await town.post("{ me { email sessions { current } } }", {}, token=signed_in["accessToken"])
+    assert me["data"]["me"] == {"email": new, "sessions": [{"current": True}]}, "the page left no session of its own"

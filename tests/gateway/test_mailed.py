@@ -1,0 +1,172 @@
+"""S3, S7, SEC6: the pages that links in mails lead to. Opening one has no effect; the form that it shows does, once."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx2
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from gateway.app import application
+from gateway.texts import TEXTS
+from services.settings import Settings
+
+TOKEN = "a-token-of-43-characters"
+PASSWORD, EMAIL = "/mot-de-passe/nouveau", "/courriel/confirmer"
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+NEW = "un cheval correct & pile"
+
+
+@dataclass
+class Identity:
+    """Answers as it is told to."""
+
+    says: dict[str, Any] = field(default_factory=dict)
+    heard: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
+
+    async def answer(self, request: Request) -> Response:
+        asked = json.loads(await request.body())
+        self.heard.append((dict(request.headers), asked))
+        name = next(name for name in ("resetPassword", "confirmEmail", "signOut") if name in asked["query"])
+        return JSONResponse({"data": {name: self.says.get(name, True)}})
+
+
+@pytest.fixture
+def identity() -> Identity:
+    return Identity()
+
+
+@pytest.fixture
+async def client(identity: Identity) -> AsyncIterator[httpx2.AsyncClient]:
+    routes = [Route("/graphql", identity.answer, methods=["POST"])]
+    server: Any = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), port=0, log_level="error", lifespan="off"))
+    server.install_signal_handlers = lambda: None
+    running = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    app = application(Settings.from_environment({"IDENTITY_URL": url}))
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://preau.test") as one,
+    ):
+        yield one
+    server.should_exit = True
+    await running
+
+
+def refused(code: str, message: str = "Non.") -> dict[str, str]:
+    return {"__typename": "Refusal", "code": code, "message": message}
+
+
+async def sends(client: httpx2.AsyncClient, path: str, **fields: str) -> httpx2.Response:
+    return await client.post(path, content=urlencode(fields), headers=FORM)
+
+
+@pytest.mark.parametrize("path", [PASSWORD, EMAIL])
+async def test_sec6_opening_a_link_has_no_effect_however_often_a_mail_scanner_does(
+    client: httpx2.AsyncClient, identity: Identity, path: str
+) -> None:
+    for _ in range(3):
+        assert (await client.head(path, params={"jeton": TOKEN})).status_code == 200
+        page = await client.get(path, params={"jeton": TOKEN})
+        assert page.status_code == 200
+    assert identity.heard == []
+    assert f'<form method="post" action="{path}">' in page.text
+    assert f'<input type="hidden" name="jeton" value="{TOKEN}">' in page.text
+    assert '<html lang="fr">' in page.text
+    assert "<script" not in page.text
+    assert page.headers["cache-control"] == "no-store"
+    assert page.headers["referrer-policy"] == "no-referrer"
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "form-action 'self'" in page.headers["content-security-policy"]
+    english = await client.get(path, params={"jeton": TOKEN}, headers={"accept-language": "en-GB"})
+    assert '<html lang="en">' in english.text
+
+
+async def test_s3_a_new_password_is_chosen_on_the_page_that_the_letter_leads_to(client: httpx2.AsyncClient, identity: Identity) -> None:
+    identity.says["resetPassword"] = {"__typename": "SignedIn", "accessToken": "abc"}
+    page = await client.get(PASSWORD, params={"jeton": TOKEN})
+    for name in ("nouveau", "encore"):
+        assert f'<label for="{name}">' in page.text
+        assert re.search(rf'<input id="{name}" name="{name}" type="password" [^>]*autocomplete="new-password"', page.text)
+    done = await sends(client, PASSWORD, jeton=TOKEN, nouveau=NEW, encore=NEW)
+    assert done.status_code == 200
+    assert "Votre mot de passe est changé" in done.text
+    (_, reset), (headers, out) = identity.heard
+    assert reset["variables"] == {"token": TOKEN, "new": NEW}
+    assert "signOut" in out["query"], "nobody stays signed in on a page that cannot go on"
+    assert headers["authorization"] == "Bearer abc"
+    assert NEW not in done.text
+
+
+async def test_s3_who_has_a_second_factor_has_changed_the_password_all_the_same(client: httpx2.AsyncClient, identity: Identity) -> None:
+    identity.says["resetPassword"] = refused("SECOND_FACTOR_REQUIRED")
+    assert "Votre mot de passe est changé" in (await sends(client, PASSWORD, jeton=TOKEN, nouveau=NEW, encore=NEW)).text
+
+
+async def test_s3_what_is_wrong_with_a_password_stands_above_the_form_which_can_be_sent_again(
+    client: httpx2.AsyncClient, identity: Identity
+) -> None:
+    differs = await sends(client, PASSWORD, jeton=TOKEN, nouveau=NEW, encore="another")
+    assert identity.heard == []
+    assert "Les deux mots de passe ne sont pas les mêmes." in differs.text
+    identity.says["resetPassword"] = refused("PASSWORD_TOO_WEAK", "Ce mot de passe ne convient pas : <b>court</b>.")
+    weak = await sends(client, PASSWORD, jeton=TOKEN, nouveau="court", encore="court")
+    assert weak.status_code == 422
+    assert '<p id="probleme" role="alert">Ce mot de passe ne convient pas : &lt;b&gt;court&lt;/b&gt;.</p>' in weak.text
+    assert f'value="{TOKEN}"' in weak.text
+    assert 'value="court"' not in weak.text
+
+
+async def test_s7_an_address_is_confirmed_with_a_button(client: httpx2.AsyncClient, identity: Identity) -> None:
+    identity.says["confirmEmail"] = {"__typename": "EmailConfirmed", "email": "<paul>@example.org"}
+    done = await sends(client, EMAIL, jeton=TOKEN)
+    assert "Vos messages arrivent désormais à &lt;paul&gt;@example.org." in done.text
+    assert [asked["variables"] for _, asked in identity.heard] == [{"token": TOKEN}]
+
+
+@pytest.mark.parametrize(("path", "name"), [(PASSWORD, "resetPassword"), (EMAIL, "confirmEmail")])
+async def test_sec6_a_link_that_is_over_says_so(client: httpx2.AsyncClient, identity: Identity, path: str, name: str) -> None:
+    identity.says[name] = refused("INVALID_TOKEN")
+    for answer in (
+        await sends(client, path, jeton=TOKEN, nouveau=NEW, encore=NEW),
+        await client.get(path),
+        await client.get(path, params={"jeton": "x" * 1000}),
+    ):
+        assert (answer.status_code, TEXTS["LINK_OVER"][0] in answer.text.replace("&#x27;", "'")) == (422, True)
+
+
+@pytest.mark.parametrize("path", [PASSWORD, EMAIL])
+async def test_what_is_no_form_of_ours_is_taken_for_nothing(client: httpx2.AsyncClient, identity: Identity, path: str) -> None:
+    identity.says = {"resetPassword": refused("INVALID_TOKEN"), "confirmEmail": refused("INVALID_TOKEN")}
+    said = f"jeton={TOKEN}".encode()
+    for body, kind in ((said, "text/plain"), (b"\xff\xfe", FORM["content-type"]), (said + b"&a=" + b"x" * 20_000, FORM["content-type"])):
+        answer = await client.post(path, content=body, headers={"content-type": kind})
+        assert answer.status_code == 422
+    assert TOKEN not in json.dumps([asked for _, asked in identity.heard])
+    assert (await client.put(path)).status_code == 405
+
+
+@pytest.mark.parametrize("path", [PASSWORD, EMAIL])
+async def test_a_token_cannot_write_into_the_page(client: httpx2.AsyncClient, path: str) -> None:
+    page = await client.get(path, params={"jeton": '"><script>alert(1)</script>'})
+    assert "<script>" not in page.text
+    assert "&quot;&gt;&lt;script&gt;" in page.text
+
+
+async def test_while_identity_is_away_the_link_is_not_lost() -> None:
+    app = application(Settings.from_environment({"IDENTITY_URL": "http://127.0.0.1:9"}))
+    async with app.router.lifespan_context(app), httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://x") as client:
+        for path in (PASSWORD, EMAIL):
+            answer = await client.post(path, content=urlencode({"jeton": TOKEN, "nouveau": NEW, "encore": NEW}), headers=FORM)
+            assert (answer.status_code, "Momentanément indisponible" in answer.text) == (503, True)
