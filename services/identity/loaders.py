@@ -7,6 +7,7 @@ from strawberry.dataloader import DataLoader
 
 from services.graphql import Context
 from services.identity import queries, tables
+from services.identity.viewing import saw_children, saw_families
 
 T = TypeVar("T")
 
@@ -62,7 +63,9 @@ def visible_families(context: Context) -> DataLoader[str, tables.Family | None]:
         if context.caller is None:
             return {}
         async with context.database.reading() as session:
-            return await queries.visible_families(session, context.caller, ids)
+            found = await queries.visible_families(session, context.caller, ids)
+        saw_families(context.running, context.caller, found.values())
+        return found
 
     return _load(context, "visible families", find)
 
@@ -72,7 +75,9 @@ def visible_children(context: Context) -> DataLoader[str, tables.Child | None]:
         if context.caller is None:
             return {}
         async with context.database.reading() as session:
-            return await queries.visible_children(session, context.caller, ids)
+            found = await queries.visible_children(session, context.caller, ids)
+        saw_children(context.running, context.caller, found.values())
+        return {id_: child for id_, (child, _) in found.items()}
 
     return _load(context, "visible children", find)
 

@@ -32,6 +32,7 @@ from services.identity.office import Agent, Words
 from services.identity.refusals import or_refusal
 from services.identity.texts import malformed
 from services.identity.types import Adult, Family
+from services.identity.viewing import saw_families
 from services.paging import MOST_PER_PAGE, cursor_of, number_of, parts_of, stays
 from services.refusal import Forbidden, Refused
 
@@ -150,6 +151,7 @@ class OfficeQueries:
         async with info.context.database.reading() as session:
             rows = await queries.registered(session, of, words, cursor, size + 1)
         page = rows[:size]
+        saw_families(info.context.running, info.context.signed_in(), page)
         return FamilyConnection(
             structure=of,
             words=words,

@@ -29,6 +29,8 @@ FATES: Fates = {
     "passkey": Fate.DELETED,
     "challenge": Fate.DELETED,
     "outside_identity": Fate.DELETED,
+    "viewing": Fate.TRAIL,  # Ids alone.
+    "asked_once": Fate.PASSING,
     "attempt": Fate.PASSING,
     "signing_key": Fate.NOBODY,
     "secret": Fate.NOBODY,

@@ -348,10 +348,10 @@ async def visible_families(session: AsyncSession, caller: Caller, ids: Collectio
     return {family.id: family for family in (await session.exec(found)).all()}
 
 
-async def visible_children(session: AsyncSession, caller: Caller, ids: Collection[str]) -> dict[str, Child]:
-    """Those of the ids whose family the caller may see."""
-    found = select(Child).where(col(Child.id).in_(ids), Child.family_id == Family.id, _may_see(caller))
-    return {child.id: child for child in (await session.exec(found)).all()}
+async def visible_children(session: AsyncSession, caller: Caller, ids: Collection[str]) -> dict[str, tuple[Child, str]]:
+    """Those of the ids whose family the caller may see, each with its structure."""
+    found = select(Child, Family.structure_id).where(col(Child.id).in_(ids), Child.family_id == Family.id, _may_see(caller))
+    return {child.id: (child, structure) for child, structure in (await session.exec(found)).all()}
 
 
 def _may_see(caller: Caller) -> ColumnElement[bool]:

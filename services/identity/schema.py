@@ -14,6 +14,7 @@ from services.identity.profile_fields import ProfileMutations
 from services.identity.rank_fields import RankMutations, RankQueries
 from services.identity.recovery_fields import RecoveryMutations
 from services.identity.types import Account, Agent, Child, Family, Structure, me
+from services.identity.viewing_fields import ViewingQueries
 
 
 @strawberry.type
@@ -33,7 +34,7 @@ class Mutation(
 
 
 @strawberry.type
-class Query(AnnouncementQueries, OfficeQueries, PrivacyQueries, RankQueries):
+class Query(AnnouncementQueries, OfficeQueries, PrivacyQueries, RankQueries, ViewingQueries):
     @strawberry.field
     async def me(self, info: Info) -> Account | None:
         """Null without a valid token: never an error."""

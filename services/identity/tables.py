@@ -189,6 +189,21 @@ class AskedOnce(IdentityTable, table=True):
     at: dt.datetime = Field(sa_type=Instant)
 
 
+class Viewing(IdentityTable, table=True):
+    """An agent saw something of a family in that hour (viewing.py)."""
+
+    __table_args__ = (
+        Index("ix_viewing_structure_hour", "structure", "hour"),
+        Index("ix_viewing_family_hour", "family", "hour"),
+    )
+    structure: str = Field(primary_key=True)
+    account: str = Field(primary_key=True)  #: The agent's.
+    family: str = Field(primary_key=True)
+    child: str = Field(primary_key=True)  #: Empty: the family as a whole.
+    what: str = Field(primary_key=True)
+    hour: dt.datetime = Field(sa_type=Instant, primary_key=True)
+
+
 class SubjectKey(IdentityTable, table=True):
     """What opens that which the audit trail says of a family, an account or a structure: erasing them deletes it."""
 

@@ -363,7 +363,7 @@ AGENTS |= {
 AGENTS |= {"setFamilyCriteria", "moneyActs", "recordPayment", "refund", "reversePayment", "adjustWallet", "transfer"}
 AGENTS |= {"debtors", "closing", "journalFile", "identityActs"}
 AGENTS |= {"families", "changeFamily", "changeChild", "addAdult"}
-AGENTS |= {"agents", "importFamilies", "setRole", "changeStructure"}
+AGENTS |= {"agents", "childViewings", "importFamilies", "setRole", "changeStructure"}
 AGENTS |= {"announcementsOf", "publishAnnouncement", "changeAnnouncement"}
 #: Also asked for, though nobody must say them.
 SAID = {"capacity": 5, "waitingList": 5, "stepMinutes": 15, "minimumMinutes": 15, "daysBefore": 1, "weeksBefore": 1, "closeAfterDays": 0}
