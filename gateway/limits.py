@@ -26,6 +26,7 @@ MOST_INTROSPECTIONS = 2
 AUTHENTICATION = frozenset(
     {"signIn", "refreshSession", "changePassword", "changeEmail", "confirmEmail", "changeSecurityQuestion"}
     | {"finishSignIn", "startTotp", "confirmTotp", "removeFactor", "startPasskey", "addPasskey", "startPasskeySignIn"}
+    | {"startOidc", "finishOidc", "startOidcLink", "linkOidc", "unlinkOidc"}
     | {"requestPasswordReset", "newRecoveryCodes", "useRecoveryCode", "recoveryQuestion", "answerRecoveryQuestion", "resetPassword"}
 )
 #: The subgraphs' own entrances.

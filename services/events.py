@@ -210,6 +210,8 @@ SecurityNotice = Literal[
     "RECOVERY_CODES_MADE",
     "QUESTION_CHANGED",
     "SIGNED_OUT_EVERYWHERE",
+    "IDENTITY_LINKED",
+    "IDENTITY_UNLINKED",
 ]
 
 

@@ -11,7 +11,10 @@ from services.identity import installation
 from services.identity.entrance import RESOURCE, Entrance
 from services.identity.hashing import Hashing
 from services.identity.keyring import Keyring
+from services.identity.oidc import Client
+from services.identity.oidc_steps import CLIENTS
 from services.identity.passkeys import site_of
+from services.identity.providers import read_providers
 from services.identity.second_factor import DEFAULT, SecondFactor
 from services.identity.tables import SigningKey
 from services.links import new_key
@@ -20,6 +23,7 @@ from services.telemetry import log
 
 TIDY_EVERY_SECONDS = 3600
 KEY_SECONDS = 1.0
+RETURN = "/connexion/retour"  #: Where providers send browsers back to.
 
 
 async def open_entrance(running: Running) -> None:
@@ -30,6 +34,9 @@ async def open_entrance(running: Running) -> None:
         decoy_secret = await installation.keep_secret(session, "decoys", token_hex(32))
         keys = (await session.exec(select(SigningKey))).all()
     running.verifier.trust(*(PublicKey(key.kid, key.public_jwk, key.created_at.timestamp()) for key in keys))
+    redirect_uri = f"{running.settings.public_url}{RETURN}"
+    providers = read_providers(running.settings.oidc, production=running.settings.production)
+    running.resources[CLIENTS] = {id: Client(provider, redirect_uri) for id, provider in providers.items()}
     asked = SecondFactor.REQUIRED if running.settings.production else SecondFactor.OPTIONAL
     running.resources[DEFAULT] = asked
     running.resources[RESOURCE] = Entrance(

@@ -29,6 +29,7 @@ FATES: Fates = {
     "passkey": Fate.DELETED,
     "challenge": Fate.DELETED,
     "outside_identity": Fate.DELETED,
+    "oidc_state": Fate.PASSING,
     "attempt": Fate.PASSING,
     "signing_key": Fate.NOBODY,
     "secret": Fate.NOBODY,

@@ -29,6 +29,7 @@ from services.identity.tables import (
     KnownDevice,
     Membership,
     Operator,
+    OutsideIdentity,
     RecoveryCode,
     RefreshToken,
     ResetToken,
@@ -230,6 +231,12 @@ async def factors(session: AsyncSession, account: str) -> list[Factor]:
     """Those that count, the oldest first."""
     found = select(Factor).where(Factor.account_id == account, col(Factor.added_at).is_not(None))
     return list((await session.exec(found.order_by(col(Factor.added_at), Factor.id))).all())
+
+
+async def outside_identities(session: AsyncSession, account: str) -> list[OutsideIdentity]:
+    """By provider."""
+    found = select(OutsideIdentity).where(OutsideIdentity.account_id == account)
+    return list((await session.exec(found.order_by(OutsideIdentity.provider, OutsideIdentity.subject))).all())
 
 
 async def waiting_for_a_factor(session: AsyncSession, account: str, current: str, default: SecondFactor) -> list[Structure]:

@@ -7,6 +7,7 @@ from services.identity.door_fields import DoorMutations
 from services.identity.factor_fields import FactorMutations
 from services.identity.mail_fields import MailMutations
 from services.identity.office_fields import OfficeQueries
+from services.identity.oidc_fields import OidcMutations, OidcQueries
 from services.identity.privacy_fields import PrivacyMutations, PrivacyQueries
 from services.identity.profile_fields import ProfileMutations
 from services.identity.recovery_fields import RecoveryMutations
@@ -14,12 +15,12 @@ from services.identity.types import Account, Agent, Child, Family, Structure, me
 
 
 @strawberry.type
-class Mutation(DoorMutations, FactorMutations, MailMutations, ProfileMutations, RecoveryMutations, PrivacyMutations):
+class Mutation(DoorMutations, FactorMutations, MailMutations, OidcMutations, ProfileMutations, RecoveryMutations, PrivacyMutations):
     """What somebody does at the door, and of his own account."""
 
 
 @strawberry.type
-class Query(OfficeQueries, PrivacyQueries):
+class Query(OfficeQueries, OidcQueries, PrivacyQueries):
     @strawberry.field
     async def me(self, info: Info) -> Account | None:
         """Null without a valid token: never an error."""

@@ -9,6 +9,14 @@ from services.refusal import CodedError
 #: By code of the refusal.
 TEXTS: dict[str, tuple[str, str]] = {
     "INVALID_CREDENTIALS": ("L'identifiant ou le mot de passe n'est pas correct.", "The login or the password is not right."),
+    "IDENTITY_NOT_LINKED": (
+        "Aucun compte n'est lié à cette identité : connectez-vous avec votre mot de passe, puis liez-la dans votre profil.",
+        "No account is linked to this identity: sign in with your password, then link it in your profile.",
+    ),
+    "IDENTITY_REFUSED": (
+        "Cette identité n'a pas pu être vérifiée, ou ouvre déjà un autre compte.",
+        "This identity could not be verified, or opens another account already.",
+    ),
     "INVALID_CODE": ("Ce code n'est pas correct, ou a déjà servi.", "This code is not right, or was used before."),
     "INVALID_CODE_ON_PAPER": ("L'identifiant ou le code n'est pas correct.", "The login or the code is not right."),
     "INVALID_EMAIL": ("Cette adresse e-mail n'est pas valable.", "This e-mail address is not valid."),
@@ -20,6 +28,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "PASSKEYS_UNAVAILABLE": ("Les clés d'accès ne sont pas disponibles ici.", "Passkeys are not available here."),
     "PASSWORD_MISSING": ("Le nouveau compte {login} a besoin d'un mot de passe.", "The new account {login} needs a password."),
     "PASSWORD_TOO_WEAK": ("Ce mot de passe ne convient pas : {reason}.", "This password will not do: {reason}."),
+    "PROVIDER_UNAVAILABLE": ("Ce service ne répond pas : réessayez plus tard.", "This service does not answer: try again later."),
     "SECOND_FACTOR_REQUIRED": ("Confirmez que c'est bien vous.", "Confirm that it is you."),
     "SIGN_IN_BUSY": (
         "Beaucoup de monde se connecte en ce moment : réessayez dans {wait}.",

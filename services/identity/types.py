@@ -136,6 +136,15 @@ class Factor:
         return cls(id=strawberry.ID(row.id), kind=row.kind, label=row.label, added_at=row.added_at, used_at=row.used_at)
 
 
+@strawberry.type
+class OutsideIdentity:
+    """Whom somebody else says that the account's owner is, such as FranceConnect."""
+
+    provider: str
+    name: str = strawberry.field(description="As the provider told it when it was linked; may be empty.")
+    linked_at: dt.datetime
+
+
 @strawberry.federation.type(keys=["id"])
 class Account:
     """A login of one adult ("compte"), seen by its owner alone."""
@@ -178,6 +187,13 @@ class Account:
         """What is asked beside the password at each sign-in, the oldest first."""
         async with info.context.database.reading() as session:
             return [Factor.of(row) for row in await queries.factors(session, self.id)]
+
+    @strawberry.field
+    async def outside_identities(self, info: Info) -> list[OutsideIdentity]:
+        """What opens the account beside the password."""
+        async with info.context.database.reading() as session:
+            rows = await queries.outside_identities(session, self.id)
+        return [OutsideIdentity(provider=row.provider, name=row.label, linked_at=row.linked_at) for row in rows]
 
     @strawberry.field
     async def second_factor_missing(self, info: Info) -> list[Structure]:
