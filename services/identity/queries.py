@@ -201,6 +201,17 @@ async def structures_joined(session: AsyncSession, account: str) -> list[str]:
     return list((await session.exec(found)).all())
 
 
+async def structure_names(session: AsyncSession, account: str) -> Sequence[str]:
+    found = select(Structure.name).where(Membership.structure_id == Structure.id, Membership.account_id == account)
+    return (await session.exec(found)).all()
+
+
+async def has_handed_out_password(session: AsyncSession, account: str) -> bool:
+    """The one that the town gave, which it knows."""
+    found = select(Credential.account_id).where(Credential.account_id == account, Credential.password_hash == Credential.loaded_hash)
+    return (await session.exec(found)).first() is not None
+
+
 async def agent_of(session: AsyncSession, account: str) -> list[Structure]:
     """The structures that the account works for, by name."""
     found = select(Structure).where(AgentRole.structure_id == Structure.id, AgentRole.account_id == account)

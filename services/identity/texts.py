@@ -69,6 +69,11 @@ WEAKNESSES: dict[Weakness, tuple[str, str]] = {
     Weakness.TOO_LONG: (f"au plus {MAXIMUM_LENGTH} caractères", f"at most {MAXIMUM_LENGTH} characters"),
     Weakness.TOO_COMMON: ("il est parmi les premiers que l'on essaie", "it is among the first that people try"),
     Weakness.CONTAINS_LOGIN: ("il contient votre identifiant", "it contains your login"),
+    Weakness.GUESSABLE: (
+        "il se devine vite, ajoutez un ou deux mots sans rapport avec vous",
+        "it is soon guessed, add a word or two that have nothing to do with you",
+    ),
+    Weakness.SAME: ("c'est celui que vous avez déjà", "it is the one that you have"),
 }
 
 

@@ -204,6 +204,12 @@ class Account:
             return [Structure.of(row) for row in rows]
 
     @strawberry.field
+    async def password_is_handed_out(self, info: Info) -> bool:
+        """The town gave it and knows it: a portal asks for another. Of one's own account alone."""
+        async with info.context.database.reading() as session:
+            return await queries.has_handed_out_password(session, self.id)
+
+    @strawberry.field
     async def recovery_codes_left(self, info: Info) -> int:
         """Printed codes that were not used yet. Of one's own account alone."""
         if info.context.caller is None or info.context.caller.account != self.id:
