@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from services.claims import PublicKey
-from services.identity import installation
+from services.identity import factors, installation
 from services.identity.entrance import RESOURCE, Entrance
 from services.identity.hashing import Hashing
 from services.identity.keyring import Keyring
@@ -33,6 +33,8 @@ async def open_entrance(running: Running) -> None:
         field_key = running.settings.field_key or await installation.keep_secret(session, "field_key", new_key())
         decoy_secret = await installation.keep_secret(session, "decoys", token_hex(32))
         keys = (await session.exec(select(SigningKey))).all()
+        keyring = Keyring(field_key)
+        await factors.check_keyring(session, keyring)
     running.verifier.trust(*(PublicKey(key.kid, key.public_jwk, key.created_at.timestamp()) for key in keys))
     redirect_uri = f"{running.settings.public_url}{RETURN}"
     providers = read_providers(running.settings.oidc, production=running.settings.production)
@@ -45,7 +47,7 @@ async def open_entrance(running: Running) -> None:
         Hashing(),
         signer,
         bytes.fromhex(decoy_secret),
-        Keyring(field_key),
+        keyring,
         site_of(running.settings.public_url),
         asked,
     )

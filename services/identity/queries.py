@@ -252,11 +252,23 @@ async def outside_identities(session: AsyncSession, account: str) -> list[Outsid
 
 async def waiting_for_a_factor(session: AsyncSession, account: str, current: str, default: SecondFactor) -> list[Structure]:
     """The structures, by name, whose rank the account has not in its session `current`."""
-    row = await session.get(AccountSession, current)
-    works_for = await agent_of(session, account)
-    shown = row is not None and row.factor_at is not None
+    works_for, shown = await agent_of(session, account), await _showed_a_factor(session, current)
     waits = kept_back({structure.id: structure.second_factor for structure in works_for}, default, shown=shown)
     return [structure for structure in works_for if structure.id in waits]
+
+
+async def rank_waits(session: AsyncSession, account: str, current: str, default: SecondFactor) -> bool:
+    """The same, or as an operator."""
+    if await waiting_for_a_factor(session, account, current, default):
+        return True
+    if default is SecondFactor.OPTIONAL or await session.get(Operator, account) is None:
+        return False
+    return not await _showed_a_factor(session, current)
+
+
+async def _showed_a_factor(session: AsyncSession, current: str) -> bool:
+    row = await session.get(AccountSession, current)
+    return row is not None and row.factor_at is not None
 
 
 async def colleagues(session: AsyncSession, caller: Caller, wanted: Collection[tuple[str, str]]) -> dict[str, Account]:

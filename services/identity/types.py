@@ -196,6 +196,13 @@ class Account:
         return [OutsideIdentity(provider=row.provider, name=row.label, linked_at=row.linked_at) for row in rows]
 
     @strawberry.field
+    async def second_factor_due(self, info: Info) -> bool:
+        """Whether a rank waits for a second factor: in the structures of `secondFactorMissing`, or as who runs the installation."""
+        current = self.session or info.context.signed_in().session
+        async with info.context.database.reading() as session:
+            return await queries.rank_waits(session, self.id, current, info.context.running.resources[DEFAULT])
+
+    @strawberry.field
     async def second_factor_missing(self, info: Info) -> list[Structure]:
         """Those it works for, but has no rank in now: they ask for a second factor, which was not shown."""
         current = self.session or info.context.signed_in().session
