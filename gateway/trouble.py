@@ -9,6 +9,9 @@ from graphql import GraphQLError
 from services.refusal import Language, in_french
 from services.telemetry import log
 
+LONGEST_MESSAGE = 1000  #: characters
+MOST_LOCATIONS = 10
+
 
 class RequestError(Exception):
     """The answer is `errors` alone. `malformed`: not even a GraphQL request, so the status says so to every client."""
@@ -26,7 +29,7 @@ class RequestError(Exception):
     @classmethod
     def found(cls, code: str, errors: Iterable[GraphQLError]) -> "RequestError":
         """What parsing or validation complained of."""
-        return cls([{**error.formatted, "extensions": {"code": code}} for error in errors])
+        return cls([_shortened(error) | {"extensions": {"code": code}} for error in errors])
 
     @classmethod
     def unfit(cls, errors: Iterable[GraphQLError], language: Language) -> "RequestError":
@@ -34,6 +37,12 @@ class RequestError(Exception):
         extensions = {"code": "BAD_USER_INPUT"}
         told = [(error, in_french(error.message) if language == "fr" else error.message) for error in errors]
         return cls([{**error.formatted, "message": message, "extensions": extensions} for error, message in told])
+
+
+def _shortened(error: GraphQLError) -> dict[str, Any]:
+    """graphql-core repeats names, however long they are, and says all the places."""
+    told: dict[str, Any] = {**error.formatted, "message": error.message[:LONGEST_MESSAGE]}
+    return told | {"locations": told["locations"][:MOST_LOCATIONS]} if "locations" in told else told
 
 
 def masked(error: Exception) -> dict[str, Any]:

@@ -210,6 +210,8 @@ SecurityNotice = Literal[
     "RECOVERY_CODES_MADE",
     "QUESTION_CHANGED",
     "SIGNED_OUT_EVERYWHERE",
+    "IDENTITY_LINKED",
+    "IDENTITY_UNLINKED",
 ]
 
 
@@ -596,7 +598,7 @@ class RequestExplained(Event):
 
 
 class RequestDelayed(Event):
-    """A family's request has had no answer for longer than it should: the mailer tells whoever asked that it stands, and waits."""
+    """A family's request waits for an answer for longer than it should: the mailer tells whoever asked that it stands."""
 
     service = "booking"
     name = "request_delayed"

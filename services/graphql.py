@@ -12,20 +12,36 @@ from typing import Any, NewType, cast
 
 import orjson
 import strawberry
-from graphql import GraphQLError, NoSchemaIntrospectionCustomRule
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLScalarType,
+    GraphQLSchema,
+    GraphQLUnionType,
+    NoSchemaIntrospectionCustomRule,
+    OverlappingFieldsCanBeMergedRule,
+    specified_rules,
+    validate,
+)
 from starlette.requests import Request
 from starlette.responses import Response
 from strawberry import ID
-from strawberry.extensions import AddValidationRules, MaxTokensLimiter, ParserCache, SchemaExtension
+from strawberry.exceptions import MissingQueryError
+from strawberry.extensions import ParserCache, SchemaExtension
 from strawberry.federation.schema_directives import Inaccessible
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from services import limits
 from services.claims import Caller
 from services.clock import Clock
 from services.database import Database
 from services.execution import LeanExecutionContext
 from services.inputs import quicken
 from services.library import Library
+from services.limits import Limits, TooMuch
 from services.refusal import CodedError, Language, Unauthenticated, in_french, language_of, shown
 from services.service import Running
 from services.telemetry import OPERATIONS, log, traceparent
@@ -35,8 +51,9 @@ LocalTime = NewType("LocalTime", str)  #: "HH:MM"
 YearMonth = NewType("YearMonth", str)  #: "YYYY-MM"
 
 LARGEST_BODY = 1_000_000  #: bytes
-MOST_TOKENS = 4000
 REMEMBERED = 512  #: Documents.
+MOST_VALUES = 20_000  #: In one list: as many keys as a page of everything has, and more.
+LONGEST_MESSAGE = 1000  #: Characters: graphql-core repeats names, however long they are.
 NOT_READY = {"errors": [{"message": "Not ready yet: try again soon.", "extensions": {"code": "NOT_READY"}}]}
 NO_NUL = {"en": "Text cannot hold the character NUL.", "fr": "Un texte ne peut pas contenir le caractère NUL."}
 
@@ -190,8 +207,44 @@ def told_at_the_gateway() -> CodedError:
 
 
 # ---------------------------------------------------------------------------------------------------------------- schema
+#: A little more than the gateway lets clients ask: what it makes of that must pass, with keys and type names added to it.
+LIMITS = Limits(
+    characters=100_000,
+    tokens=4_500,
+    definitions=20,
+    variables=500,
+    arguments=50,
+    fields=2_000,
+    depth=20,
+    introspection_depth=1,
+    introspections=0,
+    aliases=2_000,
+    directives=100,
+)
+#: Without the quadratic one, for which `limits.conflict` stands.
+RULES = (
+    *(rule for rule in specified_rules if rule is not OverlappingFieldsCanBeMergedRule),
+    NoSchemaIntrospectionCustomRule,
+    MaybeNullValidationRule,
+    OneOfInputValidationRule,
+)
+MOST_COMPLAINTS = 5
+
+
+class Bounded(SchemaExtension):
+    """Parses no more than there may be, without the places of everything, which would only be remembered."""
+
+    def on_operation(self) -> Iterator[None]:
+        options: dict[str, Any] = {"max_tokens": LIMITS.tokens, "no_location": True}
+        self.execution_context.parse_options.update(options)  # type: ignore[typeddict-item]  # it knows but one of graphql-core's
+        yield
+
+
 class ValidOnce(SchemaExtension):
-    """Remembers which documents are valid, by their text. Strawberry's own cache takes a document's hash for that: it walks all of it."""
+    """Measures documents, then validates them, and remembers which are valid, by their text.
+
+    Strawberry's own cache takes a document's hash for that: it walks all of it.
+    """
 
     def __init__(self, valid: OrderedDict[str, None]) -> None:
         self._valid = valid
@@ -203,6 +256,8 @@ class ValidOnce(SchemaExtension):
             context.pre_execution_errors = []
             yield
             return
+        assert context.graphql_document is not None, "parsed before it is validated"
+        context.pre_execution_errors = _complaints(context.schema._schema, context.graphql_document)
         yield
         if query and not context.pre_execution_errors:
             self._valid[query] = None
@@ -210,9 +265,38 @@ class ValidOnce(SchemaExtension):
                 self._valid.popitem(last=False)
 
 
+def _complaints(schema: GraphQLSchema, document: DocumentNode) -> list[GraphQLError]:
+    try:
+        for _ in limits.check(document, LIMITS):
+            pass
+        name = limits.conflict(document)
+    except TooMuch as error:
+        return [GraphQLError(str(error), extensions={"code": error.code})]
+    except RecursionError:
+        return [GraphQLError("The document is nested too deeply.", extensions={"code": "OPERATION_TOO_DEEP"})]
+    if name is not None:
+        return [GraphQLError(f"Different fields would answer as {name!r}.", extensions={"code": "GRAPHQL_VALIDATION_FAILED"})]
+    return validate(schema, document, RULES, max_errors=MOST_COMPLAINTS)[:MOST_COMPLAINTS]
+
+
 class _Schema(strawberry.federation.Schema):
     def process_errors(self, errors: list[GraphQLError], execution_context: Any = None) -> None:
         """Strawberry would log the document, and with it a password written into it. `_answer` logs what is ours."""
+
+
+def _guard_entities(schema: strawberry.federation.Schema) -> None:
+    """Strawberry's own `_entities` believes that whatever it is given is of a type of ours."""
+    representation, entity = (schema._schema.type_map.get(name) for name in ("_Any", "_Entity"))
+    if not isinstance(representation, GraphQLScalarType) or not isinstance(entity, GraphQLUnionType):
+        return
+    names = {member.name for member in entity.types}
+
+    def parse(value: object) -> object:
+        if isinstance(value, dict) and value.get("__typename") in names:
+            return dict(value)  # Strawberry takes it to pieces.
+        raise BadValue("The key of an entity", "la clé d'un objet est attendue", "...")
+
+    representation.coerce_input_value = parse  # where graphql-core keeps what a scalar parses with
 
 
 def subgraph(
@@ -229,12 +313,12 @@ def subgraph(
         execution_context_class=LeanExecutionContext,
         config=StrawberryConfig(scalar_map=SCALARS),
         extensions=[
-            lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS),
-            lambda: AddValidationRules([NoSchemaIntrospectionCustomRule]),
+            Bounded,
             lambda: ParserCache(maxsize=REMEMBERED),
             lambda: ValidOnce(valid),
         ],
     )
+    _guard_entities(schema)
     quicken(schema)
     take_over()
     return schema
@@ -290,7 +374,14 @@ async def _answer(schema: strawberry.federation.Schema, body: bytes, context: Co
     if asked is None:
         return {"errors": [{"message": "Send a JSON object with `query`.", "extensions": {"code": "BAD_REQUEST"}}]}
     query, variables, operation = asked
-    result = await schema.execute(query, variable_values=variables, context_value=context, operation_name=operation)
+    if len(query) > LIMITS.characters:
+        message = f"A document has at most {LIMITS.characters} characters."
+        return {"errors": [{"message": message, "extensions": {"code": "OPERATION_TOO_LARGE"}}]}
+    try:
+        result = await schema.execute(query, variable_values=variables, context_value=context, operation_name=operation)
+    except (CannotGetOperationTypeError, InvalidOperationTypeError, MissingQueryError):
+        message = "Say which operation of the document: one that it has."
+        return {"errors": [{"message": message, "extensions": {"code": "OPERATION_RESOLUTION_FAILURE"}}]}
     answer: dict[str, Any] = {"data": result.data}
     if result.errors:
         answer["errors"] = [_error(error, context.language) for error in result.errors[:20]]
@@ -306,7 +397,9 @@ def _read(body: bytes) -> tuple[str, dict[str, Any] | None, str | None] | None:
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
         return None
     # The SDL is composed from files; at run time it is nobody's business.
-    if not isinstance(query, str) or "_service" in query or not isinstance(variables, dict | None):
+    if not isinstance(query, str) or "_service" in query or not isinstance(variables, dict | None) or not isinstance(operation, str | None):
+        return None
+    if any(isinstance(value, list) and len(value) > MOST_VALUES for value in (variables or {}).values()):
         return None
     return query, variables, operation
 
@@ -341,7 +434,7 @@ def _error(error: GraphQLError, language: Language) -> dict[str, Any]:
         log().error("failed", path=error.path, number=number, exc_info=cause)
         extensions = {"code": "INTERNAL_SERVER_ERROR", "number": number}
         message = f"Something went wrong on our side ({number})."
-    answer: dict[str, Any] = {"message": message, "extensions": extensions}
+    answer: dict[str, Any] = {"message": message[:LONGEST_MESSAGE], "extensions": extensions}
     if error.path:
         answer["path"] = error.path
     return answer

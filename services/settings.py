@@ -33,6 +33,7 @@ SETTINGS = {
     "PREAU_SIGNING_KEY": "identity's private Ed25519 key as a JWK; embedded makes its own in PREAU_DATA",
     "PREAU_FIELD_KEY": "seals what identity must read again, such as secrets of second factors: 64 hexadecimal digits, several by commas "
     "(the first seals, all open); embedded makes its own in PREAU_DATA",
+    "PREAU_OIDC": "file of providers that may say who somebody is, such as FranceConnect (see Signing in from outside)",
     "PREAU_SCHOOL_HOLIDAYS": "CSV file of school holidays that Préau does not know, or knows wrongly (`deploy/town/README.md`)",
     "PREAU_TRUSTED_PROXIES": "reverse proxies before the gateway, by commas, whose `X-Forwarded-For` is believed (default none)",
     "PREAU_PAYMENT_PROVIDER": "`sandbox`, `sandbox-unsigned` or `stripe`; several by commas: the first takes new payments, the others end "
@@ -70,6 +71,7 @@ class Settings:
     mail_rates: Mapping[str, float]  #: domain -> mails per second
     signing_key: str | None
     field_key: str | None
+    oidc: str | None  #: path of a file
     payment_providers: tuple[str, ...]  #: The first takes new payments.
     sandbox_url: str | None
     sandbox_secret: str | None
@@ -107,6 +109,7 @@ class Settings:
             mail_rates=_mail_rates(environ),
             signing_key=environ.get("PREAU_SIGNING_KEY"),
             field_key=environ.get("PREAU_FIELD_KEY") or None,
+            oidc=environ.get("PREAU_OIDC") or None,
             payment_providers=tuple(filter(None, map(str.strip, environ.get("PREAU_PAYMENT_PROVIDER", "").split(",")))),
             sandbox_url=environ.get("SANDBOX_URL", "").rstrip("/") or None,
             sandbox_secret=environ.get("SANDBOX_SECRET") or None,

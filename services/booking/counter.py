@@ -117,7 +117,7 @@ async def tell_of_delays(running: Running) -> None:
 async def tell_delayed(running: Running, told: set[str]) -> set[str]:
     """Who asked and has no answer after a while is told that, once. Returns of which requests this process has told."""
     async with running.database.reading() as session:
-        late = await delays.overdue(session, running.clock.now(), told)
+        late = await delays.overdue(session, running.resources["rules"], running.clock.now(), told)
     if late:
         async with running.database.transaction() as session:
             delays.tell(session, running.clock.now(), late)

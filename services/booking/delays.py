@@ -7,6 +7,8 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.booking import runs
+from services.booking.rulebook import RuleBook
 from services.booking.tables import Request, core
 from services.events import RequestDelayed
 from services.outbox import record
@@ -16,26 +18,33 @@ PATIENCE = dt.timedelta(minutes=10)
 LONGEST = dt.timedelta(days=1)  #: A process that begins tells nobody of what is older.
 
 R = core(Request).c
-#: Those that wait for a run were served, and their families told of it: they have a report.
+Late = Row[*tuple[Any, ...]]  #: As UNANSWERED has it.
 UNANSWERED = (
     select(R.id, R.number, R.structure, R.family, R.account, R.lines, R.submitted_at)
-    .where(R.decided_at.is_(None), R.reports == 0, R.agent.is_(None))
+    .where(R.decided_at.is_(None), R.agent.is_(None))
     .order_by(R.seq)
 )
 
 
-async def overdue(session: AsyncSession, now: dt.datetime, told: Collection[str]) -> Sequence[Row[*tuple[Any, ...]]]:
-    """Requests of families that wait for longer than they should, but those."""
-    late = UNANSWERED.where(R.submitted_at <= now - PATIENCE, R.submitted_at > now - LONGEST)
-    return [row for row in await (await session.connection()).execute(late) if row.id not in told]
+async def overdue(session: AsyncSession, book: RuleBook, now: dt.datetime, told: Collection[str]) -> Sequence[Late]:
+    """Requests of families that wait for longer than they should, but those: for the allocator, or for a run whose hour has passed."""
+    connection = await session.connection()
+    late = UNANSWERED.where(R.reports == 0, R.submitted_at <= now - PATIENCE, R.submitted_at > now - LONGEST)
+    found = {row.id: row for row in await connection.execute(late)}
+    for activity, hour in (await runs.due_now(session, book, now - PATIENCE)).items():
+        if hour > now - LONGEST:
+            spec = (await book.of(session, [activity]))[activity].spec
+            missed = UNANSWERED.where(R.submitted_at < hour, *runs.waiting_for(spec))
+            found |= {row.id: row for row in await connection.execute(missed)}
+    return [row for id_, row in found.items() if id_ not in told]
 
 
-def tell(session: AsyncSession, now: dt.datetime, late: Sequence[Row[*tuple[Any, ...]]]) -> None:
+def tell(session: AsyncSession, now: dt.datetime, late: Sequence[Late]) -> None:
     """Each process says it once, and the mailer tells it once."""
     record(session, *[_delayed(row, now) for row in late])
 
 
-def _delayed(row: Row[*tuple[Any, ...]], now: dt.datetime) -> RequestDelayed:
+def _delayed(row: Late, now: dt.datetime) -> RequestDelayed:
     return RequestDelayed(
         occurred_at=now,
         structure=row.structure,

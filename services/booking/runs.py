@@ -135,7 +135,7 @@ async def close_list(session: AsyncSession, book: RuleBook, clock: Clock, activi
     if moment is None:
         return None
     until = Until(moment, counted, is_hour=account is None)
-    lines = (await run(session, select(func.sum(R.lines)).where(*_waiting_for(spec), *until.in_time))).scalar_one()
+    lines = (await run(session, select(func.sum(R.lines)).where(*waiting_for(spec), *until.in_time))).scalar_one()
     if not lines:
         return None
     await run(session, COUNT, {"more": -(-lines // LINES_PER_REQUEST)})
@@ -265,7 +265,7 @@ async def _hear(session: AsyncSession, book: RuleBook, spec: ActivitySpec, until
 
 async def _who_asked(session: AsyncSession, spec: ActivitySpec, until: Until) -> tuple[list[Ticket], dict[str, Case]]:
     """The requests with a line that waits for this activity's runs, with all their lines."""
-    query = select(*TICKET).where(*_waiting_for(spec), R.served_at.is_not(None), *until.in_time)
+    query = select(*TICKET).where(*waiting_for(spec), R.served_at.is_not(None), *until.in_time)
     tickets = {row.id: ticket_of(row) for row in await run(session, query.order_by(R.seq))}
     cases: dict[str, Case] = {}
     for row in await run(session, LINES, {"requests": tickets}):
@@ -280,7 +280,7 @@ async def _who_asked(session: AsyncSession, spec: ActivitySpec, until: Until) ->
     return list(tickets.values()), cases
 
 
-def _waiting_for(spec: ActivitySpec) -> tuple[ColumnElement[bool], ...]:
+def waiting_for(spec: ActivitySpec) -> tuple[ColumnElement[bool], ...]:
     """Of requests: not those of which we know that they cannot be served."""
     waits = exists().where(B.request == R.id, IS_SUBMITTED, B.activity == spec.id)
     return R.structure == spec.structure, R.decided_at.is_(None), R.set_aside_at.is_(None), waits

@@ -28,6 +28,8 @@ class Weakness(StrEnum):
     TOO_LONG = "TOO_LONG"
     TOO_COMMON = "TOO_COMMON"
     CONTAINS_LOGIN = "CONTAINS_LOGIN"
+    GUESSABLE = "GUESSABLE"
+    SAME = "SAME"
 
 
 def plain_login(text: str) -> str:

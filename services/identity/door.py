@@ -120,7 +120,8 @@ async def admit(
     now = clock.now()
     row.last_used_at = now
     session.add(row)
-    waits = kept_back(standing.second_factor, asked, shown=row.factor_at is not None)
+    shown = row.factor_at is not None
+    waits = kept_back(standing.second_factor, asked, shown=shown)
     token = new_token()
     session.add(RefreshToken(token_sum=token_sum(token), session_id=row.id, expires_at=sessions.expiry(now, row.ends_at, _stay(standing))))
     families = await queries.families_of(session, account.id)
@@ -133,7 +134,7 @@ async def admit(
         expires_at=int((now + sessions.ACCESS_TOKEN_LIFE).timestamp()),
         issued_at=now.timestamp(),
         admin_of=standing.admin_of - waits,
-        operator=standing.operator,
+        operator=standing.operator and (shown or asked is SecondFactor.OPTIONAL),
     )
     return Opened(account, caller, token)
 

@@ -12,11 +12,14 @@ from services.identity.door import Opened
 from services.identity.entrance import entrance, visit
 from services.identity.hashing import still_there
 from services.identity.refusals import (
+    IdentityNotLinked,
+    IdentityRefused,
     InvalidCode,
     InvalidCredentials,
     InvalidPasskey,
     InvalidToken,
     PasswordTooWeak,
+    ProviderUnavailable,
     SecondFactorRequired,
     TooManyAttempts,
     or_refusal,
@@ -38,7 +41,17 @@ class SignedIn:
 
 
 SignInResult = Annotated[
-    SignedIn | InvalidCredentials | TooManyAttempts | InvalidToken | PasswordTooWeak | SecondFactorRequired | InvalidCode | InvalidPasskey,
+    SignedIn
+    | InvalidCredentials
+    | TooManyAttempts
+    | InvalidToken
+    | PasswordTooWeak
+    | SecondFactorRequired
+    | InvalidCode
+    | InvalidPasskey
+    | ProviderUnavailable
+    | IdentityRefused
+    | IdentityNotLinked,
     strawberry.union("SignInResult"),
 ]
 

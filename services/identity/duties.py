@@ -7,11 +7,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from services.claims import PublicKey
-from services.identity import announcing, installation
+from services.identity import announcing, factors, installation
 from services.identity.entrance import RESOURCE, Entrance
 from services.identity.hashing import Hashing
 from services.identity.keyring import Keyring
+from services.identity.oidc import Client
+from services.identity.oidc_steps import CLIENTS
 from services.identity.passkeys import site_of
+from services.identity.providers import read_providers
 from services.identity.second_factor import DEFAULT, SecondFactor
 from services.identity.tables import SigningKey
 from services.links import new_key
@@ -21,6 +24,7 @@ from services.telemetry import log
 TIDY_EVERY_SECONDS = 3600
 KEY_SECONDS = 1.0
 ANNOUNCE_SECONDS = 2.0
+RETURN = "/connexion/retour"  #: Where providers send browsers back to.
 
 
 async def open_entrance(running: Running) -> None:
@@ -30,7 +34,12 @@ async def open_entrance(running: Running) -> None:
         field_key = running.settings.field_key or await installation.keep_secret(session, "field_key", new_key())
         decoy_secret = await installation.keep_secret(session, "decoys", token_hex(32))
         keys = (await session.exec(select(SigningKey))).all()
+        keyring = Keyring(field_key)
+        await factors.check_keyring(session, keyring)
     running.verifier.trust(*(PublicKey(key.kid, key.public_jwk, key.created_at.timestamp()) for key in keys))
+    redirect_uri = f"{running.settings.public_url}{RETURN}"
+    providers = read_providers(running.settings.oidc, production=running.settings.production)
+    running.resources[CLIENTS] = {id: Client(provider, redirect_uri) for id, provider in providers.items()}
     asked = SecondFactor.REQUIRED if running.settings.production else SecondFactor.OPTIONAL
     running.resources[DEFAULT] = asked
     running.resources[RESOURCE] = Entrance(
@@ -39,7 +48,7 @@ async def open_entrance(running: Running) -> None:
         Hashing(),
         signer,
         bytes.fromhex(decoy_secret),
-        Keyring(field_key),
+        keyring,
         site_of(running.settings.public_url),
         asked,
     )

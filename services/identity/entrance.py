@@ -18,7 +18,7 @@ from services.graphql import Info
 from services.identity import devices, door, profile, queries, recovery
 from services.identity.browsers import named
 from services.identity.challenges import Halfway
-from services.identity.credentials import plain_login, weakness
+from services.identity.credentials import Weakness, plain_login, plain_password, weakness
 from services.identity.devices import Visit
 from services.identity.door import Door, Opened
 from services.identity.hashing import DUMMY, Checked, Gone, Hashing, still_there, token_sum
@@ -34,11 +34,6 @@ from services.refusal import Refused, Unauthenticated
 
 RESOURCE = "entrance"  #: Its name among a process's resources.
 RESET_SECONDS = 0.15  #: What asking for a letter always takes, so that the time does not tell whether one was written.
-
-
-def _refuse_weak(password: str, login: str) -> None:
-    if why := weakness(password, login):
-        raise Refused("PASSWORD_TOO_WEAK", why=why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +84,9 @@ class Entrance:
     async def change_password(self, caller: Caller, current: str, new: str) -> Account:
         account = await self.account(caller)
         # Before anything is checked: what is wrong with the new one says nothing about the current one.
-        _refuse_weak(new, account.login)
+        if plain_password(new) == plain_password(current):
+            raise Refused("PASSWORD_TOO_WEAK", why=Weakness.SAME)
+        await self._refuse_weak(new, account)
         new_hash = await self.hashing.hash(new)
         async with self._asked_again(caller, current) as (found, checked), self.database.transaction() as session:
             changed = await profile.change_password(session, self.clock, caller, found, checked, new_hash)
@@ -150,7 +147,7 @@ class Entrance:
             account = await queries.account_of_reset(session, token_sum(token), self.clock.now())
         if account is None:
             raise Refused("INVALID_TOKEN")
-        _refuse_weak(new, account.login)
+        await self._refuse_weak(new, account)
         new_hash = await self.hashing.hash(new)
         async with self.database.transaction() as session:
             opened = await recovery.reset_password(session, self.clock, token, new_hash, self.asked)
@@ -187,6 +184,16 @@ class Entrance:
 
     def recovery_question(self, login: str, language: str) -> str:
         return decoy(login, self.decoy_secret, language)
+
+    async def _refuse_weak(self, password: str, account: Account) -> None:
+        why = weakness(password, account.login)
+        if why is None:
+            async with self.database.reading() as session:
+                structures = await queries.structure_names(session, account.id)
+            if await self.hashing.is_guessable(password, [account.login, account.first_name, account.last_name, *structures]):
+                why = Weakness.GUESSABLE
+        if why is not None:
+            raise Refused("PASSWORD_TOO_WEAK", why=why)
 
     async def account(self, caller: Caller) -> Account:
         """Raises Unauthenticated where the session was ended."""

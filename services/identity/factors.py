@@ -14,12 +14,13 @@ from services.identity import attempts, challenges, passkeys, totp
 from services.identity.challenges import Purpose
 from services.identity.door import Opened, let_in
 from services.identity.ending import end_sessions, lock_account, outdate_tokens
-from services.identity.keyring import Keyring
+from services.identity.keyring import Keyring, SealBroken
 from services.identity.passkeys import Site
 from services.identity.second_factor import FactorKind, SecondFactor
 from services.identity.tables import Account, AccountSession, Attempt, Challenge, Factor
 from services.identity.telling import notice
 from services.identity.trying import Tried, bear, count, insert_if_new, tried_by
+from services.settings import SettingsError
 
 No = Literal["INVALID_TOKEN", "INVALID_CODE", "INVALID_PASSKEY"]
 
@@ -42,6 +43,18 @@ class Started:
 
 def at_the_second_door(account: str, address: str | None) -> list[Tried]:
     return tried_by("factor", account, address, attempts.ACCOUNT, attempts.ADDRESS)
+
+
+async def check_keyring(session: AsyncSession, keyring: Keyring) -> None:
+    """Raises SettingsError where the newest secret does not open: better not to begin than to let nobody with a second factor in."""
+    newest = select(Factor).where(col(Factor.sealed_secret).is_not(None)).order_by(col(Factor.begun_at).desc()).limit(1)
+    factor = (await session.exec(newest)).first()
+    if factor is None or factor.sealed_secret is None:
+        return
+    try:
+        keyring.open(_about(factor.id), factor.sealed_secret)
+    except SealBroken as error:
+        raise SettingsError("PREAU_FIELD_KEY is not the key that second factors were sealed with: put that one after a comma") from error
 
 
 # ------------------------------------------------------------------------------------------------------------- codes

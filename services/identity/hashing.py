@@ -5,7 +5,7 @@ import base64
 import hashlib
 import os
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
@@ -14,6 +14,7 @@ from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from services.identity.credentials import MAXIMUM_LENGTH, plain_password
+from services.identity.strength import is_guessable
 from services.refusal import CodedError, Refused
 
 AT_ONCE = 2
@@ -107,6 +108,13 @@ class Hashing:
             with self._queued():
                 await held.enter_async_context(self._places)
             return await asyncio.to_thread(hash_now, password)
+
+    async def is_guessable(self, password: str, about: Iterable[str]) -> bool:
+        """Not within a turn. Raises Refused where too many wait already."""
+        async with AsyncExitStack() as held:
+            with self._queued():
+                await held.enter_async_context(self._places)
+            return await asyncio.to_thread(is_guessable, password, about)
 
 
 def hash_now(password: str) -> str:

@@ -19,6 +19,7 @@ from services.identity.tables import (
     Challenge,
     Factor,
     KnownDevice,
+    OidcState,
     ResetToken,
     Secret,
     SigningKey,
@@ -83,6 +84,7 @@ async def tidy(session: AsyncSession, clock: Clock) -> None:
     await session.exec(delete(Attempt).where(col(Attempt.last_at) < long_ago))
     await session.exec(delete(ResetToken).where(col(ResetToken.expires_at) < long_ago))
     await session.exec(delete(Challenge).where(col(Challenge.expires_at) < now))
+    await session.exec(delete(OidcState).where(col(OidcState.expires_at) < now))
     await session.exec(delete(Factor).where(col(Factor.added_at).is_(None), col(Factor.begun_at) < long_ago))
     over = or_(col(AccountSession.ends_at) < long_ago, col(AccountSession.ended_at) < long_ago)
     await session.exec(delete(AccountSession).where(over))

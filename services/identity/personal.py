@@ -31,6 +31,7 @@ FATES: Fates = {
     "outside_identity": Fate.DELETED,
     "viewing": Fate.TRAIL,  # Ids alone.
     "asked_once": Fate.PASSING,
+    "oidc_state": Fate.PASSING,
     "attempt": Fate.PASSING,
     "signing_key": Fate.NOBODY,
     "secret": Fate.NOBODY,

@@ -32,6 +32,7 @@ from services.identity.tables import (
     KnownDevice,
     Membership,
     Operator,
+    OutsideIdentity,
     RecoveryCode,
     RefreshToken,
     ResetToken,
@@ -209,6 +210,17 @@ async def belongs_elsewhere(session: AsyncSession, account: str, structure: str)
     return (await session.exec(found)).first() is not None
 
 
+async def structure_names(session: AsyncSession, account: str) -> Sequence[str]:
+    found = select(Structure.name).where(Membership.structure_id == Structure.id, Membership.account_id == account)
+    return (await session.exec(found)).all()
+
+
+async def has_handed_out_password(session: AsyncSession, account: str) -> bool:
+    """The one that the town gave, which it knows."""
+    found = select(Credential.account_id).where(Credential.account_id == account, Credential.password_hash == Credential.loaded_hash)
+    return (await session.exec(found)).first() is not None
+
+
 async def agent_of(session: AsyncSession, account: str) -> list[Structure]:
     """The structures that the account works for, by name."""
     found = select(Structure).where(AgentRole.structure_id == Structure.id, AgentRole.account_id == account)
@@ -241,13 +253,31 @@ async def factors(session: AsyncSession, account: str) -> list[Factor]:
     return list((await session.exec(found.order_by(col(Factor.added_at), Factor.id))).all())
 
 
+async def outside_identities(session: AsyncSession, account: str) -> list[OutsideIdentity]:
+    """By provider."""
+    found = select(OutsideIdentity).where(OutsideIdentity.account_id == account)
+    return list((await session.exec(found.order_by(OutsideIdentity.provider, OutsideIdentity.subject))).all())
+
+
 async def waiting_for_a_factor(session: AsyncSession, account: str, current: str, default: SecondFactor) -> list[Structure]:
     """The structures, by name, whose rank the account has not in its session `current`."""
-    row = await session.get(AccountSession, current)
-    works_for = await agent_of(session, account)
-    shown = row is not None and row.factor_at is not None
+    works_for, shown = await agent_of(session, account), await _showed_a_factor(session, current)
     waits = kept_back({structure.id: structure.second_factor for structure in works_for}, default, shown=shown)
     return [structure for structure in works_for if structure.id in waits]
+
+
+async def rank_waits(session: AsyncSession, account: str, current: str, default: SecondFactor) -> bool:
+    """The same, or as an operator."""
+    if await waiting_for_a_factor(session, account, current, default):
+        return True
+    if default is SecondFactor.OPTIONAL or await session.get(Operator, account) is None:
+        return False
+    return not await _showed_a_factor(session, current)
+
+
+async def _showed_a_factor(session: AsyncSession, current: str) -> bool:
+    row = await session.get(AccountSession, current)
+    return row is not None and row.factor_at is not None
 
 
 async def colleagues(session: AsyncSession, caller: Caller, wanted: Collection[tuple[str, str]]) -> dict[str, Account]:

@@ -56,6 +56,21 @@ class PasskeysUnavailable(Refusal):
 
 
 @strawberry.federation.type(shareable=True)
+class ProviderUnavailable(Refusal):
+    """There is no such provider, or it does not answer now."""
+
+
+@strawberry.federation.type(shareable=True)
+class IdentityRefused(Refusal):
+    """What the provider says is not to be believed, or opens another account already."""
+
+
+@strawberry.federation.type(shareable=True)
+class IdentityNotLinked(Refusal):
+    """The provider knows who it is, but no account was linked: sign in with the password, and link it."""
+
+
+@strawberry.federation.type(shareable=True)
 class SecondFactorRequired(Refusal):
     """The first factor was right: `finishSignIn` with this challenge, within five minutes, and one of these."""
 
@@ -139,6 +154,9 @@ REFUSALS: dict[str, type[Refusal]] = {
     "INVALID_EMAIL": InvalidEmail,
     "INVALID_CODE": InvalidCode,
     "INVALID_PASSKEY": InvalidPasskey,
+    "PROVIDER_UNAVAILABLE": ProviderUnavailable,
+    "IDENTITY_REFUSED": IdentityRefused,
+    "IDENTITY_NOT_LINKED": IdentityNotLinked,
     "PASSKEYS_UNAVAILABLE": PasskeysUnavailable,
     "SECOND_FACTOR_REQUIRED": SecondFactorRequired,
     "REASON_REQUIRED": ReasonRequired,

@@ -9,6 +9,7 @@ from services.identity.factor_fields import FactorMutations
 from services.identity.import_fields import ImportMutations
 from services.identity.mail_fields import MailMutations
 from services.identity.office_fields import OfficeMutations, OfficeQueries
+from services.identity.oidc_fields import OidcMutations, OidcQueries
 from services.identity.privacy_fields import PrivacyMutations, PrivacyQueries
 from services.identity.profile_fields import ProfileMutations
 from services.identity.rank_fields import RankMutations, RankQueries
@@ -22,6 +23,7 @@ class Mutation(
     DoorMutations,
     FactorMutations,
     MailMutations,
+    OidcMutations,
     ProfileMutations,
     RecoveryMutations,
     AnnouncementMutations,
@@ -34,7 +36,7 @@ class Mutation(
 
 
 @strawberry.type
-class Query(AnnouncementQueries, OfficeQueries, PrivacyQueries, RankQueries, ViewingQueries):
+class Query(AnnouncementQueries, OfficeQueries, OidcQueries, PrivacyQueries, RankQueries, ViewingQueries):
     @strawberry.field
     async def me(self, info: Info) -> Account | None:
         """Null without a valid token: never an error."""

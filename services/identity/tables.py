@@ -325,6 +325,30 @@ class Challenge(IdentityTable, table=True):
     tries: int = 0
 
 
+class OutsideIdentity(IdentityTable, table=True):
+    """Whom a provider of OpenID Connect knows by `subject`: it opens the account."""
+
+    __tablename__ = "outside_identity"
+    provider: str = Field(primary_key=True)
+    subject: str = Field(primary_key=True)
+    account_id: str = Field(foreign_key="account.id", index=True)
+    label: str = ""  #: The name that the provider told, to be shown to the account's owner alone.
+    linked_at: dt.datetime = Field(sa_type=Instant)
+
+
+class OidcState(IdentityTable, table=True):
+    """Somebody went to a provider, and is expected back: once, for minutes."""
+
+    __tablename__ = "oidc_state"
+    __table_args__ = (Index("ix_oidc_state_expires_at", "expires_at"),)
+    state_sum: str = Field(primary_key=True, max_length=SHA256)
+    provider: str
+    binding_sum: str = Field(max_length=SHA256)  #: Of what the client keeps.
+    session_id: str | None = None  #: Whose account is to be linked; None: somebody signs in.
+    sealed: str = Field(sa_type=Text)  #: The nonce, and PKCE's verifier.
+    expires_at: dt.datetime = Field(sa_type=Instant)
+
+
 class Attempt(IdentityTable, table=True):
     """Failed tries of one kind by one login or address. The key is a sum: people type passwords where logins belong."""
 

@@ -9,6 +9,14 @@ from services.refusal import CodedError
 #: By code of the refusal.
 TEXTS: dict[str, tuple[str, str]] = {
     "INVALID_CREDENTIALS": ("L'identifiant ou le mot de passe n'est pas correct.", "The login or the password is not right."),
+    "IDENTITY_NOT_LINKED": (
+        "Aucun compte n'est lié à cette identité : connectez-vous avec votre mot de passe, puis liez-la dans votre profil.",
+        "No account is linked to this identity: sign in with your password, then link it in your profile.",
+    ),
+    "IDENTITY_REFUSED": (
+        "Cette identité n'a pas pu être vérifiée, ou ouvre déjà un autre compte.",
+        "This identity could not be verified, or opens another account already.",
+    ),
     "INVALID_CODE": ("Ce code n'est pas correct, ou a déjà servi.", "This code is not right, or was used before."),
     "ACCOUNT_SHARED": (
         "Ce compte n'est pas de cette structure seule : son titulaire est seul à pouvoir le modifier.",
@@ -93,6 +101,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "PASSKEYS_UNAVAILABLE": ("Les clés d'accès ne sont pas disponibles ici.", "Passkeys are not available here."),
     "PASSWORD_MISSING": ("Le nouveau compte {login} a besoin d'un mot de passe.", "The new account {login} needs a password."),
     "PASSWORD_TOO_WEAK": ("Ce mot de passe ne convient pas : {reason}.", "This password will not do: {reason}."),
+    "PROVIDER_UNAVAILABLE": ("Ce service ne répond pas : réessayez plus tard.", "This service does not answer: try again later."),
     "SECOND_FACTOR_REQUIRED": ("Confirmez que c'est bien vous.", "Confirm that it is you."),
     "SIGN_IN_BUSY": (
         "Beaucoup de monde se connecte en ce moment : réessayez dans {wait}.",
@@ -144,6 +153,11 @@ WEAKNESSES: dict[Weakness, tuple[str, str]] = {
     Weakness.TOO_LONG: (f"au plus {MAXIMUM_LENGTH} caractères", f"at most {MAXIMUM_LENGTH} characters"),
     Weakness.TOO_COMMON: ("il est parmi les premiers que l'on essaie", "it is among the first that people try"),
     Weakness.CONTAINS_LOGIN: ("il contient votre identifiant", "it contains your login"),
+    Weakness.GUESSABLE: (
+        "il se devine vite, ajoutez un ou deux mots sans rapport avec vous",
+        "it is soon guessed, add a word or two that have nothing to do with you",
+    ),
+    Weakness.SAME: ("c'est celui que vous avez déjà", "it is the one that you have"),
 }
 
 

@@ -165,6 +165,15 @@ class Factor:
         return cls(id=strawberry.ID(row.id), kind=row.kind, label=row.label, added_at=row.added_at, used_at=row.used_at)
 
 
+@strawberry.type
+class OutsideIdentity:
+    """Whom somebody else says that the account's owner is, such as FranceConnect."""
+
+    provider: str
+    name: str = strawberry.field(description="As the provider told it when it was linked; may be empty.")
+    linked_at: dt.datetime
+
+
 @strawberry.federation.type(keys=["id"])
 class Account:
     """A login of one adult ("compte"), seen by its owner alone."""
@@ -209,12 +218,32 @@ class Account:
             return [Factor.of(row) for row in await queries.factors(session, self.id)]
 
     @strawberry.field
+    async def outside_identities(self, info: Info) -> list[OutsideIdentity]:
+        """What opens the account beside the password."""
+        async with info.context.database.reading() as session:
+            rows = await queries.outside_identities(session, self.id)
+        return [OutsideIdentity(provider=row.provider, name=row.label, linked_at=row.linked_at) for row in rows]
+
+    @strawberry.field
+    async def second_factor_due(self, info: Info) -> bool:
+        """Whether a rank waits for a second factor: in the structures of `secondFactorMissing`, or as who runs the installation."""
+        current = self.session or info.context.signed_in().session
+        async with info.context.database.reading() as session:
+            return await queries.rank_waits(session, self.id, current, info.context.running.resources[DEFAULT])
+
+    @strawberry.field
     async def second_factor_missing(self, info: Info) -> list[Structure]:
         """Those it works for, but has no rank in now: they ask for a second factor, which was not shown."""
         current = self.session or info.context.signed_in().session
         async with info.context.database.reading() as session:
             rows = await queries.waiting_for_a_factor(session, self.id, current, info.context.running.resources[DEFAULT])
             return [Structure.of(row) for row in rows]
+
+    @strawberry.field
+    async def password_is_handed_out(self, info: Info) -> bool:
+        """The town gave it and knows it: a portal asks for another. Of one's own account alone."""
+        async with info.context.database.reading() as session:
+            return await queries.has_handed_out_password(session, self.id)
 
     @strawberry.field
     async def recovery_codes_left(self, info: Info) -> int:

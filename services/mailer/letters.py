@@ -265,8 +265,7 @@ class Laid(PackageLoader):
             return source, file, fresh
         sheet, _, _ = super().get_source(environment, SHEET)
         mjml = sheet.replace("LANGUAGE", template.split(".")[1]).replace("<!-- letter -->", part[1])
-        html = mrml.to_html(mjml, render_options=mrml.RenderOptions(fonts={})).content  # no font is fetched from anywhere
-        return source[: part.start(1)] + html + source[part.end(1) :], file, fresh
+        return source[: part.start(1)] + mrml.to_html(mjml).content + source[part.end(1) :], file, fresh
 
 
 SHEET = "sheet.mjml"

@@ -60,6 +60,20 @@ async def test_what_is_answered_or_waits_for_its_run_is_late_for_nobody(town: To
     assert await delayed(town) == []
 
 
+async def test_a_run_that_is_not_held_at_its_hour_is_told_once_to_who_waits_for_it(town: Town) -> None:
+    await town.opens(replace(CANTINE, id="loisirs", allocation=Scheduled("02:00", "arrival")))
+    for family in ("dupont", "durand"):
+        await town.household(family, activities=("cantine", "loisirs"), version=2)
+    await town.asks("dupont", books("dupont", TUESDAY, "loisirs"), books("dupont", TUESDAY))
+    await town.asks("durand", books("durand", TUESDAY))
+    night = (dt.datetime(2026, 11, 17, 1, 0, tzinfo=dt.UTC) - NOW) / MINUTE  # 2 o'clock there
+    told = await looks(town, night + 9, set())
+    assert await delayed(town) == []
+    for minutes in (10, 11, 60):
+        told = await looks(town, night + minutes, told)
+    assert [event["family"] for event in await delayed(town)] == ["dupont"]
+
+
 async def test_what_was_set_aside_is_told_but_not_what_an_agent_asked_for(town: Town) -> None:
     await town.writes(town.order("dupont"))
     async with town.running.database.transaction() as session:

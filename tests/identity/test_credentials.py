@@ -1,8 +1,11 @@
 """S1, S7: what a login and a password may be."""
 
+import time
+
 import pytest
 
 from services.identity.credentials import Weakness, plain_login, plain_password, weakness
+from services.identity.strength import _WORDS, LOOKED_AT, is_guessable
 
 
 @pytest.mark.parametrize(
@@ -59,3 +62,49 @@ def test_s1_a_login_is_the_same_in_capitals_and_with_spaces_around() -> None:
 def test_s1_a_password_typed_on_another_system_is_the_same_password() -> None:
     assert plain_password("caf\u00e9 au lait") == plain_password("cafe\u0301 au lait")
     assert plain_password(" Two  Spaces ") != plain_password("Two Spaces")
+
+
+ABOUT = ("jp.dupont", "Jean-Paul", "DUPONT", "Mairie de CarteVille")
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "bonjourmonsieur",
+        "motdepasse2026",
+        "m0td3p@sse2026",
+        "Marseille13013",
+        "famillemartin",
+        "soleilsoleil1",
+        "azertyazerty1",
+        "Jean-Paul2026",
+        "CarteVille2026",
+        "élodiejulie1",
+    ],
+)
+def test_s7_french_words_and_what_is_known_of_the_account_are_guessed_first(password: str) -> None:
+    assert is_guessable(password, ABOUT)
+
+
+@pytest.mark.parametrize(
+    "password", ["Amalia-et-Paolo-2026", "un cheval correct en pile", "q7-Lz0.w4Vt!", "éàüöñç文字kanji", "x9" * 4 + "Kw!7" + "ab"]
+)
+def test_s7_what_takes_a_hundred_million_guesses_is_good(password: str) -> None:
+    assert not is_guessable(password, ABOUT)
+
+
+def test_s7_the_words_are_written_as_they_are_compared() -> None:
+    words = _WORDS.read_text(encoding="utf-8")
+    assert words.isascii()
+    assert words.lower().splitlines()[1:] == words.splitlines()[1:]
+    assert len(words.split()) > 700
+
+
+@pytest.mark.parametrize(
+    "password", ["4@8({[<369&#!1/|0$5+7%2" * 11, "é" * 256, "4@3!1|0$572abcdefghijklmnopqrstuvwxy" * 7, "1/2/1999 " * 28, "aZ3" * 85]
+)
+def test_sec3_no_password_takes_the_processor_for_long(password: str) -> None:
+    begun = time.process_time()
+    is_guessable(password, ABOUT)
+    assert time.process_time() - begun < 1.0, "the library alone takes ten seconds for the first of these"
+    assert LOOKED_AT == 72

@@ -408,9 +408,11 @@ async def test_a_password_hashed_with_yesterdays_settings_is_hashed_anew_on_sign
     old = PasswordHash((Argon2Hasher(memory_cost=8_192, time_cost=1, parallelism=1),)).hash(PASSWORD)
     async with town.running.database.transaction() as session:
         for row in (await session.exec(select(Credential))).all():
-            row.password_hash = old
+            row.password_hash = row.loaded_hash = old
             session.add(row)
-    assert (await town.signs_in())["__typename"] == "SignedIn"
+    token = (await town.signs_in())["accessToken"]
+    handed_out = (await town.answers("{ me { passwordIsHandedOut } }", token))["me"]
+    assert handed_out == {"passwordIsHandedOut": True}, "it is still the town's"
     async with town.running.database.reading() as session:
         hashes = (await session.exec(select(Credential.password_hash))).all()
     assert sorted("m=19456,t=2,p=1" in one for one in hashes) == [False, True], "the other has not signed in yet"

@@ -10,12 +10,13 @@ from services.events import Event, MailFailed, MailSent
 from services.identity.app import service
 from services.identity.tables import Account
 from services.listening import react
-from services.outbox import record
 from tests.facts import until
 from tests.identity.town import AGENT, CARTEVILLE, DUPONT, DUPONTS, NOW, RunFixture, Town
+from tests.mailer.mail_server import mail_server
 
 ME = "{ me { email reports announcementsByMail undeliverable } }"
 REPORTS = "mutation ($wanted: ReportsWanted!) { setReports(wanted: $wanted) { reports announcementsByMail } }"
+ASK = "mutation ($login: String!) { requestPasswordReset(login: $login) }"
 ANNOUNCEMENTS = "mutation ($wanted: Boolean!) { setAnnouncementsByMail(wanted: $wanted) { reports announcementsByMail } }"
 
 
@@ -114,15 +115,26 @@ async def test_another_address_is_believed_until_it_fails(running: RunFixture) -
     assert await undeliverable(town) == "2026-11-23T07:07:00Z"
 
 
-async def test_identity_hears_it_from_the_broker(running: RunFixture) -> None:
+async def test_s7_a_letter_that_the_mail_server_refuses_shows_in_the_profile_until_one_is_taken(running: RunFixture) -> None:
+    """From identity to the mailer to a real mail server, and back."""
     town = Town(await running("identity"))
     await town.puts(CARTEVILLE, DUPONT, AGENT, DUPONTS)
-    account = await account_of(town)
-    async with town.running.database.transaction() as session:
-        record(session, mail(MailFailed, account))
-    town.running.outbox_written()
+    async with mail_server() as server:
+        mailer = await running("mailer", smtp_url=server.url)
+        server.refused["jp.dupont@example.org"] = "550 no such user"
+        await town.answers(ASK, login="dupont")
+        town.running.outbox_written()
 
-    async def shown() -> bool:
-        return await undeliverable(town) is not None
+        async def comes_back() -> bool:
+            return await undeliverable(town) is not None
 
-    await until(shown)
+        async def arrives() -> bool:
+            return await undeliverable(town) is None
+
+        await until(comes_back)
+        server.refused.clear()
+        await town.answers(ASK, login="dupont")
+        town.running.outbox_written()
+        await server.has(1)
+        await until(arrives)
+        await mailer.stop()

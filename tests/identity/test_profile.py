@@ -57,7 +57,15 @@ async def test_s8_a_new_password_is_in_force_at_once(running: RunFixture) -> Non
 
 @pytest.mark.parametrize(
     ("new", "reason"),
-    [("court", "12 caractères"), ("motdepasse123", "les premiers"), ("Famille-Dupont-31", "votre identifiant"), ("x1!" * 100, "256")],
+    [
+        ("court", "12 caractères"),
+        ("motdepasse123", "les premiers"),
+        ("Famille-Dupont-31", "votre identifiant"),
+        ("x1!" * 100, "256"),
+        ("Jean-Paul2026", "se devine vite"),
+        ("Carteville-2026", "se devine vite"),
+        (PASSWORD, "que vous avez déjà"),
+    ],
 )
 async def test_s7_a_weak_password_is_refused_with_its_reason(running: RunFixture, new: str, reason: str) -> None:
     town = await Town.of(running)
@@ -161,6 +169,18 @@ async def test_s7_going_back_to_the_address_in_force_gives_the_change_up(running
     (link,) = await address_links(town)
     assert (await confirms(town, link["token"]))["code"] == "INVALID_TOKEN"
     assert await town.events("email_changed") == []
+
+
+async def test_s1_a_password_that_was_handed_out_is_shown_as_such_until_the_family_has_its_own(running: RunFixture) -> None:
+    town = await Town.of(running)
+    token = (await town.signs_in())["accessToken"]
+    handed_out = "{ me { passwordIsHandedOut } }"
+    assert (await town.answers(handed_out, token))["me"]["passwordIsHandedOut"] is True
+    await town.answers(PASSWORD_CHANGE, token, current=PASSWORD, new=NEW)
+    assert (await town.answers(handed_out, token))["me"]["passwordIsHandedOut"] is False
+    await town.puts(replace(DUPONT, password="Encore-une-autre-2027"))
+    token = (await town.signs_in(password="Encore-une-autre-2027"))["accessToken"]
+    assert (await town.answers(handed_out, token))["me"]["passwordIsHandedOut"] is True
 
 
 async def test_s7_a_password_that_is_given_with_a_new_address_is_checked_and_guesses_are_counted(running: RunFixture) -> None:

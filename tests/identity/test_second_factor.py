@@ -15,9 +15,10 @@ from sqlalchemy import update
 from sqlmodel import select
 
 from services.identity import totp
+from services.identity.duties import open_entrance
 from services.identity.keyring import Keyring, SealBroken
-from services.identity.second_factor import SecondFactor, kept_back
-from services.identity.tables import AccountSession, AgentRole, Challenge, Factor
+from services.identity.second_factor import DEFAULT, SecondFactor, kept_back
+from services.identity.tables import AccountSession, AgentRole, Challenge, Factor, Operator, Secret
 from services.settings import Settings, SettingsError
 from tests.identity.town import AGENT, AGENT_PASSWORD, CARTEVILLE, IN, PASSWORD, RunFixture, Town
 
@@ -310,3 +311,37 @@ async def test_production_asks_agents_where_their_structure_does_not_say(running
     caller = town.caller((await town.signs_in("agent", AGENT_PASSWORD))["accessToken"])
     assert caller is not None
     assert caller.agent_of == {"carteville"}
+
+
+async def test_who_runs_the_installation_needs_one_in_production(running: RunFixture) -> None:
+    town = await Town.of(running)
+    town.running.resources["entrance"] = replace(town.entrance, asked=SecondFactor.REQUIRED)
+    town.running.resources[DEFAULT] = SecondFactor.REQUIRED
+    answer = await town.signs_in()
+    async with town.running.database.transaction() as session:
+        session.add(Operator(account_id=answer["account"]["id"]))
+    due = "{ me { secondFactorDue secondFactorMissing { id } } }"
+    answer = await town.signs_in()
+    caller = town.caller(answer["accessToken"])
+    assert caller is not None
+    assert not caller.operator
+    assert (await town.answers(due, answer["accessToken"]))["me"] == {"secondFactorDue": True, "secondFactorMissing": []}
+    await sets_up(town, answer["accessToken"])
+    answer = await town.refreshes(answer["refreshToken"])
+    caller = town.caller(answer["accessToken"])
+    assert caller is not None
+    assert caller.operator
+    assert (await town.answers(due, answer["accessToken"]))["me"]["secondFactorDue"] is False
+
+
+async def test_identity_does_not_begin_with_a_key_that_opens_nothing(running: RunFixture) -> None:
+    town = await Town.of(running)
+    await sets_up(town, (await town.signs_in())["accessToken"])
+    settings = town.running.settings
+    town.running.settings = replace(settings, field_key="33" * 32)
+    with pytest.raises(SettingsError, match="put that one after a comma"):
+        await open_entrance(town.running)
+    async with town.running.database.reading() as session:
+        own = (await session.get_one(Secret, "field_key")).value
+    town.running.settings = replace(settings, field_key=f"{'33' * 32},{own}")
+    await open_entrance(town.running)

@@ -179,7 +179,7 @@ def test_each_letter_says_what_happened_in_words_of_its_own() -> None:
 
 def test_a_letter_is_laid_out_once_and_filled_for_each_mail(monkeypatch: pytest.MonkeyPatch) -> None:
     laid_out: list[str] = []
-    monkeypatch.setattr(mrml, "to_html", lambda mjml, to_html=mrml.to_html, **more: laid_out.append(mjml) or to_html(mjml, **more))
+    monkeypatch.setattr(mrml, "to_html", lambda mjml, to_html=mrml.to_html: laid_out.append(mjml) or to_html(mjml))
     letters._letters.cache_clear()
     written = [letter for _ in range(3) for language in ("fr", "en") for letter in reports(language)]
     assert len(written) == 18

@@ -1,5 +1,6 @@
 """Letters to accounts and to all families: links, notices, announcements; and payments that failed."""
 
+import asyncio
 import json
 
 import pytest
@@ -110,6 +111,16 @@ async def test_s2_an_announcement_goes_once_to_each_adult_of_the_towns_families_
     assert "Une annonce de la structure" in mails[0].text
     assert "An announcement of: Mairie de CarteVille." in mails[1].text
     assert all("\n\nLe centre est fermé lundi.\n\nÀ mardi !\n\n" in mail.text for mail in mails)
+
+
+async def test_two_mailers_announce_it_once(mailroom: Mailroom, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "PORTION", 3)
+    await mailroom.hears(
+        town_named(), *(family_of(adult(f"a{number}", f"a{number}@example.org"), family=f"f{number}") for number in range(20))
+    )
+    await mailroom.hears(announcement_due())
+    await asyncio.gather(*(mailroom.announces() for _ in range(3)))
+    assert sorted(mail.account or "" for mail in await mailroom.mails()) == sorted(f"a{number}" for number in range(20))
 
 
 async def test_two_announcements_are_two_mails_and_a_town_without_families_is_none(mailroom: Mailroom) -> None:

@@ -93,7 +93,7 @@ async def test_a_slow_provider_holds_up_nobody_elses_mails(mailroom: Mailroom, p
 
 async def test_two_senders_keep_one_rate(mailroom: Mailroom, post_office: MailServer) -> None:
     await mailroom.knows_the_town()
-    await mailroom.hears(*(reset_link(email=f"f{number}@orange.fr") for number in range(40)))
+    await mailroom.hears(*(reset_link(email=f"f{number}@orange.fr") for number in range(200)))  # more than one has in hand
     senders = [mailroom.sending(post_office.url, rates={"orange.fr": 4}) for _ in range(3)]
     gone: list[tuple[float, int]] = []
     loop = asyncio.get_running_loop()
