@@ -145,11 +145,8 @@ async def put_account(session: AsyncSession, clock: Clock, spec: AccountSpec, ah
     left_alone = False
     if account is None:
         account = await _open_account(session, clock, spec, login, ahead)
-    elif spec.structure is not None and await queries.belongs_elsewhere(session, account.id, spec.structure):
-        left_alone = await _would_change(session, account, spec, ahead)
     else:
-        await lock_account(session, account.id)
-        await _change_account(session, clock, account, spec, ahead)
+        left_alone = not await _change_account(session, clock, account, spec, ahead)
     await _set_roles(session, clock, account.id, spec)
     return Put(account.id, left_alone)
 
@@ -174,10 +171,19 @@ async def _new_hash(password: str | None, ahead: HandedOut | None) -> str:
     return no_password() if password is None else await asyncio.to_thread(hash_now, password)
 
 
-async def _change_account(session: AsyncSession, clock: Clock, account: Account, spec: AccountSpec, ahead: HandedOut | None) -> None:
-    await change_profile(session, clock, account, _news(account, spec))
-    if spec.password is not None:
-        await _change_password(session, clock, account, spec.password, ahead)
+async def _change_account(session: AsyncSession, clock: Clock, account: Account, spec: AccountSpec, ahead: HandedOut | None) -> bool:
+    """False: it stays as it is, for it is not the town's alone."""
+    values = _news(account, spec)
+    new_hash = await _new_password(session, account.id, spec.password, ahead)
+    if new_hash is None and all(getattr(account, name) == value for name, value in values.items()):
+        return True
+    if spec.structure is not None and await queries.belongs_elsewhere(session, account.id, spec.structure):
+        return False
+    await lock_account(session, account.id)
+    await change_profile(session, clock, account, values)
+    if new_hash is not None:
+        await hand_out(session, clock, account.id, new_hash)
+    return True
 
 
 def _news(account: Account, spec: AccountSpec) -> dict[str, Any]:
@@ -195,22 +201,13 @@ async def change_profile(session: AsyncSession, clock: Clock, account: Account, 
         await tell_contacts(session, clock, account.id)
 
 
-async def _would_change(session: AsyncSession, account: Account, spec: AccountSpec, ahead: HandedOut | None) -> bool:
-    if any(getattr(account, name) != value for name, value in _news(account, spec).items()):
-        return True
-    if spec.password is None:
-        return False
+async def _new_password(session: AsyncSession, account: str, password: str | None, ahead: HandedOut | None) -> str | None:
+    """Its hash, if the town hands out another one than before."""
+    if password is None:
+        return None
     if ahead is None:
-        ahead = await asyncio.to_thread(_hand_out, spec.password, (await session.get_one(Credential, account.id)).loaded_hash)
-    return ahead.new_hash is not None
-
-
-async def _change_password(session: AsyncSession, clock: Clock, account: Account, password: str, ahead: HandedOut | None) -> None:
-    credential = await session.get_one(Credential, account.id, with_for_update=True)
-    if ahead is None:
-        ahead = await asyncio.to_thread(_hand_out, password, credential.loaded_hash)
-    if ahead.new_hash is not None:
-        await hand_out(session, clock, account.id, ahead.new_hash)
+        ahead = await asyncio.to_thread(_hand_out, password, (await session.get_one(Credential, account)).loaded_hash)
+    return ahead.new_hash
 
 
 async def hand_out(session: AsyncSession, clock: Clock, account: str, new_hash: str) -> None:
