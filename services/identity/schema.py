@@ -9,7 +9,7 @@ from services.identity.mail_fields import MailMutations
 from services.identity.office_fields import OfficeQueries
 from services.identity.oidc_fields import OidcMutations, OidcQueries
 from services.identity.privacy_fields import PrivacyMutations, PrivacyQueries
-from services.identity.profile_fields import ProfileMutations
+from services.identity.profile_fields import ProfileMutations, ProfileQueries
 from services.identity.recovery_fields import RecoveryMutations
 from services.identity.types import Account, Agent, Child, Family, Structure, me
 
@@ -20,7 +20,7 @@ class Mutation(DoorMutations, FactorMutations, MailMutations, OidcMutations, Pro
 
 
 @strawberry.type
-class Query(OfficeQueries, OidcQueries, PrivacyQueries):
+class Query(OfficeQueries, OidcQueries, PrivacyQueries, ProfileQueries):
     @strawberry.field
     async def me(self, info: Info) -> Account | None:
         """Null without a valid token: never an error."""
