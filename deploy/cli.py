@@ -227,6 +227,14 @@ def operator(
         print(one)
 
 
+@app.command("reset-factors")
+def reset_factors(login: Annotated[str, typer.Argument(help="Whose account.")], data: Data = None) -> None:
+    """Take an account's second factors away, once you are sure who asks: it is signed out everywhere, and its owner is told by mail."""
+    from deploy.factors import reset  # noqa: PLC0415 -- see above
+
+    print(f"{login}: {_run(reset(existing(settings_of(data)), login))} taken away")
+
+
 @app.command("replay-allocation")
 def replay_allocation(
     what: Annotated[str, typer.Argument(metavar="RUN|ACTIVITY", help="A run, such as loisirs/3, or an activity: all its runs.")],

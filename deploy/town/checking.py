@@ -96,6 +96,7 @@ def _structure(node: Node, mistakes: Mistakes, clock: Clock) -> Structure:
             timezone=timezone,
             school_zone=cast("SchoolZone | None", fields.may("school_zone", choice(("A", "B", "C")), None)),
             second_factor=fields.may("second_factor", _second_factor, None),
+            secret_questions=fields.may("secret_questions", yes_or_no, False),
             debt_limit_cents=fields.may("debt_limit_cents", amount(), 0),
             address=fields.may("address", text, None),
             days_off={day: reasons.get(day) for day in sorted(closed_on)},

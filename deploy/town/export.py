@@ -93,6 +93,7 @@ class _Export:
             "timezone": self.structure.timezone,
             "school_zone": self.structure.school_zone,
             "second_factor": self.structure.second_factor and self.structure.second_factor.value,
+            "secret_questions": self.structure.secret_questions,
             "debt_limit_cents": purse.debt_limit_cents if purse else 0,
             "address": (purse and purse.address) or None,
             **closings(days_off, days_off),

@@ -344,7 +344,8 @@ def _one_after_another(portions: Sequence[Portion]) -> Portion:
 # ------------------------------------------------------------------------------------------------ from the file's words
 def structure_spec(town: Town) -> StructureSpec:
     structure = town.structure
-    return StructureSpec(structure.id, structure.name, structure.timezone, structure.school_zone, structure.second_factor)
+    asks = structure.second_factor, structure.secret_questions
+    return StructureSpec(structure.id, structure.name, structure.timezone, structure.school_zone, *asks)
 
 
 def tariff_version(tariff: Tariff) -> TariffVersion:

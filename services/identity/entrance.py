@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import NoReturn
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -21,11 +20,11 @@ from services.identity.challenges import Halfway
 from services.identity.credentials import Weakness, plain_login, plain_password, weakness
 from services.identity.devices import Visit
 from services.identity.door import Door, Opened
-from services.identity.hashing import DUMMY, Checked, Gone, Hashing, still_there, token_sum
+from services.identity.hashing import Checked, Gone, Hashing, still_there, token_sum
 from services.identity.keyring import Keyring
 from services.identity.paper_codes import PRINTED, grouped, new_code
 from services.identity.passkeys import Site, options_to_show
-from services.identity.questions import decoy, plain_answer
+from services.identity.questions import QUESTIONS, decoy, offered, plain_answer
 from services.identity.second_factor import SecondFactor
 from services.identity.tables import Account
 from services.identity.tokens import Signer
@@ -174,16 +173,34 @@ class Entrance:
             raise Refused("INVALID_CODE_ON_PAPER")
         return token
 
-    async def answer_recovery_question(self, login: str, answer: str, address: str | None) -> NoReturn:
-        """Always raises Refused: secret questions are off."""
-        async with self.hashing.turn(plain_login(login)):
-            async with self.database.transaction() as session:
-                await recovery.answer_recovery_question(session, self.clock, login, address)
-            await self.hashing.check(plain_answer(answer), DUMMY)
-        raise Refused("INVALID_CREDENTIALS")
+    async def answer_recovery_question(self, login: str, answer: str, address: str | None, gone: Gone = still_there) -> str:
+        """A token for a new password. Takes always the same time, whether or not there is such an account, or a question of its own."""
+        rest = asyncio.ensure_future(asyncio.sleep(RESET_SECONDS))
+        try:
+            return await self._answer_recovery_question(login, answer, address, gone)
+        finally:
+            await rest
 
-    def recovery_question(self, login: str, language: str) -> str:
-        return decoy(login, self.decoy_secret, language)
+    async def _answer_recovery_question(self, login: str, answer: str, address: str | None, gone: Gone) -> str:
+        async with self.hashing.turn(plain_login(login), gone):
+            async with self.database.reading() as session:
+                asked = await recovery.ask_question(session, self.clock, login, address)
+            checked = await self.hashing.check(plain_answer(answer), asked.stored_hash)
+            async with self.database.transaction() as session:
+                token = await recovery.answer_question(session, self.clock, asked, checked)
+        if token is None:
+            raise Refused("WRONG_ANSWER")
+        return token
+
+    async def recovery_question(self, login: str) -> str:
+        """A code: of its own question, or of its decoy."""
+        async with self.database.reading() as session:
+            found = await queries.secret_question(session, plain_login(login))
+        return found[1] if found else decoy(login, self.decoy_secret)
+
+    async def security_questions(self, caller: Caller | None) -> list[str]:
+        """Codes of those that one may choose from."""
+        return offered((await self.account(caller)).login, self.decoy_secret) if caller else list(QUESTIONS)
 
     async def _refuse_weak(self, password: str, account: Account) -> None:
         why = weakness(password, account.login)

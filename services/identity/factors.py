@@ -161,6 +161,21 @@ async def remove(session: AsyncSession, clock: Clock, caller: Caller, factor: st
     await notice(session, clock, account, "FACTOR_REMOVED", gone.label)
 
 
+async def clear(session: AsyncSession, clock: Clock, account: str) -> int:
+    """All that the account has, for whoever lost them: it is signed out everywhere. Returns how many there were."""
+    row = await lock_account(session, account)
+    own = await challenges.factors_of(session, account)
+    if not own:
+        return 0
+    for factor in own:
+        await session.delete(factor)
+    await session.flush()
+    await end_sessions(session, clock, account)
+    await _forget_failures(session, account)
+    await notice(session, clock, row, "FACTOR_REMOVED", ", ".join(factor.label for factor in own if factor.label))
+    return len(own)
+
+
 # ------------------------------------------------------------------------------------------------------------ at sign-in
 @dataclass(frozen=True, slots=True)
 class Shown:

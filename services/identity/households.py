@@ -17,6 +17,7 @@ class StructureSpec:
     timezone: str  #: IANA
     school_zone: str | None = None  #: A, B or C
     second_factor: SecondFactor | None = None  #: Of its agents. None: as the installation asks.
+    secret_questions: bool = False  #: Whether they open a way back in (S3).
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ import strawberry
 from services.graphql import Info
 from services.identity import tables
 from services.identity.entrance import entrance
-from services.identity.questions import LONGEST
+from services.identity.questions import LONGEST, asked, code_of, plain_answer
 from services.identity.refusals import InvalidCredentials, InvalidEmail, InvalidToken, PasswordTooWeak, TooManyAttempts, or_refusal
+from services.identity.texts import NO_QUESTION
 from services.identity.types import Account
 from services.refusal import CodedError
 
@@ -69,8 +70,21 @@ class ProfileMutations:
 
     @strawberry.mutation
     async def change_security_question(self, info: Info, password: str, question: str, answer: str) -> AccountResult:
+        """One of `securityQuestions`. The answer opens the door only where the structure has switched secret questions on."""
         caller = info.context.signed_in()
-        question, answer = bounded("question", question, LONGEST), bounded("answer", answer, LONGEST)
-        changed = await or_refusal(info, account_after(entrance(info).change_security_question(caller, password, question, answer)))
+        chosen, answer = code_of(question), bounded("answer", answer, LONGEST)
+        if chosen is None or not plain_answer(answer):
+            french, english = NO_QUESTION
+            raise CodedError("BAD_USER_INPUT", english, french)
+        changed = await or_refusal(info, account_after(entrance(info).change_security_question(caller, password, chosen, answer)))
         info.context.running.outbox_written()
         return changed
+
+
+@strawberry.type
+class ProfileQueries:
+    @strawberry.field
+    async def security_questions(self, info: Info) -> list[str]:
+        """Those that `changeSecurityQuestion` takes. The first is asked of strangers already: whoever takes it shows nobody a change."""
+        codes = await entrance(info).security_questions(info.context.caller)
+        return [asked(code, info.context.language) for code in codes]

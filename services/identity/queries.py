@@ -4,7 +4,7 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 from sqlalchemy import ColumnElement, Row, and_, exists, func, or_, tuple_
 from sqlalchemy import select as select_columns
@@ -17,6 +17,7 @@ from services.claims import Caller
 from services.identity.attempts import Tries
 from services.identity.hashing import NO_PASSWORD
 from services.identity.paper_codes import COUNTER
+from services.identity.questions import QUESTIONS
 from services.identity.second_factor import SecondFactor, kept_back
 from services.identity.tables import (
     Account,
@@ -170,6 +171,25 @@ async def account_of_refresh(session: AsyncSession, token_sum: str) -> str | Non
     """The id of whom a refresh token belongs to, good or not."""
     found = select(AccountSession.account_id).where(RefreshToken.session_id == AccountSession.id, RefreshToken.token_sum == token_sum)
     return (await session.exec(found)).first()
+
+
+async def secret_question(session: AsyncSession, login: str) -> tuple[str, str, str] | None:
+    """Account id, code of the question and hash of its answer, where it is a way in. `login` is plain.
+
+    Not for whoever works for a structure, and only if every structure of the account has switched questions on.
+    """
+    joined = exists().where(col(Membership.account_id) == col(Account.id), col(Membership.structure_id) == col(Structure.id))
+    found = select(Account.id, Account.security_question, Credential.answer_hash).where(
+        Account.login == login,
+        Credential.account_id == Account.id,
+        col(Credential.answer_hash).is_not(None),
+        col(Account.security_question).in_(QUESTIONS),
+        joined.where(col(Structure.secret_questions)),
+        ~joined.where(~col(Structure.secret_questions)),
+        ~exists().where(col(AgentRole.account_id) == col(Account.id)),
+        ~exists().where(col(Operator.account_id) == col(Account.id)),
+    )
+    return cast("tuple[str, str, str] | None", (await session.exec(found)).first())
 
 
 async def paper_code(session: AsyncSession, login: str, place: str) -> tuple[str, str] | None:

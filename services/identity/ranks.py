@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 from zoneinfo import available_timezones
 
 from sqlmodel import col, func, select
@@ -131,16 +132,10 @@ async def change_structure(session: AsyncSession, clock: Clock, agent: Agent, wo
     reason = reason_of(agent.reason, needed=False)
     await may_rule(session, agent)
     row = await lock_structure(session, agent.structure)
-    was = StructureSpec(row.id, row.name, row.timezone, row.school_zone, row.second_factor)
+    was = StructureSpec(row.id, row.name, row.timezone, row.school_zone, row.second_factor, row.secret_questions)
     now = _spec(row.id, words, was)
-    questions = row.secret_questions if words.secret_questions is None else words.secret_questions
-    before, after = change(
-        {**_told(was), "secret_questions": row.secret_questions},
-        {**_told(now), "secret_questions": questions},
-    )
+    before, after = change(_told(was), _told(now))
     if after:
-        row.secret_questions = questions
-        session.add(row)
         await register.put_structure(session, clock, now)
         done = Done("CHANGE_STRUCTURE", reason=reason, before=before, after=after)
         await note(session, clock.now(), row.id, agent.account, done)
@@ -150,7 +145,7 @@ async def change_structure(session: AsyncSession, clock: Clock, agent: Agent, wo
 def _spec(id_: str, words: StructureWords, known: StructureSpec | None) -> StructureSpec:
     """Raises Refused INVALID_ENTRY."""
     spec = known or StructureSpec(id_, "", "")
-    said = {name: text for name in ("name", "timezone", "school_zone") if (text := getattr(words, name)) is not None}
+    said = {name: text for name in ("name", "timezone", "school_zone", "secret_questions") if (text := getattr(words, name)) is not None}
     spec = replace(spec, **said)
     if spec.timezone not in available_timezones():
         raise Refused("INVALID_ENTRY", text="TIMEZONE_NOT_POSSIBLE")
@@ -159,5 +154,6 @@ def _spec(id_: str, words: StructureWords, known: StructureSpec | None) -> Struc
     return replace(spec, name=entries.name_of(spec.name, "STRUCTURE_NAME"), school_zone=spec.school_zone or None)
 
 
-def _told(spec: StructureSpec) -> dict[str, str | None]:
-    return {"name": spec.name, "timezone": spec.timezone, "school_zone": spec.school_zone}
+def _told(spec: StructureSpec) -> dict[str, Any]:
+    zones = {"timezone": spec.timezone, "school_zone": spec.school_zone}
+    return {"name": spec.name, **zones, "secret_questions": spec.secret_questions}

@@ -126,9 +126,31 @@ async def keep_codes(session: AsyncSession, clock: Clock, caller: Caller, hashes
 
 
 # ---------------------------------------------------------------------------------------------------- secret questions
-async def answer_recovery_question(session: AsyncSession, clock: Clock, login: str, address: str | None) -> None:
-    """Secret questions are off: no answer is right, and each is counted. Raises Refused where there were too many."""
-    now = clock.now()
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Somebody answers a question. Where it is no way in there is a hash too: no answer has it."""
+
+    account: str | None
+    stored_hash: str
+    tried: list[Tried]
+
+
+async def ask_question(session: AsyncSession, clock: Clock, login: str, address: str | None) -> Asked:
+    """Changes nothing. Raises Refused where there were too many wrong answers."""
     tried = tried_by("answer", login, address, attempts.ACCOUNT, attempts.ADDRESS)
-    await bear(session, now, tried)
-    await count(session, now, tried)
+    await bear(session, clock.now(), tried)
+    found = await queries.secret_question(session, plain_login(login))
+    account, _, stored_hash = found or (None, "", DUMMY)
+    return Asked(account, stored_hash, tried)
+
+
+async def answer_question(session: AsyncSession, clock: Clock, asked: Asked, checked: Checked) -> str | None:
+    """A token for a new password. None: the answer is wrong, which is counted."""
+    now = clock.now()
+    if checked.right and asked.account is not None:
+        credential = await session.get_one(Credential, asked.account, with_for_update=True)
+        if credential.answer_hash == asked.stored_hash:
+            await session.exec(delete(Attempt).where(col(Attempt.key) == asked.tried[0].key))
+            return grant(session, asked.account, now)
+    await count(session, now, asked.tried)
+    return None

@@ -9,6 +9,7 @@ from services.graphql import Info
 from services.identity.door_fields import SignInResult, signed_in
 from services.identity.entrance import entrance
 from services.identity.hashing import still_there
+from services.identity.questions import asked
 from services.identity.refusals import InvalidCredentials, TooManyAttempts, or_refusal
 
 
@@ -49,12 +50,14 @@ class RecoveryMutations:
 
     @strawberry.mutation
     async def recovery_question(self, info: Info, login: str) -> str:
-        """An unknown login gets a stable decoy from the same list."""
-        return entrance(info).recovery_question(login, info.context.language)
+        """An unknown login gets a stable decoy from the same list, as does one whose question is no way in."""
+        return asked(await entrance(info).recovery_question(login), info.context.language)
 
     @strawberry.mutation
     async def answer_recovery_question(self, info: Info, login: str, answer: str) -> RecoveryResult:
-        return await or_refusal(info, entrance(info).answer_recovery_question(login, answer, info.context.address))
+        """The right answer gives a token that `resetPassword` takes, where all structures of the account have questions switched on."""
+        gone = info.context.gone or still_there
+        return await or_refusal(info, _granted(entrance(info).answer_recovery_question(login, answer, info.context.address, gone)))
 
     @strawberry.mutation
     async def reset_password(self, info: Info, token: str, new: str) -> SignInResult:

@@ -149,6 +149,7 @@ REFUSALS: dict[str, type[Refusal]] = {
     "TOO_MANY_ATTEMPTS": TooManyAttempts,
     "SIGN_IN_BUSY": TooManyAttempts,
     "INVALID_CODE_ON_PAPER": InvalidCredentials,
+    "WRONG_ANSWER": InvalidCredentials,
     "INVALID_TOKEN": InvalidToken,
     "PASSWORD_TOO_WEAK": PasswordTooWeak,
     "INVALID_EMAIL": InvalidEmail,

@@ -47,7 +47,7 @@ def _differs(row: SQLModel, values: Mapping[str, Any]) -> bool:
 async def put_structure(session: AsyncSession, clock: Clock, spec: StructureSpec) -> None:
     row = await session.get(Structure, spec.id, with_for_update=True)
     values: dict[str, Any] = {"name": spec.name, "timezone": spec.timezone, "school_zone": spec.school_zone}
-    values["second_factor"] = spec.second_factor
+    values |= {"second_factor": spec.second_factor, "secret_questions": spec.secret_questions}
     if row is None:
         row = Structure(id=spec.id, version=1, **values)
     elif _differs(row, values):

@@ -11,7 +11,7 @@ from services.identity.mail_fields import MailMutations
 from services.identity.office_fields import OfficeMutations, OfficeQueries
 from services.identity.oidc_fields import OidcMutations, OidcQueries
 from services.identity.privacy_fields import PrivacyMutations, PrivacyQueries
-from services.identity.profile_fields import ProfileMutations
+from services.identity.profile_fields import ProfileMutations, ProfileQueries
 from services.identity.rank_fields import RankMutations, RankQueries
 from services.identity.recovery_fields import RecoveryMutations
 from services.identity.types import Account, Agent, Child, Family, Structure, me
@@ -36,7 +36,7 @@ class Mutation(
 
 
 @strawberry.type
-class Query(AnnouncementQueries, OfficeQueries, OidcQueries, PrivacyQueries, RankQueries, ViewingQueries):
+class Query(AnnouncementQueries, OfficeQueries, OidcQueries, PrivacyQueries, ProfileQueries, RankQueries, ViewingQueries):
     @strawberry.field
     async def me(self, info: Info) -> Account | None:
         """Null without a valid token: never an error."""

@@ -103,6 +103,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "PASSWORD_TOO_WEAK": ("Ce mot de passe ne convient pas : {reason}.", "This password will not do: {reason}."),
     "PROVIDER_UNAVAILABLE": ("Ce service ne répond pas : réessayez plus tard.", "This service does not answer: try again later."),
     "SECOND_FACTOR_REQUIRED": ("Confirmez que c'est bien vous.", "Confirm that it is you."),
+    "WRONG_ANSWER": ("L'identifiant ou la réponse n'est pas correct.", "The login or the answer is not right."),
     "SIGN_IN_BUSY": (
         "Beaucoup de monde se connecte en ce moment : réessayez dans {wait}.",
         "Many people are signing in at the moment: try again in {wait}.",
@@ -147,6 +148,8 @@ ENTRIES: dict[str, tuple[str, str]] = {
     "TITLE": ("Civilité", "Title"),
     "LOGIN": ("Identifiant", "Login"),
 }
+
+NO_QUESTION = ("Choisissez l'une des questions proposées.", "Choose one of the questions that are offered.")
 
 WEAKNESSES: dict[Weakness, tuple[str, str]] = {
     Weakness.TOO_SHORT: (f"il faut au moins {MINIMUM_LENGTH} caractères", f"it takes at least {MINIMUM_LENGTH} characters"),

@@ -7,6 +7,7 @@ import strawberry
 from services.graphql import Context, Info
 from services.identity import loaders, mail_choices, queries, tables
 from services.identity.households import age_on
+from services.identity.questions import asked
 from services.identity.second_factor import DEFAULT, FactorKind
 from services.identity.tables import ReportsWanted
 from services.projection import LATER, STORED_IN, Later
@@ -184,7 +185,7 @@ class Account:
     first_name: str
     last_name: str
     email: str | None = strawberry.field(description="In force: letters go there.")
-    security_question: str | None
+    question: strawberry.Private[str | None]
     language: str
     reports: ReportsWanted
     announcements_by_mail: bool
@@ -238,6 +239,10 @@ class Account:
         async with info.context.database.reading() as session:
             rows = await queries.waiting_for_a_factor(session, self.id, current, info.context.running.resources[DEFAULT])
             return [Structure.of(row) for row in rows]
+
+    @strawberry.field
+    def security_question(self, info: Info) -> str | None:
+        return asked(self.question, info.context.language) if self.question else None
 
     @strawberry.field
     async def password_is_handed_out(self, info: Info) -> bool:
@@ -296,7 +301,7 @@ class Account:
             first_name=row.first_name,
             last_name=row.last_name,
             email=row.email,
-            security_question=row.security_question,
+            question=row.security_question,
             language=row.language,
             reports=ReportsWanted(row.reports),
             announcements_by_mail=row.announcements_by_mail,

@@ -14,6 +14,7 @@ from services.events import (
     SecurityNoticeMade,
 )
 from services.mailer.announcing import announce_now, keep_announcing
+from services.mailer.forgetting import keep_forgetting
 from services.mailer.reactions import service
 from services.mailer.sending import keep_sending, look_now
 from services.service import Running, application
@@ -24,6 +25,7 @@ __all__ = ["app", "service"]
 
 service.runs(keep_sending)
 service.runs(keep_announcing)
+service.runs(keep_forgetting)
 at_once = (AddressLinkMade, PaymentFailed, PlaceExpired, PlaceGiven, RequestDecided, RequestExplained, ResetLinkMade, SecurityNoticeMade)
 for kind in at_once:
     service.after(kind)(look_now)

@@ -4,7 +4,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
 
-from sqlalchemy import Update, case, update
+from sqlalchemy import Update, case, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -133,3 +133,14 @@ async def lose_patience(session: AsyncSession, mail_id: str, now: dt.datetime, n
 async def _unfinished(session: AsyncSession, mail_id: str) -> Mail | None:
     mail = await session.get(Mail, mail_id, with_for_update=True)
     return mail if mail is not None and mail.state is MailState.QUEUED else None
+
+
+async def forget(session: AsyncSession, before: dt.datetime, most: int) -> int:
+    """What so many mails of before then said, and to which address they went: how many those were."""
+    m = MAIL.c
+    old = select(m.id).where(m.state != MailState.QUEUED, m.subject != "", m.created_at < before).order_by(m.created_at).limit(most)
+    ids = (await (await session.connection()).execute(old)).scalars().all()
+    if ids:
+        blank = {"subject": "", "text": "", "html": "", "to_name": None, "to_address": None, "last_error": None}
+        await (await session.connection()).execute(update(MAIL).where(m.id.in_(ids)).values(**blank))
+    return len(ids)

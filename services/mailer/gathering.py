@@ -58,7 +58,7 @@ async def tell(session: AsyncSession, now: dt.datetime) -> bool:
         mail = _mail(account, its, [wishes[row.cause] for row in its], names, now)
         await (await session.connection()).execute(insert(MAIL), mail)
         told = update(LINES).where(col(DigestLine.position).in_([row.position for row in its]))
-        await (await session.connection()).execute(told.values(told_by=mail["id"]))
+        await (await session.connection()).execute(told.values(told_by=mail["id"], wish={}))
     return True
 
 

@@ -26,7 +26,7 @@ async def violations(session: AsyncSession) -> list[str]:
 async def _unsaid(session: AsyncSession) -> list[str]:
     says_nothing = or_(Mail.subject == "", Mail.text == "", Mail.html == "")
     nothing = await session.exec(select(Mail.id).where(Mail.state == MailState.QUEUED, says_nothing))
-    nowhere = await session.exec(select(Mail.id).where(Mail.state != MailState.UNADDRESSED, col(Mail.to_address).is_(None)))
+    nowhere = await session.exec(select(Mail.id).where(Mail.state == MailState.QUEUED, col(Mail.to_address).is_(None)))
     return [f"mail {mail} is queued and says nothing" for mail in nothing] + [f"mail {mail} goes to nobody" for mail in nowhere]
 
 

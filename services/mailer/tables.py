@@ -87,6 +87,12 @@ class Mail(MailerTable, table=True):
             sqlite_where=text("state = 'QUEUED'"),
             postgresql_where=text("state = 'QUEUED'"),
         ),
+        Index(
+            "ix_mail_with_words",
+            "created_at",
+            sqlite_where=text("state <> 'QUEUED' AND subject <> ''"),
+            postgresql_where=text("state <> 'QUEUED' AND subject <> ''"),
+        ),
     )
 
     id: str = Field(primary_key=True, max_length=32)  #: Also the left half of the Message-ID: the same at every attempt.
@@ -100,7 +106,7 @@ class Mail(MailerTable, table=True):
     to_address: str | None = None
     #: Whether that is the account's own address, of its profile.
     own_address: bool = Field(default=True, sa_column=Column(Boolean, nullable=False, server_default=true()))
-    subject: str
+    subject: str  #: Like the address and what follows, it is forgotten in time (forgetting.py): "" then.
     text: str = Field(sa_type=Text)
     html: str = Field(sa_type=Text)
     state: MailState = Field(sa_type=as_text(MailState))
@@ -137,7 +143,7 @@ class DigestLine(MailerTable, table=True):
     cause: str = Field(unique=True)  #: The same as that of a mail of its own would be.
     family: str
     account: str  #: Who reads it.
-    wish: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))  #: The fields of telling.Wish.
+    wish: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))  #: The fields of telling.Wish; none once it was told.
     due_at: dt.datetime = Field(sa_type=Instant)
     told_by: str | None = None  #: The mail that tells it.
 

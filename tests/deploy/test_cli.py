@@ -12,7 +12,20 @@ from deploy.cli import app
 from tests.deploy.test_checking import EXAMPLE, TEXT
 from tests.forked import run
 
-COMMANDS = ("up", "serve", "migrate", "load", "export", "events", "dead-letters", "check", "withdraw-key", "replay-allocation", "doctor")
+COMMANDS = (
+    "up",
+    "serve",
+    "migrate",
+    "load",
+    "export",
+    "events",
+    "dead-letters",
+    "check",
+    "withdraw-key",
+    "reset-factors",
+    "replay-allocation",
+    "doctor",
+)
 
 
 def preau(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:

@@ -13,7 +13,7 @@ from services.identity import installation
 from services.identity.tables import RecoveryCode
 from services.listening import read
 from services.outbox import Outgoing
-from tests.identity.town import AGENT, PASSWORD, RunFixture, Town, replace
+from tests.identity.town import AGENT, CARTEVILLE, NEIGHBOUR, PASSWORD, FamilySpec, RunFixture, Town, replace
 
 NEW = "un cheval correct en pile"
 ASK = "mutation ($login: String!) { requestPasswordReset(login: $login) }"
@@ -27,6 +27,10 @@ PRINT = """mutation ($password: String!) { newRecoveryCodes(password: $password)
 SHOW = """mutation ($login: String!, $code: String!) { useRecoveryCode(login: $login, code: $code) {
   __typename ... on RecoveryGranted { token } ... on Refusal { code message } } }"""
 LEFT = "{ me { recoveryCodesLeft } }"
+OFFERED = "{ securityQuestions }"
+CHOOSE = """mutation ($password: String!, $question: String!, $answer: String!) {
+  changeSecurityQuestion(password: $password, question: $question, answer: $answer) {
+    __typename ... on Account { securityQuestion } ... on Refusal { code message } } }"""
 
 
 async def letter(town: Town) -> str:
@@ -235,11 +239,83 @@ async def test_s3_every_login_has_a_secret_question_and_always_the_same(running:
     assert english != asked[1]
 
 
-async def test_s3_secret_questions_are_off_no_answer_is_right_and_guesses_are_counted(running: RunFixture) -> None:
+ON = replace(CARTEVILLE, secret_questions=True)
+RIGHT = "Saint-Étienne"
+
+
+async def chooses(town: Town, which: int = 3, **account: str) -> str:
+    """A question and its answer; the question, in French."""
+    bearer = (await town.signs_in(**account))["accessToken"]
+    question: str = (await town.answers(OFFERED, bearer))["securityQuestions"][which]
+    password = account.get("password", PASSWORD)
+    chosen = (await town.answers(CHOOSE, bearer, password=password, question=question, answer=RIGHT))["changeSecurityQuestion"]
+    assert chosen == {"__typename": "Account", "securityQuestion": question}
+    return question
+
+
+async def question(town: Town, login: str = "dupont", language: str = "fr") -> str:
+    asked: str = (await town.answers(QUESTION, login=login, language=language))["recoveryQuestion"]
+    return asked
+
+
+async def answers(town: Town, answer: str, login: str = "dupont") -> dict[str, Any]:
+    told: dict[str, Any] = (await town.answers(ANSWER, login=login, answer=answer))["answerRecoveryQuestion"]
+    return told
+
+
+async def test_s3_where_questions_are_off_no_answer_is_right_and_guesses_are_counted(running: RunFixture) -> None:
     town = await Town.of(running)
+    before = await question(town)
+    assert await chooses(town) != before
+    assert await question(town) == before, "what opens nothing is not asked"
     for login in ("dupont", "nobody"):
-        for _ in range(5):
-            answer = (await town.answers(ANSWER, login=login, answer=PASSWORD))["answerRecoveryQuestion"]
-            assert answer == {"__typename": "InvalidCredentials", "code": "INVALID_CREDENTIALS"}
-        assert (await town.answers(ANSWER, login=login, answer="x"))["answerRecoveryQuestion"]["code"] == "TOO_MANY_ATTEMPTS"
+        for guess in (RIGHT, RIGHT, PASSWORD, "", "é" * 5000):
+            assert await answers(town, guess, login) == {"__typename": "InvalidCredentials", "code": "WRONG_ANSWER"}
+        assert (await answers(town, RIGHT, login))["code"] == "TOO_MANY_ATTEMPTS"
     assert (await town.signs_in())["__typename"] == "SignedIn", "it does not keep the owner from the door"
+
+
+async def test_s3_where_a_structure_has_questions_on_the_right_answer_opens_the_way_to_a_new_password(running: RunFixture) -> None:
+    town = await Town.of(running)
+    await town.puts(ON)
+    chosen = await chooses(town)
+    assert await question(town) == chosen
+    assert await question(town, language="en") != chosen
+    assert (await answers(town, "Lyon"))["code"] == "WRONG_ANSWER"
+    granted = await answers(town, " SAINT ETIENNE")
+    assert granted["__typename"] == "RecoveryGranted"
+    assert (await town.resets(granted["token"], NEW))["__typename"] == "SignedIn"
+    assert (await town.signs_in(password=NEW))["__typename"] == "SignedIn"
+    for _ in range(5):
+        assert (await answers(town, "Lyon"))["code"] == "WRONG_ANSWER"
+    assert (await answers(town, RIGHT))["code"] == "TOO_MANY_ATTEMPTS"
+    await town.puts(CARTEVILLE)
+    town.later(hours=1)
+    assert (await answers(town, RIGHT))["code"] == "WRONG_ANSWER", "switched off, it opens nothing"
+
+
+async def test_s3_a_question_is_a_way_in_only_if_every_structure_of_the_account_has_them_on(running: RunFixture) -> None:
+    town = await Town.of(running)
+    await town.puts(ON, NEIGHBOUR, FamilySpec("autreville.dupont", "autreville", "77", ("dupont",), ()))
+    chosen = await chooses(town)
+    assert await question(town) != chosen
+    assert (await answers(town, RIGHT))["code"] == "WRONG_ANSWER"
+    await town.puts(replace(NEIGHBOUR, secret_questions=True))
+    assert await question(town) == chosen
+    assert (await answers(town, RIGHT))["__typename"] == "RecoveryGranted"
+
+
+async def test_s3_whoever_works_for_a_structure_never_comes_in_by_a_question(running: RunFixture) -> None:
+    town = await Town.of(running)
+    await town.puts(ON)
+    chosen = await chooses(town, login="agent", password=AGENT.password or "")
+    assert await question(town, "agent") != chosen
+    assert (await answers(town, RIGHT, "agent"))["code"] == "WRONG_ANSWER"
+
+
+async def test_s3_whoever_takes_the_question_that_strangers_are_asked_shows_nobody_a_change(running: RunFixture) -> None:
+    town = await Town.of(running)
+    await town.puts(ON)
+    before = await question(town)
+    assert await chooses(town, 0) == before
+    assert await question(town) == before

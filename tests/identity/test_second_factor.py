@@ -14,6 +14,8 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import select
 
+from deploy.factors import reset
+from deploy.trouble import Trouble
 from services.identity import totp
 from services.identity.duties import open_entrance
 from services.identity.keyring import Keyring, SealBroken
@@ -345,3 +347,16 @@ async def test_identity_does_not_begin_with_a_key_that_opens_nothing(running: Ru
         own = (await session.get_one(Secret, "field_key")).value
     town.running.settings = replace(settings, field_key=f"{'33' * 32},{own}")
     await open_entrance(town.running)
+
+
+async def test_the_operator_takes_lost_factors_away(running: RunFixture) -> None:
+    town = await Town.of(running)
+    here = await town.signs_in()
+    await sets_up(town, here["accessToken"])
+    assert await reset(town.running.settings, " Dupont") == 1
+    assert (await town.refreshes(here["refreshToken"]))["code"] == "INVALID_TOKEN"
+    assert (await signs_in(town))["__typename"] == "SignedIn"
+    assert json.loads((await town.events("security_notice_made"))[-1].body)["kind"] == "FACTOR_REMOVED"
+    assert await reset(town.running.settings, "dupont") == 0
+    with pytest.raises(Trouble, match="no account 'nobody'"):
+        await reset(town.running.settings, "nobody")

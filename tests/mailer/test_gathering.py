@@ -5,6 +5,7 @@ import datetime as dt
 import json
 
 import pytest
+from sqlmodel import select
 
 from services.events import Contact
 from services.mailer import gathering
@@ -114,6 +115,8 @@ async def test_s37_the_requests_of_a_day_are_one_mail_in_the_evening_each_under_
     assert (mail.kind, mail.state, mail.family, mail.account) == (MailKind.DIGEST, MailState.QUEUED, "dupont", "dupont")
     assert mail.subject == "Compte rendu du lundi 23/11/2026 : Mairie de CarteVille"
 
+    async with mailroom.database.reading() as session:
+        assert (await session.exec(select(DigestLine.wish))).all() == [{}, {}], "the mail says it now"
     await mailroom.hears(early, late)
     await mailroom.waits(days=1)
     await mailroom.evening_comes()

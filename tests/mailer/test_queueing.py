@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import event
 
 from services.events import Event, WalletFed
+from services.mailer import delivery
 from services.mailer.addresses import Adult, addressee, is_address
 from services.mailer.invariants import violations
 from services.mailer.letters import PORTAL
@@ -331,6 +332,32 @@ async def test_a_link_that_can_go_nowhere_is_not_kept(mailroom: Mailroom) -> Non
     mail = await mailroom.the_mail()
     assert mail.state is MailState.UNADDRESSED
     assert "s3cret" not in mail.text + mail.html
+
+
+async def test_what_mails_said_is_forgotten_after_ninety_days_and_no_letter_comes_twice_for_that(mailroom: Mailroom) -> None:
+    mailroom.now = dt.datetime.now(dt.UTC)
+    await mailroom.hears(town_named(), activity_named(), family_of(), family_of(adult("zoe", None), family="zola"))
+    await mailroom.hears(*(decided(request=f"r{number}") for number in range(5)), decided(request="nobody", family="zola"))
+    async with mailroom.database.transaction() as session:
+        await delivery.mark_sent(session, [mail.id for mail in await mailroom.mails() if mail.state is MailState.QUEUED][:4], mailroom.now)
+
+    async def forgets(days: float, most: int = 100) -> int:
+        async with mailroom.database.transaction() as session:
+            return await delivery.forget(session, mailroom.now + dt.timedelta(days=days), most)
+
+    assert await forgets(0) == 0
+    assert [await forgets(1, most=3) for _ in range(3)] == [3, 1, 0]
+    mails = await mailroom.mails()
+    kept = [mail.subject != "" for mail in mails if mail.state is MailState.QUEUED]
+    assert kept == [True], "what waits is not forgotten"
+    for mail in mails:
+        if mail.state is MailState.SENT:
+            assert (mail.subject, mail.text, mail.html, mail.to_name, mail.to_address) == ("", "", "", None, None)
+            assert mail.sent_at == mailroom.now
+    async with mailroom.database.reading() as session:
+        assert await violations(session) == []
+    await mailroom.hears(*(decided(request=f"r{number}") for number in range(5)))
+    assert len(await mailroom.mails()) == 6
 
 
 async def test_the_invariants_hold_and_see_what_breaks_them(mailroom: Mailroom) -> None:

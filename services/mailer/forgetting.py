@@ -1,0 +1,25 @@
+"""Forgets what mails of long ago said and to which address they went: that there was one, and what became of it, is enough."""
+
+import datetime as dt
+
+from services.mailer import delivery
+from services.service import Running
+
+KEPT = dt.timedelta(days=90)  #: Long enough for a family that asks what it was told.
+EVERY_SECONDS = 3600
+PORTION = 500  #: Mails that are forgotten in one transaction.
+
+
+async def keep_forgetting(running: Running) -> None:
+    """The background task of every mailer."""
+    while True:
+        await forget_old(running)
+        await running.rest(EVERY_SECONDS)
+
+
+async def forget_old(running: Running) -> None:
+    many = PORTION
+    while many == PORTION:
+        await running.crowd.let_pass()
+        async with running.database.transaction() as session:
+            many = await delivery.forget(session, running.clock.now() - KEPT, PORTION)
