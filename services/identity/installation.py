@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.clock import Clock
 from services.events import EVERYBODY, KeyWithdrawn, SigningKeyPublished
-from services.identity import attempts, privacy
+from services.identity import attempts, portability, privacy
 from services.identity.devices import FORGOTTEN_AFTER
 from services.identity.tables import (
     AccountSession,
@@ -90,3 +90,4 @@ async def tidy(session: AsyncSession, clock: Clock) -> None:
     await session.exec(delete(KnownDevice).where(col(KnownDevice.last_used_at) < now - FORGOTTEN_AFTER))
     await forget_secrets(session, now)
     await privacy.refuse_late(session, now, UNANSWERED)
+    await portability.forget(session, now)
