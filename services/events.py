@@ -281,6 +281,39 @@ class FamilyErasing(ErasureEvent):
     number: str  #: Of the family: what stands where its names stood.
 
 
+class DataRequested(Event):
+    """Somebody wants to read all that is known of a family: billing, booking and the mailer tell it, so that identity alone can read it."""
+
+    service = "identity"
+    name = "data_requested"
+    internal = True
+    request: str
+    family: str
+    account: str | None  #: Of the adult who asked: what was said to another adult is not told. Null: an agent asked.
+    key: dict[str, str]  #: A public JWK (RFC 7517), for this request alone.
+    expires_at: AwareDatetime  #: When nobody needs the answer any more.
+
+    @property
+    def about(self) -> str:
+        return self.request
+
+
+class DataToldEvent(Event):
+    """What the events say by which a service tells all that it knows of a family, in parts."""
+
+    internal = True
+    secret = frozenset({"sealed"})
+    request: str
+    part: int  #: From 1.
+    parts: int
+    sealed: str  #: JWE (RFC 7516) of a piece of zlib's bytes.
+    expires_at: AwareDatetime
+
+    @property
+    def about(self) -> str:
+        return self.request
+
+
 class FamilyErased(Event):
     """A family's names, addresses, children and logins are gone for good: whoever keeps a copy is to erase it, too."""
 
@@ -648,6 +681,13 @@ class PlaceExpired(Event):
     waits: list[WaitedFor]
 
 
+class BookingDataTold(DataToldEvent):
+    """What booking knows of a family."""
+
+    service = "booking"
+    name = "data_told"
+
+
 class BookingErasureWeighed(ErasureEvent):
     """What booking has against the erasure of a family."""
 
@@ -806,6 +846,13 @@ class PaymentFailed(Event):
         return self.payment
 
 
+class BillingDataTold(DataToldEvent):
+    """What billing knows of a family."""
+
+    service = "billing"
+    name = "data_told"
+
+
 class BillingErasureWeighed(ErasureEvent):
     """What billing has against the erasure of a family."""
 
@@ -850,6 +897,13 @@ class MailFailed(MailEvent):
 
     service = "mailer"
     name = "mail_failed"
+
+
+class MailerDataTold(DataToldEvent):
+    """What the mailer knows of an adult of a family."""
+
+    service = "mailer"
+    name = "data_told"
 
 
 class MailerErased(ErasureEvent):

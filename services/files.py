@@ -29,7 +29,7 @@ LINK_LASTS = dt.timedelta(minutes=5)
 NOT_KEPT = "private, no-store"
 KEY = select(literal_column("key", String)).select_from(table("link_key", column("name"))).where(column("name") == "files")
 
-TYPES: dict[str, str] = {"csv": MEDIA_TYPES["csv"], "xlsx": MEDIA_TYPES["xlsx"], "pdf": "application/pdf"}
+TYPES: dict[str, str] = {"csv": MEDIA_TYPES["csv"], "xlsx": MEDIA_TYPES["xlsx"], "pdf": "application/pdf", "zip": "application/zip"}
 
 #: French first, English second.
 TEXTS = {
@@ -74,10 +74,15 @@ async def links_of(running: Running) -> Links:
 
 async def link_to(running: Running, purpose: str, facts: Mapping[str, Any], name: str, format: FileFormat, language: Language) -> FileLink:
     """To the file that `facts` describe, for `opened` with the same purpose. `name`: of the file, without its ending."""
-    expires_at = running.clock.now().replace(microsecond=0) + LINK_LASTS
     told = {**facts, "format": format.value, "language": language}
-    link = (await links_of(running)).seal(purpose, told, expires_at)
-    url = f"{running.settings.public_url}/files/{running.service.name}/{link}/{name}.{format.value}"
+    return await link_to_file(running, purpose, told, f"{name}.{format.value}")
+
+
+async def link_to_file(running: Running, purpose: str, facts: Mapping[str, Any], name: str) -> FileLink:
+    """As `link_to`, with the file's whole name."""
+    expires_at = running.clock.now().replace(microsecond=0) + LINK_LASTS
+    link = (await links_of(running)).seal(purpose, facts, expires_at)
+    url = f"{running.settings.public_url}/files/{running.service.name}/{link}/{name}"
     return FileLink(url=url, expires_at=expires_at)
 
 

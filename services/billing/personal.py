@@ -17,21 +17,36 @@ from services.billing import queries
 from services.billing.hold import HoldKind, HoldState
 from services.billing.online import OnlinePaymentStatus
 from services.billing.tables import (
+    Act,
     BalanceAlert,
+    Consumption,
+    Deposited,
     Hold,
     LedgerEntry,
     OnlinePayment,
     Payer,
     PaymentDetail,
+    PaymentEnd,
     PaymentNotice,
+    Purse,
     Quotient,
     Residence,
+    Standing,
     Structure,
 )
 from services.clock import Clock
-from services.events import BillingErased, BillingErasureWeighed, ErasureAsked, ErasureObstacle, FamilyErasing
+from services.events import (
+    BillingDataTold,
+    BillingErased,
+    BillingErasureWeighed,
+    DataRequested,
+    ErasureAsked,
+    ErasureObstacle,
+    FamilyErasing,
+)
 from services.outbox import record
 from services.personal import Fate, Fates, forget_what_was_said
+from services.telling import Whose, in_parts, told
 
 #: Table -> column -> fate; a fate alone is that of all columns.
 FATES: Fates = {
@@ -148,3 +163,23 @@ def certified_by(birth_date: dt.date) -> dt.date:
     """
     year = birth_date.year - (birth_date.month == 1 and birth_date.day == 1)
     return dt.date(year, 12, 31)
+
+
+async def tell(session: AsyncSession, event: DataRequested, clock: Clock) -> None:
+    """All that billing knows of the family. Which address another adult gave is that adult's."""
+    family = event.family
+    entries = select(col(LedgerEntry.id)).where(col(LedgerEntry.family) == family)
+    payments = select(col(OnlinePayment.id)).where(col(OnlinePayment.family) == family)
+    of_family = (Quotient, Residence, LedgerEntry, Purse, Standing, BalanceAlert, OnlinePayment, Hold, Consumption, Act)
+    whose: Whose = {
+        **{table: col(table.family) == family for table in of_family},
+        PaymentDetail: col(PaymentDetail.entry).in_(entries),
+        Deposited: col(Deposited.entry).in_(entries),
+        PaymentNotice: col(PaymentNotice.payment).in_(payments),
+        PaymentEnd: col(PaymentEnd.payment).in_(payments),
+    }
+    found = await told(session, whose, but=("seal", "content", "key", "url", "session"))
+    for row in found["online_payment"]["rows"]:
+        if row["account"] != event.account:
+            row["email"] = None
+    record(session, *in_parts(BillingDataTold, event, found, clock.now()))

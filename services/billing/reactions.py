@@ -25,6 +25,7 @@ from services.events import (
     BookingRequested,
     BookingWaitlisted,
     ContactsChanged,
+    DataRequested,
     DaySettled,
     ErasureAsked,
     Event,
@@ -38,6 +39,7 @@ from services.personal import wipe_soon
 from services.service import NotYetKnown, Service
 
 billing = Service("billing", BillingTable.metadata)
+billing.reacts_to(DataRequested)(personal.tell)
 billing.reacts_to(ErasureAsked)(personal.weigh)
 billing.reacts_to(FamilyErasing)(personal.erase)
 billing.after(FamilyErasing)(wipe_soon)

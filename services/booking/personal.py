@@ -15,7 +15,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.booking.docket import B, take_turn
 from services.booking.office import STANDING, Agent, cancel_all_of
 from services.booking.tables import (
+    Act,
+    AllocationDecision,
+    Booking,
     CalendarFeed,
+    Cancellation,
     Enrollment,
     FamilyCriterion,
     Presence,
@@ -26,9 +30,10 @@ from services.booking.tables import (
 )
 from services.booking.texts import say
 from services.clock import Clock
-from services.events import BookingErased, BookingErasureWeighed, ErasureAsked, FamilyErasing
+from services.events import BookingDataTold, BookingErased, BookingErasureWeighed, DataRequested, ErasureAsked, FamilyErasing
 from services.outbox import record
 from services.personal import Fate, Fates, forget_what_was_said
+from services.telling import Whose, in_parts, told
 
 #: Table -> column -> fate; a fate alone is that of all columns.
 FATES: Fates = {
@@ -121,3 +126,16 @@ async def _forget_reasons(session: AsyncSession, family: str) -> None:
         request.agent = said
         session.add(request)
     await session.flush()
+
+
+async def tell(session: AsyncSession, event: DataRequested, clock: Clock) -> None:
+    """All that booking knows of the family's children."""
+    family = event.family
+    requests = select(col(Request.id)).where(col(Request.family) == family)
+    of_family = (Enrollment, Request, Booking, Presence, FamilyCriterion, Residence, AllocationDecision, CalendarFeed, Act)
+    whose: Whose = {
+        **{table: col(table.family) == family for table in of_family},
+        Cancellation: col(Cancellation.request).in_(requests),
+    }
+    found = await told(session, whose, but=("seal", "secret_hash", "fingerprint", "traceparent", "partition"))
+    record(session, *in_parts(BookingDataTold, event, found, clock.now()))

@@ -4,6 +4,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from services.graphql import endpoint
+from services.identity.data_route import ROUTES
 from services.identity.duties import announce, keep_signing, public_keys, tidy_up
 from services.identity.duties import open_entrance as on_start
 from services.identity.reactions import service
@@ -22,4 +23,4 @@ service.runs(keep_signing)
 
 def app(settings: Settings) -> Starlette:
     graphql = Route("/graphql", endpoint(schema, service.name), methods=["POST"])
-    return application(service, settings, routes=[graphql, Route("/.well-known/jwks.json", public_keys)], on_start=on_start)
+    return application(service, settings, routes=[graphql, *ROUTES, Route("/.well-known/jwks.json", public_keys)], on_start=on_start)

@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.clock import Clock
 from services.events import EVERYBODY, KeyWithdrawn, SigningKeyPublished
-from services.identity import attempts, privacy, viewing
+from services.identity import attempts, portability, privacy, viewing
 from services.identity.devices import FORGOTTEN_AFTER
 from services.identity.tables import (
     AccountSession,
@@ -94,3 +94,4 @@ async def tidy(session: AsyncSession, clock: Clock) -> None:
     await viewing.forget_old(session, now)
     await forget_secrets(session, now)
     await privacy.refuse_late(session, now, UNANSWERED)
+    await portability.forget(session, now)

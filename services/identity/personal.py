@@ -16,6 +16,9 @@ FATES: Fates = {
     "family_adult": Fate.DELETED,
     "child": Fate.DELETED,
     "erasure": Fate.TRAIL,
+    "data_request": Fate.DELETED,
+    "data_part": Fate.DELETED,
+    "link_key": Fate.NOBODY,
     "act": Fate.TRAIL,  # Sealed with the key of whom it is about, which is deleted.
     "subject_key": Fate.DELETED,
     "account_session": Fate.DELETED,

@@ -16,7 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.audit import reason_of
 from services.clock import Clock
 from services.events import ContactsChanged, ErasureAsked, ErasureObstacle, FamilyChanged, FamilyErased, FamilyErasing
-from services.identity import audit
+from services.identity import audit, portability
 from services.identity.ending import lock_account, outdate_tokens
 from services.identity.erasure import ERASING, ErasureState, Obstacle, standing_in_the_way
 from services.identity.tables import (
@@ -113,6 +113,7 @@ async def erase(session: AsyncSession, clock: Clock, erasure: Erasure) -> None:
         await outdate_tokens(session, clock, account)
     await _leave(session, set(adults) - set(alone), family.structure_id)
     await forget_accounts(session, alone)
+    await portability.forget_family(session, family.id)
     await audit.forget(session, [family.id, *alone])
     done = audit.Done("ERASE_FAMILY", family=family.id, reason=erasure.reason)
     await audit.note(session, clock.now(), erasure.structure, erasure.account, done)

@@ -8,11 +8,11 @@ import strawberry
 from strawberry import ID
 
 from services.graphql import Context, Info, Refusal
-from services.identity import privacy, queries, tables
+from services.identity import portability, privacy, queries, tables
 from services.identity.erasure import ErasureState, Obstacle, standing_in_the_way
 from services.identity.refusals import FamilyAlreadyErased, IdempotencyKeyReused, ReasonRequired, or_refusal
 from services.identity.texts import obstacles_in_words, say
-from services.identity.types import Agent, Family
+from services.identity.types import Agent, DataExport, Family
 from services.refusal import CodedError, Forbidden
 
 ANSWER_SECONDS = 5.0  #: For so long the other services' answers are waited for.
@@ -104,8 +104,20 @@ class PrivacyQueries:
         return [Erasure.of(row, families[row.family]) for row in rows]
 
 
+RequestMyDataResult = Annotated[DataExport | FamilyAlreadyErased, strawberry.union("RequestMyDataResult")]
+
+
 @strawberry.type
 class PrivacyMutations:
+    @strawberry.mutation
+    async def request_my_data(self, info: Info, family: ID) -> RequestMyDataResult:
+        """All that is known of a family as one file, for its adults, and for agents who are asked for it: once a day.
+
+        It is ready some seconds later: see `Family.dataExports`. What is another adult's alone is not in it.
+        """
+        answer: RequestMyDataResult = await or_refusal(info, _requested(info, str(family)))
+        return answer
+
     @strawberry.mutation
     async def erase_family(self, info: Info, input: EraseFamilyInput) -> EraseFamilyResult:
         """For good, for administrators: names, addresses, children, and the logins that nobody else needs.
@@ -124,6 +136,18 @@ async def _family(info: Info, id_: str) -> tables.Family:
     _administers(info, None if row is None else row.structure_id)
     assert row is not None, "or it would be forbidden"
     return row
+
+
+async def _requested(info: Info, id_: str) -> DataExport:
+    context = info.context
+    caller = context.signed_in()
+    async with context.database.transaction() as session:
+        family = (await queries.visible_families(session, caller, [id_])).get(id_)
+        if family is None:
+            raise Forbidden
+        row = await portability.ask(session, context.clock, caller.account, family, by_agent=id_ not in caller.families)
+    context.running.outbox_written()
+    return await DataExport.of(context, row)
 
 
 async def _erased(info: Info, family: tables.Family, wanted: EraseFamilyInput) -> Erasure | ErasureObstructed:

@@ -3,8 +3,20 @@
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.clock import Clock
-from services.events import BillingErased, BillingErasureWeighed, BookingErased, BookingErasureWeighed, MailerErased, MailFailed, MailSent
-from services.identity import mail_choices, privacy
+from services.events import (
+    BillingDataTold,
+    BillingErased,
+    BillingErasureWeighed,
+    BookingDataTold,
+    BookingErased,
+    BookingErasureWeighed,
+    DataToldEvent,
+    MailerDataTold,
+    MailerErased,
+    MailFailed,
+    MailSent,
+)
+from services.identity import mail_choices, portability, privacy
 from services.identity.tables import IdentityTable
 from services.personal import wipe_soon
 from services.service import Service
@@ -65,3 +77,11 @@ async def booking_erased(session: AsyncSession, event: BookingErased, clock: Clo
 @service.reacts_to(MailerErased)
 async def mailer_erased(session: AsyncSession, event: MailerErased, clock: Clock) -> None:
     await privacy.hear_erased(session, clock, event.erasure, event.service)
+
+
+async def hear_data(session: AsyncSession, event: DataToldEvent, clock: Clock) -> None:
+    await portability.hear(session, clock, event)
+
+
+for _kind in (BillingDataTold, BookingDataTold, MailerDataTold):
+    service.reacts_to(_kind)(hear_data)

@@ -7,7 +7,7 @@ signing key the row has the public part only, and the secrets of somebody's code
 import datetime as dt
 from enum import StrEnum
 
-from sqlalchemy import JSON, Column, Index, Table, Text, UniqueConstraint, false, true
+from sqlalchemy import JSON, Column, ForeignKey, Index, Table, Text, UniqueConstraint, false, true
 from sqlmodel import Field, SQLModel
 
 from services.database import BIGINT, Instant, as_text, new_metadata
@@ -209,6 +209,40 @@ class SubjectKey(IdentityTable, table=True):
 
     __tablename__ = "subject_key"
     subject: str = Field(primary_key=True)
+    key: str
+
+
+class DataRequest(IdentityTable, table=True):
+    """Somebody wanted to read all that is known of a family. What was told for it is forgotten after some days."""
+
+    __tablename__ = "data_request"
+    id: str = Field(primary_key=True)
+    structure: str
+    family: str = Field(index=True)
+    account: str  #: Who asked: an adult of the family, or an agent.
+    by_agent: bool
+    asked_at: dt.datetime = Field(sa_type=Instant)
+    ready_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    expires_at: dt.datetime = Field(sa_type=Instant)
+    private_key: dict[str, str] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))  #: Null: it is over.
+
+
+class DataPart(IdentityTable, table=True):
+    """A part of what a service told, sealed with the request's key."""
+
+    __tablename__ = "data_part"
+    request: str = Field(sa_column=Column(ForeignKey("data_request.id", ondelete="CASCADE"), primary_key=True))
+    service: str = Field(primary_key=True)
+    part: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    parts: int
+    sealed: str = Field(sa_type=Text)
+
+
+class LinkKey(IdentityTable, table=True):
+    """What the links to files are sealed with (services/links.py). One row, made by the migration."""
+
+    __tablename__ = "link_key"
+    name: str = Field(primary_key=True)
     key: str
 
 

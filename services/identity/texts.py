@@ -164,6 +164,51 @@ WEAKNESSES: dict[Weakness, tuple[str, str]] = {
 }
 
 
+#: Title and first words of the page that shows a family's data.
+DATA_PAGE = (
+    ("Vos données", "Your data"),
+    (
+        "Tout ce que le portail sait de votre famille, tel qu'il l'enregistre ; le fichier JSON dit la même chose aux programmes. "
+        "Les montants sont en centimes, les heures en temps universel.",
+        "All that the portal knows of your family, as it keeps it; the JSON file says the same to programs. Amounts are in cents, "
+        "times in universal time.",
+    ),
+)
+DATA_TABLES: dict[str, tuple[str, str]] = {
+    "family": ("Compte famille", "Family account"),
+    "child": ("Enfants", "Children"),
+    "family_adult": ("Responsables légaux", "Adults"),
+    "account": ("Votre compte", "Your login"),
+    "membership": ("Structures de votre compte", "Structures of your login"),
+    "account_session": ("Vos connexions", "Your sessions"),
+    "data_request": ("Demandes de données", "Requests for data"),
+    "erasure": ("Demandes d'effacement", "Requests for erasure"),
+    "act": ("Actes de la mairie", "What the town hall did"),
+    "quotient": ("Quotients familiaux", "Family quotients"),
+    "residence": ("Domicile dans la commune", "Living in the town"),
+    "ledger_entry": ("Écritures", "Ledger entries"),
+    "purse": ("Porte-monnaie", "Wallets"),
+    "standing": ("Situation du compte", "Standing of the account"),
+    "balance_alert": ("Alerte de solde bas", "Low balance alert"),
+    "online_payment": ("Paiements en ligne", "Online payments"),
+    "payment_detail": ("Détail des paiements", "Payments in detail"),
+    "payment_notice": ("Messages du site de paiement", "Messages of the payment site"),
+    "payment_end": ("Paiements classés par la mairie", "Payments ended by the town hall"),
+    "deposited": ("Paiements remis en banque", "Payments taken to the bank"),
+    "hold": ("Coûts estimés", "Estimated costs"),
+    "consumption": ("Consommations", "Consumptions"),
+    "enrollment": ("Inscriptions", "Enrollments"),
+    "request": ("Demandes", "Requests"),
+    "booking": ("Réservations", "Bookings"),
+    "cancellation": ("Annulations", "Cancellations"),
+    "presence": ("Pointages", "Attendance"),
+    "family_criterion": ("Critères de la famille", "Criteria of the family"),
+    "allocation_decision": ("Décisions des répartitions", "Decisions of runs"),
+    "calendar_feed": ("Liens de calendrier", "Calendar links"),
+    "mail": ("E-mails qui vous ont été envoyés", "Mails that were sent to you"),
+    "digest_line": ("Comptes rendus du jour", "Reports of the day"),
+}
+
 OBSTACLES: dict[Obstacle, tuple[str, str]] = {
     Obstacle.OWES_MONEY: ("elle doit de l'argent", "it owes money"),
     Obstacle.HAS_CREDIT: ("il lui reste un crédit à rembourser", "it has credit that is to be refunded"),

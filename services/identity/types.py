@@ -1,11 +1,13 @@
 """Who is who, as GraphQL types."""
 
 import datetime as dt
+from enum import Enum
 
 import strawberry
 
+from services.files import FileLink, link_to_file
 from services.graphql import Context, Info
-from services.identity import loaders, mail_choices, queries, tables
+from services.identity import loaders, mail_choices, portability, queries, tables
 from services.identity.households import age_on
 from services.identity.questions import asked
 from services.identity.second_factor import DEFAULT, FactorKind
@@ -113,6 +115,38 @@ class Child:
         return cls.of(row) if row else None
 
 
+@strawberry.enum
+class DataExportState(Enum):
+    """How far the file with all of a family's data has come."""
+
+    ASKED = "ASKED"
+    READY = "READY"
+    OVER = "OVER"
+
+
+@strawberry.type
+class DataExport:
+    """All that is known of a family, as one file (ZIP): JSON, and a page to read. It is forgotten after seven days."""
+
+    id: strawberry.ID
+    state: DataExportState
+    asked_at: dt.datetime
+    ready_at: dt.datetime | None
+    expires_at: dt.datetime
+    file: FileLink | None = strawberry.field(description="Once it is ready.")
+
+    @classmethod
+    async def of(cls, context: Context, row: tables.DataRequest) -> "DataExport":
+        is_over = row.private_key is None or row.expires_at <= context.now
+        state = DataExportState.OVER if is_over else DataExportState.READY if row.ready_at else DataExportState.ASKED
+        file = None
+        if state is DataExportState.READY:
+            name = "my-data.zip" if context.language == "en" else "mes-donnees.zip"
+            file = await link_to_file(context.running, portability.DATA, {"request": row.id, "language": context.language}, name)
+        id_ = strawberry.ID(row.id)
+        return cls(id=id_, state=state, asked_at=row.asked_at, ready_at=row.ready_at, expires_at=row.expires_at, file=file)
+
+
 @strawberry.federation.type(keys=["id"])
 class Family:
     """Payer, children and wallets of one household in one structure ("compte famille")."""
@@ -139,6 +173,14 @@ class Family:
         if self.known_children is not LATER:
             return self.known_children
         return [Child.of(row) for row in await loaders.children(info.context).load(self.id) or []]
+
+    @strawberry.field
+    async def data_exports(self, info: Info) -> list[DataExport]:
+        """Those that the caller asked for, the newest first."""
+        account = info.context.signed_in().account
+        async with info.context.database.reading() as session:
+            rows = await portability.requests_of(session, self.id, account)
+        return [await DataExport.of(info.context, row) for row in rows]
 
     @classmethod
     def of(cls, row: tables.Family) -> "Family":

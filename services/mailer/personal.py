@@ -1,14 +1,16 @@
 """What the mailer knows of people: all of it goes when a family is erased, but that there was one."""
 
-from sqlalchemy import delete, or_
+from sqlalchemy import and_, delete, or_
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.clock import Clock
-from services.events import FamilyErasing, MailerErased
+from services.events import DataRequested, FamilyErasing, MailerDataTold, MailerErased
 from services.mailer.tables import DigestLine, Family, Mail
 from services.outbox import record
 from services.personal import Fate, Fates, forget_what_was_said
+from services.telling import Whose, in_parts
+from services.telling import told as rows_of
 
 #: Table -> column -> fate; a fate alone is that of all columns.
 FATES: Fates = {
@@ -40,3 +42,12 @@ async def erase(session: AsyncSession, event: FamilyErasing, clock: Clock) -> No
     await forget_what_was_said(session, [event.family], event.accounts)
     about = {"structure": event.structure, "occurred_at": clock.now(), "erasure": event.erasure, "family": event.family}
     record(session, MailerErased(**about))
+
+
+async def tell(session: AsyncSession, event: DataRequested, clock: Clock) -> None:
+    """The mails to whoever asks, of this family and of the account itself; what was written to another adult is that one's."""
+    mine = and_(col(Mail.account) == event.account, or_(col(Mail.family) == event.family, col(Mail.family).is_(None)))
+    line = and_(col(DigestLine.account) == event.account, col(DigestLine.family) == event.family)
+    whose: Whose = {Mail: mine, DigestLine: line}
+    found = await rows_of(session, whose, but=("html", "claimed_by", "claimed_until", "next_attempt_at", "last_error"))
+    record(session, *in_parts(MailerDataTold, event, found, clock.now()))

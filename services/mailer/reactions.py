@@ -17,6 +17,7 @@ from services.events import (
     AwaitedMovement,
     BalanceLow,
     ContactsChanged,
+    DataRequested,
     DecidedMovement,
     FamilyErasing,
     LinkEvent,
@@ -42,6 +43,7 @@ from services.personal import wipe_soon
 from services.service import Service
 
 service = Service("mailer", MailerTable.metadata)
+service.reacts_to(DataRequested)(personal.tell)
 service.reacts_to(FamilyErasing)(personal.erase)
 service.after(FamilyErasing)(wipe_soon)
 

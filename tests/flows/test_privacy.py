@@ -1,6 +1,9 @@
 """RGPD through real processes: a family with unmistakable names goes through everything, is erased, and no byte of it is left."""
 
 import datetime as dt
+import io
+import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,8 @@ CANARIES = ("Xanthippe", "VOGELSANGKA", "Quirinus", "2014-02-17", "vogelsangka-p
 ERASE = """mutation($input: EraseFamilyInput!) { eraseFamily(input: $input) { __typename
   ... on Erasure { id state obstacles family { number children { id } adults { id } } by { lastName } }
   ... on ErasureObstructed { code message obstacles } ... on Refusal { code } } }"""
+MY_DATA = "mutation($family: ID!) { requestMyData(family: $family) { ... on DataExport { id state } ... on Refusal { code } } }"
+EXPORTS = "{ me { families { dataExports { id state askedAt readyAt expiresAt file { url } } } } }"
 ERASURES = "query($structure: ID!) { erasures(structure: $structure) { id state reason despite family { id number } } }"
 PAY = "mutation($input: RecordPaymentInput!) { recordPayment(input: $input) { ... on Payment { id } ... on Refusal { code message } } }"
 RENEW = "mutation($child: ID!, $title: String) { renewCalendarFeed(child: $child, title: $title) { ... on CalendarFeed { url } } }"
@@ -50,6 +55,7 @@ async def test_an_erased_family_leaves_no_byte_and_the_books_stay_right(system: 
     assert (await _left(system)).keys() == set(CANARIES), "or it is no canary"
     before = await _books(system, town)
 
+    await _reads_all(canary, neighbour)
     wish: dict[str, Any] = {"family": canary.id, "reason": "Demande écrite du 3 novembre", "idempotencyKey": "k1"}
     refused = await town.post(ERASE, {"input": wish}, token=agent.token)
     assert refused["errors"][0]["extensions"]["code"] == "FORBIDDEN", "an agent, and no administrator"
@@ -141,6 +147,37 @@ async def _lives(town: Town, canary: Family, agent: Family, days: list[dt.date])
         return len(await town.system.mails(f"vogelsangka-post@{town.structure}.example.org")) >= 2
 
     await until(mailed)
+
+
+async def _reads_all(canary: Family, neighbour: Family) -> None:
+    """Every service's part, by a link that needs no token; and nothing of the neighbours."""
+    asked = (await canary.ask(MY_DATA, {"family": canary.id}))["requestMyData"]
+    assert (await canary.ask(MY_DATA, {"family": canary.id}))["requestMyData"]["id"] == asked["id"], "once a day"
+    refused = await neighbour.town.post(MY_DATA, {"family": canary.id}, token=neighbour.token)
+    assert refused["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+
+    async def ready() -> Any:
+        (one,) = (await canary.ask(EXPORTS))["me"]["families"][0]["dataExports"]
+        return one["state"] == "READY" and one["file"]["url"]
+
+    url = await until(ready)
+    answer = await canary.town.client.get(url)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as file:
+        assert file.namelist() == ["donnees.json", "lisez-moi.html"]
+        text, page = file.read("donnees.json").decode(), file.read("lisez-moi.html").decode()
+    told = json.loads(text)["services"]
+    assert list(told) == ["identity", "billing", "booking", "mailer"]
+    for name in CANARIES:
+        assert name in text, f"{name} is not told"
+    assert [row["first_name"] for row in told["identity"]["child"]["rows"]] == ["Xanthippe", "Quirinus"]
+    assert len(told["booking"]["booking"]["rows"]) == 3
+    assert [row["amount_cents"] for row in told["billing"]["ledger_entry"]["rows"]] == [50_00]
+    assert any("COMPTE RENDU" in row["text"].upper() or "RESERVATIONS" in row["text"] for row in told["mailer"]["mail"]["rows"])
+    assert {row["note"] for row in told["booking"]["presence"]["rows"]} == {"allergiquissime"}
+    assert "<h2>Réservations</h2>" in page
+    assert "f78" not in text.lower()
+    assert not any(word in text for word in ("password_hash", "secret_hash", "token_sum", "private_key"))
 
 
 async def _given_up(canary: Family) -> None:

@@ -1,0 +1,56 @@
+"""A family's data as one file: JSON for programs, and a page for people, in a ZIP."""
+
+import html
+import io
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from services.identity.texts import DATA_PAGE, DATA_TABLES
+from services.telling import Told
+
+SHOWN = 2000  #: Characters of one value on the page; the JSON has all.
+
+
+def zipped(document: Mapping[str, Any], told_by: Mapping[str, Told], language: str) -> bytes:
+    """`document`: all of it, for programs."""
+    english = language == "en"
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as file:
+        names = ("data.json", "read-me.html") if english else ("donnees.json", "lisez-moi.html")
+        file.writestr(names[0], orjson.dumps(document, str, orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS))
+        file.writestr(names[1], page(told_by, english=english))
+    return content.getvalue()
+
+
+def page(told_by: Mapping[str, Told], *, english: bool) -> str:
+    """A table for each kind of rows, with the JSON's names of the columns."""
+    title, intro = (words[english] for words in DATA_PAGE)
+    parts = [f"<h1>{_shown(title)}</h1><p>{_shown(intro)}</p>"]
+    for told in told_by.values():
+        for name, table in told.items():
+            if table["rows"]:
+                heading = DATA_TABLES[name][english] if name in DATA_TABLES else name
+                parts.append(f"<h2>{_shown(heading)}</h2>{_table(table['rows'])}")
+    style = (
+        "body{font-family:sans-serif;margin:2em}table{border-collapse:collapse}"
+        "td,th{border:1px solid #999;padding:.2em .5em;vertical-align:top}"
+    )
+    head = f'<meta charset="utf-8"><title>{_shown(title)}</title><style>{style}</style>'
+    return f'<!doctype html><html lang="{"en" if english else "fr"}"><head>{head}</head><body>{"".join(parts)}</body></html>'
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    names = list(rows[0])
+    head = "".join(f"<th>{_shown(name)}</th>" for name in names)
+    body = "".join("<tr>" + "".join(f"<td>{_shown(row.get(name))}</td>" for name in names) + "</tr>" for row in rows)
+    return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else orjson.dumps(value, str).decode().strip('"')
+    return html.escape(text[:SHOWN])

@@ -1,0 +1,92 @@
+"""All that is known of a family: who may ask, in which parts it travels, and that it is forgotten after seven days."""
+
+import datetime as dt
+from typing import Any
+
+from sqlmodel import select
+
+from services.events import BillingDataTold, BookingDataTold, DataRequested, MailerDataTold
+from services.identity import audit, installation, portability, queries
+from services.identity.data_file import page
+from services.identity.tables import DataPart, DataRequest
+from services.listening import react
+from services.telling import PART_BYTES, in_parts, new_key, opened, public_part, sealed
+from tests.identity.town import NOW, RunFixture, Town
+
+
+def test_what_is_large_travels_in_parts_that_nobody_reads_without_the_key() -> None:
+    key = new_key()
+    what = {
+        "mail": {"about": "", "rows": [{"text": f"{n} {n * n * 7919 % 1_000_003}", "day": dt.date(2026, 1, 1)} for n in range(100_000)]}
+    }
+    parts = sealed(what, public_part(key))
+    assert len(parts) > 1
+    assert max(map(len, parts)) < 500_000
+    assert max(map(len, parts)) > PART_BYTES
+    assert "d" not in public_part(key)
+    assert opened(parts, key)["mail"]["rows"][99_999] == {"text": what["mail"]["rows"][99_999]["text"], "day": "2026-01-01"}
+
+
+def test_the_page_takes_names_as_words_and_never_as_markup() -> None:
+    shown = page({"identity": {"child": {"about": "", "rows": [{"first_name": "<script>alert(1)</script>", "note": None}]}}}, english=False)
+    assert "<script>" not in shown
+    assert "<h2>Enfants</h2>" in shown
+
+
+async def _asked(town: Town, account: str, *, by_agent: bool) -> DataRequest:
+    async with town.running.database.transaction() as session:
+        family = (await queries.families(session, {"dupont"}))["dupont"]
+        return await portability.ask(session, town.running.clock, account, family, by_agent=by_agent)
+
+
+async def _answered(town: Town, *but: type[Any]) -> None:
+    (row,) = await town.events("data_requested")
+    asked = DataRequested.model_validate_json(row.body[:-1] + f',"occurred_at":"{NOW.isoformat()}"}}')
+    for kind in (BillingDataTold, BookingDataTold, MailerDataTold):
+        if kind in but:
+            continue
+        events = list(in_parts(kind, asked, {"toy": {"about": "", "rows": [{"of": kind.service}]}}, NOW))
+        for _ in range(2):  # as the broker may
+            async with town.running.database.transaction() as session:
+                await react(town.running.service, session, events, town.running.clock)
+
+
+async def _now(town: Town, request: str) -> DataRequest:
+    async with town.running.database.reading() as session:
+        return await session.get_one(DataRequest, request)
+
+
+async def test_it_is_ready_when_all_have_told_and_forgotten_after_seven_days(running: RunFixture) -> None:
+    town = await Town.of(running)
+    me = town.caller((await town.signs_in())["accessToken"])
+    assert me is not None
+    asked = await _asked(town, me.account, by_agent=False)
+    await _answered(town, MailerDataTold)
+    assert (await _now(town, asked.id)).ready_at is None
+    await _answered(town)
+    assert (await _now(town, asked.id)).ready_at == NOW
+    async with town.running.database.reading() as session:
+        told = await portability.everything(session, asked)
+    assert {service: list(part) for service, part in told.items() if service != "identity"} == {
+        name: ["toy"] for name in ("billing", "booking", "mailer")
+    }
+    assert told["identity"]["account"]["rows"][0]["email"] == "jp.dupont@example.org"
+    assert {row["first_name"] for row in told["identity"]["child"]["rows"]} == {"Amalia", "Paolo"}
+    town.later(days=7, seconds=1)
+    async with town.running.database.transaction() as session:
+        await installation.tidy(session, town.running.clock)
+    assert (await _now(town, asked.id)).private_key is None
+    async with town.running.database.reading() as session:
+        assert (await session.exec(select(DataPart))).all() == []
+
+
+async def test_an_agent_may_ask_for_a_family_which_is_noted_and_tells_no_adult_s_own(running: RunFixture) -> None:
+    town = await Town.of(running)
+    asked = await _asked(town, "agent-account", by_agent=True)
+    await _answered(town)
+    async with town.running.database.reading() as session:
+        told = await portability.everything(session, await session.get_one(DataRequest, asked.id))
+        (act,) = await audit.page(session, {"structure": "carteville", "kind": "READ_ALL_DATA"}, None, 10)
+    assert told["identity"]["account"]["rows"] == []
+    assert [row["last_name"] for row in told["identity"]["family_adult"]["rows"]] == ["DUPONT"]
+    assert (act.account, act.family) == ("agent-account", "dupont")
