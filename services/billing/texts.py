@@ -41,7 +41,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "This key was already used for something else.",
     ),
     "EMAIL_REQUIRED": (
-        "Une adresse électronique est nécessaire pour payer en ligne.",
+        "Une adresse e-mail est nécessaire pour payer en ligne.",
         "An e-mail address is needed to pay online.",
     ),
     "INVALID_AMOUNT": (

@@ -6,11 +6,13 @@ It is somebody else's machine: whatever it does, or does not, is `Unreachable` o
 import asyncio
 import datetime as dt
 import hashlib
+import ssl
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import httpx2
@@ -23,8 +25,11 @@ from services.telemetry import log
 
 SECONDS = 5.0  #: For each thing it is asked.
 KEPT_SECONDS = 3600.0  #: What it says of itself, and its keys.
+AWAY_SECONDS = 5.0  #: It was away: for so long it is not asked again what it is asked by one after the other.
 LARGEST = 256_000  #: Bytes of an answer.
 JWT = "application/jwt"
+
+T = TypeVar("T")
 
 
 class Unreachable(Exception):
@@ -59,6 +64,7 @@ class Client:
     _about_until: float = 0.0
     _keys: KeySet | None = None
     _keys_until: float = 0.0
+    _away_until: float = 0.0
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def address(self, half: Half) -> str:
@@ -140,7 +146,7 @@ class Client:
     async def _discovered(self) -> Mapping[str, Any]:
         async with self._turn:
             if self._about_until <= time.monotonic():
-                self._about = await self._discover()
+                self._about = await self._unless_away(self._discover())
                 self._about_until = time.monotonic() + KEPT_SECONDS
         return self._about
 
@@ -157,10 +163,24 @@ class Client:
     async def _key_set(self, about: Mapping[str, Any]) -> KeySet:
         async with self._turn:
             if self._keys is None or self._keys_until <= time.monotonic():
-                status, _, body = await self._ask("GET", about["jwks_uri"])
-                self._keys = keys_of(self._json(status, body))
+                self._keys = await self._unless_away(self._fetched_keys(about["jwks_uri"]))
                 self._keys_until = time.monotonic() + KEPT_SECONDS
             return self._keys
+
+    async def _fetched_keys(self, address: str) -> KeySet:
+        status, _, body = await self._ask("GET", address)
+        return keys_of(self._json(status, body))
+
+    async def _unless_away(self, asking: Coroutine[Any, Any, T]) -> T:
+        """Who waits for one that is away waits once, not once for each who waited before."""
+        if time.monotonic() < self._away_until:
+            asking.close()
+            raise Unreachable(f"{self.provider.id} was away a moment ago")
+        try:
+            return await asking
+        except Unreachable:
+            self._away_until = time.monotonic() + AWAY_SECONDS
+            raise
 
     # -------------------------------------------------------------------------------------------------------------- HTTP
     async def _ask(self, method: str, url: str, **what: Any) -> tuple[int, str, bytes]:
@@ -168,7 +188,7 @@ class Client:
         try:
             async with (
                 asyncio.timeout(SECONDS),
-                httpx2.AsyncClient(timeout=SECONDS, follow_redirects=False, trust_env=False) as client,
+                httpx2.AsyncClient(timeout=SECONDS, follow_redirects=False, trust_env=False, verify=_trusted()) as client,
                 client.stream(method, url, **what) as answer,
             ):
                 body = b""
@@ -189,6 +209,12 @@ class Client:
         if not isinstance(told, dict):
             raise Unreachable(f"{self.provider.id} answers {status} without JSON")
         return told
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Once a process: reading all authorities takes longer than a sign-in."""
+    return httpx2.create_ssl_context(trust_env=False)
 
 
 def challenge_of(verifier: str) -> str:

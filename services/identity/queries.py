@@ -267,6 +267,12 @@ async def standing(session: AsyncSession, account: str) -> Standing:
     )
 
 
+async def agents_there(session: AsyncSession, structure: str) -> list[str]:
+    """Account ids, always in one order, so that two who lock them never wait for each other."""
+    found = select(AgentRole.account_id).where(AgentRole.structure_id == structure).order_by(col(AgentRole.account_id))
+    return list((await session.exec(found)).all())
+
+
 async def factors(session: AsyncSession, account: str) -> list[Factor]:
     """Those that count, the oldest first."""
     found = select(Factor).where(Factor.account_id == account, col(Factor.added_at).is_not(None))

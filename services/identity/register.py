@@ -48,6 +48,7 @@ async def put_structure(session: AsyncSession, clock: Clock, spec: StructureSpec
     row = await session.get(Structure, spec.id, with_for_update=True)
     values: dict[str, Any] = {"name": spec.name, "timezone": spec.timezone, "school_zone": spec.school_zone}
     values |= {"second_factor": spec.second_factor, "secret_questions": spec.secret_questions}
+    asked = row.second_factor if row else spec.second_factor
     if row is None:
         row = Structure(id=spec.id, version=1, **values)
     elif _differs(row, values):
@@ -67,6 +68,9 @@ async def put_structure(session: AsyncSession, clock: Clock, spec: StructureSpec
             school_zone=cast("Literal['A', 'B', 'C'] | None", row.school_zone),
         ),
     )
+    if spec.second_factor is not asked:  # Whoever has none has no rank from now on.
+        for account in await queries.agents_there(session, row.id):
+            await outdate_tokens(session, clock, account)
 
 
 async def put_announcement(

@@ -226,6 +226,7 @@ async def test_a_provider_that_is_away_slow_or_mad_is_a_refusal(
     running: RunFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(oidc, "SECONDS", 0.3)
+    monkeypatch.setattr(oidc, "AWAY_SECONDS", 0.0)
     async with scene(running, tmp_path) as here:
         assert (await here.town.answers(START, provider="unknown"))["startOidc"]["code"] == "PROVIDER_UNAVAILABLE"
         for lie in ("slow", "broken", "nonsense", "endless", "elsewhere", "another issuer"):
@@ -242,6 +243,17 @@ async def test_a_provider_that_is_away_slow_or_mad_is_a_refusal(
     started = await here.starts()
     assert (await here.finishes(started))["code"] == "PROVIDER_UNAVAILABLE", "gone"
     assert (await signs_in(here.town))["__typename"] == "SignedIn", "the password opens all the same"
+
+
+async def test_whoever_waits_for_a_provider_that_is_away_waits_once(
+    running: RunFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oidc, "SECONDS", 0.5)
+    async with scene(running, tmp_path) as here:
+        here.provider.lie = "slow"
+        said = await asyncio.gather(*(here.starts() for _ in range(20)))
+        assert {one.get("code") for one in said} == {"PROVIDER_UNAVAILABLE"}
+        assert len(here.provider.asked) == 1
 
 
 # -------------------------------------------------------------------------------------------------------------- the file

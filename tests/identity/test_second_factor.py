@@ -360,3 +360,13 @@ async def test_the_operator_takes_lost_factors_away(running: RunFixture) -> None
     assert await reset(town.running.settings, "dupont") == 0
     with pytest.raises(Trouble, match="no account 'nobody'"):
         await reset(town.running.settings, "nobody")
+
+
+async def test_a_structure_that_begins_to_ask_outdates_its_agents_tokens(running: RunFixture) -> None:
+    town = await Town.of(running)
+    answer = await town.signs_in("agent", AGENT_PASSWORD)
+    await town.puts(CARTEVILLE)
+    assert await town.events("tokens_revoked") == []
+    await town.puts(REQUIRED)
+    (told,) = await town.events("tokens_revoked")
+    assert json.loads(told.body)["account"] == answer["account"]["id"]
