@@ -84,7 +84,7 @@ StructureResult = Annotated[
 ]
 
 
-async def _ruler(info: Info, structure: str, reason: str | None) -> Agent:
+async def ruler(info: Info, structure: str, reason: str | None) -> Agent:
     """An administrator of it, or an operator: as the token says, which the tables are asked about later. Raises Forbidden."""
     caller = info.context.signed_in()
     if structure not in caller.agent_of and not caller.operator:
@@ -111,7 +111,7 @@ class RankMutations:
     @strawberry.mutation
     async def set_role(self, info: Info, input: SetRoleInput) -> RoleResult:
         """For administrators of the structure, and operators. What it takes away ends at once."""
-        agent, clock = await _ruler(info, str(input.structure), input.reason), info.context.clock
+        agent, clock = await ruler(info, str(input.structure), input.reason), info.context.clock
 
         async def doing() -> Colleague:
             content = ["SET_ROLE", input.login, input.role.value]
@@ -143,7 +143,7 @@ class RankMutations:
     @strawberry.mutation
     async def change_structure(self, info: Info, input: ChangeStructureInput) -> StructureResult:
         """For administrators of the structure, and operators."""
-        agent, clock, words = await _ruler(info, str(input.structure), input.reason), info.context.clock, input.words()
+        agent, clock, words = await ruler(info, str(input.structure), input.reason), info.context.clock, input.words()
 
         async def doing() -> Structure:
             content = ["CHANGE_STRUCTURE", words.name, words.timezone, words.school_zone, words.secret_questions]

@@ -14,6 +14,7 @@ from services.identity.privacy_fields import PrivacyMutations, PrivacyQueries
 from services.identity.profile_fields import ProfileMutations, ProfileQueries
 from services.identity.rank_fields import RankMutations, RankQueries
 from services.identity.recovery_fields import RecoveryMutations
+from services.identity.reset_fields import ResetMutations
 from services.identity.types import Account, Agent, Child, Family, Structure, me
 from services.identity.viewing_fields import ViewingQueries
 
@@ -30,6 +31,7 @@ class Mutation(
     ImportMutations,
     OfficeMutations,
     RankMutations,
+    ResetMutations,
     PrivacyMutations,
 ):
     """What somebody does at the door, and of his own account; what agents do with the register."""
