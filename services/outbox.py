@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 import orjson
-from sqlalchemy import JSON, Column, Index, Text, false, text, update
+from sqlalchemy import JSON, Column, Index, Text, and_, false, or_, text, update
 from sqlalchemy import select as select_columns
 from sqlmodel import Field, SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -141,6 +141,7 @@ async def _write(session: AsyncSession) -> None:
 
 _COLUMNS = ("event_id", "internal", "subject", "type", "about", "occurred_at", "traceparent", "body", "published")
 OUTGOING = Outgoing.metadata.tables["outgoing"]
+OUT = OUTGOING.c
 _insert = BulkInsert(OUTGOING, _COLUMNS)
 
 
@@ -152,21 +153,26 @@ def _row(event: Event, trace: str | None) -> tuple[Any, ...]:
 async def forget_secrets(session: AsyncSession, now: dt.datetime) -> None:
     """The outbox keeps all it ever said: take what is secret out of events that went out and are worth nothing any more.
 
-    An event that is told again says "" there.
+    An event that is told again says "" there. The relay takes the stream's copy away.
     """
-    for kind in BY_TYPE.values():
-        if not kind.secret:
-            continue
-        forgotten = f'%"{min(kind.secret)}":""%'
-        spoken = select_columns(OUTGOING.c.position, OUTGOING.c.body).where(
-            OUTGOING.c.type == kind.type_name(), OUTGOING.c.published, OUTGOING.c.body.not_like(forgotten)
-        )
-        connection = await session.connection()
-        for position, body in (await connection.execute(spoken)).all():
-            said = orjson.loads(body)
-            if dt.datetime.fromisoformat(said["expires_at"]) <= now:
-                rest = orjson.dumps(said | dict.fromkeys(kind.secret, "")).decode()
-                await connection.execute(update(OUTGOING).where(OUTGOING.c.position == position).values(body=rest))
+    for row in await spent_secrets(session, now):
+        await forget_secret(session, row)
+
+
+async def spent_secrets(session: AsyncSession, now: dt.datetime) -> Sequence[Any]:
+    """Events that went out, and still say what is worth nothing any more. Looks through all the outbox."""
+    secret = [kind for kind in BY_TYPE.values() if kind.secret]
+    still_said = [and_(OUT.type == kind.type_name(), OUT.body.not_like(f'%"{min(kind.secret)}":""%')) for kind in secret]
+    spoken = select_columns(OUT.position, OUT.event_id, OUT.internal, OUT.subject, OUT.type, OUT.body)
+    rows = (await (await session.connection()).execute(spoken.where(OUT.published, or_(*still_said)))).all()
+    return [row for row in rows if dt.datetime.fromisoformat(orjson.loads(row.body)["expires_at"]) <= now]
+
+
+async def forget_secret(session: AsyncSession, row: Any) -> None:
+    rest = orjson.dumps(orjson.loads(row.body) | dict.fromkeys(BY_TYPE[row.type].secret, "")).decode()
+    connection = await session.connection()
+    await connection.execute(update(OUTGOING).where(OUT.position == row.position).values(body=rest))
+    await session.merge(Withdrawal(event_id=row.event_id, internal=row.internal, subject=row.subject))
 
 
 HEARD = Heard.metadata.tables["heard"]

@@ -4,8 +4,9 @@ Each service's own personal.py says of every column what it is. A test walks all
 """
 
 import asyncio
+import datetime as dt
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.bulk import one_of
 from services.database import Database
 from services.events import BY_TYPE
-from services.outbox import DeadLetter, Outgoing, Withdrawal
+from services.outbox import DeadLetter, Outgoing, Withdrawal, forget_secret, spent_secrets
 
 if TYPE_CHECKING:
     from services.service import Running
@@ -131,3 +132,26 @@ def _wipe(path: str) -> None:
 def wipe_soon(running: "Running") -> None:
     """Something of a family was deleted."""
     running.soon(wipe(running.database))
+
+
+FORGET_EVERY_SECONDS = 3600.0
+ForgetOld = Callable[[AsyncSession, dt.datetime], Awaitable[None]]
+
+
+async def keep_forgetting(running: "Running", forget_old: ForgetOld) -> None:
+    """For as long as the process lives: secrets that open nothing any more, and what is older than there is a reason to keep it."""
+    while True:
+        await forget_in_time(running, forget_old)
+        await running.rest(FORGET_EVERY_SECONDS)
+
+
+async def forget_in_time(running: "Running", forget_old: ForgetOld | None = None) -> None:
+    now = running.clock.now()
+    async with running.database.reading() as session:  # Looking through an outbox takes a while: nobody is to wait for that.
+        spent = await spent_secrets(session, now)
+    async with running.database.transaction("duty") as session:
+        for row in spent:
+            await forget_secret(session, row)
+        if forget_old is not None:
+            await forget_old(session, now)
+    running.outbox_written()

@@ -6,10 +6,12 @@ from starlette.routing import Route
 from services.billing import files, health, notices
 from services.billing.cashier import open_cashier, providers_of, reconcile
 from services.billing.loading import holds_moved
+from services.billing.personal import forget_old
 from services.billing.reactions import ABOUT_BOOKINGS
 from services.billing.reactions import billing as service
 from services.billing.schema import schema
 from services.graphql import endpoint
+from services.personal import keep_forgetting
 from services.service import Running, application
 from services.settings import Settings
 from services.yielding import give_way
@@ -22,6 +24,11 @@ for kind in ABOUT_BOOKINGS:
 
 service.runs(reconcile)
 service.runs(health.watch)
+
+
+@service.runs
+async def forget(running: Running) -> None:
+    await keep_forgetting(running, forget_old)
 
 
 async def on_start(running: Running) -> None:

@@ -97,6 +97,9 @@ FATES: Fates = {
 }
 
 
+NOTICES_KEPT = dt.timedelta(days=365)  #: For those who have to explain a payment.
+
+
 async def weigh(session: AsyncSession, event: ErasureAsked, clock: Clock) -> None:
     """Say what money has against it."""
     obstacles = await _obstacles(session, event.family, await _today(session, event.structure, clock))
@@ -183,3 +186,11 @@ async def tell(session: AsyncSession, event: DataRequested, clock: Clock) -> Non
         if row["account"] != event.account:
             row["email"] = None
     record(session, *in_parts(BillingDataTold, event, found, clock.now()))
+
+
+async def forget_old(session: AsyncSession, now: dt.datetime) -> None:
+    """What payment sites sent, a year later, and the pages of payments that are over."""
+    old = now - NOTICES_KEPT
+    await session.exec(update(PaymentNotice).where(col(PaymentNotice.received_at) < old, col(PaymentNotice.body) != b"").values(body=b""))
+    pages = update(OnlinePayment).where(col(OnlinePayment.started_at) < old, col(OnlinePayment.look_at).is_(None))
+    await session.exec(pages.where(col(OnlinePayment.url).is_not(None)).values(url=None))

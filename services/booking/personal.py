@@ -89,6 +89,9 @@ FATES: Fates = {
 }
 
 
+NOTES_KEPT = dt.timedelta(days=365)  #: What was noted of a child on one day.
+
+
 async def weigh(session: AsyncSession, event: ErasureAsked, clock: Clock) -> None:
     """Say whether the family has, waits for, or asks for places to come."""
     today = await _today(session, event.structure, clock)
@@ -139,3 +142,9 @@ async def tell(session: AsyncSession, event: DataRequested, clock: Clock) -> Non
     }
     found = await told(session, whose, but=("seal", "secret_hash", "fingerprint", "traceparent", "partition"))
     record(session, *in_parts(BookingDataTold, event, found, clock.now()))
+
+
+async def forget_old(session: AsyncSession, now: dt.datetime) -> None:
+    """Notes about children, a year later."""
+    old = (now - NOTES_KEPT).date()
+    await session.exec(update(Presence).where(col(Presence.date) < old, col(Presence.note).is_not(None)).values(note=None))

@@ -3,6 +3,7 @@
 import datetime as dt
 
 from services.mailer import delivery
+from services.personal import forget_in_time
 from services.service import Running
 
 KEPT = dt.timedelta(days=90)  #: Long enough for a family that asks what it was told.
@@ -14,6 +15,7 @@ async def keep_forgetting(running: Running) -> None:
     """The background task of every mailer."""
     while True:
         await forget_old(running)
+        await forget_in_time(running)
         await running.rest(EVERY_SECONDS)
 
 

@@ -403,6 +403,7 @@ async def test_a_consumer_that_was_deleted_is_made_again(toy: Make, nats_url: st
 
 def link(kind: type[Event], id: str, expires_at: dt.datetime) -> Event:
     said = {"account": "a1", "email": "a@example.org", "language": "fr", "token": f"t-{id}", "expires_at": expires_at}
+    said |= {"request": "r1", "part": 1, "parts": 1, "sealed": f"s-{id}"}
     return kind.model_validate({"event_id": id, "structure": "all", "occurred_at": NOW, **said})
 
 
@@ -425,6 +426,8 @@ async def test_the_outbox_forgets_what_was_secret_once_it_went_out_and_opens_not
     said = {id: event.model_dump(include=set(kind.secret)) for id, event in heard.items() if event is not None}
     assert said["over"] == dict.fromkeys(kind.secret, ""), "it can be told again, and says nothing"
     assert all(all(said[id].values()) for id in ("good", "waiting"))
+    async with speaker.database.reading() as session:
+        assert [row.event_id for row in (await session.exec(select(Withdrawal))).all()] == ["over"], "the stream's copy goes, too"
 
 
 async def heard_of(running: Running, *families: str) -> bool:

@@ -1,0 +1,78 @@
+"""What is kept for a while is forgotten when there is no reason to keep it any more."""
+
+import datetime as dt
+
+from sqlmodel import select
+
+from services.billing import personal as billing
+from services.billing.online import OnlinePaymentStatus
+from services.billing.tables import OnlinePayment, PaymentNotice
+from services.booking import personal as booking
+from services.booking.attendance import Attendance
+from services.booking.tables import Activity, Presence
+from services.clock import Clock
+from services.personal import forget_in_time
+from tests.identity.town import NOW, RunFixture
+
+DAY = dt.timedelta(days=1)
+
+
+async def test_notes_about_a_child_are_kept_for_a_year(running: RunFixture) -> None:
+    one = await running("booking", clock=Clock(frozen_at=NOW), start=False)
+    today = NOW.date()
+    days = {today - 366 * DAY: "ancienne", today - 365 * DAY: "récente", today: "du jour"}
+    async with one.database.transaction() as session:
+        session.add(Activity(id="aps", structure="carteville", wallet="w", name="APS", rules={}))
+        await session.flush()
+        for date, note in days.items():
+            session.add(
+                Presence(
+                    activity="aps",
+                    date=date,
+                    child="k",
+                    family="f",
+                    attendance=Attendance.PRESENT,
+                    note=note,
+                    recorded_by="a",
+                    recorded_at=NOW,
+                )
+            )
+    await forget_in_time(one, booking.forget_old)
+    async with one.database.reading() as session:
+        rows = (await session.exec(select(Presence).order_by(Presence.date))).all()
+    assert [row.note for row in rows] == [None, "récente", "du jour"]
+    assert {row.attendance for row in rows} == {Attendance.PRESENT}
+
+
+async def test_what_payment_sites_sent_is_kept_for_a_year(running: RunFixture) -> None:
+    one = await running("billing", clock=Clock(frozen_at=NOW), start=False)
+    async with one.database.transaction() as session:
+        for name, age, look_at in (("old", 366 * DAY, None), ("open", 366 * DAY, NOW), ("new", 364 * DAY, None)):
+            session.add(
+                OnlinePayment(
+                    id=name,
+                    key=name,
+                    content="",
+                    structure="carteville",
+                    family="f",
+                    account="a",
+                    lines=[["w", 100]],
+                    amount_cents=100,
+                    payer="POUR F",
+                    language="fr",
+                    provider="sandbox",
+                    url=f"https://pay/{name}",
+                    status=OnlinePaymentStatus.PAID,
+                    started_at=NOW - age,
+                    status_since=NOW - age,
+                    look_at=look_at,
+                )
+            )
+            await session.flush()
+            session.add(PaymentNotice(id=name, payment=name, body=b"{}", received_at=NOW - age))
+    await forget_in_time(one, billing.forget_old)
+    async with one.database.reading() as session:
+        pages = {row.id: row.url for row in (await session.exec(select(OnlinePayment))).all()}
+        bodies = {row.id: row.body for row in (await session.exec(select(PaymentNotice))).all()}
+    assert pages == {"old": None, "open": "https://pay/open", "new": "https://pay/new"}
+    assert bodies == {"old": b"", "open": b"", "new": b"{}"}
