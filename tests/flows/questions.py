@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from graphql import (
+    FieldNode,
     GraphQLArgument,
     GraphQLEnumType,
     GraphQLField,
@@ -17,9 +18,15 @@ from graphql import (
     GraphQLObjectType,
     GraphQLSchema,
     GraphQLUnionType,
+    OperationDefinitionNode,
+    TypeInfo,
+    TypeInfoVisitor,
+    Visitor,
     build_schema,
     get_named_type,
     parse,
+    type_from_ast,
+    visit,
 )
 
 from gateway.api import api_schema
@@ -113,28 +120,56 @@ def subgraph(name: str) -> GraphQLSchema:
 
 
 # ----------------------------------------------------------------------------------------------------------- questions
-def of(schema: GraphQLSchema, samples: Mapping[str, Any]) -> list[Question]:
-    """Every field with arguments, reached from the root or from `me`. `samples`: scalar or argument name -> value."""
+def of(schema: GraphQLSchema, samples: Mapping[str, Any], *, whole: bool = False) -> list[Question]:
+    """Every field with arguments, reached from the root or from `me`. `samples`: scalar or argument name -> value.
+
+    `whole`: with every argument and input field there is, also those that nobody needs to say.
+    """
     found = []
     for root, kind in ((schema.query_type, "query"), (schema.mutation_type, "mutation")):
         for name, each in root.fields.items() if root else ():
-            found.append(_question(f"{root.name}.{name}", kind, (), name, each, samples))
-    for type_, way in _reachable(schema).items():
+            found.append(_question(f"{root.name}.{name}", kind, (), name, each, samples, whole=whole))
+    ways = _reachable(schema)
+    for type_, way in ways.items():
         for name, each in type_.fields.items():
             if each.args:
-                found.append(_question(f"{type_.name}.{name}", "query", way, name, each, samples))
+                found.append(_question(f"{type_.name}.{name}", "query", way, name, each, samples, whole=whole))
+    for name, each in schema.query_type.fields.items() if schema.query_type else ():
+        below = get_named_type(each.type)
+        if isinstance(below, GraphQLObjectType) and below not in ways and each.args:
+            found += [_within(name, each, inner, one, samples, whole=whole) for inner, one in below.fields.items() if one.args]
     return found
 
 
-def _question(label: str, kind: str, way: Sequence[str], name: str, each: GraphQLField, samples: Mapping[str, Any]) -> Question:
+def _within(name: str, each: GraphQLField, inner: str, one: GraphQLField, samples: Mapping[str, Any], *, whole: bool) -> Question:
+    """A field with arguments of what only a field with arguments leads to."""
+    outer, asked = (_question("", "query", (), *field, samples, whole=whole) for field in ((name, each), (inner, one)))
+    assert outer.variables.keys().isdisjoint(asked.variables), "one name for two arguments"
+    headers = ", ".join(filter(None, (part.text[len("query(") : part.text.index(") {")] for part in (outer, asked) if part.variables)))
+    start = outer.text.index("{") + 2
+    call = outer.text[start : outer.text.index("{", start)]
+    text = f"query({headers}) {{ {call} {{ {asked.text[asked.text.index('{') + 2 : -2]} }} }}"
+    label = f"{get_named_type(each.type).name}.{inner}"
+    return Question(label, False, text, outer.variables | asked.variables, outer.slots + asked.slots)
+
+
+def subscriptions(schema: GraphQLSchema, samples: Mapping[str, Any]) -> list[Question]:
+    root = schema.subscription_type
+    fields = root.fields.items() if root else ()
+    return [_question(f"Subscription.{name}", "subscription", (), name, each, samples, whole=True) for name, each in fields]
+
+
+def _question(
+    label: str, kind: str, way: Sequence[str], name: str, each: GraphQLField, samples: Mapping[str, Any], *, whole: bool = False
+) -> Question:
     variables: dict[str, Any] = {}
     slots: list[Slot] = []
     declared = []
     for argument, one in each.args.items():
-        if _omitted(argument, one, samples):
+        if _omitted(argument, one, samples) and not whole:
             continue
         declared.append((argument, one))
-        variables[argument] = _sample(argument, one.type, (argument,), samples, slots, name)
+        variables[argument] = _sample(argument, one.type, (argument,), samples, slots, name, whole=whole)
     header = "(" + ", ".join(f"${argument}: {one.type}" for argument, one in declared) + ")" if declared else ""
     passed = "(" + ", ".join(f"{argument}: ${argument}" for argument, _ in declared) + ")" if declared else ""
     text = f"{name}{passed}{selection(each.type)}"
@@ -150,14 +185,17 @@ def _omitted(name: str, one: Any, samples: Mapping[str, Any]) -> bool:
     return not required and (not asked or named.name in OMITTED)
 
 
-def _sample(name: str, type_: Any, path: Path_, samples: Mapping[str, Any], slots: list[Slot], of_field: str) -> Any:
+def _sample(
+    name: str, type_: Any, path: Path_, samples: Mapping[str, Any], slots: list[Slot], of_field: str, *, whole: bool = False
+) -> Any:
     if isinstance(type_, GraphQLNonNull):
-        return _sample(name, type_.of_type, path, samples, slots, of_field)
+        value = _sample(name, type_.of_type, path, samples, slots, of_field, whole=whole)
+        return samples.get(type_.of_type.name) if value is None else value
     if isinstance(type_, GraphQLList):
-        return [_sample(name, type_.of_type, (*path, 0), samples, slots, of_field)]
+        return [_sample(name, type_.of_type, (*path, 0), samples, slots, of_field, whole=whole)]
     if isinstance(type_, GraphQLInputObjectType):
-        wanted = {key: one for key, one in type_.fields.items() if not _omitted(key, one, samples)}
-        return {key: _sample(key, one.type, (*path, key), samples, slots, of_field) for key, one in wanted.items()}
+        wanted = {key: one for key, one in type_.fields.items() if whole or not _omitted(key, one, samples)}
+        return {key: _sample(key, one.type, (*path, key), samples, slots, of_field, whole=whole) for key, one in wanted.items()}
     if isinstance(type_, GraphQLEnumType):
         return next(iter(type_.values))
     about = NAMES.get(name, of_field) if type_.name == "ID" else name
@@ -244,3 +282,57 @@ def _entity(service: str, type_: GraphQLObjectType, name: str, each: GraphQLFiel
     declared = f"$representations: [_Any!]!, {declared}".rstrip(", ")
     text = f"query({declared}) {{ _entities(representations: $representations) {{ __typename {rest} }}"
     return Entity(service, type_.name, Question(plain.name, False, text, plain.variables, plain.slots))
+
+
+# ------------------------------------------------------------------------------------------------------------ coordinates
+def coordinates(schema: GraphQLSchema) -> set[str]:
+    """Every field, argument and input field: "Family.bookings", "Family.bookings(first:)", "SubmitInput.lines"."""
+    found = set()
+    for type_ in schema.type_map.values():
+        if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType) and not type_.name.startswith("__"):
+            for name, each in type_.fields.items():
+                found |= {f"{type_.name}.{name}"} | {f"{type_.name}.{name}({argument}:)" for argument in each.args}
+        elif isinstance(type_, GraphQLInputObjectType):
+            found |= {f"{type_.name}.{name}" for name in type_.fields}
+    return found
+
+
+def covered(schema: GraphQLSchema, question: Question) -> set[str]:
+    """The coordinates that it asks for. A field of an interface is one of each type that has it."""
+    document = parse(question.text)
+    info = TypeInfo(schema)
+    asked = _Asked(schema, info)
+    visit(document, TypeInfoVisitor(info, asked))
+    (operation,) = document.definitions
+    assert isinstance(operation, OperationDefinitionNode)
+    for variable in operation.variable_definitions or ():
+        _cover(type_from_ast(schema, variable.type), question.variables[variable.variable.name.value], asked.found)
+    return asked.found
+
+
+class _Asked(Visitor):
+    def __init__(self, schema: GraphQLSchema, info: TypeInfo) -> None:
+        super().__init__()
+        self.schema, self.info = schema, info
+        self.found: set[str] = set()
+
+    def enter_field(self, node: FieldNode, *_: Any) -> None:
+        parent = self.info.get_parent_type()
+        assert parent is not None
+        types = [parent, *(self.schema.get_possible_types(parent) if isinstance(parent, GraphQLInterfaceType) else ())]
+        types += getattr(parent, "interfaces", ())
+        for type_ in types:
+            self.found.add(f"{type_.name}.{node.name.value}")
+            self.found |= {f"{type_.name}.{node.name.value}({argument.name.value}:)" for argument in node.arguments or ()}
+
+
+def _cover(type_: Any, value: Any, found: set[str]) -> None:
+    if isinstance(type_, GraphQLNonNull):
+        _cover(type_.of_type, value, found)
+    elif isinstance(type_, GraphQLList) and isinstance(value, list):
+        for one in value:
+            _cover(type_.of_type, one, found)
+    elif isinstance(type_, GraphQLInputObjectType) and isinstance(value, dict):
+        for name, one in value.items():
+            found.add(f"{type_.name}.{name}")
+            _cover(type_.fields[name].type, one, found)

@@ -7,6 +7,8 @@ import asyncio
 import base64
 import datetime as dt
 import json
+import random
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
@@ -21,10 +23,13 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 from sqlmodel import select
 
+from gateway.client import Subgraph, SubgraphUnavailable
+from gateway.limits import AUTHENTICATION
 from services.claims import Caller
 from services.database import Database
 from services.identity.tables import Secret
 from services.identity.tokens import Signer, new_key
+from tests.conftest import POSTGRESQL
 from tests.facts import until
 from tests.flows import questions, town
 from tests.flows.questions import SUBGRAPHS, Entity, Ids, Question, Slot
@@ -32,6 +37,9 @@ from tests.flows.system import System
 from tests.flows.town import Family, Town, activity, family, next_days
 
 AT_ONCE = 12
+FOLLOWED_SECONDS = 5  #: A subscription that is refused ends at once.
+LEAST_ATTEMPTS = 20_000
+GAUNTLETS = 11
 UNKNOWN = {kind: f"nobody-{kind}" for kind in (*questions.NAMES.values(), *questions.BY_ID, "agent")}
 #: What only the victim's own family may ever read. Odd enough to be found wherever they come up.
 CANARIES = ("Zephyrine", "KANARINSKI", "2011-11-17", "CHQ-CANARI", "PAYEUR CANARI", "BANQUE CANARI", "771341", "31379", "canari@")
@@ -42,6 +50,7 @@ PRICE = 31379
 
 @dataclass
 class Scene:
+    left: Family  #: The victim, signed out.
     system: System
     here: Town
     elsewhere: Town
@@ -54,7 +63,8 @@ class Scene:
     day: dt.date
     ids: dict[str, dict[str, str]]  #: victim, neighbour, stranger -> kind -> id
     numbers: tuple[str, ...] = ()  #: Of the victim's bookings and requests.
-    clients: dict[str, httpx2.AsyncClient] = field(default_factory=dict)
+    tally: list[int] = field(default_factory=list)  #: Attempts of each gauntlet that was run.
+    doors: dict[str, Subgraph] = field(default_factory=dict)  #: Of the gateway, too: the leanest client that we have.
 
     @property
     def samples(self) -> dict[str, Any]:
@@ -67,6 +77,10 @@ class Scene:
             "reason": "no",
             "idempotencyKey": "canari",
             "email": "x@example.org",
+            "Boolean": False,
+            "first": 5,
+            "after": None,
+            "kind": None,
         }
         return {"Date": self.day.isoformat(), "YearMonth": self.day.isoformat()[:7], "LocalTime": "08:00", **plain}
 
@@ -74,11 +88,21 @@ class Scene:
         return (*CANARIES, *self.numbers, *(TOWN_CANARIES if foreign else ()))
 
     async def ask(self, where: str, text: str, variables: dict[str, Any], token: str | None) -> str:
-        """The raw answer of the gateway, or of a subgraph."""
-        headers = {"authorization": f"Bearer {token}"} if token else {}
-        answer = await self.clients[where].post("/graphql", json={"query": text, "variables": variables}, headers=headers)
-        assert answer.status_code == 200, answer.text
-        return answer.text
+        """The raw answer of the gateway, or of a subgraph; of a subscription, all that it sends until it ends, which it does if refused."""
+        lines = ["Content-Type: application/json", *([f"Authorization: Bearer {token}"] if token else ())]
+        follows = text.startswith("subscription")
+        lines += ["Accept: text/event-stream"] if follows else []
+        body = json.dumps({"query": text, "variables": variables}).encode()
+        head = "".join(f"{line}\r\n" for line in lines).encode()
+        try:
+            response = await self.doors[where].pass_on("/graphql", body, head, seconds=FOLLOWED_SECONDS if follows else 20)
+        except SubgraphUnavailable:
+            if not follows:
+                raise
+            return "it is followed"
+        answer = response.body.decode()
+        assert response.status == 200, answer
+        return answer.removeprefix("event: next\ndata: ").partition("\n\n")[0] if follows else answer
 
 
 # ------------------------------------------------------------------------------------------------------------- the towns
@@ -140,13 +164,14 @@ async def build(system: System, folder: Path) -> Scene:
             "query($month: YearMonth!) { me { families { payments(month: $month) { payments { id } } } } }", {"month": month}
         )
         ids["victim"]["payment"] = paid["me"]["families"][0]["payments"]["payments"][0]["id"]
+        left = await signed_out(victim)
         seen = (await victim.ask("{ me { id families { requests { nodes { movements { booking { number } } } } } } }"))["me"]
         home = (await victim.ask("{ me { families { structure { announcements { id } } } } }"))["me"]["families"][0]["structure"]
         ids["victim"]["announcement"] = ids["neighbour"]["announcement"] = home["announcements"][0]["id"]
     (movement,) = seen["families"][0]["requests"]["nodes"][0]["movements"]
     ids["victim"] |= {"account": seen["id"], "agent": f"{here.structure}/{seen['id']}"}
     numbers = (movement["booking"]["number"],)
-    return Scene(system, here, elsewhere, victim, neighbour, stranger, *tokens, await signer(system), day, ids, numbers)
+    return Scene(left, system, here, elsewhere, victim, neighbour, stranger, *tokens, await signer(system), day, ids, numbers)
 
 
 async def found_town(system: System, folder: Path, client: httpx2.AsyncClient, *, canary: bool) -> Town:
@@ -206,6 +231,12 @@ async def signer(system: System) -> Signer:
     return Signer(key)
 
 
+async def signed_out(victim: Family) -> Family:
+    leaving = await victim.town.sign_in("victim")
+    assert (await leaving.ask("mutation { signOut }")) == {"signOut": True}
+    return leaving
+
+
 @pytest.fixture(scope="module")
 def built(system: System, tmp_path_factory: pytest.TempPathFactory) -> Scene:
     return asyncio.run(build(system, tmp_path_factory.mktemp("isolation")))
@@ -215,11 +246,12 @@ def built(system: System, tmp_path_factory: pytest.TempPathFactory) -> Scene:
 async def scene(built: Scene) -> AsyncIterator[Scene]:
     """The same towns for all these tests: nothing that they do may change anything."""
     places = {name: f"http://127.0.0.1:{built.system.ports[name]}" for name in ("gateway", *SUBGRAPHS)}
-    clients = {name: httpx2.AsyncClient(base_url=url, timeout=20) for name, url in places.items()}
-    built.here.client = built.elsewhere.client = clients["gateway"]
-    yield replace(built, clients=clients)
-    for client in clients.values():
-        await client.aclose()
+    doors = {name: Subgraph(url) for name, url in places.items()}
+    async with httpx2.AsyncClient(base_url=places["gateway"], timeout=20) as client:
+        built.here.client = built.elsewhere.client = client
+        yield replace(built, doors=doors)
+    for door in doors.values():
+        door.close()
 
 
 # ------------------------------------------------------------------------------------------------------------ the attempts
@@ -230,28 +262,70 @@ class Attempt:
     label: str
     where: str
     text: str
-    foreign: dict[str, Any]
-    unknown: dict[str, Any]
+    asked: dict[str, Any]
+    unknown: dict[str, Any] | None  #: None: there is nothing to compare with, but no secret must be told.
+    said: tuple[str, ...] = ()  #: What the answer may repeat, of what was asked.
 
     def same(self, answer: str, ids: Ids) -> str:
-        """The answer without the ids that were asked for, which it may repeat."""
+        """The answer without the ids that were asked for, which it may repeat; and how long to wait after too many tries."""
+        for text in self.said:
+            answer = answer.replace(json.dumps(text)[1:-1], "<id>") if text else answer
         for kind, id_ in sorted(ids.items(), key=lambda item: -len(item[1])):
-            answer = answer.replace(UNKNOWN[kind], f"<{kind}>").replace(id_, f"<{kind}>")
-        return answer
+            answer = answer.replace(UNKNOWN[kind], "<id>").replace(id_, "<id>")
+        return re.sub(r"[0-9]+ (s|min|h)\b", "<time>", re.sub(r"\s*<id>x?\s*", "<id>", answer))
+
+
+def variants(kind: str, victim: Ids) -> Iterator[tuple[str, str]]:
+    """Ids that are not, or not quite, one's own, of whatever kind is wanted."""
+    real = victim[kind]
+    yield "foreign", real
+    yield "another kind's", victim["child" if kind != "child" else "family"]
+    yield "the beginning of", real[:-1]
+    yield "more than", f"{real}x"
+    yield "in capitals", real.upper()
+    yield "padded", f" {real} "
+    yield "nothing", ""
 
 
 def about_fields(where: str, found: list[Question], own: Ids, victim: Ids) -> Iterator[Attempt]:
-    """Each id of each question foreign, the others one's own; then all of them foreign."""
+    """Each id of each question foreign in every way, the others one's own; then all of them foreign."""
     for question in found:
         places = [slot for slot in question.ids if victim[slot.about] != own[slot.about]]
-        chosen = [(slot,) for slot in places] + ([tuple(places)] if len(places) > 1 else [])
-        for slots in chosen:
-            label = f"{question.name}({', '.join('.'.join(map(str, slot.path)) for slot in slots)})"
-            yield Attempt(label, where, question.text, *(_asked(question, own, slots, ids) for ids in (victim, UNKNOWN)))
+        for slot in places:
+            label = f"{question.name}({'.'.join(map(str, slot.path))})"
+            unknown = _asked(question, own, (slot,), UNKNOWN)
+            for how, id_ in variants(slot.about, victim):
+                if how == "foreign" or question.name.split(".")[1] not in AUTHENTICATION:  # Few tries at a secret are borne.
+                    yield Attempt(
+                        f"{label}, {how}", where, question.text, _with(question, own, slot, id_), unknown if id_ else None, (id_,)
+                    )
+            if isinstance(slot.path[-1], int):
+                among = [_among(question, own, slot, ids) for ids in (victim, UNKNOWN)]
+                yield Attempt(f"{label}, among one's own", where, question.text, *among)
+        if len(places) > 1:
+            slots = tuple(places)
+            yield Attempt(f"{question.name}(all)", where, question.text, *(_asked(question, own, slots, ids) for ids in (victim, UNKNOWN)))
 
 
 def _asked(question: Question, own: Ids, slots: tuple[Slot, ...], ids: Ids) -> dict[str, Any]:
     return question.asked(own, instead={slot: ids[slot.about] for slot in slots}, idempotencyKey=uuid4().hex)
+
+
+def _with(question: Question, own: Ids, slot: Slot, id_: str) -> dict[str, Any]:
+    return question.asked(own, instead={slot: id_}, idempotencyKey=uuid4().hex)
+
+
+def _among(question: Question, own: Ids, slot: Slot, ids: Ids) -> dict[str, Any]:
+    variables = question.asked(own, idempotencyKey=uuid4().hex)
+    questions.put(variables, slot.path[:-1], [own[slot.about], ids[slot.about]])
+    return variables
+
+
+def plainly(where: str, found: list[Question], *, mutations: bool) -> Iterator[Attempt]:
+    """What names nobody: it tells of the asker alone. Only who is signed out may ask for changes of it, to whom it does nothing."""
+    for question in found:
+        if not question.ids and (mutations or not question.mutates):
+            yield Attempt(question.name, where, question.text, question.asked({}, idempotencyKey=uuid4().hex), None)
 
 
 def about_entities(found: list[Entity], own: Ids, victim: Ids, day: dt.date) -> Iterator[Attempt]:
@@ -261,6 +335,13 @@ def about_entities(found: list[Entity], own: Ids, victim: Ids, day: dt.date) -> 
             variables = entity.question.asked(own)
             asked = ({**variables, "representations": [{"__typename": entity.type, **one}]} for one in (foreign, unknown))
             yield Attempt(f"{entity.name}{label}", entity.service, entity.question.text, *asked)
+            if set(foreign) != {"id"}:
+                continue
+            kind = entity.type[0].lower() + entity.type[1:]
+            compared = {**variables, "representations": [{"__typename": entity.type, **unknown}]}
+            for how, id_ in list(variants(kind, victim))[1:]:
+                odd = {**variables, "representations": [{"__typename": entity.type, "id": id_}]}
+                yield Attempt(f"{entity.name}, {how}", entity.service, entity.question.text, odd, compared if id_ else None, (id_,))
 
 
 def representations(type_: str, own: Ids, victim: Ids, day: dt.date) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -283,37 +364,66 @@ def as_unknown(text: str, victim: Ids, own: Ids) -> str:
     return text
 
 
-def everything(scene: Scene, own: Ids) -> list[Attempt]:
+def everything(scene: Scene, own: Ids, *, signed_out: bool = False) -> list[Attempt]:
     """Through the gateway, and straight at each service."""
     victim, samples = scene.ids["victim"], scene.samples
-    found = list(about_fields("gateway", questions.of(questions.public(), samples), own, victim))
+    found = list(plainly("gateway", asked_of_the_gateway(samples), mutations=signed_out))
+    found += about_fields("gateway", asked_of_the_gateway(samples), own, victim)
     for service in SUBGRAPHS:
         found += about_fields(service, questions.of(questions.subgraph(service), samples), own, victim)
         found += about_entities(questions.entities(service, samples), own, victim, scene.day)
     return found
 
 
+def asked_of_the_gateway(samples: dict[str, Any]) -> list[Question]:
+    """With what must be said; where that is not all, with all that can be said too; and what can be followed."""
+    schema = questions.public()
+    plain = questions.of(schema, samples)
+    known = [(question.text, question.variables) for question in plain]
+    whole = [one for one in questions.of(schema, samples, whole=True) if (one.text, one.variables) not in known]
+    return plain + whole + questions.subscriptions(schema, samples)
+
+
 async def gauntlet(scene: Scene, own: Ids, token: str | None, *, foreign_town: bool) -> list[str]:
     """All of it. Returns the answers, each of which told nothing and was the same as for what does not exist."""
     turns, victim = asyncio.Semaphore(AT_ONCE), scene.ids["victim"]
     secrets = scene.secrets(foreign=foreign_town)
+    attempts = everything(scene, own, signed_out=token is None)
+    if POSTGRESQL:  # The services' own rules are the same: a part, chosen anew each time, says whether the statements are.
+        seed = random.randrange(2**32)
+        print(f"seed {seed}")
+        attempts = random.Random(seed).sample(attempts, len(attempts) // 10)
+    compared: dict[int, asyncio.Task[str]] = {}
+
+    async def ask(attempt: Attempt, variables: dict[str, Any]) -> str:
+        async with turns:
+            return await scene.ask(attempt.where, attempt.text, variables, token)
+
+    def unknown_of(attempt: Attempt) -> asyncio.Task[str]:
+        """Asked once for all that are compared with it."""
+        assert attempt.unknown is not None, "nothing to compare with"
+        if id(attempt.unknown) not in compared:
+            compared[id(attempt.unknown)] = asyncio.ensure_future(ask(attempt, attempt.unknown))
+        return compared[id(attempt.unknown)]
 
     async def one(attempt: Attempt) -> tuple[str, list[str]]:
-        async with turns:
-            foreign, unknown = await asyncio.gather(
-                *(scene.ask(attempt.where, attempt.text, variables, token) for variables in (attempt.foreign, attempt.unknown))
-            )
-        hidden = [victim[kind] for kind in ("booking", "request") if victim[kind] not in json.dumps(attempt.foreign)]
-        wrong = [f"{attempt.label} at {attempt.where} tells {secret}: {foreign}" for secret in (*secrets, *hidden) if secret in foreign]
-        if attempt.same(foreign, victim) != attempt.same(unknown, victim):
-            wrong.append(f"{attempt.label} at {attempt.where} tells what exists:\n    foreign {foreign}\n    unknown {unknown}")
-        if "INTERNAL_SERVER_ERROR" in foreign + unknown:
-            wrong.append(f"{attempt.label} at {attempt.where} stumbles: {foreign} {unknown}")
-        return foreign, wrong
+        answer = await ask(attempt, attempt.asked)
+        hidden = [victim[kind] for kind in ("booking", "request") if victim[kind] not in json.dumps(attempt.asked)]
+        hidden += [
+            secret for secret in secrets if attempt.unknown is not None or secret != str(PRICE)
+        ]  # Of one's own: the price is the same.
+        wrong = [f"{attempt.label} at {attempt.where} tells {secret}: {answer}" for secret in hidden if secret in answer]
+        unknown = await unknown_of(attempt) if attempt.unknown is not None else answer
+        if attempt.same(answer, victim) != attempt.same(unknown, victim):
+            wrong.append(f"{attempt.label} at {attempt.where} tells what exists:\n    asked {answer}\n    unknown {unknown}")
+        if "INTERNAL_SERVER_ERROR" in answer + unknown:
+            wrong.append(f"{attempt.label} at {attempt.where} stumbles: {answer} {unknown}")
+        return answer, wrong
 
-    answers = await asyncio.gather(*(one(attempt) for attempt in everything(scene, own)))
+    answers = await asyncio.gather(*(one(attempt) for attempt in attempts))
     wrong = [line for _, lines in answers for line in lines]
-    assert not wrong, "\n".join(wrong)
+    assert not wrong, f"{len(wrong)} wrong\n" + "\n".join(wrong)
+    scene.tally.append(len(answers))
     return [answer for answer, _ in answers]
 
 
@@ -363,6 +473,32 @@ async def test_signed_out_there_is_nothing_to_see(scene: Scene) -> None:
     answers = await gauntlet(scene, scene.ids["stranger"], None, foreign_town=True)
     assert len(answers) >= 130
     assert set(codes(answers)) <= {"UNAUTHENTICATED"}, codes(answers)
+    await unharmed(scene)
+
+
+@pytest.mark.parametrize("who", ["signed out", "run out", "forged"])
+async def test_the_victims_own_token_that_is_good_no_more_opens_nothing(scene: Scene, who: str) -> None:
+    real, now = _caller(json.loads(_decode(scene.victim.token.split(".")[1]))), dt.datetime.now(dt.UTC)
+    past = now - dt.timedelta(hours=1)
+    token = {
+        "signed out": scene.left.token,
+        "run out": scene.signer.sign(replace(real, expires_at=past.timestamp()), past),
+        "forged": Signer(new_key()).sign(real, now),
+    }[who]
+    answers = await gauntlet(scene, scene.ids["stranger"], token, foreign_town=True)
+    assert set(codes(answers)) <= {"UNAUTHENTICATED"}, codes(answers)
+    await unharmed(scene)
+
+
+@pytest.mark.parametrize("who", ["a parent no more", "an agent without rank", "the operator"])
+async def test_whoever_is_signed_in_for_nobody_sees_nobody(scene: Scene, who: str) -> None:
+    """With what our own key says of them: a parent whom the town took off the family, an agent who lacks a second factor."""
+    token = {"a parent no more": scene.victim.token, "an agent without rank": scene.agent, "the operator": scene.foreign_agent}[who]
+    caller = replace(_caller(json.loads(_decode(token.split(".")[1]))), families={}, agent_of=frozenset(), operator=who == "the operator")
+    # The victim's account itself would show its own name: somebody else's, then, that has nothing.
+    caller = replace(caller, account="nobody-anywhere", session="nobody-anywhere")
+    answers = await gauntlet(scene, scene.ids["stranger"], scene.signer.sign(caller, dt.datetime.now(dt.UTC)), foreign_town=True)
+    assert set(codes(answers)) <= {"FORBIDDEN", "UNAUTHENTICATED", "NOT_PRICED"}, codes(answers)
     await unharmed(scene)
 
 
@@ -504,3 +640,21 @@ async def test_the_control_the_same_questions_by_the_towns_own_agent_tell_a_lot(
     found = str(noticed.value)
     assert all(f" tells {secret}" in found for secret in ("Zephyrine", "KANARINSKI", "771341", str(PRICE), scene.numbers[0]))
     await unharmed(scene)
+
+
+# ----------------------------------------------------------------------------------------------------------- what was asked
+def test_every_coordinate_of_the_public_schema_is_asked(built: Scene) -> None:
+    """Every field, argument and input field: one that nobody asks for would be added here unseen."""
+    schema = questions.public()
+    asked = set[str]().union(*(questions.covered(schema, question) for question in asked_of_the_gateway(built.samples)))
+    wanted = questions.coordinates(schema)
+    assert len(wanted) > 1_000
+    assert wanted - asked == set()
+
+
+@pytest.mark.skipif(POSTGRESQL, reason="there a tenth is tried")
+def test_it_was_tried_twenty_thousand_times(built: Scene) -> None:
+    if len(built.tally) < GAUNTLETS:
+        pytest.skip("not all of the walks were asked for, or one of them failed")
+    print(f"{sum(built.tally)} attempts: {built.tally}")
+    assert sum(built.tally) >= LEAST_ATTEMPTS
