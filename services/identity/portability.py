@@ -23,9 +23,11 @@ from services.identity.tables import (
     DataPart,
     DataRequest,
     Erasure,
+    Factor,
     Family,
     FamilyAdult,
     Membership,
+    OutsideIdentity,
 )
 from services.identity.trying import insert_if_new
 from services.outbox import record
@@ -36,7 +38,7 @@ DATA = "data"  #: What a link to the file is for.
 LASTS = dt.timedelta(days=7)
 AGAIN_AFTER = dt.timedelta(days=1)  #: Who asks before then is shown what was asked for.
 TELLING = frozenset({"billing", "booking", "mailer"})
-NOBODY_S = ("loaded_email", "private_key", "key")  #: Columns that are told to nobody.
+NOBODY_S = ("loaded_email", "private_key", "key", "sealed_secret", "last_step", "public_key")  #: Columns that are told to nobody.
 MOST_ACTS = 1000
 
 
@@ -114,6 +116,8 @@ async def _own(session: AsyncSession, row: DataRequest) -> Told:
         Account: col(Account.id) == account,
         Membership: col(Membership.account_id) == account,
         AccountSession: col(AccountSession.account_id) == account,
+        Factor: col(Factor.account_id) == account,
+        OutsideIdentity: col(OutsideIdentity.account_id) == account,
         DataRequest: col(DataRequest.family) == row.family,
         Erasure: col(Erasure.family) == row.family,
     }

@@ -181,6 +181,8 @@ DATA_TABLES: dict[str, tuple[str, str]] = {
     "account": ("Votre compte", "Your login"),
     "membership": ("Structures de votre compte", "Structures of your login"),
     "account_session": ("Vos connexions", "Your sessions"),
+    "factor": ("Vos seconds facteurs", "Your second factors"),
+    "outside_identity": ("Vos identités d'autres services", "Your identities of other services"),
     "data_request": ("Demandes de données", "Requests for data"),
     "erasure": ("Demandes d'effacement", "Requests for erasure"),
     "act": ("Actes de la mairie", "What the town hall did"),

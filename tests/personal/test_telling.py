@@ -8,9 +8,10 @@ from sqlmodel import select
 from services.events import BillingDataTold, BookingDataTold, DataRequested, MailerDataTold
 from services.identity import audit, installation, portability, queries
 from services.identity.data_file import page
-from services.identity.tables import DataPart, DataRequest
+from services.identity.tables import DataPart, DataRequest, Factor, OutsideIdentity
 from services.listening import react
 from services.telling import PART_BYTES, in_parts, new_key, opened, public_part, sealed
+from tests.identity.test_second_factor import sets_up
 from tests.identity.town import NOW, RunFixture, Town
 
 
@@ -90,3 +91,22 @@ async def test_an_agent_may_ask_for_a_family_which_is_noted_and_tells_no_adult_s
     assert told["identity"]["account"]["rows"] == []
     assert [row["last_name"] for row in told["identity"]["family_adult"]["rows"]] == ["DUPONT"]
     assert (act.account, act.family) == ("agent-account", "dupont")
+
+
+async def test_it_tells_what_else_opens_the_account_and_none_of_the_secrets(running: RunFixture) -> None:
+    town = await Town.of(running)
+    token = (await town.signs_in())["accessToken"]
+    await sets_up(town, token)
+    me = town.caller(token)
+    assert me is not None
+    async with town.running.database.transaction() as session:
+        session.add(OutsideIdentity(provider="fc", subject="jp", account_id=me.account, label="Jean-Paul DUPONT", linked_at=NOW))
+    asked = await _asked(town, me.account, by_agent=False)
+    await _answered(town)
+    async with town.running.database.reading() as session:
+        told = (await portability.everything(session, await session.get_one(DataRequest, asked.id)))["identity"]
+        factor = (await session.exec(select(Factor))).one()
+    assert [row["kind"] for row in told["factor"]["rows"]] == ["TOTP"]
+    assert [row["label"] for row in told["outside_identity"]["rows"]] == ["Jean-Paul DUPONT"]
+    assert factor.sealed_secret is not None
+    assert factor.sealed_secret not in str(told)
