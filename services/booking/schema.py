@@ -33,6 +33,7 @@ from services.booking.follow_up import Family, Request
 from services.booking.linking import LinkMutations
 from services.booking.live import LiveQueries, Subscription
 from services.booking.order import Order
+from services.booking.privacy_fields import PrivacyQueries
 from services.booking.refusals import REFUSALS, refusal_of
 from services.booking.roster import AttendanceMutations, RosterQueries
 from services.booking.run_desk import RunMutations, RunQueries
@@ -50,7 +51,7 @@ async def _skipped(info: Info, outcome: Outcome, child: str, activity: str) -> l
 
 
 @strawberry.type
-class Query(LiveQueries, RosterQueries, AgentQueries, RunQueries):
+class Query(LiveQueries, RosterQueries, AgentQueries, RunQueries, PrivacyQueries):
     """Drafts live in the client: none of these has an effect."""
 
     @strawberry.field

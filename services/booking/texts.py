@@ -251,6 +251,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         'pricedLike: the structure has no activity "{given:.64}".',
     ),
     # Mistakes of a client.
+    "YEARS_NOT_POSSIBLE": ("years : de {least} à {most}.", "years: {least} to {most}."),
     "PAGE_NOT_POSSIBLE": (
         "first : un nombre de 0 à {most} est attendu, et non {given}.",
         "first: a number from 0 to {most} is expected, not {given}.",

@@ -90,7 +90,7 @@ async def test_a_family_with_what_is_its_alone_goes_and_its_number_stays(running
     assert await weighed(town, await asked(town)) is ErasureState.ERASING
     assert {row.login for row in await rows(town, Account)} == {"agent", "martin"}
     assert {row.id for row in await rows(town, Child)} == {"zoe"}
-    assert [(row.id, row.number, row.erased_at is not None) for row in await rows(town, Family)] == [
+    assert sorted((row.id, row.number, row.erased_at is not None) for row in await rows(town, Family)) == [
         ("dupont", "003150", True),
         ("martin", "003151", False),
     ]

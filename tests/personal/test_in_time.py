@@ -1,6 +1,7 @@
 """What is kept for a while is forgotten when there is no reason to keep it any more."""
 
 import datetime as dt
+from typing import Any
 
 from sqlmodel import select
 
@@ -9,8 +10,13 @@ from services.billing.online import OnlinePaymentStatus
 from services.billing.tables import OnlinePayment, PaymentNotice
 from services.booking import personal as booking
 from services.booking.attendance import Attendance
-from services.booking.tables import Activity, Presence
+from services.booking.privacy_fields import dormant, years_before
+from services.booking.schema import schema
+from services.booking.status import BookingStatus
+from services.booking.tables import Activity, Booking, ChildCopy, Enrollment, FamilyCopy, Presence
+from services.claims import Caller
 from services.clock import Clock
+from services.graphql import Context
 from services.personal import forget_in_time
 from tests.identity.town import NOW, RunFixture
 
@@ -76,3 +82,52 @@ async def test_what_payment_sites_sent_is_kept_for_a_year(running: RunFixture) -
         bodies = {row.id: row.body for row in (await session.exec(select(PaymentNotice))).all()}
     assert pages == {"old": None, "open": "https://pay/open", "new": "https://pay/new"}
     assert bodies == {"old": b"", "open": b"", "new": b"{}"}
+
+
+async def test_families_of_whom_nothing_was_heard_for_years_are_proposed(running: RunFixture) -> None:
+    """Whoever is admitted without an end, has booked since, is erased already, or never booked is not."""
+    one = await running("booking", clock=Clock(frozen_at=NOW), start=False)
+    since = years_before(NOW.date(), 3)
+    before = since - DAY
+    async with one.database.transaction() as session:
+        session.add(Activity(id="aps", structure="carteville", wallet="w", name="APS", rules={}))
+        for family in ("gone", "back", "admitted", "ended", "erased", "never", "elsewhere"):
+            session.add(FamilyCopy(family=family, structure="autreville" if family == "elsewhere" else "carteville", version=1))
+            if family != "erased":
+                session.add(ChildCopy(child=f"{family}-k", family=family, structure="carteville", listed_at=NOW))
+        await session.flush()
+        booked = [("gone", before), ("back", before), ("back", since), ("erased", before), ("elsewhere", before)]
+        for number, (family, date) in enumerate(booked):
+            session.add(
+                Booking(
+                    id=f"b{number}",
+                    number=f"{number}",
+                    family=family,
+                    child=f"{family}-k",
+                    activity="aps",
+                    structure="carteville",
+                    date=date,
+                    arrival="07:30",
+                    departure="08:45",
+                    status=BookingStatus.ACCEPTED,
+                    position=number,
+                    requested_at=NOW,
+                    decided_at=NOW,
+                )
+            )
+        for family, ends_on in (("admitted", None), ("ended", before), ("gone", before)):
+            session.add(Enrollment(child=f"{family}-k", activity="aps", family=family, structure="carteville", ends_on=ends_on))
+    assert years_before(dt.date(2028, 2, 29), 3) == dt.date(2025, 3, 1)
+    async with one.database.reading() as session:
+        assert await dormant(session, "carteville", since) == ["ended", "gone"]
+    ask = 'query($years: Int!) { familiesToErase(structure: "carteville", years: $years) { id } }'
+
+    async def asked(years: int, **rank: frozenset[str]) -> Any:
+        caller = Caller("a", "s", {}, frozenset({"carteville"}), "fr", 2e9, **rank)  # type: ignore[arg-type]  # names of fields
+        answer = await schema.execute(ask, {"years": years}, Context(one, caller, "fr"))
+        return answer.data if answer.errors is None else getattr(answer.errors[0].original_error, "code", None)
+
+    admin = {"admin_of": frozenset({"carteville"})}
+    assert await asked(3, **admin) == {"familiesToErase": [{"id": "ended"}, {"id": "gone"}]}
+    assert await asked(3) == "FORBIDDEN"
+    assert await asked(0, **admin) == "BAD_USER_INPUT"

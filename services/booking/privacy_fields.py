@@ -1,0 +1,57 @@
+"""Families of whom nothing was heard for years, for administrators: identity erases those that they choose."""
+
+import datetime as dt
+
+import strawberry
+from sqlalchemy import exists, or_, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+from strawberry import ID
+
+from services.booking.follow_up import Family
+from services.booking.tables import Booking, ChildCopy, Enrollment, FamilyCopy, Presence, StructureCopy, core, run
+from services.booking.texts import malformed
+from services.graphql import Info
+from services.refusal import Forbidden
+
+YEARS = range(1, 31)
+MOST = 500  #: Families in one answer: who erases them finds the next ones.
+
+B, C, E, F, P = (core(rows).c for rows in (Booking, ChildCopy, Enrollment, FamilyCopy, Presence))
+
+
+@strawberry.type
+class PrivacyQueries:
+    @strawberry.field
+    async def families_to_erase(self, info: Info, structure: ID, years: int = 3) -> list[Family]:
+        """Of whom for so many years no day was booked, attended or admitted to, for the structure's administrators.
+
+        None is erased by itself: what is owed, or left in a wallet, `eraseFamily` says. Who never booked anything is not among them.
+        """
+        if structure not in info.context.signed_in().admin_of:
+            raise Forbidden
+        if years not in YEARS:
+            raise malformed("YEARS_NOT_POSSIBLE", info.context.language, least=YEARS.start, most=YEARS.stop - 1)
+        async with info.context.database.reading() as session:
+            town = await session.get(StructureCopy, str(structure))
+            today = info.context.clock.today(town.timezone if town else "Europe/Paris")
+            return [Family(id=ID(family)) for family in await dormant(session, str(structure), years_before(today, years))]
+
+
+def years_before(day: dt.date, years: int) -> dt.date:
+    """The same day then; of 29 February, the day after it."""
+    try:
+        return day.replace(year=day.year - years)
+    except ValueError:
+        return dt.date(day.year - years, 3, 1)
+
+
+async def dormant(session: AsyncSession, structure: str, since: dt.date) -> list[str]:
+    """Families with children that were active once, and not since that day. Those that are erased have no children any more."""
+    active = (
+        exists().where(B.family == F.family, B.date >= since),
+        exists().where(P.family == F.family, P.date >= since),
+        exists().where(E.family == F.family, or_(E.ends_on.is_(None), E.ends_on >= since)),
+    )
+    once = exists().where(B.family == F.family) | exists().where(E.family == F.family)
+    found = select(F.family).where(F.structure == structure, exists().where(C.family == F.family), once, ~or_(*active))
+    return list((await run(session, found.order_by(F.family).limit(MOST))).scalars())
