@@ -26,7 +26,15 @@ AUTHENTICATION = frozenset(
     | {"openAccount", "changeAccount"}
     | {"finishSignIn", "startTotp", "confirmTotp", "removeFactor", "startPasskey", "addPasskey", "startPasskeySignIn"}
     | {"startOidc", "finishOidc", "startOidcLink", "linkOidc", "unlinkOidc"}
-    | {"requestPasswordReset", "newRecoveryCodes", "useRecoveryCode", "recoveryQuestion", "answerRecoveryQuestion", "resetPassword"}
+    | {
+        "requestPasswordReset",
+        "newRecoveryCodes",
+        "useRecoveryCode",
+        "issueCounterCode",
+        "recoveryQuestion",
+        "answerRecoveryQuestion",
+        "resetPassword",
+    }
 )
 #: The subgraphs' own entrances.
 REFUSED = frozenset({"_service", "_entities"})

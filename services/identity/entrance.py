@@ -4,6 +4,7 @@ A hash takes longer than all the rest of a request: a transaction that waited fo
 """
 
 import asyncio
+import datetime as dt
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -22,14 +23,14 @@ from services.identity.devices import Visit
 from services.identity.door import Door, Opened
 from services.identity.hashing import Checked, Gone, Hashing, still_there, token_sum
 from services.identity.keyring import Keyring
-from services.identity.paper_codes import PRINTED, grouped, new_code
+from services.identity.paper_codes import COUNTER, PRINTED, grouped, new_code
 from services.identity.passkeys import Site, options_to_show
 from services.identity.questions import QUESTIONS, decoy, offered, plain_answer
 from services.identity.second_factor import SecondFactor
 from services.identity.tables import Account
 from services.identity.tokens import Signer
 from services.mail_addresses import is_email
-from services.refusal import Refused, Unauthenticated
+from services.refusal import Forbidden, Refused, Unauthenticated
 
 RESOURCE = "entrance"  #: Its name among a process's resources.
 RESET_SECONDS = 0.15  #: What asking for a letter always takes, so that the time does not tell whether one was written.
@@ -160,6 +161,17 @@ class Entrance:
         async with self.database.transaction() as session:
             await recovery.keep_codes(session, self.clock, caller, hashes)
         return [grouped(code) for code in codes]
+
+    async def issue_counter_code(self, caller: Caller, account: str, reason: str, key: str) -> tuple[str | None, dt.datetime]:
+        """The code and until when it is good; None where the same was asked before: it is shown once."""
+        async with self.database.reading() as session:
+            if not await queries.counters_of(session, caller, account):
+                raise Forbidden
+        code = new_code(COUNTER)
+        code_hash = await self.hashing.hash(code)
+        async with self.database.transaction() as session:
+            issued = await recovery.issue_counter_code(session, self.clock, caller, account, reason, key, code_hash)
+        return grouped(code) if issued.is_new else None, issued.expires_at
 
     async def use_recovery_code(self, login: str, code: str, address: str | None, gone: Gone = still_there) -> str:
         """A token for a new password. As slow whether or not there is such an account, or such a code."""

@@ -200,6 +200,21 @@ async def paper_code(session: AsyncSession, login: str, place: str) -> tuple[str
     return (await session.exec(found)).first()
 
 
+async def counters_of(session: AsyncSession, caller: Caller, account: str) -> list[str]:
+    """The caller's structures at whose counter the account may be given a code, in order: those where it has a family.
+
+    None for whoever works for a structure, or runs the installation: no agent makes himself another.
+    """
+    found = select(Family.structure_id).where(
+        FamilyAdult.family_id == Family.id,
+        FamilyAdult.account_id == account,
+        col(Family.structure_id).in_(caller.agent_of),
+        ~exists().where(col(AgentRole.account_id) == account),
+        ~exists().where(col(Operator.account_id) == account),
+    )
+    return list((await session.exec(found.distinct().order_by(Family.structure_id))).all())
+
+
 async def printed_codes_left(session: AsyncSession, account: str) -> int:
     found = select(func.count()).where(
         RecoveryCode.account_id == account, col(RecoveryCode.used_at).is_(None), RecoveryCode.place != COUNTER

@@ -8,10 +8,11 @@ from sqlalchemy import delete, update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.audit import reason_of
 from services.claims import Caller
 from services.clock import Clock
 from services.events import PasswordResetRequested, ResetLinkMade
-from services.identity import attempts, queries, sessions
+from services.identity import attempts, audit, queries, sessions
 from services.identity.challenges import Halfway
 from services.identity.credentials import plain_login
 from services.identity.devices import forget_devices
@@ -24,6 +25,10 @@ from services.identity.tables import Account, Attempt, Credential, RecoveryCode,
 from services.identity.telling import main_structure, notice
 from services.identity.trying import Tried, at_the_door, bear, count, tried_by, wait_left
 from services.outbox import record
+from services.refusal import Forbidden, Refused
+
+COUNTER_CODE = "ISSUE_COUNTER_CODE"  #: What the audit trail calls it.
+REMEMBERED = 100  #: An agent's last codes, among which a key that comes again is looked for.
 
 
 async def request_password_reset(session: AsyncSession, clock: Clock, login: str, address: str | None) -> None:
@@ -123,6 +128,44 @@ async def keep_codes(session: AsyncSession, clock: Clock, caller: Caller, hashes
     await session.exec(delete(RecoveryCode).where(col(RecoveryCode.account_id) == account.id, col(RecoveryCode.place) != COUNTER))
     session.add_all(RecoveryCode(account_id=account.id, place=place, code_hash=hashed, made_at=now) for place, hashed in hashes)
     await notice(session, clock, account, "RECOVERY_CODES_MADE")
+
+
+@dataclass(frozen=True, slots=True)
+class CounterCode:
+    """What an agent gives to an adult who stands before him."""
+
+    expires_at: dt.datetime
+    is_new: bool  #: False: the same was asked before, and the code was shown then.
+
+
+async def issue_counter_code(
+    session: AsyncSession, clock: Clock, caller: Caller, account: str, reason: str, key: str, code_hash: str
+) -> CounterCode:
+    """Takes the place of one that was given before. The same key again is the same code.
+
+    Raises Refused REASON_REQUIRED, IDEMPOTENCY_KEY_REUSED; Forbidden for whoever is no adult of a structure of the agent's.
+    """
+    why = reason_of(reason)
+    counters = await queries.counters_of(session, caller, account)
+    if not counters:
+        raise Forbidden
+    await audit.lock_structure(session, counters[0])
+    wanted = {"structure": counters[0], "account": caller.account, "kind": COUNTER_CODE}
+    said = [act for act in await audit.page(session, wanted, None, REMEMBERED) if (act.after or {}).get("key") == token_sum(key)]
+    if said:
+        if (said[0].adult, said[0].reason) != (account, why):
+            raise Refused("IDEMPOTENCY_KEY_REUSED")
+        return CounterCode(said[0].at + sessions.COUNTER_CODE_LIFE, is_new=False)
+    now = clock.now()
+    expires_at = now + sessions.COUNTER_CODE_LIFE
+    row = await session.get(RecoveryCode, (account, COUNTER), with_for_update=True)
+    row = row or RecoveryCode(account_id=account, place=COUNTER, code_hash=code_hash, made_at=now)
+    row.code_hash, row.made_at, row.expires_at, row.used_at = code_hash, now, expires_at, None
+    session.add(row)
+    done = audit.Done(COUNTER_CODE, adult=account, reason=why, after={"key": token_sum(key)})
+    await audit.note(session, now, counters[0], caller.account, done)
+    await notice(session, clock, await session.get_one(Account, account), "COUNTER_CODE_MADE")
+    return CounterCode(expires_at, is_new=True)
 
 
 # ---------------------------------------------------------------------------------------------------- secret questions

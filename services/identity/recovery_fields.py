@@ -6,6 +6,7 @@ from typing import Annotated
 import strawberry
 
 from services.graphql import Info
+from services.identity.counter_fields import CounterMutations
 from services.identity.door_fields import SignInResult, signed_in
 from services.identity.entrance import entrance
 from services.identity.hashing import still_there
@@ -40,7 +41,7 @@ async def _codes(making: Awaitable[list[str]]) -> RecoveryCodes:
 
 
 @strawberry.type
-class RecoveryMutations:
+class RecoveryMutations(CounterMutations):
     @strawberry.mutation
     async def request_password_reset(self, info: Info, login: str) -> bool:
         """Always true, always as slow; mails a single-use link where there is an account with an address."""

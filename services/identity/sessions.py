@@ -7,6 +7,7 @@ from enum import StrEnum
 ACCESS_TOKEN_LIFE = dt.timedelta(minutes=15)
 CLOCKS_DIFFER = dt.timedelta(minutes=5)  #: Of two machines, at most.
 RESET_TOKEN_LIFE = dt.timedelta(minutes=30)
+COUNTER_CODE_LIFE = dt.timedelta(days=7)
 ADDRESS_TOKEN_LIFE = dt.timedelta(hours=24)  #: The letter may come late; it opens nothing but what its owner asked for.
 
 

@@ -13,7 +13,7 @@ from services.identity import installation
 from services.identity.tables import RecoveryCode
 from services.listening import read
 from services.outbox import Outgoing
-from tests.identity.town import AGENT, CARTEVILLE, NEIGHBOUR, PASSWORD, FamilySpec, RunFixture, Town, replace
+from tests.identity.town import AGENT, CARTEVILLE, DUPONT, NEIGHBOUR, PASSWORD, FamilySpec, RunFixture, Town, replace
 
 NEW = "un cheval correct en pile"
 ASK = "mutation ($login: String!) { requestPasswordReset(login: $login) }"
@@ -26,6 +26,10 @@ PRINT = """mutation ($password: String!) { newRecoveryCodes(password: $password)
   __typename ... on RecoveryCodes { codes } ... on Refusal { code message } } }"""
 SHOW = """mutation ($login: String!, $code: String!) { useRecoveryCode(login: $login, code: $code) {
   __typename ... on RecoveryGranted { token } ... on Refusal { code message } } }"""
+ISSUE = """mutation ($account: ID!, $reason: String!, $key: String!) {
+  issueCounterCode(account: $account, reason: $reason, idempotencyKey: $key) {
+    ... on CounterCode { code expiresAt } ... on Refusal { code message } } }"""
+ACTS = """{ identityActs(structure: "carteville") { nodes { kind reason adult { lastName } details { name before after } } } }"""
 LEFT = "{ me { recoveryCodesLeft } }"
 OFFERED = "{ securityQuestions }"
 CHOOSE = """mutation ($password: String!, $question: String!, $answer: String!) {
@@ -227,6 +231,72 @@ async def test_s3_sec4_a_guessed_code_says_nothing_and_is_counted_for_known_and_
     assert (await shows(town, code, "agent"))["code"] == "INVALID_CODE_ON_PAPER", "another account's code"
     town.later(seconds=10)
     assert (await shows(town, code))["__typename"] == "RecoveryGranted"
+
+
+# ----------------------------------------------------------------------------------------------------- at the town hall
+async def issues(town: Town, bearer: str, account: str, reason: str = "Carte d'identité vue", key: str = "guichet-1") -> dict[str, Any]:
+    answer: dict[str, Any] = (await town.answers(ISSUE, bearer, account=account, reason=reason, key=key))["issueCounterCode"]
+    return answer
+
+
+async def test_s3_the_counter_gives_a_code_that_is_good_once_for_seven_days_and_leaves_a_trace(running: RunFixture) -> None:
+    town = await Town.of(running)
+    account = (await town.signs_in())["account"]["id"]
+    agent = (await town.signs_in("agent", AGENT.password or ""))["accessToken"]
+    issued = await issues(town, agent, account)
+    assert issued["expiresAt"] == "2026-11-30T07:00:00Z"
+    assert issued["code"].startswith("M")
+    assert await issues(town, agent, account) == {**issued, "code": None}, "the same again: shown once, and good still"
+    town.later(days=6, hours=23)
+    granted = await shows(town, issued["code"])
+    assert (await town.resets(granted["token"], NEW))["__typename"] == "SignedIn"
+    assert (await shows(town, issued["code"]))["code"] == "INVALID_CODE_ON_PAPER"
+    assert await kinds_of_notices(town) == ["COUNTER_CODE_MADE", "RECOVERY_CODE_USED", "PASSWORD_CHANGED"]
+    agent = (await town.signs_in("agent", AGENT.password or ""))["accessToken"]
+    (act,) = (await town.answers(ACTS, agent))["identityActs"]["nodes"]
+    assert (act["kind"], act["reason"], act["adult"]) == ("ISSUE_COUNTER_CODE", "Carte d'identité vue", {"lastName": "DUPONT"})
+    assert issued["code"] not in str(act)
+
+    late = await issues(town, agent, account, key="guichet-2")
+    town.later(days=7)
+    assert (await shows(town, late["code"]))["code"] == "INVALID_CODE_ON_PAPER"
+
+
+async def test_s3_a_new_code_of_the_counter_ends_the_one_before_it_and_no_printed_one(running: RunFixture) -> None:
+    town = await Town.of(running)
+    signed_in = await town.signs_in()
+    printed = (await prints(town, signed_in["accessToken"]))["codes"]
+    agent = (await town.signs_in("agent", AGENT.password or ""))["accessToken"]
+    first = await issues(town, agent, signed_in["account"]["id"])
+    second = await issues(town, agent, signed_in["account"]["id"], key="guichet-2")
+    assert (await town.answers(LEFT, signed_in["accessToken"]))["me"]["recoveryCodesLeft"] == 10
+    assert (await shows(town, first["code"]))["code"] == "INVALID_CODE_ON_PAPER"
+    assert (await shows(town, second["code"]))["__typename"] == "RecoveryGranted"
+    assert (await shows(town, printed[0]))["__typename"] == "RecoveryGranted"
+    again = await issues(town, agent, signed_in["account"]["id"], "Une autre raison")
+    assert again["code"] == "IDEMPOTENCY_KEY_REUSED"
+    assert (await issues(town, agent, signed_in["account"]["id"], " ", "guichet-3"))["code"] == "REASON_REQUIRED"
+
+
+async def test_s3_the_counter_gives_no_code_for_another_towns_family_an_agent_or_to_a_family(running: RunFixture) -> None:
+    town = await Town.of(running)
+    durand = replace(DUPONT, login="durand", structure="autreville")
+    await town.puts(NEIGHBOUR, durand, FamilySpec("durand", "autreville", "77", ("durand",), ()))
+    await town.puts(replace(AGENT, login="maire"), FamilySpec("maire", "carteville", "78", ("maire",), ()))
+    dupont, foreign = await town.signs_in(), (await town.signs_in("durand"))["account"]["id"]
+    agent = await town.signs_in("agent", AGENT.password or "")
+    mayor = (await town.signs_in("maire", AGENT.password or ""))["account"]["id"]
+    for bearer, account in (
+        (agent["accessToken"], foreign),
+        (agent["accessToken"], "unknown"),
+        (agent["accessToken"], agent["account"]["id"]),
+        (agent["accessToken"], mayor),
+        (dupont["accessToken"], dupont["account"]["id"]),
+    ):
+        data, errors = await town.asked(ISSUE, bearer, account=account, reason="Carte d'identité vue", key="k")
+        assert data is None
+        assert errors is not None
+        assert errors[0].original_error.code == "FORBIDDEN"
 
 
 # ------------------------------------------------------------------------------------------------------ secret questions
