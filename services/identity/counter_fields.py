@@ -18,7 +18,9 @@ LONGEST_KEY = 200
 class CounterCode:
     """For `useRecoveryCode`: good once, and in the place of any that was given before."""
 
-    code: str | None = strawberry.field(description="Shown once. Null where the same was asked before: ask anew, with another key.")
+    code_on_paper: str | None = strawberry.field(
+        description="Shown once. Null where the same was asked before: ask anew, with another key."
+    )
     expires_at: dt.datetime
 
 
@@ -27,7 +29,7 @@ CounterCodeResult = Annotated[CounterCode | ReasonRequired | IdempotencyKeyReuse
 
 async def _issued(issuing: Awaitable[tuple[str | None, dt.datetime]]) -> CounterCode:
     code, expires_at = await issuing
-    return CounterCode(code=code, expires_at=expires_at)
+    return CounterCode(code_on_paper=code, expires_at=expires_at)
 
 
 @strawberry.type

@@ -28,7 +28,7 @@ SHOW = """mutation ($login: String!, $code: String!) { useRecoveryCode(login: $l
   __typename ... on RecoveryGranted { token } ... on Refusal { code message } } }"""
 ISSUE = """mutation ($account: ID!, $reason: String!, $key: String!) {
   issueCounterCode(account: $account, reason: $reason, idempotencyKey: $key) {
-    ... on CounterCode { code expiresAt } ... on Refusal { code message } } }"""
+    ... on CounterCode { codeOnPaper expiresAt } ... on Refusal { code message } } }"""
 ACTS = """{ identityActs(structure: "carteville") { nodes { kind reason adult { lastName } details { name before after } } } }"""
 LEFT = "{ me { recoveryCodesLeft } }"
 OFFERED = "{ securityQuestions }"
@@ -245,21 +245,21 @@ async def test_s3_the_counter_gives_a_code_that_is_good_once_for_seven_days_and_
     agent = (await town.signs_in("agent", AGENT.password or ""))["accessToken"]
     issued = await issues(town, agent, account)
     assert issued["expiresAt"] == "2026-11-30T07:00:00Z"
-    assert issued["code"].startswith("M")
-    assert await issues(town, agent, account) == {**issued, "code": None}, "the same again: shown once, and good still"
+    assert issued["codeOnPaper"].startswith("M")
+    assert await issues(town, agent, account) == {**issued, "codeOnPaper": None}, "the same again: shown once, and good still"
     town.later(days=6, hours=23)
-    granted = await shows(town, issued["code"])
+    granted = await shows(town, issued["codeOnPaper"])
     assert (await town.resets(granted["token"], NEW))["__typename"] == "SignedIn"
-    assert (await shows(town, issued["code"]))["code"] == "INVALID_CODE_ON_PAPER"
+    assert (await shows(town, issued["codeOnPaper"]))["code"] == "INVALID_CODE_ON_PAPER"
     assert await kinds_of_notices(town) == ["COUNTER_CODE_MADE", "RECOVERY_CODE_USED", "PASSWORD_CHANGED"]
     agent = (await town.signs_in("agent", AGENT.password or ""))["accessToken"]
     (act,) = (await town.answers(ACTS, agent))["identityActs"]["nodes"]
     assert (act["kind"], act["reason"], act["adult"]) == ("ISSUE_COUNTER_CODE", "Carte d'identité vue", {"lastName": "DUPONT"})
-    assert issued["code"] not in str(act)
+    assert issued["codeOnPaper"] not in str(act)
 
     late = await issues(town, agent, account, key="guichet-2")
     town.later(days=7)
-    assert (await shows(town, late["code"]))["code"] == "INVALID_CODE_ON_PAPER"
+    assert (await shows(town, late["codeOnPaper"]))["code"] == "INVALID_CODE_ON_PAPER"
 
 
 async def test_s3_a_new_code_of_the_counter_ends_the_one_before_it_and_no_printed_one(running: RunFixture) -> None:
@@ -270,8 +270,8 @@ async def test_s3_a_new_code_of_the_counter_ends_the_one_before_it_and_no_printe
     first = await issues(town, agent, signed_in["account"]["id"])
     second = await issues(town, agent, signed_in["account"]["id"], key="guichet-2")
     assert (await town.answers(LEFT, signed_in["accessToken"]))["me"]["recoveryCodesLeft"] == 10
-    assert (await shows(town, first["code"]))["code"] == "INVALID_CODE_ON_PAPER"
-    assert (await shows(town, second["code"]))["__typename"] == "RecoveryGranted"
+    assert (await shows(town, first["codeOnPaper"]))["code"] == "INVALID_CODE_ON_PAPER"
+    assert (await shows(town, second["codeOnPaper"]))["__typename"] == "RecoveryGranted"
     assert (await shows(town, printed[0]))["__typename"] == "RecoveryGranted"
     again = await issues(town, agent, signed_in["account"]["id"], "Une autre raison")
     assert again["code"] == "IDEMPOTENCY_KEY_REUSED"
