@@ -14,7 +14,7 @@ from services.clock import Clock
 from services.database import Database
 from services.identity import family_file, queries, register
 from services.identity.audit import Done, lock_structure, note
-from services.identity.family_file import Adult, Household, known_by
+from services.identity.family_file import Adult, Child, Household, known_by
 from services.identity.households import AccountSpec, ChildSpec, FamilySpec
 from services.identity.office import MOST_ADULTS, MOST_CHILDREN, Agent
 from services.identity.queries import KnownAccount
@@ -76,6 +76,8 @@ class _Portion:
     families: Mapping[str, Sequence[str]] = field(default_factory=dict)  #: By number.
     specs: Mapping[str, FamilySpec] = field(default_factory=dict)  #: By id, as they stand.
     acts: list[Done] = field(default_factory=list)
+    opened: dict[str, int] = field(default_factory=dict)  #: Login -> the line by which it has an account.
+    founded: list[FamilySpec] = field(default_factory=list)
 
     async def load(self, households: Sequence[Household]) -> list[Told]:
         await lock_structure(self.session, self.agent.structure)
@@ -83,23 +85,34 @@ class _Portion:
         self.accounts = await queries.known_accounts(self.session, logins, self.agent.structure)
         self.families = await queries.families_numbered(self.session, self.agent.structure, {one.number for one in households})
         self.specs = await _specs(self.session, self.agent.structure, self.families)
-        told = [one for household in households for one in await self._household(household)]
+        planned = [self._planned(household) for household in households]
+        await self._open([household for household, _, _ in planned if not household.mistakes])
+        told = [one for plan in planned for one in await self._household(*plan)]
+        await register.found_families(self.session, self.clock, self.agent.structure, self.founded)
         await note(self.session, self.clock.now(), self.agent.structure, self.agent.account, *self.acts)
         return told
 
-    async def _household(self, household: Household) -> list[Told]:
+    def _planned(self, household: Household) -> tuple[Household, FamilySpec, FamilySpec]:
+        """With its family as it stands, and as it is to be. Adds to the mistakes."""
         known = self.families.get(household.number, ())
         was = self.specs[known[0]] if known else FamilySpec(new_id(), self.agent.structure, household.number, (), ())
-        now, told = self._children(household, was)
+        now = _joined(household, was)
         self._check(household, now, len(known))
+        return household, was, now
+
+    async def _household(self, household: Household, was: FamilySpec, now: FamilySpec) -> list[Told]:
         if household.mistakes:
             return _refused(household)
-        told |= {adult.line: await self._adult(household.number, was, adult) for adult in household.adults}
-        # What became of an account may be news, and its family is as it was.
-        if now != was or not known:
+        is_new = household.number not in self.families
+        told = {adult.line: await self._adult(household.number, was, adult) for adult in household.adults}
+        told |= {child.line: _told_of(child, household.number, was, now) for child in household.children}
+        if is_new:
+            self.founded.append(now)
+        elif now != was:
             await register.put_family(self.session, self.clock, now)
+        # What became of an account may be news, and its family is as it was.
         if any(one.outcome is not LineOutcome.UNCHANGED for one in told.values()):
-            self._note(was, now, told, is_new=not known)
+            self._note(was, now, told, is_new=is_new)
         return list(told.values())
 
     def _check(self, household: Household, now: FamilySpec, known: int) -> None:
@@ -115,41 +128,35 @@ class _Portion:
             if adult.login not in self.accounts and None in (adult.first_name, adult.last_name):
                 household.mistakes[adult.line] = Refused("INVALID_ENTRY", text="NAMES_NEEDED")
 
-    # -------------------------------------------------------------------------------------------------------- children
-    def _children(self, household: Household, was: FamilySpec) -> tuple[FamilySpec, dict[int, Told]]:
-        children = {known_by(one.first_name, one.last_name): one for one in was.children}
-        told = {}
-        for child in household.children:
-            there = children.get(child.known_by)
-            birth_date = child.birth_date or (there.birth_date if there else None)
-            spec = ChildSpec(there.id if there else new_id(), child.first_name, child.last_name, birth_date)
-            outcome = LineOutcome.CREATED if there is None else LineOutcome.UNCHANGED if spec == there else LineOutcome.CHANGED
-            children[child.known_by] = spec
-            told[child.line] = Told(child.line, outcome, household.number)
-        logins = dict.fromkeys([*was.accounts, *(adult.login for adult in household.adults)])
-        return replace(was, accounts=tuple(logins), children=tuple(children.values())), told
-
     # ---------------------------------------------------------------------------------------------------------- adults
+    async def _open(self, households: Sequence[Household]) -> None:
+        """Accounts for all who have none, at once."""
+        new: dict[str, Adult] = {}
+        for household in households:
+            for adult in household.adults:
+                if adult.login not in self.accounts:
+                    new.setdefault(adult.login, adult)
+        structure = self.agent.structure
+        await register.open_accounts(self.session, self.clock, structure, [_new(adult, structure) for adult in new.values()])
+        for login, adult in new.items():
+            self.opened[login] = adult.line
+            self.accounts[login] = KnownAccount("", login, *_words(adult, None), changeable=True)
+
     async def _adult(self, number: str, was: FamilySpec, adult: Adult) -> Told:
-        known = self.accounts.get(adult.login)
-        joins = adult.login not in was.accounts
-        if known is None:
-            account = await self._put(_new(adult, self.agent.structure))
-            self.accounts[adult.login] = KnownAccount(account, adult.login, *_words(adult, None), changeable=True)
+        if self.opened.get(adult.login) == adult.line:
             return Told(adult.line, LineOutcome.CREATED, number)
+        known = self.accounts[adult.login]
+        joins = adult.login not in was.accounts
         wanted = _words(adult, known)
         outcome, why = LineOutcome.CREATED if joins else LineOutcome.UNCHANGED, None
         if wanted != (known.title, known.first_name, known.last_name, known.loaded_email, known.language):
             if known.changeable:
-                await self._put(_changed(known, adult, self.agent.structure))
+                await register.put_account(self.session, self.clock, _changed(known, adult, self.agent.structure))
                 self.accounts[adult.login] = KnownAccount(known.id, known.login, *wanted, changeable=True)
                 outcome = LineOutcome.CREATED if joins else LineOutcome.CHANGED
             else:
                 why = Refused("INVALID_ENTRY", text="ACCOUNT_LEFT_ALONE", login=adult.login)
         return Told(adult.line, outcome, number, why)
-
-    async def _put(self, spec: AccountSpec) -> str:
-        return (await register.put_account(self.session, self.clock, spec)).account
 
     def _note(self, was: FamilySpec, now: FamilySpec, told: Mapping[int, Told], *, is_new: bool) -> None:
         outcomes = [one.outcome.value for one in told.values()]
@@ -185,6 +192,25 @@ def _changed(known: KnownAccount, adult: Adult, structure: str) -> AccountSpec:
     title, first_name, last_name, email, language = _words(adult, known)
     assert first_name is not None and last_name is not None, "an account has names"  # noqa: PT018 -- one fact
     return AccountSpec(adult.login, None, title, first_name, last_name, email, language=language, structure=structure)
+
+
+def _joined(household: Household, was: FamilySpec) -> FamilySpec:
+    """The family with whom the file names: a child is known again by its names, and what the file leaves empty stays."""
+    children = {known_by(one.first_name, one.last_name): one for one in was.children}
+    for child in household.children:
+        there = children.get(child.known_by)
+        birth_date = child.birth_date or (there.birth_date if there else None)
+        children[child.known_by] = ChildSpec(there.id if there else new_id(), child.first_name, child.last_name, birth_date)
+    logins = dict.fromkeys([*was.accounts, *(adult.login for adult in household.adults)])
+    return replace(was, accounts=tuple(logins), children=tuple(children.values()))
+
+
+def _told_of(child: Child, number: str, was: FamilySpec, now: FamilySpec) -> Told:
+    before, after = (
+        {known_by(one.first_name, one.last_name): one for one in spec.children}.get(child.known_by) for spec in (was, now)
+    )  # fmt: skip
+    outcome = LineOutcome.CREATED if before is None else LineOutcome.UNCHANGED if before == after else LineOutcome.CHANGED
+    return Told(child.line, outcome, number)
 
 
 def _people(spec: FamilySpec) -> list[str]:

@@ -81,6 +81,18 @@ async def account_ids(session: AsyncSession, logins: Collection[str]) -> dict[st
     return dict((await session.exec(select(Account.login, Account.id).where(col(Account.login).in_(logins)))).all())
 
 
+async def accounts_with(session: AsyncSession, logins: Collection[str]) -> dict[str, Account]:
+    """By plain login."""
+    return {row.login: row for row in (await session.exec(select(Account).where(col(Account.login).in_(sorted(logins))))).all()}
+
+
+async def strangers(session: AsyncSession, accounts: Collection[str], structure: str) -> list[str]:
+    """Those that do not belong to the structure."""
+    there = exists().where(col(Membership.account_id) == Account.id, col(Membership.structure_id) == structure)
+    found = select(Account.id).where(col(Account.id).in_(sorted(accounts)), ~there).order_by(Account.id)
+    return list((await session.exec(found)).all())
+
+
 async def loaded_hashes(session: AsyncSession, logins: Collection[str]) -> dict[str, str]:
     """Of the passwords that the town last handed out, by plain login."""
     found = select(Account.login, Credential.loaded_hash).where(Credential.account_id == Account.id, col(Account.login).in_(logins))

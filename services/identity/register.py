@@ -190,6 +190,23 @@ async def _change_account(session: AsyncSession, clock: Clock, account: Account,
     return True
 
 
+async def open_accounts(session: AsyncSession, clock: Clock, structure: str, specs: Sequence[AccountSpec]) -> None:
+    """Accounts of a structure that is there, without roles and passwords, whose logins nobody has: few statements, however many."""
+    now = clock.now()
+    accounts = [
+        Account(id=uuid4().hex, login=plain_login(spec.login), email=spec.email, loaded_email=spec.email, opened_at=now, **_profile(spec))
+        for spec in specs
+    ]
+    session.add_all(accounts)
+    await session.flush()
+    for account in accounts:
+        hashed = no_password()
+        session.add(Credential(account_id=account.id, password_hash=hashed, loaded_hash=hashed, changed_at=now))
+        session.add(Membership(account_id=account.id, structure_id=structure))
+        record(session, AccountOpened(structure=structure, occurred_at=now, account=account.id))
+    await session.flush()
+
+
 def _news(account: Account, spec: AccountSpec) -> dict[str, Any]:
     """What the account is to be, as the town says."""
     values = _profile(spec)
@@ -297,6 +314,30 @@ async def put_family(session: AsyncSession, clock: Clock, spec: FamilySpec) -> N
         await _tell_family(session, clock, family)
 
 
+async def found_families(session: AsyncSession, clock: Clock, structure: str, specs: Sequence[FamilySpec]) -> None:
+    """Families that there are not yet, of children that there are not yet, and accounts that there are: few statements, however many."""
+    now = clock.now()
+    accounts = await queries.accounts_with(session, {login for spec in specs for login in spec.accounts})
+    for account in await queries.strangers(session, [account.id for account in accounts.values()], structure):
+        await join(session, clock, account, structure)
+    families = {spec.id: Family(id=spec.id, structure_id=structure, number=spec.number, version=1) for spec in specs}
+    rows: list[SQLModel] = []
+    for spec in specs:
+        adults = [accounts[plain_login(login)] for login in spec.accounts]
+        children = [
+            Child(id=one.id, family_id=spec.id, position=position, **_child_values(one))
+            for position, one in enumerate(eldest_first(spec.children))
+        ]
+        _can_be_found(families[spec.id], adults, children)
+        _record_family(session, now, families[spec.id], adults, children)
+        rows += [FamilyAdult(family_id=spec.id, account_id=one.id, position=place) for place, one in enumerate(adults)]
+        rows += children
+    session.add_all(families.values())
+    await session.flush()
+    session.add_all(rows)
+    await session.flush()
+
+
 async def _accounts_of(session: AsyncSession, spec: FamilySpec) -> list[str]:
     if await session.get(Structure, spec.structure) is None:
         raise Refused("UNKNOWN_STRUCTURE", structure=spec.structure)
@@ -321,12 +362,16 @@ async def _set_adults(session: AsyncSession, clock: Clock, family: Family, accou
     return True
 
 
+def _child_values(spec: ChildSpec) -> dict[str, Any]:
+    return {"first_name": spec.first_name, "last_name": spec.last_name, "birth_date": spec.birth_date}
+
+
 async def _set_children(session: AsyncSession, family: Family, specs: Iterable[ChildSpec]) -> bool:
     specs = eldest_first(specs)
     rows = await queries.child_rows(session, family.id, [spec.id for spec in specs])
     changed = False
     for position, spec in enumerate(specs):
-        values: dict[str, Any] = {"first_name": spec.first_name, "last_name": spec.last_name, "birth_date": spec.birth_date}
+        values = _child_values(spec)
         row = rows.pop(spec.id, None)
         if row is None:
             session.add(Child(id=spec.id, family_id=family.id, position=position, **values))
@@ -371,12 +416,13 @@ async def let_leave(session: AsyncSession, clock: Clock, specs: Sequence[FamilyS
 async def _tell_family(session: AsyncSession, clock: Clock, family: Family) -> None:
     adults, children = await queries.adults(session, [family.id]), await queries.children(session, [family.id])
     _can_be_found(family, adults[family.id], children[family.id])
-    about = {"structure": family.structure_id, "occurred_at": clock.now(), "version": family.version, "family": family.id}
-    record(
-        session,
-        FamilyChanged(**about, adults=[account.id for account in adults[family.id]], children=[child.id for child in children[family.id]]),
-        _contacts(about, adults[family.id], children[family.id]),
-    )
+    _record_family(session, clock.now(), family, adults[family.id], children[family.id])
+
+
+def _record_family(session: AsyncSession, now: dt.datetime, family: Family, adults: Sequence[Account], children: Sequence[Child]) -> None:
+    about = {"structure": family.structure_id, "occurred_at": now, "version": family.version, "family": family.id}
+    changed = FamilyChanged(**about, adults=[account.id for account in adults], children=[child.id for child in children])
+    record(session, changed, _contacts(about, adults, children))
 
 
 async def tell_contacts(session: AsyncSession, clock: Clock, account: str) -> None:

@@ -112,6 +112,16 @@ async def test_families_are_made_and_changed_line_by_line_and_once(town: Town) -
     assert await children(town) == [
         ("AMÀLIA", "dupont", dt.date(2019, 4, 13)), ("Paolo", "DUPONT", dt.date(2023, 9, 30)), ("Zoé", "DUPONT", None),
     ]  # fmt: skip
+    (contacts,) = [
+        told for one in await town.events("contacts_changed") if "lou@example.org" in one.body for told in [json.loads(one.body)]
+    ]
+    (family,) = [
+        told for one in await town.events("family_changed") for told in [json.loads(one.body)] if told["family"] == contacts["family"]
+    ]
+    assert (family["version"], contacts["version"], family["structure"]) == (1, 1, "carteville")
+    assert family["adults"] == [adult["account"] for adult in contacts["adults"]]
+    assert [contacts["children"][child] for child in family["children"]] == ["PETIT Ada", "PETIT Nino"], "the eldest first"
+    assert sorted(contacts["birth_dates"].values()) == ["2018-01-01", "2020-02-29"]
     before = len(await town.events())
     again = await imports(town, FILE, key="another")
     assert {outcome for _, outcome in outcomes(again)} == {"UNCHANGED"}
@@ -201,11 +211,13 @@ async def test_dying_between_two_portions_harms_nothing(town: Town, monkeypatch:
         assert await violations(session) == []
 
 
-async def test_a_file_that_changes_nothing_costs_few_statements(town: Town) -> None:
+async def test_many_families_cost_few_statements(town: Town) -> None:
     csv = HEADING + "\n" + "".join(f"N{n};adulte;login{n};;NOM;Prénom;;;\nN{n};enfant;;;NOM;Enfant;;;\n" for n in range(60))
-    await imports(town, csv)
     statements: list[str] = []
     event.listen(town.running.database.engine.sync_engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    assert (await imports(town, csv))["created"] == 120
+    assert len(statements) < 70, "for sixty families that there were not"
+    statements.clear()
     assert (await imports(town, csv, key="again"))["unchanged"] == 120
     assert len(statements) < 40, "for sixty families"
 
