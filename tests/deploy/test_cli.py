@@ -23,6 +23,8 @@ COMMANDS = (
     "check",
     "withdraw-key",
     "reset-factors",
+    "import",
+    "operator",
     "replay-allocation",
     "doctor",
 )

@@ -1,5 +1,6 @@
 """What agents find and change in the register: families, children, adults, accounts."""
 
+import asyncio
 import datetime as dt
 import json
 from dataclasses import replace
@@ -8,8 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from services.identity import entries, invariants
+from services.identity import entries, invariants, privacy
+from services.identity.erasure import ErasureState
 from services.identity.households import MOST_TERMS, ChildSpec, looked_for_by, words_of
+from services.identity.tables import Erasure, Family
 from services.refusal import Refused
 from tests.identity.town import AGENT, AGENT_PASSWORD, DUPONT, NEIGHBOUR, NOW, PASSWORD, AccountSpec, FamilySpec, RunFixture, Town
 
@@ -197,6 +200,31 @@ async def test_the_same_key_is_the_same_act_and_what_is_so_already_is_none(town:
     await desk.does("changeChild", child="amalia", firstName="Amalia")
     await desk.does("addAdult", family="dupont", login="DUPONT")
     assert (len(await desk.acts()), len(await town.events())) == (2, before)
+
+
+async def test_of_two_who_ask_at_once_with_one_key_one_is_done(town: Town) -> None:
+    desk = await Desk.of(town)
+    child = {"firstName": "Léo", "lastName": "DUPONT"}
+    answers = await asyncio.gather(*(desk.does("addChild", family="dupont", child=child, idempotencyKey="k") for _ in range(4)))
+    assert {len(one["children"]) for one in answers} == {3}
+    assert [act["kind"] for act in await desk.acts()] == ["ADD_CHILD"]
+
+
+async def test_an_erased_family_is_found_and_changed_no_more(town: Town) -> None:
+    desk = await Desk.of(town)
+    erasure = Erasure(
+        id="e", key="k", structure="carteville", family="dupont", account="chief", reason="Demande", despite=[], asked_at=NOW,
+        state=ErasureState.ERASING,
+    )  # fmt: skip
+    async with town.running.database.transaction() as session:
+        session.add(erasure)
+        await privacy.erase(session, town.running.clock, erasure)
+    assert (await desk.finds(), await desk.finds("dupont")) == (["lebreton", "coeur"], [])
+    async with town.running.database.reading() as session:
+        assert (await session.get_one(Family, "dupont")).looked_for_by == ""
+    document = "mutation ($input: ChangeFamilyInput!) { changeFamily(input: $input) { __typename } }"
+    assert (await town.asked(document, desk.token, input={"family": "dupont", "number": "5", "idempotencyKey": "k"}))[1]
+    assert (await desk.does("createFamily", structure="carteville", number="003150"))["number"] == "003150", "its number is free"
 
 
 async def test_an_adult_joins_by_login_and_is_taken_away(town: Town) -> None:
