@@ -18,7 +18,7 @@ from services.identity.strength import is_guessable
 from services.refusal import CodedError, Refused
 
 AT_ONCE = 2
-MOST_WAITING = 200  #: About three seconds' worth: who would wait longer is told at once.
+MOST_WAITING = 80  #: About a second's worth; of the gateway's 100 connections the others stay free for whoever is in already.
 BUSY_SECONDS = 5
 MEMORY_KIB, PASSES, LANES = 19_456, 2, 1  #: OWASP's argon2id: about 20 ms of one core.
 

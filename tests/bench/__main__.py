@@ -1,6 +1,6 @@
 """All figures, one database after the other, each on one stage; those of the ledger need none.
 
-python -m tests.bench [rush calendars promotion growth ledger] [--families 500] [--rounds 3] [--database sqlite|postgresql|both]
+python -m tests.bench [rush calendars promotion doors growth ledger] [--families 500] [--rounds 3] [--database sqlite|postgresql|both]
 """
 
 import argparse
@@ -10,11 +10,11 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from tests.bench import calendars, growth, ledger, promotion, rush
+from tests.bench import calendars, doors, growth, ledger, promotion, rush
 from tests.bench.stage import KINDS, Stage, opened
 from tests.flows.town import family, renamed
 
-FIGURES = ("rush", "calendars", "promotion", "growth", "ledger")
+FIGURES = ("rush", "calendars", "promotion", "doors", "growth", "ledger")
 
 
 def town(families: int, rounds: int) -> dict[str, Any]:
@@ -49,6 +49,8 @@ async def measure(kind: str, stage: Stage, families: Sequence[str], rounds: int,
         show(kind, "calendars", await calendars.measure(stage, rounds))
     if "promotion" in figures:
         show(kind, "promotion", [await promotion.measure(stage, families)])
+    if "doors" in figures:
+        show(kind, "doors", await doors.measure(stage, families))
     if "growth" in figures:
         show(kind, "growth of rushes", [await growth.of_rushes(stage, families)])
         show(kind, "growth of calendars", [await growth.of_calendars(stage, families)])

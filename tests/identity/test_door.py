@@ -343,7 +343,7 @@ async def test_an_unknown_login_costs_a_hash_and_no_more_than_two_are_made_at_on
     assert len({one.rsplit("$", 2)[0] for one in stored}) == 1, "the same settings, so the same time"
 
 
-async def test_more_than_two_hundred_who_wait_at_the_door_are_told_so_at_once(running: RunFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_more_than_may_wait_at_the_door_are_told_so_at_once(running: RunFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     town = await Town.of(running)
     monkeypatch.setattr("services.identity.hashing.MOST_WAITING", 3)
     opened = asyncio.Event()

@@ -1,6 +1,6 @@
 """SEC4: an unknown login costs exactly what a known one does, so that time tells nobody who has an account.
 
-Work is compared, not time: the same statements and the same hashes. What time says of that is measured by `python -m tests.bench.doors`.
+Work is compared, not time: the same statements and the same hashes. What time says of that is measured by `python -m tests.bench doors`.
 """
 
 import time
