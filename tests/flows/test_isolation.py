@@ -40,6 +40,7 @@ AT_ONCE = 12
 FOLLOWED_SECONDS = 5  #: A subscription that is refused ends at once.
 LEAST_ATTEMPTS = 20_000
 GAUNTLETS = 11
+OPERATORS = frozenset({"setRole", "changeStructure", "resetFactors"})  #: Operators name administrators, and look after towns.
 UNKNOWN = {kind: f"nobody-{kind}" for kind in (*questions.NAMES.values(), *questions.BY_ID, "agent")}
 #: What only the victim's own family may ever read. Odd enough to be found wherever they come up.
 CANARIES = ("Zephyrine", "KANARINSKI", "2011-11-17", "CHQ-CANARI", "PAYEUR CANARI", "BANQUE CANARI", "771341", "31379", "canari@")
@@ -384,8 +385,11 @@ def asked_of_the_gateway(samples: dict[str, Any]) -> list[Question]:
     return plain + whole + questions.subscriptions(schema, samples)
 
 
-async def gauntlet(scene: Scene, own: Ids, token: str | None, *, foreign_town: bool) -> list[str]:
-    """All of it. Returns the answers, each of which told nothing and was the same as for what does not exist."""
+async def gauntlet(scene: Scene, own: Ids, token: str | None, *, foreign_town: bool, theirs: frozenset[str] = frozenset()) -> list[str]:
+    """All of it. Returns the answers, each of which told nothing and was the same as for what does not exist.
+
+    `theirs`: what the asker may do in any town, and so see that there is one; of families it tells no more than the rest.
+    """
     turns, victim = asyncio.Semaphore(AT_ONCE), scene.ids["victim"]
     secrets = scene.secrets(foreign=foreign_town)
     attempts = everything(scene, own, signed_out=token is None)
@@ -414,7 +418,8 @@ async def gauntlet(scene: Scene, own: Ids, token: str | None, *, foreign_town: b
         ]  # Of one's own: the price is the same.
         wrong = [f"{attempt.label} at {attempt.where} tells {secret}: {answer}" for secret in hidden if secret in answer]
         unknown = await unknown_of(attempt) if attempt.unknown is not None else answer
-        if attempt.same(answer, victim) != attempt.same(unknown, victim):
+        may_differ = re.split(r"[.(]", attempt.label)[1] in theirs
+        if not may_differ and attempt.same(answer, victim) != attempt.same(unknown, victim):
             wrong.append(f"{attempt.label} at {attempt.where} tells what exists:\n    asked {answer}\n    unknown {unknown}")
         if "INTERNAL_SERVER_ERROR" in answer + unknown:
             wrong.append(f"{attempt.label} at {attempt.where} stumbles: {answer} {unknown}")
@@ -497,7 +502,9 @@ async def test_whoever_is_signed_in_for_nobody_sees_nobody(scene: Scene, who: st
     caller = replace(_caller(json.loads(_decode(token.split(".")[1]))), families={}, agent_of=frozenset(), operator=who == "the operator")
     # The victim's account itself would show its own name: somebody else's, then, that has nothing.
     caller = replace(caller, account="nobody-anywhere", session="nobody-anywhere")
-    answers = await gauntlet(scene, scene.ids["stranger"], scene.signer.sign(caller, dt.datetime.now(dt.UTC)), foreign_town=True)
+    theirs = OPERATORS if who == "the operator" else frozenset[str]()
+    signed = scene.signer.sign(caller, dt.datetime.now(dt.UTC))
+    answers = await gauntlet(scene, scene.ids["stranger"], signed, foreign_town=True, theirs=theirs)
     assert set(codes(answers)) <= {"FORBIDDEN", "UNAUTHENTICATED", "NOT_PRICED"}, codes(answers)
     await unharmed(scene)
 
