@@ -20,10 +20,17 @@ setup: .venv/ready ## everything into .venv; the others call it first
 run: setup ## the whole system on this machine, with the demo town; Ctrl-C ends it
 	@$(BIN)/preau up
 
-# Side by side: processes that are killed and waited for leave most of two cores idle.
+# Side by side: processes that are killed and waited for leave most of two cores idle. Those of all services together wait longest.
+PARTS := sqlite-services sqlite-flows postgresql-services postgresql-flows
 test: setup ## all tests on SQLite; those that have a database, on PostgreSQL too
-	@echo "Both suites run side by side; each speaks when it is through, in ten minutes or so."
-	@$(MAKE) --no-print-directory --output-sync=line --jobs=2 test-sqlite test-postgresql
+	@echo "Four parts run side by side; each speaks when it is through, in ten minutes or so."
+	@$(MAKE) --no-print-directory --output-sync=line --jobs=4 $(PARTS:%=test-%)
+
+test-%-services: setup
+	PREAU_TEST_DATABASE=$* $(BIN)/python -m pytest --ignore=tests/flows
+
+test-%-flows: setup
+	PREAU_TEST_DATABASE=$* $(BIN)/python -m pytest tests/flows
 
 test-sqlite: setup
 	$(BIN)/python -m pytest
