@@ -169,8 +169,8 @@ def certified_by(birth_date: dt.date) -> dt.date:
 
 
 async def tell(session: AsyncSession, event: DataRequested, clock: Clock) -> None:
-    """All that billing knows of the family. Which address another adult gave is that adult's."""
-    family = event.family
+    """All that billing knows of the family. Which address another adult gave is that adult's, and what a site said of their payment."""
+    family, account = event.family, event.account or ""
     entries = select(col(LedgerEntry.id)).where(col(LedgerEntry.family) == family)
     payments = select(col(OnlinePayment.id)).where(col(OnlinePayment.family) == family)
     of_family = (Quotient, Residence, LedgerEntry, Purse, Standing, BalanceAlert, OnlinePayment, Hold, Consumption, Act)
@@ -178,12 +178,12 @@ async def tell(session: AsyncSession, event: DataRequested, clock: Clock) -> Non
         **{table: col(table.family) == family for table in of_family},
         PaymentDetail: col(PaymentDetail.entry).in_(entries),
         Deposited: col(Deposited.entry).in_(entries),
-        PaymentNotice: col(PaymentNotice.payment).in_(payments),
+        PaymentNotice: col(PaymentNotice.payment).in_(payments.where(col(OnlinePayment.account) == account)),
         PaymentEnd: col(PaymentEnd.payment).in_(payments),
     }
     found = await told(session, whose, but=("seal", "content", "key", "url", "session"))
     for row in found["online_payment"]["rows"]:
-        if row["account"] != event.account:
+        if row["account"] != account:
             row["email"] = None
     record(session, *in_parts(BillingDataTold, event, found, clock.now()))
 

@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from uuid import uuid4
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import and_, delete, func, or_, select, update
 from sqlmodel import col
 from sqlmodel import select as select_rows
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -118,7 +118,7 @@ async def _own(session: AsyncSession, row: DataRequest) -> Told:
         AccountSession: col(AccountSession.account_id) == account,
         Factor: col(Factor.account_id) == account,
         OutsideIdentity: col(OutsideIdentity.account_id) == account,
-        DataRequest: col(DataRequest.family) == row.family,
+        DataRequest: and_(col(DataRequest.family) == row.family, or_(col(DataRequest.account) == account, col(DataRequest.by_agent))),
         Erasure: col(Erasure.family) == row.family,
     }
     found = await told(session, whose, but=NOBODY_S)
@@ -127,8 +127,19 @@ async def _own(session: AsyncSession, row: DataRequest) -> Told:
     for adult in found["family_adult"]["rows"]:
         adult["title"], adult["first_name"], adult["last_name"] = names.get(adult["account_id"], (None, None, None))
     acts = await audit.page(session, {"family": row.family}, None, MOST_ACTS)
-    told_acts = [{"at": act.at, "kind": act.kind, "reason": act.reason, "before": act.before, "after": act.after} for act in acts]
-    return found | {"act": {"about": "What the town hall did.", "rows": told_acts}}
+    return found | {"act": {"about": "What the town hall did.", "rows": [_act(act, account) for act in acts]}}
+
+
+def _act(act: audit.ActRow, account: str) -> dict[str, object]:
+    """What was done about another adult's account is told without what it was, and what for; nobody is told another's login."""
+    head: dict[str, object] = {"at": act.at, "kind": act.kind}
+    if act.adult not in (None, account):
+        return head | dict.fromkeys(("reason", "before", "after"))
+    return head | {"reason": act.reason, "before": _no_logins(act.before), "after": _no_logins(act.after)}
+
+
+def _no_logins(said: Mapping[str, object] | None) -> dict[str, object] | None:
+    return None if said is None else {name: value for name, value in said.items() if name != "adults"}
 
 
 async def requests_of(session: AsyncSession, family: str, account: str) -> Sequence[DataRequest]:

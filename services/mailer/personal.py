@@ -46,8 +46,9 @@ async def erase(session: AsyncSession, event: FamilyErasing, clock: Clock) -> No
 
 async def tell(session: AsyncSession, event: DataRequested, clock: Clock) -> None:
     """The mails to whoever asks, of this family and of the account itself; what was written to another adult is that one's."""
-    mine = and_(col(Mail.account) == event.account, or_(col(Mail.family) == event.family, col(Mail.family).is_(None)))
-    line = and_(col(DigestLine.account) == event.account, col(DigestLine.family) == event.family)
+    account = event.account or ""  # To an agent, what is no adult's: none.
+    mine = and_(col(Mail.account) == account, or_(col(Mail.family) == event.family, col(Mail.family).is_(None)))
+    line = and_(col(DigestLine.account) == account, col(DigestLine.family) == event.family)
     whose: Whose = {Mail: mine, DigestLine: line}
     found = await rows_of(session, whose, but=("html", "claimed_by", "claimed_until", "next_attempt_at", "last_error"))
     record(session, *in_parts(MailerDataTold, event, found, clock.now()))

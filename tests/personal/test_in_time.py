@@ -3,7 +3,8 @@
 import datetime as dt
 from typing import Any
 
-from sqlmodel import select
+import orjson
+from sqlmodel import col, select
 
 from services.billing import personal as billing
 from services.billing.online import OnlinePaymentStatus
@@ -16,8 +17,11 @@ from services.booking.status import BookingStatus
 from services.booking.tables import Activity, Booking, ChildCopy, Enrollment, FamilyCopy, Presence
 from services.claims import Caller
 from services.clock import Clock
+from services.events import DataRequested
 from services.graphql import Context
+from services.outbox import Outgoing
 from services.personal import forget_in_time
+from services.telling import new_key, opened, public_part
 from tests.identity.town import NOW, RunFixture
 
 DAY = dt.timedelta(days=1)
@@ -131,3 +135,44 @@ async def test_families_of_whom_nothing_was_heard_for_years_are_proposed(running
     assert await asked(3, **admin) == {"familiesToErase": [{"id": "ended"}, {"id": "gone"}]}
     assert await asked(3) == "FORBIDDEN"
     assert await asked(0, **admin) == "BAD_USER_INPUT"
+
+
+async def test_what_a_site_sent_of_a_payment_is_told_to_whoever_paid_alone(running: RunFixture) -> None:
+    one = await running("billing", clock=Clock(frozen_at=NOW), start=False)
+    key = new_key()
+    async with one.database.transaction() as session:
+        for account in ("mother", "father"):
+            session.add(
+                OnlinePayment(
+                    id=account,
+                    key=account,
+                    content="",
+                    structure="carteville",
+                    family="f",
+                    account=account,
+                    lines=[["w", 100]],
+                    amount_cents=100,
+                    payer="POUR F",
+                    email=f"{account}@example.org",
+                    language="fr",
+                    provider="sandbox",
+                    status=OnlinePaymentStatus.PAID,
+                    started_at=NOW,
+                    status_since=NOW,
+                )
+            )
+            await session.flush()
+            session.add(PaymentNotice(id=account, payment=account, body=f"{account}@bank".encode(), received_at=NOW))
+    for account, notices in (("mother", ["mother"]), (None, [])):
+        event = DataRequested(
+            structure="carteville", occurred_at=NOW, request=f"r{account}", family="f", account=account, key=public_part(key),
+            expires_at=NOW + DAY,
+        )  # fmt: skip
+        async with one.database.transaction() as session:
+            await billing.tell(session, event, one.clock)
+        async with one.database.reading() as session:
+            (*_, sent) = (await session.exec(select(Outgoing).order_by(col(Outgoing.position)))).all()
+        told = opened([orjson.loads(sent.body)["sealed"]], key)
+        assert [row["id"] for row in told["payment_notice"]["rows"]] == notices
+        addresses = [row["email"] for row in told["online_payment"]["rows"]]
+        assert [one for one in addresses if one] == [f"{one}@example.org" for one in notices]

@@ -11,8 +11,10 @@ from services.identity.data_file import page
 from services.identity.tables import DataPart, DataRequest, Factor, OutsideIdentity
 from services.listening import react
 from services.telling import PART_BYTES, in_parts, new_key, opened, public_part, sealed
+from tests.identity.test_office import Desk
 from tests.identity.test_second_factor import sets_up
-from tests.identity.town import NOW, RunFixture, Town
+from tests.identity.town import AMALIA, NOW, PAOLO, FamilySpec, RunFixture, Town
+from tests.personal.test_erasing import MARTIN
 
 
 def test_what_is_large_travels_in_parts_that_nobody_reads_without_the_key() -> None:
@@ -110,3 +112,28 @@ async def test_it_tells_what_else_opens_the_account_and_none_of_the_secrets(runn
     assert [row["label"] for row in told["outside_identity"]["rows"]] == ["Jean-Paul DUPONT"]
     assert factor.sealed_secret is not None
     assert factor.sealed_secret not in str(told)
+
+
+async def test_an_adult_is_told_what_was_done_with_another_s_account_but_not_what_it_says(running: RunFixture) -> None:
+    """Parents may live apart: the new address of the one is no business of the other's."""
+    town = await Town.of(running)
+    await town.puts(MARTIN, FamilySpec("dupont", "carteville", "003150", ("dupont", "martin"), (PAOLO, AMALIA)))
+    desk = await Desk.of(town)
+    accounts = {row["lastName"]: row["id"] for row in (await desk.family("dupont"))["adults"]}
+    for name, address in (("MARTIN", "refuge@example.org"), ("DUPONT", "jean-paul@example.org")):
+        about = {"structure": "carteville", "account": accounts[name], "email": address, "reason": f"Pour {name}"}
+        assert "code" not in await desk.does("changeAccount", **about)
+    other = await _asked(town, accounts["MARTIN"], by_agent=False)
+    for account, by_agent, theirs in (
+        (accounts["DUPONT"], False, ["jean-paul@example.org"]),
+        (accounts["MARTIN"], False, ["refuge@example.org"]),
+        ("agent-account", True, []),
+    ):
+        asked = await _asked(town, account, by_agent=by_agent)
+        async with town.running.database.reading() as session:
+            told = (await portability.everything(session, asked))["identity"]
+        acts = [row for row in told["act"]["rows"] if row["kind"] == "CHANGE_ACCOUNT"]
+        assert len(acts) == 2
+        assert [row["after"]["email"] for row in acts if row["after"]] == theirs
+        assert str(told).count("Pour MARTIN") == (account == accounts["MARTIN"])
+        assert (other.id in str(told)) == (account == accounts["MARTIN"])
