@@ -7,8 +7,6 @@ Each runs in its caller's transaction.
 import datetime as dt
 from dataclasses import dataclass
 
-from sqlalchemy import delete
-from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.clock import Clock
@@ -51,8 +49,3 @@ async def greet(session: AsyncSession, clock: Clock, account: str, of_session: s
     known.last_used_at = clock.now()
     session.add_all([row, known])
     return token
-
-
-async def forget_devices(session: AsyncSession, account: str) -> None:
-    """Whoever knew the password until now is a stranger everywhere."""
-    await session.exec(delete(KnownDevice).where(col(KnownDevice.account_id) == account))

@@ -15,8 +15,8 @@ from services.clock import Clock
 from services.identity import attempts, challenges, queries, sessions
 from services.identity.challenges import Halfway
 from services.identity.credentials import plain_login
-from services.identity.devices import Visit, counted_under, forget_devices
-from services.identity.ending import end_session, end_sessions, lock_account
+from services.identity.devices import Visit, counted_under
+from services.identity.ending import end_session, end_sessions, forget_devices, lock_account
 from services.identity.hashing import DUMMY, Checked, new_token, token_sum
 from services.identity.queries import Standing
 from services.identity.second_factor import SecondFactor, kept_back
@@ -181,6 +181,7 @@ async def sign_out_everywhere(session: AsyncSession, clock: Clock, caller: Calle
     account = await queries.signed_in_account(session, caller)
     if account is None:
         raise Unauthenticated
+    await lock_account(session, account.id)
     await end_sessions(session, clock, account.id)
     await forget_devices(session, account.id)
     await notice(session, clock, account, "SIGNED_OUT_EVERYWHERE")

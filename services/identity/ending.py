@@ -7,7 +7,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.clock import Clock
 from services.events import EVERYBODY, TokensRevoked
 from services.identity import sessions
-from services.identity.tables import Account, AccountSession, Challenge
+from services.identity.tables import Account, AccountSession, Challenge, KnownDevice, ResetToken
 from services.outbox import record
 from services.revoking import keep_revocation
 
@@ -30,6 +30,24 @@ async def end_sessions(session: AsyncSession, clock: Clock, account: str, but: s
     for id_, ends_at in ended.all():
         if ends_at + sessions.ACCESS_TOKEN_LIFE > now:
             await _revoke(session, clock, account, id_)
+
+
+async def password_changed(session: AsyncSession, clock: Clock, account: str, but: str | None = None) -> None:
+    """Whoever came in by the one before is out, `but` in one session, and a stranger everywhere. The account is locked."""
+    await forget_links(session, clock, account)
+    await end_sessions(session, clock, account, but)
+    await forget_devices(session, account)
+
+
+async def forget_links(session: AsyncSession, clock: Clock, account: str) -> None:
+    """Tokens for a new password that were given before are worth nothing any more: who has them may be whom it is to keep out."""
+    unused = update(ResetToken).where(col(ResetToken.account_id) == account, col(ResetToken.used_at).is_(None))
+    await session.exec(unused.values(used_at=clock.now()))
+
+
+async def forget_devices(session: AsyncSession, account: str) -> None:
+    """Whoever knew the password until now is a stranger everywhere."""
+    await session.exec(delete(KnownDevice).where(col(KnownDevice.account_id) == account))
 
 
 async def lock_account(session: AsyncSession, account: str) -> Account:

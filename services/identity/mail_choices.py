@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.claims import Caller
 from services.clock import Clock
 from services.identity import queries
+from services.identity.ending import lock_account
 from services.identity.register import tell_contacts
 from services.identity.tables import Account, ReportsWanted, Undeliverable
 from services.refusal import Unauthenticated
@@ -21,7 +22,7 @@ async def choose(
     """In force at once: the mailer is told. None: as it was."""
     if await queries.signed_in_account(session, caller) is None:
         raise Unauthenticated
-    account = await session.get_one(Account, caller.account, with_for_update=True, populate_existing=True)
+    account = await lock_account(session, caller.account)
     wanted = reports or account.reports, account.announcements_by_mail if announcements is None else announcements
     if wanted != (account.reports, account.announcements_by_mail):
         account.reports, account.announcements_by_mail = wanted

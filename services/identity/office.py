@@ -18,6 +18,7 @@ from services.clock import Clock
 from services.events import EmailChanged
 from services.identity import entries, queries, register
 from services.identity.audit import Done, lock_structure, note
+from services.identity.ending import forget_links, lock_account
 from services.identity.households import AccountSpec, ChildSpec, FamilySpec
 from services.identity.tables import Account, AgentRole, AskedOnce, Child, Family, Membership, Operator
 from services.identity.telling import notice
@@ -244,6 +245,7 @@ async def change_account(session: AsyncSession, clock: Clock, agent: Agent, acco
     new_address = "email" in values and values["email"] != row.email
     if new_address:
         record(session, EmailChanged(structure=agent.structure, occurred_at=clock.now(), account=account))
+        await forget_links(session, clock, account)
         await notice(session, clock, row, "EMAIL_CHANGED")  # To the old one.
     await register.change_profile(session, clock, row, values)
     if words.new_hash is not None:
@@ -263,7 +265,7 @@ async def changeable(session: AsyncSession, agent: Agent, account: str) -> Accou
     """Locked. Raises Refused: ACCOUNT_SHARED, ADMINISTRATOR_REQUIRED; Forbidden for who does not belong to the agent's structure."""
     if await session.get(Membership, (account, agent.structure)) is None:
         raise Forbidden
-    row = await session.get_one(Account, account, with_for_update={"key_share": True}, populate_existing=True)
+    row = await lock_account(session, account)
     if await queries.belongs_elsewhere(session, account, agent.structure) or await session.get(Operator, account) is not None:
         raise Refused("ACCOUNT_SHARED")
     if not agent.administrator and await session.get(AgentRole, (account, agent.structure)) is not None:

@@ -8,9 +8,8 @@ from services.claims import Caller
 from services.clock import Clock
 from services.events import AddressLinkMade, EmailChanged
 from services.identity import attempts, queries, sessions
-from services.identity.devices import forget_devices
 from services.identity.door import Door, right_key
-from services.identity.ending import end_sessions
+from services.identity.ending import forget_links, lock_account, password_changed
 from services.identity.hashing import Checked, new_token, token_sum
 from services.identity.register import tell_contacts
 from services.identity.tables import Account, AddressToken
@@ -28,8 +27,7 @@ async def change_password(session: AsyncSession, clock: Clock, caller: Caller, d
         return False
     credential.password_hash, credential.changed_at = new_hash, clock.now()
     session.add(credential)
-    await end_sessions(session, clock, caller.account, but=caller.session)
-    await forget_devices(session, caller.account)
+    await password_changed(session, clock, caller.account, but=caller.session)
     await notice(session, clock, await session.get_one(Account, caller.account), "PASSWORD_CHANGED")
     return True
 
@@ -42,7 +40,7 @@ async def change_security_question(
     if credential is None:
         return False
     credential.answer_hash = answer_hash
-    account = await session.get_one(Account, credential.account_id, with_for_update=True)
+    account = await lock_account(session, credential.account_id)
     account.security_question = question
     account.version += 1
     session.add_all([credential, account])
@@ -55,7 +53,7 @@ async def change_email(session: AsyncSession, clock: Clock, caller: Caller, emai
     """Makes it pending and mails a link there; the address in force is told (S7). The one in force: gives the change up."""
     if await queries.signed_in_account(session, caller) is None:
         raise Unauthenticated
-    account = await session.get_one(Account, caller.account, with_for_update=True, populate_existing=True)
+    account = await lock_account(session, caller.account)
     if email == account.email:
         await _drop_links(session, clock, account)
         account.pending_email = None
@@ -78,14 +76,16 @@ async def change_email(session: AsyncSession, clock: Clock, caller: Caller, emai
 
 async def confirm_email(session: AsyncSession, clock: Clock, token: str) -> str:
     """The address, which is in force from now on (S8). Raises Refused where the token is not, or no longer, good."""
-    now = clock.now()
-    row = await session.get(AddressToken, token_sum(token), with_for_update=True)
-    if row is None or row.used_at is not None or row.expires_at <= now:
+    now, key = clock.now(), token_sum(token)
+    row = await session.get(AddressToken, key)
+    if row is None:
         raise Refused("INVALID_TOKEN")
-    account = await session.get_one(Account, row.account_id, with_for_update=True, populate_existing=True)
-    if account.pending_email != row.email:
+    account = await lock_account(session, row.account_id)
+    row = await session.get(AddressToken, key, with_for_update=True, populate_existing=True)
+    if row is None or row.used_at is not None or row.expires_at <= now or account.pending_email != row.email:
         raise Refused("INVALID_TOKEN")
     row.used_at = now
+    await forget_links(session, clock, account.id)  # They went to the old one.
     await notice(session, clock, account, "EMAIL_CHANGED", masked(row.email))
     account.email, account.pending_email = row.email, None
     account.version += 1

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -15,9 +15,8 @@ from services.events import PasswordResetRequested, ResetLinkMade
 from services.identity import attempts, audit, queries, sessions
 from services.identity.challenges import Halfway
 from services.identity.credentials import plain_login
-from services.identity.devices import forget_devices
 from services.identity.door import Opened, begin
-from services.identity.ending import end_sessions, lock_account
+from services.identity.ending import lock_account, password_changed
 from services.identity.hashing import DUMMY, Checked, new_token, token_sum
 from services.identity.paper_codes import COUNTER, plain_code
 from services.identity.second_factor import SecondFactor
@@ -56,19 +55,18 @@ async def reset_password(session: AsyncSession, clock: Clock, token: str, new_ha
 
     None: the token is not, or no longer, good.
     """
-    now = clock.now()
-    row = await session.get(ResetToken, token_sum(token), with_for_update=True)
-    if row is None or row.account_id is None or row.used_at is not None or row.expires_at <= now:
+    now, key = clock.now(), token_sum(token)
+    row = await session.get(ResetToken, key)
+    if row is None or row.account_id is None:
         return None
     account = await lock_account(session, row.account_id)
-    # The letters before this one are worth nothing any more either.
-    unused = update(ResetToken).where(col(ResetToken.account_id) == account.id, col(ResetToken.used_at).is_(None))
-    await session.exec(unused.values(used_at=now))
+    row = await session.get(ResetToken, key, with_for_update=True, populate_existing=True)
+    if row is None or row.used_at is not None or row.expires_at <= now:
+        return None
     credential = await session.get_one(Credential, account.id, with_for_update=True)
     credential.password_hash, credential.changed_at = new_hash, now
     session.add(credential)
-    await end_sessions(session, clock, account.id)
-    await forget_devices(session, account.id)
+    await password_changed(session, clock, account.id)
     await notice(session, clock, account, "PASSWORD_CHANGED")
     await session.exec(delete(Attempt).where(col(Attempt.key) == at_the_door(account.login, None)[0].key))
     return await begin(session, clock, account, asked)
@@ -124,7 +122,7 @@ def grant(session: AsyncSession, account: str | None, now: dt.datetime) -> str:
 async def keep_codes(session: AsyncSession, clock: Clock, caller: Caller, hashes: Collection[tuple[str, str]]) -> None:
     """The account's printed codes are these from now on. `hashes`: place -> hash."""
     now = clock.now()
-    account = await session.get_one(Account, caller.account, with_for_update=True)
+    account = await lock_account(session, caller.account)
     await session.exec(delete(RecoveryCode).where(col(RecoveryCode.account_id) == account.id, col(RecoveryCode.place) != COUNTER))
     session.add_all(RecoveryCode(account_id=account.id, place=place, code_hash=hashed, made_at=now) for place, hashed in hashes)
     await notice(session, clock, account, "RECOVERY_CODES_MADE")

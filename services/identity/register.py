@@ -17,7 +17,7 @@ from services.clock import Clock
 from services.events import AccountOpened, Contact, ContactsChanged, FamilyChanged, StructureChanged
 from services.identity import queries
 from services.identity.credentials import plain_login
-from services.identity.ending import end_sessions, lock_account, outdate_tokens
+from services.identity.ending import lock_account, outdate_tokens, password_changed
 from services.identity.hashing import AT_ONCE, check_now, hash_now, no_password
 from services.identity.households import AccountSpec, ChildSpec, FamilySpec, StructureSpec, eldest_first, looked_for_by, name_in_letters
 from services.identity.tables import (
@@ -237,7 +237,7 @@ async def hand_out(session: AsyncSession, clock: Clock, account: str, new_hash: 
     credential.password_hash = credential.loaded_hash = new_hash
     credential.changed_at = clock.now()
     session.add(credential)
-    await end_sessions(session, clock, account)
+    await password_changed(session, clock, account)
 
 
 def _profile(spec: AccountSpec) -> dict[str, Any]:

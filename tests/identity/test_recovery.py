@@ -7,10 +7,14 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.events import ResetLinkMade
-from services.identity import installation
-from services.identity.tables import RecoveryCode
+from services.identity import installation, recovery
+from services.identity.ending import lock_account
+from services.identity.hashing import no_password
+from services.identity.second_factor import SecondFactor
+from services.identity.tables import Account, RecoveryCode
 from services.listening import read
 from services.outbox import Outgoing
 from tests.identity.town import AGENT, CARTEVILLE, DUPONT, NEIGHBOUR, PASSWORD, FamilySpec, RunFixture, Town, replace
@@ -31,6 +35,9 @@ ISSUE = """mutation ($account: ID!, $reason: String!, $key: String!) {
     ... on CounterCode { codeOnPaper expiresAt } ... on Refusal { code message } } }"""
 ACTS = """{ identityActs(structure: "carteville") { nodes { kind reason adult { lastName } details { name before after } } } }"""
 LEFT = "{ me { recoveryCodesLeft } }"
+CHANGE = "mutation ($current: String!, $new: String!) { changePassword(current: $current, new: $new) { __typename } }"
+ADDRESS = 'mutation { changeEmail(email: "autre@example.org") { __typename } }'
+CONFIRM = "mutation ($token: String!) { confirmEmail(token: $token) { __typename } }"
 OFFERED = "{ securityQuestions }"
 CHOOSE = """mutation ($password: String!, $question: String!, $answer: String!) {
   changeSecurityQuestion(password: $password, question: $question, answer: $answer) {
@@ -108,6 +115,49 @@ async def test_s3_of_many_who_use_one_link_at_once_one_gets_in(running: RunFixtu
     token = await letter(town)
     answers = await asyncio.gather(*(town.resets(token, f"{NEW} {n}") for n in range(6)))
     assert sorted(answer["__typename"] for answer in answers) == ["InvalidToken"] * 5 + ["SignedIn"]
+
+
+async def test_s3_of_many_who_use_several_links_at_once_one_gets_in_and_no_two_wait_for_each_other(
+    running: RunFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town = await Town.of(running)
+    tokens, all_are_there = [], asyncio.Barrier(3)
+
+    async def at_once(session: AsyncSession, account: str) -> Account:
+        if not town.running.database.is_sqlite:  # which has one writer at a time
+            await all_are_there.wait()
+        return await lock_account(session, account)
+
+    monkeypatch.setattr(recovery, "lock_account", at_once)
+    for _ in range(3):
+        await town.answers(ASK, login="dupont")
+        tokens.append(await letter(town))
+
+    async def resets(token: str) -> bool:
+        async with town.running.database.transaction() as session:
+            opened = await recovery.reset_password(session, town.running.clock, token, no_password(), SecondFactor.OPTIONAL)
+        return opened is not None
+
+    assert sorted(await asyncio.gather(*map(resets, tokens))) == [False, False, True]
+
+
+@pytest.mark.parametrize("change", ["own", "handed out", "address"])
+async def test_s3_a_link_from_before_another_password_or_address_opens_nothing(running: RunFixture, change: str) -> None:
+    """Who asked for it may be whom the change is to keep out."""
+    town = await Town.of(running)
+    me = (await town.signs_in())["accessToken"]
+    await town.answers(ASK, login="dupont")
+    token = await letter(town)
+    match change:
+        case "own":
+            await town.answers(CHANGE, me, current=PASSWORD, new=NEW)
+        case "handed out":
+            await town.puts(replace(DUPONT, password="Soleil-vert-du-matin-2027"))
+        case "address":
+            await town.answers(ADDRESS, me)
+            (link,) = await town.events("address_link_made")
+            await town.answers(CONFIRM, token=json.loads(link.body)["token"])
+    assert (await town.resets(token, f"{NEW} encore"))["code"] == "INVALID_TOKEN"
 
 
 async def test_s3_the_outbox_forgets_links_that_went_out_and_are_worth_nothing_any_more(running: RunFixture) -> None:
