@@ -127,6 +127,16 @@ class _Portion:
         for adult in household.adults:
             if adult.login not in self.accounts and None in (adult.first_name, adult.last_name):
                 household.mistakes[adult.line] = Refused("INVALID_ENTRY", text="NAMES_NEEDED")
+            if self._is_somebody_else(adult):
+                household.mistakes[adult.line] = Refused("INVALID_ENTRY", text="LOGIN_OF_ANOTHER", login=adult.login)
+
+    def _is_somebody_else(self, adult: Adult) -> bool:
+        """Towns hand out logins as they please: under this one somebody of another town is known, who is not to see these children."""
+        known = self.accounts.get(adult.login)
+        if known is None or known.belongs:
+            return False
+        said, called = (known_by(one.first_name or "", one.last_name or "") for one in (adult, known))
+        return said != called
 
     # ---------------------------------------------------------------------------------------------------------- adults
     async def _open(self, households: Sequence[Household]) -> None:

@@ -362,19 +362,21 @@ class KnownAccount:
     loaded_email: str | None
     language: str
     changeable: bool  #: It belongs to the structure alone, and to nobody who works there or runs the installation.
+    belongs: bool = True  #: To the structure, alone or not.
 
 
 async def known_accounts(session: AsyncSession, logins: Collection[str], structure: str) -> dict[str, KnownAccount]:
     """By plain login."""
     here, elsewhere = aliased(Membership), aliased(Membership)
+    belongs = exists().where(col(here.account_id) == Account.id, col(here.structure_id) == structure)
     changeable = and_(
-        exists().where(col(here.account_id) == Account.id, col(here.structure_id) == structure),
+        belongs,
         ~exists().where(col(elsewhere.account_id) == Account.id, col(elsewhere.structure_id) != structure),
         ~exists().where(col(AgentRole.account_id) == Account.id),
         ~exists().where(col(Operator.account_id) == Account.id),
     )
     words = A.id, A.login, A.title, A.first_name, A.last_name, A.loaded_email, A.language
-    found = select_columns(*words, changeable).where(A.login.in_(sorted(logins)))
+    found = select_columns(*words, changeable, belongs).where(A.login.in_(sorted(logins)))
     rows = await (await session.connection()).execute(found)
     return {row.login: KnownAccount(*row) for row in rows}
 

@@ -69,6 +69,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Rien de cette famille n'est chargé : voyez la ligne {line}.",
         "Nothing of this family is loaded: see line {line}.",
     ),
+    "LOGIN_OF_ANOTHER": (
+        "L'identifiant {login} est celui de quelqu'un d'une autre structure, qui ne porte pas ces nom et prénom : choisissez-en un autre.",
+        "The login {login} is that of somebody of another structure, who is not called so: choose another.",
+    ),
     "ACCOUNT_LEFT_ALONE": (
         "Le compte {login} n'est pas modifié : il n'est pas de cette structure seule, ou c'est celui d'un agent.",
         "The account {login} stays as it is: it is not of this structure alone, or an agent's.",

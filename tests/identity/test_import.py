@@ -173,7 +173,7 @@ P6;enfant;;;deux;ANA;;;
 async def test_an_account_of_another_town_or_an_agents_joins_and_stays_as_it_is(town: Town) -> None:
     await town.puts(NEIGHBOUR, replace(DUPONT, login="leo", structure="autreville"))
     csv = f"""{HEADING}
-P1;adulte;leo;;AUTRE;Nom;taken@example.org;;
+P1;adulte;leo;;Dupont;jean paul;taken@example.org;;
 P2;adulte;agent;;AUTRE;Nom;taken@example.org;;
 003150;adulte;dupont;;DUPOND;;nouveau@example.org;;
 """
@@ -188,6 +188,20 @@ P2;adulte;agent;;AUTRE;Nom;taken@example.org;;
     assert rows["dupont"].first_name == "Jean-Paul", "what is left empty stays"
     assert (await town.signs_in("agent", AGENT_PASSWORD))["account"]["agentOf"] == [{"id": "carteville"}]
     assert len((await town.signs_in("leo", PASSWORD))["account"]["families"]) == 1
+
+
+async def test_a_login_of_another_town_lets_nobody_in_who_is_not_called_so(town: Town) -> None:
+    """Two towns hand out `dupont`: the one's Dupont is not to see the other's children."""
+    await town.puts(NEIGHBOUR, replace(DUPONT, login="leo", structure="autreville"))
+    lines = f"""{HEADING}
+P1;adulte;leo;;DUPONT;Léo;;;
+P1;enfant;;;DUPONT;Zoé;;;
+P2;adulte;leo;;;;;;
+"""
+    report = await imports(town, lines)
+    assert outcomes(report) == [(2, "REFUSED"), (3, "REFUSED"), (4, "REFUSED")]
+    assert "autre structure" in report["lines"][0]["message"]
+    assert (await town.signs_in("leo", PASSWORD))["account"]["families"] == []
 
 
 async def test_dying_between_two_portions_harms_nothing(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
