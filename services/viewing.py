@@ -4,6 +4,7 @@ One row for an agent, a family and an hour, however often the agent looked. It i
 writer, and a process that is killed loses the looks of its last second, no more.
 """
 
+import asyncio
 import datetime as dt
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -36,6 +37,7 @@ class Viewings:
         self._hour = dt.datetime.min.replace(tzinfo=dt.UTC)
         self._noted: set[Look] = set()
         self._waiting: list[tuple[dt.datetime, Look]] = []
+        self._turn = asyncio.Lock()  #: Two who wrote the same looks would each drop as many, and with them some that nobody wrote.
 
     def note(self, now: dt.datetime, looks: Iterable[Look]) -> None:
         """To be written soon."""
@@ -49,10 +51,11 @@ class Viewings:
 
     async def write(self) -> None:
         """What was noted so far; what cannot be written is kept for the next time."""
-        while self._waiting:
-            some = self._waiting[:ROWS]
-            rows = [{"hour": hour, **look._asdict()} for hour, look in some]
-            async with self._database.transaction("duty") as session:
-                insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
-                await (await session.connection()).execute(insert(self._table).values(rows).on_conflict_do_nothing())
-            del self._waiting[: len(some)]
+        async with self._turn:
+            while self._waiting:
+                some = self._waiting[:ROWS]
+                rows = [{"hour": hour, **look._asdict()} for hour, look in some]
+                async with self._database.transaction("duty") as session:
+                    insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
+                    await (await session.connection()).execute(insert(self._table).values(rows).on_conflict_do_nothing())
+                del self._waiting[: len(some)]

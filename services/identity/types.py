@@ -12,6 +12,7 @@ from services.identity.households import age_on
 from services.identity.questions import asked
 from services.identity.second_factor import DEFAULT, FactorKind
 from services.identity.tables import ReportsWanted
+from services.identity.viewing import saw_children
 from services.projection import LATER, STORED_IN, Later
 
 strawberry.enum(description="How an adult hears what became of requests: at once, or in one mail a day.")(ReportsWanted)
@@ -172,7 +173,10 @@ class Family:
         """The eldest first."""
         if self.known_children is not LATER:
             return self.known_children
-        return [Child.of(row) for row in await loaders.children(info.context).load(self.id) or []]
+        rows = await loaders.children(info.context).load(self.id) or []
+        if info.context.caller is not None:
+            saw_children(info.context.running, info.context.caller, [(row, self.structure_id) for row in rows])
+        return [Child.of(row) for row in rows]
 
     @strawberry.field
     async def data_exports(self, info: Info) -> list[DataExport]:
