@@ -38,6 +38,7 @@ class Agent:
     structure: str
     reason: str | None = None
     administrator: bool = False
+    operator: bool = False  #: As the token says: where a second factor is asked, it was shown.
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ async def ruler(info: Info, structure: str, reason: str | None) -> Agent:
     async with info.context.database.reading() as session:
         if await session.get(tables.Structure, structure) is None:
             raise Forbidden
-    return Agent(caller.account, structure, reason)
+    return Agent(caller.account, structure, reason, operator=caller.operator)
 
 
 @strawberry.type

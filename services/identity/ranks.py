@@ -41,9 +41,10 @@ class StructureWords:
 
 
 async def may_rule(session: AsyncSession, agent: Agent) -> None:
-    """By what the tables say now, whatever the token says. Raises Refused ADMINISTRATOR_REQUIRED."""
+    """By what the tables say now, whatever the token says; an operator by both. Raises Refused ADMINISTRATOR_REQUIRED."""
     role = await session.get(AgentRole, (agent.account, agent.structure), populate_existing=True)
-    if (role is None or not role.administrator) and await session.get(Operator, agent.account) is None:
+    administers = role is not None and role.administrator
+    if not administers and not (agent.operator and await session.get(Operator, agent.account) is not None):
         raise Refused("ADMINISTRATOR_REQUIRED")
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from services.identity import ranks
 from services.identity.invariants import violations
+from services.identity.second_factor import SecondFactor
 from services.refusal import Refused
-from tests.identity.town import AGENT, AGENT_PASSWORD, NEIGHBOUR, PASSWORD, RunFixture, Town
+from tests.identity.town import AGENT, AGENT_PASSWORD, CARTEVILLE, NEIGHBOUR, PASSWORD, RunFixture, Town
 
 ROLE = """mutation ($input: SetRoleInput!) { setRole(input: $input) {
   __typename ... on Refusal { code } ... on Colleague { login role } } }"""
@@ -108,6 +109,14 @@ async def test_operators_make_structures_and_name_administrators_but_see_no_fami
     async with town.running.database.reading() as session:
         assert await violations(session) == []
         assert await ranks.operators(session) == []
+
+
+async def test_an_operator_s_rank_that_waits_for_a_second_factor_is_none_beside_an_agent_s_either(town: Town) -> None:
+    """The installation asks for one, the structure does not."""
+    await town.puts(replace(CARTEVILLE, second_factor=SecondFactor.OPTIONAL))
+    await operates(town, "agent")
+    town.running.resources["entrance"] = replace(town.entrance, asked=SecondFactor.REQUIRED)
+    assert await sets(town, "agent", "agent", "ADMINISTRATOR") == "ADMINISTRATOR_REQUIRED"
 
 
 async def test_administrators_change_their_structure(town: Town) -> None:
