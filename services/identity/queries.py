@@ -215,12 +215,14 @@ async def paper_code(session: AsyncSession, login: str, place: str) -> tuple[str
 async def counters_of(session: AsyncSession, caller: Caller, account: str) -> list[str]:
     """The caller's structures at whose counter the account may be given a code, in order: those where it has a family.
 
-    None for whoever works for a structure, or runs the installation: no agent makes himself another.
+    None for whoever works for a structure, or runs the installation: no agent makes himself another. Nor for whoever belongs, or once
+    belonged, to a structure where the caller is no agent: whose login one knows is soon in a family of one's own.
     """
     found = select(Family.structure_id).where(
         FamilyAdult.family_id == Family.id,
         FamilyAdult.account_id == account,
         col(Family.structure_id).in_(caller.agent_of),
+        ~exists().where(col(Membership.account_id) == account, col(Membership.structure_id).not_in(caller.agent_of)),
         ~exists().where(col(AgentRole.account_id) == account),
         ~exists().where(col(Operator.account_id) == account),
     )

@@ -17,7 +17,7 @@ from services.identity.second_factor import SecondFactor
 from services.identity.tables import Account, RecoveryCode
 from services.listening import read
 from services.outbox import Outgoing
-from tests.identity.town import AGENT, CARTEVILLE, DUPONT, NEIGHBOUR, PASSWORD, FamilySpec, RunFixture, Town, replace
+from tests.identity.town import AGENT, AGENT_PASSWORD, CARTEVILLE, DUPONT, NEIGHBOUR, PASSWORD, FamilySpec, RunFixture, Town, replace
 
 NEW = "un cheval correct en pile"
 ASK = "mutation ($login: String!) { requestPasswordReset(login: $login) }"
@@ -326,6 +326,20 @@ async def test_s3_a_new_code_of_the_counter_ends_the_one_before_it_and_no_printe
     again = await issues(town, agent, signed_in["account"]["id"], "Une autre raison")
     assert again["code"] == "IDEMPOTENCY_KEY_REUSED"
     assert (await issues(town, agent, signed_in["account"]["id"], " ", "guichet-3"))["code"] == "REASON_REQUIRED"
+
+
+async def test_s3_no_counter_gives_a_code_to_an_account_that_another_town_knows_too(running: RunFixture) -> None:
+    """Whoever knows a login can name it in a family of his own town: that must open nothing of the other's."""
+    town = await Town.of(running)
+    await town.puts(NEIGHBOUR, replace(AGENT, login="voisin", agent_of="autreville", structure="autreville"))
+    account = (await town.signs_in())["account"]["id"]
+    thief = (await town.signs_in("voisin", AGENT_PASSWORD))["accessToken"]
+    made = "mutation ($input: CreateFamilyInput!) { createFamily(input: $input) { ... on Family { id } ... on Refusal { code } } }"
+    given = {"structure": "autreville", "number": "1", "logins": ["dupont"], "idempotencyKey": "k"}
+    assert "id" in (await town.answers(made, thief, input=given))["createFamily"]
+    _, errors = await town.asked(ISSUE, thief, account=account, reason="Carte d'identité vue", key="k")
+    assert errors is not None
+    assert errors[0].original_error.code == "FORBIDDEN"
 
 
 async def test_s3_the_counter_gives_no_code_for_another_towns_family_an_agent_or_to_a_family(running: RunFixture) -> None:
