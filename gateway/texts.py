@@ -32,8 +32,8 @@ TEXTS = {
     "EMAIL_DONE_MORE": ("Vos messages arrivent désormais à {email}.", "Your messages go to {email} from now on."),
     "LINK_OVER": ("Ce lien n'est plus valable", "This link is no longer valid"),
     "LINK_OVER_MORE": (
-        "Il a déjà servi, il a expiré, ou il est incomplet. Demandez-en un autre sur votre espace famille.",
-        "It was used already, it has run out, or a part of it is missing. Ask for another in your family account.",
+        "Il a déjà servi, il a expiré, un plus récent le remplace, ou il est incomplet. Demandez-en un autre sur votre espace famille.",
+        "It was used already, it has run out, a newer one replaces it, or a part of it is missing. Ask for another in your family account.",
     ),
     "LINK_FAILED": ("Cela n'a pas fonctionné", "That did not work"),
 }
