@@ -28,7 +28,7 @@ def test_s37_letters_write_the_last_name_first() -> None:
     assert name_in_letters("Zoé", "Lefèvre") == "LEFÈVRE Zoé"
 
 
-@pytest.mark.parametrize("address", ["jp.dupont@example.org", "jean+cantine@mairie.example.fr", "o'neil@example.ie", "é@exemple.fr"])
+@pytest.mark.parametrize("address", ["jp.dupont@example.org", "jean+cantine@mairie.example.fr", "o'neil@example.ie"])
 def test_s7_an_address_that_a_mail_server_may_take(address: str) -> None:
     assert is_email(address)
 
@@ -36,7 +36,7 @@ def test_s7_an_address_that_a_mail_server_may_take(address: str) -> None:
 @pytest.mark.parametrize(
     "address",
     ["", "dupont", "a@b", "a@b@example.org", "a b@example.org", "a@example.org\nBcc: x@example.org", "a@example.org\r", "a@.", "a@example.",
-     "a@example.org,b@example.org", "<a@example.org>", "a@example.org ", "x" * 250 + "@example.org", "\x00a@example.org"],
+     "a@example.org,b@example.org", "<a@example.org>", "a@example.org ", "é@exemple.fr", "a@éloïse.example", "x" * 250 + "@example.org", "\x00a@example.org"],
 )  # fmt: skip
 def test_s7_what_is_no_address_is_refused(address: str) -> None:
     assert not is_email(address)
