@@ -91,7 +91,7 @@ class Entrance:
         async with self._asked_again(caller, current) as (found, checked), self.database.transaction() as session:
             changed = await profile.change_password(session, self.clock, caller, found, checked, new_hash)
         if not changed:
-            raise Refused("INVALID_CREDENTIALS")
+            raise Refused("WRONG_PASSWORD")
         return await self.account(caller)
 
     async def change_email(self, caller: Caller, email: str, password: str | None) -> Account:
@@ -114,7 +114,7 @@ class Entrance:
         async with self._asked_again(caller, password) as (found, checked), self.database.transaction() as session:
             credential = await door.right_key(session, self.clock, found, checked)
         if credential is None:
-            raise Refused("INVALID_CREDENTIALS")
+            raise Refused("WRONG_PASSWORD")
 
     @asynccontextmanager
     async def _asked_again(self, caller: Caller, password: str) -> AsyncIterator[tuple[Door, Checked]]:
@@ -130,7 +130,7 @@ class Entrance:
         async with self._asked_again(caller, password) as (found, checked), self.database.transaction() as session:
             changed = await profile.change_security_question(session, self.clock, found, checked, question, answer_hash)
         if not changed:
-            raise Refused("INVALID_CREDENTIALS")
+            raise Refused("WRONG_PASSWORD")
         return await self.account(caller)
 
     async def request_password_reset(self, login: str, address: str | None) -> None:

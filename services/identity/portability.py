@@ -49,7 +49,7 @@ async def ask(session: AsyncSession, clock: Clock, account: str, family: Family,
         await audit.lock_structure(session, family.structure_id)
     row = await session.get_one(Family, family.id, with_for_update=True, populate_existing=True)
     if row.erased_at is not None:
-        raise Refused("FAMILY_ERASED", family=row.id)
+        raise Refused("FAMILY_ERASED", family=row.number)
     asked = select_rows(DataRequest).where(DataRequest.family == row.id, DataRequest.account == account)
     newest = (await session.exec(asked.order_by(col(DataRequest.asked_at).desc()).limit(1))).first()
     if newest is not None and newest.by_agent == by_agent and newest.asked_at > now - AGAIN_AFTER:

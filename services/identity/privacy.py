@@ -54,7 +54,7 @@ async def ask(
             raise Refused("IDEMPOTENCY_KEY_REUSED")
         return known
     if row.erased_at is not None:
-        raise Refused("FAMILY_ERASED", family=row.id)
+        raise Refused("FAMILY_ERASED", family=row.number)
     erasure = Erasure(
         id=uuid4().hex,
         key=key,

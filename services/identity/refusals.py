@@ -1,5 +1,6 @@
 """Every "no" of identity as a GraphQL type. The code of each has its text in texts.py."""
 
+import re
 from collections.abc import Awaitable
 from typing import Any, TypeVar
 
@@ -144,10 +145,12 @@ class AdministratorRequired(Refusal):
     """That is for the administrators of the structure."""
 
 
+#: By name of the text.
 REFUSALS: dict[str, type[Refusal]] = {
     "INVALID_CREDENTIALS": InvalidCredentials,
     "TOO_MANY_ATTEMPTS": TooManyAttempts,
     "SIGN_IN_BUSY": TooManyAttempts,
+    "WRONG_PASSWORD": InvalidCredentials,
     "INVALID_CODE_ON_PAPER": InvalidCredentials,
     "WRONG_ANSWER": InvalidCredentials,
     "INVALID_TOKEN": InvalidToken,
@@ -176,6 +179,11 @@ REFUSALS: dict[str, type[Refusal]] = {
 }
 
 
+def code_of(kind: type[Refusal]) -> str:
+    """What clients know it by, however many texts it has: InvalidCredentials -> "INVALID_CREDENTIALS"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).upper()
+
+
 async def or_refusal(info: Info, work: Awaitable[T]) -> T | Any:
     """What the work gives, or the member of the mutation's union that says why not."""
     try:
@@ -184,4 +192,4 @@ async def or_refusal(info: Info, work: Awaitable[T]) -> T | Any:
         message = say(refused.code, info.context.language, **refused.details)
         kind = REFUSALS[refused.code]
         more = {name: refused.details[name] for name in kind.__annotations__}
-        return kind(code=refused.code, message=message, **more)
+        return kind(code=code_of(kind), message=message, **more)

@@ -96,6 +96,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "NUMBER_TAKEN": ("Une autre famille a le numéro {number}.", "Another family has the number {number}."),
     "INVALID_CODE_ON_PAPER": ("L'identifiant ou le code n'est pas correct.", "The login or the code is not right."),
+    "WRONG_PASSWORD": ("Le mot de passe n'est pas correct.", "The password is not right."),
     "INVALID_EMAIL": ("Cette adresse e-mail n'est pas valable.", "This e-mail address is not valid."),
     "INVALID_PASSKEY": ("Cette clé d'accès n'a pas été acceptée.", "This passkey was not accepted."),
     "INVALID_TOKEN": (

@@ -299,7 +299,7 @@ class Account:
     @strawberry.field
     async def recovery_codes_left(self, info: Info) -> int:
         """Printed codes that were not used yet. Of one's own account alone."""
-        if info.context.caller is None or info.context.caller.account != self.id:
+        if self._seen_from(info) is None:
             return 0
         async with info.context.database.reading() as session:
             return await queries.printed_codes_left(session, self.id)
@@ -307,8 +307,8 @@ class Account:
     @strawberry.field
     async def sessions(self, info: Info) -> "list[Session]":
         """Where the account is signed in now, the one used last first. Of one's own account alone."""
-        caller = info.context.caller
-        if caller is None or caller.account != self.id:
+        current = self._seen_from(info)
+        if current is None:
             return []
         async with info.context.database.reading() as session:
             rows = await queries.live_sessions(session, self.id, info.context.now)
@@ -318,10 +318,15 @@ class Account:
                 started_at=row.started_at,
                 last_used_at=row.last_used_at or row.started_at,
                 device=row.device,
-                current=row.id == caller.session,
+                current=row.id == current,
             )
             for row in rows
         ]
+
+    def _seen_from(self, info: Info) -> str | None:
+        """The session in which its owner looks, which may have begun in this very request; null: it is somebody else."""
+        caller = info.context.caller
+        return self.session or (caller.session if caller and caller.account == self.id else None)
 
     @classmethod
     def at_home(cls, home: queries.Home) -> "Account":

@@ -43,6 +43,15 @@ async def test_s1_a_family_signs_in_with_what_the_town_handed_out(running: RunFi
     assert (me["me"]["firstName"], me["me"]["lastName"]) == ("Jean-Paul", "DUPONT")  # S4: beside "sign out"
 
 
+async def test_s1_whoever_just_signed_in_is_told_where_else_they_are(running: RunFixture) -> None:
+    town = await Town.of(running)
+    await town.signs_in()
+    signing_in = f"""mutation {{ signIn(login: "dupont", password: "{PASSWORD}") {{
+      ... on SignedIn {{ account {{ sessions {{ current }} }} }} }} }}"""
+    sessions = (await town.answers(signing_in))["signIn"]["account"]["sessions"]
+    assert sorted(session["current"] for session in sessions) == [False, True]
+
+
 async def test_s1_capitals_and_spaces_in_a_login_do_not_matter(running: RunFixture) -> None:
     town = await Town.of(running)
     assert (await town.signs_in(" DuPont "))["__typename"] == "SignedIn"
@@ -358,7 +367,7 @@ async def test_more_than_may_wait_at_the_door_are_told_so_at_once(running: RunFi
     while town.entrance.hashing._waiting < 3:
         await asyncio.sleep(0)
     refused = await town.signs_in()
-    assert (refused["__typename"], refused["code"]) == ("TooManyAttempts", "SIGN_IN_BUSY")
+    assert (refused["__typename"], refused["code"]) == ("TooManyAttempts", "TOO_MANY_ATTEMPTS")
     assert refused["message"] == "Beaucoup de monde se connecte en ce moment : réessayez dans 5 secondes."
     opened.set()
     assert {answer["code"] for answer in await asyncio.gather(*rush)} == {"INVALID_CREDENTIALS"}

@@ -81,7 +81,8 @@ async def test_s7_the_current_password_is_asked_for_and_guesses_are_counted(runn
     town = await Town.of(running)
     token = (await town.signs_in())["accessToken"]
     for _ in range(5):
-        assert (await town.answers(PASSWORD_CHANGE, token, current="a guess", new=NEW))["changePassword"]["code"] == "INVALID_CREDENTIALS"
+        refused = (await town.answers(PASSWORD_CHANGE, token, current="a guess", new=NEW))["changePassword"]
+        assert (refused["code"], refused["message"]) == ("INVALID_CREDENTIALS", "Le mot de passe n'est pas correct.")
     assert (await town.answers(PASSWORD_CHANGE, token, current=PASSWORD, new=NEW))["changePassword"]["code"] == "TOO_MANY_ATTEMPTS"
     elsewhere = await town.signs_in()
     assert elsewhere["__typename"] == "SignedIn", "who guesses inside keeps nobody from the door"

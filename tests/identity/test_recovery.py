@@ -38,6 +38,8 @@ LEFT = "{ me { recoveryCodesLeft } }"
 CHANGE = "mutation ($current: String!, $new: String!) { changePassword(current: $current, new: $new) { __typename } }"
 ADDRESS = 'mutation { changeEmail(email: "autre@example.org") { __typename } }'
 CONFIRM = "mutation ($token: String!) { confirmEmail(token: $token) { __typename } }"
+SIGN_IN_LEFT = """mutation ($password: String!) { signIn(login: "dupont", password: $password) {
+  ... on SignedIn { account { recoveryCodesLeft } } } }"""
 OFFERED = "{ securityQuestions }"
 CHOOSE = """mutation ($password: String!, $question: String!, $answer: String!) {
   changeSecurityQuestion(password: $password, question: $question, answer: $answer) {
@@ -241,9 +243,9 @@ async def test_s3_ten_printed_codes_each_open_the_way_to_a_new_password_once(run
     granted = await shows(town, codes[3].lower().replace("-", " "), login=" Dupont ")
     assert granted["__typename"] == "RecoveryGranted"
     assert (await town.answers(LEFT, bearer))["me"]["recoveryCodesLeft"] == 9
-    assert (await shows(town, codes[3]))["code"] == "INVALID_CODE_ON_PAPER", "single use"
+    assert (await shows(town, codes[3]))["code"] == "INVALID_CREDENTIALS", "single use"
     assert (await town.resets(granted["token"], NEW))["__typename"] == "SignedIn"
-    assert (await town.signs_in(password=NEW))["__typename"] == "SignedIn"
+    assert (await town.answers(SIGN_IN_LEFT, password=NEW))["signIn"]["account"]["recoveryCodesLeft"] == 9, "told at the door, too"
     assert (await shows(town, codes[4]))["__typename"] == "RecoveryGranted", "the others are good still"
     assert await kinds_of_notices(town) == ["RECOVERY_CODES_MADE", "RECOVERY_CODE_USED", "PASSWORD_CHANGED", "RECOVERY_CODE_USED"]
     for event in await town.events():
@@ -256,7 +258,7 @@ async def test_s3_new_codes_end_those_before_them_and_take_the_password(running:
     old = (await prints(town, bearer))["codes"]
     assert (await prints(town, bearer, "a guess"))["code"] == "INVALID_CREDENTIALS"
     new = (await prints(town, bearer))["codes"]
-    assert (await shows(town, old[0]))["code"] == "INVALID_CODE_ON_PAPER"
+    assert (await shows(town, old[0]))["code"] == "INVALID_CREDENTIALS"
     assert (await shows(town, new[0]))["__typename"] == "RecoveryGranted"
 
 
@@ -271,14 +273,14 @@ async def test_s3_sec4_a_guessed_code_says_nothing_and_is_counted_for_known_and_
     town = await Town.of(running)
     code = (await prints(town, (await town.signs_in())["accessToken"]))["codes"][0]
     refused = {
-        "__typename": "InvalidCredentials", "code": "INVALID_CODE_ON_PAPER", "message": "L'identifiant ou le code n'est pas correct.",
+        "__typename": "InvalidCredentials", "code": "INVALID_CREDENTIALS", "message": "L'identifiant ou le code n'est pas correct.",
     }  # fmt: skip
     guesses = ("", "0", "0" * 12, "M" * 12, "é" * 5000)
     for login in ("dupont", "nobody"):
         for guess in guesses:
             assert await shows(town, guess, login) == refused
         assert (await shows(town, code, login))["code"] == "TOO_MANY_ATTEMPTS"
-    assert (await shows(town, code, "agent"))["code"] == "INVALID_CODE_ON_PAPER", "another account's code"
+    assert (await shows(town, code, "agent"))["code"] == "INVALID_CREDENTIALS", "another account's code"
     town.later(seconds=10)
     assert (await shows(town, code))["__typename"] == "RecoveryGranted"
 
@@ -300,7 +302,7 @@ async def test_s3_the_counter_gives_a_code_that_is_good_once_for_seven_days_and_
     town.later(days=6, hours=23)
     granted = await shows(town, issued["codeOnPaper"])
     assert (await town.resets(granted["token"], NEW))["__typename"] == "SignedIn"
-    assert (await shows(town, issued["codeOnPaper"]))["code"] == "INVALID_CODE_ON_PAPER"
+    assert (await shows(town, issued["codeOnPaper"]))["code"] == "INVALID_CREDENTIALS"
     assert await kinds_of_notices(town) == ["COUNTER_CODE_MADE", "RECOVERY_CODE_USED", "PASSWORD_CHANGED"]
     agent = (await town.signs_in("agent", AGENT.password or ""))["accessToken"]
     (act,) = (await town.answers(ACTS, agent))["identityActs"]["nodes"]
@@ -309,7 +311,7 @@ async def test_s3_the_counter_gives_a_code_that_is_good_once_for_seven_days_and_
 
     late = await issues(town, agent, account, key="guichet-2")
     town.later(days=7)
-    assert (await shows(town, late["codeOnPaper"]))["code"] == "INVALID_CODE_ON_PAPER"
+    assert (await shows(town, late["codeOnPaper"]))["code"] == "INVALID_CREDENTIALS"
 
 
 async def test_s3_a_new_code_of_the_counter_ends_the_one_before_it_and_no_printed_one(running: RunFixture) -> None:
@@ -320,7 +322,7 @@ async def test_s3_a_new_code_of_the_counter_ends_the_one_before_it_and_no_printe
     first = await issues(town, agent, signed_in["account"]["id"])
     second = await issues(town, agent, signed_in["account"]["id"], key="guichet-2")
     assert (await town.answers(LEFT, signed_in["accessToken"]))["me"]["recoveryCodesLeft"] == 10
-    assert (await shows(town, first["codeOnPaper"]))["code"] == "INVALID_CODE_ON_PAPER"
+    assert (await shows(town, first["codeOnPaper"]))["code"] == "INVALID_CREDENTIALS"
     assert (await shows(town, second["codeOnPaper"]))["__typename"] == "RecoveryGranted"
     assert (await shows(town, printed[0]))["__typename"] == "RecoveryGranted"
     again = await issues(town, agent, signed_in["account"]["id"], "Une autre raison")
@@ -404,7 +406,7 @@ async def test_s3_where_questions_are_off_no_answer_is_right_and_guesses_are_cou
     assert await question(town) == before, "what opens nothing is not asked"
     for login in ("dupont", "nobody"):
         for guess in (RIGHT, RIGHT, PASSWORD, "", "é" * 5000):
-            assert await answers(town, guess, login) == {"__typename": "InvalidCredentials", "code": "WRONG_ANSWER"}
+            assert await answers(town, guess, login) == {"__typename": "InvalidCredentials", "code": "INVALID_CREDENTIALS"}
         assert (await answers(town, RIGHT, login))["code"] == "TOO_MANY_ATTEMPTS"
     assert (await town.signs_in())["__typename"] == "SignedIn", "it does not keep the owner from the door"
 
@@ -415,17 +417,17 @@ async def test_s3_where_a_structure_has_questions_on_the_right_answer_opens_the_
     chosen = await chooses(town)
     assert await question(town) == chosen
     assert await question(town, language="en") != chosen
-    assert (await answers(town, "Lyon"))["code"] == "WRONG_ANSWER"
+    assert (await answers(town, "Lyon"))["code"] == "INVALID_CREDENTIALS"
     granted = await answers(town, " SAINT ETIENNE")
     assert granted["__typename"] == "RecoveryGranted"
     assert (await town.resets(granted["token"], NEW))["__typename"] == "SignedIn"
     assert (await town.signs_in(password=NEW))["__typename"] == "SignedIn"
     for _ in range(5):
-        assert (await answers(town, "Lyon"))["code"] == "WRONG_ANSWER"
+        assert (await answers(town, "Lyon"))["code"] == "INVALID_CREDENTIALS"
     assert (await answers(town, RIGHT))["code"] == "TOO_MANY_ATTEMPTS"
     await town.puts(CARTEVILLE)
     town.later(hours=1)
-    assert (await answers(town, RIGHT))["code"] == "WRONG_ANSWER", "switched off, it opens nothing"
+    assert (await answers(town, RIGHT))["code"] == "INVALID_CREDENTIALS", "switched off, it opens nothing"
 
 
 async def test_s3_a_question_is_a_way_in_only_if_every_structure_of_the_account_has_them_on(running: RunFixture) -> None:
@@ -433,7 +435,7 @@ async def test_s3_a_question_is_a_way_in_only_if_every_structure_of_the_account_
     await town.puts(ON, NEIGHBOUR, FamilySpec("autreville.dupont", "autreville", "77", ("dupont",), ()))
     chosen = await chooses(town)
     assert await question(town) != chosen
-    assert (await answers(town, RIGHT))["code"] == "WRONG_ANSWER"
+    assert (await answers(town, RIGHT))["code"] == "INVALID_CREDENTIALS"
     await town.puts(replace(NEIGHBOUR, secret_questions=True))
     assert await question(town) == chosen
     assert (await answers(town, RIGHT))["__typename"] == "RecoveryGranted"
@@ -444,7 +446,7 @@ async def test_s3_whoever_works_for_a_structure_never_comes_in_by_a_question(run
     await town.puts(ON)
     chosen = await chooses(town, login="agent", password=AGENT.password or "")
     assert await question(town, "agent") != chosen
-    assert (await answers(town, RIGHT, "agent"))["code"] == "WRONG_ANSWER"
+    assert (await answers(town, RIGHT, "agent"))["code"] == "INVALID_CREDENTIALS"
 
 
 async def test_s3_whoever_takes_the_question_that_strangers_are_asked_shows_nobody_a_change(running: RunFixture) -> None:
