@@ -177,6 +177,8 @@ async def _reads_all(canary: Family, neighbour: Family) -> None:
     assert {row["note"] for row in told["booking"]["presence"]["rows"]} == {"allergiquissime"}
     assert "<h2>Réservations</h2>" in page
     assert neighbour.id not in text, "the neighbours are none of theirs"
+    assert all(word in page for word in ("<th>Prénom</th>", "<td>50,00\u00a0€</td>", "<td>non</td>"))
+    assert "<th>first_name" not in page, "the JSON's names are for programs"
     assert not any(word in text for word in ("password_hash", "secret_hash", "token_sum", "private_key"))
 
 
