@@ -73,6 +73,10 @@ async def put_structure(session: AsyncSession, clock: Clock, spec: StructureSpec
             await outdate_tokens(session, clock, account)
 
 
+def within_a_day(later: dt.datetime, earlier: dt.datetime) -> bool:
+    return dt.timedelta(0) <= later - earlier < dt.timedelta(1)
+
+
 async def put_announcement(
     session: AsyncSession,
     clock: Clock,
@@ -85,7 +89,7 @@ async def put_announcement(
     """Returns its id. It is told on its day (announcing.py). `ends_at`: None: as it is.
 
     An announcement that is in force, or was told, keeps its date when it is put in again: "today" is not news every day. One that an
-    agent withdrew stays withdrawn.
+    agent withdrew stays withdrawn, and where an agent gave the hour of the very day, that stays: a file knows days alone.
     """
     row = await queries.announcement_titled(session, structure, title)
     if row is None:
@@ -93,10 +97,10 @@ async def put_announcement(
         row.ends_at = ends_at
         session.add(row)
     elif row.withdrawn_at is None:
-        kept = row.told_at is not None or max(row.published_at, publish_at) <= clock.now()
+        kept = row.told_at is not None or max(row.published_at, publish_at) <= clock.now() or within_a_day(row.published_at, publish_at)
         values: dict[str, Any] = {} if body == row.loaded_body else {"body": body, "loaded_body": body}
         values |= {} if kept else {"published_at": publish_at}
-        values |= {} if ends_at is None else {"ends_at": ends_at}
+        values |= {} if ends_at is None or (row.ends_at and within_a_day(ends_at, row.ends_at)) else {"ends_at": ends_at}
         if _differs(row, values):
             session.add(row)
     return row.id

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.identity import announcing, duties
+from services.identity import announcing, duties, register
 from services.identity.announcing import AnnouncementState, state_of
 from services.identity.tables import Announcement
 from tests.facts import until
@@ -85,6 +85,20 @@ async def test_what_the_towns_file_announces_is_told_on_its_day_too(office: Offi
     office.town.later(days=1)
     await office.day_breaks()
     assert await office.told() == [today, tomorrow]
+
+
+async def test_an_agents_hours_stay_when_the_towns_file_names_their_days(office: Office) -> None:
+    hours = {"publishAt": text(NOW + DAY), "endsAt": text(NOW + 3 * DAY)}
+    await office.publishes("Fermeture", **hours)
+    (before,) = (await office.sees())["nodes"]
+    for days_later, kept in ((0, True), (1, False)):
+        midnight = NOW.replace(hour=0) + DAY * (1 + days_later)
+        async with office.town.running.database.transaction() as session:
+            await register.put_announcement(
+                session, office.town.running.clock, "carteville", "Fermeture", "Fermeture !", midnight, midnight + 3 * DAY
+            )
+        (after,) = (await office.sees())["nodes"]
+        assert ((after["publishedAt"], after["endsAt"]) == (before["publishedAt"], before["endsAt"])) is kept
 
 
 async def test_only_what_is_to_be_mailed_goes_to_the_mailer(office: Office) -> None:
