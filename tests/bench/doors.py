@@ -53,7 +53,7 @@ async def rush(stage: Stage, families: Sequence[str]) -> dict[str, Any]:
     seconds, cpu = watch.seconds(), watch.cpu()
     return {
         "let in": told["IN"],
-        "told to come back": told["SIGN_IN_BUSY"],
+        "told to come back": told["TOO_MANY_ATTEMPTS"],
         "without an answer in time": told["NO ANSWER IN TIME"],
         "seconds": round(seconds, 1),
         "identity CPU ms/sign-in": round(1000 * cpu["identity"] / max(told["IN"], 1), 1),
