@@ -7,7 +7,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.clock import Clock
 from services.events import EVERYBODY, TokensRevoked
 from services.identity import sessions
-from services.identity.tables import Account, AccountSession, Challenge, KnownDevice, ResetToken
+from services.identity.paper_codes import COUNTER
+from services.identity.tables import Account, AccountSession, Challenge, KnownDevice, RecoveryCode, ResetToken
 from services.outbox import record
 from services.revoking import keep_revocation
 
@@ -33,8 +34,12 @@ async def end_sessions(session: AsyncSession, clock: Clock, account: str, but: s
 
 
 async def password_changed(session: AsyncSession, clock: Clock, account: str, but: str | None = None) -> None:
-    """Whoever came in by the one before is out, `but` in one session, and a stranger everywhere. The account is locked."""
+    """Whoever came in by the one before is out, `but` in one session, and a stranger everywhere; the counter's code is over.
+
+    The account is locked. Codes that the family printed itself stay good.
+    """
     await forget_links(session, clock, account)
+    await session.exec(delete(RecoveryCode).where(col(RecoveryCode.account_id) == account, col(RecoveryCode.place) == COUNTER))
     await end_sessions(session, clock, account, but)
     await forget_devices(session, account)
 

@@ -330,6 +330,17 @@ async def test_s3_a_new_code_of_the_counter_ends_the_one_before_it_and_no_printe
     assert (await issues(town, agent, signed_in["account"]["id"], " ", "guichet-3"))["code"] == "REASON_REQUIRED"
 
 
+async def test_s3_the_counters_code_ends_with_the_next_password(running: RunFixture) -> None:
+    """Its owner was told of it by mail: whoever got it at the counter in his place is out."""
+    town = await Town.of(running)
+    mine = await town.signs_in()
+    agent = (await town.signs_in("agent", AGENT_PASSWORD))["accessToken"]
+    issued = await issues(town, agent, mine["account"]["id"])
+    await town.answers(CHANGE, mine["accessToken"], current=PASSWORD, new=NEW)
+    shown = (await town.answers(SHOW, login="dupont", code=issued["codeOnPaper"]))["useRecoveryCode"]
+    assert shown["code"] == "INVALID_CREDENTIALS"
+
+
 async def test_s3_no_counter_gives_a_code_to_an_account_that_another_town_knows_too(running: RunFixture) -> None:
     """Whoever knows a login can name it in a family of his own town: that must open nothing of the other's."""
     town = await Town.of(running)
