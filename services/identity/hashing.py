@@ -5,6 +5,7 @@ import base64
 import hashlib
 import os
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from services.refusal import CodedError, Refused
 
 AT_ONCE = 2
 MOST_WAITING = 80  #: About a second's worth; of the gateway's 100 connections the others stay free for whoever is in already.
+MOST_FOR_ONE = MOST_WAITING // 2  #: Of them, on one login: who tries one in parallel keeps nobody else out.
 BUSY_SECONDS = 5
 MEMORY_KIB, PASSES, LANES = 19_456, 2, 1  #: OWASP's argon2id: about 20 ms of one core.
 
@@ -70,7 +72,7 @@ class Hashing:
     def __init__(self) -> None:
         self._places = asyncio.Semaphore(AT_ONCE)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._waiting = 0
+        self._waiting: Counter[str | None] = Counter()
 
     @asynccontextmanager
     async def turn(self, login: str, gone: Gone = still_there) -> AsyncIterator[None]:
@@ -81,7 +83,7 @@ class Hashing:
         """
         lock = self._turns.setdefault(login, asyncio.Lock())
         async with AsyncExitStack() as held:
-            with self._queued():
+            with self._queued(login):
                 await held.enter_async_context(lock)
                 await held.enter_async_context(self._places)
             if await gone():
@@ -89,14 +91,16 @@ class Hashing:
             yield
 
     @contextmanager
-    def _queued(self) -> Iterator[None]:
-        if self._waiting >= MOST_WAITING:
+    def _queued(self, login: str | None = None) -> Iterator[None]:
+        if self._waiting.total() >= MOST_WAITING or (login is not None and self._waiting[login] >= MOST_FOR_ONE):
             raise Refused("SIGN_IN_BUSY", wait_seconds=BUSY_SECONDS)
-        self._waiting += 1
+        self._waiting[login] += 1
         try:
             yield
         finally:
-            self._waiting -= 1
+            self._waiting[login] -= 1
+            if not self._waiting[login]:
+                del self._waiting[login]
 
     async def check(self, password: str, stored: str) -> Checked:
         """Within a turn."""

@@ -364,7 +364,7 @@ async def test_more_than_may_wait_at_the_door_are_told_so_at_once(running: RunFi
 
     monkeypatch.setattr(town.entrance.hashing, "check", slow)
     rush = [asyncio.ensure_future(town.signs_in(f"nobody{n}")) for n in range(5)]
-    while town.entrance.hashing._waiting < 3:
+    while town.entrance.hashing._waiting.total() < 3:
         await asyncio.sleep(0)
     refused = await town.signs_in()
     assert (refused["__typename"], refused["code"]) == ("TooManyAttempts", "TOO_MANY_ATTEMPTS")
@@ -372,6 +372,27 @@ async def test_more_than_may_wait_at_the_door_are_told_so_at_once(running: RunFi
     opened.set()
     assert {answer["code"] for answer in await asyncio.gather(*rush)} == {"INVALID_CREDENTIALS"}
     assert (await town.signs_in())["__typename"] == "SignedIn"
+
+
+async def test_who_tries_one_login_in_parallel_keeps_nobody_else_out(running: RunFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    town = await Town.of(running)
+    monkeypatch.setattr("services.identity.hashing.MOST_FOR_ONE", 3)
+    opened = asyncio.Event()
+    check = town.entrance.hashing.check
+
+    async def slow(password: str, stored: str) -> object:
+        await opened.wait()
+        return await check(password, stored)
+
+    monkeypatch.setattr(town.entrance.hashing, "check", slow)
+    rush = [asyncio.ensure_future(town.signs_in("nobody")) for _ in range(9)]
+    while not any(one.done() for one in rush):
+        await asyncio.sleep(0)
+    neighbour = asyncio.ensure_future(town.signs_in())
+    opened.set()
+    assert (await neighbour)["__typename"] == "SignedIn"
+    codes = [answer["code"] for answer in await asyncio.gather(*rush)]
+    assert (codes.count("TOO_MANY_ATTEMPTS"), codes.count("INVALID_CREDENTIALS")) == (5, 4), "one is looked at, three wait"
 
 
 async def test_nothing_is_checked_for_who_hung_up_while_waiting(running: RunFixture, monkeypatch: pytest.MonkeyPatch) -> None:
