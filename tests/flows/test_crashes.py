@@ -8,15 +8,18 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import httpx2
 import pytest
+from sqlmodel import col, select
 
 from deploy.check import check
 from services.crash import CRASH_POINTS
 from services.database import Database
 from services.mailer.sending import CLAIM_SECONDS
+from services.outbox import Outgoing
 from services.settings import Settings
 from tests.facts import until
 from tests.flows.conftest import Found
@@ -201,6 +204,7 @@ async def dies_of(
     system: System, process: str, point: str, ask: Callable[[], Awaitable[dict[str, Any]]], field: str, *, again: bool = True
 ) -> bool:
     """The process dies there of what is asked, and is started again. Whether that had to be asked `again`, for want of an answer."""
+    await until(partial(said_all, system, process))  # or it dies of what it had still to say
     await asyncio.to_thread(system.kill, process)
     await asyncio.to_thread(system.start, process, crash_at=point)
     await asyncio.to_thread(system.wait_until_ready, process)
@@ -210,6 +214,16 @@ async def dies_of(
     if lost and again:
         assert (await ask())["data"][field]
     return lost
+
+
+async def said_all(system: System, process: str) -> bool:
+    """its outbox is published"""
+    database = Database(system.databases[process])
+    try:
+        async with database.reading() as session:
+            return (await session.exec(select(Outgoing.position).where(col(Outgoing.published).is_(False)).limit(1))).first() is None
+    finally:
+        await database.close()
 
 
 async def mails_with_links(one: Family, count: int) -> list[dict[str, Any]]:
