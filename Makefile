@@ -21,10 +21,10 @@ run: setup ## the whole system on this machine, with the demo town; Ctrl-C ends 
 	@$(BIN)/preau up
 
 # Side by side: processes that are killed and waited for leave most of two cores idle. Those of all services together wait longest.
-PARTS := sqlite-services sqlite-flows postgresql-services postgresql-flows
+PARTS := sqlite-services postgresql-services sqlite-flows postgresql-flows
 test: setup ## all tests on SQLite; those that have a database, on PostgreSQL too
-	@echo "Four parts run side by side; each speaks when it is through, in ten minutes or so."
-	@$(MAKE) --no-print-directory --output-sync=line --jobs=4 $(PARTS:%=test-%)
+	@echo "Four parts, three at a time; each speaks when it is through, in ten minutes or so."
+	@$(MAKE) --no-print-directory --output-sync=line --jobs=3 $(PARTS:%=test-%)
 
 test-%-services: setup
 	PREAU_TEST_DATABASE=$* $(BIN)/python -m pytest --ignore=tests/flows

@@ -10,6 +10,7 @@ import pytest
 
 from services import relay
 from services.booking import counter, desk
+from services.bus import WAKE
 from services.relay import backlog
 from services.service import Running
 from tests.booking.town import ALLOCATED, CLOCK, Town
@@ -97,7 +98,7 @@ async def test_of_two_processes_one_publishes_so_that_the_order_is_kept_and_the_
 
 async def _heard(publishing: Running) -> bool:
     """The relay holds its lock, and listens."""
-    return "booking" in publishing.bus._ears
+    return f"{WAKE}.booking" in publishing.bus._ears
 
 
 async def _nothing_waits(running: Running) -> bool:

@@ -18,12 +18,12 @@ from services.service import Running
 from tests.facts import until
 
 NOW = dt.datetime.now(dt.UTC)
-QUARTER = dt.timedelta(minutes=15)
+LIFE = dt.timedelta(hours=12)  #: Longer than any run of these tests.
 RunFixture = Callable[..., Awaitable[Running]]
 
 
 def caller(session: str = "session", *, issued_at: dt.datetime = NOW) -> Caller:
-    return Caller("dupont", session, {"family": "carteville"}, frozenset(), "fr", (NOW + QUARTER).timestamp(), issued_at.timestamp())
+    return Caller("dupont", session, {"family": "carteville"}, frozenset(), "fr", (NOW + LIFE).timestamp(), issued_at.timestamp())
 
 
 def bearer(signer: Signer, one: Caller | None = None) -> str:
@@ -35,7 +35,7 @@ def published(signer: Signer, days: int = 1) -> SigningKeyPublished:
     return SigningKeyPublished(structure=EVERYBODY, occurred_at=NOW + dt.timedelta(days), kid=signer.kid, jwk=signer.public_jwk)
 
 
-def revoked(session: str | None = None, *, before: dt.datetime = NOW, until: dt.datetime = NOW + QUARTER) -> TokensRevoked:
+def revoked(session: str | None = None, *, before: dt.datetime = NOW, until: dt.datetime = NOW + LIFE) -> TokensRevoked:
     return TokensRevoked(structure=EVERYBODY, occurred_at=before, account="dupont", session=session, before=before, until=until)
 
 
@@ -195,16 +195,16 @@ def test_of_an_account_all_that_was_issued_before_is_refused_to_the_microsecond(
     revoking.apply(revoked(before=NOW), verifier)
     assert verifier.caller(before) is None
     assert verifier.caller(after) is not None
-    revoking.apply(revoked(before=NOW - QUARTER), verifier)  # Told late: it takes nothing back.
+    revoking.apply(revoked(before=NOW - LIFE), verifier)  # Told late: it takes nothing back.
     assert verifier.caller(before) is None
 
 
 def test_a_revocation_is_forgotten_when_no_token_is_left_that_it_means() -> None:
     verifier = knowing()
-    verifier.refuse(*(Revocation("dupont", session, NOW.timestamp(), (NOW + QUARTER).timestamp()) for session in (None, "session")))
-    verifier._clock = replace(CLOCK, frozen_at=NOW + QUARTER - dt.timedelta(seconds=1))
+    verifier.refuse(*(Revocation("dupont", session, NOW.timestamp(), (NOW + LIFE).timestamp()) for session in (None, "session")))
+    verifier._clock = replace(CLOCK, frozen_at=NOW + LIFE - dt.timedelta(seconds=1))
     verifier.forget_revocations()
     assert (len(verifier._ended), len(verifier._outdated)) == (1, 1)
-    verifier._clock = replace(CLOCK, frozen_at=NOW + QUARTER)
+    verifier._clock = replace(CLOCK, frozen_at=NOW + LIFE)
     verifier.forget_revocations()
     assert (verifier._ended, verifier._outdated) == ({}, {})
