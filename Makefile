@@ -20,7 +20,7 @@ setup: .venv/ready ## everything into .venv; the others call it first
 run: setup ## the whole system on this machine, with the demo town; Ctrl-C ends it
 	@$(BIN)/preau up
 
-# Side by side: processes that are killed and waited for leave most of two cores idle. Those of all services together wait longest.
+# Side by side: processes that are killed and waited for leave cores idle. More than three at a time starve those that give way.
 PARTS := sqlite-services postgresql-services sqlite-flows postgresql-flows
 test: setup ## all tests on SQLite; those that have a database, on PostgreSQL too
 	@echo "Four parts, three at a time; each speaks when it is through, in ten minutes or so."

@@ -217,14 +217,26 @@ def pytest_configure() -> None:
     keep_in_memory()
 
 
+#: They ask nothing of a database that the services' own tests do not, and take minutes: SQLite is enough. PREAU_ALL=1 runs them on both.
+ON_ONE_DATABASE = {
+    *("deploy/test_firstload.py", "deploy/test_loading.py", "deploy/test_moving.py", "deploy/test_pricing.py"),
+    *("flows/test_agents.py", "flows/test_attendance.py", "flows/test_live.py", "flows/test_subscriber.py", "flows/test_wrong_input.py"),
+    *("identity/test_oidc.py", "identity/test_passkeys.py", "identity/test_schema.py"),
+    *("flows/test_files.py", "flows/test_fuzz.py", "flows/test_hostile.py", "flows/test_isolation.py", "flows/test_mailed.py"),
+    "flows/test_second_factor.py",
+}
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Whether a test has a database is known by its fixtures: all that make one ask `postgresql` for the server."""
     if not POSTGRESQL:
         return
     here: list[pytest.Item] = []
     elsewhere: list[pytest.Item] = []
+    one = set() if os.environ.get("PREAU_ALL") else ON_ONE_DATABASE
     for item in items:
-        (here if "postgresql" in getattr(item, "fixturenames", ()) else elsewhere).append(item)
+        wanted = "postgresql" in getattr(item, "fixturenames", ()) and "/".join(item.path.parts[-2:]) not in one
+        (here if wanted else elsewhere).append(item)
     config.hook.pytest_deselected(items=elsewhere)
     items[:] = here
 

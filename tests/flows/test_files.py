@@ -5,17 +5,13 @@ import io
 from typing import Any
 
 import httpx2
-import pytest
 from icalendar import Calendar
 from pypdf import PdfReader
 
 from services.settings import Settings
-from tests.conftest import POSTGRESQL
 from tests.flows.conftest import Found
 from tests.flows.system import System
 from tests.flows.town import Family, activity, answers, family, next_days
-
-pytestmark = pytest.mark.skipif(POSTGRESQL, reason="its parts are tested there")
 
 FILES = """query($format: FileFormat!, $child: ID) { me { families { id bookingsFile(format: $format, child: $child) {
   ... on FileLink { url expiresAt } ... on Refusal { code } } } } }"""

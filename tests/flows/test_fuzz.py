@@ -31,12 +31,9 @@ from graphql import (
 
 from gateway.client import Subgraph
 from gateway.limits import AUTHENTICATION
-from tests.conftest import POSTGRESQL
 from tests.flows import questions, town
 from tests.flows.system import System
 from tests.flows.town import Family, Town, activity, family
-
-pytestmark = pytest.mark.skipif(POSTGRESQL, reason="what chance makes up seldom comes to a database")
 
 EXAMPLES = int(os.environ.get("PREAU_EXAMPLES", "2000"))
 SEED = int(os.environ.get("PREAU_SEED", random.randrange(2**32)))

@@ -21,10 +21,7 @@ from services.claims import PublicKey
 from services.identity.tokens import Signer, new_key
 from services.service import Running
 from services.settings import Settings
-from tests.conftest import POSTGRESQL
 from tests.flows.questions import SUBGRAPHS
-
-pytestmark = pytest.mark.skipif(POSTGRESQL, reason="what is refused never comes to a database")
 
 SECONDS = 0.05  #: Of the processor.
 TRIES = 3  #: The quickest counts: whatever else happens in this process only adds to it.

@@ -29,14 +29,11 @@ from services.claims import Caller
 from services.database import Database
 from services.identity.tables import Secret
 from services.identity.tokens import Signer, new_key
-from tests.conftest import POSTGRESQL
 from tests.facts import until
 from tests.flows import questions, town
 from tests.flows.questions import SUBGRAPHS, Entity, Ids, Question, Slot
 from tests.flows.system import System
 from tests.flows.town import Family, Town, activity, family, next_days
-
-pytestmark = pytest.mark.skipif(POSTGRESQL, reason="whose is what is asked in the services' own tests there")
 
 AT_ONCE = 12
 FOLLOWED_SECONDS = 5  #: A subscription that is refused ends at once.

@@ -4,15 +4,10 @@ import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import pytest
-
-from tests.conftest import POSTGRESQL
 from tests.facts import until
 from tests.flows.conftest import Found
 from tests.flows.system import System
 from tests.flows.town import SIGN_IN, activity, family
-
-pytestmark = pytest.mark.skipif(POSTGRESQL, reason="its parts are tested there")
 
 NEW = "un cheval correct en pile"
 CHANGE = """mutation ($email: String!) { changeEmail(email: $email) { ... on Account { email pendingEmail } ... on Refusal { code } } }"""

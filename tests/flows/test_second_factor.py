@@ -4,15 +4,11 @@ import datetime as dt
 from pathlib import Path
 
 import pyotp
-import pytest
 import yaml
 
-from tests.conftest import POSTGRESQL
 from tests.flows.conftest import Found
 from tests.flows.system import System
 from tests.flows.town import PASSWORD, activity, family, load_file
-
-pytestmark = pytest.mark.skipif(POSTGRESQL, reason="its parts are tested there")
 
 ACTS = "query($structure: ID!) { acts(structure: $structure) { nodes { kind } } }"
 BILLED = "query($structure: ID!) { moneyActs(structure: $structure) { nodes { kind } } }"
