@@ -204,16 +204,27 @@ async def dies_of(
     system: System, process: str, point: str, ask: Callable[[], Awaitable[dict[str, Any]]], field: str, *, again: bool = True
 ) -> bool:
     """The process dies there of what is asked, and is started again. Whether that had to be asked `again`, for want of an answer."""
-    await until(partial(said_all, system, process))  # or it dies of what it had still to say
-    await asyncio.to_thread(system.kill, process)
-    await asyncio.to_thread(system.start, process, crash_at=point)
-    await asyncio.to_thread(system.wait_until_ready, process)
+    while not await starts_to_die(system, process, point):
+        await asyncio.to_thread(system.died, process)
+        await asyncio.to_thread(system.start, process)
     lost = "errors" in await ask()
     await asyncio.to_thread(system.died, process)
     await asyncio.to_thread(system.start, process)
     if lost and again:
         assert (await ask())["data"][field]
     return lost
+
+
+async def starts_to_die(system: System, process: str, point: str) -> bool:
+    """It waits for what is asked. False: it has died already, of what it had still to say by itself."""
+    await until(partial(said_all, system, process))
+    await asyncio.to_thread(system.kill, process)
+    await asyncio.to_thread(system.start, process, crash_at=point)
+    try:
+        await asyncio.to_thread(system.wait_until_ready, process)
+    except AssertionError:
+        return False
+    return True
 
 
 async def said_all(system: System, process: str) -> bool:
