@@ -116,9 +116,17 @@ def upsert(
 ) -> Executable:
     """Insert one row, or overwrite the one that has its key. `where` compares the columns of what is known and of the news; without it
     the news always count."""
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    news = insert(table).values(told)
+    news = _insert_of(session)(table).values(told)
     return news.on_conflict_do_update(index_elements=list(table.primary_key), set_=told, where=where(table.c, news.excluded))
+
+
+def insert_unknown(session: AsyncSession, table: Table, rows: Sequence[dict[str, Any]]) -> Executable:
+    """Insert those of the rows of which none is there yet, whoever inserts them at the same moment."""
+    return _insert_of(session)(table).values(list(rows)).on_conflict_do_nothing()
+
+
+def _insert_of(session: AsyncSession) -> Callable[[Table], postgresql.Insert | sqlite.Insert]:
+    return postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
 
 
 # ---------------------------------------------------------------------------------------------------- inserts and updates

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.audit import Trail, reason_of
+from services.bulk import insert_unknown
 from services.identity.sealing import new_key, seal, unseal
 from services.identity.tables import Act, Structure, SubjectKey, core
 
@@ -134,9 +134,8 @@ async def _keys_for(session: AsyncSession, subjects: Collection[str]) -> dict[st
     """Those there are, and new ones. Two structures may need one for the same account at the same moment."""
     keys = await _keys_of(session, set(subjects))
     if new := sorted({*subjects} - keys.keys()):
-        insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
         rows = [{"subject": subject, "key": new_key()} for subject in new]
-        await (await session.connection()).execute(insert(K.subject.table).values(rows).on_conflict_do_nothing())
+        await (await session.connection()).execute(insert_unknown(session, K.subject.table, rows))
         keys |= await _keys_of(session, new)
     return keys
 

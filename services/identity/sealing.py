@@ -1,6 +1,5 @@
 """Words that can be made unreadable for good: sealed with a key of whom they are about, which erasure destroys."""
 
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,13 +8,9 @@ from joserfc import jwe
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
-HEADER = {"alg": "dir", "enc": "A256GCM"}
-ALGORITHMS = ["dir", "A256GCM"]
+from services.links import ALGORITHMS, HEADER, new_key
 
-
-def new_key() -> str:
-    """As the database keeps it."""
-    return secrets.token_bytes(32).hex()
+__all__ = ["new_key", "seal", "unseal"]
 
 
 def seal(words: Mapping[str, Any], key: str) -> str:

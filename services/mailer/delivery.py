@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from sqlalchemy import Update, case, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.bulk import insert_unknown
 from services.events import MailFailed, MailSent
 from services.mailer import queries
 from services.mailer.attempts import given_up, wait_after
@@ -35,9 +35,8 @@ async def claim(
 async def _lock_paces(session: AsyncSession, real_now: dt.datetime, rates: Rates) -> dict[str, dt.datetime]:
     if not rates:
         return {}
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     rows = [{"domain": domain, "free_at": real_now - SECOND} for domain in sorted(rates)]
-    await (await session.connection()).execute(insert(core(Pace)).values(rows).on_conflict_do_nothing())
+    await (await session.connection()).execute(insert_unknown(session, core(Pace), rows))
     return await queries.paces(session, rates, lock=True)
 
 
