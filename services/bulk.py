@@ -120,7 +120,7 @@ def upsert(
     return news.on_conflict_do_update(index_elements=list(table.primary_key), set_=told, where=where(table.c, news.excluded))
 
 
-def insert_unknown(session: AsyncSession, table: Table, rows: Sequence[dict[str, Any]]) -> Executable:
+def insert_unknown(session: AsyncSession, table: Table, rows: Sequence[dict[str, Any]]) -> postgresql.Insert | sqlite.Insert:
     """Insert those of the rows of which none is there yet, whoever inserts them at the same moment."""
     return _insert_of(session)(table).values(list(rows)).on_conflict_do_nothing()
 

@@ -4,10 +4,10 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.bulk import insert_unknown
 from services.identity import attempts, queries
 from services.identity.attempts import Patience
 from services.identity.credentials import plain_login
@@ -60,6 +60,5 @@ async def count(session: AsyncSession, now: dt.datetime, tried: list[Tried]) -> 
 
 async def insert_if_new(session: AsyncSession, table: type[SQLModel], **values: Any) -> bool:
     """Whether it was not there: two replicas may try at the same moment."""
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    result = await session.exec(insert(table).values(**values).on_conflict_do_nothing())
+    result = await session.exec(insert_unknown(session, table.metadata.tables[str(table.__tablename__)], [values]))
     return bool(result.rowcount)
