@@ -81,6 +81,7 @@ class Place:
     path: tuple[Segment, ...]
     type: str
     home: Source | None  #: the request that finds these objects; None at the root
+    finders: frozenset[str] = frozenset()  #: the subgraphs any of which might have been asked for these objects
     others: dict[tuple[str, str | None], Source] = field(default_factory=dict)  #: (subgraph, @requires text) -> request for more of them
     names: dict[str, tuple[str, str]] = field(default_factory=dict)  #: key in the merged answer -> field and arguments behind it
     below: dict[str, dict[str, "Place"]] = field(default_factory=dict)  #: key -> object type -> place

@@ -5,7 +5,8 @@ reached by keys (and what @requires names). What even that cannot answer, becaus
 the field above is asked of another subgraph as well, and the two answers are merged.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 
@@ -41,7 +42,7 @@ class Planner:
     reach: Reach
     steps: list[Step] = field(default_factory=list)
     renamed: dict[str, str] = field(default_factory=dict)
-    _used: list[set[int]] = field(default_factory=list)  #: per @requires being planned: the steps that serve it
+    _used: list[set[int]] = field(default_factory=list)  #: per representation being planned: the steps that serve it
     _numbers: "count[int]" = field(default_factory=count)
 
     def plan(self, operation: OperationDefinitionNode, speller: Speller) -> Draft:
@@ -115,7 +116,10 @@ class Planner:
             graph = self._best_graph(place, fields, untried)
             if graph is None:
                 return
-            chosen = [key for key, selected in fields.items() if untried(graph, selected)]
+            chosen = [key for key, each in fields.items() if untried(graph, each) and not self._suits_another(place, each, graph, untried)]
+            if not chosen:
+                key, each = next((key, each) for key, each in fields.items() if untried(graph, each))
+                graph, chosen = self._best_graph(place, {key: each}, untried) or graph, [key]
             # A field with @requires first: one without can then ride in the same request.
             chosen.sort(key=lambda key: not self.reach.requires(place.type, fields[key].name, graph))
             for key in chosen:
@@ -125,6 +129,19 @@ class Planner:
                     del waiting[key]
                 else:
                     waiting[key].selected = rest
+
+    def _suits_another(self, place: Place, selected: Selected, graph: str, untried: Callable[[str, Selected], bool]) -> bool:
+        """A value of many types is asked of one subgraph alone: of the one that knows most of what is wanted of it."""
+        if selected.named not in self.reach.supergraph.possible:
+            return False
+        missing = self.reach.missing(place.type, {selected.key: selected}, graph)
+        return any(
+            untried(each, selected)
+            and self._distance(place, each) is not None
+            and self.reach.missing(place.type, {selected.key: selected}, each) < missing
+            for each in self._graphs_of(place, selected)
+            if missing and each != graph
+        )
 
     def _ask(self, place: Place, graph: str, left: Left) -> Selected | None:
         """-> what is still to be asked of somebody else."""
@@ -224,28 +241,40 @@ class Planner:
 
     def _key_parts(self, place: Place, holders: list[Source], key: str) -> tuple[list[Part], set[int]]:
         parts: list[Part] = []
-        needs = {holders[0].step.id}
-        for selected in self.reach.field_set(place.type, key).values():
-            one = {selected.key: selected}
-            holder = next(
-                (each for each in holders if self.reach.fully_answers(place.type, one, each.block.graph, each.provided, internal=True)),
-                None,
-            )
-            if holder is None:
-                raise Unplannable(f"{place.type}.{selected.name} is part of a key, and nobody answers it")
-            name, shape, _ = self._put(place, holder, selected, internal=True)
-            parts.append(Part(selected.name, name, _parts(shape)))
-            needs.add(holder.step.id)
-        return parts, needs
+        with self._serving() as used:
+            used.add(holders[0].step.id)
+            for selected in self.reach.field_set(place.type, key).values():
+                name, shape, left = self._put(place, self._holder(place, holders, selected), selected, internal=True)
+                if left:
+                    raise Unplannable(f"{place.type}.{selected.name} is part of a key, and nobody answers all of it")
+                parts.append(Part(selected.name, name, _parts(shape)))
+        return parts, used
+
+    def _holder(self, place: Place, holders: list[Source], selected: Selected) -> Source:
+        """The request to put a key's part into: one that answers all of it, or else its objects."""
+        for holds in (self.reach.holds, self.reach.gathers):
+            for each in holders:
+                if holds(place.type, {selected.key: selected}, each.block.graph, each.provided):
+                    return each
+        raise Unplannable(f"{place.type}.{selected.name} is part of a key, and nobody answers it")
 
     def _required_parts(self, place: Place, requires: str) -> tuple[list[Part], set[int]]:
         """Has the @requires fields asked for. -> them as parts of a representation, and the steps that answer them."""
-        self._used.append(set())
-        entries, left = self._object(place, self.reach.field_set(place.type, requires), internal=True)
-        needs = self._used.pop()
+        with self._serving() as used:
+            entries, left = self._object(place, self.reach.field_set(place.type, requires), internal=True)
         if left:
             raise Unplannable(f"{place.type}: @requires({requires}) needs {', '.join(left)}")
-        return [Part(entry.selected.name, entry.key, _parts(entry.shape)) for entry in entries if entry.key], needs
+        return [Part(entry.selected.name, entry.key, _parts(entry.shape)) for entry in entries if entry.key], used
+
+    @contextmanager
+    def _serving(self) -> Iterator[set[int]]:
+        """Notes the steps that fields are put into meanwhile."""
+        used: set[int] = set()
+        self._used.append(used)
+        try:
+            yield used
+        finally:
+            self._used.pop()
 
     # ------------------------------------------------------------------------------------------- one field
 
@@ -265,30 +294,58 @@ class Planner:
         below = fields[key].block
         assert below is not None, "the same field has children or it has not"
         shape, left = self._children(place, source, key, selected, below, internal=internal)
+        if left and shape.abstract:
+            raise Unplannable(f"{place.type}.{selected.name}: {source.block.graph} knows only a part of it, and no key leads to the rest")
         return key, shape, replace(selected, children=left) if left else None
 
     def _children(self, place: Place, source: Source, key: str, selected: Selected, block: Block, *, internal: bool) -> tuple[Shape, Tree]:
         provided = self.reach.provided(place.type, selected.name, source.block.graph, source.provided)
         shape = Shape(selected.named in self.reach.supergraph.possible, {})
+        finders = self._finders(place, source, selected)
+        hidden = self._hidden(place, selected, finders)
         left: Tree = {}
         for type_name, fields in (selected.children or {}).items():
             block.of(type_name)
             found = Source(source.step, block, provided.get(type_name))
-            below = self._place_below(place, key, type_name, found, abstract=shape.abstract)
+            below = self._place_below(place, key, type_name, found, finders, abstract=shape.abstract)
             if type_name not in block.objects and below.home is not None and below.home.block is block:
                 shape.fields[type_name] = []  # this subgraph never answers such an object here
+                continue
+            if type_name in hidden:
+                shape.fields[type_name] = [Entry(each) for each in fields.values()]
                 continue
             shape.fields[type_name], rest = self._object(below, fields, internal=internal)
             if rest:
                 left[type_name] = rest
         return shape, left
 
-    def _place_below(self, place: Place, key: str, type_name: str, found: Source, *, abstract: bool) -> Place:
+    def _finders(self, place: Place, source: Source, selected: Selected) -> frozenset[str]:
+        """The subgraphs that answer the field for these objects as well as this one does: by a key, or because they find them, too."""
+        graph = source.block.graph
+        if not self.reach.partial_unions or self.reach.join(place.type, selected.name, graph) is None:
+            return frozenset((graph,))
+        others = self._graphs_of(place, selected) if self.reach.answers(place.type, selected.name, graph) else ()
+        found = (each for each in others if place.home is None or each in place.finders or self._distance(place, each) is not None)
+        return frozenset((graph, *found))
+
+    def _hidden(self, place: Place, selected: Selected, finders: frozenset[str]) -> frozenset[str]:
+        """Members of a union that not all of the subgraphs know, of which any may be asked: what is said of one must not depend on it.
+
+        Only those without a key: of the others every subgraph can be asked.
+        """
+        if selected.named not in self.reach.partial_unions or len(finders) == 1:
+            return frozenset()
+        known = [self.reach.objects_below(place.type, selected.name, each) for each in finders]
+        kinds = self.reach.supergraph.types
+        some = frozenset.union(*known) - frozenset.intersection(*known)
+        return frozenset(each for each in some if not any(key.resolvable for keys in kinds[each].keys.values() for key in keys))
+
+    def _place_below(self, place: Place, key: str, type_name: str, found: Source, finders: frozenset[str], *, abstract: bool) -> Place:
         path = (*place.path, Segment(key, type_name if abstract else None))
         places = place.below.setdefault(key, {})
         known = places.get(type_name)
         if known is None:
-            known = places[type_name] = Place(path, type_name, found)
+            known = places[type_name] = Place(path, type_name, found, finders)
         elif known.home is not None and known.home.block is not found.block and type_name in found.block.objects:
             # The same objects, found by a second request as well.
             return replace(known, home=found)

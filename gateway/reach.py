@@ -1,6 +1,6 @@
 """What each subgraph can answer, and by which keys one gets from one subgraph to another, whatever the request."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from graphql import print_ast
@@ -10,6 +10,8 @@ from gateway.supergraph import Join, Supergraph
 
 #: What a @provides directive lets a subgraph answer below one field: object type -> fields.
 Provided = Mapping[str, Mapping[str, Selected]]
+#: object type, part of a key, subgraph, what @provides adds -> can the part be had from this subgraph?
+Holds = Callable[[str, Mapping[str, Selected], str, Mapping[str, Selected] | None], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,14 @@ class Hop:
 @dataclass(slots=True)
 class Reach:
     supergraph: Supergraph
+    partial_unions: frozenset[str] = field(init=False)  #: those whose members are not the same in all subgraphs
     _field_sets: dict[tuple[str, str], Tree] = field(default_factory=dict)
+    _gathering: set[tuple[str, str, str]] = field(default_factory=set)  #: type, subgraph, key: being asked about, further up
+
+    def __post_init__(self) -> None:
+        kinds = self.supergraph.types
+        per_graph = self.supergraph.possible_in.items()
+        self.partial_unions = frozenset(name for name, known in per_graph if kinds[name].kind == "UNION" and len({*known.values()}) > 1)
 
     def field_set(self, type_name: str, text: str) -> dict[str, Selected]:
         """A key or @requires text of an object type, spelled out."""
@@ -145,7 +154,8 @@ class Reach:
             return self._route_home(type_name, start, provided)
         seen: dict[str, tuple[Hop, ...]] = {start: ()}
         while True:
-            found = self._next_hops(type_name, start, seen, provided)
+            found = self._next_hops(type_name, start, seen, provided, self.holds)
+            found = found or self._next_hops(type_name, start, seen, provided, self.gathers)
             if target in found:
                 return found[target]
             if not found:
@@ -160,29 +170,60 @@ class Reach:
         return None
 
     def _next_hops(
-        self, type_name: str, start: str, seen: Mapping[str, tuple[Hop, ...]], provided: Mapping[str, Selected] | None
+        self, type_name: str, start: str, seen: Mapping[str, tuple[Hop, ...]], provided: Mapping[str, Selected] | None, holds: Holds
     ) -> dict[str, tuple[Hop, ...]]:
         found: dict[str, tuple[Hop, ...]] = {}
         for graph, keys in self.supergraph.types[type_name].keys.items():
             for key in keys if graph not in seen else ():
-                before = self._hops_for_key(type_name, key.fields, start, seen, provided) if key.resolvable else None
+                before = self._hops_for_key(type_name, key.fields, start, seen, provided, holds) if key.resolvable else None
                 if before is not None:
                     found.setdefault(graph, (*before, Hop(graph, key.fields)))
         return found
 
     def _hops_for_key(
-        self, type_name: str, key: str, start: str, seen: Mapping[str, tuple[Hop, ...]], provided: Mapping[str, Selected] | None
+        self,
+        type_name: str,
+        key: str,
+        start: str,
+        seen: Mapping[str, tuple[Hop, ...]],
+        provided: Mapping[str, Selected] | None,
+        holds: Holds,
     ) -> tuple[Hop, ...] | None:
         chain: list[Hop] = []
         for name, part in self.field_set(type_name, key).items():
-            holder = next((graph for graph in seen if self.holds(type_name, {name: part}, graph, start, provided)), None)
+            holder = next((graph for graph in seen if holds(type_name, {name: part}, graph, provided if graph == start else None)), None)
             if holder is None:
                 return None
             chain.extend(hop for hop in seen[holder] if hop not in chain)
         return tuple(chain)
 
-    def holds(self, type_name: str, part: Mapping[str, Selected], graph: str, start: str, provided: Mapping[str, Selected] | None) -> bool:
-        return self.fully_answers(type_name, part, graph, provided if graph == start else None, internal=True)
+    def holds(self, type_name: str, part: Mapping[str, Selected], graph: str, provided: Mapping[str, Selected] | None) -> bool:
+        """Does this subgraph answer a key's part by itself?"""
+        return self.fully_answers(type_name, part, graph, provided, internal=True)
+
+    def gathers(self, type_name: str, part: Mapping[str, Selected], graph: str, provided: Mapping[str, Selected] | None) -> bool:
+        """Does it answer the part's objects at least, so that others can be asked for what it lacks of them?"""
+        for each in part.values():
+            if not self.answers(type_name, each.name, graph, provided, internal=True) or self.requires(type_name, each.name, graph):
+                return False
+            below = self.provided(type_name, each.name, graph, provided)
+            for child, fields in self._children_in(type_name, each, graph):
+                if not all(self._gathers_one(child, {name: one}, graph, below.get(child)) for name, one in fields.items()):
+                    return False
+        return True
+
+    def _gathers_one(self, type_name: str, part: Mapping[str, Selected], graph: str, provided: Mapping[str, Selected] | None) -> bool:
+        if self.gathers(type_name, part, graph, provided):
+            return True
+        asking = (type_name, graph, next(iter(part)))
+        if asking in self._gathering:
+            return False
+        self._gathering.add(asking)
+        try:
+            others = (each for each in self.supergraph.types[type_name].keys if each != graph and self.holds(type_name, part, each, None))
+            return any(self.route(type_name, graph, each, provided) is not None for each in others)
+        finally:
+            self._gathering.discard(asking)
 
 
 def size(fields: Mapping[str, Selected]) -> int:
