@@ -1,34 +1,18 @@
-"""The GraphQL-over-HTTP specification's own 61 audits, where Node and the tools of gateway/compose are."""
-
-import asyncio
-import shutil
+"""The GraphQL-over-HTTP specification's own 61 audits, where Node and the tools of tests/gateway/audit are."""
 
 import pytest
-import uvicorn
-from starlette.applications import Starlette
-from starlette.routing import Route
 
-from gateway.http import GraphQLEndpoint
-from tests.gateway.fakes import GATEWAY, Gateway
-
-TOOLS = GATEWAY / "compose"
-READY = shutil.which("node") and (TOOLS / "node_modules" / "graphql-http").exists()
+from tests.gateway.audit import node
+from tests.gateway.fakes import Gateway
+from tests.gateway.followers import Served
 
 
-@pytest.mark.skipif(not READY, reason="no Node, or `npm install` was not run in gateway/compose: 61 audits not run")
+@pytest.mark.skipif(not node.ready(), reason="no Node, or `npm install` was not run in tests/gateway/audit: 61 audits not run")
 async def test_every_must_should_and_may_of_the_specification(entrance: Gateway) -> None:
-    app = Starlette(routes=[Route("/graphql", GraphQLEndpoint(entrance.streams))])
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
-    running = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
+    one = Served(entrance)
+    await one.start()
 
-    audit = await asyncio.create_subprocess_exec(
-        "node", str(TOOLS / "http-audit.mjs"), f"http://127.0.0.1:{port}/graphql", stdout=asyncio.subprocess.PIPE
-    )
-    told, _ = await audit.communicate()
-    server.should_exit = True
-    await running
+    told = await node.http(f"{one.url}/graphql")
+    await one.stop()
 
-    assert told.decode() == "0 found\n"
+    assert told == "0 found\n"
