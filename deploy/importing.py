@@ -32,7 +32,7 @@ async def load(settings: Settings, structure: str, file: Path, *, dry_run: bool)
         async with database.reading() as session:
             if await session.get(Structure, structure) is None:
                 raise Trouble(f"there is no structure {structure!r}")
-        told = await importing.load(database, settings.clock, Agent(WHO, structure), text, dry_run=dry_run, most=None)
+        told = await importing.load(database, settings.clock, Agent(WHO, structure, operator=True), text, dry_run=dry_run, most=None)
     except Refused as no:
         raise Trouble(f"{file}: {say(no.code, 'en', **no.details)}") from None
     finally:

@@ -23,6 +23,7 @@ from services.identity.refusals import (
     PasswordTooWeak,
     ReasonRequired,
     TitleTaken,
+    TooManyAttempts,
     UnknownAccount,
 )
 from services.identity.types import Adult, Agent, Child, Family
@@ -235,6 +236,7 @@ AdultResult = Annotated[
     | InvalidEmail
     | PasswordTooWeak
     | LoginTaken
+    | TooManyAttempts
     | AccountShared
     | AdministratorRequired
     | IdempotencyKeyReused,

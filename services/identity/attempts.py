@@ -31,6 +31,9 @@ RESET_ADDRESS = Patience(free=30, first_wait=dt.timedelta(minutes=1))
 #: Links that put a new address in force: they go to addresses that may be anybody's.
 NEW_EMAIL = Patience(free=5, first_wait=LONGEST)
 
+#: Logins that an agent's town cannot have, for somebody of another has them: each of them tells that there is somebody.
+TAKEN = Patience(free=20, first_wait=dt.timedelta(minutes=10))
+
 
 @dataclass(frozen=True, slots=True)
 class Tries:

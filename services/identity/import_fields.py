@@ -12,7 +12,7 @@ from services.identity import importing
 from services.identity.family_file import MOST_LINES
 from services.identity.importing import LineOutcome, Told
 from services.identity.office_fields import agent_of, done
-from services.identity.refusals import IdempotencyKeyReused, InvalidFile, ReasonRequired, or_refusal
+from services.identity.refusals import IdempotencyKeyReused, InvalidFile, ReasonRequired, TooManyAttempts, or_refusal
 from services.identity.texts import say
 
 strawberry.enum(LineOutcome, description="What became of a line.")
@@ -53,7 +53,9 @@ class ImportReport:
         )
 
 
-ImportResult = Annotated[ImportReport | InvalidFile | ReasonRequired | IdempotencyKeyReused, strawberry.union("ImportResult")]
+ImportResult = Annotated[
+    ImportReport | InvalidFile | ReasonRequired | IdempotencyKeyReused | TooManyAttempts, strawberry.union("ImportResult")
+]
 
 
 @strawberry.type

@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.clock import Clock
 from services.database import Database
-from services.identity import family_file, queries, register
+from services.identity import attempts, family_file, queries, register, taken_logins
 from services.identity.audit import Done, lock_structure, note
 from services.identity.family_file import Adult, Child, Household, known_by
 from services.identity.households import AccountSpec, ChildSpec, FamilySpec
@@ -48,21 +48,46 @@ class _TakeBack(Exception):
 
 
 async def load(database: Database, clock: Clock, agent: Agent, text: str, *, dry_run: bool, most: int | None) -> list[Told]:
-    """One for each line, in order. Raises Refused INVALID_FILE: then nothing was loaded."""
+    """One for each line, in order. Raises Refused INVALID_FILE, TOO_MANY_ATTEMPTS: then nothing was loaded."""
     async with database.reading() as session:
         (structure,) = (await queries.structures(session, [agent.structure])).values()
     households = family_file.read(text, clock.today(structure.timezone), most)
+    if not agent.operator:
+        await _may_be_told(database, clock, agent, households)
     told: list[Told] = []
     for start in range(0, len(households), PORTION):
+        told += await _load(database, clock, agent, households[start : start + PORTION], dry_run=dry_run)
+    return sorted(told, key=lambda one: one.line)
+
+
+async def _may_be_told(database: Database, clock: Clock, agent: Agent, households: Sequence[Household]) -> None:
+    """Before anything is: which logins are not free, for somebody of another town has them."""
+    wanted = {adult.login for one in households for adult in one.adults}
+    async with database.reading() as session:
+        taken = await queries.logins_elsewhere(session, wanted, agent.structure)
+    if taken:
+        async with database.transaction() as session:
+            await lock_structure(session, agent.structure)
+            await taken_logins.may_ask(session, clock, agent.account)
+            await taken_logins.told(session, clock, agent.account, taken[: attempts.TAKEN.free])
+    if len(taken) > attempts.TAKEN.free:
+        raise Refused("INVALID_FILE", text="FILE_LOGINS_TAKEN", most=attempts.TAKEN.free)
+
+
+async def _load(database: Database, clock: Clock, agent: Agent, households: Sequence[Household], *, dry_run: bool) -> list[Told]:
+    """In one transaction; where another town opens one of the accounts at the same moment, once more, as one that is there."""
+    told: list[Told] = []
+    while not told:
         try:
             async with database.transaction() as session:
-                portion = _Portion(session, clock, agent)
-                told += await portion.load(households[start : start + PORTION])
+                told = await _Portion(session, clock, agent).load(households)
                 if dry_run:
                     raise _TakeBack
         except _TakeBack:
             pass
-    return sorted(told, key=lambda one: one.line)
+        except register.OpenedMeanwhile:
+            continue
+    return told
 
 
 @dataclass(slots=True)
@@ -125,18 +150,24 @@ class _Portion:
         if len(now.children) > MOST_CHILDREN or len(now.accounts) > MOST_ADULTS:
             household.mistakes[first] = Refused("INVALID_ENTRY", text="TOO_MANY_PEOPLE", children=MOST_CHILDREN, adults=MOST_ADULTS)
         for adult in household.adults:
-            if adult.login not in self.accounts and None in (adult.first_name, adult.last_name):
-                household.mistakes[adult.line] = Refused("INVALID_ENTRY", text="NAMES_NEEDED")
-            if self._is_somebody_else(adult):
-                household.mistakes[adult.line] = Refused("INVALID_ENTRY", text="LOGIN_OF_ANOTHER", login=adult.login)
+            account = self.accounts.get(adult.login)
+            if account is None or not account.belongs:
+                why = self._why_not(adult, account)
+                household.mistakes |= {} if why is None else {adult.line: why}
 
-    def _is_somebody_else(self, adult: Adult) -> bool:
-        """Towns hand out logins as they please: under this one somebody of another town is known, who is not to see these children."""
-        known = self.accounts.get(adult.login)
-        if known is None or known.belongs:
-            return False
+    def _why_not(self, adult: Adult, known: KnownAccount | None) -> Refused | None:
+        """Of whom the town does not know. Who runs the installation lets somebody of another town join, if that is how they are called.
+
+        Towns hand out logins as they please: somebody else of that login is not to see these children.
+        """
+        if None in (adult.first_name, adult.last_name) and not (known and self.agent.operator):
+            return Refused("INVALID_ENTRY", text="NAMES_NEEDED")
+        if known is None:
+            return None
+        if not self.agent.operator:
+            return taken_logins.not_free(adult.login)
         said, called = (known_by(one.first_name or "", one.last_name or "") for one in (adult, known))
-        return said != called
+        return None if said == called else Refused("INVALID_ENTRY", text="LOGIN_OF_ANOTHER", login=adult.login)
 
     # ---------------------------------------------------------------------------------------------------------- adults
     async def _open(self, households: Sequence[Household]) -> None:

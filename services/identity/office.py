@@ -6,7 +6,7 @@ same act: it changes nothing and answers the same.
 
 import datetime as dt
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.audit import reason_of
 from services.clock import Clock
 from services.events import EmailChanged
-from services.identity import entries, queries, register
+from services.identity import entries, queries, register, taken_logins
 from services.identity.audit import Done, lock_structure, note
 from services.identity.ending import forget_links, lock_account
 from services.identity.households import AccountSpec, ChildSpec, FamilySpec
@@ -81,7 +81,9 @@ async def create_family(
     reason = reason_of(agent.reason, needed=False)
     today = await _today(session, clock, agent)
     checked = tuple(replace(_child(child, today), id=new_id()) for child in children)
-    spec = FamilySpec(new_id(), agent.structure, await _free(session, agent, number), tuple(map(entries.login_of, logins)), checked)
+    accounts = tuple(map(entries.login_of, logins))
+    await known_here(session, agent, accounts)
+    spec = FamilySpec(new_id(), agent.structure, await _free(session, agent, number), accounts, checked)
     _bounded(spec)
     await register.put_family(session, clock, spec)
     told = {"number": spec.number, "adults": list(spec.accounts), "children": [_told(child) for child in spec.children]}
@@ -130,9 +132,7 @@ async def add_adult(session: AsyncSession, clock: Clock, agent: Agent, family: s
     """Whoever has that login may act for the family. Raises Refused: REASON_REQUIRED, INVALID_ENTRY, UNKNOWN_ACCOUNT; Forbidden."""
     reason = reason_of(agent.reason, needed=False)
     spec, login = await _spec(session, agent, family), entries.login_of(login)
-    ids = await queries.account_ids(session, [login])
-    if login not in ids:
-        raise Refused("UNKNOWN_ACCOUNT", login=login)
+    ids = await known_here(session, agent, [login])
     done = Done("ADD_ADULT", adult=ids[login], reason=reason, before={}, after={"login": login})
     return await _put(session, clock, agent, spec, replace(spec, accounts=tuple(dict.fromkeys([*spec.accounts, login]))), done)
 
@@ -149,6 +149,15 @@ async def remove_adult(session: AsyncSession, clock: Clock, agent: Agent, family
         raise Forbidden
     done = Done("REMOVE_ADULT", adult=account, reason=reason, before={"login": row.login}, after={})
     return await _put(session, clock, agent, spec, replace(spec, accounts=tuple(one for one in spec.accounts if one != row.login)), done)
+
+
+async def known_here(session: AsyncSession, agent: Agent, logins: Collection[str]) -> dict[str, str]:
+    """Id by plain login. Raises Refused UNKNOWN_ACCOUNT for one that the agent's town does not know, whether or not another does."""
+    ids = await queries.accounts_known(session, logins, agent.structure)
+    for login in logins:
+        if login not in ids:
+            raise Refused("UNKNOWN_ACCOUNT", text="LOGIN_UNKNOWN_HERE", login=login)
+    return ids
 
 
 async def _put(session: AsyncSession, clock: Clock, agent: Agent, was: FamilySpec, now: FamilySpec, done: Done) -> str:
@@ -212,24 +221,29 @@ def _bounded(spec: FamilySpec) -> None:
 async def open_account(session: AsyncSession, clock: Clock, agent: Agent, login: str, words: Words, family: str | None) -> str:
     """Its id; of an adult of the family, if one is named. Without a password, its owner chooses one with a code from the town hall.
 
-    Raises Refused: REASON_REQUIRED, INVALID_ENTRY, INVALID_EMAIL, LOGIN_TAKEN; Forbidden.
+    Empty: somebody of another town has the login, which is counted. Raises Refused: REASON_REQUIRED, INVALID_ENTRY, INVALID_EMAIL,
+    LOGIN_TAKEN, TOO_MANY_ATTEMPTS; Forbidden.
     """
     reason = reason_of(agent.reason, needed=False)
     login, values = entries.login_of(login), _values(words)
     spec = None if family is None else await _spec(session, agent, family)
-    if await queries.account_ids(session, [login]):
+    if await queries.accounts_known(session, [login], agent.structure):
         raise Refused("LOGIN_TAKEN", login=login)
+    await taken_logins.may_ask(session, clock, agent.account)
     names = {name: entries.name_of(values.get(name) or "", name.upper()) for name in ("first_name", "last_name")}
     person: dict[str, Any] = {"title": None, **values, **names}
     account = AccountSpec(login, None, structure=agent.structure, may_wait=True, **person)
     known = None if words.new_hash is None else register.HandedOut(words.new_hash)
-    put = await register.put_account(session, clock, account, known)
+    opened = await register.open_account(session, clock, account, known)
+    if opened is None:
+        await taken_logins.told(session, clock, agent.account, [login])
+        return ""
     if spec is not None:
         _bounded(changed := replace(spec, accounts=(*spec.accounts, login)))
         await register.put_family(session, clock, changed)
     told = {"login": login, **values, "password": words.new_hash is not None}
-    await _note(session, clock, agent, Done("OPEN_ACCOUNT", family=family, adult=put.account, reason=reason, after=told))
-    return put.account
+    await _note(session, clock, agent, Done("OPEN_ACCOUNT", family=family, adult=opened, reason=reason, after=told))
+    return opened
 
 
 async def change_account(session: AsyncSession, clock: Clock, agent: Agent, account: str, words: Words) -> str:

@@ -30,6 +30,7 @@ from services.identity.entrance import entrance
 from services.identity.households import MOST_TERMS, words_of
 from services.identity.office import Agent, Words
 from services.identity.refusals import or_refusal
+from services.identity.taken_logins import not_free
 from services.identity.texts import malformed
 from services.identity.types import Adult, Family
 from services.identity.viewing import saw_families
@@ -133,8 +134,23 @@ async def _words(info: Info, input: OpenAccountInput | ChangeAccountInput, login
 
 
 def _content(input: OpenAccountInput | ChangeAccountInput) -> list[Any]:
-    """A password is kept nowhere but as its hash, which is another each time: here it counts that there is one."""
+    """A password is kept nowhere but as its hash, which is another each time: here it counts that there is one; which, below."""
     return [input.title, input.first_name, input.last_name, input.email, input.language, input.password is not None]
+
+
+async def _handed_out(info: Info, account: str, password: str | None, words: Words) -> str:
+    """The account. Raises Refused IDEMPOTENCY_KEY_REUSED where the same was asked before, with another password than this one."""
+    if password is None:
+        return account
+    async with info.context.database.reading() as session:
+        known = (await session.get_one(tables.Credential, account)).loaded_hash
+    if known != words.new_hash:
+        hashing = entrance(info).hashing
+        async with hashing.turn(account):
+            same = await hashing.check(password, known)
+        if not same.right:
+            raise Refused("IDEMPOTENCY_KEY_REUSED")
+    return account
 
 
 # ------------------------------------------------------------------------------------------------------------------ queries
@@ -274,10 +290,13 @@ class OfficeMutations:
         async def doing() -> str:
             words = await _words(info, input, input.login)
             content = ["OPEN_ACCOUNT", family, plain_login(input.login), *_content(input)]
-            return await done(
+            account = await done(
                 info, agent, input.idempotency_key, content,
                 lambda session, who: office.open_account(session, info.context.clock, who, input.login, words, family),
             )  # fmt: skip
+            if not account:
+                raise not_free(plain_login(input.login))
+            return await _handed_out(info, account, input.password, words)
 
         return await or_refusal(info, _adult(info, agent.structure, doing()))
 
@@ -291,9 +310,10 @@ class OfficeMutations:
                 row = await session.get(tables.Account, account)
             words = await _words(info, input, "" if row is None else row.login)
             content = ["CHANGE_ACCOUNT", account, *_content(input)]
-            return await done(
+            await done(
                 info, agent, input.idempotency_key, content,
                 lambda session, who: office.change_account(session, info.context.clock, who, account, words),
             )  # fmt: skip
+            return await _handed_out(info, account, input.password, words)
 
         return await or_refusal(info, _adult(info, agent.structure, doing()))

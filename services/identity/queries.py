@@ -81,6 +81,21 @@ async def account_ids(session: AsyncSession, logins: Collection[str]) -> dict[st
     return dict((await session.exec(select(Account.login, Account.id).where(col(Account.login).in_(logins)))).all())
 
 
+async def accounts_known(session: AsyncSession, logins: Collection[str], structure: str) -> dict[str, str]:
+    """Id by plain login, of those that belong, or once belonged, to the structure: of all others it is told nothing."""
+    found = select(Account.login, Account.id).where(
+        col(Account.login).in_(logins), Membership.account_id == Account.id, Membership.structure_id == structure
+    )
+    return dict((await session.exec(found)).all())
+
+
+async def logins_elsewhere(session: AsyncSession, logins: Collection[str], structure: str) -> list[str]:
+    """Those, in order, of accounts that never belonged to the structure."""
+    here = exists().where(col(Membership.account_id) == Account.id, col(Membership.structure_id) == structure)
+    found = select(Account.login).where(col(Account.login).in_(sorted(logins)), ~here).order_by(Account.login)
+    return list((await session.exec(found)).all())
+
+
 async def accounts_with(session: AsyncSession, logins: Collection[str]) -> dict[str, Account]:
     """By plain login."""
     return {row.login: row for row in (await session.exec(select(Account).where(col(Account.login).in_(sorted(logins))))).all()}

@@ -15,7 +15,7 @@ from services.identity import entries, queries, register
 from services.identity.audit import Done, lock_structure, note
 from services.identity.ending import lock_account, outdate_tokens
 from services.identity.households import StructureSpec
-from services.identity.office import Agent, change
+from services.identity.office import Agent, change, known_here
 from services.identity.tables import Account, AgentRole, Operator, Structure
 from services.refusal import Forbidden, Refused
 
@@ -56,10 +56,7 @@ async def set_role(session: AsyncSession, clock: Clock, agent: Agent, login: str
     """
     reason = reason_of(agent.reason)
     await may_rule(session, agent)
-    login = entries.login_of(login)
-    account = (await queries.account_ids(session, [login])).get(login)
-    if account is None:
-        raise Refused("UNKNOWN_ACCOUNT", login=login)
+    account = await _whose(session, agent, entries.login_of(login))
     await lock_account(session, account)
     was = await _role(session, account, agent.structure)
     if was is role:
@@ -74,6 +71,16 @@ async def set_role(session: AsyncSession, clock: Clock, agent: Agent, login: str
     done = Done("SET_ROLE", adult=account, reason=reason, before={"role": was.value}, after={"role": role.value})
     await note(session, clock.now(), agent.structure, agent.account, done)
     return account
+
+
+async def _whose(session: AsyncSession, agent: Agent, login: str) -> str:
+    """The id. Who runs the installation names administrators of towns that know nobody yet. Raises Refused UNKNOWN_ACCOUNT."""
+    if agent.operator and await session.get(Operator, agent.account) is not None:
+        ids = await queries.account_ids(session, [login])
+        if login not in ids:
+            raise Refused("UNKNOWN_ACCOUNT", login=login)
+        return ids[login]
+    return (await known_here(session, agent, [login]))[login]
 
 
 async def _role(session: AsyncSession, account: str, structure: str) -> Role:

@@ -107,7 +107,7 @@ class NumberTaken(Refusal):
 
 @strawberry.type
 class LoginTaken(Refusal):
-    """There is an account with this login: it may be added to the family."""
+    """The login is not free. The message says whether it is somebody's whom the town knows, who may be added to the family."""
 
 
 @strawberry.type
@@ -132,7 +132,7 @@ class LastAdministrator(Refusal):
 
 @strawberry.type
 class UnknownAccount(Refusal):
-    """There is no account with this login."""
+    """The town knows nobody by this login; whether another town does is not said. An account may be opened, or the person invited."""
 
 
 @strawberry.type

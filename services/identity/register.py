@@ -13,6 +13,7 @@ from uuid import uuid4
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.bulk import insert_unknown
 from services.clock import Clock
 from services.events import AccountOpened, Contact, ContactsChanged, FamilyChanged, StructureChanged
 from services.identity import queries
@@ -30,6 +31,7 @@ from services.identity.tables import (
     FamilyAdult,
     Membership,
     Structure,
+    core,
 )
 from services.outbox import record
 from services.refusal import Refused
@@ -134,6 +136,10 @@ def _hand_out(password: str, loaded_hash: str | None) -> HandedOut:
     return HandedOut(hash_now(password))
 
 
+class OpenedMeanwhile(Exception):
+    """Another town has opened an account with the same login, at this very moment: look again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Put:
     """What became of an account that a town put in."""
@@ -148,27 +154,40 @@ async def put_account(session: AsyncSession, clock: Clock, spec: AccountSpec, ah
     The town answers for the passwords it hands out: they need not pass the rules for those that families choose. An account that belongs
     to another structure, too, is none that this one may change, or it could let itself in there.
     """
-    login = plain_login(spec.login)
-    account = await queries.account_by_login(session, login)
-    left_alone = False
+    account = await queries.account_by_login(session, plain_login(spec.login))
     if account is None:
-        account = await _open_account(session, clock, spec, login, ahead)
-    else:
-        left_alone = not await _change_account(session, clock, account, spec, ahead)
+        opened = await open_account(session, clock, spec, ahead)
+        if opened is not None:
+            return Put(opened)
+        account = await queries.account_by_login(session, plain_login(spec.login))
+        assert account is not None, "whoever opened it meanwhile has committed"
+    left_alone = not await _change_account(session, clock, account, spec, ahead)
     await _set_roles(session, clock, account.id, spec)
     return Put(account.id, left_alone)
 
 
-async def _open_account(session: AsyncSession, clock: Clock, spec: AccountSpec, login: str, ahead: HandedOut | None) -> Account:
+async def open_account(session: AsyncSession, clock: Clock, spec: AccountSpec, ahead: HandedOut | None = None) -> str | None:
+    """Its id. None: somebody has the login, and be it that another town opens it at this very moment. Raises Refused PASSWORD_MISSING."""
     if spec.password is None and not spec.may_wait:
-        raise Refused("PASSWORD_MISSING", login=login)
-    now = clock.now()
-    account = Account(id=uuid4().hex, login=login, email=spec.email, loaded_email=spec.email, opened_at=now, **_profile(spec))
-    session.add(account)
-    await session.flush()
+        raise Refused("PASSWORD_MISSING", login=plain_login(spec.login))
+    account = _new_account(spec, clock.now())
+    if not await _insert_accounts(session, [account]):
+        return None
     hashed = await _new_hash(spec.password, ahead)
-    session.add(Credential(account_id=account.id, password_hash=hashed, loaded_hash=hashed, changed_at=now))
-    return account
+    session.add(Credential(account_id=account.id, password_hash=hashed, loaded_hash=hashed, changed_at=account.opened_at))
+    await _set_roles(session, clock, account.id, spec)
+    return account.id
+
+
+def _new_account(spec: AccountSpec, now: dt.datetime) -> Account:
+    id_, login = uuid4().hex, plain_login(spec.login)
+    return Account(id=id_, login=login, email=spec.email, loaded_email=spec.email, opened_at=now, **_profile(spec))
+
+
+async def _insert_accounts(session: AsyncSession, accounts: Sequence[Account]) -> bool:
+    """False: somebody has one of the logins."""
+    result = await session.exec(insert_unknown(session, core(Account), [account.model_dump() for account in accounts]))
+    return bool(result.rowcount == len(accounts))
 
 
 async def _new_hash(password: str | None, ahead: HandedOut | None) -> str:
@@ -195,14 +214,15 @@ async def _change_account(session: AsyncSession, clock: Clock, account: Account,
 
 
 async def open_accounts(session: AsyncSession, clock: Clock, structure: str, specs: Sequence[AccountSpec]) -> None:
-    """Accounts of a structure that is there, without roles and passwords, whose logins nobody has: few statements, however many."""
+    """Accounts of a structure that is there, without roles and passwords: few statements, however many.
+
+    Raises OpenedMeanwhile where somebody has one of the logins since a moment ago.
+    """
     now = clock.now()
-    accounts = [
-        Account(id=uuid4().hex, login=plain_login(spec.login), email=spec.email, loaded_email=spec.email, opened_at=now, **_profile(spec))
-        for spec in specs
-    ]
-    session.add_all(accounts)
-    await session.flush()
+    # Always in one order, so that two never wait for each other.
+    accounts = [_new_account(spec, now) for spec in sorted(specs, key=lambda spec: plain_login(spec.login))]
+    if accounts and not await _insert_accounts(session, accounts):
+        raise OpenedMeanwhile
     for account in accounts:
         hashed = no_password()
         session.add(Credential(account_id=account.id, password_hash=hashed, loaded_hash=hashed, changed_at=now))

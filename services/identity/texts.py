@@ -90,6 +90,18 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Une famille a au plus {children} enfants et {adults} adultes.",
         "A family has at most {children} children and {adults} adults.",
     ),
+    "LOGIN_NOT_FREE": (
+        "L'identifiant {login} n'est pas libre : choisissez-en un autre, ou invitez la personne par son adresse e-mail.",
+        "The login {login} is not free: choose another, or invite the person by e-mail.",
+    ),
+    "LOGIN_UNKNOWN_HERE": (
+        "L'identifiant {login} n'est pas connu ici : ouvrez un compte, ou invitez la personne par son adresse e-mail.",
+        "The login {login} is not known here: open an account, or invite the person by e-mail.",
+    ),
+    "FILE_LOGINS_TAKEN": (
+        "Plus de {most} identifiants de ce fichier ne sont pas libres : donnez-en d'autres, ou demandez à l'exploitant de le charger.",
+        "More than {most} logins of this file are not free: give others, or ask who runs the system to load it.",
+    ),
     "LOGIN_TAKEN": (
         "Le compte {login} existe déjà : il peut être ajouté à la famille.",
         "The account {login} exists already: it can be added to the family.",

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -11,7 +11,9 @@ from sqlmodel import select
 
 from services.identity import family_file, importing
 from services.identity.family_file import decoded
+from services.identity.import_fields import ImportReport
 from services.identity.invariants import violations
+from services.identity.office import Agent
 from services.identity.tables import Account, Child
 from services.refusal import Refused
 from tests.identity.town import AGENT, AGENT_PASSWORD, DUPONT, NEIGHBOUR, NOW, PASSWORD, RunFixture, Town
@@ -41,6 +43,13 @@ async def imports(town: Town, csv: str, *, key: str | None = None, dry: bool = F
     given = {"structure": "carteville", "csv": csv, "key": key or csv[-150:], "dry": dry}
     answer: dict[str, Any] = (await town.answers(IMPORT, token, language=language, **given))["importFamilies"]
     return answer
+
+
+async def operator_imports(town: Town, csv: str) -> dict[str, Any]:
+    """As `preau import` does."""
+    agent = Agent("preau import", "carteville", operator=True)
+    told = await importing.load(town.running.database, town.running.clock, agent, csv, dry_run=False, most=None)
+    return asdict(ImportReport.of(told, "fr"))
 
 
 def outcomes(report: dict[str, Any]) -> list[tuple[int, str]]:
@@ -170,14 +179,15 @@ P6;enfant;;;deux;ANA;;;
         assert (await session.exec(select(Account).where(Account.login == "petit"))).first() is None
 
 
-async def test_an_account_of_another_town_or_an_agents_joins_and_stays_as_it_is(town: Town) -> None:
+async def test_an_account_of_another_town_or_an_agents_joins_by_the_operator_and_stays_as_it_is(town: Town) -> None:
     await town.puts(NEIGHBOUR, replace(DUPONT, login="leo", structure="autreville"))
     csv = f"""{HEADING}
 P1;adulte;leo;;Dupont;jean paul;taken@example.org;;
 P2;adulte;agent;;AUTRE;Nom;taken@example.org;;
 003150;adulte;dupont;;DUPOND;;nouveau@example.org;;
 """
-    report = await imports(town, csv)
+    assert outcomes(await imports(town, csv, dry=True, key="agent")) == [(2, "REFUSED"), (3, "CREATED"), (4, "CHANGED")]
+    report = await operator_imports(town, csv)
     assert outcomes(report) == [(2, "CREATED"), (3, "CREATED"), (4, "CHANGED")]
     assert [bool(one["message"]) for one in report["lines"]] == [True, True, False]
     async with town.running.database.reading() as session:
@@ -191,14 +201,14 @@ P2;adulte;agent;;AUTRE;Nom;taken@example.org;;
 
 
 async def test_a_login_of_another_town_lets_nobody_in_who_is_not_called_so(town: Town) -> None:
-    """Two towns hand out `dupont`: the one's Dupont is not to see the other's children."""
+    """Two towns hand out `dupont`: the one's Dupont is not to see the other's children. Nobody but the operator is told why."""
     await town.puts(NEIGHBOUR, replace(DUPONT, login="leo", structure="autreville"))
     lines = f"""{HEADING}
 P1;adulte;leo;;DUPONT;Léo;;;
 P1;enfant;;;DUPONT;Zoé;;;
 P2;adulte;leo;;;;;;
 """
-    report = await imports(town, lines)
+    report = await operator_imports(town, lines)
     assert outcomes(report) == [(2, "REFUSED"), (3, "REFUSED"), (4, "REFUSED")]
     assert "autre structure" in report["lines"][0]["message"]
     assert (await town.signs_in("leo", PASSWORD))["account"]["families"] == []
