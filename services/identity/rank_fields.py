@@ -1,5 +1,6 @@
 """Ranks as GraphQL: who works for a structure, who administers it, and the structures themselves."""
 
+from dataclasses import astuple
 from typing import Annotated
 
 import strawberry
@@ -9,7 +10,7 @@ from services.graphql import Info
 from services.identity import queries, ranks, tables
 from services.identity.office import Agent
 from services.identity.office_fields import acts_for, done
-from services.identity.ranks import Role, StructureWords
+from services.identity.ranks import FactorAsked, Role, StructureWords
 from services.identity.refusals import (
     AdministratorRequired,
     IdempotencyKeyReused,
@@ -24,6 +25,10 @@ from services.identity.types import Structure
 from services.refusal import Forbidden
 
 strawberry.enum(Role, description="What an account is in a structure, beside an adult of its families.")
+strawberry.enum(
+    FactorAsked,
+    description="What a structure asks of its agents beside their password. AS_INSTALLED: what the installation asks of all.",
+)
 
 
 @strawberry.type
@@ -67,11 +72,12 @@ class ChangeStructureInput:
     timezone: str | None = None
     school_zone: str | None = None
     secret_questions: bool | None = strawberry.field(default=None, description="Whether they open a way back in.")
+    second_factor: FactorAsked | None = strawberry.field(default=None, description="What is asked of its agents, beside their password.")
     reason: str | None = None
     idempotency_key: str
 
     def words(self) -> StructureWords:
-        return StructureWords(self.name, self.timezone, self.school_zone, self.secret_questions)
+        return StructureWords(self.name, self.timezone, self.school_zone, self.secret_questions, self.second_factor)
 
 
 RoleResult = Annotated[
@@ -146,7 +152,7 @@ class RankMutations:
         agent, clock, words = await ruler(info, str(input.structure), input.reason), info.context.clock, input.words()
 
         async def doing() -> Structure:
-            content = ["CHANGE_STRUCTURE", words.name, words.timezone, words.school_zone, words.secret_questions]
+            content = ["CHANGE_STRUCTURE", *astuple(words)]
             await done(
                 info, agent, input.idempotency_key, content, lambda session, who: ranks.change_structure(session, clock, who, words)
             )  # fmt: skip

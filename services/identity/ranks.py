@@ -16,6 +16,7 @@ from services.identity.audit import Done, lock_structure, note
 from services.identity.ending import lock_account, outdate_tokens
 from services.identity.households import StructureSpec
 from services.identity.office import Agent, change, known_here
+from services.identity.second_factor import SecondFactor
 from services.identity.tables import Account, AgentRole, Operator, Structure
 from services.refusal import Forbidden, Refused
 
@@ -30,6 +31,17 @@ class Role(StrEnum):
     ADMINISTRATOR = "ADMINISTRATOR"  #: administrateur: also sets roles
 
 
+class FactorAsked(StrEnum):
+    """What a structure asks of its agents beside their password."""
+
+    REQUIRED = "REQUIRED"
+    OPTIONAL = "OPTIONAL"
+    AS_INSTALLED = "AS_INSTALLED"  #: What the installation asks where a structure says nothing: required in production.
+
+
+ASKED = {FactorAsked.REQUIRED: SecondFactor.REQUIRED, FactorAsked.OPTIONAL: SecondFactor.OPTIONAL, FactorAsked.AS_INSTALLED: None}
+
+
 @dataclass(frozen=True, slots=True)
 class StructureWords:
     """What is said of a structure; what is None is not said, an empty school zone says that there is none."""
@@ -38,6 +50,7 @@ class StructureWords:
     timezone: str | None = None
     school_zone: str | None = None
     secret_questions: bool | None = None  #: Whether they open a way back in (S3).
+    second_factor: FactorAsked | None = None
 
 
 async def may_rule(session: AsyncSession, agent: Agent) -> None:
@@ -153,7 +166,11 @@ async def change_structure(session: AsyncSession, clock: Clock, agent: Agent, wo
 def _spec(id_: str, words: StructureWords, known: StructureSpec | None) -> StructureSpec:
     """Raises Refused INVALID_ENTRY."""
     spec = known or StructureSpec(id_, "", "")
-    said = {name: text for name in ("name", "timezone", "school_zone", "secret_questions") if (text := getattr(words, name)) is not None}
+    said: dict[str, Any] = {
+        name: text for name in ("name", "timezone", "school_zone", "secret_questions") if (text := getattr(words, name)) is not None
+    }
+    if words.second_factor is not None:
+        said["second_factor"] = ASKED[words.second_factor]
     spec = replace(spec, **said)
     if spec.timezone not in available_timezones():
         raise Refused("INVALID_ENTRY", text="TIMEZONE_NOT_POSSIBLE")
@@ -164,4 +181,5 @@ def _spec(id_: str, words: StructureWords, known: StructureSpec | None) -> Struc
 
 def _told(spec: StructureSpec) -> dict[str, Any]:
     zones = {"timezone": spec.timezone, "school_zone": spec.school_zone}
-    return {"name": spec.name, **zones, "secret_questions": spec.secret_questions}
+    asks = {"secret_questions": spec.secret_questions, "second_factor": spec.second_factor and spec.second_factor.value}
+    return {"name": spec.name, **zones, **asks}

@@ -10,6 +10,7 @@ import pytest
 from services.identity import ranks
 from services.identity.invariants import violations
 from services.identity.second_factor import SecondFactor
+from services.identity.tables import Structure
 from services.refusal import Refused
 from tests.identity.town import AGENT, AGENT_PASSWORD, CARTEVILLE, NEIGHBOUR, PASSWORD, RunFixture, Town
 
@@ -129,6 +130,12 @@ async def test_administrators_change_their_structure(town: Town) -> None:
     assert (told["title"], told["school_zone"], told["version"]) == ("Ville de CarteVille", "B", 2)
     wrong = given | {"timezone": "Mars", "idempotencyKey": "l"}
     assert (await town.answers(change, bearer, input=wrong))["changeStructure"]["code"] == "INVALID_ENTRY"
+    for key, asked in (("m", "REQUIRED"), ("n", "AS_INSTALLED")):
+        wanted = {"structure": "carteville", "secondFactor": asked, "idempotencyKey": key}
+        assert (await town.answers(change, bearer, input=wanted))["changeStructure"]["__typename"] == "Structure"
+        async with town.running.database.reading() as session:
+            row = await session.get_one(Structure, "carteville")
+        assert (row.second_factor, row.name) == (SecondFactor.REQUIRED if asked == "REQUIRED" else None, "Ville de CarteVille")
 
 
 async def test_an_operator_has_an_account(town: Town) -> None:
