@@ -87,13 +87,14 @@ async def put_childcare(session: AsyncSession, clock: Clock, activity: str, chil
 
 
 async def put_quotient(session: AsyncSession, clock: Clock, family: str, structure: str, quotient: Decimal | float | str | None) -> None:
-    """The family's quotient: the first for every day, a later one from today on. None: it tells none any more."""
+    """The family's quotient: the first for every day, a later one from today on. None: it tells none (any more)."""
     hundredths = None if quotient is None else int(exact_quotient(quotient) * 100)
     latest = (
         await session.exec(select(Quotient).where(Quotient.family == family).order_by(col(Quotient.starts_on).desc()).limit(1))
     ).first()
     if latest is None:
-        session.add(Quotient(family=family, starts_on=ALWAYS, hundredths=hundredths))
+        if hundredths is not None:
+            session.add(Quotient(family=family, starts_on=ALWAYS, hundredths=hundredths))
     elif latest.hundredths != hundredths:
         today = clock.today((await town_of(session, structure)).timezone)
         if latest.starts_on == today:

@@ -126,6 +126,16 @@ async def test_a_changed_file_updates_what_changed(databases: Databases) -> None
     assert sum((await put(databases, changed)).changes.values()) == 0
 
 
+async def test_of_a_family_that_never_told_a_quotient_none_is_written(databases: Databases) -> None:
+    """What it tells first holds for every day (S33): the day before, too."""
+    await put(databases, TEXT.replace("    quotient: 742\n", ""))
+    async with databases["billing"].reading() as session:
+        assert (await session.exec(select(Quotient))).all() == []
+    await put(databases, TEXT, TUESDAY)
+    async with databases["billing"].reading() as session:
+        assert [(row.starts_on.year, row.hundredths) for row in (await session.exec(select(Quotient))).all()] == [(1900, 742_00)]
+
+
 async def test_payments_are_not_paid_again_on_another_day(databases: Databases) -> None:
     """`today-20d` means another day tomorrow, but the cheque is the same cheque."""
     await put(databases, TEXT)
