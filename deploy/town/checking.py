@@ -20,6 +20,7 @@ from services.booking.ranking import KNOWN_OF_FAMILIES, SEEN_BY_THE_RUN
 from services.clock import Clock
 from services.events import EVERYBODY
 from services.identity.credentials import MINIMUM_LENGTH, Weakness, plain_login, weakness
+from services.identity.households import ReportsWanted
 from services.identity.second_factor import SecondFactor
 from services.mail_addresses import is_email
 
@@ -107,6 +108,10 @@ def _second_factor(node: Node) -> SecondFactor:
     return SecondFactor(choice([one.value for one in SecondFactor])(node))
 
 
+def _reports(node: Node) -> ReportsWanted:
+    return ReportsWanted(choice([one.value for one in ReportsWanted])(node))
+
+
 def _structure_id(node: Node) -> str:
     name = identifier(node)
     if name == EVERYBODY:
@@ -140,7 +145,7 @@ def _announcement(node: Node, mistakes: Mistakes, today: dt.date) -> Announcemen
         until = fields.may("until", date(today), None)
         if until is not None and until < begins:
             fields.wrong("until", f"until: {until} is before it begins", f"a day from {begins} on")
-        return Announcement(title, body, begins, until)
+        return Announcement(title, body, begins, until, fields.may("mail", yes_or_no, None))
 
 
 def _account(node: Node, mistakes: Mistakes) -> Account:
@@ -156,6 +161,8 @@ def _account(node: Node, mistakes: Mistakes) -> Account:
             agent=fields.may("agent", yes_or_no, False),
             administrator=fields.may("administrator", yes_or_no, None),
             language=fields.may("language", choice(("fr", "en")), "fr"),
+            reports=fields.may("reports", _reports, None),
+            announcements_by_mail=fields.may("announcements_by_mail", yes_or_no, None),
             place=node.place,
         )
         if account.administrator and not account.agent:

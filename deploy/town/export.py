@@ -28,6 +28,7 @@ from services.bulk import one_of
 from services.carrying import Row, found
 from services.database import Database
 from services.identity import tables as identity
+from services.identity.households import ReportsWanted
 from services.settings import Settings
 
 HEAD = """\
@@ -128,6 +129,7 @@ class _Export:
                     "from": row.published_at.astimezone(zone).date(),
                     # Until the end of that day: of one that ends in its midst, no hour is kept.
                     "until": row.ends_at and (row.ends_at.astimezone(zone) - dt.timedelta(seconds=1)).date(),
+                    "mail": True if row.mail and row.told_at is None else None,  # Letters that were written are not written again.
                 }
             )
             for row in rows
@@ -327,7 +329,11 @@ def _number(text: str | None) -> int | float | None:
 
 def account_item(row: identity.Account) -> Item:
     item = {"login": row.login, "title": row.title, "first_name": row.first_name, "last_name": row.last_name, "email": row.email}
-    return item | {"language": row.language}
+    choices = {
+        "reports": None if row.reports is ReportsWanted.AT_ONCE else row.reports.value,
+        "announcements_by_mail": None if row.announcements_by_mail else False,
+    }
+    return item | {"language": row.language} | choices
 
 
 def child_item(row: identity.Child, id: str, enrolled: dict[str, Item]) -> Item:

@@ -37,7 +37,7 @@ from services.booking.taking_over import TakenOver, take_over
 from services.carrying import Row, not_there, write
 from services.clock import Clock
 from services.database import Database
-from services.identity import queries
+from services.identity import queries, town_file
 from services.identity.credentials import plain_login
 from services.identity.households import AccountSpec, ChildSpec, FamilySpec, StructureSpec
 from services.identity.register import let_leave
@@ -148,29 +148,40 @@ class _Load:
 
     def people(self, accounts: Sequence[AccountSpec], ahead: dict[str, Any]) -> Portion:
         async def load(session: AsyncSession) -> None:
-            await identity.put_structure(session, self.clock, structure_spec(self.town))
+            await town_file.put_structure(session, self.clock, structure_spec(self.town))
             self.step()
             zone = ZoneInfo(self.town.structure.timezone)
             for one in self.town.announcements:
                 publish_at = dt.datetime.combine(one.publish_on, dt.time(), zone)
                 ends_at = None if one.until is None else dt.datetime.combine(one.until + dt.timedelta(1), dt.time(), zone)
-                await identity.put_announcement(session, self.clock, self.structure, one.title, one.body, publish_at, ends_at)
+                await identity.put_announcement(session, self.clock, self.structure, one.title, one.body, publish_at, ends_at, one.mail)
                 self.step()
-            for spec in accounts:
-                put = await identity.put_account(session, self.clock, spec, ahead.get(spec.login))
-                if put.left_alone:
-                    self.loaded.warnings.append(f"account {spec.login!r} stays as it is: it belongs to another town, too")
+            await self._accounts(session, accounts, ahead)
+            said = [self._family_spec(family) for family in self.town.families]
+            families = await town_file.renewed(session, said)
+            await let_leave(session, self.clock, families)
+            for family, source in zip(families, self.town.families, strict=True):
+                await self._put_family(session, family, source.place)
                 self.step()
-            families = {self._family_spec(family): family.place for family in self.town.families}
-            await let_leave(session, self.clock, list(families))
-            for family, place in families.items():
-                await self._put_family(session, family, place)
-                self.step()
+            await town_file.note_families(session, said)
             if self.town.history is not None:
                 await self._former_children(session, self.town.history)
                 self.step()
 
         return load
+
+    async def _accounts(self, session: AsyncSession, accounts: Sequence[AccountSpec], ahead: dict[str, Any]) -> None:
+        known = await town_file.known(session, self.structure, accounts)
+        standings = town_file.standings(accounts, known)
+        for spec in accounts:
+            login = plain_login(spec.login)
+            about = spec, known.get(login), standings[login], ahead.get(spec.login)
+            put = await town_file.put_account(session, self.clock, self.structure, *about)
+            if put.left_alone:
+                self.loaded.warnings.append(f"account {spec.login!r} stays as it is: it belongs to another town, too")
+            if standings[login].is_kept:
+                self.loaded.warnings.append(f"account {spec.login!r} stays an administrator: {self.structure!r} would have none")
+            self.step()
 
     async def _former_children(self, session: AsyncSession, history: History) -> None:
         rows = [FORMER_CHILDREN.renamed(row, self.of) for row in history.rows[FORMER_CHILDREN.name]]
@@ -379,6 +390,8 @@ def _account_spec(account: Account, structure: str) -> AccountSpec:
         language=account.language,
         structure=structure,
         administrator=account.administrator,
+        reports=account.reports,
+        announcements_by_mail=account.announcements_by_mail,
     )
 
 

@@ -11,6 +11,7 @@ from services.billing.charged import AS_MOST_TOWNS_DO, Charged
 from services.billing.rate import Effort
 from services.billing.tariff import Per, Rounding, Surcharge
 from services.booking.activity import ActivitySpec, SchoolZone
+from services.identity.households import ReportsWanted
 from services.identity.second_factor import SecondFactor
 
 
@@ -42,6 +43,7 @@ class Announcement:
     body: str
     publish_on: dt.date
     until: dt.date | None = None
+    mail: bool | None = None  #: Families get it as a letter, too. None: as it is; of a new one, they do not.
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,8 @@ class Account:
     agent: bool = False
     administrator: bool | None = None  #: None: as it is.
     language: str = "fr"
+    reports: ReportsWanted | None = None  #: None: as its owner chose, as announcements.
+    announcements_by_mail: bool | None = None
     place: Place | None = None
 
 

@@ -4,6 +4,7 @@ import datetime as dt
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from services.identity.second_factor import SecondFactor
 
@@ -20,6 +21,13 @@ class StructureSpec:
     secret_questions: bool = False  #: Whether they open a way back in (S3).
 
 
+class ReportsWanted(StrEnum):
+    """How an adult hears what became of requests ("comptes rendus")."""
+
+    AT_ONCE = "at_once"  #: dès la réponse
+    DAILY = "daily"  #: un seul message par jour
+
+
 @dataclass(frozen=True, slots=True)
 class AccountSpec:
     """A login of one adult, with the password that the town hands out."""
@@ -34,6 +42,8 @@ class AccountSpec:
     language: str = "fr"
     structure: str | None = None  #: Whose file this is. An account that was its agent, and is not any more, stops being one.
     administrator: bool | None = None  #: Of `agent_of`; None: as it is.
+    reports: ReportsWanted | None = None  #: None: as it is, as announcements.
+    announcements_by_mail: bool | None = None
     may_wait: bool = False  #: A new account may have no password yet: its owner chooses one, with a code from the town hall.
 
 

@@ -11,8 +11,9 @@ from services.claims import Caller
 from services.clock import Clock
 from services.identity import queries
 from services.identity.ending import lock_account
+from services.identity.households import ReportsWanted
 from services.identity.register import tell_contacts
-from services.identity.tables import Account, ReportsWanted, Undeliverable
+from services.identity.tables import Account, Undeliverable
 from services.refusal import Unauthenticated
 
 

@@ -5,7 +5,7 @@ import strawberry
 from services.graphql import Info
 from services.identity import mail_choices
 from services.identity.entrance import entrance
-from services.identity.tables import ReportsWanted
+from services.identity.households import ReportsWanted
 from services.identity.types import Account
 
 

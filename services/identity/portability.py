@@ -38,7 +38,7 @@ DATA = "data"  #: What a link to the file is for.
 LASTS = dt.timedelta(days=7)
 AGAIN_AFTER = dt.timedelta(days=1)  #: Who asks before then is shown what was asked for.
 TELLING = frozenset({"billing", "booking", "mailer"})
-NOBODY_S = ("loaded_email", "private_key", "key", "sealed_secret", "last_step", "public_key")  #: Columns that are told to nobody.
+NOBODY_S = ("loaded", "loaded_email", "private_key", "key", "sealed_secret", "last_step", "public_key")  #: Columns that are told to nobody.
 MOST_ACTS = 1000
 
 

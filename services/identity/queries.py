@@ -532,6 +532,12 @@ async def announcement_titled(session: AsyncSession, structure: str, title: str)
     return (await session.exec(found.with_for_update())).first()
 
 
+async def announcement_loaded_as(session: AsyncSession, structure: str, title: str) -> Announcement | None:
+    """What the town's file calls so, whatever agents have called it since; else what is called so."""
+    row = select(Announcement).where(Announcement.structure_id == structure, Announcement.loaded_title == title).with_for_update()
+    return (await session.exec(row)).first() or await announcement_titled(session, structure, title)
+
+
 async def announcements_of(
     session: AsyncSession, structure: str, after: tuple[dt.datetime, str] | None, limit: int
 ) -> Sequence[Announcement]:

@@ -19,6 +19,7 @@ from services.events import AccountOpened, Contact, ContactsChanged, FamilyChang
 from services.identity import queries
 from services.identity.credentials import plain_login
 from services.identity.ending import lock_account, outdate_tokens, password_changed
+from services.identity.file_words import newly_said
 from services.identity.hashing import AT_ONCE, check_now, hash_now, no_password
 from services.identity.households import AccountSpec, ChildSpec, FamilySpec, StructureSpec, eldest_first, looked_for_by, name_in_letters
 from services.identity.tables import (
@@ -87,22 +88,29 @@ async def put_announcement(
     body: str,
     publish_at: dt.datetime,
     ends_at: dt.datetime | None = None,
+    mail: bool | None = None,
 ) -> str:
-    """Returns its id. It is told on its day (announcing.py). `ends_at`: None: as it is.
+    """Returns its id. It is told on its day (announcing.py). `ends_at`, `mail`: None: as it is.
 
     An announcement that is in force, or was told, keeps its date when it is put in again: "today" is not news every day. One that an
-    agent withdrew stays withdrawn, and where an agent gave the hour of the very day, that stays: a file knows days alone.
+    agent withdrew stays withdrawn, and where an agent gave the hour of the very day, that stays: a file knows days alone. What an agent
+    changed stands until the file says otherwise than last time.
     """
-    row = await queries.announcement_titled(session, structure, title)
+    words = {"publish_at": publish_at.isoformat(), "ends_at": ends_at and ends_at.isoformat(), "mail": mail}
+    row = await queries.announcement_loaded_as(session, structure, title)
     if row is None:
         row = Announcement(id=uuid4().hex, structure_id=structure, title=title, body=body, loaded_body=body, published_at=publish_at)
-        row.ends_at = ends_at
+        row.ends_at, row.mail, row.loaded_title, row.loaded = ends_at, bool(mail), title, words
         session.add(row)
     elif row.withdrawn_at is None:
         kept = row.told_at is not None or max(row.published_at, publish_at) <= clock.now() or within_a_day(row.published_at, publish_at)
+        said = newly_said(words, row.loaded).keys() - {name for name, is_kept in (("publish_at", kept), ("mail", row.told_at)) if is_kept}
         values: dict[str, Any] = {} if body == row.loaded_body else {"body": body, "loaded_body": body}
-        values |= {} if kept else {"published_at": publish_at}
-        values |= {} if ends_at is None or (row.ends_at and within_a_day(ends_at, row.ends_at)) else {"ends_at": ends_at}
+        values |= {"published_at": publish_at} if "publish_at" in said else {}
+        same_day = row.ends_at is not None and ends_at is not None and within_a_day(ends_at, row.ends_at)
+        values |= {"ends_at": ends_at} if "ends_at" in said and ends_at is not None and not same_day else {}
+        values |= {"mail": mail} if "mail" in said and mail is not None else {}
+        values |= {"loaded_title": title, "loaded": {**(row.loaded or {}), **{name: words[name] for name in said}}}
         if _differs(row, values):
             session.add(row)
     return row.id
@@ -181,7 +189,7 @@ async def open_account(session: AsyncSession, clock: Clock, spec: AccountSpec, a
 
 def _new_account(spec: AccountSpec, now: dt.datetime) -> Account:
     id_, login = uuid4().hex, plain_login(spec.login)
-    return Account(id=id_, login=login, email=spec.email, loaded_email=spec.email, opened_at=now, **_profile(spec))
+    return Account(id=id_, login=login, email=spec.email, loaded_email=spec.email, opened_at=now, **profile_of(spec))
 
 
 async def _insert_accounts(session: AsyncSession, accounts: Sequence[Account]) -> bool:
@@ -233,7 +241,7 @@ async def open_accounts(session: AsyncSession, clock: Clock, structure: str, spe
 
 def _news(account: Account, spec: AccountSpec) -> dict[str, Any]:
     """What the account is to be, as the town says."""
-    values = _profile(spec)
+    values = profile_of(spec)
     if spec.email != account.loaded_email:
         values |= {"email": spec.email, "loaded_email": spec.email}
     return values
@@ -264,8 +272,11 @@ async def hand_out(session: AsyncSession, clock: Clock, account: str, new_hash: 
     await password_changed(session, clock, account)
 
 
-def _profile(spec: AccountSpec) -> dict[str, Any]:
-    return {"title": spec.title, "first_name": spec.first_name, "last_name": spec.last_name, "language": spec.language}
+def profile_of(spec: AccountSpec) -> dict[str, Any]:
+    """What it says of the account itself."""
+    choices = {"reports": spec.reports, "announcements_by_mail": spec.announcements_by_mail}
+    said = {name: value for name, value in choices.items() if value is not None}
+    return {"title": spec.title, "first_name": spec.first_name, "last_name": spec.last_name, "language": spec.language, **said}
 
 
 async def _set_roles(session: AsyncSession, clock: Clock, account: str, spec: AccountSpec) -> None:

@@ -5,16 +5,21 @@ signing key the row has the public part only, and the secrets of somebody's code
 """
 
 import datetime as dt
-from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import JSON, Column, ForeignKey, Index, Table, Text, UniqueConstraint, false, true
 from sqlmodel import Field, SQLModel
 
 from services.database import BIGINT, Instant, as_text, new_metadata
 from services.identity.erasure import ErasureState
+from services.identity.households import ReportsWanted
 from services.identity.second_factor import FactorKind, SecondFactor
 
 SHA256 = 64  #: Length in hexadecimal digits.
+
+
+#: What a town's file last said of something (town_file.py): what people made of it since stands until the file says otherwise.
+FileWords = dict[str, Any]
 
 
 class IdentityTable(SQLModel):
@@ -38,6 +43,7 @@ class Structure(IdentityTable, table=True):
     secret_questions: bool = Field(default=False, sa_column_kwargs={"server_default": false()})  #: Whether they open a way back in (S3).
     second_factor: SecondFactor | None = Field(default=None, sa_type=as_text(SecondFactor))  #: Of its agents.
     version: int = 1
+    loaded: FileWords | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
 
 
 class Announcement(IdentityTable, table=True):
@@ -48,21 +54,15 @@ class Announcement(IdentityTable, table=True):
     structure_id: str = Field(foreign_key="structure.id")
     title: str
     body: str = Field(sa_type=Text)
-    loaded_body: str | None = Field(
-        default=None, sa_type=Text
-    )  #: As the town's file last gave it: an agent's words stand until it changes.
+    #: As the town's file last gave them: what agents made of them stands until it changes.
+    loaded_title: str | None = None
+    loaded_body: str | None = Field(default=None, sa_type=Text)
+    loaded: FileWords | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     published_at: dt.datetime = Field(sa_type=Instant)  #: From then on it is in force.
     ends_at: dt.datetime | None = Field(default=None, sa_type=Instant)  #: None: until it is withdrawn.
     withdrawn_at: dt.datetime | None = Field(default=None, sa_type=Instant)
     mail: bool = Field(default=False, sa_column_kwargs={"server_default": false()})  #: Families get it as a letter, too.
     told_at: dt.datetime | None = Field(default=None, sa_type=Instant)  #: When other systems were told: on its day, once.
-
-
-class ReportsWanted(StrEnum):
-    """How an adult hears what became of requests ("comptes rendus")."""
-
-    AT_ONCE = "at_once"  #: dès la réponse
-    DAILY = "daily"  #: un seul message par jour
 
 
 class Account(IdentityTable, table=True):
@@ -110,6 +110,7 @@ class Membership(IdentityTable, table=True):
 
     account_id: str = Field(primary_key=True, foreign_key="account.id")
     structure_id: str = Field(primary_key=True, foreign_key="structure.id", index=True)
+    loaded: FileWords | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))  #: Of the account, and of its rank there.
 
 
 class AgentRole(IdentityTable, table=True):
@@ -138,6 +139,7 @@ class Family(IdentityTable, table=True):
     #: What agents find it by (`households.looked_for_by`): written whenever its events are.
     looked_for_by: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
     erased_at: dt.datetime | None = Field(default=None, sa_type=Instant)  #: Nothing is left of it but its number.
+    loaded: FileWords | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))  #: Its number, and ids.
 
 
 class FamilyAdult(IdentityTable, table=True):
@@ -157,6 +159,7 @@ class Child(IdentityTable, table=True):
     birth_date: dt.date | None = None
     position: int  #: In order of birth, from 0.
     listed: bool = True  #: False: the town took the child off the family; its past remains readable.
+    loaded: FileWords | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
 
 
 # --------------------------------------------------------------------------------------------------------- the audit trail

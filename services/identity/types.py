@@ -8,10 +8,9 @@ import strawberry
 from services.files import FileLink, link_to_file
 from services.graphql import Context, Info
 from services.identity import loaders, mail_choices, portability, queries, tables
-from services.identity.households import age_on
+from services.identity.households import ReportsWanted, age_on
 from services.identity.questions import asked
 from services.identity.second_factor import DEFAULT, FactorKind
-from services.identity.tables import ReportsWanted
 from services.identity.viewing import saw_children
 from services.projection import LATER, STORED_IN, Later
 
