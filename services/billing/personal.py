@@ -185,7 +185,7 @@ async def tell(session: AsyncSession, event: DataRequested, clock: Clock) -> Non
     for row in found["online_payment"]["rows"]:
         if row["account"] != account:
             row["email"] = None
-    record(session, *in_parts(BillingDataTold, event, found, clock.now()))
+    record(session, *await in_parts(BillingDataTold, event, found, clock.now()))
 
 
 async def forget_old(session: AsyncSession, now: dt.datetime) -> None:

@@ -141,7 +141,7 @@ async def tell(session: AsyncSession, event: DataRequested, clock: Clock) -> Non
         Cancellation: col(Cancellation.request).in_(requests),
     }
     found = await told(session, whose, but=("seal", "secret_hash", "fingerprint", "traceparent", "partition"))
-    record(session, *in_parts(BookingDataTold, event, found, clock.now()))
+    record(session, *await in_parts(BookingDataTold, event, found, clock.now()))
 
 
 async def forget_old(session: AsyncSession, now: dt.datetime) -> None:

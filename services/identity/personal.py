@@ -26,10 +26,8 @@ FATES: Fates = {
     "reset_token": Fate.DELETED,
     "address_token": Fate.DELETED,
     "recovery_code": Fate.DELETED,
-    "counter_code": Fate.DELETED,
     "known_device": Fate.DELETED,
     "factor": Fate.DELETED,
-    "passkey": Fate.DELETED,
     "challenge": Fate.DELETED,
     "outside_identity": Fate.DELETED,
     "viewing": Fate.TRAIL,  # Ids alone.

@@ -9,6 +9,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
 from services.links import ALGORITHMS, HEADER, new_key
+from services.telling import OwnRegistry
 
 __all__ = ["new_key", "seal", "unseal"]
 
@@ -21,7 +22,7 @@ def seal(words: Mapping[str, Any], key: str) -> str:
 def unseal(sealed: str, key: str) -> dict[str, Any] | None:
     """None: it was not sealed with this key."""
     try:
-        found = jwe.decrypt_compact(sealed, OctKey.import_key(bytes.fromhex(key)), algorithms=ALGORITHMS)
+        found = jwe.decrypt_compact(sealed, OctKey.import_key(bytes.fromhex(key)), registry=OwnRegistry(algorithms=ALGORITHMS))
     except JoseError:
         return None
     words: dict[str, Any] = orjson.loads(found.plaintext or b"null")

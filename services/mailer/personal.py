@@ -51,4 +51,4 @@ async def tell(session: AsyncSession, event: DataRequested, clock: Clock) -> Non
     line = and_(col(DigestLine.account) == account, col(DigestLine.family) == event.family)
     whose: Whose = {Mail: mine, DigestLine: line}
     found = await rows_of(session, whose, but=("html", "claimed_by", "claimed_until", "next_attempt_at", "last_error"))
-    record(session, *in_parts(MailerDataTold, event, found, clock.now()))
+    record(session, *await in_parts(MailerDataTold, event, found, clock.now()))

@@ -2,14 +2,21 @@
 
 import datetime as dt
 from typing import Any
+from uuid import uuid4
 
+from sqlalchemy import insert
 from sqlmodel import select
 
+from services.billing import personal as billing
+from services.billing.hold import HoldKind, HoldState
+from services.billing.tables import Consumption, Hold, LedgerEntry, core
+from services.clock import Clock
 from services.events import BillingDataTold, BookingDataTold, DataRequested, MailerDataTold
 from services.identity import audit, installation, portability, queries
 from services.identity.data_file import page
 from services.identity.tables import DataPart, DataRequest, Factor, OutsideIdentity
-from services.listening import react
+from services.listening import react, read
+from services.outbox import Outgoing
 from services.telling import PART_BYTES, in_parts, new_key, opened, public_part, sealed
 from tests.identity.test_office import Desk
 from tests.identity.test_second_factor import sets_up
@@ -42,13 +49,17 @@ async def _asked(town: Town, account: str, *, by_agent: bool) -> DataRequest:
         return await portability.ask(session, town.running.clock, account, family, by_agent=by_agent)
 
 
-async def _answered(town: Town, *but: type[Any]) -> None:
+async def _question(town: Town) -> DataRequested:
     (row,) = await town.events("data_requested")
-    asked = DataRequested.model_validate_json(row.body[:-1] + f',"occurred_at":"{NOW.isoformat()}"}}')
+    return DataRequested.model_validate_json(row.body[:-1] + f',"occurred_at":"{NOW.isoformat()}"}}')
+
+
+async def _answered(town: Town, *but: type[Any]) -> None:
+    asked = await _question(town)
     for kind in (BillingDataTold, BookingDataTold, MailerDataTold):
         if kind in but:
             continue
-        events = list(in_parts(kind, asked, {"toy": {"about": "", "rows": [{"of": kind.service}]}}, NOW))
+        events = await in_parts(kind, asked, {"toy": {"about": "", "rows": [{"of": kind.service}]}}, NOW)
         for _ in range(2):  # as the broker may
             async with town.running.database.transaction() as session:
                 await react(town.running.service, session, events, town.running.clock)
@@ -137,3 +148,55 @@ async def test_an_adult_is_told_what_was_done_with_another_s_account_but_not_wha
         assert [row["after"]["email"] for row in acts if row["after"]] == theirs
         assert str(told).count("Pour MARTIN") == (account == accounts["MARTIN"])
         assert (other.id in str(told)) == (account == accounts["MARTIN"])
+
+
+async def test_ten_years_of_a_large_family_travel_and_arrive(running: RunFixture) -> None:
+    """Three children, three activities a day: 12,600 days that were held, charged and paid for. joserfc takes 64 kB as it comes."""
+    billing_service = await running("billing", clock=Clock(frozen_at=NOW), start=False)
+    town = await Town.of(running)
+    asked = await _asked(town, "somebody", by_agent=False)
+    days = [NOW.date() - dt.timedelta(days=365 * year + day) for year in range(10) for day in range(140)]
+    causes = [(f"attendance:{uuid4().hex}", child, activity, day) for day in days for child in "abc" for activity in "xyz"]
+    about = {"structure": "carteville", "family": "dupont", "wallet": "w", "amount_cents": 131}
+    hours = {"arrival": "07:30", "departure": "08:45", "tariff_version": "1/2026-09-01", "explanation": [{"code": "BAND", "details": {}}]}
+    entry = {"kind": "CHARGE", "from_account": "wallet:dupont:w", "to_account": "revenue", "posted_at": NOW}
+    holds = {"kind": HoldKind.CONFIRMED, "state": HoldState.SETTLED, "version": 2}
+    async with billing_service.database.transaction() as session:
+        connection = await session.connection()
+        whose = [about | {"child": child, "activity": activity, "date": day} for _, child, activity, day in causes]
+        for table, rows in (
+            (Hold, [one | hours | holds | {"booking": cause[0]} for one, cause in zip(whose, causes, strict=True)]),
+            (
+                Consumption,
+                [one | hours | {"cause": cause[0], "flat": False, "due": True} for one, cause in zip(whose, causes, strict=True)],
+            ),
+            (LedgerEntry, [about | entry | {"id": uuid4().hex, "cause": cause, "date": day} for cause, _, _, day in causes]),
+        ):
+            await connection.execute(insert(core(table)), rows)
+    async with billing_service.database.transaction() as session:
+        await billing.tell(session, await _question(town), billing_service.clock)
+    async with billing_service.database.reading() as session:
+        sent = (await session.exec(select(Outgoing).where(Outgoing.type == BillingDataTold.type_name()))).all()
+    assert len(sent) > 1
+    assert max(len(row.body) for row in sent) < 1_000_000, "what a broker takes"
+    for row in sent:
+        event = read(row.event_id, row.type, NOW.isoformat(), row.body.encode())
+        async with town.running.database.transaction() as session:
+            await react(town.running.service, session, [event], town.running.clock)
+    async with town.running.database.reading() as session:
+        told = (await portability.everything(session, asked))["billing"]
+    assert {name: len(told[name]["rows"]) for name in ("hold", "consumption", "ledger_entry")} == dict.fromkeys(
+        ("hold", "consumption", "ledger_entry"), len(causes)
+    )
+
+
+async def test_an_act_with_much_to_say_is_read_again_and_not_taken_for_erased(running: RunFixture) -> None:
+    """A family with all its children's changes in one act is more than the 64 kB that joserfc takes as they come."""
+    town = await Town.of(running)
+    after = {"observations": "é" * 100_000}
+    async with town.running.database.transaction() as session:
+        await audit.lock_structure(session, "carteville")
+        await audit.note(session, NOW, "carteville", "agent", audit.Done("CHANGE_FAMILY", family="dupont", after=after))
+    async with town.running.database.reading() as session:
+        (act,) = await audit.page(session, {"structure": "carteville"}, None, 1)
+    assert (act.erased, act.after) == (False, after)
