@@ -3,6 +3,9 @@
 An act is written in the transaction of what it tells, so that neither exists without the other. The database refuses to change
 or delete one, and each is sealed with the one before it: who takes a row out with the database's own tools breaks the chain, which
 `preau check` sees. Each service keeps its own trail, with the columns that its acts need.
+
+One thing alone can be done to an act: where its family is erased, the words go (`empty`). The seal stays, a second one takes its place
+in the check, and the act that tells of the erasure has to follow.
 """
 
 import datetime as dt
@@ -12,7 +15,7 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
-from sqlalchemy import Table, bindparam, insert, select
+from sqlalchemy import Table, bindparam, insert, null, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.refusal import Refused
@@ -24,6 +27,8 @@ Row = TypeVar("Row", bound="Done")
 
 FIRST_SEAL = ""  #: What the first act of a structure is sealed with.
 REASON = range(3, 501)  #: Characters.
+WORDS = ("reason", "before", "after")  #: What an act says of people. The rest is ids and days.
+EMPTIED = "ERASE_FAMILY"  #: The kind of the act that follows those whose words were taken out.
 
 
 def reason_of(words: str | None, *, needed: bool = True) -> str | None:
@@ -49,12 +54,12 @@ class Trail:
     """The acts of one service.
 
     Its table has position, structure, account, at, kind and seal, and a column for each field of what is noted: `before` and `after`,
-    if it has them, hold what changed, as JSON has it.
+    if it has them, hold what changed, as JSON has it. One whose words can be taken out has family and WORDS, and `emptied`.
     """
 
     def __init__(self, acts: Table) -> None:
         self._acts = acts
-        self._sealed = [column.name for column in acts.columns if column.name not in ("position", "seal")]
+        self._sealed = [column.name for column in acts.columns if column.name not in ("position", "seal", "emptied")]
         columns = acts.c
         last = select(columns.seal).where(columns.structure == bindparam("structure"))
         self._last_seal = last.order_by(columns.position.desc()).limit(1)
@@ -95,15 +100,39 @@ class Trail:
         told = {name: row[name] for name in self._sealed}
         return hashlib.sha256(before.encode() + orjson.dumps(told, option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z)).hexdigest()
 
+    async def empty(self, session: AsyncSession, family: str) -> None:
+        """Take the words out of what was ever done for this family. The caller notes EMPTIED in the same transaction."""
+        acts, earlier = self._acts, self._acts.alias()
+        before = select(earlier.c.seal).where(earlier.c.structure == acts.c.structure, earlier.c.position < acts.c.position)
+        last = before.order_by(earlier.c.position.desc()).limit(1).scalar_subquery()
+        speaking = acts.c.emptied.is_(None), or_(*(acts.c[name].is_not(None) for name in WORDS))
+        connection = await session.connection()
+        for row in (await connection.execute(select(acts, last.label("last")).where(acts.c.family == family, *speaking))).mappings().all():
+            silent = {**row, **dict.fromkeys(WORDS)}
+            without = update(acts).where(acts.c.position == row["position"]).values(**dict.fromkeys(WORDS, null()))
+            await connection.execute(without.values(emptied=self._second_seal(row["last"] or FIRST_SEAL, silent)))
+
+    def _second_seal(self, before: str, row: Mapping[str, Any]) -> str:
+        """Of an act without its words: it holds the first one, whatever that was made of, where it is in the chain."""
+        return self.seal(before + row["seal"], row)
+
     async def broken_seals(self, session: AsyncSession) -> list[str]:
         """One sentence for each act that does not follow from the one before it."""
         last: dict[str, str] = {}
         found = []
-        for row in (await (await session.connection()).execute(select(self._acts).order_by(self._acts.c.position))).mappings():
-            if self.seal(last.get(row["structure"], FIRST_SEAL), dict(row)) != row["seal"]:
+        untold: dict[tuple[str, str], int] = {}  # Whose words are gone: the first act, until an erasure is told.
+        for act in (await (await session.connection()).execute(select(self._acts).order_by(self._acts.c.position))).mappings():
+            row = dict(act)
+            before, emptied = last.get(row["structure"], FIRST_SEAL), row.get("emptied")
+            expected = self.seal(before, row) if emptied is None else self._second_seal(before, row)
+            if expected != (emptied or row["seal"]):
                 found.append(f"act {row['position']} of {row['structure']} was changed, or one before it is missing")
+            if emptied is not None:
+                untold.setdefault((row["structure"], row["family"]), row["position"])
+            if row["kind"] == EMPTIED:
+                untold.pop((row["structure"], row["family"]), None)
             last[row["structure"]] = row["seal"]
-        return found
+        return found + [f"act {position} of {structure} lost its words without an erasure" for (structure, _), position in untold.items()]
 
 
 def _plain(act: "Done") -> dict[str, Any]:

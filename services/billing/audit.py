@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.audit import Trail, reason_of
+from services.audit import EMPTIED, Trail, reason_of
 from services.billing.tables import Act, core
 
-__all__ = ["ActRow", "Done", "broken_seals", "note", "page", "reason_of"]
+__all__ = ["EMPTIED", "ActRow", "Done", "broken_seals", "empty", "note", "page", "reason_of"]
 
 TRAIL = Trail(core(Act))
-note, page, broken_seals = TRAIL.note, TRAIL.page, TRAIL.broken_seals
+note, page, empty, broken_seals = TRAIL.note, TRAIL.page, TRAIL.empty, TRAIL.broken_seals
 
 
 @dataclass(frozen=True, slots=True)

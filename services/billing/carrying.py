@@ -24,6 +24,7 @@ from services.billing.tables import (
     Consumption,
     Deposit,
     Deposited,
+    EntryReason,
     Hold,
     LedgerEntry,
     OnlinePayment,
@@ -49,6 +50,7 @@ RESIDENCES = Carried("residences", core(Residence), ("family",), frozenset({"ver
 RULES = TARIFFS, QUOTIENTS, RESIDENCES
 
 ENTRIES = Carried("entries", core(LedgerEntry), ("cause",))
+REASONS = Carried("reasons", core(EntryReason), ("entry",))  #: In the file they are the entries' labels.
 PAYMENTS = Carried("payments", core(PaymentDetail), ("entry",))
 DEPOSITS = Carried("deposits", core(Deposit), ("id",))
 DEPOSITED = Carried("deposited", core(Deposited), ("entry",))
@@ -81,6 +83,8 @@ async def leaves(
     own = [(carried, carried.table.c.structure == structure) for carried in BOOKS if carried not in (PAYMENTS, DEPOSITED, PAYMENT_ENDS)]
     entries = select(col(LedgerEntry.id)).where(col(LedgerEntry.structure) == structure)
     rows = {carried.name: await found(session, carried, mine) for carried, mine in own}
+    reasons = await found(session, REASONS, col(EntryReason.entry).in_(entries))
+    _say_why(rows[ENTRIES.name], {row["entry"]: row["reason"] for row in reasons})
     rows[PAYMENTS.name] = await found(session, PAYMENTS, col(PaymentDetail.entry).in_(entries))
     rows[DEPOSITED.name] = await found(session, DEPOSITED, col(Deposited.entry).in_(entries))
     online = select(col(OnlinePayment.id)).where(col(OnlinePayment.structure) == structure)
@@ -92,6 +96,12 @@ async def leaves(
     same = {day for day, version in (await _charged(session, structure)).items() if bookings.closings.get(day) == version}
     rows[CLOSED_DAYS.name] = [row for row in rows[CLOSED_DAYS.name] if (row["activity"], row["date"]) in same]
     return {carried.name: [_renamed(carried, row, of) for row in rows[carried.name]] for carried in CARRIED}
+
+
+def _say_why(entries: Sequence[Row], reasons: Mapping[str, str]) -> None:
+    """In the file an entry has its words with it."""
+    for row in entries:
+        row["label"] = reasons.get(row["id"], row["label"])
 
 
 async def _charged(session: AsyncSession, structure: str) -> dict[tuple[str, dt.date], int]:
@@ -125,8 +135,11 @@ async def carry_books(session: AsyncSession, clock: Clock, structure: str, rows:
         new[carried.name] = [row for row in new[carried.name] if row["entry"] in posted]
     towns = await lock_towns(session, [structure])
     standings = await lock_standings(session, {row["family"]: structure for row in entries})
+    reasons = [{"entry": row["id"], "reason": row["label"]} for row in entries if row.get("label") is not None]
+    new[ENTRIES.name] = [row | {"label": None} for row in entries]
     for carried in (ENTRIES, DEPOSITS, CONSUMPTIONS, ONLINE_PAYMENTS):
         await write(session, carried, new[carried.name], structure=structure)
+    await write(session, REASONS, reasons)
     for carried in (PAYMENTS, DEPOSITED, PAYMENT_ENDS):
         await write(session, carried, new[carried.name])
     await write(session, CLOSED_DAYS, new[CLOSED_DAYS.name], structure=structure, version=1)

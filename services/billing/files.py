@@ -17,7 +17,6 @@ from services.billing import certifying, queries, receipt
 from services.billing.bookkeeping import Consumed, Paid, consumptions_sheet, journal_sheet, payments_sheet
 from services.billing.queries import Household, PaymentLine
 from services.billing.receipt import Line, Receipt, Reversal
-from services.billing.tables import LedgerEntry
 from services.billing.tariff import Step
 from services.billing.texts import month_in_words, paid_for, say
 from services.documents import MOST_ROWS, Head, day
@@ -107,7 +106,7 @@ async def _payments(running: Running, facts: Mapping[str, Any], language: str) -
             line.detail.payer,
             line.detail.bank,
             line.wallet.name,
-            line.entry.label,
+            line.reason,
             line.cents,
         )
         for line in lines
@@ -163,9 +162,9 @@ def _of_family(running: Running, home: Household, language: str) -> Head:
     return Head(home.structure, about, running.clock.today(home.timezone), language, home.address)
 
 
-def _as_receipt(lines: Sequence[PaymentLine], taken_back: Mapping[str, LedgerEntry]) -> Receipt:
+def _as_receipt(lines: Sequence[PaymentLine], taken_back: Mapping[str, tuple[dt.date, str | None]]) -> Receipt:
     first = lines[0]
-    reversals = {id: Reversal(row.date, row.label or "") for id, row in taken_back.items()}
+    reversals = {id: Reversal(date, why or "") for id, (date, why) in taken_back.items()}
     return Receipt(
         id=queries.online_payment_of(first.entry.cause) or first.entry.id,
         kind=first.entry.kind,
@@ -175,7 +174,7 @@ def _as_receipt(lines: Sequence[PaymentLine], taken_back: Mapping[str, LedgerEnt
         payer=paid_for(first.detail.payer) if queries.online_payment_of(first.entry.cause) else first.detail.payer,
         bank=first.detail.bank,
         lines=[Line(line.wallet.name, line.entry.amount_cents, reversals.get(line.entry.id)) for line in lines],
-        reason=first.entry.label,
+        reason=first.reason,
         takes_back=first.entry.cause.startswith(queries.REVERSAL),
         taken_over=first.detail.taken_over,
     )

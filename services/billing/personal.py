@@ -1,8 +1,8 @@
 """What billing knows of people, and what is left of it when a family is erased.
 
 Accounting law wants amounts, dates, how it was paid and the number of the piece for ten years (Code de commerce, art. L123-22): entries,
-payments, charges and slips stay under the family's number. Whose name was on a cheque is in the town's own vouchers; here it goes. Of a
-child the year of birth stays, by which a tax certificate counts.
+payments, charges and slips stay under the family's number; why agents made them, in words, does not. Whose name was on a cheque is in the
+town's own vouchers; here it goes. Of a child the year of birth stays, by which a tax certificate counts.
 """
 
 import datetime as dt
@@ -13,7 +13,8 @@ from sqlalchemy import delete, func, or_, select, update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.billing import queries
+from services.billing import audit, queries
+from services.billing.commands import lock_structure
 from services.billing.hold import HoldKind, HoldState
 from services.billing.online import OnlinePaymentStatus
 from services.billing.tables import (
@@ -21,6 +22,7 @@ from services.billing.tables import (
     BalanceAlert,
     Consumption,
     Deposited,
+    EntryReason,
     Hold,
     LedgerEntry,
     OnlinePayment,
@@ -60,6 +62,7 @@ FATES: Fates = {
     "quotient": Fate.DELETED,
     "residence": Fate.DELETED,
     "ledger_entry": Fate.BOOKS,
+    "entry_reason": Fate.DELETED,
     "purse": Fate.BOOKS,
     "payment_detail": {
         "entry": Fate.BOOKS,
@@ -72,7 +75,12 @@ FATES: Fates = {
     "deposit": Fate.BOOKS,
     "deposited": Fate.BOOKS,
     "standing": Fate.BOOKS,
-    "act": Fate.TRAIL,
+    "act": {
+        "reason": Fate.EMPTIED,
+        "before": Fate.EMPTIED,
+        "after": Fate.EMPTIED,
+        **dict.fromkeys(("position", "structure", "account", "at", "kind", "family", "wallet", "entry", "seal", "emptied"), Fate.TRAIL),
+    },
     "link_key": Fate.NOBODY,
     "balance_alert": Fate.DELETED,
     "online_payment": {
@@ -137,18 +145,22 @@ async def _obstacles(session: AsyncSession, family: str, today: dt.date) -> list
 async def erase(session: AsyncSession, event: FamilyErasing, clock: Clock) -> None:
     """Leave what the books must say. Twice is as good as once."""
     family = event.family
+    await lock_structure(session, event.structure)
     payer = await session.get(Payer, family, with_for_update=True)
     if payer is not None:
         payer.adults, payer.children = [], {child: _nameless(told) for child, told in payer.children.items()}
         session.add(payer)
     entries = select(col(LedgerEntry.id)).where(col(LedgerEntry.family) == family)
     await session.exec(update(PaymentDetail).where(col(PaymentDetail.entry).in_(entries)).values(payer=event.number))
+    await session.exec(delete(EntryReason).where(col(EntryReason.entry).in_(entries)))
     payments = select(col(OnlinePayment.id)).where(col(OnlinePayment.family) == family)
     await session.exec(update(PaymentNotice).where(col(PaymentNotice.payment).in_(payments)).values(body=b""))
     nobody = {"payer": event.number, "email": None, "url": None}
     await session.exec(update(OnlinePayment).where(col(OnlinePayment.family) == family).values(**nobody))
     for table in (Quotient, Residence, BalanceAlert):
         await session.exec(delete(table).where(col(table.family) == family))
+    await audit.empty(session, family)
+    await audit.note(session, clock.now(), event.structure, event.by, audit.Done(audit.EMPTIED, family))
     await forget_what_was_said(session, [family], event.accounts)
     about = {"structure": event.structure, "occurred_at": clock.now(), "erasure": event.erasure, "family": family}
     record(session, BillingErased(**about))
@@ -177,11 +189,12 @@ async def tell(session: AsyncSession, event: DataRequested, clock: Clock) -> Non
     whose: Whose = {
         **{table: col(table.family) == family for table in of_family},
         PaymentDetail: col(PaymentDetail.entry).in_(entries),
+        EntryReason: col(EntryReason.entry).in_(entries),
         Deposited: col(Deposited.entry).in_(entries),
         PaymentNotice: col(PaymentNotice.payment).in_(payments.where(col(OnlinePayment.account) == account)),
         PaymentEnd: col(PaymentEnd.payment).in_(payments),
     }
-    found = await told(session, whose, but=("seal", "content", "key", "url", "session"))
+    found = await told(session, whose, but=("seal", "emptied", "label", "content", "key", "url", "session"))
     for row in found["online_payment"]["rows"]:
         if row["account"] != account:
             row["email"] = None

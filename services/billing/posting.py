@@ -15,7 +15,7 @@ from services.billing import queries
 from services.billing.alerts import watch
 from services.billing.balance import Tolerance, in_debit
 from services.billing.ledger import Entry
-from services.billing.tables import LedgerEntry, Standing, Structure, core
+from services.billing.tables import EntryReason, LedgerEntry, Standing, Structure, core
 from services.bulk import BulkInsert, BulkUpdate, one_of
 from services.clock import Clock
 from services.events import EntryPosted, StandingChanged
@@ -64,7 +64,7 @@ class Weighed:
     exempt: bool
 
 
-TOWN, STANDING, LEDGER = core(Structure), core(Standing), core(LedgerEntry)
+TOWN, STANDING, LEDGER, REASONS = core(Structure), core(Standing), core(LedgerEntry), core(EntryReason)
 T, S, L = TOWN.c, STANDING.c, LEDGER.c
 #: Together with others who post, and with agents' acts; not with whoever changes the limit.
 TOWNS = (
@@ -81,9 +81,10 @@ NEW = text(
 )
 change_standings = BulkUpdate(STANDING, ("family", "in_debit", "version"))
 ENTRY = ("cause", "kind", "from_account", "to_account", "amount_cents", "settles")
-WHOSE = ("structure", "family", "wallet", "label")
+WHOSE = ("structure", "family", "wallet")
 insert_entries = BulkInsert(LEDGER, ("id", *ENTRY, *WHOSE, "date", "posted_at"))
-KNOWN = select(L.id, L.date, *(L[name] for name in ENTRY + WHOSE)).where(one_of(L.cause, "causes"))
+insert_reasons = BulkInsert(REASONS, ("entry", "reason"))
+KNOWN = select(L.id, L.date, *(L[name] for name in ENTRY + WHOSE), queries.REASON).where(one_of(L.cause, "causes"))
 
 
 # --------------------------------------------------------------------------------------------------------------- posting
@@ -103,7 +104,7 @@ async def post_once(session: AsyncSession, clock: Clock, movements: Sequence[Mov
     known = {row.cause: row for row in rows}
     for one in movements:
         row = known.get(one.entry.cause)
-        if row is not None and (_content(one) != tuple(row[2:]) or one.date not in (None, row.date)):
+        if row is not None and ((*_content(one), one.label) != tuple(row[2:]) or one.date not in (None, row.date)):
             raise Refused("IDEMPOTENCY_KEY_REUSED")
     new = [one for one in movements if one.entry.cause not in known]
     ids = await _write(session, clock, new, towns, standings) if new else {}
@@ -123,6 +124,7 @@ async def _write(
     today = {structure: clock.today(town.timezone) for structure, town in towns.items()}
     rows = [(new_id(), one) for one in movements]
     await insert_entries(session, [(id, *_content(one), one.date or today[one.structure], now) for id, one in rows])
+    await insert_reasons(session, [(id, one.label) for id, one in rows if one.label is not None])
     record(session, *(_said(id, one, now) for id, one in rows))
     await weigh(session, clock, towns, standings)
     return {one.entry.cause: id for id, one in rows}
@@ -131,7 +133,7 @@ async def _write(
 def _content(one: Movement) -> tuple[object, ...]:
     entry = one.entry
     moved = entry.cause, entry.kind, entry.from_account, entry.to_account, entry.amount_cents, entry.settles
-    return *moved, one.structure, one.family, one.wallet, one.label
+    return *moved, one.structure, one.family, one.wallet
 
 
 def _said(id: str, one: Movement, now: dt.datetime) -> EntryPosted:

@@ -20,6 +20,7 @@ from services.billing.ledger import ADJUSTMENTS, OPENING, EntryKind, PaymentMode
 from services.billing.tables import (
     Activity,
     Consumption,
+    EntryReason,
     Family,
     Hold,
     LedgerEntry,
@@ -160,6 +161,13 @@ async def online_payments(session: AsyncSession, ids: Collection[str]) -> dict[s
 
 
 # ------------------------------------------------------------------------------------------------------------- histories
+#: In the words of whoever had to say why.
+REASON: Any = func.coalesce(
+    sa_select(col(EntryReason.reason)).where(col(EntryReason.entry) == col(LedgerEntry.id)).correlate(LedgerEntry).scalar_subquery(),
+    col(LedgerEntry.label),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class PaymentLine:
     """One line of the payment history (S11)."""
@@ -167,6 +175,7 @@ class PaymentLine:
     entry: LedgerEntry
     detail: PaymentDetail
     wallet: Wallet
+    reason: str | None
 
     @property
     def cents(self) -> int:
@@ -179,22 +188,23 @@ async def payments(session: AsyncSession, months: Collection[tuple[str, str]]) -
     found: dict[tuple[str, str], list[PaymentLine]] = {asked: [] for asked in months}
     for month in {month for _, month in months}:
         statement = (
-            select(LedgerEntry, PaymentDetail, Wallet)
+            select(LedgerEntry, PaymentDetail, Wallet, REASON)
             .where(LedgerEntry.id == PaymentDetail.entry, LedgerEntry.wallet == Wallet.id)
             .where(*_in(month, [family for family, wanted in months if wanted == month]))
             .order_by(*NEWEST_FIRST)
         )
-        for entry, detail, wallet in (await session.exec(statement)).all():
-            found[entry.family, month].append(PaymentLine(entry, detail, wallet))
+        for entry, detail, wallet, reason in (await session.exec(statement)).all():
+            found[entry.family, month].append(PaymentLine(entry, detail, wallet, reason))
     return found
 
 
 async def payment_lines(session: AsyncSession, entries: Collection[str]) -> dict[str, PaymentLine]:
     """Entry -> its line, of those that have one."""
-    statement = select(LedgerEntry, PaymentDetail, Wallet).where(
+    statement = select(LedgerEntry, PaymentDetail, Wallet, REASON).where(
         LedgerEntry.id == PaymentDetail.entry, LedgerEntry.wallet == Wallet.id, col(LedgerEntry.id).in_(entries)
     )
-    return {entry.id: PaymentLine(entry, detail, wallet) for entry, detail, wallet in (await session.exec(statement)).all()}
+    found = (await session.exec(statement)).all()
+    return {entry.id: PaymentLine(entry, detail, wallet, reason) for entry, detail, wallet, reason in found}
 
 
 async def online_lines(session: AsyncSession, payment: str) -> list[PaymentLine]:
@@ -216,11 +226,11 @@ async def lines_of_payment(session: AsyncSession, entry: str) -> list[PaymentLin
     return list((await payment_lines(session, [entry])).values())
 
 
-async def reversals(session: AsyncSession, entries: Collection[str]) -> dict[str, LedgerEntry]:
-    """Payment -> what took it back."""
+async def reversals(session: AsyncSession, entries: Collection[str]) -> dict[str, tuple[dt.date, str | None]]:
+    """Payment -> when it was taken back, and why."""
     causes = {f"{REVERSAL}{entry}": entry for entry in entries}
-    found = (await session.exec(select(LedgerEntry).where(col(LedgerEntry.cause).in_(causes)))).all()
-    return {causes[row.cause]: row for row in found}
+    statement = sa_select(col(LedgerEntry.cause), col(LedgerEntry.date), REASON).where(col(LedgerEntry.cause).in_(causes))
+    return {causes[cause]: (date, reason) for cause, date, reason in await (await session.connection()).execute(statement)}
 
 
 async def structure_of_payment(session: AsyncSession, entry: str) -> str | None:
@@ -234,6 +244,7 @@ class AdjustmentLine:
 
     entry: LedgerEntry
     wallet: Wallet
+    reason: str | None
 
     @property
     def cents(self) -> int:
@@ -249,20 +260,20 @@ async def adjustments(session: AsyncSession, months: Collection[tuple[str, str]]
     found: dict[tuple[str, str], list[AdjustmentLine]] = {asked: [] for asked in months}
     for month in {month for _, month in months}:
         statement = (
-            select(LedgerEntry, Wallet)
+            select(LedgerEntry, Wallet, REASON)
             .where(LedgerEntry.wallet == Wallet.id, BY_AGENTS)
             .where(*_in(month, [family for family, wanted in months if wanted == month]))
             .order_by(*NEWEST_FIRST)
         )
-        for entry, wallet in (await session.exec(statement)).all():
-            found[entry.family, month].append(AdjustmentLine(entry, wallet))
+        for entry, wallet, reason in (await session.exec(statement)).all():
+            found[entry.family, month].append(AdjustmentLine(entry, wallet, reason))
     return found
 
 
 async def adjustment_lines(session: AsyncSession, entries: Collection[str]) -> dict[str, AdjustmentLine]:
     """Entry -> its line, of those that are an agent's."""
-    statement = select(LedgerEntry, Wallet).where(LedgerEntry.wallet == Wallet.id, BY_AGENTS, col(LedgerEntry.id).in_(entries))
-    return {entry.id: AdjustmentLine(entry, wallet) for entry, wallet in (await session.exec(statement)).all()}
+    statement = select(LedgerEntry, Wallet, REASON).where(LedgerEntry.wallet == Wallet.id, BY_AGENTS, col(LedgerEntry.id).in_(entries))
+    return {entry.id: AdjustmentLine(entry, wallet, reason) for entry, wallet, reason in (await session.exec(statement)).all()}
 
 
 NEWEST_FIRST = (col(LedgerEntry.date).desc(), col(LedgerEntry.posted_at).desc(), col(LedgerEntry.id))
@@ -500,6 +511,6 @@ JOURNAL = (
     *(col(getattr(LedgerEntry, name)) for name in ("id", "posted_at", "date", "kind", "from_account", "to_account", "family")),
     col(Wallet.name),
     *(col(getattr(PaymentDetail, name)) for name in ("mode", "reference", "payer")),
-    col(LedgerEntry.label),
+    REASON,
     col(LedgerEntry.amount_cents),
 )

@@ -155,8 +155,17 @@ class LedgerEntry(BillingTable, table=True):
     family: str
     wallet: str
     date: dt.date
-    label: str | None = None
+    label: str | None = None  #: Of before there was EntryReason; nothing writes it any more.
     posted_at: dt.datetime = Field(sa_type=Instant)
+
+
+class EntryReason(BillingTable, table=True):
+    """Why an entry was made, in somebody's words: beside it, for words can be erased, and entries are final."""
+
+    __tablename__ = "entry_reason"
+
+    entry: str = Field(sa_column=Column(ForeignKey("ledger_entry.id"), primary_key=True))
+    reason: str = Field(sa_type=Text)
 
 
 class Purse(BillingTable, table=True):
@@ -230,7 +239,10 @@ class Standing(BillingTable, table=True):
 
 # ------------------------------------------------------------------------------------------------------- the audit trail
 class Act(BillingTable, table=True):
-    """One thing that an agent did with money. Rows are only ever added: the database refuses to change or delete one (audit.py)."""
+    """One thing that an agent did with money. Rows are only ever added: the database refuses to change or delete one (audit.py).
+
+    But for its words, which go with its family.
+    """
 
     __tablename__ = "act"
     __table_args__ = (Index("ix_act_structure_position", "structure", "position"), Index("ix_act_family_position", "family", "position"))
@@ -247,6 +259,7 @@ class Act(BillingTable, table=True):
     before: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     after: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     seal: str  #: SHA-256 of this row and of the structure's seal before it: a chain that shows a missing or changed link.
+    emptied: str | None = None  #: The seal that counts since its words were taken out.
 
 
 # ------------------------------------------------------------------------------------------------------------------ links

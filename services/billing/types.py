@@ -147,7 +147,7 @@ class Payment:
             bank=line.detail.bank,
             wallet=Wallet.of(line.wallet),
             amount_cents=line.cents,
-            reason=line.entry.label,
+            reason=line.reason,
         )
 
     @strawberry.field
@@ -182,7 +182,7 @@ class Adjustment:
             date=line.entry.date,
             wallet=Wallet.of(line.wallet),
             amount_cents=line.cents,
-            reason=line.entry.label or "",
+            reason=line.reason or "",
         )
 
 

@@ -8,17 +8,17 @@ from typing import Any
 from sqlalchemy import bindparam, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.audit import Trail, reason_of
+from services.audit import EMPTIED, Trail, reason_of
 from services.booking.tables import Act, core, run
 from services.bulk import one_of
 
-__all__ = ["ActRow", "Done", "broken_seals", "note", "note_all", "noted", "page", "reason_of"]
+__all__ = ["EMPTIED", "ActRow", "Done", "broken_seals", "empty", "note", "note_all", "noted", "page", "reason_of"]
 
 A = core(Act).c
 NOTED = select(A.booking).where(A.kind == bindparam("kind"), one_of(A.booking, "bookings"))
 
 TRAIL = Trail(core(Act))
-note, note_all, page, broken_seals = TRAIL.note, TRAIL.note_all, TRAIL.page, TRAIL.broken_seals
+note, note_all, page, empty, broken_seals = TRAIL.note, TRAIL.note_all, TRAIL.page, TRAIL.empty, TRAIL.broken_seals
 
 
 @dataclass(frozen=True, slots=True)

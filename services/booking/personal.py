@@ -12,6 +12,7 @@ from sqlmodel import col
 from sqlmodel import select as select_rows
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.booking import audit
 from services.booking.docket import B, take_turn
 from services.booking.office import STANDING, Agent, cancel_all_of
 from services.booking.tables import (
@@ -83,7 +84,15 @@ FATES: Fates = {
     "allocation_run": Fate.NOBODY,
     "allocation_input": Fate.NUMBER,
     "allocation_decision": Fate.NUMBER,
-    "act": Fate.TRAIL,
+    "act": {
+        "reason": Fate.EMPTIED,
+        "before": Fate.EMPTIED,
+        "after": Fate.EMPTIED,
+        **dict.fromkeys(
+            ("position", "structure", "account", "at", "kind", "activity", "date", "family", "child", "booking", "seal", "emptied"),
+            Fate.TRAIL,
+        ),
+    },
     "calendar_feed": Fate.DELETED,
     "link_key": Fate.NOBODY,
 }
@@ -111,6 +120,8 @@ async def erase(session: AsyncSession, event: FamilyErasing, clock: Clock) -> No
     family = event.family
     await take_turn(session, event.structure)
     await _forget_reasons(session, family)
+    await audit.empty(session, family)
+    await audit.note(session, clock.now(), event.structure, event.by, audit.Done(audit.EMPTIED, family=family))
     today = await _today(session, event.structure, clock)
     await cancel_all_of(session, clock, Agent(event.by, event.structure, say("FAMILY_ERASED", "fr")), family, today)
     for table in (Enrollment, FamilyCriterion, Residence, CalendarFeed):
@@ -140,7 +151,7 @@ async def tell(session: AsyncSession, event: DataRequested, clock: Clock) -> Non
         **{table: col(table.family) == family for table in of_family},
         Cancellation: col(Cancellation.request).in_(requests),
     }
-    found = await told(session, whose, but=("seal", "secret_hash", "fingerprint", "traceparent", "partition"))
+    found = await told(session, whose, but=("seal", "emptied", "secret_hash", "fingerprint", "traceparent", "partition"))
     record(session, *await in_parts(BookingDataTold, event, found, clock.now()))
 
 

@@ -434,7 +434,10 @@ class AllocationDecision(BookingTable, table=True):
 
 # ------------------------------------------------------------------------------------------------------------- the audit trail
 class Act(BookingTable, table=True):
-    """One thing that an agent did. Rows are only ever added: the database refuses to change or delete one (audit.py)."""
+    """One thing that an agent did. Rows are only ever added: the database refuses to change or delete one (audit.py).
+
+    But for its words, which go with its family.
+    """
 
     __tablename__ = "act"
     __table_args__ = (
@@ -457,6 +460,7 @@ class Act(BookingTable, table=True):
     before: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     after: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     seal: str  #: SHA-256 of this row and of the structure's seal before it: a chain that shows a missing or changed link.
+    emptied: str | None = None  #: The seal that counts since its words were taken out.
 
 
 # ------------------------------------------------------------------------------------------------------------------ links

@@ -206,6 +206,7 @@ DATA_TABLES: dict[str, tuple[str, str]] = {
     "quotient": ("Quotients familiaux", "Family quotients"),
     "residence": ("Domicile dans la commune", "Living in the town"),
     "ledger_entry": ("Écritures", "Ledger entries"),
+    "entry_reason": ("Motifs des écritures", "Reasons of ledger entries"),
     "purse": ("Porte-monnaie", "Wallets"),
     "standing": ("Situation du compte", "Standing of the account"),
     "balance_alert": ("Alerte de solde bas", "Low balance alert"),

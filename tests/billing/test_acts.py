@@ -10,6 +10,9 @@ from services.billing import audit
 from services.billing.audit import Done
 from services.billing.commands import lock_structure
 from services.billing.invariants import violations
+from services.billing.personal import erase
+from services.billing.till import Agent, adjust_wallet
+from services.events import FamilyErasing
 from tests.billing.conftest import NOW, Town
 
 RECORDED = Done("RECORD_PAYMENT", family="dupont", wallet="periscolaire", entry="e1", after={"cents": 50_00})
@@ -50,6 +53,31 @@ async def test_a_forged_chain_is_seen(town: Town, forgery: str, first: int) -> N
         await says(town, "DROP TRIGGER act_never_delete")
     else:
         await says(town, "DROP TRIGGER act_only_grows ON act")
+        await says(town, "DROP TRIGGER act_only_loses_words ON act")
     await says(town, forgery)
     async with town.running.database.reading() as session:
         assert (await violations(session))[0].startswith(f"act {first} of carteville")
+
+
+async def test_why_an_agent_moved_money_goes_with_the_family_and_the_entry_stays(town: Town) -> None:
+    """Code de commerce, art. L123-22: amounts and dates for ten years. Why, in words, stands beside them."""
+    clerk = Agent("agent", "carteville")
+    async with town.running.database.transaction() as session:
+        for family, why in (("dupont", "Divorce de Mme Dupont"), ("martin", "Erreur de caisse")):
+            await adjust_wallet(session, town.running.clock, clerk, family, family, "periscolaire", 5_00, why)
+    entries = await says(town, "SELECT * FROM ledger_entry ORDER BY id")
+    assert {row.label for row in entries} == {None}
+    erasing = FamilyErasing(
+        structure="carteville", occurred_at=NOW, erasure="e", family="dupont", accounts=[], children=[], by="admin", number="1"
+    )
+    async with town.running.database.transaction() as session:
+        await erase(session, erasing, town.running.clock)
+    assert await says(town, "SELECT * FROM ledger_entry ORDER BY id") == entries
+    assert [row.reason for row in await says(town, "SELECT reason FROM entry_reason")] == ["Erreur de caisse"]
+    acts = await says(town, "SELECT kind, family, reason FROM act ORDER BY position")
+    assert [tuple(row) for row in acts] == [
+        ("ADJUST_WALLET", "dupont", None),
+        ("ADJUST_WALLET", "martin", "Erreur de caisse"),
+        ("ERASE_FAMILY", "dupont", None),
+    ]
+    await town.is_sound()

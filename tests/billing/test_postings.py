@@ -318,3 +318,24 @@ async def test_the_migration_sums_up_the_ledger_that_it_finds(postgresql: str | 
         found = [tuple(row) for row in await connection.execute(text("SELECT family, wallet, structure, cents FROM purse"))]
     assert found == [("dupont", "multi", "carteville", 50_06 - 1_31 + 1 - 2)]
     await old.close()
+
+
+async def test_the_migration_puts_words_beside_the_entries_and_leaves_these_final(postgresql: str | None, tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/old.sqlite" if postgresql is None else await create_database(postgresql, "old_words")
+    await migrate("billing", url, "0016")
+    old = Database(url)
+    entry = (
+        "INSERT INTO ledger_entry (id, cause, kind, from_account, to_account, amount_cents, structure, family, wallet, date, label, posted_at) "
+        "VALUES ('{0}', '{0}', 'ADJUSTMENT', 'adjustments', 'w', 1, 'carteville', 'dupont', 'multi', '2026-11-01', {1}, '2026-11-01 00:00:00')"
+    )
+    async with old.engine.begin() as connection:
+        for id, label in (("a", "'Geste du maire'"), ("b", "NULL")):
+            await connection.execute(text(entry.format(id, label)))
+    await migrate("billing", url)
+    async with old.engine.connect() as connection:
+        assert [tuple(row) for row in await connection.execute(text("SELECT * FROM entry_reason"))] == [("a", "Geste du maire")]
+        assert (await connection.execute(text("SELECT count(*) FROM ledger_entry WHERE label IS NULL"))).scalar_one() == 2
+    with pytest.raises(DBAPIError, match="final"):
+        async with old.engine.begin() as connection:
+            await connection.execute(text("UPDATE ledger_entry SET label = 'x'"))
+    await old.close()

@@ -1,6 +1,7 @@
 """The audit trail of agents' acts: it tells all, and only grows."""
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -70,15 +71,81 @@ async def test_each_structure_has_a_chain_of_its_own(database: Any) -> None:
 async def test_a_forged_chain_is_seen(database: Any, forgery: str, first: int) -> None:
     """With the database's own tools anything can be done, but not unseen."""
     await acts(database, CHANGE, CANCEL, CHANGE, CANCEL)
-    if database.is_sqlite:
-        await says(database, "DROP TRIGGER act_never_update")
-        await says(database, "DROP TRIGGER act_never_delete")
-    else:
-        await says(database, "DROP TRIGGER act_only_grows ON act")
+    await without_guards(database)
     await says(database, forgery)
     async with database.reading() as session:
         assert (await broken_seals(session))[0].startswith(f"act {first} of carteville")
         assert (await violations(session))[0].startswith(f"act {first} of carteville")
+
+
+ERASED = Done(audit.EMPTIED, family="dupont")
+
+
+async def erased(database: Any, *after: Done) -> None:
+    async with database.transaction() as session:
+        await take_turn(session, "carteville")
+        await audit.empty(session, "dupont")
+        await audit.note(session, NOW, "carteville", "agent", *after)
+
+
+async def test_the_words_about_a_family_can_go_and_the_chain_holds(database: Any) -> None:
+    await acts(database, CANCEL, CHANGE, CANCEL)
+    seals = await says(database, "SELECT position, seal FROM act ORDER BY position")
+    await erased(database, ERASED)
+    await erased(database)
+    await acts(database, CANCEL)
+    rows = await says(database, "SELECT kind, family, reason, before IS NULL FROM act ORDER BY position".replace("before", '"before"'))
+    assert [tuple(row) for row in rows] == [
+        ("CANCEL_BOOKING", "dupont", None, True),
+        ("CHANGE_ACTIVITY", None, "Travaux", False),
+        ("CANCEL_BOOKING", "dupont", None, True),
+        ("ERASE_FAMILY", "dupont", None, True),
+        ("CANCEL_BOOKING", "dupont", "Décès", True),
+    ]
+    assert (await says(database, "SELECT position, seal FROM act ORDER BY position"))[:3] == seals, "the seals are what they were"
+    async with database.reading() as session:
+        assert await broken_seals(session) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE act SET emptied = 'x' WHERE position = 1",
+        "UPDATE act SET emptied = 'x', reason = NULL, account = 'other' WHERE position = 1",
+        "UPDATE act SET emptied = 'x', reason = 'autre' WHERE position = 1",
+        "UPDATE act SET emptied = 'y' WHERE position = 2",
+        "UPDATE act SET emptied = NULL, reason = 'autre' WHERE position = 2",
+        "DELETE FROM act WHERE position = 2",
+    ],
+)
+async def test_nothing_but_the_words_can_go_and_they_do_not_come_back(database: Any, statement: str) -> None:
+    await acts(database, replace(CANCEL, family="martin"), CANCEL)
+    await erased(database, ERASED)
+    with pytest.raises(DBAPIError, match="only grows"):
+        await says(database, statement)
+
+
+@pytest.mark.parametrize(
+    ("forgery", "first"),
+    [
+        ("UPDATE act SET account = 'other' WHERE position = 2", "act 2 of carteville was changed"),
+        ("DELETE FROM act WHERE position = 1", "act 2 of carteville was changed, or one before it is missing"),
+        ("DELETE FROM act WHERE position = 3", "act 2 of carteville lost its words without an erasure"),
+    ],
+)
+async def test_who_forges_an_act_without_words_is_seen_too(database: Any, forgery: str, first: str) -> None:
+    await acts(database, CHANGE, CANCEL)
+    await erased(database, ERASED)
+    await without_guards(database)
+    await says(database, forgery)
+    async with database.reading() as session:
+        assert (await broken_seals(session))[0].startswith(first)
+
+
+async def without_guards(database: Any) -> None:
+    triggers = ("act_never_update", "act_never_delete") if database.is_sqlite else ("act_only_grows", "act_only_loses_words")
+    for name in triggers:
+        await says(database, f"DROP TRIGGER {name}" + ("" if database.is_sqlite else " ON act"))
 
 
 async def test_what_an_act_tells_reads_back_as_it_was_sealed(database: Any) -> None:

@@ -278,8 +278,8 @@ class World:
             began = dt.datetime(2026, 10, 1, tzinfo=dt.UTC)
             billing = {
                 "balances": await estimates.balances(session, views),
-                "payments": {key: [(x.entry.date, x.entry.label, x.cents, *words(x.detail)) for x in some] for key, some in paid.items()},
-                "adjustments": {key: [(x.entry.date, x.entry.label, x.cents) for x in some] for key, some in moved.items()},
+                "payments": {key: [(x.entry.date, x.reason, x.cents, *words(x.detail)) for x in some] for key, some in paid.items()},
+                "adjustments": {key: [(x.entry.date, x.reason, x.cents) for x in some] for key, some in moved.items()},
                 "consumptions": {key: [used_up(x.consumption) for x in some] for key, some in used.items()},
                 "holds": {where(row): (row.kind, row.state, row.wallet, row.amount_cents, row.explanation) for row in held},
                 "standings": {row.family: row.in_debit for row in await session.exec(select(Standing)) if row.in_debit},

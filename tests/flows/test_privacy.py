@@ -24,7 +24,18 @@ from tests.flows.system import System
 from tests.flows.town import Family, Town, activity, family, load_file, next_days
 
 #: Odd enough to be found wherever they are: in no id, no other family and no word of ours.
-CANARIES = ("Xanthippe", "VOGELSANGKA", "Quirinus", "2014-02-17", "vogelsangka-post", "PAYEUSEKA", "allergiquissime")
+CANARIES = (
+    "Xanthippe",
+    "VOGELSANGKA",
+    "Quirinus",
+    "2014-02-17",
+    "vogelsangka-post",
+    "PAYEUSEKA",
+    "allergiquissime",
+    "cousinquisse",
+    "hallebardier",
+    "psychopompe",
+)
 ERASE = """mutation($input: EraseFamilyInput!) { eraseFamily(input: $input) { __typename
   ... on Erasure { id state obstacles family { number children { id } adults { id } } by { lastName } }
   ... on ErasureObstructed { code message obstacles } ... on Refusal { code } } }"""
@@ -34,6 +45,8 @@ ERASURES = "query($structure: ID!) { erasures(structure: $structure) { id state 
 PAY = "mutation($input: RecordPaymentInput!) { recordPayment(input: $input) { ... on Payment { id } ... on Refusal { code message } } }"
 RENEW = "mutation($child: ID!, $title: String) { renewCalendarFeed(child: $child, title: $title) { ... on CalendarFeed { url } } }"
 RESET = "mutation($login: String!) { requestPasswordReset(login: $login) }"
+ADJUST = """mutation($input: AdjustWalletInput!) { adjustWallet(input: $input) { ... on Adjustment { reason } ... on Refusal { code } } }"""
+BOOK = """mutation($input: BookForFamilyInput!) { bookForFamily(input: $input) { ... on Request { reason } ... on Refusal { code } } }"""
 START = """mutation($input: StartPaymentInput!) { startPayment(input: $input) { ... on OnlinePayment { id } ... on Refusal { code } } }"""
 RECORD = """mutation($activity: ID!, $date: Date!, $entries: [AttendanceInput!]!) {
   recordAttendance(activity: $activity, date: $date, entries: $entries) { ... on AttendanceRecorded { answers { refusal { code } } }
@@ -136,6 +149,7 @@ async def _lives(town: Town, canary: Family, agent: Family, days: list[dt.date])
     started = {"family": canary.id, "lines": [{"wallet": town.named("periscolaire"), "amountCents": 1_00}], "idempotencyKey": "online"}
     assert "id" in (await canary.ask(START, {"input": started}))["startPayment"]
     await _given_up(canary)
+    await _is_spoken_of(town, canary, agent, days[-1] + dt.timedelta(days=1))
     await canary.ask(RENEW, {"child": town.named("k1"), "title": "Xanthippe à l'école"})
     await canary.ask(RESET, {"login": town.named("f77")})
     today = dt.datetime.now(ZoneInfo("Europe/Paris")).date()
@@ -147,6 +161,16 @@ async def _lives(town: Town, canary: Family, agent: Family, days: list[dt.date])
         return len(await town.system.mails(f"vogelsangka-post@{town.structure}.example.org")) >= 2
 
     await until(mailed)
+
+
+async def _is_spoken_of(town: Town, canary: Family, agent: Family, day: dt.date) -> None:
+    """In reasons that agents give: in the trails of booking and billing, and beside the ledger."""
+    for cents, why in ((7_00, "dette de la cousinquisse"), (-7_00, "remise du hallebardier")):
+        given = {"family": canary.id, "wallet": town.named("periscolaire"), "amountCents": cents, "reason": why, "idempotencyKey": why}
+        assert "reason" in (await agent.ask(ADJUST, {"input": given}))["adjustWallet"]
+    line = {key: value for key, value in canary.line(day).items() if key != "change"}
+    order = {"family": canary.id, "idempotencyKey": "guichet", "bookings": [line], "reason": "appel du psychopompe"}
+    assert "reason" in (await agent.ask(BOOK, {"input": order}))["bookForFamily"]
 
 
 async def _reads_all(canary: Family, neighbour: Family) -> None:
@@ -171,8 +195,12 @@ async def _reads_all(canary: Family, neighbour: Family) -> None:
     for name in CANARIES:
         assert name in text, f"{name} is not told"
     assert [row["first_name"] for row in told["identity"]["child"]["rows"]] == ["Xanthippe", "Quirinus"]
-    assert len(told["booking"]["booking"]["rows"]) == 3
-    assert [row["amount_cents"] for row in told["billing"]["ledger_entry"]["rows"]] == [50_00]
+    assert len(told["booking"]["booking"]["rows"]) == 4
+    assert sorted(row["amount_cents"] for row in told["billing"]["ledger_entry"]["rows"]) == [7_00, 7_00, 50_00]
+    said = {row["reason"] for row in told["billing"]["entry_reason"]["rows"]}
+    assert said == {"dette de la cousinquisse", "remise du hallebardier"}
+    assert said < {row["reason"] for row in told["billing"]["act"]["rows"]} | {None}
+    assert "appel du psychopompe" in {row["reason"] for row in told["booking"]["act"]["rows"]}
     assert any("COMPTE RENDU" in row["text"].upper() or "RESERVATIONS" in row["text"] for row in told["mailer"]["mail"]["rows"])
     assert {row["note"] for row in told["booking"]["presence"]["rows"]} == {"allergiquissime"}
     assert "<h2>Réservations</h2>" in page
