@@ -19,6 +19,7 @@ from starlette.routing import Route, WebSocketRoute
 
 from gateway.client import Subgraphs, SubgraphUnavailable
 from gateway.documents import Documents
+from gateway.door import Door
 from gateway.engine import Engine
 from gateway.files import Files
 from gateway.home import HOME, SECURITY
@@ -31,6 +32,7 @@ from gateway.streams import Streams
 from gateway.supergraph import Supergraph
 from gateway.texts import say
 from services.bus import Bus
+from services.claims import Verifier
 from services.refusal import language_of
 from services.settings import Settings
 from services.telemetry import log, log_to
@@ -56,7 +58,11 @@ def application(settings: Settings) -> Starlette:
     neighbours, mailed = Neighbours(subgraphs), Mailed(subgraphs)
 
     streams = Streams(
-        Documents(supergraph), Engine(supergraph.api, Timed(subgraphs), _note_failure), Live(Bus(settings, "gateway")), settings.clock
+        Documents(supergraph),
+        Engine(supergraph.api, Timed(subgraphs), _note_failure),
+        Live(Bus(settings, "gateway")),
+        settings.clock,
+        Door(Verifier(settings.clock), neighbours.public_keys),
     )
 
     @asynccontextmanager
@@ -152,13 +158,17 @@ class Neighbours:
         return None if response.status == 200 else f"HTTP {response.status}"
 
     async def keys(self, _: Request) -> Response:
-        """Identity's public keys; those seen last, if it cannot be asked."""
+        keys = await self.public_keys()
+        if not keys:
+            return JSONResponse({"reasons": ["identity cannot be asked at the moment"]}, 503)
+        return Response(keys, media_type="application/json", headers={"cache-control": f"public, max-age={KEYS_SECONDS:.0f}"})
+
+    async def public_keys(self) -> bytes:
+        """Identity's; those seen last, if it cannot be asked."""
         async with self._loading:
             if time.monotonic() >= self._keys_until:
                 await self._load_keys()
-        if not self._keys:
-            return JSONResponse({"reasons": ["identity cannot be asked at the moment"]}, 503)
-        return Response(self._keys, media_type="application/json", headers={"cache-control": f"public, max-age={KEYS_SECONDS:.0f}"})
+        return self._keys
 
     async def _load_keys(self) -> None:
         try:

@@ -133,6 +133,7 @@ class PassedOn:
     request_id: bytes
     traceparent: str
     language: Language = "fr"  #: Of what the gateway itself says of a wrong value.
+    authorization: str | None = None
 
 
 def passed_on(scope: Scope, headers: dict[bytes, bytes]) -> PassedOn:
@@ -147,7 +148,10 @@ def passed_on(scope: Scope, headers: dict[bytes, bytes]) -> PassedOn:
     lines.append(b"traceparent: %b\r\nX-Request-Id: %b\r\n" % (trace, request_id))
     if scope.get("client"):
         lines.append(b"X-Forwarded-For: %b\r\n" % str(scope["client"][0]).encode())
-    return PassedOn(b"".join(lines), request_id, trace.decode(), language_of(headers.get(b"accept-language", b"").decode("latin-1")))
+    language = language_of(headers.get(b"accept-language", b"").decode("latin-1"))
+    authorization = headers.get(b"authorization")
+    told = authorization.decode("latin-1") if authorization else None
+    return PassedOn(b"".join(lines), request_id, trace.decode(), language, told)
 
 
 def _is_line(value: bytes) -> bool:

@@ -25,6 +25,7 @@ def compile_plan(
         project=Projector(supergraph, untouched).object(draft.root, draft.entries),
         renamed=dict(draft.renamed),
         introspection=_introspection(draft, operation, fragments),
+        denied=tuple(draft.denied),
     )
 
 
@@ -156,8 +157,8 @@ class Untouched:
 
     def _is_same(self, type_name: str, entries: list[Entry], block: Block) -> bool:
         placed = block.fields.get(type_name, {})
-        if block.type in self.supergraph.possible or len(placed) != len(entries):
-            return False
+        if block.type in self.supergraph.possible or not placed or len(placed) != len(entries):
+            return False  # Where nothing is placed the request asks for a name: something must be asked.
         return all(
             entry.key == entry.selected.key == key and entry.selected.name == each.name and passes(self.supergraph, entry, self._found)
             for entry, (key, each) in zip(entries, placed.items(), strict=True)

@@ -33,8 +33,8 @@ from gateway.plan import Follow, Plan
 from gateway.planner import Planner, Unplannable
 from gateway.reach import Reach
 from gateway.selection import Conflict, Speller, TooWide, condition_variables
-from gateway.supergraph import Supergraph
-from gateway.trouble import RequestError
+from gateway.supergraph import Guard, Supergraph
+from gateway.trouble import DENIED, NOT_TO_YOU, RequestError
 from services.refusal import Language
 from services.telemetry import log
 
@@ -82,6 +82,11 @@ class Recent(Generic[K, V]):
         return len(self._values)
 
 
+#: Values of the variables that @skip and @include look at; the guards that let the caller pass.
+Circumstances = tuple[tuple[bool, ...], frozenset[Guard]]
+NO_GUARDS: frozenset[Guard] = frozenset()
+
+
 @dataclass(slots=True)
 class Operation:
     """One operation of a document that was found right."""
@@ -92,7 +97,7 @@ class Operation:
     conditions: tuple[str, ...]  #: variables that @skip and @include look at
     node: OperationDefinitionNode
     fragments: dict[str, FragmentDefinitionNode]
-    plans: Recent[tuple[bool, ...], Plan] = field(default_factory=lambda: Recent(MOST_PLANS))
+    plans: Recent[Circumstances, Plan] = field(default_factory=lambda: Recent(MOST_PLANS))
 
 
 @dataclass(slots=True)
@@ -114,14 +119,21 @@ class Documents:
             self._known.put((text, name), operation, weight=len(text))
         return operation
 
-    def plan(self, operation: Operation, variables: Mapping[str, Any], language: Language = "fr") -> Plan:
-        """The plan for these variables' conditions. Raises RequestError, also when the variables do not fit: in this language."""
+    def plan(
+        self, operation: Operation, variables: Mapping[str, Any], language: Language = "fr", scopes: frozenset[str] | None = None
+    ) -> Plan:
+        """The plan for these variables' conditions, and for who asks (`scopes`: None is nobody; matters where something is guarded).
+
+        Raises RequestError, also when the variables do not fit: in this language.
+        """
         values = self._coerced(operation, variables, language) if operation.definitions else {}
         conditions = tuple(bool(values.get(name)) for name in operation.conditions)
-        plan = operation.plans.get(conditions)
+        guards = self.supergraph.guards
+        passed = frozenset(guard for guard in guards if guard.lets(scopes)) if guards else NO_GUARDS
+        plan = operation.plans.get((conditions, passed))
         if plan is None:
-            plan = self._plan(operation, dict(zip(operation.conditions, conditions, strict=True)))
-            operation.plans.put(conditions, plan)
+            plan = self._plan(operation, dict(zip(operation.conditions, conditions, strict=True)), passed)
+            operation.plans.put((conditions, passed), plan)
         return plan
 
     def _coerced(self, operation: Operation, variables: Mapping[str, Any], language: Language) -> dict[str, Any]:
@@ -168,9 +180,9 @@ class Documents:
     def _complaints(self, text: str) -> list[GraphQLError]:
         return validate(self.supergraph.api, parse(text), RULES, max_errors=MOST_COMPLAINTS)[: MOST_COMPLAINTS + 1]
 
-    def _plan(self, operation: Operation, conditions: Mapping[str, bool]) -> Plan:
+    def _plan(self, operation: Operation, conditions: Mapping[str, bool], passed: frozenset[Guard] = NO_GUARDS) -> Plan:
         try:
-            draft = self._draft(operation, operation.node, conditions)
+            draft = self._draft(operation, operation.node, conditions, passed)
             plan = compile_plan(self.supergraph, draft, operation.node, operation.fragments.values())
             return replace(plan, follow=self._follow(operation, draft)) if operation.kind == "subscription" else plan
         except Conflict as error:
@@ -181,14 +193,18 @@ class Documents:
             log().error("no plan", operation=operation.name, error=str(error))
             raise RequestError.coded("PLANNING_FAILED", "The gateway found no way to answer this operation.") from error
 
-    def _draft(self, operation: Operation, node: OperationDefinitionNode, conditions: Mapping[str, bool]) -> Draft:
-        return Planner(self._reach).plan(node, Speller(self.supergraph, operation.fragments, conditions))
+    def _draft(
+        self, operation: Operation, node: OperationDefinitionNode, conditions: Mapping[str, bool], passed: frozenset[Guard] | None
+    ) -> Draft:
+        return Planner(self._reach).plan(node, Speller(self.supergraph, operation.fragments, conditions, passed))
 
     def _follow(self, operation: Operation, draft: Draft) -> Follow:
         (entry,) = draft.entries  # validated: one field, and no condition on it
         root = entry.selected
+        if root.denied:
+            raise RequestError.coded(DENIED, NOT_TO_YOU)
         node = watching(operation.node, root.nodes[0])
-        return Follow(root.name, root.key, compile_plan(self.supergraph, self._draft(operation, node, {}), node))
+        return Follow(root.name, root.key, compile_plan(self.supergraph, self._draft(operation, node, {}, None), node))
 
 
 def watching(subscription: OperationDefinitionNode, asked: FieldNode) -> OperationDefinitionNode:

@@ -92,7 +92,7 @@ class Entry:
     """One field of the client's answer, and where in the merged data it is found."""
 
     selected: Selected
-    key: str | None = None  #: None: not in the data (the root's __typename, introspection, or nobody could be asked)
+    key: str | None = None  #: None: not in the data (the root's __typename, introspection, denied, or nobody could be asked)
     shape: "Shape | None" = None
 
 
@@ -116,9 +116,17 @@ class Shape:
                     present.shape.merge(entry.shape)
 
 
+class Denied(NamedTuple):
+    """A field that this caller may not ask for, of the objects at a path."""
+
+    path: tuple[Segment, ...]
+    key: str  #: what the client calls it
+
+
 @dataclass(slots=True)
 class Draft:
     root: str
     entries: list[Entry]
     steps: list[Step]
     renamed: dict[str, str]  #: key invented here -> what the client calls it
+    denied: list[Denied] = field(default_factory=list)

@@ -15,8 +15,10 @@ import msgspec
 from graphql import GraphQLSchema, execute_sync
 
 from gateway.client import SubgraphUnavailable
+from gateway.drafts import Denied
 from gateway.merging import Batch, Object, Path, describe, find, merge, positions, spread
 from gateway.plan import Fetch, Plan, introspected
+from gateway.trouble import DENIED, NOT_TO_YOU
 
 QUERY_SECONDS = 5.0
 #: A query's answer, however many services it takes one after another.
@@ -105,6 +107,8 @@ class Engine:
         await execution.start()
         if plan.introspection is not None:
             execution.introspect()
+        for denied in plan.denied:
+            execution.deny(denied)
         complaints: list[str] = []
         data = plan.project(execution.data, complaints)
         if complaints and not execution.errors:
@@ -241,6 +245,12 @@ class Execution:
         below = tuple(renamed.get(str(step), step) for step in path[2:])
         places = zip(positions(self.data, fetch.entity.path, renamed), batch.slots, strict=True)
         return ((*at, *below) for at, slot in places if slot == path[1])
+
+    def deny(self, denied: Denied) -> None:
+        """Say so at every place where the field would have been."""
+        found = positions(self.data, denied.path, self.plan.renamed)
+        for at in islice(found, MOST_ERRORS):
+            self.errors.append({"message": NOT_TO_YOU, "path": (*at, denied.key), "extensions": {"code": DENIED}})
 
     def introspect(self) -> None:
         """What the gateway answers itself."""

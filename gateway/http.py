@@ -81,7 +81,7 @@ class GraphQLEndpoint:
             raise bad_request("A subscription is answered as text/event-stream, or over WebSocket.", code="NOT_ACCEPTABLE", status=406)
         if operation.kind != "query" and not post:
             raise bad_request("GET is for queries: send a mutation by POST.", code="METHOD_NOT_ALLOWED", status=405)
-        plan = self.streams.documents.plan(operation, asked.variables, passing.language)
+        plan = await self.streams.plan(operation, asked, passing)
         answer = await self.streams.engine.run(plan, asked.variables, passing.lines)
         ANSWERED.labels(operation.kind, "partial" if answer.errors else "whole").inc()
         return {"errors": answer.errors, "data": answer.data} if answer.errors else {"data": answer.data}

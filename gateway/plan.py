@@ -6,7 +6,7 @@ from typing import Any
 
 from graphql import DocumentNode
 
-from gateway.drafts import Part, Segment
+from gateway.drafts import Denied, Part, Segment
 
 #: merged data, complaints -> the answer's `data`. A complaint names a field (`Child.firstName`) that was null and must not be.
 Project = Callable[[dict[str, Any], list[str]], dict[str, Any] | None]
@@ -42,6 +42,7 @@ class Plan:
     project: Project
     renamed: Mapping[str, str]  #: key invented by the planner -> what the client calls it
     introspection: DocumentNode | None  #: what the gateway answers itself
+    denied: tuple[Denied, ...] = ()  #: what the caller may not ask for, and gets null for
     follow: "Follow | None" = None  #: of a subscription
 
 

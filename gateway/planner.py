@@ -12,7 +12,7 @@ from itertools import count
 
 from graphql import OperationDefinitionNode
 
-from gateway.drafts import Block, Draft, Entry, Part, Parts, Place, Placed, Segment, Shape, Source, Step
+from gateway.drafts import Block, Denied, Draft, Entry, Part, Parts, Place, Placed, Segment, Shape, Source, Step
 from gateway.reach import Hop, Reach, size
 from gateway.selection import INTROSPECTION, Selected, Speller, Tree
 
@@ -42,6 +42,7 @@ class Planner:
     reach: Reach
     steps: list[Step] = field(default_factory=list)
     renamed: dict[str, str] = field(default_factory=dict)
+    denied: list[Denied] = field(default_factory=list)
     _used: list[set[int]] = field(default_factory=list)  #: per representation being planned: the steps that serve it
     _numbers: "count[int]" = field(default_factory=count)
 
@@ -56,7 +57,7 @@ class Planner:
             entries, left = self._object(place, fields)
             if left:
                 raise Unplannable(f"{root}: {', '.join(left)}")
-        return Draft(root, entries, self.steps, self.renamed)
+        return Draft(root, entries, self.steps, self.renamed, self.denied)
 
     def _serially(self, place: Place, fields: Fields) -> list[Entry]:
         """Mutations, in the client's order: neighbours of one subgraph in one request, each request after all before it is joined."""
@@ -65,7 +66,7 @@ class Planner:
         for selected in fields.values():
             entry = Entry(selected)
             entries.append(entry)
-            if selected.name == "__typename" or selected.name in INTROSPECTION:
+            if selected.name == "__typename" or selected.name in INTROSPECTION or self._denies(place, selected):
                 continue
             graph = self._best_graph(place, {selected.key: selected}, self._may_answer(place))
             if graph is None:
@@ -88,7 +89,7 @@ class Planner:
         for selected in fields.values():
             entry = Entry(selected)
             entries.append(entry)
-            if selected.name in INTROSPECTION or (place.home is None and selected.name == "__typename"):
+            if selected.name in INTROSPECTION or (place.home is None and selected.name == "__typename") or self._denies(place, selected):
                 continue
             rest = selected if place.home is None else self._at_home(place, place.home, entry, internal=internal)
             if rest is not None:
@@ -97,6 +98,11 @@ class Planner:
                 tried.add((place.home.block.graph, selected.key))
         self._elsewhere(place, waiting, tried)
         return entries, {key: left.selected for key, left in waiting.items()}
+
+    def _denies(self, place: Place, selected: Selected) -> bool:
+        if selected.denied:
+            self.denied.append(Denied(place.path, selected.key))
+        return selected.denied
 
     def _at_home(self, place: Place, home: Source, entry: Entry, *, internal: bool) -> Selected | None:
         """Ask the request that finds the object, if its subgraph can. -> what it cannot answer."""

@@ -7,12 +7,12 @@ rule for it is quadratic and would let a small document hold the gateway for sec
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphql import FragmentDefinitionNode, Node, OperationDefinitionNode, SelectionSetNode, TypeNode, parse, print_ast
 from graphql.language import ast
 
-from gateway.supergraph import Supergraph
+from gateway.supergraph import Guard, Supergraph
 
 #: Fields of an operation, spelled out for every object type. A family's largest page needs a few hundred.
 MOST_FIELDS = 20_000
@@ -37,11 +37,19 @@ class Selected:
     variables: frozenset[str]
     named: str  #: its type without lists and exclamation marks
     children: "Tree | None" = None
+    denied: bool = False  #: not to this caller
     nodes: tuple[ast.FieldNode, ...] = ()  #: kept for introspection alone
 
     @property
     def signature(self) -> tuple[str, str]:
         return self.name, self.arguments
+
+
+class Asked(NamedTuple):
+    """A field as it stands in the document."""
+
+    node: ast.FieldNode
+    denied: bool
 
 
 #: object type -> response key -> field
@@ -76,6 +84,7 @@ class Speller:
     supergraph: Supergraph
     fragments: Mapping[str, FragmentDefinitionNode] = field(default_factory=dict)
     conditions: Mapping[str, bool] = field(default_factory=dict)
+    passed: frozenset[Guard] | None = None  #: the guards that let the caller pass; None: it is the gateway that asks
     count: int = 0
 
     def operation(self, operation: OperationDefinitionNode) -> dict[str, Selected]:
@@ -88,17 +97,19 @@ class Speller:
         return self.tree(type_name, [definition.selection_set])
 
     def tree(self, type_name: str, sets: list[SelectionSetNode]) -> Tree:
-        tree = {each: self._object(each, sets) for each in sorted(self.supergraph.objects(type_name))}
+        tree = {each: self._object(each, type_name, sets) for each in sorted(self.supergraph.objects(type_name))}
         if len(tree) > 1:
             self._check_shapes(tree)
         return tree
 
-    def _object(self, type_name: str, sets: list[SelectionSetNode]) -> dict[str, Selected]:
-        collected: dict[str, list[ast.FieldNode]] = {}
-        self._collect(type_name, sets, collected, set())
-        return {key: self._field(type_name, key, nodes) for key, nodes in collected.items()}
+    def _object(self, type_name: str, seen_as: str, sets: list[SelectionSetNode]) -> dict[str, Selected]:
+        collected: dict[str, list[Asked]] = {}
+        self._collect(type_name, seen_as, sets, collected, set())
+        return {key: self._field(type_name, key, asked) for key, asked in collected.items()}
 
-    def _field(self, type_name: str, key: str, nodes: list[ast.FieldNode]) -> Selected:
+    def _field(self, type_name: str, key: str, asked: list[Asked]) -> Selected:
+        denied = all(each.denied for each in asked)
+        nodes = [each.node for each in asked if denied or not each.denied]
         self._spend()
         first = nodes[0]
         selected = Selected(
@@ -107,6 +118,7 @@ class Speller:
             arguments=_arguments_text(first),
             variables=frozenset(name for each in first.arguments or () for name in variables_in(each.value)),
             named="String",
+            denied=denied,
             nodes=tuple(nodes),
         )
         for other in nodes[1:]:
@@ -118,10 +130,13 @@ class Speller:
             selected.children = self.tree(selected.named, below) if below else None
         return selected
 
-    def _collect(self, type_name: str, sets: Iterable[SelectionSetNode], collected: dict[str, list[ast.FieldNode]], seen: set[str]) -> None:
+    def _collect(
+        self, type_name: str, seen_as: str, sets: Iterable[SelectionSetNode], collected: dict[str, list[Asked]], seen: set[str]
+    ) -> None:
         for node in (node for each in sets for node in each.selections if self._wanted(node)):
             if isinstance(node, ast.FieldNode):
-                collected.setdefault(node.alias.value if node.alias else node.name.value, []).append(node)
+                asked = Asked(node, self._denies(type_name, seen_as, node.name.value))
+                collected.setdefault(node.alias.value if node.alias else node.name.value, []).append(asked)
                 continue
             fragment: Any = node
             if isinstance(node, ast.FragmentSpreadNode):
@@ -129,9 +144,16 @@ class Speller:
                     continue
                 seen.add(node.name.value)
                 fragment = self.fragments[node.name.value]
-            condition = fragment.type_condition
-            if condition is None or type_name in self.supergraph.objects(condition.name.value):
-                self._collect(type_name, (fragment.selection_set,), collected, seen)
+            condition = fragment.type_condition.name.value if fragment.type_condition else seen_as
+            if type_name in self.supergraph.objects(condition):
+                self._collect(type_name, condition, (fragment.selection_set,), collected, seen)
+
+    def _denies(self, type_name: str, seen_as: str, name: str) -> bool:
+        """What an interface guards is guarded for whoever asks through it."""
+        if self.passed is None:
+            return False
+        known = (self.supergraph.types[each].fields.get(name) for each in {type_name, seen_as})
+        return any(each is not None and not each.guards <= self.passed for each in known)
 
     def _spend(self) -> None:
         self.count += 1

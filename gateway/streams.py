@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from prometheus_client import Counter
 
 from gateway.asking import Asked, PassedOn, bad_request
-from gateway.documents import Documents
+from gateway.documents import Documents, Operation
+from gateway.door import Door
 from gateway.engine import Engine
 from gateway.following import Following, Result
 from gateway.live import Live
+from gateway.plan import Plan
 from gateway.trouble import RequestError, masked
 from services.clock import Clock
 
@@ -23,6 +25,14 @@ class Streams:
     engine: Engine
     live: Live
     clock: Clock
+    door: Door | None = None  #: Without one, nobody is known: what is guarded stays closed.
+
+    async def plan(self, operation: Operation, asked: Asked, passing: PassedOn) -> Plan:
+        """Raises RequestError."""
+        scopes = None
+        if self.door is not None and self.documents.supergraph.guards:
+            scopes = await self.door.scopes(passing.authorization)
+        return self.documents.plan(operation, asked.variables, passing.language, scopes)
 
     async def results(self, asked: Asked, passing: PassedOn, *, post: bool = True) -> AsyncGenerator[Result, None]:
         """What goes wrong is a result too, the last one. Close it when nobody reads any more."""
@@ -41,7 +51,7 @@ class Streams:
         operation = self.documents.operation(asked.query, asked.operation_name)
         if operation.kind == "mutation" and not post:
             raise bad_request("GET changes nothing: send a mutation by POST.", code="METHOD_NOT_ALLOWED", status=405)
-        plan = self.documents.plan(operation, asked.variables, passing.language)
+        plan = await self.plan(operation, asked, passing)
         if plan.follow is None:
             answer = await self.engine.run(plan, asked.variables, passing.lines)
             ANSWERED.labels(operation.kind, "partial" if answer.errors else "whole").inc()

@@ -136,9 +136,11 @@ class Gateway:
         self.live = Live(Bus(self.settings, "gateway"))
         self.streams = Streams(self.documents, self.engine, self.live, self.settings.clock)
 
-    async def ask(self, query: str, variables: dict[str, Any] | None = None, name: str | None = None) -> Answer:
+    async def ask(
+        self, query: str, variables: dict[str, Any] | None = None, name: str | None = None, scopes: frozenset[str] | None = None
+    ) -> Answer:
         operation = self.documents.operation(query, name)
-        plan = self.documents.plan(operation, variables or {})
+        plan = self.documents.plan(operation, variables or {}, scopes=scopes)
         answer = await self.engine.run(plan, variables or {})
         return Answer(plain(answer.data), plain(answer.errors))
 

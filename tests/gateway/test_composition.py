@@ -48,9 +48,27 @@ GRAPHS = 'enum join__Graph {{ A @join__graph(name: "a", url: "") }}\ntype Query 
             'type Thing @join__type(graph: A) { id: ID! @join__field(graph: A, contextArguments: [{name: "x"}]) }',
             "Thing.id: @fromContext is not supported",
         ),
-        ("type Thing @join__type(graph: A) { id: ID! @authenticated }", "Thing.id: @authenticated is not supported"),
+        ("type Thing @join__type(graph: A) { id: ID! @policy(policies: []) }", "Thing.id: @policy is not supported"),
         ("type Thing @join__type(graph: A) @policy(policies: []) { id: ID! }", "Thing: @policy is not supported"),
         ("type Thing @join__type(graph: A) { id: ID! @listSize(assumedSize: 3) }", "Thing.id: @listSize is not supported"),
+        ('type Thing @join__type(graph: A) @context(name: "x") { id: ID! }', "Thing: @context is not supported"),
+        ("type Thing @join__type(graph: A) { id(n: Int @cost(weight: 3)): ID! }", "Thing.id(n): @cost is not supported"),
+        ("type Thing @join__type(graph: A) { id: ID! } enum E @join__type(graph: A) { X @mine }", "E.X: @mine is not supported"),
+        ("type Thing @join__type(graph: A) { id: ID! } union U @mine = Thing", "U: @mine is not supported"),
+        ("type Thing @join__type(graph: A) { id: ID! } extend type Thing { n: Int }", "Thing: an extension: composition leaves none"),
+        ("type Thing @join__type(graph: B) { id: ID! }", "Thing: @join__type names no subgraph: B"),
+        ("type Thing @join__type(graph: A) { id: ID! @join__field(graph: B) }", "Thing.id: @join__field names no subgraph: B"),
+        ("type Thing @join__type(graph: A, delegated: true) { id: ID! }", "Thing: @join__type(delegated:) is not supported"),
+        ('type Thing @join__type(graph: A, key: "no") { id: ID! }', "Thing: @key names what is not there: Thing.no"),
+        ('type Thing @join__type(graph: A, key: "id {") { id: ID! }', "Thing: @key is not readable: id {"),
+        (
+            'type Thing @join__type(graph: A) { id: ID! other: Thing @join__field(graph: A, provides: "... on No { id }") }',
+            "Thing.other: @provides names what is not there: No",
+        ),
+        (
+            'type Thing @join__type(graph: A) { id: ID! other: Thing @join__field(graph: A, requires: "other { no }") }',
+            "Thing.other: @requires names what is not there: Thing.no",
+        ),
     ],
 )
 def test_what_is_not_supported_is_refused_at_load_by_name(types: str, complaint: str) -> None:
@@ -71,6 +89,15 @@ def test_what_is_not_supported_is_refused_at_load_by_name(types: str, complaint:
             '@link(url: "https://specs.apollo.dev/join/v0.6", for: EXECUTION)',
             "schema: https://specs.apollo.dev/join/v0.6 is newer than join v0.5",
         ),
+        (
+            '@link(url: "https://specs.apollo.dev/authenticated/v0.2", for: SECURITY)',
+            "schema: https://specs.apollo.dev/authenticated/v0.2 is newer than authenticated v0.1",
+        ),
+        (
+            '@link(url: "https://specs.apollo.dev/policy/v0.1", for: SECURITY)',
+            "schema: the feature https://specs.apollo.dev/policy/v0.1 is not supported",
+        ),
+        ('@join__directive(graphs: [A], name: "source")', "schema: @join__directive is not supported"),
     ],
 )
 def test_an_unknown_feature_that_changes_execution_is_refused(link: str, complaint: str) -> None:
