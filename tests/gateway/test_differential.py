@@ -1,0 +1,80 @@
+"""Whatever is asked, the gateway answers what graphql-core makes of one merged schema: the same data, null in the same places."""
+
+import json
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphql import parse, validate
+
+from gateway import engine
+from gateway.engine import Answer
+from gateway.supergraph import Supergraph
+from gateway.trouble import RequestError
+from tests.gateway.fakes import GATEWAY, Gateway
+from tests.gateway.questions import Questioner
+from tests.gateway.worlds import Federation, World, answered
+
+HERE = Path(__file__).parent
+#: Documents of each kind. `PREAU_DOCUMENTS=5000` looks longer.
+DOCUMENTS = int(os.environ.get("PREAU_DOCUMENTS", "40"))
+#: What the gateway alone has against a document.
+REFUSED = {"OPERATION_TOO_LARGE", "OPERATION_TOO_DEEP", "TOO_MANY_ALIASES", "ONE_AUTHENTICATION_A_REQUEST"}
+#: Two subgraphs know halves of it: test_corners.py.
+UNANSWERABLE = {"notice"}
+SCHEMAS = {"town": GATEWAY, "features": HERE / "features", "corners": HERE / "corners"}
+
+
+def gateway(schema: str) -> Gateway:
+    folder = SCHEMAS[schema]
+    supergraph = Supergraph.load((folder / "supergraph.graphql").read_text(encoding="utf-8"))
+    sdl = folder / "subgraphs" if schema == "town" else folder
+    subgraphs = {service: (sdl / f"{service}.graphql").read_text(encoding="utf-8") for service in supergraph.graphs.values()}
+    return Gateway(Federation(World(supergraph), subgraphs), supergraph)  # type: ignore[arg-type]  # a fetcher as good
+
+
+async def outcome(one: Gateway, query: str, variables: dict[str, Any]) -> tuple[Answer | None, str | None]:
+    """The answer, or the code of the refusal."""
+    try:
+        return await one.ask(query, variables), None
+    except RequestError as error:
+        return None, str(error.errors[0]["extensions"]["code"])
+
+
+def nulls(data: Any, errors: list[dict[str, Any]]) -> set[tuple[str | int, ...]]:
+    """Where the answer is null because of an error: at the error's path, or above it."""
+    found = set()
+    for error in errors:
+        value, path = data, list(error["path"])
+        at: list[str | int] = []
+        while value is not None and path:
+            value = value[path[0]]
+            at.append(path.pop(0))
+        assert value is None, f"an error at {error['path']}, where there is a value"
+        found.add(tuple(at))
+    return found
+
+
+@pytest.mark.parametrize(("schema", "kind"), [("town", "query"), ("town", "mutation"), ("features", "query"), ("corners", "query")])
+async def test_the_answer_is_that_of_one_merged_schema(schema: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "MOST_ERRORS", 1_000_000)
+    one = gateway(schema)
+    world = one.engine.fetcher.world  # type: ignore[attr-defined]  # a Federation
+    alike = 0
+    for number in range(DOCUMENTS):
+        world.failing = 0.03 if number % 2 else 0.0
+        questioner = Questioner(one.supergraph.api, random.Random(f"{schema} {kind} {number}"), UNANSWERABLE)
+        query, variables = questioner.document(kind), questioner.variables
+        wrong = validate(one.supergraph.api, parse(query))
+        answer, refusal = await outcome(one, query, variables)
+        assert refusal is None or refusal in REFUSED or (wrong and refusal == "GRAPHQL_VALIDATION_FAILED"), (query, refusal)
+        if answer is None or wrong:
+            continue  # The gateway sees no conflict with what is skipped, or is asked of no object.
+        expected = answered(one.supergraph.api, query, variables, world.resolve)
+        errors = [each.formatted for each in expected.errors or ()]
+        assert json.dumps(answer.data) == json.dumps(expected.data), (query, variables)  # the order counts, too
+        assert nulls(answer.data, answer.errors) == nulls(expected.data, errors), (query, variables, answer.errors, errors)  # type: ignore[arg-type]
+        alike += 1
+    assert alike > DOCUMENTS / 3
