@@ -35,6 +35,7 @@ class Event(BaseModel):
     urgent: ClassVar[bool] = False  #: Heard by a consumer of its own, also while all else lets families pass. Internal events alone.
     #: Fields that open something until `expires_at`, and whose they are: the outbox forgets them then (each becomes "").
     secret: ClassVar[frozenset[str]] = frozenset()
+    secret_for: ClassVar[dt.timedelta | None] = None  #: Of an event without `expires_at`: for so long after it occurred.
     #: Fields that say who somebody is, or what was said of them: emptied when those are erased (personal.py). Readers take them empty.
     personal: ClassVar[frozenset[str]] = frozenset()
 
@@ -78,6 +79,28 @@ def _fields(part: Any) -> dict[str, Any]:
 
 
 BY_TYPE: dict[str, type[Event]] = {}
+
+
+class Seen(BaseModel):
+    """Whose data an agent saw."""
+
+    family: str
+    child: str | None = None  #: Null: the family as a whole.
+
+
+class LooksEvent(Event):
+    """What the events say by which a service tells identity, for its access log, what an agent saw in one hour. Never what it was.
+
+    The outbox forgets who looked when the log does; told again later, it says nobody.
+    """
+
+    internal = True
+    secret = frozenset({"account"})
+    secret_for = dt.timedelta(days=365)
+    account: str  #: The agent's.
+    hour: AwareDatetime  #: When it begins.
+    what: str  #: Such as BOOKINGS or MONEY.
+    seen: list[Seen]
 
 
 # ------------------------------------------------------------------------------------------------------------ identity
@@ -689,6 +712,13 @@ class BookingDataTold(DataToldEvent):
     name = "data_told"
 
 
+class BookingLooksTaken(LooksEvent):
+    """An agent saw bookings, rosters, runs, or what was done for a family."""
+
+    service = "booking"
+    name = "looks_taken"
+
+
 class BookingErasureWeighed(ErasureEvent):
     """What booking has against the erasure of a family."""
 
@@ -852,6 +882,13 @@ class BillingDataTold(DataToldEvent):
 
     service = "billing"
     name = "data_told"
+
+
+class BillingLooksTaken(LooksEvent):
+    """An agent saw a family's money, or documents about it."""
+
+    service = "billing"
+    name = "looks_taken"
 
 
 class BillingErasureWeighed(ErasureEvent):

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 import orjson
-from sqlalchemy import JSON, Column, Index, Text, and_, false, or_, text, update
+from sqlalchemy import JSON, Column, ColumnElement, Index, Text, and_, false, or_, text, update
 from sqlalchemy import select as select_columns
 from sqlmodel import Field, SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -162,10 +162,21 @@ async def forget_secrets(session: AsyncSession, now: dt.datetime) -> None:
 async def spent_secrets(session: AsyncSession, now: dt.datetime) -> Sequence[Any]:
     """Events that went out, and still say what is worth nothing any more. Looks through all the outbox."""
     secret = [kind for kind in BY_TYPE.values() if kind.secret]
-    still_said = [and_(OUT.type == kind.type_name(), OUT.body.not_like(f'%"{min(kind.secret)}":""%')) for kind in secret]
+    still_said = [
+        and_(OUT.type == kind.type_name(), OUT.body.not_like(f'%"{min(kind.secret)}":""%'), *_is_over(kind, now)) for kind in secret
+    ]
     spoken = select_columns(OUT.position, OUT.event_id, OUT.internal, OUT.subject, OUT.type, OUT.body)
     rows = (await (await session.connection()).execute(spoken.where(OUT.published, or_(*still_said)))).all()
-    return [row for row in rows if dt.datetime.fromisoformat(orjson.loads(row.body)["expires_at"]) <= now]
+    return [row for row in rows if BY_TYPE[row.type].secret_for or _expires_at(row) <= now]
+
+
+def _expires_at(row: Any) -> dt.datetime:
+    return dt.datetime.fromisoformat(orjson.loads(row.body)["expires_at"])
+
+
+def _is_over(kind: type[Event], now: dt.datetime) -> list[ColumnElement[bool]]:
+    """What the table knows of it without the event's own words."""
+    return [] if kind.secret_for is None else [OUT.occurred_at <= now - kind.secret_for]
 
 
 async def forget_secret(session: AsyncSession, row: Any) -> None:

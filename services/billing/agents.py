@@ -34,6 +34,7 @@ from services.billing.agent_types import (
     UnsettledPaymentConnection,
 )
 from services.billing.audit import ActRow
+from services.billing.loading import saw
 from services.billing.refusals import refusal_of
 from services.billing.texts import malformed
 from services.billing.till import Agent
@@ -42,6 +43,7 @@ from services.files import FileFormat, unavailable
 from services.graphql import Info
 from services.paging import MOST_PER_PAGE, cursor_of, number_of, parts_of, stays
 from services.refusal import Forbidden, Refused
+from services.viewing import Whose
 
 LONGEST_KEY = 200
 MOST_DAYS = 400  #: Of one journal.
@@ -130,6 +132,7 @@ class AgentQueries:
         async with info.context.database.reading() as session:
             rows = await audit.page(session, ActRow, wanted, cursor, size + 1)
         page = rows[:size]
+        saw(info.context, "ACTS", (Whose(of, row.family) for row in page if row.family))
         return MoneyActConnection(
             nodes=[MoneyAct.of(row, of) for row in page],
             end_cursor=cursor_of(page[-1].position) if page else stays(rows, after),
@@ -145,6 +148,7 @@ class AgentQueries:
             rows = await queries.debtors(session, of, cursor, size + 1)
             said = await queries.in_debt(session, [row.family for row in rows])
         page = rows[:size]
+        saw(info.context, "MONEY", (Whose(of, row.family) for row in page))
         return DebtorConnection(
             structure=of,
             nodes=[Debtor(family=Family(id=ID(row.family)), balance_cents=row.cents, in_debit=row.family in said) for row in page],
@@ -166,6 +170,7 @@ class AgentQueries:
             rows = await unsettled.payments(session, of, cursor, size + 1, troubled=troubled)
             page = rows[:size]
             noticed = await unsettled.noticed(session, [row.id for row in page])
+        saw(context, "MONEY", (Whose(of, row.family) for row in page))
         now = context.clock.now()
         return UnsettledPaymentConnection(
             structure=of,
@@ -202,6 +207,8 @@ class AgentQueries:
         if count > (limit := files.most_entries(format)):
             no: JournalFileResult = refusal_of(Refused("TOO_MANY_ROWS", limit=limit), context.language)
             return no
+        async with context.database.reading() as session:
+            saw(context, "FILE", [Whose(of, family) for family in await queries.families_in(session, of, *days)])
         return await files.journal_link(context.running, of, from_, to, format, context.language)
 
 

@@ -10,6 +10,7 @@ from services.billing.personal import forget_old
 from services.billing.reactions import ABOUT_BOOKINGS
 from services.billing.reactions import billing as service
 from services.billing.schema import schema
+from services.billing.viewing import LOG
 from services.graphql import endpoint
 from services.personal import keep_forgetting
 from services.service import Running, application
@@ -24,6 +25,7 @@ for kind in ABOUT_BOOKINGS:
 
 service.runs(reconcile)
 service.runs(health.watch)
+service.runs(LOG.keep_viewings)
 
 
 @service.runs

@@ -1,6 +1,7 @@
 """Deposits as GraphQL: what still lies in the drawer, and what was brought to the bank or the treasury. For agents."""
 
 import datetime as dt
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Self
 
 import strawberry
@@ -10,6 +11,7 @@ from services.billing import deposits, tables
 from services.billing.agents import acts_for, done, key_of, moment_of, size_of
 from services.billing.deposits import Totals
 from services.billing.ledger import PaymentMode
+from services.billing.loading import saw
 from services.billing.queries import PaymentLine
 from services.billing.refusals import IdempotencyKeyReused, InvalidPayment, NotToBeDeposited, refusal_of
 from services.billing.till import Agent
@@ -17,6 +19,7 @@ from services.billing.types import Family, Payment
 from services.graphql import Info
 from services.paging import cursor_of, stays
 from services.refusal import Refused
+from services.viewing import Whose
 
 FIRST = cursor_of("1970-01-01T00:00:00+00:00", "")  #: The cursor of what comes before all payments.
 LAST = cursor_of("9000-01-01T00:00:00+00:00", "")  #: And before all deposits, whose newest comes first.
@@ -96,6 +99,10 @@ class RecordDepositInput:
     idempotency_key: str
 
 
+def _whose(lines: Iterable[PaymentLine]) -> Iterator[Whose]:
+    return (Whose(line.entry.structure, line.entry.family) for line in lines)
+
+
 RecordDepositResult = Annotated[Deposit | NotToBeDeposited | InvalidPayment | IdempotencyKeyReused, strawberry.union("RecordDepositResult")]
 
 
@@ -111,6 +118,7 @@ class DepositQueries:
         async with info.context.database.reading() as session:
             lines = await deposits.waiting(session, of, mode, cursor, size + 1)
         page = lines[:size]
+        saw(info.context, "MONEY", _whose(page))
         return PieceConnection(
             structure=of,
             mode=mode,
@@ -128,6 +136,7 @@ class DepositQueries:
             rows = await deposits.deposits(session, of, cursor, size + 1)
             page = rows[:size]
             lines = await deposits.pieces(session, [row.id for row in page])
+        saw(info.context, "MONEY", _whose(line for pieces in lines.values() for line in pieces))
         return DepositConnection(
             nodes=[Deposit.of(row, lines[row.id]) for row in page],
             end_cursor=cursor_of(page[-1].recorded_at.isoformat(), page[-1].id) if page else stays(rows, after, LAST),

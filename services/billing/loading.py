@@ -1,7 +1,7 @@
 """What the resolvers of one request share: whose data the caller may see, and loaders that turn a hundred entities into one statement."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -13,10 +13,12 @@ from services.billing.prices import PreviewLine
 from services.billing.quote import Unpriced
 from services.billing.tables import OnlinePayment, Wallet
 from services.billing.tariff import Price
+from services.billing.viewing import LOG
 from services.claims import Caller
 from services.graphql import Context
 from services.refusal import CodedError, Forbidden
 from services.service import Running
+from services.viewing import OfFamily, Whose
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -46,8 +48,23 @@ async def structure_of(context: Context, family: str) -> str:
         loader: DataLoader[str, str | None] = _loader(context, "structures", _structures)
         structure = await loader.load(family)
         if structure in caller.agent_of:
+            saw(context, "MONEY", [Whose(structure, family)])
             return structure
     raise Forbidden
+
+
+def saw(context: Context, what: str, those: Iterable[OfFamily]) -> None:
+    """What an agent is shown. Of what a family sees of its own nothing is noted."""
+    LOG.saw(context.running, context.signed_in(), what, those)
+
+
+async def saw_file(context: Context, family: str, *, names_children: bool) -> None:
+    """A link was given to a file about the family."""
+    structure, named = await structure_of(context, family), [""]
+    if names_children and family not in context.signed_in().families:
+        async with context.database.reading() as session:
+            named += (await queries.household(session, family)).children
+    saw(context, "FILE", (Whose(structure, family, child) for child in named))
 
 
 async def _structures(context: Context, families: list[str]) -> list[str | None]:
@@ -102,7 +119,9 @@ async def _thresholds(context: Context, families: list[str]) -> list[int | None]
 
 
 async def consumptions(context: Context, family: str, month: str) -> list[queries.ConsumptionLine]:
-    return await _of_month(context, "consumptions", queries.consumptions, family, month)
+    found = await _of_month(context, "consumptions", queries.consumptions, family, month)
+    saw(context, "MONEY", (line.consumption for line in found))
+    return found
 
 
 async def wallet(context: Context, id: str) -> Wallet | None:
@@ -130,6 +149,7 @@ async def _online_payments(context: Context, ids: list[str]) -> list[OnlinePayme
     async with context.database.reading() as session:
         found = await queries.online_payments(session, ids)
     seen = {id: row for id, row in found.items() if row.family in caller.families or row.structure in caller.agent_of}
+    saw(context, "MONEY", (Whose(row.structure, row.family) for row in seen.values()))
     return [seen.get(id) for id in ids]
 
 
@@ -151,6 +171,9 @@ async def _previews(context: Context, lines: list[PreviewLine]) -> list[Price | 
     caller = context.signed_in()
     async with context.database.reading() as session:
         answers = await estimates.preview(session, lines, caller.families, caller.agent_of)
+        if caller.agent_of:
+            owners = await prices.families_of(session, {line.child for line in lines})
+            saw(context, "MONEY", (Whose(town, family, child) for child, those in owners.items() for family, town in those))
     return [_price_or_error(answer) for answer in answers]
 
 
@@ -178,6 +201,7 @@ async def _booking_prices(context: Context, bookings: list[str]) -> list[Price]:
         missing = [booking for booking in bookings if booking not in found]
         async with context.database.reading() as session:
             held = await prices.holds(session, missing, caller.families, caller.agent_of)
+        saw(context, "MONEY", held.values())
         found |= {booking: prices.price_of(hold) for booking, hold in held.items()}
         if len(found) == len(bookings) or asyncio.get_running_loop().time() >= give_up_at:
             return [found.get(booking, prices.price_of(None)) for booking in bookings]

@@ -494,6 +494,13 @@ async def entries_count(session: AsyncSession, structure: str, since: dt.datetim
     return int((await (await session.connection()).execute(query.where(*_posted_within(structure, since, before)))).scalar_one())
 
 
+async def families_in(session: AsyncSession, structure: str, since: dt.datetime, before: dt.datetime) -> list[str]:
+    """Those of which the journal tells."""
+    query = sa_select(col(LedgerEntry.family)).join(PaymentDetail, col(PaymentDetail.entry) == col(LedgerEntry.id), isouter=True)
+    found = await (await session.connection()).execute(query.where(*_posted_within(structure, since, before)).distinct())
+    return list(found.scalars())
+
+
 async def entries(session: AsyncSession, structure: str, since: dt.datetime, before: dt.datetime) -> list[Booked]:
     """In the order in which they were posted."""
     query = (

@@ -20,6 +20,7 @@ from services.billing.texts import malformed, say
 from services.files import DocumentsUnavailable, FileFormat, FileLink, unavailable
 from services.graphql import Context, Info, LocalTime, YearMonth
 from services.refusal import CodedError, Language
+from services.viewing import Whose
 
 strawberry.enum(HoldKind, description="What is held for: accepted bookings, or waiting and submitted ones.")
 strawberry.enum(PaymentMode)
@@ -124,6 +125,7 @@ DocumentResult = Annotated[FileLink | DocumentsUnavailable, strawberry.union("Do
 class Payment:
     """One payment, as the history shows it (S11); or a refund, whose amount is negative."""
 
+    whose: strawberry.Private[Whose]
     id: strawberry.ID
     kind: EntryKind = strawberry.field(description="PAYMENT or REFUND.")
     date: dt.date
@@ -138,6 +140,7 @@ class Payment:
     @classmethod
     def of(cls, line: queries.PaymentLine) -> "Payment":
         return cls(
+            whose=Whose(line.entry.structure, line.entry.family),
             id=strawberry.ID(line.entry.id),
             kind=line.entry.kind,
             date=line.entry.date,
@@ -156,12 +159,13 @@ class Payment:
 
         Of a payment that was reversed it says that nothing was received.
         """
-        return await receipt_of(info, self.id)
+        return await receipt_of(info, self.whose, self.id)
 
 
-async def receipt_of(info: Info, entry: str) -> FileLink | DocumentsUnavailable:
+async def receipt_of(info: Info, whose: Whose, entry: str) -> FileLink | DocumentsUnavailable:
     """Whoever asks sees the payment."""
     context = info.context
+    loading.saw(context, "FILE", [whose])
     return unavailable(FileFormat.PDF, context.language) or await files.receipt_link(context.running, entry, context.language)
 
 
@@ -313,6 +317,7 @@ class TaxCertificate:
     async def document(self, info: Info) -> DocumentResult:
         """For paper, by a link that lasts some minutes."""
         context = info.context
+        await loading.saw_file(context, self.family, names_children=True)
         return unavailable(FileFormat.PDF, context.language) or await files.certificate_link(
             context.running, self.family, self.year, context.language
         )
@@ -369,7 +374,7 @@ class Family:
 
     async def _history_file(self, info: Info, what: str, month: str, format: FileFormat) -> HistoryFileResult:
         context = info.context
-        await loading.structure_of(context, self.id)
+        await loading.saw_file(context, self.id, names_children=what == files.CONSUMPTIONS)
         return unavailable(format, context.language) or await files.history_link(
             context.running, what, self.id, month, format, context.language
         )
@@ -378,13 +383,15 @@ class Family:
     async def tax_certificate(self, info: Info, year: int) -> TaxCertificate:
         """At any time; provisional while the year is not over."""
         context = info.context
-        await loading.structure_of(context, self.id)
+        structure = await loading.structure_of(context, self.id)
         async with context.database.reading() as session:
             home = await queries.household(session, self.id)
             today = context.clock.today(home.timezone)
             if not FIRST_YEAR <= year <= today.year:
                 raise malformed("YEAR_NOT_POSSIBLE", context.language, first=FIRST_YEAR, last=today.year, given=year)
             found = await queries.certificate_of(session, self.id, year, today, home.children)
+        shown = (*(part.child for part in found.children), *found.without_birth_date)
+        loading.saw(context, "MONEY", (Whose(structure, self.id, child) for child in shown))
         births = {id: child.birth_date for id, child in home.children.items() if child.birth_date is not None}
         return TaxCertificate.of(self.id, found, births)
 
@@ -394,6 +401,7 @@ class Family:
 class OnlinePayment:
     """A payment by card, from the hand-over to its end (S19)."""
 
+    whose: strawberry.Private[Whose]
     id: strawberry.ID
     status: OnlinePaymentStatus
     amount_cents: int
@@ -404,11 +412,12 @@ class OnlinePayment:
     async def receipt(self, info: Info) -> DocumentResult | None:
         """As `Payment.receipt`. Null: it is not paid."""
         entry = await loading.entry_of_online_payment(info.context, self.id) if self.status is OnlinePaymentStatus.PAID else None
-        return None if entry is None else await receipt_of(info, entry)
+        return None if entry is None else await receipt_of(info, self.whose, entry)
 
     @classmethod
     def of(cls, row: tables.OnlinePayment) -> "OnlinePayment":
         return cls(
+            whose=Whose(row.structure, row.family),
             id=strawberry.ID(row.id),
             status=row.status,
             amount_cents=row.amount_cents,

@@ -51,6 +51,7 @@ from services.booking.types import Activity, Booking, Child, answers_of, reading
 from services.graphql import Context, Info
 from services.paging import cursor_of, stays
 from services.refusal import Forbidden, Refused
+from services.viewing import Whose
 
 LONGEST_KEY = 200
 POSSIBLE_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
@@ -158,6 +159,7 @@ class AgentQueries:
         async with info.context.database.reading() as session:
             rows = await audit.page(session, ActRow, wanted, cursor, size + 1)
         page = rows[:size]
+        reading_of(info.context).saw("ACTS", (Whose(of, row.family, row.child or "") for row in page if row.family))
         return ActConnection(
             nodes=[Act.of(row, of) for row in page],
             end_cursor=cursor_of(page[-1].position) if page else stays(rows, after),

@@ -11,6 +11,7 @@ from services.booking.reactions import service
 from services.booking.schema import schema
 from services.booking.school_calendar import follow
 from services.booking.settling import settle_days
+from services.booking.viewing import LOG
 from services.graphql import endpoint
 from services.personal import keep_forgetting
 from services.service import Running, application
@@ -18,7 +19,7 @@ from services.settings import Settings
 
 __all__ = ["app", "on_start", "service"]
 
-for task in (take_orders, allocate, find_answers, hear_of_answers, expire, settle_days, conduct, tell_of_delays):
+for task in (take_orders, allocate, find_answers, hear_of_answers, expire, settle_days, conduct, tell_of_delays, LOG.keep_viewings):
     service.runs(task)
 
 

@@ -171,6 +171,7 @@ class Family:
         async with info.context.database.reading() as session:
             rows = await queries.bookings_page(session, wanted, cursor, size + 1)
         page = rows[:size]
+        reading_of(info.context).saw("BOOKINGS", page)
         return BookingConnection(
             wanted=wanted,
             nodes=[Booking.of(row) for row in page],
@@ -199,6 +200,8 @@ class Family:
         async with context.database.reading() as session:
             if await queries.bookings_count(session, wanted) > (limit := files.most_rows(format)):
                 return cast(BookingsFileResult, refusal("TOO_MANY_ROWS", context.language, limit=limit))
+            if context.signed_in().agent_of:
+                reading_of(context).saw("FILE", await queries.children_in(session, wanted))
         names = {str(one.id): one.first_name[:LONGEST_NAME] for one in self.children[:MOST_NAMES]}
         return await files.link_to(context.running, wanted, format, context.language, names)
 

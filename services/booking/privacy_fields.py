@@ -10,8 +10,10 @@ from strawberry import ID
 from services.booking.follow_up import Family
 from services.booking.tables import Booking, ChildCopy, Enrollment, FamilyCopy, Presence, StructureCopy, core, run
 from services.booking.texts import malformed
+from services.booking.viewing import LOG
 from services.graphql import Info
 from services.refusal import Forbidden
+from services.viewing import Whose
 
 YEARS = range(1, 31)
 MOST = 500  #: Families in one answer: who erases them finds the next ones.
@@ -34,7 +36,9 @@ class PrivacyQueries:
         async with info.context.database.reading() as session:
             town = await session.get(StructureCopy, str(structure))
             today = info.context.clock.today(town.timezone if town else "Europe/Paris")
-            return [Family(id=ID(family)) for family in await dormant(session, str(structure), years_before(today, years))]
+            found = await dormant(session, str(structure), years_before(today, years))
+        LOG.saw(info.context.running, info.context.signed_in(), "BOOKINGS", (Whose(str(structure), family) for family in found))
+        return [Family(id=ID(family)) for family in found]
 
 
 def years_before(day: dt.date, years: int) -> dt.date:

@@ -309,6 +309,13 @@ async def bookings_count(session: AsyncSession, wanted: Wanted) -> int:
     return (await session.exec(select(func.count()).select_from(Booking).where(*wanted.conditions()))).one()
 
 
+async def children_in(session: AsyncSession, wanted: Wanted) -> list[Owned]:
+    """Those whose bookings these are."""
+    return [
+        Owned(*row) for row in await run(session, select_columns(B.child, B.family, B.structure).where(*wanted.conditions()).distinct())
+    ]
+
+
 async def bookings(session: AsyncSession, ids: Collection[str]) -> dict[str, Booked]:
     return {row.id: row for row in await _booked(session, select_columns(*BOOKED).where(B.id.in_(ids)))}
 

@@ -5,7 +5,7 @@ Whatever is not the caller's looks exactly like what does not exist.
 
 import asyncio
 import datetime as dt
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -21,9 +21,12 @@ from services.booking.lines import Enrolled, Rules
 from services.booking.month import Month, OpeningNow
 from services.booking.queries import Answer, Booked, Days, MovementRow, Owned
 from services.booking.tables import CalendarFeed, Request
+from services.booking.viewing import LOG
 from services.claims import Caller
 from services.database import Database
 from services.library import Library, Select
+from services.service import Running
+from services.viewing import OfFamily, Whose
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -83,8 +86,8 @@ class SpanKey:
 class Reading:
     """One per request. Not for a mutation's own decisions: what it loaded once, it does not load again."""
 
-    def __init__(self, database: Database, library: Library, almanac: Almanac, caller: Caller) -> None:
-        self.database = database
+    def __init__(self, running: Running, library: Library, almanac: Almanac, caller: Caller) -> None:
+        self._running = running
         self._library = library
         self.caller = caller
         self._almanac = almanac
@@ -107,13 +110,23 @@ class Reading:
         return DataLoader(self._load_spans)
 
     # --------------------------------------------------------------------------------------------------- may be seen
-    def sees(self, family: str, structure: str) -> bool:
-        return family in self.caller.families or structure in self.caller.agent_of
+    def sees(self, one: OfFamily) -> bool:
+        """Also notes it, where it is an agent who does."""
+        if one.family in self.caller.families:
+            return True
+        if one.structure not in self.caller.agent_of:
+            return False
+        self.saw("BOOKINGS", [one])
+        return True
+
+    def saw(self, what: str, those: Iterable[OfFamily]) -> None:
+        """What an agent is shown that does not pass `sees`. Of what a family sees of its own nothing is noted."""
+        LOG.saw(self._running, self.caller, what, those)
 
     async def family(self, family: str) -> str | None:
         """Its structure."""
         structure = self.caller.families.get(family) or await self._of(queries.structures_of).load(family)
-        return structure if structure is not None and self.sees(family, structure) else None
+        return structure if structure is not None and self.sees(Whose(structure, family)) else None
 
     async def structure_of(self, family: str) -> str | None:
         """Of any family: ask whether the caller may know."""
@@ -121,7 +134,7 @@ class Reading:
 
     async def child(self, child: str) -> Owned | None:
         found = await self._of(queries.owners).load(child)
-        return found if found is not None and self.sees(found.family, found.structure) else None
+        return found if found is not None and self.sees(found) else None
 
     async def rules(self, activity: str) -> Rules | None:
         """Of an activity of one of the caller's structures."""
@@ -139,11 +152,11 @@ class Reading:
 
     async def booking(self, booking: str) -> Booked | None:
         found = await self._of(queries.bookings).load(booking)
-        return found if found is not None and self.sees(found.family, found.structure) else None
+        return found if found is not None and self.sees(found) else None
 
     async def request(self, request: str) -> Request | None:
         found = await self._of(queries.requests).load(request)
-        return found if found is not None and self.sees(found.family, found.structure) else None
+        return found if found is not None and self.sees(Whose(found.structure, found.family)) else None
 
     # ------------------------------------------------------------------- what belongs to what was seen: ask for that first
     async def enrolled(self, child: str) -> Mapping[str, Enrolled]:
@@ -151,7 +164,9 @@ class Reading:
         return await self._of(queries.enrollments).load(child) or {}
 
     async def movements(self, request: str) -> list[MovementRow]:
-        return await self._of(queries.movements).load(request) or []
+        found = await self._of(queries.movements).load(request) or []
+        self.saw("BOOKINGS", (row.booking for row in found))
+        return found
 
     async def rank(self, booking: str) -> int | None:
         return await self._of(queries.ranks).load(booking)
@@ -178,7 +193,7 @@ class Reading:
         """None: not the caller's child, or no activity of its town."""
         key = PageKey(child, days, activity)
         found = (await self._library.find(self._almanac.pages, [key])).get(key)
-        if found is None or not self.sees(found.owned.family, found.owned.structure):
+        if found is None or not self.sees(found.owned):
             return None
         if activity is not None and not self._of_town(found.months.get(activity), found.owned.structure):
             return None

@@ -20,6 +20,7 @@ from services.booking.texts import say_closed
 from services.booking.types import Activity, Booking, Child, reading_of
 from services.graphql import Info, LocalTime, Refusal
 from services.refusal import Forbidden, Refused
+from services.viewing import Whose
 
 strawberry.enum(Attendance)
 
@@ -151,7 +152,10 @@ async def _roster(info: Info, activity: str, date: dt.date) -> Roster:
     """As it is now."""
     rules = await _as_agent(info, activity)
     async with info.context.database.reading() as session:
-        return Roster.of(await sheet(session, rules, date), info.context.language)
+        found = await sheet(session, rules, date)
+    noted = (Whose(rules.spec.structure, one.family, one.child) for one in found.noted.values())
+    reading_of(info.context).saw("ATTENDANCE", [*found.accepted, *found.waiting, *noted])
+    return Roster.of(found, info.context.language)
 
 
 @strawberry.type

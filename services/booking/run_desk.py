@@ -20,6 +20,7 @@ from services.booking.texts import malformed, say
 from services.booking.types import Activity, Booking, Child, reading_of
 from services.graphql import Info
 from services.refusal import CodedError, Forbidden, Refused
+from services.viewing import Whose
 
 MOST_DECISIONS = 1000  #: In one answer.
 MOST_CRITERIA = 100
@@ -111,7 +112,9 @@ class AllocationReport:
             assert self.run is not None, "a report is of a run or of a rehearsal"
             async with info.context.database.reading() as session:
                 rows = list(await run_queries.decisions_of(session, str(self.run.id), after, first))
-        return [AllocationDecisionReport.of_row(row, self.spec.structure) for row in rows]
+        structure = self.spec.structure
+        reading_of(info.context).saw("ALLOCATION", (Whose(structure, row.family, row.child) for row in rows))
+        return [AllocationDecisionReport.of_row(row, structure) for row in rows]
 
 
 def _report(spec: ActivitySpec, run: HeldRun) -> AllocationReport:

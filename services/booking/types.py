@@ -36,7 +36,7 @@ for kind in (DayState, BookingStatus, DraftChange, ToggleScope):
 def reading_of(context: Context) -> Reading:
     """This request's. Raises Unauthenticated."""
     if "booking" not in context.loaders:
-        context.loaders["booking"] = Reading(context.database, context.library, almanac_of(context), context.signed_in())
+        context.loaders["booking"] = Reading(context.running, context.library, almanac_of(context), context.signed_in())
     return cast(Reading, context.loaders["booking"])
 
 

@@ -9,7 +9,7 @@ from services.identity.duties import announce, keep_signing, public_keys, tidy_u
 from services.identity.duties import open_entrance as on_start
 from services.identity.reactions import service
 from services.identity.schema import schema
-from services.identity.viewing import keep_viewings
+from services.identity.viewing import LOG
 from services.service import application
 from services.settings import Settings
 
@@ -17,7 +17,7 @@ __all__ = ["app", "on_start", "service"]
 
 service.runs(tidy_up)
 service.runs(announce)
-service.runs(keep_viewings)
+service.runs(LOG.keep_viewings)
 service.runs(keep_signing)
 
 

@@ -33,9 +33,10 @@ from services.identity.refusals import or_refusal
 from services.identity.taken_logins import not_free
 from services.identity.texts import malformed
 from services.identity.types import Adult, Family
-from services.identity.viewing import saw_families
+from services.identity.viewing import LOG, saw_families
 from services.paging import MOST_PER_PAGE, cursor_of, number_of, parts_of, stays
 from services.refusal import Forbidden, Refused
+from services.viewing import Whose
 
 LONGEST_KEY = 200
 LONGEST_SEARCH = 200
@@ -196,6 +197,8 @@ class OfficeQueries:
         async with info.context.database.reading() as session:
             rows = await audit.page(session, wanted, cursor, size + 1)
         page = rows[:size]
+        named = (Whose(of, row.family, row.child or "") for row in page if row.family)
+        LOG.saw(info.context.running, info.context.signed_in(), "ACTS", named)
         return IdentityActConnection(
             nodes=[IdentityAct.of(row, of) for row in page],
             end_cursor=cursor_of(page[-1].position) if page else stays(rows, after),

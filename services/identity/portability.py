@@ -28,6 +28,7 @@ from services.identity.tables import (
     FamilyAdult,
     Membership,
     OutsideIdentity,
+    Viewing,
 )
 from services.identity.trying import insert_if_new
 from services.outbox import record
@@ -107,7 +108,7 @@ async def everything(session: AsyncSession, row: DataRequest) -> dict[str, Told]
 
 
 async def _own(session: AsyncSession, row: DataRequest) -> Told:
-    """Of other adults nothing but their names: one's address is no business of the other's."""
+    """Of other adults nothing but their names: one's address is no business of the other's. Nor is the name of the agent who looked."""
     account = "" if row.by_agent else row.account
     whose: Whose = {
         Family: col(Family.id) == row.family,
@@ -122,6 +123,7 @@ async def _own(session: AsyncSession, row: DataRequest) -> Told:
         Erasure: col(Erasure.family) == row.family,
     }
     found = await told(session, whose, but=NOBODY_S)
+    found |= await told(session, {Viewing: col(Viewing.family) == row.family}, but=("account",))
     adults = (await queries.adults(session, [row.family])).get(row.family, [])
     names = {one.id: (one.title, one.first_name, one.last_name) for one in adults}
     for adult in found["family_adult"]["rows"]:

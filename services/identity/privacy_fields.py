@@ -13,6 +13,7 @@ from services.identity.erasure import ErasureState, Obstacle, standing_in_the_wa
 from services.identity.refusals import FamilyAlreadyErased, IdempotencyKeyReused, ReasonRequired, or_refusal
 from services.identity.texts import obstacles_in_words, say
 from services.identity.types import Agent, DataExport, Family
+from services.identity.viewing import saw_families
 from services.refusal import CodedError, Forbidden
 
 ANSWER_SECONDS = 5.0  #: For so long the other services' answers are waited for.
@@ -101,6 +102,7 @@ class PrivacyQueries:
         async with info.context.database.reading() as session:
             rows = await privacy.erasures(session, of, MOST_SHOWN)
             families = await queries.families(session, {row.family for row in rows})
+        saw_families(info.context.running, info.context.signed_in(), families.values())
         return [Erasure.of(row, families[row.family]) for row in rows]
 
 

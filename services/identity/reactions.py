@@ -7,16 +7,19 @@ from services.events import (
     BillingDataTold,
     BillingErased,
     BillingErasureWeighed,
+    BillingLooksTaken,
     BookingDataTold,
     BookingErased,
     BookingErasureWeighed,
+    BookingLooksTaken,
     DataToldEvent,
+    LooksEvent,
     MailerDataTold,
     MailerErased,
     MailFailed,
     MailSent,
 )
-from services.identity import mail_choices, portability, privacy
+from services.identity import mail_choices, portability, privacy, viewing
 from services.identity.tables import IdentityTable
 from services.personal import wipe_soon
 from services.service import Service
@@ -85,3 +88,11 @@ async def hear_data(session: AsyncSession, event: DataToldEvent, clock: Clock) -
 
 for _kind in (BillingDataTold, BookingDataTold, MailerDataTold):
     service.reacts_to(_kind)(hear_data)
+
+
+async def hear_looks(session: AsyncSession, event: LooksEvent, clock: Clock) -> None:
+    await viewing.hear(session, event)
+
+
+for _looks in (BillingLooksTaken, BookingLooksTaken):
+    service.reacts_to(_looks)(hear_looks)

@@ -203,6 +203,7 @@ DATA_TABLES: dict[str, tuple[str, str]] = {
     "data_request": ("Demandes de données", "Requests for data"),
     "erasure": ("Demandes d'effacement", "Requests for erasure"),
     "act": ("Actes de la mairie", "What the town hall did"),
+    "viewing": ("Consultations par la mairie", "What the town hall looked at"),
     "quotient": ("Quotients familiaux", "Family quotients"),
     "residence": ("Domicile dans la commune", "Living in the town"),
     "ledger_entry": ("Écritures", "Ledger entries"),
@@ -284,6 +285,7 @@ DATA_COLUMNS: dict[str, tuple[str, str]] = {
     "heard": ("Réponse du site", "What the site said"),
     "heard_at": ("Réponse reçue le", "Heard at"),
     "hundredths": ("Quotient", "Quotient"),
+    "hour": ("Heure", "Hour"),
     "id": ("Référence", "Reference"),
     "in_debit": ("Débiteur", "In debt"),
     "kind": ("Nature", "Kind"),
@@ -335,6 +337,7 @@ DATA_COLUMNS: dict[str, tuple[str, str]] = {
     "to_name": ("Destinataire", "Addressee"),
     "used_at": ("Utilisé le", "Used at"),
     "wallet": ("Porte-monnaie", "Wallet"),
+    "what": ("Quoi", "What"),
 }
 #: What keeps the portal going, and tells nobody anything: in the JSON alone.
 DATA_UNSHOWN = frozenset(

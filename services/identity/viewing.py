@@ -1,58 +1,46 @@
 """The access log of identity (services/viewing.py): which agents saw which families and children, and who may read that."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from sqlalchemy import delete, select, tuple_
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.bulk import insert_unknown
 from services.claims import Caller
+from services.events import LooksEvent
 from services.identity.tables import Child, Family, Viewing, core
 from services.service import Running
-from services.viewing import WRITE_SECONDS, Look, Viewings
-
-RESOURCE = "viewings"
-KEPT = dt.timedelta(days=365)
+from services.viewing import KEPT, AccessLog, Look, Noted, Whose
 
 V = core(Viewing).c
 
 
-def viewings_of(running: Running) -> Viewings:
-    if RESOURCE not in running.resources:
-        running.resources[RESOURCE] = Viewings(core(Viewing), running.database)
-    found: Viewings = running.resources[RESOURCE]
-    return found
+async def keep(session: AsyncSession, noted: Sequence[Noted]) -> None:
+    """Once each, whoever noted it before, here or in another process."""
+    rows = [{"hour": hour, **look._asdict()} for hour, look in noted]
+    await session.exec(insert_unknown(session, core(Viewing), rows))
+
+
+LOG = AccessLog(keep)
+
+
+async def hear(session: AsyncSession, event: LooksEvent) -> None:
+    """What another service's agents saw. Told again after a year, it says no more who they were."""
+    noted = [(event.hour, Look(event.structure, event.account, one.family, one.child or "", event.what)) for one in event.seen]
+    if event.account and noted:
+        await keep(session, noted)
 
 
 def saw_families(running: Running, caller: Caller, families: Iterable[Family]) -> None:
-    """Of these, those that are the caller's as an agent alone."""
-    if caller.agent_of:
-        looks = [Look(row.structure_id, caller.account, row.id, "", "FAMILY") for row in families if row.id not in caller.families]
-        viewings_of(running).note(running.clock.now(), looks)
+    LOG.saw(running, caller, "FAMILY", (Whose(row.structure_id, row.id) for row in families))
 
 
 def saw_children(running: Running, caller: Caller, children: Iterable[tuple[Child, str]]) -> None:
     """Each with its structure."""
-    if caller.agent_of:
-        looks = [
-            Look(structure, caller.account, row.family_id, row.id, "CHILD")
-            for row, structure in children
-            if row.family_id not in caller.families
-        ]
-        viewings_of(running).note(running.clock.now(), looks)
-
-
-async def keep_viewings(running: Running) -> None:
-    """Write the looks of the last moment; the last ones when the process drains."""
-    viewings = viewings_of(running)
-    try:
-        while True:
-            await viewings.write()
-            await running.rest(WRITE_SECONDS)
-    finally:
-        await viewings.write()
+    LOG.saw(running, caller, "CHILD", (Whose(structure, row.family_id, row.id) for row, structure in children))
 
 
 @dataclass(frozen=True, slots=True)

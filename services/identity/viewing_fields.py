@@ -26,7 +26,10 @@ class ChildViewing:
     account: ID = strawberry.field(description="The agent's.")
     family: ID
     child: ID | None = strawberry.field(description="Null: the family as a whole.")
-    what: str = strawberry.field(description="FAMILY: number and adults; CHILD: name and birth date, also on rosters and bookings.")
+    what: str = strawberry.field(
+        description="FAMILY: number and adults; CHILD: name and birth date, wherever they stand; BOOKINGS: calendars, requests; "
+        "ATTENDANCE: rosters; ALLOCATION: runs; MONEY: balances, payments, prices; FILE: a link to a file; ACTS: what agents did."
+    )
 
     @classmethod
     def of(cls, row: Viewed, structure: str) -> "ChildViewing":
@@ -79,7 +82,7 @@ class ViewingQueries:
             raise Forbidden
         size, cursor = size_of(first, info), _place(after, info)
         wanted = {"structure": of, "family": family, "child": child, "account": account}
-        await viewing.viewings_of(info.context.running).write()  # What this process knows is told at once.
+        await viewing.LOG.of(info.context.running).write()  # What this process knows is told at once.
         async with info.context.database.reading() as session:
             rows = await viewing.page(session, wanted, cursor, size + 1)
         page = rows[:size]

@@ -5,6 +5,7 @@ Whatever is somebody else's must answer exactly as what does not exist: an answe
 
 import asyncio
 import base64
+import contextlib
 import datetime as dt
 import json
 import random
@@ -19,6 +20,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 import yaml
+from graphql import get_named_type
 from joserfc import jwt
 from joserfc.jwk import OctKey
 from sqlmodel import select
@@ -27,7 +29,7 @@ from gateway.client import Subgraph, SubgraphUnavailable
 from gateway.limits import AUTHENTICATION
 from services.claims import Caller
 from services.database import Database
-from services.identity.tables import Secret
+from services.identity.tables import Secret, Viewing
 from services.identity.tokens import Signer, new_key
 from tests.facts import until
 from tests.flows import questions, town
@@ -648,6 +650,163 @@ async def test_the_control_the_same_questions_by_the_towns_own_agent_tell_a_lot(
     found = str(noticed.value)
     assert all(f" tells {secret}" in found for secret in ("Zephyrine", "KANARINSKI", "771341", str(PRICE), scene.numbers[0]))
     await unharmed(scene)
+
+
+# ---------------------------------------------------------------------------------------------------------- the access log
+#: What tells agents of a family without a line in the log: because.
+NOT_LOGGED = {
+    "identity Agent.firstName": "accounts of a family are known by their ids to whoever saw the family, which is noted",
+    "identity Agent.lastName": "as the first name",
+    "billing Booking.status": "it says what was asked, or nothing",
+}
+KEY_OF_A_LINE = ("change", "child", "activity", "date", "arrival", "departure")
+KEYS = {
+    "identity": ("Child", "Family"),
+    "billing": ("Booking", "Child", "Family", "OnlinePayment"),
+    "booking": ("Booking", "Child", "Family", "Request"),
+}
+#: What could tell agents of families, and tells nothing here but what was asked: because, or where it is seen to be logged.
+TELLS_NOTHING_HERE = {
+    "identity Query.me": "the agent's own account",
+    "identity Query.erasures": "tests/identity/test_viewing.py",
+    "identity Query.identityActs": "tests/identity/test_viewing.py",
+    "identity Family.dataExports": "loaded as the family is",
+    "billing Query.debtors": "tests/billing/test_viewing.py",
+    "billing Query.deposits": "tests/billing/test_viewing.py",
+    "billing Query.moneyActs": "tests/billing/test_viewing.py",
+    "billing Query.undepositedPayments": "tests/billing/test_viewing.py",
+    "billing Family.balanceAlertCents": "tests/billing/test_viewing.py",
+    "billing OnlinePayment.receipt": "loaded as its status is",
+    "billing OnlinePayment.reference": "loaded as its status is",
+    "booking Query.acts": "tests/booking/test_viewing.py",
+    "booking Query.familiesToErase": "tests/personal/test_in_time.py",
+    "booking Query.previewBookings": "families alone: a draft that an agent sends is refused",
+    "booking Booking.decision": "loaded as its status is",
+    "booking Booking.rank": "loaded as its status is",
+    "booking Booking.reason": "loaded as its status is",
+    "booking Request.reason": "loaded as its number is",
+    "booking Child.calendarFeed": "tests/booking/test_viewing.py",
+    "booking Child.firstName": "external: identity tells it",
+    "booking Family.children": "external: identity tells it",
+    "booking Family.criteria": "tests/booking/test_viewing.py",
+    **{f"booking PreviewLine.{name}": "nothing is found by it" for name in ("forecast", "rank", "refusal")},
+    **{f"{service} PreviewLine.{name}": "its key" for service in ("billing", "booking") for name in KEY_OF_A_LINE},
+    **{f"{service} {name}.id": "its key" for service, names in KEYS.items() for name in names},
+}
+OWN = ("family", "child", "booking", "request", "onlinePayment")
+ABOUT_FAMILIES = frozenset({"Family", "Child", "Booking", "Request", "OnlinePayment", "PreviewLine"})
+
+
+def leaves(answer: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """What an answer tells, each with the name of its field."""
+    if isinstance(answer, dict):
+        for key, one in answer.items():
+            yield from leaves(one, key)
+    elif isinstance(answer, list):
+        for one in answer:
+            yield from leaves(one, name)
+    elif answer not in (None, "") and name != "__typename":
+        yield name, answer
+
+
+def named(answer: Any) -> Iterator[str]:
+    """The families and children of which an answer tells."""
+    if isinstance(answer, dict):
+        if answer.get("__typename") in ("Family", "Child") and "id" in answer:
+            yield answer["id"]
+        answer = list(answer.values())
+    if isinstance(answer, list):
+        for one in answer:
+            yield from named(one)
+
+
+def asked_by_agents(scene: Scene) -> Iterator[Attempt]:
+    """Of what they change the audit trail tells."""
+    own, samples = scene.ids["victim"], scene.samples
+    for service in SUBGRAPHS:
+        for question in questions.of(questions.subgraph(service), samples, whole=True):
+            if not question.mutates:
+                yield Attempt(f"{service} {question.name}", service, question.text, question.asked(own, search=None), None)
+        for entity in questions.entities(service, samples):
+            for _, key in representations(entity.type, UNKNOWN, own, scene.day):
+                if "child" not in key or key["child"]["id"] == own["child"]:
+                    variables = entity.question.asked(own) | {"representations": [{"__typename": entity.type, **key}]}
+                    yield Attempt(entity.name, service, entity.question.text, variables, None)
+
+
+def could_tell_of_families(service: str) -> Iterator[str]:
+    """Labels of the fields at the root, and of entities, that lead to a family or a child, or are about one."""
+    schema = questions.subgraph(service)
+    for type_ in (schema.query_type, *(entity for entity in schema.type_map.values() if entity.name in ABOUT_FAMILIES)):
+        for name, each in getattr(type_, "fields", {}).items():
+            if not name.startswith("_") and (type_.name in ABOUT_FAMILIES or leads_to_families(get_named_type(each.type), set())):
+                yield f"{service} {type_.name}.{name}"
+
+
+def leads_to_families(type_: Any, passed: set[str]) -> bool:
+    if type_.name in passed:
+        return False
+    passed.add(type_.name)
+    below = getattr(type_, "types", None) or [get_named_type(each.type) for each in getattr(type_, "fields", {}).values()]
+    return type_.name in ABOUT_FAMILIES or any(leads_to_families(one, passed) for one in below)
+
+
+def seen_in(answer: str, attempt: Attempt, scene: Scene) -> set[str]:
+    """The ids of the children and families that it tells anything of, but what was asked."""
+    told, own = json.loads(answer).get("data") or {}, scene.ids["victim"]
+    asked = {value for _, value in leaves(attempt.asked)}
+    news = [value for _, value in leaves(told) if value not in asked]
+    about = attempt.label.split()[1].split(".")[0] in ABOUT_FAMILIES and news
+    about = about or (asked.intersection(own[kind] for kind in OWN) and any(not isinstance(one, bool) for one in news))
+    if about or any(secret in answer for secret in (*CANARIES, *scene.numbers)):
+        return {own["family"], *(id_ for id_ in named(told) if news)}
+    return set(named(told)) if news else set()
+
+
+async def viewed(scene: Scene) -> dict[str, set[str]]:
+    """Account -> the families and children that it saw, as identity has it."""
+    database, found = Database(scene.system.databases["identity"]), dict[str, set[str]]()
+    try:
+        async with database.reading() as session:
+            for row in (await session.exec(select(Viewing))).all():
+                found.setdefault(row.account, set()).update((row.family, row.child))
+    finally:
+        await database.close()
+    return found
+
+
+async def test_all_that_the_towns_own_agent_sees_of_families_is_in_the_access_log(scene: Scene) -> None:
+    """Each question of each subgraph, by an agent of its own: no look hides behind another. What is added later is asked, too."""
+    claims = _caller(json.loads(_decode(scene.agent.split(".")[1])))
+    claims = replace(claims, admin_of=claims.agent_of)
+    wanted: dict[str, tuple[str, set[str]]] = {}
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def look(account: str, attempt: Attempt) -> None:
+        token = scene.signer.sign(replace(claims, account=account, session=account), dt.datetime.now(dt.UTC))
+        async with turns:
+            answer = await scene.ask(attempt.where, attempt.text, attempt.asked, token)
+        assert "INTERNAL_SERVER_ERROR" not in answer, f"{attempt.label}: {answer}"
+        if seen := seen_in(answer, attempt, scene):
+            wanted[account] = attempt.label, seen
+
+    await asyncio.gather(*(look(f"watcher-{number}", attempt) for number, attempt in enumerate(asked_by_agents(scene))))
+    told = {label for label, _ in wanted.values()}
+    assert told >= NOT_LOGGED.keys(), "no reason is given for what needs none"
+    silent = {label for service in SUBGRAPHS for label in could_tell_of_families(service)} - told
+    assert silent == TELLS_NOTHING_HERE.keys()
+
+    async def missing() -> list[str]:
+        found = await viewed(scene)
+        left = {label: seen - found.get(account, set()) for account, (label, seen) in wanted.items() if label not in NOT_LOGGED}
+        return [f"{label} showed {names}" for label, names in left.items() if names]
+
+    async def all_there() -> bool:
+        return not await missing()
+
+    with contextlib.suppress(AssertionError):  # The next line says what is missing.
+        await until(all_there, within=5)
+    assert await missing() == []
 
 
 # ----------------------------------------------------------------------------------------------------------- what was asked

@@ -8,10 +8,13 @@ import pytest
 from sqlalchemy import event, text
 from sqlmodel import select
 
-from services.identity import installation, viewing
-from services.identity.tables import Viewing
-from services.identity.viewing import viewings_of
-from services.viewing import Look
+from services.events import BillingLooksTaken, BookingLooksTaken, LooksEvent, Seen
+from services.identity import audit, installation, portability, privacy, queries, viewing
+from services.identity.tables import DataRequest, Viewing
+from services.identity.viewing import LOG
+from services.listening import react
+from services.telling import new_key
+from services.viewing import Look, Viewings
 from tests.facts import until
 from tests.identity.town import AGENT, AGENT_PASSWORD, NEIGHBOUR, NOW, RunFixture, Town
 
@@ -40,6 +43,12 @@ async def log(town: Town, **wanted: Any) -> list[tuple[str, str | None, str, str
     return [(one["family"], one["child"], one["what"], one["agent"]["lastName"]) for one in nodes]
 
 
+async def account_of(town: Town, login: str) -> str:
+    caller = town.caller(await token(town, login))
+    assert caller is not None
+    return caller.account
+
+
 async def looks_at(town: Town, kind: str, id: str, bearer: str) -> list[Any]:
     found: list[Any] = (await town.answers(ENTITIES, bearer, keys=[{"__typename": kind, "id": id}]))["_entities"]
     return found
@@ -66,7 +75,7 @@ async def test_what_an_agent_sees_of_a_family_is_noted_once_an_hour(town: Town) 
 
 async def test_two_who_write_at_once_lose_nothing(town: Town) -> None:
     """The process's own task, and an administrator who wants to read what is known by now."""
-    viewings, looks = viewings_of(town.running), [Look("carteville", "agent", "dupont", child, "CHILD") for child in ("amalia", "paolo")]
+    viewings, looks = LOG.of(town.running), [Look("carteville", "agent", "dupont", child, "CHILD") for child in ("amalia", "paolo")]
     viewings.note(NOW, looks[:1])
     first, second = asyncio.create_task(viewings.write()), asyncio.create_task(viewings.write())
     await first
@@ -110,11 +119,11 @@ async def test_a_look_waits_for_no_writer_and_is_written_in_batches(town: Town) 
     event.listen(town.running.database.engine.sync_engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
     await asyncio.gather(*(looks_at(town, "Child", child, bearer) for child in ("amalia", "paolo") for _ in range(20)))
     assert not [one for one in statements if one.startswith("INSERT")]
-    await viewings_of(town.running).write()
-    await viewings_of(town.running).write()
+    await LOG.of(town.running).write()
+    await LOG.of(town.running).write()
     assert len([one for one in statements if one.startswith("INSERT")]) == 1
-    other = viewing.Viewings(viewing.core(viewing.Viewing), town.running.database)
-    other.note(NOW, (viewing.Look("carteville", "x", "dupont", child, "CHILD") for child in ("amalia", "amalia")))
+    other = Viewings(town.running.database, viewing.keep)
+    other.note(NOW, (Look("carteville", "x", "dupont", child, "CHILD") for child in ("amalia", "amalia")))
     await other.write()
     await other.write()  # Another replica's look of the same hour is no second row.
     async with town.running.database.reading() as session:
@@ -136,11 +145,60 @@ async def test_it_is_kept_for_a_year(town: Town) -> None:
 
 async def test_the_process_writes_it_by_itself_and_before_it_ends(running: RunFixture) -> None:
     identity = await running("identity")
-    viewings = viewings_of(identity)
+    viewings = LOG.of(identity)
 
     async def rows() -> int:
         async with identity.database.reading() as session:
             return int((await (await session.connection()).execute(text("SELECT count(*) FROM viewing"))).scalar_one())
 
-    viewings.note(NOW, [viewing.Look("carteville", "x", "dupont", "", "FAMILY")])
+    viewings.note(NOW, [Look("carteville", "x", "dupont", "", "FAMILY")])
     assert await until(rows) == 1
+
+
+async def test_who_reads_of_acts_and_erasures_reads_of_families(town: Town) -> None:
+    async with town.running.database.transaction() as session:
+        await audit.lock_structure(session, "carteville")
+        await audit.note(session, NOW, "carteville", "somebody", audit.Done("CHANGE_CHILD", family="dupont", child="amalia"))
+        family = (await queries.families(session, {"dupont"}))["dupont"]
+        await privacy.ask(session, town.running.clock, "somebody", family, "Demande écrite", "k", ())
+    chief = await token(town, "chief")
+    await town.answers('{ identityActs(structure: "carteville") { nodes { kind } } }', chief)
+    await town.answers('{ erasures(structure: "carteville") { reason } }', chief)
+    assert set(await log(town)) == {("dupont", child, what, "CHEF") for child, what in (("amalia", "ACTS"), (None, "FAMILY"))}
+
+
+# ------------------------------------------------------------------------------------------------- what other services tell
+def told(kind: type[LooksEvent], what: str, *seen: Seen, account: str = "agent") -> LooksEvent:
+    return kind(structure="carteville", occurred_at=NOW, hour=NOW, account=account, what=what, seen=list(seen))
+
+
+async def hears(town: Town, *events: LooksEvent) -> None:
+    async with town.running.database.transaction() as session:
+        await react(town.running.service, session, events, town.running.clock)
+
+
+async def test_what_billing_and_booking_tell_stands_in_the_same_list_once(town: Town) -> None:
+    amalia, dupont = Seen(family="dupont", child="amalia"), Seen(family="dupont")
+    agent = await account_of(town, "agent")
+    roster, again = (told(BookingLooksTaken, "ATTENDANCE", amalia, account=agent) for _ in range(2))
+    await hears(town, roster, told(BillingLooksTaken, "MONEY", dupont, amalia, account=agent))
+    await hears(town, roster, again)  # Delivered twice, and told by two replicas.
+    assert await log(town) == [
+        ("dupont", "amalia", "MONEY", "MARTIN"), ("dupont", "amalia", "ATTENDANCE", "MARTIN"), ("dupont", None, "MONEY", "MARTIN"),
+    ]  # fmt: skip
+
+
+async def test_told_again_after_a_year_it_says_nobody_and_nothing_is_noted(town: Town) -> None:
+    await hears(town, told(BillingLooksTaken, "MONEY", Seen(family="dupont"), account=""))
+    assert await log(town) == []
+
+
+async def test_a_family_is_told_when_what_of_it_was_seen_and_not_by_whom(town: Town) -> None:
+    """CJUE, C-579/21: of a look, its hour and what was seen; who looked is the town's to answer for."""
+    await hears(town, told(BillingLooksTaken, "MONEY", Seen(family="dupont", child="amalia"), account="the-agent"))
+    request = DataRequest(id="r", structure="carteville", family="dupont", account="x", by_agent=False, asked_at=NOW, expires_at=NOW)
+    request.private_key = new_key()
+    async with town.running.database.reading() as session:
+        mine = (await portability.everything(session, request))["identity"]["viewing"]
+    assert [(row["hour"], row["child"], row["what"]) for row in mine["rows"]] == [(NOW, "amalia", "MONEY")]
+    assert "the-agent" not in str(mine)

@@ -404,7 +404,9 @@ async def test_a_consumer_that_was_deleted_is_made_again(toy: Make, nats_url: st
 def link(kind: type[Event], id: str, expires_at: dt.datetime) -> Event:
     said = {"account": "a1", "email": "a@example.org", "language": "fr", "token": f"t-{id}", "expires_at": expires_at}
     said |= {"request": "r1", "part": 1, "parts": 1, "sealed": f"s-{id}"}
-    return kind.model_validate({"event_id": id, "structure": "all", "occurred_at": NOW, **said})
+    said |= {"hour": NOW, "what": "MONEY", "seen": []}
+    occurred_at = expires_at - kind.secret_for if kind.secret_for else NOW
+    return kind.model_validate({"event_id": id, "structure": "all", "occurred_at": occurred_at, **said})
 
 
 @pytest.mark.parametrize("kind", [kind for kind in BY_TYPE.values() if kind.secret], ids=lambda kind: kind.name)

@@ -15,9 +15,10 @@ from services.booking.privacy_fields import dormant, years_before
 from services.booking.schema import schema
 from services.booking.status import BookingStatus
 from services.booking.tables import Activity, Booking, ChildCopy, Enrollment, FamilyCopy, Presence
+from services.booking.viewing import LOG
 from services.claims import Caller
 from services.clock import Clock
-from services.events import DataRequested
+from services.events import BookingLooksTaken, DataRequested
 from services.graphql import Context
 from services.outbox import Outgoing
 from services.personal import forget_in_time
@@ -133,6 +134,10 @@ async def test_families_of_whom_nothing_was_heard_for_years_are_proposed(running
 
     admin = {"admin_of": frozenset({"carteville"})}
     assert await asked(3, **admin) == {"familiesToErase": [{"id": "ended"}, {"id": "gone"}]}
+    await LOG.of(one).write()
+    async with one.database.reading() as session:
+        (look,) = (await session.exec(select(Outgoing.body).where(Outgoing.type == BookingLooksTaken.type_name()))).all()
+    assert [seen["family"] for seen in orjson.loads(look)["seen"]] == ["ended", "gone"]
     assert await asked(3) == "FORBIDDEN"
     assert await asked(0, **admin) == "BAD_USER_INPUT"
 
