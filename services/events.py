@@ -272,6 +272,19 @@ class AnnouncementDue(Event):
         return self.announcement
 
 
+class AnnouncementWithdrawn(Event):
+    """An announcement that was due is withdrawn: the mailer writes and sends no more mails about it."""
+
+    service = "identity"
+    name = "announcement_withdrawn"
+    internal = True
+    announcement: str
+
+    @property
+    def about(self) -> str:
+        return self.announcement
+
+
 ErasureObstacle = Literal["OWES_MONEY", "HAS_CREDIT", "DAYS_NOT_CHARGED", "PAYMENT_UNDER_WAY", "HAS_BOOKINGS"]
 
 

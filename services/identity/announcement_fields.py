@@ -96,7 +96,7 @@ class AnnouncementMutations:
 
     @strawberry.mutation
     async def withdraw_announcement(self, info: Info, input: WithdrawAnnouncementInput) -> AnnouncementResult:
-        """Families see it no longer. Letters that were written stay written."""
+        """Families see it no longer. Letters that went out already stay with their readers; no others follow."""
         id_, clock = str(input.announcement), info.context.clock
         agent = await _of_announcement(info, id_, input.reason)
         doing = _announcement(

@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.audit import reason_of
 from services.clock import Clock
-from services.events import AnnouncementDue, AnnouncementPublished
+from services.events import AnnouncementDue, AnnouncementPublished, AnnouncementWithdrawn
 from services.identity import entries, queries
 from services.identity.audit import Done, note
 from services.identity.office import Agent, change
@@ -99,11 +99,16 @@ async def change_announcement(session: AsyncSession, clock: Clock, agent: Agent,
 
 
 async def withdraw(session: AsyncSession, clock: Clock, agent: Agent, announcement: str) -> str:
-    """Its id: nobody sees it any more, nor is it told. Raises Refused: REASON_REQUIRED, INVALID_ENTRY; Forbidden."""
+    """Its id: nobody sees it any more, nor is it told; mails that did not go out yet stay here.
+
+    Raises Refused: REASON_REQUIRED, INVALID_ENTRY; Forbidden.
+    """
     reason = reason_of(agent.reason)
     row = await _theirs(session, agent, announcement)
     row.withdrawn_at = clock.now()
     session.add(row)
+    if row.told_at is not None and row.mail:
+        record(session, AnnouncementWithdrawn(structure=row.structure_id, occurred_at=clock.now(), announcement=row.id))
     done = Done("WITHDRAW_ANNOUNCEMENT", announcement=row.id, reason=reason, before={"title": row.title}, after={})
     await note(session, clock.now(), agent.structure, agent.account, done)
     return row.id

@@ -10,7 +10,7 @@ from sqlalchemy import insert
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.events import EVERYBODY
-from services.mailer import gathering, letters, queries
+from services.mailer import delivery, gathering, letters, queries
 from services.mailer.addresses import Adult, addressee, one_line
 from services.mailer.letters import PORTAL, Letter
 from services.mailer.mails import new_mail
@@ -143,6 +143,16 @@ async def keep_announcement(session: AsyncSession, structure: str, id: str, titl
         raise NotYetKnown(f"structure {structure}")
     if await session.get(Announcement, id) is None:
         session.add(Announcement(id=id, structure=structure, title=one_line(title), text=text, due_at=now))
+
+
+async def withdraw_announcement(session: AsyncSession, structure: str, id: str, now: dt.datetime) -> None:
+    """Nobody else is told, even if it is heard of only later that it was due."""
+    row = await session.get(Announcement, id, with_for_update=True, populate_existing=True)
+    if row is None:
+        session.add(Announcement(id=id, structure=structure, title="", text="", due_at=now, told_at=now))
+    elif row.told_at is None:
+        row.told_at = now
+    await delivery.withdraw(session, id)
 
 
 async def announce(session: AsyncSession, now: dt.datetime) -> bool:

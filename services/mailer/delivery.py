@@ -15,7 +15,7 @@ from services.mailer.attempts import given_up, wait_after
 from services.mailer.envelope import Parts
 from services.mailer.pacing import SECOND, Rates, domain_of, take
 from services.mailer.queries import MAIL
-from services.mailer.tables import SECRET, Mail, MailState, Pace, core
+from services.mailer.tables import SECRET, Mail, MailKind, MailState, Pace, core
 from services.outbox import record
 
 
@@ -73,23 +73,43 @@ def _in_hand(sender: str) -> Update:
     return update(MAIL).where(MAIL.c.claimed_by == sender, MAIL.c.state == MailState.QUEUED)
 
 
+async def withdraw(session: AsyncSession, announcement: str) -> None:
+    """Its mails that did not go out are not sent. Who has some in hand finds out: `withdrawn`."""
+    theirs = col(Mail.cause).startswith(f"{MailKind.ANNOUNCEMENT}:{announcement}/", autoescape=True)
+    gone = {"state": MailState.WITHDRAWN, "next_attempt_at": None, "claimed_by": None, "claimed_until": None}
+    await (await session.connection()).execute(update(MAIL).where(theirs, MAIL.c.state == MailState.QUEUED).values(**gone))
+
+
+async def withdrawn(session: AsyncSession, mails: Sequence[str]) -> set[str]:
+    """Those of them that are not to be sent any more."""
+    query = select(MAIL.c.id).where(MAIL.c.id.in_(mails), MAIL.c.state == MailState.WITHDRAWN)
+    return set((await (await session.connection()).execute(query)).scalars())
+
+
 async def mark_sent(session: AsyncSession, mails: Sequence[str], now: dt.datetime) -> None:
-    """The mail server has them. Announced once, even if two senders had one."""
+    """The mail server has them, whatever was withdrawn meanwhile. Announced once, even if two senders had one."""
     if mails:
-        await _finish(session, mails, MailSent, now, state=MailState.SENT, sent_at=now, last_error=None)
+        await _finish(
+            session, mails, MailSent, now, (MailState.QUEUED, MailState.WITHDRAWN), state=MailState.SENT, sent_at=now, last_error=None
+        )
 
 
 async def give_up(session: AsyncSession, mail_id: str, now: dt.datetime, note: str) -> None:
     """It will not be tried again."""
-    await _finish(session, [mail_id], MailFailed, now, state=MailState.FAILED, last_error=note)
+    await _finish(session, [mail_id], MailFailed, now, (MailState.QUEUED,), state=MailState.FAILED, last_error=note)
 
 
 async def _finish(
-    session: AsyncSession, mails: Sequence[str], news: type[MailSent | MailFailed], now: dt.datetime, **values: object
+    session: AsyncSession,
+    mails: Sequence[str],
+    news: type[MailSent | MailFailed],
+    now: dt.datetime,
+    was: Sequence[MailState],
+    **values: object,
 ) -> None:
     """Past the ORM: a rush ends in thousands of these."""
     m = MAIL.c
-    end = update(MAIL).where(m.id.in_(mails), m.state == MailState.QUEUED)
+    end = update(MAIL).where(m.id.in_(mails), m.state.in_(was))
     # A link that was sent, or never will be, has no business in our tables.
     secret = m.kind.in_(SECRET)
     rows = await (await session.connection()).execute(

@@ -14,6 +14,7 @@ from services.events import (
     ActivityChanged,
     AddressLinkMade,
     AnnouncementDue,
+    AnnouncementWithdrawn,
     AwaitedMovement,
     BalanceLow,
     ContactsChanged,
@@ -181,6 +182,11 @@ async def tell_owner(session: AsyncSession, event: SecurityNoticeMade, clock: Cl
 async def announce(session: AsyncSession, event: AnnouncementDue, clock: Clock) -> None:
     """The mails are written portion by portion: announcing.py."""
     await commands.keep_announcement(session, event.structure, event.announcement, event.title, event.text, clock.now())
+
+
+@service.reacts_to(AnnouncementWithdrawn)
+async def withdraw_announcement(session: AsyncSession, event: AnnouncementWithdrawn, clock: Clock) -> None:
+    await commands.withdraw_announcement(session, event.structure, event.announcement, clock.now())
 
 
 def _gather(session: AsyncSession, clock: Clock, wish: Wish) -> None:

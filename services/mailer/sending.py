@@ -50,6 +50,8 @@ class Sending:
         self._rates = rates
         self._name = uuid4().hex
         self._answers: list[tuple[str, Answer]] = []  # of mails that were tried, and are not recorded yet
+        self._left: list[str] = []  # of those in hand, those that come after the one that is tried
+        self._withdrawn: set[str] = set()  # of them
 
     async def round(self) -> int:
         """Try what is due, at most AT_ONCE mails; how many were tried. Raises Unreachable if the mail server is."""
@@ -59,12 +61,15 @@ class Sending:
             if not await queries.anything_due(session, self._clock.now(), _real_now(), busy):
                 return 0
         mails = await self._claim()
+        self._withdrawn = set()
         beat = asyncio.create_task(self._renew_claims())
         tried = 0
         try:
             for mail in mails:
-                await self._post_connected(mail)
-                await _unbroken(self._deliver(mail))
+                self._left = [one.id for one in mails[tried + 1 :]]
+                if mail.id not in self._withdrawn:
+                    await self._post_connected(mail)
+                    await _unbroken(self._deliver(mail))
                 tried += 1
         finally:
             beat.cancel()
@@ -117,6 +122,7 @@ class Sending:
         if answers:
             async with self._database.transaction() as session:
                 await self._note(session, answers)
+                self._withdrawn = await delivery.withdrawn(session, self._left) if self._left else set()
 
     async def _note(self, session: AsyncSession, answers: Sequence[tuple[str, Answer]]) -> None:
         now = self._clock.now()

@@ -74,6 +74,7 @@ class MailState(StrEnum):
     QUEUED = "QUEUED"  #: à envoyer
     SENT = "SENT"  #: envoyé
     FAILED = "FAILED"  #: abandonné
+    WITHDRAWN = "WITHDRAWN"  #: retiré : what it said is not to be said any more
     UNADDRESSED = "UNADDRESSED"  #: sans adresse : nobody of the family has one, nothing is sent
 
 

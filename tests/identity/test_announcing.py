@@ -122,6 +122,7 @@ async def test_it_is_corrected_but_told_no_second_time_and_withdrawn(office: Off
     assert (await office.does("withdrawAnnouncement", announcement=one["id"], reason="no"))["code"] == "REASON_REQUIRED"
     gone = await office.does("withdrawAnnouncement", announcement=one["id"], reason="Erreur")
     assert (gone["state"], await office.families_see()) == ("WITHDRAWN", ["Fermeture"])
+    assert await office.told("announcement_withdrawn") == [one["id"]], "its mails may be going out"
     assert (await office.does("changeAnnouncement", announcement=one["id"], title="X"))["code"] == "INVALID_ENTRY"
     await office.town.announces("Rentrée", "Bonjour", NOW)
     assert await office.families_see() == ["Fermeture"], "the file does not bring back what an agent withdrew"
@@ -148,6 +149,7 @@ async def test_one_that_is_withdrawn_or_over_before_its_day_is_never_told(office
     office.town.later(days=2)
     await office.day_breaks()
     assert await office.told() == []
+    assert await office.told("announcement_withdrawn") == [], "no mails, nothing to stop"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from services.events import (
     ActivityChanged,
     AddressLinkMade,
     AnnouncementDue,
+    AnnouncementWithdrawn,
     AwaitedMovement,
     BalanceLow,
     Contact,
@@ -176,6 +177,10 @@ def security_notice(kind: str = "PASSWORD_CHANGED", email: str = "jp.dupont@exam
 def announcement_due(announcement: str = "a1", **more: Any) -> AnnouncementDue:
     what = {"title": "Fermeture du centre", "text": "Le centre est fermé lundi.\n\nÀ mardi !"}
     return AnnouncementDue(**{"occurred_at": NOW, "structure": TOWN, "announcement": announcement} | what | more)
+
+
+def announcement_withdrawn(announcement: str = "a1") -> AnnouncementWithdrawn:
+    return AnnouncementWithdrawn(occurred_at=NOW, structure=TOWN, announcement=announcement)
 
 
 class Mailroom:

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 from sqlmodel import select
 
 from services.events import MailFailed, MailSent
-from services.mailer import commands
+from services.mailer import commands, delivery, sending
+from services.mailer.invariants import violations
 from services.mailer.letters import PORTAL
 from services.mailer.tables import MailKind, MailState
 from services.outbox import Outgoing
@@ -18,6 +20,7 @@ from tests.mailer.conftest import (
     address_link,
     adult,
     announcement_due,
+    announcement_withdrawn,
     family_of,
     payment_failed,
     reset_link,
@@ -131,6 +134,71 @@ async def test_two_announcements_are_two_mails_and_a_town_without_families_is_no
     await mailroom.hears(announcement_due("a0", structure="empty"), announcement_due("a1"), announcement_due("a2"))
     await mailroom.announces()
     assert sorted(mail.cause for mail in await mailroom.mails()) == ["announcement:a1/dupont", "announcement:a2/dupont"]
+
+
+async def a_town_of(mailroom: Mailroom, families: int) -> None:
+    homes = (family_of(adult(f"a{number:02}", f"a{number:02}@example.org"), family=f"f{number:02}") for number in range(families))
+    await mailroom.hears(town_named(), *homes)
+
+
+async def test_s2_one_that_is_withdrawn_while_its_mails_go_out_goes_to_nobody_else(
+    mailroom: Mailroom, post_office: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither what was written and waits, nor what was not written yet; what was sent stays sent, other mails go on."""
+    monkeypatch.setattr(commands, "PORTION", 3)
+    monkeypatch.setattr(sending, "AT_ONCE", 2)
+    await a_town_of(mailroom, 9)
+    await mailroom.hears(announcement_due("a2"))
+    await mailroom.announces()
+    await mailroom.hears(announcement_due())
+    async with mailroom.database.transaction() as session:
+        assert await commands.announce(session, mailroom.now)
+    written = [mail for mail in await mailroom.mails() if mail.cause.startswith("announcement:a1/")]
+    assert len(written) == 3
+    async with mailroom.database.transaction() as session:
+        await delivery.mark_sent(session, [written[0].id], mailroom.now)
+    await mailroom.hears(announcement_withdrawn())
+    await mailroom.announces()
+    while await mailroom.sends(post_office.url):
+        pass
+    of_a1 = [mail.state for mail in await mailroom.mails() if mail.cause.startswith("announcement:a1/")]
+    assert of_a1 == [MailState.SENT, MailState.WITHDRAWN, MailState.WITHDRAWN]
+    assert len(post_office.taken) == 9, "the other one went to all"
+    async with mailroom.database.reading() as session:
+        assert await violations(session) == []
+
+
+async def test_what_a_sender_has_in_hand_of_it_stays_there_but_for_those_that_go_out_together(
+    mailroom: Mailroom, post_office: MailServer
+) -> None:
+    """What went out nevertheless says that it did: no more than are recorded together."""
+    await a_town_of(mailroom, 40)
+    await mailroom.hears(announcement_due())
+    await mailroom.announces()
+    sender, post = mailroom.sending(post_office.url)
+    send = post.send
+
+    async def withdrawn_meanwhile(*what: Any) -> Any:
+        if len(post_office.taken) == 15:
+            await mailroom.hears(announcement_withdrawn())
+        return await send(*what)
+
+    post.send = withdrawn_meanwhile  # type: ignore[method-assign]
+    while await sender.round():
+        pass
+    await post.close()
+    assert 15 < len(post_office.taken) <= 15 + sending.RECORDED_TOGETHER
+    states = await mailroom.states()
+    assert states.count(MailState.SENT) == len(post_office.taken)
+    assert states.count(MailState.WITHDRAWN) == 40 - len(post_office.taken)
+
+
+async def test_one_that_is_withdrawn_before_the_mailer_hears_of_it_is_told_to_nobody(mailroom: Mailroom) -> None:
+    await a_town_of(mailroom, 2)
+    await mailroom.hears(announcement_withdrawn())
+    await mailroom.hears(announcement_due(), announcement_withdrawn())
+    await mailroom.announces()
+    assert await mailroom.mails() == []
 
 
 async def test_who_declined_announcements_gets_none(mailroom: Mailroom) -> None:
