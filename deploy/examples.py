@@ -69,7 +69,9 @@ _hold: dict[str, Any] = {**_of_family, "hold": MORNING, "booking": MORNING, "wal
 _mail: dict[str, Any] = {**_of_family, "mail": "9a8490df5a75e4a56b37a939786d4140", "kind": "report", "account": ACCOUNT}
 
 _EVENTS: tuple[Event, ...] = (
-    StructureChanged(**_town, version=1, title="Mairie de CarteVille", timezone="Europe/Paris", school_zone="B"),
+    StructureChanged(
+        **_town, version=1, title="Mairie de CarteVille", timezone="Europe/Paris", school_zone="B", retention={"mails_days": 60}
+    ),
     AccountOpened(**_town, account=ACCOUNT),
     EmailChanged(**_town, account=ACCOUNT),
     PasswordResetRequested(**_town, account=ACCOUNT),

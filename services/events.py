@@ -91,12 +91,12 @@ class Seen(BaseModel):
 class LooksEvent(Event):
     """What the events say by which a service tells identity, for its access log, what an agent saw in one hour. Never what it was.
 
-    The outbox forgets who looked when the log does; told again later, it says nobody.
+    The outbox forgets who looked when the first towns' logs do (services/retention.py); told again later, it says nobody.
     """
 
     internal = True
     secret = frozenset({"account"})
-    secret_for = dt.timedelta(days=365)
+    secret_for = dt.timedelta(days=180)
     account: str  #: The agent's.
     hour: AwareDatetime  #: When it begins.
     what: str  #: Such as BOOKINGS or MONEY.
@@ -113,6 +113,7 @@ class StructureChanged(Event):
     title: str  #: Its name, such as "Mairie de CarteVille".
     timezone: str  #: IANA, such as "Europe/Paris".
     school_zone: Literal["A", "B", "C"] | None
+    retention: dict[str, int] = {}  #: What it keeps for how long, such as "mails_days": 30, where it says so itself.
 
 
 class AccountOpened(Event):

@@ -23,7 +23,6 @@ WRITE_SECONDS = 1.0
 MOST_REMEMBERED = 100_000  #: Looks of this hour that were noted already.
 ROWS = 500  #: In one transaction.
 RESOURCE = "viewings"
-KEPT = LooksEvent.secret_for
 
 
 class Look(NamedTuple):

@@ -64,6 +64,12 @@ def _properties(value: Any, rule: Any, document: Schema, where: str) -> Iterator
         yield from mistakes(value[name], rule[name], document, f"{where}.{name}")
 
 
+def _values(value: Any, rule: Any, document: Schema, where: str) -> Iterator[str]:
+    """Of what has no properties of its own beside."""
+    for name in value if isinstance(value, dict) else ():
+        yield from mistakes(value[name], rule, document, f"{where}.{name}")
+
+
 def _items(value: Any, rule: Any, document: Schema, where: str) -> Iterator[str]:
     for number, item in enumerate(value if isinstance(value, list) else ()):
         yield from mistakes(item, rule, document, f"{where}[{number}]")
@@ -79,4 +85,4 @@ def _any_of(value: Any, rule: Any, document: Schema, where: str) -> Iterator[str
         yield f"{where} is {value!r}, none of {rule}"
 
 
-INNER = {"properties": _properties, "items": _items, "allOf": _all_of, "anyOf": _any_of}
+INNER = {"properties": _properties, "additionalProperties": _values, "items": _items, "allOf": _all_of, "anyOf": _any_of}

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from deploy.town import reading
 from deploy.town.activities import Around, closings, read_activity
 from deploy.town.families import People, read_family
-from deploy.town.fields import Fields, Mistakes, Wrong, choice, date, identifier, items, suggestion, text, yes_or_no
+from deploy.town.fields import Fields, Mistakes, Reader, Wrong, choice, date, identifier, items, suggestion, text, whole, yes_or_no
 from deploy.town.fields import cents as amount
 from deploy.town.fields import reading as fields_of
 from deploy.town.history import read_history
@@ -23,6 +23,7 @@ from services.identity.credentials import MINIMUM_LENGTH, Weakness, plain_login,
 from services.identity.households import ReportsWanted
 from services.identity.second_factor import SecondFactor
 from services.mail_addresses import is_email
+from services.retention import PERIODS, Period
 
 WEAK = {
     Weakness.TOO_SHORT: "is too short",
@@ -98,10 +99,21 @@ def _structure(node: Node, mistakes: Mistakes, clock: Clock) -> Structure:
             school_zone=cast("SchoolZone | None", fields.may("school_zone", choice(("A", "B", "C")), None)),
             second_factor=fields.may("second_factor", _second_factor, None),
             secret_questions=fields.may("secret_questions", yes_or_no, False),
+            retention=fields.may("retention", lambda periods: _retention(periods, mistakes), {}),
             debt_limit_cents=fields.may("debt_limit_cents", amount(), 0),
             address=fields.may("address", text, None),
             days_off={day: reasons.get(day) for day in sorted(closed_on)},
         )
+
+
+def _retention(node: Node, mistakes: Mistakes) -> dict[str, int]:
+    with fields_of(node, mistakes, "retention") as fields:
+        said = {name: fields.may(name, _length(name, period), None) for name, period in PERIODS.items()}
+        return {name: length for name, length in said.items() if length is not None}
+
+
+def _length(name: str, period: Period) -> Reader[int]:
+    return whole(period.least, period.most, f"{name.rpartition('_')[2]}, from {period.least} to {period.most}")
 
 
 def _second_factor(node: Node) -> SecondFactor:

@@ -95,6 +95,7 @@ class _Export:
             "school_zone": self.structure.school_zone,
             "second_factor": self.structure.second_factor and self.structure.second_factor.value,
             "secret_questions": self.structure.secret_questions,
+            "retention": self.structure.retention,
             "debt_limit_cents": purse.debt_limit_cents if purse else 0,
             "address": (purse and purse.address) or None,
             **closings(days_off, days_off),

@@ -356,7 +356,7 @@ def _one_after_another(portions: Sequence[Portion]) -> Portion:
 def structure_spec(town: Town) -> StructureSpec:
     structure = town.structure
     asks = structure.second_factor, structure.secret_questions
-    return StructureSpec(structure.id, structure.name, structure.timezone, structure.school_zone, *asks)
+    return StructureSpec(structure.id, structure.name, structure.timezone, structure.school_zone, *asks, structure.retention or None)
 
 
 def tariff_version(tariff: Tariff) -> TariffVersion:

@@ -23,6 +23,7 @@ class Structure:
     school_zone: SchoolZone | None = None
     second_factor: SecondFactor | None = None  #: Of its agents; None: as the installation asks.
     secret_questions: bool = False  #: Whether they open a way back in.
+    retention: Mapping[str, int] = field(default_factory=dict, hash=False)  #: What it says of services/retention.py.
     debt_limit_cents: int = 0
     address: str | None = None  #: On one line, for receipts and certificates.
     #: When none of its activities is open, unless it lists the day in `open_on`; and why.

@@ -268,11 +268,12 @@ async def set_balance_alert(
 
 # ------------------------------------------------------------------------------------------------ copies of others' data
 # Each is read under a lock, even where there was none yet: another replica may be hearing of the same thing at this moment.
-async def copy_structure(session: AsyncSession, id: str, title: str, timezone: str, version: int) -> None:
+async def copy_structure(session: AsyncSession, id: str, title: str, timezone: str, version: int, retention: Mapping[str, int]) -> None:
     structure = await town_of(session, id)
     await session.refresh(structure, with_for_update=BESIDE_POSTINGS)
     if version > structure.version:
         structure.title, structure.timezone, structure.version = title, timezone, version
+        structure.retention = dict(retention) or None
         await session.flush()
 
 

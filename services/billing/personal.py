@@ -48,6 +48,7 @@ from services.events import (
 )
 from services.outbox import record
 from services.personal import Fate, Fates, forget_what_was_said
+from services.retention import overdue
 from services.telling import Whose, in_parts, told
 
 #: Table -> column -> fate; a fate alone is that of all columns.
@@ -103,9 +104,6 @@ FATES: Fates = {
     "day_part": Fate.PASSING,
     "consumption": Fate.BOOKS,
 }
-
-
-NOTICES_KEPT = dt.timedelta(days=365)  #: For those who have to explain a payment.
 
 
 async def weigh(session: AsyncSession, event: ErasureAsked, clock: Clock) -> None:
@@ -202,8 +200,11 @@ async def tell(session: AsyncSession, event: DataRequested, clock: Clock) -> Non
 
 
 async def forget_old(session: AsyncSession, now: dt.datetime) -> None:
-    """What payment sites sent, a year later, and the pages of payments that are over."""
-    old = now - NOTICES_KEPT
-    await session.exec(update(PaymentNotice).where(col(PaymentNotice.received_at) < old, col(PaymentNotice.body) != b"").values(body=b""))
-    pages = update(OnlinePayment).where(col(OnlinePayment.started_at) < old, col(OnlinePayment.look_at).is_(None))
+    """What payment sites sent, and the pages of payments that are over, when their time has come."""
+    towns = await queries.retention(session)
+    whose = select(col(OnlinePayment.structure)).where(col(OnlinePayment.id) == col(PaymentNotice.payment)).scalar_subquery()
+    old = overdue("payment_notices_days", col(PaymentNotice.received_at), whose, now, towns)
+    await session.exec(update(PaymentNotice).where(old, col(PaymentNotice.body) != b"").values(body=b""))
+    old = overdue("payment_notices_days", col(OnlinePayment.started_at), col(OnlinePayment.structure), now, towns)
+    pages = update(OnlinePayment).where(old, col(OnlinePayment.look_at).is_(None))
     await session.exec(pages.where(col(OnlinePayment.url).is_not(None)).values(url=None))

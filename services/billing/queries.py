@@ -34,6 +34,13 @@ from services.billing.tables import (
     core,
 )
 from services.bulk import one_of
+from services.retention import Kept
+
+
+async def retention(session: AsyncSession) -> dict[str, Kept | None]:
+    """Of those structures that say something of it."""
+    found = select(Structure.id, Structure.retention).where(col(Structure.retention).is_not(None))
+    return dict((await session.exec(found)).all())
 
 
 # -------------------------------------------------------------------------------------------------------------- balances

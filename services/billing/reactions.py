@@ -82,7 +82,7 @@ def _turn(event: Event) -> tuple[int, str]:
 async def _copy(session: AsyncSession, event: Event) -> None:
     match event:
         case StructureChanged():
-            await commands.copy_structure(session, event.structure, event.title, event.timezone, event.version)
+            await commands.copy_structure(session, event.structure, event.title, event.timezone, event.version, event.retention)
         case ActivityChanged():
             await commands.copy_activity(session, event.activity, event.structure, event.wallet, event.title, event.version)
         case FamilyChanged():

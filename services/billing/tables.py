@@ -38,6 +38,8 @@ class Structure(BillingTable, table=True):
     title: str = Field(default="", sa_column_kwargs={"server_default": ""})  #: Its name, for what is printed.
     address: str = Field(default="", sa_column_kwargs={"server_default": ""})  #: On one line, for the same.
     version: int = 0  #: Of the copy; 0: not heard of yet.
+    #: What it says of services/retention.py.
+    retention: dict[str, int] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
 
 
 class Family(BillingTable, table=True):

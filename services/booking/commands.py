@@ -261,7 +261,7 @@ async def expire(session: AsyncSession, book: RuleBook, clock: Clock, structure:
 # Two replicas may hear of the same thing at the same moment: one statement each both compares and writes.
 async def hear_structure(session: AsyncSession, event: StructureChanged) -> None:
     told = {"id": event.structure, "name": event.title, "timezone": event.timezone, "school_zone": event.school_zone}
-    await _keep_if_newer(session, StructureCopy, told | {"version": event.version})
+    await _keep_if_newer(session, StructureCopy, told | {"version": event.version, "retention": event.retention or None})
 
 
 async def hear_family(session: AsyncSession, event: FamilyChanged) -> None:

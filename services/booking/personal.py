@@ -17,6 +17,7 @@ from services.booking.docket import B, take_turn
 from services.booking.office import STANDING, Agent, cancel_all_of
 from services.booking.tables import (
     Act,
+    Activity,
     AllocationDecision,
     Booking,
     CalendarFeed,
@@ -34,6 +35,7 @@ from services.clock import Clock
 from services.events import BookingDataTold, BookingErased, BookingErasureWeighed, DataRequested, ErasureAsked, FamilyErasing
 from services.outbox import record
 from services.personal import Fate, Fates, forget_what_was_said
+from services.retention import overdue
 from services.telling import Whose, in_parts, told
 
 #: Table -> column -> fate; a fate alone is that of all columns.
@@ -98,9 +100,6 @@ FATES: Fates = {
 }
 
 
-NOTES_KEPT = dt.timedelta(days=365)  #: What was noted of a child on one day.
-
-
 async def weigh(session: AsyncSession, event: ErasureAsked, clock: Clock) -> None:
     """Say whether the family has, waits for, or asks for places to come."""
     today = await _today(session, event.structure, clock)
@@ -156,6 +155,9 @@ async def tell(session: AsyncSession, event: DataRequested, clock: Clock) -> Non
 
 
 async def forget_old(session: AsyncSession, now: dt.datetime) -> None:
-    """Notes about children, a year later."""
-    old = (now - NOTES_KEPT).date()
-    await session.exec(update(Presence).where(col(Presence.date) < old, col(Presence.note).is_not(None)).values(note=None))
+    """Notes about children, when their time has come."""
+    said = select_rows(StructureCopy.id, StructureCopy.retention).where(col(StructureCopy.retention).is_not(None))
+    towns = dict((await session.exec(said)).all())
+    whose = select(col(Activity.structure)).where(col(Activity.id) == col(Presence.activity)).scalar_subquery()
+    old = overdue("notes_days", col(Presence.date), whose, now.date(), towns)
+    await session.exec(update(Presence).where(old, col(Presence.note).is_not(None)).values(note=None))

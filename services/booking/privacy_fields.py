@@ -13,9 +13,10 @@ from services.booking.texts import malformed
 from services.booking.viewing import LOG
 from services.graphql import Info
 from services.refusal import Forbidden
+from services.retention import PERIODS, length_of
 from services.viewing import Whose
 
-YEARS = range(1, 31)
+YEARS = PERIODS["families_years"]
 MOST = 500  #: Families in one answer: who erases them finds the next ones.
 
 B, C, E, F, P = (core(rows).c for rows in (Booking, ChildCopy, Enrollment, FamilyCopy, Presence))
@@ -24,19 +25,21 @@ B, C, E, F, P = (core(rows).c for rows in (Booking, ChildCopy, Enrollment, Famil
 @strawberry.type
 class PrivacyQueries:
     @strawberry.field
-    async def families_to_erase(self, info: Info, structure: ID, years: int = 3) -> list[Family]:
+    async def families_to_erase(self, info: Info, structure: ID, years: int | None = None) -> list[Family]:
         """Of whom for so many years no day was booked, attended or admitted to, for the structure's administrators.
 
+        `years`: left out, what the town's file says, or 3.
         None is erased by itself: what is owed, or left in a wallet, `eraseFamily` says. Who never booked anything is not among them.
         """
         if structure not in info.context.signed_in().admin_of:
             raise Forbidden
-        if years not in YEARS:
-            raise malformed("YEARS_NOT_POSSIBLE", info.context.language, least=YEARS.start, most=YEARS.stop - 1)
+        if years is not None and not YEARS.least <= years <= YEARS.most:
+            raise malformed("YEARS_NOT_POSSIBLE", info.context.language, least=YEARS.least, most=YEARS.most)
         async with info.context.database.reading() as session:
             town = await session.get(StructureCopy, str(structure))
+            since = years or length_of("families_years", town.retention if town else None)
             today = info.context.clock.today(town.timezone if town else "Europe/Paris")
-            found = await dormant(session, str(structure), years_before(today, years))
+            found = await dormant(session, str(structure), years_before(today, since))
         LOG.saw(info.context.running, info.context.signed_in(), "BOOKINGS", (Whose(str(structure), family) for family in found))
         return [Family(id=ID(family)) for family in found]
 

@@ -153,6 +153,8 @@ class StructureCopy(BookingTable, table=True):
     timezone: str
     school_zone: str | None = None
     version: int
+    #: What it says of services/retention.py.
+    retention: dict[str, int] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
 
 
 class FamilyCopy(BookingTable, table=True):

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -19,6 +19,8 @@ class StructureSpec:
     school_zone: str | None = None  #: A, B or C
     second_factor: SecondFactor | None = None  #: Of its agents. None: as the installation asks.
     secret_questions: bool = False  #: Whether they open a way back in (S3).
+    #: What it says of services/retention.py.
+    retention: Mapping[str, int] | None = field(default=None, hash=False)
 
 
 class ReportsWanted(StrEnum):

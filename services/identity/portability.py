@@ -28,15 +28,16 @@ from services.identity.tables import (
     FamilyAdult,
     Membership,
     OutsideIdentity,
+    Structure,
     Viewing,
 )
 from services.identity.trying import insert_if_new
 from services.outbox import record
 from services.refusal import Refused
+from services.retention import days_of
 from services.telling import Told, Whose, new_key, opened, public_part, told
 
 DATA = "data"  #: What a link to the file is for.
-LASTS = dt.timedelta(days=7)
 AGAIN_AFTER = dt.timedelta(days=1)  #: Who asks before then is shown what was asked for.
 TELLING = frozenset({"billing", "booking", "mailer"})
 NOBODY_S = ("loaded", "loaded_email", "private_key", "key", "sealed_secret", "last_step", "public_key")  #: Columns that are told to nobody.
@@ -56,6 +57,7 @@ async def ask(session: AsyncSession, clock: Clock, account: str, family: Family,
     if newest is not None and newest.by_agent == by_agent and newest.asked_at > now - AGAIN_AFTER:
         return newest
     key = new_key()
+    town = await session.get_one(Structure, row.structure_id)
     request = DataRequest(
         id=uuid4().hex,
         structure=row.structure_id,
@@ -63,7 +65,7 @@ async def ask(session: AsyncSession, clock: Clock, account: str, family: Family,
         account=account,
         by_agent=by_agent,
         asked_at=now,
-        expires_at=now + LASTS,
+        expires_at=now + days_of("data_files_days", town.retention),
         private_key=key,
     )
     session.add(request)

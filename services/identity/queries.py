@@ -40,6 +40,7 @@ from services.identity.tables import (
     Structure,
     core,
 )
+from services.retention import Kept
 
 V = TypeVar("V")
 AnyRow = Row[*tuple[Any, ...]]
@@ -272,6 +273,12 @@ async def belongs_elsewhere(session: AsyncSession, account: str, structure: str)
     """Whether it belongs, or once belonged, to another structure too: then none of them alone says whose it is."""
     found = select(Membership.structure_id).where(Membership.account_id == account, Membership.structure_id != structure).limit(1)
     return (await session.exec(found)).first() is not None
+
+
+async def retention(session: AsyncSession) -> dict[str, Kept | None]:
+    """Of those structures that say something of it."""
+    found = select(Structure.id, Structure.retention).where(col(Structure.retention).is_not(None))
+    return dict((await session.exec(found)).all())
 
 
 async def structure_names(session: AsyncSession, account: str) -> Sequence[str]:

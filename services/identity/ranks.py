@@ -153,7 +153,7 @@ async def change_structure(session: AsyncSession, clock: Clock, agent: Agent, wo
     reason = reason_of(agent.reason, needed=False)
     await may_rule(session, agent)
     row = await lock_structure(session, agent.structure)
-    was = StructureSpec(row.id, row.name, row.timezone, row.school_zone, row.second_factor, row.secret_questions)
+    was = StructureSpec(row.id, row.name, row.timezone, row.school_zone, row.second_factor, row.secret_questions, row.retention)
     now = _spec(row.id, words, was)
     before, after = change(_told(was), _told(now))
     if after:

@@ -51,6 +51,7 @@ async def put_structure(session: AsyncSession, clock: Clock, spec: StructureSpec
     row = await session.get(Structure, spec.id, with_for_update=True)
     values: dict[str, Any] = {"name": spec.name, "timezone": spec.timezone, "school_zone": spec.school_zone}
     values |= {"second_factor": spec.second_factor, "secret_questions": spec.secret_questions}
+    values |= {"retention": dict(spec.retention) if spec.retention else None}
     asked = row.second_factor if row else spec.second_factor
     if row is None:
         row = Structure(id=spec.id, version=1, **values)
@@ -69,6 +70,7 @@ async def put_structure(session: AsyncSession, clock: Clock, spec: StructureSpec
             title=row.name,
             timezone=row.timezone,
             school_zone=cast("Literal['A', 'B', 'C'] | None", row.school_zone),
+            retention=row.retention or {},
         ),
     )
     if spec.second_factor is not asked:  # Whoever has none has no rank from now on.

@@ -42,6 +42,8 @@ class Structure(IdentityTable, table=True):
     school_zone: str | None = None
     secret_questions: bool = Field(default=False, sa_column_kwargs={"server_default": false()})  #: Whether they open a way back in (S3).
     second_factor: SecondFactor | None = Field(default=None, sa_type=as_text(SecondFactor))  #: Of its agents.
+    #: What it says of services/retention.py.
+    retention: dict[str, int] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     version: int = 1
     loaded: FileWords | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
 

@@ -25,7 +25,7 @@ def _note(session: AsyncSession, row: Structure | Membership | Family | Child, s
 
 
 # ---------------------------------------------------------------------------------------------------------- structures
-OF_STRUCTURES = ("name", "timezone", "school_zone", "second_factor", "secret_questions")
+OF_STRUCTURES = ("name", "timezone", "school_zone", "second_factor", "secret_questions", "retention")
 
 
 async def put_structure(session: AsyncSession, clock: Clock, spec: StructureSpec) -> None:

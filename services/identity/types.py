@@ -126,7 +126,7 @@ class DataExportState(Enum):
 
 @strawberry.type
 class DataExport:
-    """All that is known of a family, as one file (ZIP): JSON, and a page to read. It is forgotten after seven days."""
+    """All that is known of a family, as one file (ZIP): JSON, and a page to read. It is forgotten after some days, see `expiresAt`."""
 
     id: strawberry.ID
     state: DataExportState

@@ -12,8 +12,9 @@ from services.bulk import insert_unknown
 from services.claims import Caller
 from services.events import LooksEvent
 from services.identity.tables import Child, Family, Viewing, core
+from services.retention import Kept, overdue
 from services.service import Running
-from services.viewing import KEPT, AccessLog, Look, Noted, Whose
+from services.viewing import AccessLog, Look, Noted, Whose
 
 V = core(Viewing).c
 
@@ -28,7 +29,7 @@ LOG = AccessLog(keep)
 
 
 async def hear(session: AsyncSession, event: LooksEvent) -> None:
-    """What another service's agents saw. Told again after a year, it says no more who they were."""
+    """What another service's agents saw. Told again after half a year, it says no more who they were."""
     noted = [(event.hour, Look(event.structure, event.account, one.family, one.child or "", event.what)) for one in event.seen]
     if event.account and noted:
         await keep(session, noted)
@@ -67,5 +68,6 @@ async def page(session: AsyncSession, wanted: Mapping[str, Any], after: Place | 
     return [Viewed(*row) for row in await (await session.connection()).execute(query)]
 
 
-async def forget_old(session: AsyncSession, now: dt.datetime) -> None:
-    await (await session.connection()).execute(delete(V.hour.table).where(V.hour < now - KEPT))
+async def forget_old(session: AsyncSession, now: dt.datetime, towns: Mapping[str, Kept | None]) -> None:
+    old = overdue("viewings_days", V.hour, V.structure, now, towns)
+    await (await session.connection()).execute(delete(V.hour.table).where(old))

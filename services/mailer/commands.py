@@ -1,7 +1,7 @@
 """What can be asked of the mailer: keep a copy, queue a letter."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote
@@ -25,10 +25,14 @@ SOMEWHERE = "Europe/Paris"
 # ------------------------------------------------------------------------------------------------------------- copies
 
 
-async def keep_structure(session: AsyncSession, structure: str, version: int, title: str, timezone: str) -> None:
+async def keep_structure(
+    session: AsyncSession, structure: str, version: int, title: str, timezone: str, retention: Mapping[str, int]
+) -> None:
     known = await session.get(Structure, structure, with_for_update=True)
     if known is None or known.version < version:
-        await session.merge(Structure(id=structure, version=version, title=one_line(title), timezone=timezone))
+        row = Structure(id=structure, version=version, title=one_line(title), timezone=timezone)
+        row.retention = dict(retention) or None
+        await session.merge(row)
 
 
 async def keep_activity(session: AsyncSession, structure: str, activity: str, version: int, title: str) -> None:

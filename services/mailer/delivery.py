@@ -17,6 +17,7 @@ from services.mailer.pacing import SECOND, Rates, domain_of, take
 from services.mailer.queries import MAIL
 from services.mailer.tables import SECRET, Mail, MailKind, MailState, Pace, core
 from services.outbox import record
+from services.retention import overdue
 
 
 async def claim(
@@ -154,10 +155,11 @@ async def _unfinished(session: AsyncSession, mail_id: str) -> Mail | None:
     return mail if mail is not None and mail.state is MailState.QUEUED else None
 
 
-async def forget(session: AsyncSession, before: dt.datetime, most: int) -> int:
-    """What so many mails of before then said, and to which address they went: how many those were."""
+async def forget(session: AsyncSession, now: dt.datetime, most: int) -> int:
+    """What so many mails said whose time has come, and to which address they went: how many those were."""
     m = MAIL.c
-    old = select(m.id).where(m.state != MailState.QUEUED, m.subject != "", m.created_at < before).order_by(m.created_at).limit(most)
+    past = overdue("mails_days", m.created_at, m.structure, now, await queries.retention(session))
+    old = select(m.id).where(m.state != MailState.QUEUED, m.subject != "", past).order_by(m.created_at).limit(most)
     ids = (await (await session.connection()).execute(old)).scalars().all()
     if ids:
         blank = {"subject": "", "text": "", "html": "", "to_name": None, "to_address": None, "last_error": None}

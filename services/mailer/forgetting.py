@@ -1,12 +1,9 @@
 """Forgets what mails of long ago said and to which address they went: that there was one, and what became of it, is enough."""
 
-import datetime as dt
-
 from services.mailer import delivery
 from services.personal import forget_in_time
 from services.service import Running
 
-KEPT = dt.timedelta(days=90)  #: Long enough for a family that asks what it was told.
 EVERY_SECONDS = 3600
 PORTION = 500  #: Mails that are forgotten in one transaction.
 
@@ -24,4 +21,4 @@ async def forget_old(running: Running) -> None:
     while many == PORTION:
         await running.crowd.let_pass()
         async with running.database.transaction() as session:
-            many = await delivery.forget(session, running.clock.now() - KEPT, PORTION)
+            many = await delivery.forget(session, running.clock.now(), PORTION)

@@ -13,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.mailer.addresses import Adult
 from services.mailer.envelope import Parts
 from services.mailer.tables import Activity, Announcement, DigestLine, Family, Mail, MailState, Pace, Structure, core
+from services.retention import Kept
 
 STRUCTURE, ACTIVITY, FAMILY, MAIL, LINES = (core(rows) for rows in (Structure, Activity, Family, Mail, DigestLine))
 M = MAIL.c
@@ -154,3 +155,9 @@ async def paces(session: AsyncSession, domains: Iterable[str], *, lock: bool = F
     """From when the next mail to each domain may go. Locked always in one order, so that two senders never wait for each other."""
     rows = select_rows(Pace).where(col(Pace.domain).in_(sorted(domains))).order_by(col(Pace.domain))
     return {row.domain: row.free_at for row in await session.exec(rows.with_for_update() if lock else rows)}
+
+
+async def retention(session: AsyncSession) -> dict[str, Kept | None]:
+    """Of those structures that say something of it."""
+    found = select_rows(Structure.id, Structure.retention).where(col(Structure.retention).is_not(None))
+    return dict((await session.exec(found)).all())

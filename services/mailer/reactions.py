@@ -53,7 +53,7 @@ WISHES = "mailer.wishes"
 
 @service.reacts_to(StructureChanged)
 async def keep_structure(session: AsyncSession, event: StructureChanged, clock: Clock) -> None:
-    await commands.keep_structure(session, event.structure, event.version, event.title, event.timezone)
+    await commands.keep_structure(session, event.structure, event.version, event.title, event.timezone, event.retention)
 
 
 @service.reacts_to(ContactsChanged)

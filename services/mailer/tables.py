@@ -27,6 +27,8 @@ class Structure(MailerTable, table=True):
     version: int = Field(sa_type=BIGINT)
     title: str
     timezone: str
+    #: What it says of services/retention.py.
+    retention: dict[str, int] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
 
 
 class Activity(MailerTable, table=True):

@@ -268,7 +268,7 @@ async def test_two_replicas_that_hear_at_once_keep_the_newest(town: Town, family
     async def hears(session: AsyncSession, version: int) -> None:
         await commands.copy_family(session, family, "carteville", [f"child {version}"], version)
         await commands.copy_activity(session, family, "carteville", f"wallet {version}", f"title {version}", version)
-        await commands.copy_structure(session, family, f"title {version}", f"zone {version}", version)
+        await commands.copy_structure(session, family, f"title {version}", f"zone {version}", version, {})
 
     async def hears_late() -> None:
         async with town.running.database.transaction() as session:

@@ -6,6 +6,21 @@ HOURLY = "{from: month-start, per: hour, bands: [{quotient_up_to: 1000, cents: 2
 #: What is changed in the example, and what is said about it.
 MISTAKES = {
     "an unknown key": ("closed_on:", "closd_on:", "closd_on is no key of an activity (did you mean closed_on?); expected allocation"),
+    "mails kept for too short": (
+        "school_zone: B,",
+        "school_zone: B, retention: {mails_days: 7},",
+        "mails_days: 7 is not possible here; expected days, from 14 to 1095",
+    ),
+    "families kept for ever": (
+        "school_zone: B,",
+        "school_zone: B, retention: {families_years: 99},",
+        "families_years: 99 is not possible here; expected years, from 1 to 30",
+    ),
+    "a period of what nobody keeps": (
+        "school_zone: B,",
+        "school_zone: B, retention: {mail_days: 90},",
+        "mail_days is no key of retention (did you mean mails_days?)",
+    ),
     "a missing key": ("    name: APS MATIN\n", "", "name is missing in an activity; expected name: ..."),
     "a wrong type": ("weekdays: [monday, tuesday, thursday, friday]", "weekdays: monday", "weekdays: 'monday' is no list; expected a list"),
     "an impossible weekday": (

@@ -13,7 +13,7 @@ from services.clock import Clock
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = """
-structure: {id: a, name: A, timezone: Europe/Paris}
+structure: {id: a, name: A, timezone: Europe/Paris, retention: {mails_days: 30}}
 wallets: [{id: w, name: W}]
 activities:
   - {id: x, name: X, wallet: w, season: {from: today, to: today}, weekdays: [monday], hours: {arrival: "07:00", departure: "08:00"},
@@ -38,7 +38,7 @@ def test_the_reference_has_every_key_of_every_part(monkeypatch: pytest.MonkeyPat
         check(reading.parse(text, "a town"), Clock())
     reference = (ROOT / "deploy" / "town" / "README.md").read_text(encoding="utf-8").partition("\n## Keys\n")[2]
     words = set(re.findall("[a-z_]+", reference))
-    assert len(asked) == 26
+    assert len(asked) == 27
     assert {part: keys - words for part, keys in asked.items() if keys - words} == {}
 
 

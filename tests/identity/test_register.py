@@ -38,6 +38,7 @@ async def test_a_town_is_told_once(running: RunFixture) -> None:
     structure = json.loads((await town.events("structure_changed"))[0].body)
     assert structure == {
         "structure": "carteville", "version": 1, "title": "Mairie de CarteVille", "timezone": "Europe/Paris", "school_zone": "B",
+        "retention": {},
     }  # fmt: skip
     family = json.loads((await town.events("family_changed"))[0].body)
     assert (family["family"], family["version"], family["children"]) == ("dupont", 1, ["amalia", "paolo"])

@@ -56,8 +56,9 @@ def at(day: str) -> dt.date:
     return dt.date.fromisoformat(day)
 
 
-def town_named(title: str = "Mairie de CarteVille", version: int = 1) -> StructureChanged:
-    return StructureChanged(occurred_at=NOW, structure=TOWN, version=version, title=title, timezone="Europe/Paris", school_zone="B")
+def town_named(title: str = "Mairie de CarteVille", version: int = 1, **more: dict[str, int]) -> StructureChanged:
+    about: dict[str, Any] = {"occurred_at": NOW, "structure": TOWN, "version": version, **more}
+    return StructureChanged(**about, title=title, timezone="Europe/Paris", school_zone="B")
 
 
 def activity_named(activity: str = "aps-matin", title: str = "APS MATIN", version: int = 1) -> ActivityChanged:

@@ -345,8 +345,11 @@ async def test_what_mails_said_is_forgotten_after_ninety_days_and_no_letter_come
         async with mailroom.database.transaction() as session:
             return await delivery.forget(session, mailroom.now + dt.timedelta(days=days), most)
 
-    assert await forgets(0) == 0
-    assert [await forgets(1, most=3) for _ in range(3)] == [3, 1, 0]
+    assert await forgets(90) == 0
+    await mailroom.hears(town_named(version=2, retention={"mails_days": 100, "notes_days": 30}))
+    assert await forgets(91) == 0, "the town keeps them longer"
+    await mailroom.hears(town_named(version=3))
+    assert [await forgets(91, most=3) for _ in range(3)] == [3, 1, 0]
     mails = await mailroom.mails()
     kept = [mail.subject != "" for mail in mails if mail.state is MailState.QUEUED]
     assert kept == [True], "what waits is not forgotten"

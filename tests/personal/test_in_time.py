@@ -1,14 +1,17 @@
 """What is kept for a while is forgotten when there is no reason to keep it any more."""
 
 import datetime as dt
+from itertools import product
 from typing import Any
 
 import orjson
 from sqlmodel import col, select
 
+from services.billing import commands as billing_commands
 from services.billing import personal as billing
 from services.billing.online import OnlinePaymentStatus
 from services.billing.tables import OnlinePayment, PaymentNotice
+from services.booking import commands
 from services.booking import personal as booking
 from services.booking.attendance import Attendance
 from services.booking.privacy_fields import dormant, years_before
@@ -18,7 +21,7 @@ from services.booking.tables import Activity, Booking, ChildCopy, Enrollment, Fa
 from services.booking.viewing import LOG
 from services.claims import Caller
 from services.clock import Clock
-from services.events import BookingLooksTaken, DataRequested
+from services.events import BookingLooksTaken, DataRequested, StructureChanged
 from services.graphql import Context
 from services.outbox import Outgoing
 from services.personal import forget_in_time
@@ -26,19 +29,25 @@ from services.telling import new_key, opened, public_part
 from tests.identity.town import NOW, RunFixture
 
 DAY = dt.timedelta(days=1)
+HOMES = {"aps": "carteville", "elsewhere": "autreville"}
 
 
-async def test_notes_about_a_child_are_kept_for_a_year(running: RunFixture) -> None:
+def structure_changed(version: int, **retention: int) -> StructureChanged:
+    about: dict[str, Any] = {"structure": "carteville", "occurred_at": NOW, "version": version, "title": "Mairie", "school_zone": None}
+    return StructureChanged(**about, timezone="Europe/Paris", retention=retention)
+
+
+async def test_notes_about_a_child_are_kept_for_a_year_or_as_long_as_the_town_says(running: RunFixture) -> None:
     one = await running("booking", clock=Clock(frozen_at=NOW), start=False)
     today = NOW.date()
-    days = {today - 366 * DAY: "ancienne", today - 365 * DAY: "récente", today: "du jour"}
+    days = {today - 366 * DAY: "ancienne", today - 365 * DAY: "récente", today - 30 * DAY: "du mois", today: "du jour"}
     async with one.database.transaction() as session:
-        session.add(Activity(id="aps", structure="carteville", wallet="w", name="APS", rules={}))
+        session.add_all(Activity(id=id_, structure=town, wallet="w", name="APS", rules={}) for id_, town in HOMES.items())
         await session.flush()
-        for date, note in days.items():
+        for activity, (date, note) in product(HOMES, days.items()):
             session.add(
                 Presence(
-                    activity="aps",
+                    activity=activity,
                     date=date,
                     child="k",
                     family="f",
@@ -48,11 +57,20 @@ async def test_notes_about_a_child_are_kept_for_a_year(running: RunFixture) -> N
                     recorded_at=NOW,
                 )
             )
-    await forget_in_time(one, booking.forget_old)
-    async with one.database.reading() as session:
-        rows = (await session.exec(select(Presence).order_by(Presence.date))).all()
-    assert [row.note for row in rows] == [None, "récente", "du jour"]
-    assert {row.attendance for row in rows} == {Attendance.PRESENT}
+
+    async def left() -> dict[str, list[str | None]]:
+        await forget_in_time(one, booking.forget_old)
+        async with one.database.reading() as session:
+            rows = (await session.exec(select(Presence).order_by(Presence.date))).all()
+        assert {row.attendance for row in rows} == {Attendance.PRESENT}
+        return {id_: [row.note for row in rows if row.activity == id_] for id_ in HOMES}
+
+    async with one.database.transaction() as session:
+        await commands.hear_structure(session, structure_changed(1, notes_days=366))
+    assert await left() == {"aps": [*days.values()], "elsewhere": [None, "récente", "du mois", "du jour"]}
+    async with one.database.transaction() as session:
+        await commands.hear_structure(session, structure_changed(2, notes_days=30, mails_days=14))
+    assert await left() == {"aps": [None, None, "du mois", "du jour"], "elsewhere": [None, "récente", "du mois", "du jour"]}
 
 
 async def test_what_payment_sites_sent_is_kept_for_a_year(running: RunFixture) -> None:
@@ -87,6 +105,13 @@ async def test_what_payment_sites_sent_is_kept_for_a_year(running: RunFixture) -
         bodies = {row.id: row.body for row in (await session.exec(select(PaymentNotice))).all()}
     assert pages == {"old": None, "open": "https://pay/open", "new": "https://pay/new"}
     assert bodies == {"old": b"", "open": b"", "new": b"{}"}
+    async with one.database.transaction() as session:
+        await billing_commands.copy_structure(session, "carteville", "Mairie", "Europe/Paris", 1, {"payment_notices_days": 90})
+    await forget_in_time(one, billing.forget_old)
+    async with one.database.reading() as session:
+        pages = {row.id: row.url for row in (await session.exec(select(OnlinePayment))).all()}
+        bodies = {row.id: row.body for row in (await session.exec(select(PaymentNotice))).all()}
+    assert (pages["new"], bodies["new"]) == (None, b"")
 
 
 async def test_families_of_whom_nothing_was_heard_for_years_are_proposed(running: RunFixture) -> None:
@@ -125,9 +150,9 @@ async def test_families_of_whom_nothing_was_heard_for_years_are_proposed(running
     assert years_before(dt.date(2028, 2, 29), 3) == dt.date(2025, 3, 1)
     async with one.database.reading() as session:
         assert await dormant(session, "carteville", since) == ["ended", "gone"]
-    ask = 'query($years: Int!) { familiesToErase(structure: "carteville", years: $years) { id } }'
+    ask = 'query($years: Int) { familiesToErase(structure: "carteville", years: $years) { id } }'
 
-    async def asked(years: int, **rank: frozenset[str]) -> Any:
+    async def asked(years: int | None, **rank: frozenset[str]) -> Any:
         caller = Caller("a", "s", {}, frozenset({"carteville"}), "fr", 2e9, **rank)  # type: ignore[arg-type]  # names of fields
         answer = await schema.execute(ask, {"years": years}, Context(one, caller, "fr"))
         return answer.data if answer.errors is None else getattr(answer.errors[0].original_error, "code", None)
@@ -140,6 +165,10 @@ async def test_families_of_whom_nothing_was_heard_for_years_are_proposed(running
     assert [seen["family"] for seen in orjson.loads(look)["seen"]] == ["ended", "gone"]
     assert await asked(3) == "FORBIDDEN"
     assert await asked(0, **admin) == "BAD_USER_INPUT"
+    for years, ids in ((4, []), (3, ["ended", "gone"])):
+        async with one.database.transaction() as session:
+            await commands.hear_structure(session, structure_changed(8 - years, families_years=years))
+        assert await asked(None, **admin) == {"familiesToErase": [{"id": id_} for id_ in ids]}
 
 
 async def test_what_a_site_sent_of_a_payment_is_told_to_whoever_paid_alone(running: RunFixture) -> None:
