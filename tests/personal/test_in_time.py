@@ -21,10 +21,11 @@ from services.booking.tables import Activity, Booking, ChildCopy, Enrollment, Fa
 from services.booking.viewing import LOG
 from services.claims import Caller
 from services.clock import Clock
-from services.events import BookingLooksTaken, DataRequested, StructureChanged
+from services.events import BookingLooksTaken, DataRequested, LooksEvent, StructureChanged
 from services.graphql import Context
 from services.outbox import Outgoing
 from services.personal import forget_in_time
+from services.retention import PERIODS
 from services.telling import new_key, opened, public_part
 from tests.identity.town import NOW, RunFixture
 
@@ -71,6 +72,10 @@ async def test_notes_about_a_child_are_kept_for_a_year_or_as_long_as_the_town_sa
     async with one.database.transaction() as session:
         await commands.hear_structure(session, structure_changed(2, notes_days=30, mails_days=14))
     assert await left() == {"aps": [None, None, "du mois", "du jour"], "elsewhere": [None, "récente", "du mois", "du jour"]}
+
+
+def test_no_outbox_says_who_looked_when_a_towns_log_has_forgotten_it() -> None:
+    assert LooksEvent.secret_for == PERIODS["viewings_days"].least * DAY
 
 
 async def test_what_payment_sites_sent_is_kept_for_a_year(running: RunFixture) -> None:
