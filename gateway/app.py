@@ -58,7 +58,7 @@ def application(settings: Settings) -> Starlette:
     neighbours, mailed = Neighbours(subgraphs), Mailed(subgraphs)
 
     streams = Streams(
-        Documents(supergraph),
+        Documents(supergraph, checked=settings.checked_subgraphs),
         Engine(supergraph.api, Timed(subgraphs), _note_failure),
         Live(Bus(settings, "gateway")),
         settings.clock,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 from graphql import DocumentNode, FragmentDefinitionNode, OperationDefinitionNode, SelectionSetNode, print_ast
 
+from gateway.checking import checker
 from gateway.drafts import Block, Draft, Entry, Placed, Segment, Step
 from gateway.plan import Entity, Fetch, Plan
 from gateway.projection import Projector
@@ -14,14 +15,21 @@ from gateway.supergraph import Supergraph
 
 
 def compile_plan(
-    supergraph: Supergraph, draft: Draft, operation: OperationDefinitionNode, fragments: Iterable[FragmentDefinitionNode] = ()
+    supergraph: Supergraph,
+    draft: Draft,
+    operation: OperationDefinitionNode,
+    fragments: Iterable[FragmentDefinitionNode] = (),
+    checked: frozenset[str] = frozenset(),
 ) -> Plan:
+    """`checked`: the services whose answers are not passed on unread."""
     untouched = Untouched(supergraph, draft).found()
     definitions = {each.variable.name.value: print_ast(each) for each in operation.variable_definitions or ()}
     # What a subscription follows is asked as a query of the same name: its subgraph says what is true now, the gateway when to ask.
     kind = "query" if operation.operation.value == "subscription" else operation.operation.value
     return Plan(
-        fetches=tuple(_fetch(supergraph, draft, step, definitions, kind, untouched) for step in draft.steps),
+        fetches=tuple(
+            _doubted(supergraph, step, _fetch(supergraph, draft, step, definitions, kind, untouched), checked) for step in draft.steps
+        ),
         project=Projector(supergraph, untouched).object(draft.root, draft.entries),
         renamed=dict(draft.renamed),
         introspection=_introspection(draft, operation, fragments),
@@ -58,9 +66,14 @@ def _fetch(supergraph: Supergraph, draft: Draft, step: Step, definitions: Mappin
         entity=_entity(step) if step.entity else None,
         mutation=kind == "mutation" and not step.entity,
         opaque=not then and _is_opaque(supergraph, draft, step, untouched),
+        check=None,
         needs=len(step.needs),
         then=then,
     )
+
+
+def _doubted(supergraph: Supergraph, step: Step, fetch: Fetch, checked: frozenset[str]) -> Fetch:
+    return replace(fetch, opaque=False, check=checker(supergraph, step)) if fetch.service in checked else fetch
 
 
 def _entity(step: Step) -> Entity:

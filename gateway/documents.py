@@ -104,6 +104,7 @@ class Operation:
 class Documents:
     supergraph: Supergraph
     most: int = MOST_DOCUMENTS
+    checked: frozenset[str] = frozenset()  #: services whose answers are held against the schema
     _reach: Reach = field(init=False)
     _known: Recent[tuple[str, str | None], Operation] = field(init=False)
 
@@ -183,7 +184,7 @@ class Documents:
     def _plan(self, operation: Operation, conditions: Mapping[str, bool], passed: frozenset[Guard] = NO_GUARDS) -> Plan:
         try:
             draft = self._draft(operation, operation.node, conditions, passed)
-            plan = compile_plan(self.supergraph, draft, operation.node, operation.fragments.values())
+            plan = compile_plan(self.supergraph, draft, operation.node, operation.fragments.values(), self.checked)
             return replace(plan, follow=self._follow(operation, draft)) if operation.kind == "subscription" else plan
         except Conflict as error:
             raise RequestError.coded("GRAPHQL_VALIDATION_FAILED", str(error)) from error
@@ -204,7 +205,7 @@ class Documents:
         if root.denied:
             raise RequestError.coded(DENIED, NOT_TO_YOU)
         node = watching(operation.node, root.nodes[0])
-        return Follow(root.name, root.key, compile_plan(self.supergraph, self._draft(operation, node, {}, None), node))
+        return Follow(root.name, root.key, compile_plan(self.supergraph, self._draft(operation, node, {}, None), node, (), self.checked))
 
 
 def watching(subscription: OperationDefinitionNode, asked: FieldNode) -> OperationDefinitionNode:

@@ -188,10 +188,26 @@ class Execution:
             self._note(fetch, batch, response.errors)
         elif response.data is msgspec.UNSET:
             raise SubgraphUnavailable("the answer is no GraphQL response")
+        if fetch.check is not None:
+            self._check(fetch, batch, response)
         if isinstance(response.data, dict):
             merge(self.data, response.data)
         elif isinstance(response.data, _Entities) and batch is not None:
             spread(batch, response.data._entities or ())
+
+    def _check(self, fetch: Fetch, batch: Batch | None, response: "_Root | _Joined") -> None:
+        """Makes null what the schema does not allow, and says so; what the subgraph itself told of is not told again."""
+        assert fetch.check is not None
+        wrong: list[Path] = []
+        if isinstance(response, _Joined):
+            told = {"_entities": response.data._entities} if isinstance(response.data, _Entities) else None
+            found = fetch.check(told, (), wrong)
+            response.data = None if found is None else _Entities(found["_entities"])
+        else:
+            response.data = fetch.check(response.data, (), wrong)
+        if not response.errors:
+            message = f"The service {fetch.service} answers what its schema does not allow."
+            self._note(fetch, batch, (_Error(message, [*at], {"code": "INVALID_ANSWER"}) for at in wrong))
 
     def _pass_on(self, batch: Batch | None, raw: bytes) -> bool:
         """Merges the answer unread, where there is nothing to read in it. -> False: there is."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from graphql import DocumentNode
 
+from gateway.checking import Check
 from gateway.drafts import Denied, Part, Segment
 
 #: merged data, complaints -> the answer's `data`. A complaint names a field (`Child.firstName`) that was null and must not be.
@@ -32,6 +33,7 @@ class Fetch:
     entity: Entity | None
     mutation: bool
     opaque: bool  #: every field of it goes to the client as the bytes that came
+    check: Check | None  #: of what a subgraph answers that is not trusted
     needs: int  #: how many fetches must be in before
     then: tuple[int, ...]  #: the fetches that wait for it
 

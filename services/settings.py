@@ -27,6 +27,8 @@ SETTINGS = {
     "IDENTITY_URL": "where the gateway finds identity's subgraph (default `http://127.0.0.1:8101`)",
     "BILLING_URL": "where the gateway finds billing's subgraph (default `http://127.0.0.1:8102`)",
     "BOOKING_URL": "where the gateway finds booking's subgraph (default `http://127.0.0.1:8103`)",
+    "PREAU_CHECKED_SUBGRAPHS": "subgraphs, by commas, whose answers the gateway reads and holds against the schema; those of others it "
+    "passes on as they come (default none)",
     "SMTP_URL": "the town's mail server, `smtp://`, `smtp+starttls://` or `smtps://` (default `smtp://127.0.0.1:8025`)",
     "PREAU_MAIL_FROM": "sender of every mail (default `Préau <no-reply@localhost>`)",
     "PREAU_MAIL_RATES": "mails per second to addresses of a provider, such as `orange.fr=2,gmail.com=5` (default none: no bound)",
@@ -66,6 +68,7 @@ class Settings:
     nats_replicas: int
     database_urls: Mapping[str, str]  #: service -> SQLAlchemy URL with an async driver
     subgraph_urls: Mapping[str, str]  #: identity, billing, booking -> base URL
+    checked_subgraphs: frozenset[str]
     smtp_url: str
     mail_from: str
     mail_rates: Mapping[str, float]  #: domain -> mails per second
@@ -104,6 +107,7 @@ class Settings:
                 service: environ.get(f"{service.upper()}_URL", f"http://127.0.0.1:{default}").rstrip("/")
                 for service, default in (("identity", 8101), ("billing", 8102), ("booking", 8103))
             },
+            checked_subgraphs=_checked(environ),
             smtp_url=environ.get("SMTP_URL", "smtp://127.0.0.1:8025"),
             mail_from=environ.get("PREAU_MAIL_FROM", "Préau <no-reply@localhost>"),
             mail_rates=_mail_rates(environ),
@@ -130,6 +134,13 @@ def _port(environ: Mapping[str, str]) -> int:
     if not text.isdigit() or not 0 <= int(text) < 65536:
         raise SettingsError(f"PREAU_PORT is a port number, not {text!r}")
     return int(text)
+
+
+def _checked(environ: Mapping[str, str]) -> frozenset[str]:
+    named = frozenset(filter(None, map(str.strip, environ.get("PREAU_CHECKED_SUBGRAPHS", "").split(","))))
+    if not named <= {"identity", "billing", "booking"}:
+        raise SettingsError("PREAU_CHECKED_SUBGRAPHS names identity, billing, booking, by commas")
+    return named
 
 
 def _database_url(environ: Mapping[str, str], data: Path, service: str) -> str:
