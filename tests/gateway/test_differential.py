@@ -24,7 +24,7 @@ DOCUMENTS = int(os.environ.get("PREAU_DOCUMENTS", "40"))
 REFUSED = {"OPERATION_TOO_LARGE", "OPERATION_TOO_DEEP", "TOO_MANY_ALIASES", "ONE_AUTHENTICATION_A_REQUEST"}
 #: Two subgraphs know halves of it: test_corners.py.
 UNANSWERABLE = {"notice"}
-SCHEMAS = {"town": GATEWAY, "features": HERE / "features", "corners": HERE / "corners"}
+SCHEMAS = {"town": GATEWAY, "features": HERE / "features", "corners": HERE / "corners", "maze": HERE / "maze"}
 
 
 def gateway(schema: str) -> Gateway:
@@ -57,7 +57,10 @@ def nulls(data: Any, errors: list[dict[str, Any]]) -> set[tuple[str | int, ...]]
     return found
 
 
-@pytest.mark.parametrize(("schema", "kind"), [("town", "query"), ("town", "mutation"), ("features", "query"), ("corners", "query")])
+@pytest.mark.parametrize(
+    ("schema", "kind"),
+    [("town", "query"), ("town", "mutation"), ("features", "query"), ("corners", "query"), ("maze", "query"), ("maze", "mutation")],
+)
 async def test_the_answer_is_that_of_one_merged_schema(schema: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "MOST_ERRORS", 1_000_000)
     one = gateway(schema)

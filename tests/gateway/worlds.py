@@ -1,14 +1,14 @@
 """A world that answers any question of a schema, the same to everybody who asks: subgraphs that know parts of it, and one schema of all.
 
 What a field says follows from the object's name, the field and its arguments alone. So the gateway's answer can be held against what
-graphql-core makes of the merged schema with the very same resolvers. Some fields fail and some are null; never those that keys and
-@requires are made of, for a federation has other errors there than one schema has.
+graphql-core makes of the merged schema with the very same resolvers. Some fields are null and some fail; none that a key is made of, and
+what @requires is made of does not fail: a federation has errors there that one schema has not.
 """
 
 import json
 import random
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,26 +49,16 @@ class World:
     supergraph: Supergraph
     failing: float = 0.0  #: the part of the fields that fail
     absent: float = 0.1  #: of those that may be null, the part that is
-    vital: set[tuple[str, str]] = field(default_factory=set)  #: what keys and @requires are made of
-    _known: dict[tuple[str, str], Thing] = field(default_factory=dict)  #: type and key -> object
+    vital: set[tuple[str, str]] = field(default_factory=set)  #: what keys are made of: never null
+    required: set[tuple[str, str]] = field(default_factory=set)  #: what @requires is made of
 
     def __post_init__(self) -> None:
         self.reach = Reach(self.supergraph)
         for kind in self.supergraph.types.values():
-            if kind.kind == "OBJECT":
-                for text in self._vital_texts(kind.name):
-                    self._note(kind.name, self.reach.field_set(kind.name, text))
-
-    def _vital_texts(self, name: str) -> Iterator[str]:
-        kind = self.supergraph.types[name]
-        yield from (key.fields for keys in kind.keys.values() for key in keys)
-        yield from (join.requires for each in kind.fields.values() for join in each.joins.values() if join.requires)
-
-    def _note(self, type_name: str, fields: Mapping[str, Selected]) -> None:
-        for each in fields.values():
-            self.vital.add((type_name, each.name))
-            for below, children in (each.children or {}).items():
-                self._note(below, children)
+            for text in {key.fields for keys in kind.keys.values() for key in keys if kind.kind == "OBJECT"}:
+                _note(self.vital, kind.name, self.reach.field_set(kind.name, text))
+            for text in {join.requires for each in kind.fields.values() for join in each.joins.values() if join.requires}:
+                _note(self.required, kind.name, self.reach.field_set(kind.name, text))
 
     # ------------------------------------------------------------------------------------------- what is true in it
 
@@ -82,10 +72,13 @@ class World:
         told = json.dumps([thing.type, thing.name, name, arguments], sort_keys=True, default=str)
         chance = random.Random(zlib.crc32(told.encode()))
         vital = (thing.type, name) in self.vital
-        if not vital and chance.random() < self.failing:
+        if not vital and (thing.type, name) not in self.required and chance.random() < self.failing:
             raise GraphQLError(f"{thing.name}.{name} fails", extensions={"code": "FAILED"})
         known = self.supergraph.types[thing.type].fields[name]
-        return self._of(known.type, self._members(known), chance, vital)
+        found = self._of(known.type, self._members(known), chance, vital)
+        if vital and isinstance(found, Thing) and not any(self.supergraph.types[found.type].keys.values()):
+            return Thing(found.type, f"{found.type} of {thing.name}")  # part of a key, which no two objects share
+        return found
 
     def _members(self, known: Field) -> list[str]:
         """The types that a field's object may have, whoever is asked."""
@@ -147,6 +140,13 @@ class World:
         if isinstance(truth, Thing):
             return isinstance(told, dict) and self._says(told, truth, (selected.children or {}).get(truth.type, {}))
         return bool(told == truth)
+
+
+def _note(into: set[tuple[str, str]], type_name: str, fields: Mapping[str, Selected]) -> None:
+    for each in fields.values():
+        into.add((type_name, each.name))
+        for below, children in (each.children or {}).items():
+            _note(into, below, children)
 
 
 def _literals(arguments: str) -> dict[str, Any]:
