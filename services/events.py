@@ -224,6 +224,30 @@ class AddressLinkMade(LinkEvent):
     name = "address_link_made"
 
 
+class InvitationMade(Event):
+    """Somebody is invited to a family, or to work for a structure: the mailer sends the link, whoever has that address.
+
+    Identity's outbox forgets `token` and `email` as a LinkEvent's.
+    """
+
+    service = "identity"
+    name = "invitation_made"
+    internal = True
+    secret = frozenset({"token", "email"})
+    personal = frozenset({"token", "email"})
+    invitation: str
+    family: str | None  #: Null: it is to work for the structure.
+    gives: Literal["FAMILY", "AGENT", "ADMINISTRATOR"]
+    email: str
+    language: str
+    token: str
+    expires_at: AwareDatetime
+
+    @property
+    def about(self) -> str:
+        return self.invitation
+
+
 SecurityNotice = Literal[
     "PASSWORD_CHANGED",
     "EMAIL_CHANGING",

@@ -31,6 +31,9 @@ RESET_ADDRESS = Patience(free=30, first_wait=dt.timedelta(minutes=1))
 #: Links that put a new address in force: they go to addresses that may be anybody's.
 NEW_EMAIL = Patience(free=5, first_wait=LONGEST)
 
+#: Invitations to one address, by one town; and by one agent, to whomever: they go to addresses that may be anybody's.
+INVITED = Patience(free=3, first_wait=LONGEST)
+INVITING = Patience(free=50, first_wait=dt.timedelta(minutes=1))
 #: Logins that an agent's town cannot have, for somebody of another has them: each of them tells that there is somebody.
 TAKEN = Patience(free=20, first_wait=dt.timedelta(minutes=10))
 

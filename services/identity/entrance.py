@@ -5,7 +5,7 @@ A hash takes longer than all the rest of a request: a transaction that waited fo
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -215,12 +215,15 @@ class Entrance:
         return offered((await self.account(caller)).login, self.decoy_secret) if caller else list(QUESTIONS)
 
     async def _refuse_weak(self, password: str, account: Account) -> None:
-        why = weakness(password, account.login)
-        if why is None:
-            async with self.database.reading() as session:
-                structures = await queries.structure_names(session, account.id)
-            if await self.hashing.is_guessable(password, [account.login, account.first_name, account.last_name, *structures]):
-                why = Weakness.GUESSABLE
+        async with self.database.reading() as session:
+            structures = await queries.structure_names(session, account.id)
+        await self.refuse_weak(password, account.login, [account.first_name, account.last_name, *structures])
+
+    async def refuse_weak(self, password: str, login: str, about: Sequence[str]) -> None:
+        """Raises Refused PASSWORD_TOO_WEAK. `about`: what else a guesser would try first."""
+        why = weakness(password, login)
+        if why is None and await self.hashing.is_guessable(password, [login, *about]):
+            why = Weakness.GUESSABLE
         if why is not None:
             raise Refused("PASSWORD_TOO_WEAK", why=why)
 

@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.clock import Clock
 from services.events import EVERYBODY, KeyWithdrawn, SigningKeyPublished
-from services.identity import attempts, portability, privacy, queries, viewing
+from services.identity import attempts, inviting, portability, privacy, queries, viewing
 from services.identity.devices import FORGOTTEN_AFTER
 from services.identity.tables import (
     AccountSession,
@@ -91,6 +91,7 @@ async def tidy(session: AsyncSession, clock: Clock) -> None:
     await session.exec(delete(AddressToken).where(col(AddressToken.expires_at) < long_ago))
     await session.exec(delete(KnownDevice).where(col(KnownDevice.last_used_at) < now - FORGOTTEN_AFTER))
     await session.exec(delete(AskedOnce).where(col(AskedOnce.at) < now - ASKED_AGAIN_WITHIN))
+    await inviting.forget_old(session, now)
     await viewing.forget_old(session, now, await queries.retention(session))
     await forget_secrets(session, now)
     await privacy.refuse_late(session, now, UNANSWERED)

@@ -84,7 +84,7 @@ async def create_family(
     accounts = tuple(map(entries.login_of, logins))
     await known_here(session, agent, accounts)
     spec = FamilySpec(new_id(), agent.structure, await _free(session, agent, number), accounts, checked)
-    _bounded(spec)
+    bounded(spec)
     await register.put_family(session, clock, spec)
     told = {"number": spec.number, "adults": list(spec.accounts), "children": [_told(child) for child in spec.children]}
     await _note(session, clock, agent, Done("CREATE_FAMILY", family=spec.id, reason=reason, after=told))
@@ -94,7 +94,7 @@ async def create_family(
 async def change_family(session: AsyncSession, clock: Clock, agent: Agent, family: str, number: str) -> str:
     """Raises Refused: REASON_REQUIRED, INVALID_ENTRY, NUMBER_TAKEN; Forbidden."""
     reason = reason_of(agent.reason, needed=False)
-    spec = await _spec(session, agent, family)
+    spec = await family_spec(session, agent, family)
     changed = replace(spec, number=await _free(session, agent, number, but=family))
     return await _put(session, clock, agent, spec, changed, Done("CHANGE_FAMILY", reason=reason))
 
@@ -102,7 +102,7 @@ async def change_family(session: AsyncSession, clock: Clock, agent: Agent, famil
 async def add_child(session: AsyncSession, clock: Clock, agent: Agent, family: str, child: ChildSpec) -> str:
     """Raises Refused: REASON_REQUIRED, INVALID_ENTRY; Forbidden."""
     reason = reason_of(agent.reason, needed=False)
-    spec = await _spec(session, agent, family)
+    spec = await family_spec(session, agent, family)
     child = replace(_child(child, await _today(session, clock, agent)), id=new_id())
     done = Done("ADD_CHILD", child=child.id, reason=reason, before={}, after=_told(child))
     return await _put(session, clock, agent, spec, replace(spec, children=(*spec.children, child)), done)
@@ -131,7 +131,7 @@ async def remove_child(session: AsyncSession, clock: Clock, agent: Agent, child:
 async def add_adult(session: AsyncSession, clock: Clock, agent: Agent, family: str, login: str) -> str:
     """Whoever has that login may act for the family. Raises Refused: REASON_REQUIRED, INVALID_ENTRY, UNKNOWN_ACCOUNT; Forbidden."""
     reason = reason_of(agent.reason, needed=False)
-    spec, login = await _spec(session, agent, family), entries.login_of(login)
+    spec, login = await family_spec(session, agent, family), entries.login_of(login)
     ids = await known_here(session, agent, [login])
     done = Done("ADD_ADULT", adult=ids[login], reason=reason, before={}, after={"login": login})
     return await _put(session, clock, agent, spec, replace(spec, accounts=tuple(dict.fromkeys([*spec.accounts, login]))), done)
@@ -143,7 +143,7 @@ async def remove_adult(session: AsyncSession, clock: Clock, agent: Agent, family
     Raises Refused REASON_REQUIRED; Forbidden, also for who is none of its adults.
     """
     reason = reason_of(agent.reason)
-    spec = await _spec(session, agent, family)
+    spec = await family_spec(session, agent, family)
     row = await session.get(Account, account)
     if row is None or row.login not in spec.accounts:
         raise Forbidden
@@ -162,7 +162,7 @@ async def known_here(session: AsyncSession, agent: Agent, logins: Collection[str
 
 async def _put(session: AsyncSession, clock: Clock, agent: Agent, was: FamilySpec, now: FamilySpec, done: Done) -> str:
     """The family's id. What is so already is no act."""
-    _bounded(now)
+    bounded(now)
     if now != was:
         if now.number != was.number:
             done = replace(done, before={"number": was.number}, after={"number": now.number})
@@ -171,7 +171,7 @@ async def _put(session: AsyncSession, clock: Clock, agent: Agent, was: FamilySpe
     return now.id
 
 
-async def _spec(session: AsyncSession, agent: Agent, family: str) -> FamilySpec:
+async def family_spec(session: AsyncSession, agent: Agent, family: str) -> FamilySpec:
     """As it stands. Raises Forbidden for what is not of the agent's structure."""
     row = await session.get(Family, family)
     if row is None or row.structure_id != agent.structure or row.erased_at is not None:
@@ -186,7 +186,7 @@ async def _spec_of_child(session: AsyncSession, agent: Agent, child: str) -> tup
     row = await session.get(Child, child)
     if row is None or not row.listed:
         raise Forbidden
-    spec = await _spec(session, agent, row.family_id)
+    spec = await family_spec(session, agent, row.family_id)
     return spec, next(one for one in spec.children if one.id == child)
 
 
@@ -212,7 +212,7 @@ def _child(child: ChildSpec, today: dt.date) -> ChildSpec:
     )
 
 
-def _bounded(spec: FamilySpec) -> None:
+def bounded(spec: FamilySpec) -> None:
     if len(spec.children) > MOST_CHILDREN or len(spec.accounts) > MOST_ADULTS:
         raise Refused("INVALID_ENTRY", text="TOO_MANY_PEOPLE", children=MOST_CHILDREN, adults=MOST_ADULTS)
 
@@ -226,7 +226,7 @@ async def open_account(session: AsyncSession, clock: Clock, agent: Agent, login:
     """
     reason = reason_of(agent.reason, needed=False)
     login, values = entries.login_of(login), _values(words)
-    spec = None if family is None else await _spec(session, agent, family)
+    spec = None if family is None else await family_spec(session, agent, family)
     if await queries.accounts_known(session, [login], agent.structure):
         raise Refused("LOGIN_TAKEN", login=login)
     await taken_logins.may_ask(session, clock, agent.account)
@@ -239,7 +239,7 @@ async def open_account(session: AsyncSession, clock: Clock, agent: Agent, login:
         await taken_logins.told(session, clock, agent.account, [login])
         return ""
     if spec is not None:
-        _bounded(changed := replace(spec, accounts=(*spec.accounts, login)))
+        bounded(changed := replace(spec, accounts=(*spec.accounts, login)))
         await register.put_family(session, clock, changed)
     told = {"login": login, **values, "password": words.new_hash is not None}
     await _note(session, clock, agent, Done("OPEN_ACCOUNT", family=family, adult=opened, reason=reason, after=told))

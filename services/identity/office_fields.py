@@ -88,7 +88,7 @@ def agent_of(info: Info, structure: str, reason: str | None) -> Agent:
     return Agent(caller.account, acts_for(info, structure), reason, administrator=structure in caller.admin_of)
 
 
-async def _of_family(info: Info, family: str, reason: str | None) -> Agent:
+async def of_family(info: Info, family: str, reason: str | None) -> Agent:
     async with info.context.database.reading() as session:
         row = await session.get(tables.Family, family)
     return agent_of(info, "" if row is None else row.structure_id, reason)
@@ -97,7 +97,7 @@ async def _of_family(info: Info, family: str, reason: str | None) -> Agent:
 async def _of_child(info: Info, child: str, reason: str | None) -> Agent:
     async with info.context.database.reading() as session:
         row = await session.get(tables.Child, child)
-    return await _of_family(info, "" if row is None else row.family_id, reason)
+    return await of_family(info, "" if row is None else row.family_id, reason)
 
 
 async def done(info: Info, agent: Agent, key: str, content: Sequence[Any], work: Work) -> str:
@@ -226,7 +226,7 @@ class OfficeMutations:
     @strawberry.mutation
     async def change_family(self, info: Info, input: ChangeFamilyInput) -> FamilyResult:
         family, clock = str(input.family), info.context.clock
-        agent, content = await _of_family(info, family, input.reason), ["CHANGE_FAMILY", family, input.number]
+        agent, content = await of_family(info, family, input.reason), ["CHANGE_FAMILY", family, input.number]
         doing = done(
             info, agent, input.idempotency_key, content,
             lambda session, who: office.change_family(session, clock, who, family, input.number),
@@ -236,7 +236,7 @@ class OfficeMutations:
     @strawberry.mutation
     async def add_child(self, info: Info, input: AddChildInput) -> FamilyResult:
         family, clock, child = str(input.family), info.context.clock, input.child
-        agent, content = await _of_family(info, family, input.reason), ["ADD_CHILD", family, child.content()]
+        agent, content = await of_family(info, family, input.reason), ["ADD_CHILD", family, child.content()]
         doing = done(
             info, agent, input.idempotency_key, content,
             lambda session, who: office.add_child(session, clock, who, family, child.spec()),
@@ -267,7 +267,7 @@ class OfficeMutations:
     async def add_adult(self, info: Info, input: AddAdultInput) -> FamilyResult:
         """Whoever has that login may act for the family from now on."""
         family, clock = str(input.family), info.context.clock
-        agent, content = await _of_family(info, family, input.reason), ["ADD_ADULT", family, plain_login(input.login)]
+        agent, content = await of_family(info, family, input.reason), ["ADD_ADULT", family, plain_login(input.login)]
         doing = done(
             info, agent, input.idempotency_key, content,
             lambda session, who: office.add_adult(session, clock, who, family, input.login),
@@ -278,7 +278,7 @@ class OfficeMutations:
     async def remove_adult(self, info: Info, input: RemoveAdultInput) -> FamilyResult:
         """The account may act for the family no longer, at once."""
         family, account, clock = str(input.family), str(input.account), info.context.clock
-        agent, content = await _of_family(info, family, input.reason), ["REMOVE_ADULT", family, account]
+        agent, content = await of_family(info, family, input.reason), ["REMOVE_ADULT", family, account]
         doing = done(
             info, agent, input.idempotency_key, content,
             lambda session, who: office.remove_adult(session, clock, who, family, account),

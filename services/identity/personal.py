@@ -20,6 +20,7 @@ FATES: Fates = {
     "data_part": Fate.DELETED,
     "link_key": Fate.NOBODY,
     "act": Fate.TRAIL,  # Sealed with the key of whom it is about, which is deleted.
+    "invitation": Fate.DELETED,
     "subject_key": Fate.DELETED,
     "account_session": Fate.DELETED,
     "refresh_token": Fate.DELETED,

@@ -27,6 +27,7 @@ from services.identity.tables import (
     Erasure,
     Family,
     FamilyAdult,
+    Invitation,
     Membership,
     Operator,
     core,
@@ -114,6 +115,7 @@ async def erase(session: AsyncSession, clock: Clock, erasure: Erasure) -> None:
     await _leave(session, set(adults) - set(alone), family.structure_id)
     await forget_accounts(session, alone)
     await portability.forget_family(session, family.id)
+    await session.exec(delete(Invitation).where(col(Invitation.family_id) == family.id))
     await audit.forget(session, [family.id, *alone])
     done = audit.Done("ERASE_FAMILY", family=family.id, reason=erasure.reason)
     await audit.note(session, clock.now(), erasure.structure, erasure.account, done)

@@ -7,6 +7,7 @@ from services.identity.announcement_fields import AnnouncementMutations, Announc
 from services.identity.door_fields import DoorMutations
 from services.identity.factor_fields import FactorMutations
 from services.identity.import_fields import ImportMutations
+from services.identity.invitation_fields import InvitationMutations, InvitationQueries
 from services.identity.mail_fields import MailMutations
 from services.identity.office_fields import OfficeMutations, OfficeQueries
 from services.identity.oidc_fields import OidcMutations, OidcQueries
@@ -29,6 +30,7 @@ class Mutation(
     RecoveryMutations,
     AnnouncementMutations,
     ImportMutations,
+    InvitationMutations,
     OfficeMutations,
     RankMutations,
     ResetMutations,
@@ -38,7 +40,9 @@ class Mutation(
 
 
 @strawberry.type
-class Query(AnnouncementQueries, OfficeQueries, OidcQueries, PrivacyQueries, ProfileQueries, RankQueries, ViewingQueries):
+class Query(
+    AnnouncementQueries, InvitationQueries, OfficeQueries, OidcQueries, PrivacyQueries, ProfileQueries, RankQueries, ViewingQueries
+):
     @strawberry.field
     async def me(self, info: Info) -> Account | None:
         """Null without a valid token: never an error."""

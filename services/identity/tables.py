@@ -13,6 +13,7 @@ from sqlmodel import Field, SQLModel
 from services.database import BIGINT, Instant, as_text, new_metadata
 from services.identity.erasure import ErasureState
 from services.identity.households import ReportsWanted
+from services.identity.invitations import Gives
 from services.identity.second_factor import FactorKind, SecondFactor
 
 SHA256 = 64  #: Length in hexadecimal digits.
@@ -207,6 +208,24 @@ class Viewing(IdentityTable, table=True):
     child: str = Field(primary_key=True)  #: Empty: the family as a whole.
     what: str = Field(primary_key=True)
     hour: dt.datetime = Field(sa_type=Instant, primary_key=True)
+
+
+class Invitation(IdentityTable, table=True):
+    """Somebody was asked, at an address, to join a family or to work for a structure: whose address it is, nobody looked."""
+
+    __table_args__ = (Index("ix_invitation_structure_id_id", "structure_id", "id"),)
+    id: str = Field(primary_key=True)  #: Begins with the time.
+    token_sum: str = Field(unique=True, max_length=SHA256)
+    structure_id: str = Field(foreign_key="structure.id")
+    family_id: str | None = Field(default=None, foreign_key="family.id", index=True)
+    gives: Gives = Field(sa_type=as_text(Gives))
+    email: str
+    invited_by: str  #: The agent's account.
+    invited_at: dt.datetime = Field(sa_type=Instant)
+    expires_at: dt.datetime = Field(sa_type=Instant)
+    withdrawn_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    accepted_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    account_id: str | None = Field(default=None, foreign_key="account.id", index=True)  #: Of who accepted.
 
 
 class SubjectKey(IdentityTable, table=True):

@@ -90,6 +90,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Une famille a au plus {children} enfants et {adults} adultes.",
         "A family has at most {children} children and {adults} adults.",
     ),
+    "LOGIN_OF_SOMEBODY": (
+        "L'identifiant {login} est déjà pris : choisissez-en un autre.",
+        "The login {login} is taken: choose another.",
+    ),
     "LOGIN_NOT_FREE": (
         "L'identifiant {login} n'est pas libre : choisissez-en un autre, ou invitez la personne par son adresse e-mail.",
         "The login {login} is not free: choose another, or invite the person by e-mail.",
