@@ -24,6 +24,7 @@ from gateway.engine import Engine
 from gateway.files import Files
 from gateway.home import HOME, SECURITY
 from gateway.http import GraphQLEndpoint
+from gateway.invited import Invited
 from gateway.live import Live
 from gateway.mailed import Mailed
 from gateway.notices import Notices, returned
@@ -85,6 +86,7 @@ def application(settings: Settings) -> Starlette:
             Route("/paiement/{id}", returned),
             Route("/mot-de-passe/nouveau", mailed.password, methods=["GET", "POST"]),
             Route("/courriel/confirmer", mailed.email, methods=["GET", "POST"]),
+            Route("/invitation", Invited(subgraphs).invitation, methods=["GET", "POST"]),
             Route("/", _home),
             Route("/livez", _livez),
             Route("/readyz", neighbours.readyz),

@@ -50,7 +50,7 @@ class Mailed:
         language = language_of(request.headers.get("accept-language"))
         if request.method != "POST":
             return _password_form(language, request.query_params.get("jeton", ""))
-        form = await _form(request)
+        form = await form_of(request)
         token, new = form.get("jeton", ""), form.get("nouveau", "")
         if new != form.get("encore", ""):
             return _password_form(language, token, phrase("PASSWORD_DIFFERS", language))
@@ -60,9 +60,9 @@ class Mailed:
                 # Nobody goes on from here: whoever came by a link signs in with the new password.
                 await self._ask(request, SIGN_OUT, {}, answer["accessToken"])
         except SubgraphUnavailable as error:
-            return _away(language, error)
+            return away(language, error)
         if answer["__typename"] == "SignedIn" or answer["code"] == "SECOND_FACTOR_REQUIRED":
-            return _page(language, "PASSWORD_DONE", _paragraph(phrase("PASSWORD_DONE_MORE", language)))
+            return page(language, "PASSWORD_DONE", paragraph(phrase("PASSWORD_DONE_MORE", language)))
         if answer["code"] == "INVALID_TOKEN":
             return _over(language)
         return _password_form(language, token, answer["message"])
@@ -73,30 +73,34 @@ class Mailed:
         language = language_of(request.headers.get("accept-language"))
         if request.method != "POST":
             return _email_form(language, request.query_params.get("jeton", ""))
-        token = (await _form(request)).get("jeton", "")
+        token = (await form_of(request)).get("jeton", "")
         try:
             answer = (await self._ask(request, CONFIRM, {"token": token}))["confirmEmail"]
         except SubgraphUnavailable as error:
-            return _away(language, error)
+            return away(language, error)
         if answer["__typename"] != "EmailConfirmed":
             return _over(language)
-        return _page(language, "EMAIL_DONE", _paragraph(phrase("EMAIL_DONE_MORE", language, email=answer["email"])))
+        return page(language, "EMAIL_DONE", paragraph(phrase("EMAIL_DONE_MORE", language, email=answer["email"])))
 
     async def _ask(self, request: Request, query: str, variables: dict[str, str], bearer: str | None = None) -> dict[str, Any]:
-        """The answer's data. Raises SubgraphUnavailable, also for an answer with errors."""
-        headers = {name: value for name, value in request.scope["headers"] if name in (b"accept-language", b"user-agent")}
-        if bearer is not None:
-            headers[b"authorization"] = b"Bearer " + bearer.encode()
-        body = msgspec.json.encode({"query": query, "variables": variables})
-        lines = passed_on(request.scope, headers).lines
-        answer = _decode(await self.subgraphs.by_name["identity"].post(body, lines, seconds=SECONDS, again=False))
-        if answer.get("errors") or not answer.get("data"):
-            raise SubgraphUnavailable(str([error.get("extensions") for error in answer.get("errors", ())]))
-        data: dict[str, Any] = answer["data"]
-        return data
+        return await ask(self.subgraphs, request, query, variables, bearer)
 
 
-async def _form(request: Request) -> dict[str, str]:
+async def ask(subgraphs: Subgraphs, request: Request, query: str, variables: dict[str, Any], bearer: str | None = None) -> dict[str, Any]:
+    """The answer's data. Raises SubgraphUnavailable, also for an answer with errors."""
+    headers = {name: value for name, value in request.scope["headers"] if name in (b"accept-language", b"user-agent")}
+    if bearer is not None:
+        headers[b"authorization"] = b"Bearer " + bearer.encode()
+    body = msgspec.json.encode({"query": query, "variables": variables})
+    lines = passed_on(request.scope, headers).lines
+    answer = _decode(await subgraphs.by_name["identity"].post(body, lines, seconds=SECONDS, again=False))
+    if answer.get("errors") or not answer.get("data"):
+        raise SubgraphUnavailable(str([error.get("extensions") for error in answer.get("errors", ())]))
+    data: dict[str, Any] = answer["data"]
+    return data
+
+
+async def form_of(request: Request) -> dict[str, str]:
     """Its fields; what is too large, or no form, has none."""
     body = await bounded_body(request, LARGEST)
     if body is None or not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
@@ -109,53 +113,53 @@ async def _form(request: Request) -> dict[str, str]:
 
 # -------------------------------------------------------------------------------------------------------------------- HTML
 def _password_form(language: Language, token: str, trouble: str | None = None) -> Response:
-    if not _may_be_a_token(token):
+    if not may_be_a_token(token):
         return _over(language)
     described = 'aria-describedby="conseil probleme" aria-invalid="true"' if trouble else 'aria-describedby="conseil"'
     field = f'type="password" required minlength="12" maxlength="256" autocomplete="new-password" {described}'
-    body = f"""{_trouble(trouble)}<form method="post" action="/mot-de-passe/nouveau">
+    body = f"""{trouble_above(trouble)}<form method="post" action="/mot-de-passe/nouveau">
 <input type="hidden" name="jeton" value="{escape(token)}">
 <p id="conseil">{escape(phrase("PASSWORD_HINT", language))}</p>
 <p><label for="nouveau">{escape(phrase("PASSWORD_NEW", language))}</label><input id="nouveau" name="nouveau" {field}></p>
 <p><label for="encore">{escape(phrase("PASSWORD_AGAIN", language))}</label><input id="encore" name="encore" {field}></p>
 <p><button>{escape(phrase("PASSWORD_SEND", language))}</button></p>
 </form>"""
-    return _page(language, "PASSWORD_TITLE", body, 422 if trouble else 200)
+    return page(language, "PASSWORD_TITLE", body, 422 if trouble else 200)
 
 
 def _email_form(language: Language, token: str) -> Response:
-    if not _may_be_a_token(token):
+    if not may_be_a_token(token):
         return _over(language)
     body = f"""<form method="post" action="/courriel/confirmer">
 <input type="hidden" name="jeton" value="{escape(token)}">
-{_paragraph(phrase("EMAIL_ASK", language))}
+{paragraph(phrase("EMAIL_ASK", language))}
 <p><button>{escape(phrase("EMAIL_SEND", language))}</button></p>
 </form>"""
-    return _page(language, "EMAIL_TITLE", body)
+    return page(language, "EMAIL_TITLE", body)
 
 
-def _may_be_a_token(token: str) -> bool:
+def may_be_a_token(token: str) -> bool:
     return 0 < len(token) <= LONGEST_TOKEN
 
 
 def _over(language: Language) -> Response:
-    return _page(language, "LINK_OVER", _paragraph(phrase("LINK_OVER_MORE", language)), 422)
+    return page(language, "LINK_OVER", paragraph(phrase("LINK_OVER_MORE", language)), 422)
 
 
-def _away(language: Language, error: SubgraphUnavailable) -> Response:
+def away(language: Language, error: SubgraphUnavailable) -> Response:
     log().warning("a link of a mail could not be used", reason=str(error))
-    return _page(language, "LINK_FAILED", _paragraph(phrase("AWAY", language)), 503)
+    return page(language, "LINK_FAILED", paragraph(phrase("AWAY", language)), 503)
 
 
-def _trouble(trouble: str | None) -> str:
+def trouble_above(trouble: str | None) -> str:
     return f'<p id="probleme" role="alert">{escape(trouble)}</p>\n' if trouble else ""
 
 
-def _paragraph(text: str) -> str:
+def paragraph(text: str) -> str:
     return f"<p>{escape(text)}</p>"
 
 
-def _page(language: Language, title: str, body: str, status: int = 200) -> Response:
+def page(language: Language, title: str, body: str, status: int = 200) -> Response:
     title = escape(phrase(title, language))
     return HTMLResponse(PAGE.format(language=language, title=title, body=body), status, headers=HEADERS)
 

@@ -30,6 +30,44 @@ TEXTS = {
     "EMAIL_SEND": ("Confirmer cette adresse", "Confirm this address"),
     "EMAIL_DONE": ("Votre adresse e-mail est confirmée", "Your e-mail address is confirmed"),
     "EMAIL_DONE_MORE": ("Vos messages arrivent désormais à {email}.", "Your messages go to {email} from now on."),
+    "LOGIN": ("Identifiant", "Login"),
+    "PASSWORD": ("Mot de passe", "Password"),
+    "FIRST_NAME": ("Prénom", "First name"),
+    "LAST_NAME": ("Nom", "Last name"),
+    "INVITATION_TITLE": ("Répondre à l'invitation", "Answer the invitation"),
+    "INVITATION_FAMILY": (
+        "{structure} vous propose d'accéder au dossier d'une famille : voir et faire ses réservations, et payer.",
+        "{structure} offers you access to a family's account: to see and make its bookings, and to pay.",
+    ),
+    "INVITATION_AGENT": ("{structure} vous propose de travailler comme agent.", "{structure} offers you work as an agent."),
+    "INVITATION_ADMINISTRATOR": (
+        "{structure} vous propose d'administrer son espace famille.",
+        "{structure} offers you the administration of its family portal.",
+    ),
+    "INVITATION_SEEN": (
+        "Si vous acceptez, {structure} verra votre nom et votre identifiant. Si cela ne vous concerne pas, fermez cette page : "
+        "rien n'est fait.",
+        "If you accept, {structure} will see your name and your login. If this does not concern you, close this page: nothing is done.",
+    ),
+    "INVITATION_ACCOUNT": ("J'ai déjà un compte", "I have an account"),
+    "INVITATION_ACCEPT": ("Accepter avec ce compte", "Accept with this account"),
+    "INVITATION_NEW": ("Je n'ai pas de compte", "I have no account"),
+    "INVITATION_EMAIL": ("Vos messages iront à {email}.", "Your messages will go to {email}."),
+    "INVITATION_OPEN": ("Ouvrir mon compte et accepter", "Open my account and accept"),
+    "INVITATION_CODE": ("Le code de votre application", "The code of your application"),
+    "INVITATION_PASSKEY": (
+        "Votre compte demande une clé d'accès, que cette page ne peut pas lire : acceptez l'invitation depuis votre espace famille.",
+        "Your account asks for a passkey, which this page cannot read: accept the invitation in your family account.",
+    ),
+    "INVITATION_DONE": ("Votre réponse est enregistrée", "Your answer is recorded"),
+    "INVITATION_DONE_MORE": (
+        "Vous pouvez maintenant vous connecter à votre espace famille. Si vous l'étiez déjà, reconnectez-vous.",
+        "You can now sign in to your family account. If you were signed in already, sign in again.",
+    ),
+    "INVITATION_OVER_MORE": (
+        "Il a déjà servi, il a expiré, un plus récent le remplace, ou il est incomplet. Demandez une nouvelle invitation à votre mairie.",
+        "It was used already, it has run out, a newer one replaces it, or a part of it is missing. Ask your town hall for another.",
+    ),
     "LINK_OVER": ("Ce lien n'est plus valable", "This link is no longer valid"),
     "LINK_OVER_MORE": (
         "Il a déjà servi, il a expiré, un plus récent le remplace, ou il est incomplet. Demandez-en un autre sur votre espace famille.",

@@ -34,7 +34,7 @@ from services.identity.types import Adult, Agent, Family
 from services.paging import cursor_of, parts_of, stays
 from services.refusal import Forbidden, Unauthenticated
 
-NEWEST = cursor_of("~")  #: The cursor of what comes before all invitations: ids are digits and letters.
+NEWEST = cursor_of("g")  #: The cursor of what comes before all invitations: ids are hexadecimal digits.
 
 strawberry.enum(Gives, name="InvitationGives", description="What accepting an invitation gives.")
 strawberry.enum(InvitationState, description="What became of an invitation.")
@@ -166,6 +166,8 @@ def _before(cursor: str | None, info: Info) -> str | None:
         return None
     try:
         (before,) = parts_of(cursor)
+        if not before.isalnum():
+            raise ValueError(cursor)
     except ValueError:
         raise malformed("CURSOR_NOT_POSSIBLE", info.context.language) from None
     return before

@@ -5,6 +5,7 @@ from starlette.applications import Starlette
 from services.events import (
     AddressLinkMade,
     AnnouncementDue,
+    InvitationMade,
     PaymentFailed,
     PlaceExpired,
     PlaceGiven,
@@ -26,8 +27,8 @@ __all__ = ["app", "service"]
 service.runs(keep_sending)
 service.runs(keep_announcing)
 service.runs(keep_forgetting)
-at_once = (AddressLinkMade, PaymentFailed, PlaceExpired, PlaceGiven, RequestDecided, RequestExplained, ResetLinkMade, SecurityNoticeMade)
-for kind in at_once:
+at_once = (AddressLinkMade, InvitationMade, PaymentFailed, PlaceExpired, PlaceGiven, RequestDecided, RequestExplained)
+for kind in (*at_once, ResetLinkMade, SecurityNoticeMade):
     service.after(kind)(look_now)
 service.after(AnnouncementDue)(announce_now)
 

@@ -92,26 +92,32 @@ def _to_family(wish: Wish, to: Adult | None, home: Home, names: Names, now: dt.d
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A letter to an account at its door: it holds no name, an address may have been typed wrongly."""
+    """A letter to an account at its door, or to whoever has an address: it holds no name, an address may have been typed wrongly."""
 
     kind: MailKind
     event_id: str
     structure: str  #: EVERYBODY, where the account belongs to none.
-    account: str
+    account: str | None  #: None: nobody looked whose address it is.
     address: str
     language: str
     at: dt.datetime  #: Until when the link is good, or when it happened.
     token: str = ""
     happened: str = ""  #: What, in a security notice, and what else there is to say of it.
     detail: str = ""
+    gives: str = ""  #: What is offered, in an invitation, and of which family.
+    family: str | None = None
 
     @property
     def is_own_address(self) -> bool:
         """Whether it goes to the address that the account has, and not to one that it had or may have."""
-        return self.kind is not MailKind.ADDRESS_LINK and self.happened != "EMAIL_CHANGED"
+        return self.kind not in (MailKind.ADDRESS_LINK, MailKind.INVITATION) and self.happened != "EMAIL_CHANGED"
 
 
-PATHS = {MailKind.PASSWORD_LINK: letters.PASSWORD_PATH, MailKind.ADDRESS_LINK: letters.ADDRESS_PATH}
+PATHS = {
+    MailKind.PASSWORD_LINK: letters.PASSWORD_PATH,
+    MailKind.ADDRESS_LINK: letters.ADDRESS_PATH,
+    MailKind.INVITATION: letters.INVITATION_PATH,
+}
 
 
 async def queue_notice(session: AsyncSession, now: dt.datetime, notice: Notice) -> None:
@@ -122,18 +128,22 @@ async def queue_notice(session: AsyncSession, now: dt.datetime, notice: Notice) 
     timezone = SOMEWHERE if notice.structure == EVERYBODY else await queries.timezone(session, notice.structure)
     if timezone is None:
         raise NotYetKnown(f"structure {notice.structure}")
-    to = addressee([Adult(notice.account, None, "", "", notice.address, notice.language)])
-    letter = _notify(notice, timezone) if to else None
-    about = {"account": notice.account, "own_address": notice.is_own_address}
+    to = addressee([Adult(notice.account or "", None, "", "", notice.address, notice.language)])
+    title = await queries.title(session, notice.structure) if notice.gives else None
+    letter = _notify(notice, timezone, title or "") if to else None
+    about = {"account": notice.account, "family": notice.family, "own_address": notice.is_own_address}
     mail = {**new_mail(cause, notice.kind, notice.structure, now, to, letter), **about}
     await (await session.connection()).execute(insert(MAIL), mail)
 
 
-def _notify(notice: Notice, timezone: str) -> Letter:
+def _notify(notice: Notice, timezone: str, structure: str) -> Letter:
     said_in, at = notice.language, notice.at
     if notice.kind is MailKind.SECURITY_NOTICE:
         return letters.security_letter(said_in, happened=notice.happened, detail=one_line(notice.detail), at=at, timezone=timezone)
     link = f"{PORTAL}{PATHS[notice.kind]}{quote(notice.token, safe='')}"
+    if notice.kind is MailKind.INVITATION:
+        offered = {"structure": structure, "gives": notice.gives}
+        return letters.invitation_letter(said_in, **offered, address=link, at=at, timezone=timezone)
     return letters.link_letter(notice.kind, said_in, address=link, at=at, timezone=timezone)
 
 

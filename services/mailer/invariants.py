@@ -6,7 +6,7 @@ from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.mailer.attempts import PATIENCE
-from services.mailer.tables import SECRET, DigestLine, Family, Mail, MailState
+from services.mailer.tables import SECRET, DigestLine, Family, Mail, MailKind, MailState
 
 #: A report that was queued while everything stood still may be a little older than its patience before somebody looks at it.
 GRACE = dt.timedelta(days=1)
@@ -45,7 +45,8 @@ async def _mistimed(session: AsyncSession) -> list[str]:
 
 async def _misdirected(session: AsyncSession) -> list[str]:
     """A family's mail goes to one of its own accounts, in its own structure."""
-    rows = await session.exec(select(Mail, Family).join(Family, col(Family.id) == col(Mail.family)).where(Mail.state == MailState.QUEUED))
+    queued = select(Mail, Family).join(Family, col(Family.id) == col(Mail.family)).where(Mail.state == MailState.QUEUED)
+    rows = await session.exec(queued.where(Mail.kind != MailKind.INVITATION))  # That goes to whoever is none yet.
     return [
         f"mail {mail.id} goes to another family"
         for mail, family in rows

@@ -24,6 +24,8 @@ PORTAL = "https://portal.invalid"
 PASSWORD_PATH = "/mot-de-passe/nouveau?jeton="
 #: Where it takes one that puts a new address in force.
 ADDRESS_PATH = "/courriel/confirmer?jeton="
+#: Where it takes one that offers a family, or work for a structure.
+INVITATION_PATH = "/invitation?jeton="
 #: Where it shows a payment, and gives its receipt.
 PAYMENT_PATH = "/paiement/"
 
@@ -201,6 +203,12 @@ def announcement_letter(language: str, *, greeting: str, structure: str, title: 
 def link_letter(kind: str, language: str, *, address: str, at: dt.datetime, timezone: str) -> Letter:
     """A single-use link: the way back in (S3), or a new address (S7). `address` holds the token, which is good until `at`."""
     return _write(kind, language, address=address, until=_moment(language, at, timezone))
+
+
+def invitation_letter(language: str, *, structure: str, gives: str, address: str, at: dt.datetime, timezone: str) -> Letter:
+    """What a structure offers to whoever has the address: `gives` is FAMILY, AGENT or ADMINISTRATOR. `address` as of a link."""
+    until = _moment(language, at, timezone)
+    return _write("invitation", language, structure=structure, gives=gives, address=address, until=until)
 
 
 def security_letter(language: str, *, happened: str, detail: str, at: dt.datetime, timezone: str) -> Letter:

@@ -21,6 +21,7 @@ from services.events import (
     DataRequested,
     DecidedMovement,
     FamilyErasing,
+    InvitationMade,
     LinkEvent,
     PaymentFailed,
     PaymentReceived,
@@ -162,6 +163,16 @@ async def send_link(session: AsyncSession, event: ResetLinkMade, clock: Clock) -
 @service.reacts_to(AddressLinkMade)
 async def send_address_link(session: AsyncSession, event: AddressLinkMade, clock: Clock) -> None:
     await _send_link(session, clock, MailKind.ADDRESS_LINK, event)
+
+
+@service.reacts_to(InvitationMade)
+async def send_invitation(session: AsyncSession, event: InvitationMade, clock: Clock) -> None:
+    if event.token:  # As of links, below.
+        to = event.event_id, event.structure, None, event.email, event.language
+        link = {"token": event.token, "gives": event.gives}
+        await commands.queue_notice(
+            session, clock.now(), Notice(MailKind.INVITATION, *to, at=event.expires_at, family=event.family, **link)
+        )
 
 
 async def _send_link(session: AsyncSession, clock: Clock, kind: MailKind, event: LinkEvent) -> None:

@@ -64,12 +64,13 @@ class MailKind(StrEnum):
     PAYMENT_FAILED = "payment_failed"  #: paiement sans suite
     PASSWORD_LINK = "password_link"  #: lien de nouveau mot de passe
     ADDRESS_LINK = "address_link"  #: lien de confirmation d'une adresse
+    INVITATION = "invitation"  #: invitation à rejoindre une famille, ou la structure
     SECURITY_NOTICE = "security_notice"  #: avis de sécurité
     ANNOUNCEMENT = "announcement"  #: annonce de la structure
 
 
 #: What such a letter holds opens something: once it was sent, or never will be, it has no business in our tables.
-SECRET = (MailKind.PASSWORD_LINK, MailKind.ADDRESS_LINK)
+SECRET = (MailKind.PASSWORD_LINK, MailKind.ADDRESS_LINK, MailKind.INVITATION)
 
 
 class MailState(StrEnum):

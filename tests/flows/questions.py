@@ -58,6 +58,7 @@ NAMES = {
     "criteria": "criterion",
     "adult": "account",
     "announcement": "announcement",
+    "invitation": "invitation",
 }
 #: Arguments that are plainly called `id`: the field says whose.
 BY_ID = ("onlinePayment", "allocationRun", "removeFactor", "endSession")

@@ -41,7 +41,7 @@ AT_ONCE = 12
 FOLLOWED_SECONDS = 5  #: A subscription that is refused ends at once.
 LEAST_ATTEMPTS = 20_000
 GAUNTLETS = 11
-OPERATORS = frozenset({"setRole", "changeStructure", "resetFactors"})  #: Operators name administrators, and look after towns.
+OPERATORS = frozenset({"setRole", "changeStructure", "resetFactors", "inviteColleague", "withdrawInvitation"})  #: Operators name administrators, and look after towns.
 UNKNOWN = {kind: f"nobody-{kind}" for kind in (*questions.NAMES.values(), *questions.BY_ID, "agent")}
 #: What only the victim's own family may ever read. Odd enough to be found wherever they come up.
 CANARIES = ("Zephyrine", "KANARINSKI", "2011-11-17", "CHQ-CANARI", "PAYEUR CANARI", "BANQUE CANARI", "771341", "31379", "canari@")
@@ -160,6 +160,7 @@ async def build(system: System, folder: Path) -> Scene:
             assert town.answers(await one.submits([one.line(day + dt.timedelta(1), activity="loisirs")])) == ["SUBMITTED"]
             ids[name]["allocationRun"] = await held_run(one.town, agent)
         ids["neighbour"]["allocationRun"] = "no-run-of-mine"
+        ids["victim"]["invitation"] = await invited(victim, tokens[0])
         await victim.costs(PRICE)
         month = (dt.datetime.now(dt.UTC) - dt.timedelta(3)).strftime("%Y-%m")
         paid = await victim.ask(
@@ -195,6 +196,15 @@ async def held_run(one: Town, agent: str) -> str:
     return held
 
 
+async def invited(one: Family, agent: str) -> str:
+    """Somebody else is to be asked to join the family: at an address that may be read by nobody but the town's agents."""
+    query = "mutation($input: InviteAdultInput!) { inviteAdult(input: $input) { ... on Invitation { id } } }"
+    wanted = {"family": one.id, "email": "canari@elsewhere.example.org", "idempotencyKey": "isolation"}
+    answer = await one.town.post(query, {"input": wanted}, token=agent)
+    invitation: str = answer["data"]["inviteAdult"]["id"]
+    return invitation
+
+
 async def session_of(one: Family) -> str:
     seen = await one.ask("{ me { sessions { id current } } }")
     id: str = next(each["id"] for each in seen["me"]["sessions"] if each["current"])
@@ -220,7 +230,7 @@ def ids_of(one: Family, request: dict[str, Any]) -> dict[str, str]:
         "payment": "no-payment-at-the-counter",
         "criterion": "resident",
     }
-    return {**town_ids, **own, "account": "own", "agent": "own/own", "announcement": "no-announcement"}
+    return {**town_ids, **own, "account": "own", "agent": "own/own", "announcement": "no-announcement", "invitation": "no-invitation"}
 
 
 async def signer(system: System) -> Signer:

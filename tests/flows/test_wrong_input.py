@@ -362,7 +362,7 @@ AGENTS |= {
 }
 AGENTS |= {"setFamilyCriteria", "moneyActs", "recordPayment", "refund", "reversePayment", "adjustWallet", "transfer"}
 AGENTS |= {"debtors", "closing", "journalFile", "identityActs"}
-AGENTS |= {"families", "changeFamily", "changeChild", "addAdult"}
+AGENTS |= {"families", "changeFamily", "changeChild", "addAdult", "inviteAdult", "invitations"}
 AGENTS |= {"agents", "childViewings", "importFamilies", "setRole", "changeStructure"}
 AGENTS |= {"announcementsOf", "publishAnnouncement", "changeAnnouncement"}
 #: Also asked for, though nobody must say them.

@@ -21,7 +21,11 @@ from gateway.texts import TEXTS
 from services.settings import Settings
 
 TOKEN = "a-token-of-43-characters"
-PASSWORD, EMAIL = "/mot-de-passe/nouveau", "/courriel/confirmer"
+PASSWORD, EMAIL, INVITATION = "/mot-de-passe/nouveau", "/courriel/confirmer", "/invitation"
+ASKED = ("resetPassword", "confirmEmail", "signOut", "acceptInvitation", "openInvitedAccount", "invitation", "finishSignIn", "signIn")
+OFFER = {"__typename": "InvitationOffer", "structureName": "Mairie <de> CarteVille", "gives": "FAMILY", "email": "leo@example.org"}
+ACCEPTED = {"__typename": "InvitationAccepted", "structureName": "Mairie <de> CarteVille"}
+SIGNED_IN = {"__typename": "SignedIn", "accessToken": "abc"}
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 NEW = "un cheval correct & pile"
 
@@ -36,7 +40,7 @@ class Identity:
     async def answer(self, request: Request) -> Response:
         asked = json.loads(await request.body())
         self.heard.append((dict(request.headers), asked))
-        name = next(name for name in ("resetPassword", "confirmEmail", "signOut") if name in asked["query"])
+        name = next(name for name in ASKED if name in asked["query"])
         return JSONResponse({"data": {name: self.says.get(name, True)}})
 
 
@@ -164,9 +168,96 @@ async def test_a_token_cannot_write_into_the_page(client: httpx2.AsyncClient, pa
     assert "&quot;&gt;&lt;script&gt;" in page.text
 
 
+def asked_for(identity: Identity) -> list[str]:
+    return [next(name for name in ASKED if name in asked["query"]) for _, asked in identity.heard]
+
+
+async def test_an_invitation_says_who_invites_to_what_and_opening_it_takes_nothing(client: httpx2.AsyncClient, identity: Identity) -> None:
+    identity.says["invitation"] = OFFER
+    page = await client.get(INVITATION, params={"jeton": TOKEN})
+    assert (page.status_code, asked_for(identity)) == (200, ["invitation"])
+    assert "Mairie &lt;de&gt; CarteVille" in page.text
+    assert page.text.count(f'<form method="post" action="{INVITATION}">') == 2
+    for name in ("identifiant", "mot-de-passe", "prenom", "nom", "nouvel-identifiant", "nouveau", "encore"):
+        assert f'<label for="{name}">' in page.text
+        assert re.search(rf'<input id="{name}" name="{name}" ', page.text)
+    for gives, said in (("AGENT", "comme agent"), ("ADMINISTRATOR", "administrer")):
+        identity.says["invitation"] = OFFER | {"gives": gives}
+        assert said in (await client.get(INVITATION, params={"jeton": TOKEN})).text
+    english = await client.get(INVITATION, params={"jeton": TOKEN}, headers={"accept-language": "en"})
+    assert '<html lang="en">' in english.text
+
+
+async def test_whoever_has_an_account_signs_in_and_accepts(client: httpx2.AsyncClient, identity: Identity) -> None:
+    identity.says |= {"signIn": SIGNED_IN, "acceptInvitation": ACCEPTED}
+    done = await sends(client, INVITATION, jeton=TOKEN, faire="connexion", identifiant="leo", **{"mot-de-passe": "secret"})
+    assert (done.status_code, "Votre réponse est enregistrée" in done.text) == (200, True)
+    assert asked_for(identity) == ["signIn", "acceptInvitation", "signOut"]
+    assert identity.heard[0][1]["variables"] == {"login": "leo", "password": "secret"}
+    assert [headers.get("authorization") for headers, _ in identity.heard] == [None, "Bearer abc", "Bearer abc"]
+
+
+async def test_whoever_has_a_second_factor_shows_it(client: httpx2.AsyncClient, identity: Identity) -> None:
+    half = refused("SECOND_FACTOR_REQUIRED") | {"challenge": "half-way", "kinds": ["TOTP"]}
+    identity.says |= {"signIn": half, "finishSignIn": refused("INVALID_CODE", "Ce code n'est pas correct."), "invitation": OFFER}
+    asked = await sends(client, INVITATION, jeton=TOKEN, faire="connexion", identifiant="leo", **{"mot-de-passe": "secret"})
+    assert '<input type="hidden" name="defi" value="half-way">' in asked.text
+    again = await sends(client, INVITATION, jeton=TOKEN, faire="code", defi="half-way", code="000000")
+    assert (again.status_code, "Ce code n&#x27;est pas correct." in again.text, 'value="half-way"' in again.text) == (422, True, True)
+    identity.says |= {"finishSignIn": SIGNED_IN, "acceptInvitation": ACCEPTED}
+    done = await sends(client, INVITATION, jeton=TOKEN, faire="code", defi="half-way", code="123456")
+    assert "Votre réponse est enregistrée" in done.text
+    assert identity.heard[-3][1]["variables"] == {"challenge": "half-way", "code": "123456"}
+    identity.says["signIn"] = half | {"kinds": ["PASSKEY"]}
+    only = await sends(client, INVITATION, jeton=TOKEN, faire="connexion", identifiant="leo", **{"mot-de-passe": "secret"})
+    assert "clé d&#x27;accès" in only.text
+
+
+async def test_whoever_has_none_opens_one(client: httpx2.AsyncClient, identity: Identity) -> None:
+    identity.says |= {"openInvitedAccount": SIGNED_IN, "invitation": OFFER}
+    fields = {"jeton": TOKEN, "faire": "compte", "prenom": "Léo", "nom": "PETIT", "nouvel-identifiant": "leo", "nouveau": NEW}
+    differs = await sends(client, INVITATION, **fields, encore="another")
+    assert "Les deux mots de passe ne sont pas les mêmes." in differs.text
+    assert asked_for(identity) == ["invitation"]
+    done = await sends(client, INVITATION, **fields, encore=NEW)
+    assert (done.status_code, "leo@example.org" in done.text) == (200, False)
+    assert asked_for(identity)[1:] == ["openInvitedAccount", "signOut"]
+    said = {"login": "leo", "password": NEW, "firstName": "Léo", "lastName": "PETIT", "language": "fr"}
+    assert identity.heard[1][1]["variables"] == {"input": {"token": TOKEN, **said}}
+    assert NEW not in done.text
+
+
+@pytest.mark.parametrize(("faire", "name"), [("connexion", "signIn"), ("compte", "openInvitedAccount")])
+async def test_what_is_wrong_stands_above_the_forms_which_can_be_sent_again(
+    client: httpx2.AsyncClient, identity: Identity, faire: str, name: str
+) -> None:
+    identity.says |= {name: refused("NO", "Non <b>merci</b>."), "invitation": OFFER}
+    fields = {"identifiant": "leo", "mot-de-passe": "secret", "nouvel-identifiant": "leo", "prenom": "Léo", "nouveau": NEW, "encore": NEW}
+    page = await sends(client, INVITATION, jeton=TOKEN, faire=faire, **fields)
+    assert (page.status_code, 'role="alert">Non &lt;b&gt;merci&lt;/b&gt;.' in page.text) == (422, True)
+    assert ('value="leo"' in page.text, NEW in page.text, "secret" in page.text) == (True, False, False)
+
+
+async def test_sec6_an_invitation_that_is_over_says_so(client: httpx2.AsyncClient, identity: Identity) -> None:
+    over = refused("INVALID_TOKEN")
+    identity.says = {"invitation": over, "signIn": SIGNED_IN, "acceptInvitation": over, "openInvitedAccount": over}
+    for answer in (
+        await client.get(INVITATION, params={"jeton": TOKEN}),
+        await client.get(INVITATION),
+        await client.get(INVITATION, params={"jeton": "x" * 1000}),
+        await sends(client, INVITATION, jeton=TOKEN, faire="connexion", identifiant="leo", **{"mot-de-passe": "x"}),
+        await sends(client, INVITATION, jeton=TOKEN, faire="compte", nouveau=NEW, encore=NEW),
+        await sends(client, INVITATION, jeton=TOKEN),
+        await client.post(INVITATION, content=b"jeton=x", headers={"content-type": "text/plain"}),
+    ):
+        assert (answer.status_code, TEXTS["LINK_OVER"][0] in answer.text.replace("&#x27;", "'")) == (422, True)
+    assert "signOut" in asked_for(identity), "whoever signed in for it is out again"
+
+
 async def test_while_identity_is_away_the_link_is_not_lost() -> None:
     app = application(Settings.from_environment({"IDENTITY_URL": "http://127.0.0.1:9"}))
     async with app.router.lifespan_context(app), httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://x") as client:
-        for path in (PASSWORD, EMAIL):
-            answer = await client.post(path, content=urlencode({"jeton": TOKEN, "nouveau": NEW, "encore": NEW}), headers=FORM)
+        for path in (PASSWORD, EMAIL, INVITATION):
+            fields = {"jeton": TOKEN, "nouveau": NEW, "encore": NEW, "faire": "compte"}
+            answer = await client.post(path, content=urlencode(fields), headers=FORM)
             assert (answer.status_code, "Momentanément indisponible" in answer.text) == (503, True)

@@ -21,6 +21,7 @@ from services.events import (
     ContactsChanged,
     DecidedMovement,
     Event,
+    InvitationMade,
     MailFailed,
     MailSent,
     PaymentFailed,
@@ -163,6 +164,12 @@ def reset_link(token: str = "s3cret", email: str = "jp.dupont@example.org", lang
 
 def address_link(token: str = "s3cret", email: str = "new@example.org", language: str = "fr", **more: Any) -> AddressLinkMade:
     return AddressLinkMade(**_link(token, email, language) | more)
+
+
+def invitation(token: str = "s3cret", email: str = "new@example.org", language: str = "fr", **more: Any) -> InvitationMade:
+    about = {"invitation": "i1", "family": "dupont", "gives": "FAMILY"}
+    said = {name: value for name, value in _link(token, email, language).items() if name != "account"}
+    return InvitationMade(**about | said | more)
 
 
 def _link(token: str, email: str, language: str) -> dict[str, Any]:

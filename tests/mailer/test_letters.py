@@ -99,6 +99,11 @@ def links(kind: str) -> Callable[[str], Iterable[Letter]]:
     return lambda language: [letters.link_letter(kind, language, address=f"{PORTAL}/x?jeton=a&b=c", **AT)]
 
 
+def offers(language: str) -> Iterable[Letter]:
+    for gives in ("FAMILY", "AGENT", "ADMINISTRATOR"):
+        yield letters.invitation_letter(language, structure=WHO["structure"], gives=gives, address=f"{PORTAL}/x?jeton=a&b=c", **AT)
+
+
 def notices(language: str) -> Iterable[Letter]:
     for happened in (*get_args(SecurityNotice), "NEWER_THAN_THIS_MAILER"):
         for detail in ("", "j***@example.org"):
@@ -119,6 +124,7 @@ ALL: dict[str, Callable[[str], Iterable[Letter]]] = {
     "announcement": announcements,
     "password_link": links("password_link"),
     "address_link": links("address_link"),
+    "invitation": offers,
     "security_notice": notices,
 }
 LETTERS = Path(letters.__file__).with_name("letters")

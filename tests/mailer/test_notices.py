@@ -22,6 +22,7 @@ from tests.mailer.conftest import (
     announcement_due,
     announcement_withdrawn,
     family_of,
+    invitation,
     payment_failed,
     reset_link,
     security_notice,
@@ -44,12 +45,27 @@ async def test_s7_a_new_address_is_asked_to_confirm_itself_and_nobody_else_is(ma
     assert "DUPONT" not in mail.text + mail.html, "the address may have been typed wrongly"
 
 
+async def test_an_invitation_goes_to_whoever_has_the_address_and_says_whose_but_not_for_whom(mailroom: Mailroom) -> None:
+    await mailroom.hears(town_named(), family_of(adult()))
+    link = invitation()
+    await mailroom.hears(link, link)
+    mail = await mailroom.the_mail()
+    about = mail.kind, mail.account, mail.family, mail.to_address, mail.own_address
+    assert about == (MailKind.INVITATION, None, "dupont", "new@example.org", False)
+    assert mail.subject == "Invitation : Mairie de CarteVille"
+    assert f"\n{PORTAL}/invitation?jeton=s3cret\n" in mail.text
+    assert "Mairie de CarteVille vous propose d'accéder au dossier d'une famille" in mail.text
+    assert "DUPONT" not in mail.text + mail.html
+    async with mailroom.database.reading() as session:
+        assert not [found for found in await violations(session) if "another family" in found]
+
+
 async def test_an_account_of_no_town_gets_its_letters_too(mailroom: Mailroom) -> None:
     await mailroom.hears(reset_link(structure="all"), security_notice(structure="all"))
     assert [mail.to_address for mail in await mailroom.mails()] == ["jp.dupont@example.org"] * 2
 
 
-@pytest.mark.parametrize("link", [reset_link, address_link])
+@pytest.mark.parametrize("link", [reset_link, address_link, invitation])
 async def test_a_link_is_forgotten_once_it_was_sent_or_given_up(mailroom: Mailroom, post_office: MailServer, link: object) -> None:
     assert callable(link)
     await mailroom.knows_the_town()
