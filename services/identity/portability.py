@@ -26,6 +26,7 @@ from services.identity.tables import (
     Factor,
     Family,
     FamilyAdult,
+    Invitation,
     Membership,
     OutsideIdentity,
     Structure,
@@ -40,7 +41,8 @@ from services.telling import Told, Whose, new_key, opened, public_part, told
 DATA = "data"  #: What a link to the file is for.
 AGAIN_AFTER = dt.timedelta(days=1)  #: Who asks before then is shown what was asked for.
 TELLING = frozenset({"billing", "booking", "mailer"})
-NOBODY_S = ("loaded", "loaded_email", "private_key", "key", "sealed_secret", "last_step", "public_key")  #: Columns that are told to nobody.
+#: Columns that are told to nobody.
+NOBODY_S = ("loaded", "loaded_email", "private_key", "key", "sealed_secret", "last_step", "public_key", "token_sum")
 MOST_ACTS = 1000
 
 
@@ -123,6 +125,7 @@ async def _own(session: AsyncSession, row: DataRequest) -> Told:
         OutsideIdentity: col(OutsideIdentity.account_id) == account,
         DataRequest: and_(col(DataRequest.family) == row.family, or_(col(DataRequest.account) == account, col(DataRequest.by_agent))),
         Erasure: col(Erasure.family) == row.family,
+        Invitation: and_(col(Invitation.family_id) == row.family, col(Invitation.account_id) == account),
     }
     found = await told(session, whose, but=NOBODY_S)
     found |= await told(session, {Viewing: col(Viewing.family) == row.family}, but=("account",))

@@ -206,6 +206,7 @@ DATA_TABLES: dict[str, tuple[str, str]] = {
     "outside_identity": ("Vos identités d'autres services", "Your identities of other services"),
     "data_request": ("Demandes de données", "Requests for data"),
     "erasure": ("Demandes d'effacement", "Requests for erasure"),
+    "invitation": ("Invitations que vous avez acceptées", "Invitations that you accepted"),
     "act": ("Actes de la mairie", "What the town hall did"),
     "viewing": ("Consultations par la mairie", "What the town hall looked at"),
     "quotient": ("Quotients familiaux", "Family quotients"),
@@ -236,6 +237,7 @@ DATA_TABLES: dict[str, tuple[str, str]] = {
 
 #: What a column of that page is called.
 DATA_COLUMNS: dict[str, tuple[str, str]] = {
+    "accepted_at": ("Acceptée le", "Accepted at"),
     "account": ("Compte", "Login"),
     "account_id": ("Compte", "Login"),
     "accept_waiting_list": ("Liste d'attente acceptée", "Waiting list accepted"),
@@ -286,11 +288,14 @@ DATA_COLUMNS: dict[str, tuple[str, str]] = {
     "family_id": ("Famille", "Family"),
     "first_name": ("Prénom", "First name"),
     "from_account": ("De", "From"),
+    "gives": ("Proposition", "Offer"),
     "heard": ("Réponse du site", "What the site said"),
     "heard_at": ("Réponse reçue le", "Heard at"),
     "hundredths": ("Quotient", "Quotient"),
     "hour": ("Heure", "Hour"),
     "id": ("Référence", "Reference"),
+    "invited_at": ("Envoyée le", "Sent at"),
+    "invited_by": ("Envoyée par", "Sent by"),
     "in_debit": ("Débiteur", "In debt"),
     "kind": ("Nature", "Kind"),
     "label": ("Libellé", "Label"),

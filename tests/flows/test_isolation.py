@@ -41,7 +41,9 @@ AT_ONCE = 12
 FOLLOWED_SECONDS = 5  #: A subscription that is refused ends at once.
 LEAST_ATTEMPTS = 20_000
 GAUNTLETS = 11
-OPERATORS = frozenset({"setRole", "changeStructure", "resetFactors", "inviteColleague", "withdrawInvitation"})  #: Operators name administrators, and look after towns.
+OPERATORS = frozenset(
+    {"setRole", "changeStructure", "resetFactors", "inviteColleague", "withdrawInvitation"}
+)  #: Operators name administrators, and look after towns.
 UNKNOWN = {kind: f"nobody-{kind}" for kind in (*questions.NAMES.values(), *questions.BY_ID, "agent")}
 #: What only the victim's own family may ever read. Odd enough to be found wherever they come up.
 CANARIES = ("Zephyrine", "KANARINSKI", "2011-11-17", "CHQ-CANARI", "PAYEUR CANARI", "BANQUE CANARI", "771341", "31379", "canari@")

@@ -7,9 +7,10 @@ from urllib.parse import parse_qs, urlsplit
 from tests.facts import until
 from tests.flows.conftest import Found
 from tests.flows.system import System
-from tests.flows.town import SIGN_IN, activity, family
+from tests.flows.town import PASSWORD, SIGN_IN, activity, family
 
 NEW = "un cheval correct en pile"
+INVITE = """mutation ($input: InviteAdultInput!) { inviteAdult(input: $input) { ... on Invitation { state } ... on Refusal { code } } }"""
 CHANGE = """mutation ($email: String!) { changeEmail(email: $email) { ... on Account { email pendingEmail } ... on Refusal { code } } }"""
 
 
@@ -49,3 +50,37 @@ async def test_s3_s7_links_in_mails_lead_to_a_new_password_and_a_new_address(sys
     assert new in (await town.client.post(path, data={"jeton": token})).text
     me = await town.post("{ me { email sessions { current } } }", {}, token=signed_in["accessToken"])
     assert me["data"]["me"] == {"email": new, "sessions": [{"current": True}]}, "the page left no session of its own"
+
+
+async def test_whom_a_town_does_not_know_answers_an_invitation(system: System, found: Found) -> None:
+    """A parent of another town with the account they have; somebody else with one that they open."""
+    town = await found(activities=[activity("aps")], families=[family("dupont")])
+    other = await found(activities=[activity("aps")], families=[family("petit")])
+    agent, elsewhere = await town.agent(), other.named("petit")
+    for who in (elsewhere, f"{town.structure}-new"):
+        invited = {"family": town.named("dupont"), "email": f"{who}@example.org", "idempotencyKey": who}
+        assert (await town.post(INVITE, {"input": invited}, token=agent.token))["data"]["inviteAdult"] == {"state": "OPEN"}
+    path, token = await link_in(system, f"{elsewhere}@example.org", "/invitation")
+    assert "vous propose" in (await town.client.get(path, params={"jeton": token})).text
+    answer = {"jeton": token, "faire": "connexion", "identifiant": elsewhere, "mot-de-passe": PASSWORD}
+    assert "Votre réponse est enregistrée" in (await town.client.post(path, data=answer)).text
+    assert "Ce lien n&#x27;est plus valable" in (await town.client.post(path, data=answer)).text, "single use"
+    path, token = await link_in(system, f"{town.structure}-new@example.org", "/invitation")
+    login = f"{town.structure}-ana"
+    answer = {
+        "jeton": token,
+        "faire": "compte",
+        "prenom": "Ana",
+        "nom": "NOUVELLE",
+        "nouvel-identifiant": login,
+        "nouveau": NEW,
+        "encore": NEW,
+    }
+    assert "Votre réponse est enregistrée" in (await town.client.post(path, data=answer)).text
+    seen = "{ me { email families { id } sessions { current } } }"
+    for who, password, count in ((elsewhere, PASSWORD, 2), (login, NEW, 1)):
+        signed_in = (await town.post(SIGN_IN, {"login": who, "password": password}))["data"]["signIn"]
+        me = (await town.post(seen, {}, token=signed_in["accessToken"]))["data"]["me"]
+        assert town.named("dupont") in [one["id"] for one in me["families"]]
+        assert (len(me["families"]), me["sessions"]) == (count, [{"current": True}]), "the page left no session of its own"
+    assert me["email"] == f"{town.structure}-new@example.org"
