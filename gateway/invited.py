@@ -122,6 +122,7 @@ def _forms(language: Language, fields: Fields, offer: dict[str, Any], trouble: s
 {said("INVITATION_SEEN")}
 <h2>{escape(phrase("INVITATION_ACCOUNT", language))}</h2>
 {_opening(fields["jeton"], "connexion")}
+{said("INVITATION_ALONE")}
 {_field("identifiant", "LOGIN", language, _LOGIN, fields)}
 {_field("mot-de-passe", "PASSWORD", language, f'{_SECRET} autocomplete="current-password"')}
 {_button("INVITATION_ACCEPT", language)}

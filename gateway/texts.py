@@ -51,6 +51,10 @@ TEXTS = {
     ),
     "INVITATION_ACCOUNT": ("J'ai déjà un compte", "I have an account"),
     "INVITATION_ACCEPT": ("Accepter avec ce compte", "Accept with this account"),
+    "INVITATION_ALONE": (
+        "S'il vous a été donné par une autre commune, vous serez désormais seul à pouvoir le modifier.",
+        "If another town gave it to you, nobody but you can change it from then on.",
+    ),
     "INVITATION_NEW": ("Je n'ai pas de compte", "I have no account"),
     "INVITATION_EMAIL": ("Vos messages iront à {email}.", "Your messages will go to {email}."),
     "INVITATION_OPEN": ("Ouvrir mon compte et accepter", "Open my account and accept"),

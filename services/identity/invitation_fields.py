@@ -15,7 +15,7 @@ from services.identity.invitations import Gives, InvitationState
 from services.identity.inviting import Guest
 from services.identity.inviting_steps import Newcomer
 from services.identity.office import Agent as Acting
-from services.identity.office_fields import acts_for, done, of_family, size_of
+from services.identity.office_fields import acts_for, agent_of, done, of_family, size_of
 from services.identity.rank_fields import ruler
 from services.identity.refusals import (
     AdministratorRequired,
@@ -203,13 +203,13 @@ async def _offered(info: Info, token: str) -> InvitationOffer:
 
 
 async def _acting(info: Info, invitation: str, reason: str) -> Acting:
-    """An agent of its structure; who runs the installation too. Raises Unauthenticated or Forbidden."""
+    """An agent of its structure; where it is to work there, who runs the installation, too. Raises Unauthenticated or Forbidden."""
     info.context.signed_in()
     async with info.context.database.reading() as session:
         row = await session.get(tables.Invitation, invitation)
     if row is None:
         raise Forbidden
-    return await ruler(info, row.structure_id, reason)
+    return agent_of(info, row.structure_id, reason) if row.gives is Gives.FAMILY else await ruler(info, row.structure_id, reason)
 
 
 @strawberry.type

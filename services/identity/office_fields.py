@@ -213,7 +213,7 @@ class OfficeMutations:
 
     @strawberry.mutation
     async def create_family(self, info: Info, input: CreateFamilyInput) -> FamilyResult:
-        """With the accounts of these logins, which are there already, and these children."""
+        """With the accounts of these logins, which the town knows already, and these children."""
         agent, clock = agent_of(info, str(input.structure), input.reason), info.context.clock
         content = ["CREATE_FAMILY", input.number, input.logins, [child.content() for child in input.children]]
         specs = [child.spec() for child in input.children]
@@ -265,7 +265,7 @@ class OfficeMutations:
 
     @strawberry.mutation
     async def add_adult(self, info: Info, input: AddAdultInput) -> FamilyResult:
-        """Whoever has that login may act for the family from now on."""
+        """Whoever has that login, if the town knows them, may act for the family from now on; the others can be invited."""
         family, clock = str(input.family), info.context.clock
         agent, content = await of_family(info, family, input.reason), ["ADD_ADULT", family, plain_login(input.login)]
         doing = done(

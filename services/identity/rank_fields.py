@@ -116,7 +116,7 @@ class RankQueries:
 class RankMutations:
     @strawberry.mutation
     async def set_role(self, info: Info, input: SetRoleInput) -> RoleResult:
-        """For administrators of the structure, and operators. What it takes away ends at once."""
+        """Of whom the town knows, by administrators of the structure; of anybody, by operators. What it takes away ends at once."""
         agent, clock = await ruler(info, str(input.structure), input.reason), info.context.clock
 
         async def doing() -> Colleague:

@@ -42,7 +42,7 @@ FOLLOWED_SECONDS = 5  #: A subscription that is refused ends at once.
 LEAST_ATTEMPTS = 20_000
 GAUNTLETS = 11
 OPERATORS = frozenset(
-    {"setRole", "changeStructure", "resetFactors", "inviteColleague", "withdrawInvitation"}
+    {"setRole", "changeStructure", "resetFactors", "inviteColleague"}
 )  #: Operators name administrators, and look after towns.
 UNKNOWN = {kind: f"nobody-{kind}" for kind in (*questions.NAMES.values(), *questions.BY_ID, "agent")}
 #: What only the victim's own family may ever read. Odd enough to be found wherever they come up.
