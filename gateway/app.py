@@ -19,7 +19,6 @@ from starlette.routing import Route, WebSocketRoute
 
 from gateway.client import Subgraphs, SubgraphUnavailable
 from gateway.documents import Documents
-from gateway.door import Door
 from gateway.engine import Engine
 from gateway.files import Files
 from gateway.home import HOME, SECURITY
@@ -29,11 +28,10 @@ from gateway.live import Live
 from gateway.mailed import Mailed
 from gateway.notices import Notices, returned
 from gateway.sockets import SocketEndpoint
-from gateway.streams import Streams
+from gateway.streams import Doorkeeper, Streams
 from gateway.supergraph import Supergraph
 from gateway.texts import say
 from services.bus import Bus
-from services.claims import Verifier
 from services.refusal import language_of
 from services.settings import Settings
 from services.telemetry import log, log_to
@@ -63,7 +61,7 @@ def application(settings: Settings) -> Starlette:
         Engine(supergraph.api, Timed(subgraphs), _note_failure),
         Live(Bus(settings, "gateway")),
         settings.clock,
-        Door(Verifier(settings.clock), neighbours.public_keys),
+        _door(supergraph, settings, neighbours),
     )
 
     @asynccontextmanager
@@ -95,6 +93,16 @@ def application(settings: Settings) -> Starlette:
         ],
         exception_handlers={404: _not_here, 405: _not_here},
     )
+
+
+def _door(supergraph: Supergraph, settings: Settings, neighbours: "Neighbours") -> Doorkeeper | None:
+    """Only where something is guarded: what reads tokens takes 10 MB."""
+    if not supergraph.guards:
+        return None
+    from gateway.door import Door  # noqa: PLC0415 -- see above
+    from services.claims import Verifier  # noqa: PLC0415 -- see above
+
+    return Door(Verifier(settings.clock), neighbours.public_keys)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,12 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Protocol
 
 from prometheus_client import Counter
 
 from gateway.asking import Asked, PassedOn, bad_request
 from gateway.documents import Documents, Operation
-from gateway.door import Door
 from gateway.engine import Engine
 from gateway.following import Following, Result
 from gateway.live import Live
@@ -19,13 +19,20 @@ from services.clock import Clock
 ANSWERED = Counter("preau_gateway_operations_total", "Operations", ["kind", "outcome"])
 
 
+class Doorkeeper(Protocol):
+    """Knows who asks."""
+
+    async def scopes(self, authorization: str | None) -> frozenset[str] | None:
+        """None: nobody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Streams:
     documents: Documents
     engine: Engine
     live: Live
     clock: Clock
-    door: Door | None = None  #: Without one, nobody is known: what is guarded stays closed.
+    door: Doorkeeper | None = None  #: Without one, nobody is known: what is guarded stays closed.
 
     async def plan(self, operation: Operation, asked: Asked, passing: PassedOn) -> Plan:
         """Raises RequestError."""

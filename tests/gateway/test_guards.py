@@ -12,14 +12,16 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
+from gateway import app as gateway_app
 from gateway.asking import Asked, PassedOn
+from gateway.client import Subgraphs
 from gateway.door import Door
 from gateway.streams import Streams
 from gateway.supergraph import Supergraph
 from gateway.trouble import DENIED, RequestError
 from services.claims import Caller, Verifier
 from services.clock import Clock
-from tests.gateway.fakes import Gateway, Subgraph, Town
+from tests.gateway.fakes import SUPERGRAPH, Gateway, Subgraph, Town
 
 HERE = Path(__file__).parent / "guards"
 GUARDS = Supergraph.load((HERE / "supergraph.graphql").read_text(encoding="utf-8"))
@@ -114,6 +116,13 @@ def token(key: OKPKey, **more: Any) -> str:
     now = int(time.time())
     header = {"alg": "Ed25519", "kid": key.kid}
     return "Bearer " + jwt.encode(header, {**claims, "iat": now, "exp": now + 60, **more}, key, algorithms=["Ed25519"])
+
+
+def test_tokens_are_read_only_where_something_is_guarded(entrance: Gateway) -> None:
+    neighbours = gateway_app.Neighbours(Subgraphs({}))
+
+    assert gateway_app._door(SUPERGRAPH, entrance.settings, neighbours) is None
+    assert gateway_app._door(GUARDS, entrance.settings, neighbours) is not None
 
 
 async def test_the_gateway_knows_whom_identitys_keys_vouch_for(entrance: Gateway) -> None:
