@@ -261,6 +261,7 @@ SecurityNotice = Literal[
     "SIGNED_OUT_EVERYWHERE",
     "IDENTITY_LINKED",
     "IDENTITY_UNLINKED",
+    "ACCOUNT_ENDING",
 ]
 
 
@@ -341,6 +342,19 @@ class FamilyErasing(ErasureEvent):
     children: list[str]
     by: str  #: The administrator's account.
     number: str  #: Of the family: what stands where its names stood.
+
+
+class AccountErased(Event):
+    """Identity has erased an account that stood in no family and no office: whoever keeps something for it forgets that."""
+
+    service = "identity"
+    name = "account_erased"
+    internal = True
+    account: str
+
+    @property
+    def about(self) -> str:
+        return self.account
 
 
 class DataRequested(Event):

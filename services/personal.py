@@ -97,9 +97,14 @@ def _has_any(column: ColumnElement[str], keys: Collection[str]) -> ColumnElement
 
 
 def _is_about(said: Mapping[str, Any], families: Collection[str], accounts: Collection[str]) -> bool:
-    """A family's, or an account's where no family is named: what a family that stays was told is its own."""
+    """A family's, or an account's where no family is named: what a family that stays was told is its own.
+
+    But not whom it had among its adults then: that was told again without them.
+    """
     family = said.get("family")
-    return family in families if family is not None else said.get("account") in accounts
+    if family is None or family in families:
+        return family is not None or said.get("account") in accounts
+    return any(adult.get("account") in accounts for adult in said.get("adults", ()) if isinstance(adult, dict))
 
 
 def _emptied(value: Any) -> Any:

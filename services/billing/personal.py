@@ -38,6 +38,7 @@ from services.billing.tables import (
 )
 from services.clock import Clock
 from services.events import (
+    AccountErased,
     BillingDataTold,
     BillingErased,
     BillingErasureWeighed,
@@ -162,6 +163,13 @@ async def erase(session: AsyncSession, event: FamilyErasing, clock: Clock) -> No
     await forget_what_was_said(session, [family], event.accounts)
     about = {"structure": event.structure, "occurred_at": clock.now(), "erasure": event.erasure, "family": family}
     record(session, BillingErased(**about))
+
+
+async def forget_account(session: AsyncSession, event: AccountErased, clock: Clock) -> None:
+    """What it paid is the family's; below which balance it wanted to be told, and where, is nobody's."""
+    await session.exec(delete(BalanceAlert).where(col(BalanceAlert.account) == event.account))
+    await session.exec(update(OnlinePayment).where(col(OnlinePayment.account) == event.account).values(email=None))
+    await forget_what_was_said(session, [], [event.account])
 
 
 def _nameless(told: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from services.billing.quote import Day, Unpriced
 from services.billing.tables import BillingTable
 from services.clock import Clock
 from services.events import (
+    AccountErased,
     ActivityChanged,
     BookingAccepted,
     BookingCancelled,
@@ -42,7 +43,9 @@ billing = Service("billing", BillingTable.metadata)
 billing.reacts_to(DataRequested)(personal.tell)
 billing.reacts_to(ErasureAsked)(personal.weigh)
 billing.reacts_to(FamilyErasing)(personal.erase)
+billing.reacts_to(AccountErased)(personal.forget_account)
 billing.after(FamilyErasing)(wipe_soon)
+billing.after(AccountErased)(wipe_soon)
 
 GATHERED = "billing.gathered"
 

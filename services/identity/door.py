@@ -104,7 +104,8 @@ async def let_in(session: AsyncSession, clock: Clock, account: Account, asked: S
     standing = await queries.standing(session, account.id)
     row = AccountSession(id=uuid4().hex, account_id=account.id, started_at=now, ends_at=now + _stay(standing).longest)
     row.factor_at = now if shown else None
-    session.add(row)
+    account.signed_in_at = now
+    session.add_all([row, account])
     await session.flush()
     return await admit(session, clock, account, row, standing, asked)
 

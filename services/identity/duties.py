@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from services.claims import PublicKey
-from services.identity import announcing, factors, installation
+from services.identity import announcing, closing, factors, installation
 from services.identity.entrance import RESOURCE, Entrance
 from services.identity.hashing import Hashing
 from services.identity.keyring import Keyring
@@ -18,6 +18,7 @@ from services.identity.providers import read_providers
 from services.identity.second_factor import DEFAULT, SecondFactor
 from services.identity.tables import SigningKey
 from services.links import new_key
+from services.personal import wipe_soon
 from services.service import Running
 from services.telemetry import log
 
@@ -90,4 +91,9 @@ async def tidy_up(running: Running) -> None:
     while True:
         async with running.database.transaction("duty") as session:
             await installation.tidy(session, running.clock)
+        async with running.database.transaction("duty") as session:
+            some_erased = await closing.tend(session, running.clock)
+        running.outbox_written()
+        if some_erased:
+            wipe_soon(running)
         await running.rest(TIDY_EVERY_SECONDS)

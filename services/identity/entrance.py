@@ -15,7 +15,7 @@ from services.claims import Caller
 from services.clock import Clock
 from services.database import Database
 from services.graphql import Info
-from services.identity import devices, door, profile, queries, recovery
+from services.identity import closing, devices, door, profile, queries, recovery
 from services.identity.browsers import named
 from services.identity.challenges import Halfway
 from services.identity.credentials import Weakness, plain_login, plain_password, weakness
@@ -104,6 +104,14 @@ class Entrance:
         async with self.database.transaction() as session:
             await profile.change_email(session, self.clock, caller, email)
         return await self.account(caller)
+
+    async def close_account(self, caller: Caller, password: str) -> str:
+        """The login that it had. Raises Refused: WRONG_PASSWORD, TOO_MANY_ATTEMPTS, ACCOUNT_NEEDED."""
+        await self.prove(caller, password)
+        account = await self.account(caller)
+        async with self.database.transaction() as session:
+            await closing.close(session, self.clock, account.id)
+        return account.login
 
     async def confirm_email(self, token: str) -> str:
         async with self.database.transaction() as session:

@@ -8,6 +8,7 @@ FATES: Fates = {
     "announcement": Fate.NOBODY,
     "account": Fate.DELETED,
     "undeliverable": Fate.DELETED,
+    "unattached": Fate.DELETED,
     "credential": Fate.DELETED,
     "membership": Fate.DELETED,
     "agent_role": Fate.DELETED,

@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from uuid import uuid4
 
-from sqlalchemy import and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlmodel import col
 from sqlmodel import select as select_rows
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -163,11 +163,10 @@ async def forget(session: AsyncSession, now: dt.datetime) -> None:
     await session.exec(keys.values(private_key=None))
 
 
-async def forget_family(session: AsyncSession, family: str) -> None:
-    """It is erased."""
-    requests = select(col(DataRequest.id)).where(col(DataRequest.family) == family)
-    await session.exec(delete(DataPart).where(col(DataPart.request).in_(requests)))
-    await session.exec(delete(DataRequest).where(col(DataRequest.family) == family))
+async def forget_requests(session: AsyncSession, which: ColumnElement[bool]) -> None:
+    """Of a family that is erased, or an account."""
+    await session.exec(delete(DataPart).where(col(DataPart.request).in_(select(col(DataRequest.id)).where(which))))
+    await session.exec(delete(DataRequest).where(which))
 
 
 def as_json(told_by: Mapping[str, Told], row: DataRequest) -> dict[str, object]:

@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Collection, Sequence
 from uuid import uuid4
 
-from sqlalchemy import Table, delete, exists, or_, select, update
+from sqlalchemy import delete, exists, or_, update
 from sqlmodel import col
 from sqlmodel import select as select_rows
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -17,20 +17,20 @@ from services.audit import reason_of
 from services.clock import Clock
 from services.events import ContactsChanged, ErasureAsked, ErasureObstacle, FamilyChanged, FamilyErased, FamilyErasing
 from services.identity import audit, portability
+from services.identity.closing import forget_accounts
 from services.identity.ending import lock_account, outdate_tokens
 from services.identity.erasure import ERASING, ErasureState, Obstacle, standing_in_the_way
 from services.identity.tables import (
     Account,
-    AccountSession,
     AgentRole,
     Child,
+    DataRequest,
     Erasure,
     Family,
     FamilyAdult,
     Invitation,
     Membership,
     Operator,
-    core,
 )
 from services.outbox import record
 from services.personal import forget_what_was_said
@@ -114,7 +114,7 @@ async def erase(session: AsyncSession, clock: Clock, erasure: Erasure) -> None:
         await outdate_tokens(session, clock, account)
     await _leave(session, set(adults) - set(alone), family.structure_id)
     await forget_accounts(session, alone)
-    await portability.forget_family(session, family.id)
+    await portability.forget_requests(session, col(DataRequest.family) == family.id)
     await session.exec(delete(Invitation).where(col(Invitation.family_id) == family.id))
     await audit.forget(session, [family.id, *alone])
     done = audit.Done("ERASE_FAMILY", family=family.id, reason=erasure.reason)
@@ -174,25 +174,6 @@ async def _leave(session: AsyncSession, accounts: Collection[str], structure: st
     works = exists().where(col(AgentRole.account_id) == account, col(AgentRole.structure_id) == structure)
     here = delete(Membership).where(account.in_(accounts), col(Membership.structure_id) == structure, ~families, ~works)
     await session.exec(here)
-
-
-async def forget_accounts(session: AsyncSession, accounts: Collection[str]) -> None:
-    """With all that hangs on them, in whatever table."""
-    account, of_session = core(Account), core(AccountSession)
-    sessions = select(of_session.c.id).where(of_session.c.account_id.in_(accounts))
-    connection = await session.connection()
-    for table in reversed(Account.metadata.sorted_tables):
-        for column in table.columns:
-            for key in column.foreign_keys:
-                if _points_to(key.column.table, of_session):
-                    await connection.execute(delete(table).where(column.in_(sessions)))
-                elif _points_to(key.column.table, account):
-                    await connection.execute(delete(table).where(column.in_(accounts)))
-    await connection.execute(delete(account).where(account.c.id.in_(accounts)))
-
-
-def _points_to(table: object, to: Table) -> bool:
-    return table is to
 
 
 async def refuse_late(session: AsyncSession, now: dt.datetime, after: dt.timedelta) -> None:

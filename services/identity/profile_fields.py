@@ -9,14 +9,37 @@ from services.graphql import Info
 from services.identity import tables
 from services.identity.entrance import entrance
 from services.identity.questions import LONGEST, asked, code_of, plain_answer
-from services.identity.refusals import InvalidCredentials, InvalidEmail, InvalidToken, PasswordTooWeak, TooManyAttempts, or_refusal
+from services.identity.refusals import (
+    AccountNeeded,
+    InvalidCredentials,
+    InvalidEmail,
+    InvalidToken,
+    PasswordTooWeak,
+    TooManyAttempts,
+    or_refusal,
+)
 from services.identity.texts import NO_QUESTION
 from services.identity.types import Account
+from services.personal import wipe_soon
 from services.refusal import CodedError
 
 AccountResult = Annotated[
     Account | InvalidCredentials | PasswordTooWeak | InvalidEmail | TooManyAttempts, strawberry.union("AccountResult")
 ]
+
+
+@strawberry.type
+class AccountClosed:
+    """Nothing of the account is left, its login least of all."""
+
+    login: str = strawberry.field(description="Which it had.")
+
+
+CloseAccountResult = Annotated[AccountClosed | InvalidCredentials | AccountNeeded | TooManyAttempts, strawberry.union("CloseAccountResult")]
+
+
+async def _closed(closing: Awaitable[str]) -> AccountClosed:
+    return AccountClosed(login=await closing)
 
 
 @strawberry.type
@@ -60,6 +83,15 @@ class ProfileMutations:
         changed = await or_refusal(info, account_after(entrance(info).change_email(info.context.signed_in(), email, password)))
         info.context.running.outbox_written()
         return changed
+
+    @strawberry.mutation
+    async def close_account(self, info: Info, password: str) -> CloseAccountResult:
+        """For good, at once: for who stands in no family and no office any more. After two years without a sign-in it is done unasked."""
+        closed = await or_refusal(info, _closed(entrance(info).close_account(info.context.signed_in(), password)))
+        info.context.running.outbox_written()
+        if isinstance(closed, AccountClosed):
+            wipe_soon(info.context.running)
+        return closed
 
     @strawberry.mutation
     async def confirm_email(self, info: Info, token: str) -> ConfirmEmailResult:

@@ -141,6 +141,11 @@ class AccountShared(Refusal):
 
 
 @strawberry.type
+class AccountNeeded(Refusal):
+    """The account still stands in a family or an office: the town hall takes it out."""
+
+
+@strawberry.type
 class AdministratorRequired(Refusal):
     """That is for the administrators of the structure."""
 
@@ -175,6 +180,7 @@ REFUSALS: dict[str, type[Refusal]] = {
     "UNKNOWN_ACCOUNT": UnknownAccount,
     "ACCOUNT_SHARED": AccountShared,
     "ADMINISTRATOR_REQUIRED": AdministratorRequired,
+    "ACCOUNT_NEEDED": AccountNeeded,
     "FAMILY_ERASED": FamilyAlreadyErased,
 }
 

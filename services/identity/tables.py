@@ -82,11 +82,20 @@ class Account(IdentityTable, table=True):
     language: str = "fr"
     security_question: str | None = None  #: A code of `questions`; before there was a list, the family's own words.
     opened_at: dt.datetime = Field(sa_type=Instant)
+    signed_in_at: dt.datetime | None = Field(default=None, sa_type=Instant)  #: The last time.
     version: int = 1
     reports: ReportsWanted = Field(
         default=ReportsWanted.AT_ONCE, sa_column=Column(as_text(ReportsWanted), nullable=False, server_default="at_once")
     )
     announcements_by_mail: bool = Field(default=True, sa_column_kwargs={"server_default": true()})
+
+
+class Unattached(IdentityTable, table=True):
+    """An account that stands in no family and no office: in time it is erased (closing.py)."""
+
+    account_id: str = Field(primary_key=True, foreign_key="account.id")
+    since: dt.datetime = Field(sa_type=Instant)  #: When that was first seen.
+    told_at: dt.datetime | None = Field(default=None, sa_type=Instant)  #: That it is going to be erased.
 
 
 class Undeliverable(IdentityTable, table=True):

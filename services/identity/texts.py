@@ -1,5 +1,6 @@
 """What identity says to people, in French and in English."""
 
+import datetime as dt
 from collections.abc import Iterable
 
 from services.identity.credentials import MAXIMUM_LENGTH, MINIMUM_LENGTH, Weakness
@@ -21,6 +22,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "ACCOUNT_SHARED": (
         "Ce compte n'est pas de cette structure seule : son titulaire est seul à pouvoir le modifier.",
         "This account is not of this structure alone: nobody but its owner can change it.",
+    ),
+    "ACCOUNT_NEEDED": (
+        "Ce compte sert encore à une famille ou à la mairie : demandez d'abord à celle-ci de l'en retirer.",
+        "This account is still needed by a family or the town hall: ask the town hall to take it out first.",
     ),
     "ADMINISTRATOR_REQUIRED": ("Il faut être administrateur de la structure.", "It takes an administrator of the structure."),
     "INVALID_ENTRY": ("Cela ne peut pas être enregistré.", "This cannot be registered."),
@@ -362,6 +367,11 @@ OBSTACLES: dict[Obstacle, tuple[str, str]] = {
     Obstacle.PAYMENT_UNDER_WAY: ("un paiement en ligne est en cours", "an online payment is under way"),
     Obstacle.HAS_BOOKINGS: ("elle a des réservations à venir", "it has bookings to come"),
 }
+
+
+def day_in_words(day: dt.date, language: str) -> str:
+    """29/12/2026, or 2026-12-29."""
+    return day.isoformat() if language == "en" else f"{day:%d/%m/%Y}"
 
 
 def obstacles_in_words(obstacles: Iterable[Obstacle], language: str) -> str:

@@ -5,7 +5,7 @@ from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.clock import Clock
-from services.events import DataRequested, FamilyErasing, MailerDataTold, MailerErased
+from services.events import AccountErased, DataRequested, FamilyErasing, MailerDataTold, MailerErased
 from services.mailer.tables import DigestLine, Family, Mail
 from services.outbox import record
 from services.personal import Fate, Fates, forget_what_was_said
@@ -42,6 +42,13 @@ async def erase(session: AsyncSession, event: FamilyErasing, clock: Clock) -> No
     await forget_what_was_said(session, [event.family], event.accounts)
     about = {"structure": event.structure, "occurred_at": clock.now(), "erasure": event.erasure, "family": event.family}
     record(session, MailerErased(**about))
+
+
+async def forget_account(session: AsyncSession, event: AccountErased, clock: Clock) -> None:
+    """Nothing is written to it any more, not even that it is gone."""
+    for table in (DigestLine, Mail):
+        await session.exec(delete(table).where(col(table.account) == event.account))
+    await forget_what_was_said(session, [], [event.account])
 
 
 async def tell(session: AsyncSession, event: DataRequested, clock: Clock) -> None:

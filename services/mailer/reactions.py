@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.clock import Clock
 from services.events import (
+    AccountErased,
     ActivityChanged,
     AddressLinkMade,
     AnnouncementDue,
@@ -47,7 +48,9 @@ from services.service import Service
 service = Service("mailer", MailerTable.metadata)
 service.reacts_to(DataRequested)(personal.tell)
 service.reacts_to(FamilyErasing)(personal.erase)
+service.reacts_to(AccountErased)(personal.forget_account)
 service.after(FamilyErasing)(wipe_soon)
+service.after(AccountErased)(wipe_soon)
 
 WISHES = "mailer.wishes"
 
