@@ -333,6 +333,13 @@ class ErasureAsked(ErasureEvent):
     name = "erasure_asked"
 
 
+class ErasureRefused(ErasureEvent):
+    """Something stood in the way, or nobody said in time what does: the family goes on as before."""
+
+    service = "identity"
+    name = "erasure_refused"
+
+
 class FamilyErasing(ErasureEvent):
     """Identity has erased a family: billing, booking and the mailer do so too, and say when they have."""
 

@@ -27,6 +27,10 @@ OUT = OUTGOING.c
 WIPE_SECONDS = 30.0  #: For so long a wipe waits for whoever writes.
 
 
+#: A wish to erase a family is refused where what stands in its way is not known for so long: then nobody weighs it any more.
+UNANSWERED = dt.timedelta(days=1)
+
+
 class Fate(StrEnum):
     """What becomes of a column when the family, or the account, that it is about is erased."""
 

@@ -84,7 +84,7 @@ async def intend(session: AsyncSession, clock: Clock, intent: Intent, provider: 
         if known.content != intent.content:
             raise Refused("IDEMPOTENCY_KEY_REUSED")
         return known
-    if provider is None:
+    if provider is None or await queries.is_being_erased(session, intent.family):
         raise Refused("PAYMENT_UNAVAILABLE")
     _check_bounds(intent.amount_cents, provider.can)
     await _check_open(session, clock, intent.family)

@@ -14,7 +14,7 @@ from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.billing import audit, queries
-from services.billing.commands import lock_structure
+from services.billing.commands import lock_standing, lock_structure
 from services.billing.hold import HoldKind, HoldState
 from services.billing.online import OnlinePaymentStatus
 from services.billing.tables import (
@@ -23,6 +23,7 @@ from services.billing.tables import (
     Consumption,
     Deposited,
     EntryReason,
+    Erasing,
     Hold,
     LedgerEntry,
     OnlinePayment,
@@ -35,7 +36,9 @@ from services.billing.tables import (
     Residence,
     Standing,
     Structure,
+    core,
 )
+from services.bulk import insert_unknown
 from services.clock import Clock
 from services.events import (
     AccountErased,
@@ -45,10 +48,11 @@ from services.events import (
     DataRequested,
     ErasureAsked,
     ErasureObstacle,
+    ErasureRefused,
     FamilyErasing,
 )
 from services.outbox import record
-from services.personal import Fate, Fates, forget_what_was_said
+from services.personal import UNANSWERED, Fate, Fates, forget_what_was_said
 from services.retention import overdue
 from services.telling import Whose, in_parts, told
 
@@ -84,6 +88,7 @@ FATES: Fates = {
         **dict.fromkeys(("position", "structure", "account", "at", "kind", "family", "wallet", "entry", "seal", "emptied"), Fate.TRAIL),
     },
     "link_key": Fate.NOBODY,
+    "erasing": Fate.PASSING,
     "balance_alert": Fate.DELETED,
     "online_payment": {
         "payer": Fate.EMPTIED,
@@ -108,10 +113,20 @@ FATES: Fates = {
 
 
 async def weigh(session: AsyncSession, event: ErasureAsked, clock: Clock) -> None:
-    """Say what money has against it."""
+    """Say what money has against it. From then on nobody begins to pay, and no agent moves its money, until it is decided."""
+    if clock.now() - event.occurred_at > UNANSWERED:
+        return
+    await lock_structure(session, event.structure)
+    await lock_standing(session, event.structure, event.family)
+    rows = [{"family": event.family, "erasure": event.erasure}]
+    await (await session.connection()).execute(insert_unknown(session, core(Erasing), rows))
     obstacles = await _obstacles(session, event.family, await _today(session, event.structure, clock))
     about = {"structure": event.structure, "occurred_at": clock.now(), "erasure": event.erasure, "family": event.family}
     record(session, BillingErasureWeighed(**about, obstacles=obstacles))
+
+
+async def go_on(session: AsyncSession, event: ErasureRefused, clock: Clock) -> None:
+    await session.exec(delete(Erasing).where(col(Erasing.erasure) == event.erasure))
 
 
 async def _today(session: AsyncSession, structure: str, clock: Clock) -> dt.date:
@@ -156,7 +171,7 @@ async def erase(session: AsyncSession, event: FamilyErasing, clock: Clock) -> No
     await session.exec(update(PaymentNotice).where(col(PaymentNotice.payment).in_(payments)).values(body=b""))
     nobody = {"payer": event.number, "email": None, "url": None}
     await session.exec(update(OnlinePayment).where(col(OnlinePayment.family) == family).values(**nobody))
-    for table in (Quotient, Residence, BalanceAlert):
+    for table in (Quotient, Residence, BalanceAlert, Erasing):
         await session.exec(delete(table).where(col(table.family) == family))
     await audit.empty(session, family)
     await audit.note(session, clock.now(), event.structure, event.by, audit.Done(audit.EMPTIED, family))

@@ -21,6 +21,7 @@ from services.billing.tables import (
     Activity,
     Consumption,
     EntryReason,
+    Erasing,
     Family,
     Hold,
     LedgerEntry,
@@ -462,6 +463,11 @@ async def debts(session: AsyncSession, structure: str) -> Debts:
 async def in_debt(session: AsyncSession, families: Collection[str]) -> set[str]:
     """Those of whom it is said (S21)."""
     return set((await session.exec(select(Standing.family).where(col(Standing.family).in_(families), col(Standing.in_debit)))).all())
+
+
+async def is_being_erased(session: AsyncSession, family: str) -> bool:
+    """Whether that is about to be decided. The family's standing is locked."""
+    return (await session.exec(select(Erasing.family).where(Erasing.family == family))).first() is not None
 
 
 async def timezone_of(session: AsyncSession, structure: str) -> str:

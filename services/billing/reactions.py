@@ -29,6 +29,7 @@ from services.events import (
     DataRequested,
     DaySettled,
     ErasureAsked,
+    ErasureRefused,
     Event,
     FamilyChanged,
     FamilyErasing,
@@ -42,6 +43,7 @@ from services.service import NotYetKnown, Service
 billing = Service("billing", BillingTable.metadata)
 billing.reacts_to(DataRequested)(personal.tell)
 billing.reacts_to(ErasureAsked)(personal.weigh)
+billing.reacts_to(ErasureRefused)(personal.go_on)
 billing.reacts_to(FamilyErasing)(personal.erase)
 billing.reacts_to(AccountErased)(personal.forget_account)
 billing.after(FamilyErasing)(wipe_soon)

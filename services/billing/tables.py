@@ -264,6 +264,13 @@ class Act(BillingTable, table=True):
     emptied: str | None = None  #: The seal that counts since its words were taken out.
 
 
+class Erasing(BillingTable, table=True):
+    """We said what stands in the way of erasing a family: until that is decided nobody pays for it, nor moves its money."""
+
+    family: str = Field(primary_key=True)
+    erasure: str = Field(primary_key=True)
+
+
 # ------------------------------------------------------------------------------------------------------------------ links
 class LinkKey(BillingTable, table=True):
     """What the links to files are sealed with (services/links.py). One row, made by the migration."""

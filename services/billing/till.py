@@ -84,6 +84,8 @@ async def reverse_payment(session: AsyncSession, clock: Clock, agent: Agent, pay
     found = await session.get(LedgerEntry, payment)
     if found is None or found.structure != agent.structure or found.kind is not EntryKind.PAYMENT:
         raise Forbidden
+    if await queries.is_being_erased(session, found.family):
+        raise Forbidden
     detail = await session.get_one(PaymentDetail, payment)
     cause = f"{queries.REVERSAL}{payment}"
     lines = detail.reference, detail.payer, detail.bank
@@ -139,12 +141,14 @@ async def transfer(
 
 # -------------------------------------------------------------------------------------------------------------- decisions
 async def _begin(session: AsyncSession, clock: Clock, agent: Agent, family: str, *wallets: str) -> dt.date:
-    """Hold the structure and the family; the day it is there. Raises Forbidden for what is not the structure's."""
+    """Hold the structure and the family; the day it is there. Raises Forbidden for what is not the structure's, or is being erased."""
     town = await lock_structure(session, agent.structure)
     known = {wallet.id for wallet in await queries.wallets_of(session, [agent.structure])}
     if (await queries.structures_of(session, [family])).get(family) != agent.structure or not known.issuperset(wallets):
         raise Forbidden
     await lock_standing(session, agent.structure, family)
+    if await queries.is_being_erased(session, family):
+        raise Forbidden
     return clock.today(town.timezone)
 
 

@@ -24,6 +24,7 @@ from services.booking.tables import (
     Cancellation,
     ChildCopy,
     Counter,
+    Erasing,
     Request,
     Standing,
     core,
@@ -38,14 +39,19 @@ from services.outbox import record
 from services.refusal import CodedError, Refused
 from services.saying import made, new_id
 
-REQUEST, CANCELLATION, COUNTER, STANDING, CHILD = (core(rows) for rows in (Request, Cancellation, Counter, Standing, ChildCopy))
+REQUEST, CANCELLATION, COUNTER, STANDING, CHILD, ERASING = (
+    core(rows) for rows in (Request, Cancellation, Counter, Standing, ChildCopy, Erasing)
+)
 R, X = REQUEST.c, CANCELLATION.c
 COUNT = update(COUNTER).where(COUNTER.c.name == "request").values(value=COUNTER.c.value + bindparam("more")).returning(COUNTER.c.value)
 NEW_REQUEST, NEW_CANCELLATION = insert(REQUEST), insert(CANCELLATION)
 ANSWERED = select(R.family, R.idempotency_key, R.id, R.fingerprint, R.served_at.is_not(None)).where(
     one_of(R.family, "families"), one_of(R.idempotency_key, "keys")
 )
-CHILDREN = select(CHILD.c.child, CHILD.c.family).where(one_of(CHILD.c.family, "families"))
+#: Of a family that is about to be erased none is known any more.
+CHILDREN = select(CHILD.c.child, CHILD.c.family).where(
+    one_of(CHILD.c.family, "families"), ~exists().where(ERASING.c.family == CHILD.c.family)
+)
 IN_DEBIT = select(STANDING.c.family).where(one_of(STANDING.c.family, "families"), STANDING.c.in_debit)
 
 Place = tuple[str, str, dt.date]  #: child, activity, date

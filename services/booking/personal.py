@@ -14,6 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking import audit
 from services.booking.docket import B, take_turn
+from services.booking.intake import COUNT
 from services.booking.office import STANDING, Agent, cancel_all_of
 from services.booking.tables import (
     Act,
@@ -23,18 +24,29 @@ from services.booking.tables import (
     CalendarFeed,
     Cancellation,
     Enrollment,
+    Erasing,
     FamilyCriterion,
     Presence,
     Request,
     Residence,
     StructureCopy,
+    core,
     run,
 )
 from services.booking.texts import say
+from services.bulk import insert_unknown
 from services.clock import Clock
-from services.events import BookingDataTold, BookingErased, BookingErasureWeighed, DataRequested, ErasureAsked, FamilyErasing
+from services.events import (
+    BookingDataTold,
+    BookingErased,
+    BookingErasureWeighed,
+    DataRequested,
+    ErasureAsked,
+    ErasureRefused,
+    FamilyErasing,
+)
 from services.outbox import record
-from services.personal import Fate, Fates, forget_what_was_said
+from services.personal import UNANSWERED, Fate, Fates, forget_what_was_said
 from services.retention import overdue
 from services.telling import Whose, in_parts, told
 
@@ -97,16 +109,26 @@ FATES: Fates = {
     },
     "calendar_feed": Fate.DELETED,
     "link_key": Fate.NOBODY,
+    "erasing": Fate.PASSING,
 }
 
 
 async def weigh(session: AsyncSession, event: ErasureAsked, clock: Clock) -> None:
-    """Say whether the family has, waits for, or asks for places to come."""
+    """Say whether the family has, waits for, or asks for places to come. From then on it asks for none, until it is decided."""
+    if clock.now() - event.occurred_at > UNANSWERED:
+        return
+    await take_turn(session, event.structure)
+    await run(session, COUNT, {"more": 0})  # Whoever asks meanwhile has committed, or will see what we write.
+    await run(session, insert_unknown(session, core(Erasing), [{"family": event.family, "erasure": event.erasure}]))
     today = await _today(session, event.structure, clock)
     ahead = select(func.count()).where(B.family == event.family, B.date >= today, B.status.in_(STANDING))
     has_some = (await run(session, ahead)).scalar_one() > 0
     about = {"structure": event.structure, "occurred_at": clock.now(), "erasure": event.erasure, "family": event.family}
     record(session, BookingErasureWeighed(**about, obstacles=["HAS_BOOKINGS"] if has_some else []))
+
+
+async def go_on(session: AsyncSession, event: ErasureRefused, clock: Clock) -> None:
+    await session.exec(delete(Erasing).where(col(Erasing.erasure) == event.erasure))
 
 
 async def _today(session: AsyncSession, structure: str, clock: Clock) -> dt.date:
@@ -123,7 +145,7 @@ async def erase(session: AsyncSession, event: FamilyErasing, clock: Clock) -> No
     await audit.note(session, clock.now(), event.structure, event.by, audit.Done(audit.EMPTIED, family=family))
     today = await _today(session, event.structure, clock)
     await cancel_all_of(session, clock, Agent(event.by, event.structure, say("FAMILY_ERASED", "fr")), family, today)
-    for table in (Enrollment, FamilyCriterion, Residence, CalendarFeed):
+    for table in (Enrollment, FamilyCriterion, Residence, CalendarFeed, Erasing):
         await session.exec(delete(table).where(col(table.family) == family))
     await session.exec(update(Presence).where(col(Presence.family) == family).values(note=None))
     await forget_what_was_said(session, [family], event.accounts)

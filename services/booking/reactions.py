@@ -5,13 +5,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.booking import commands, personal
 from services.booking.tables import BookingTable
 from services.clock import Clock
-from services.events import DataRequested, ErasureAsked, FamilyChanged, FamilyErasing, StandingChanged, StructureChanged
+from services.events import DataRequested, ErasureAsked, ErasureRefused, FamilyChanged, FamilyErasing, StandingChanged, StructureChanged
 from services.personal import wipe_soon
 from services.service import Service
 
 service = Service("booking", BookingTable.metadata)
 service.reacts_to(DataRequested)(personal.tell)
 service.reacts_to(ErasureAsked)(personal.weigh)
+service.reacts_to(ErasureRefused)(personal.go_on)
 service.reacts_to(FamilyErasing)(personal.erase)
 service.after(FamilyErasing)(wipe_soon)
 

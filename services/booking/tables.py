@@ -465,6 +465,13 @@ class Act(BookingTable, table=True):
     emptied: str | None = None  #: The seal that counts since its words were taken out.
 
 
+class Erasing(BookingTable, table=True):
+    """We said what stands in the way of erasing a family: until that is decided no places are given to it."""
+
+    family: str = Field(primary_key=True)
+    erasure: str = Field(primary_key=True)
+
+
 # ------------------------------------------------------------------------------------------------------------------ links
 class CalendarFeed(BookingTable, table=True):
     """The secret link to a child's calendar: one for each child, of which only the hash is kept."""

@@ -29,7 +29,6 @@ from services.identity.trying import insert_if_new
 from services.outbox import WithdrawnKey, forget_secrets, record
 from services.settings import SettingsError
 
-UNANSWERED = dt.timedelta(days=1)  #: After that a wish that nobody has answered is refused.
 ASKED_AGAIN_WITHIN = dt.timedelta(days=30)  #: What an agent asks for with the same key later than that is another act.
 
 
@@ -94,5 +93,5 @@ async def tidy(session: AsyncSession, clock: Clock) -> None:
     await inviting.forget_old(session, now)
     await viewing.forget_old(session, now, await queries.retention(session))
     await forget_secrets(session, now)
-    await privacy.refuse_late(session, now, UNANSWERED)
+    await privacy.refuse_late(session, clock)
     await portability.forget(session, now)

@@ -8,14 +8,14 @@ import datetime as dt
 from collections.abc import Collection, Sequence
 from uuid import uuid4
 
-from sqlalchemy import delete, exists, or_, update
+from sqlalchemy import delete, exists, or_
 from sqlmodel import col
 from sqlmodel import select as select_rows
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.audit import reason_of
 from services.clock import Clock
-from services.events import ContactsChanged, ErasureAsked, ErasureObstacle, FamilyChanged, FamilyErased, FamilyErasing
+from services.events import ContactsChanged, ErasureAsked, ErasureObstacle, ErasureRefused, FamilyChanged, FamilyErased, FamilyErasing
 from services.identity import audit, portability
 from services.identity.closing import forget_accounts
 from services.identity.ending import lock_account, outdate_tokens
@@ -33,7 +33,7 @@ from services.identity.tables import (
     Operator,
 )
 from services.outbox import record
-from services.personal import forget_what_was_said
+from services.personal import UNANSWERED, forget_what_was_said
 from services.refusal import Refused
 
 UNDECIDED = (ErasureState.ASKED, ErasureState.ERASING)
@@ -79,11 +79,19 @@ async def hear_weighed(session: AsyncSession, clock: Clock, erasure: str, servic
         return
     row.weighed = {**row.weighed, service: list(obstacles)}
     left = standing_in_the_way(row.weighed, row.despite)
-    if left is not None:
-        row.state = ErasureState.REFUSED if left else ErasureState.ERASING
-        if not left:
-            await erase(session, clock, row)
+    if left == [] and clock.now() - row.asked_at <= UNANSWERED:
+        row.state = ErasureState.ERASING
+        await erase(session, clock, row)
+    elif left is not None:
+        _refuse(session, clock, row)
     session.add(row)
+
+
+def _refuse(session: AsyncSession, clock: Clock, row: Erasure) -> None:
+    """All goes on as before; it may be asked anew."""
+    row.state = ErasureState.REFUSED
+    session.add(row)
+    record(session, ErasureRefused(structure=row.structure, occurred_at=clock.now(), erasure=row.id, family=row.family))
 
 
 async def hear_erased(session: AsyncSession, clock: Clock, erasure: str, service: str) -> None:
@@ -104,6 +112,7 @@ async def erase(session: AsyncSession, clock: Clock, erasure: Erasure) -> None:
         await lock_account(session, account)
     family = await session.get_one(Family, erasure.family, with_for_update=True, populate_existing=True)
     if family.erased_at is not None:
+        erasure.state = ErasureState.ERASED  # By another wish.
         return
     adults = await _adults(session, family.id)
     children = (await session.exec(select_rows(Child.id).where(Child.family_id == family.id).order_by(Child.id))).all()
@@ -176,10 +185,11 @@ async def _leave(session: AsyncSession, accounts: Collection[str], structure: st
     await session.exec(here)
 
 
-async def refuse_late(session: AsyncSession, now: dt.datetime, after: dt.timedelta) -> None:
-    """A wish that nobody has answered for so long is refused: it may be asked anew."""
-    late = update(Erasure).where(col(Erasure.state) == ErasureState.ASKED, col(Erasure.asked_at) < now - after)
-    await session.exec(late.values(state=ErasureState.REFUSED))
+async def refuse_late(session: AsyncSession, clock: Clock) -> None:
+    """Wishes that nobody has answered in time."""
+    late = select_rows(Erasure).where(Erasure.state == ErasureState.ASKED, Erasure.asked_at < clock.now() - UNANSWERED)
+    for row in (await session.exec(late.order_by(Erasure.id).with_for_update())).all():
+        _refuse(session, clock, row)
 
 
 async def erasures(session: AsyncSession, structure: str, most: int) -> Sequence[Erasure]:

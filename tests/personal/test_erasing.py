@@ -146,6 +146,7 @@ async def test_a_child_that_went_to_another_family_is_that_one_s(running: RunFix
 async def test_what_stands_in_the_way_leaves_all_as_it_is(running: RunFixture) -> None:
     town = await Town.of(running)
     assert await weighed(town, await asked(town), ["OWES_MONEY"], ["HAS_BOOKINGS"]) is ErasureState.REFUSED
+    assert len(await town.events("erasure_refused")) == 1
     assert len(await rows(town, Child)) == 2
     again = await asked(town)
     assert again.state is ErasureState.REFUSED, "the same key is the same wish"
@@ -177,6 +178,25 @@ async def test_a_wish_that_nobody_answers_is_refused_a_day_later(running: RunFix
         await installation.tidy(session, town.running.clock)
     assert await weighed(town, erasure) is ErasureState.REFUSED
     assert len(await rows(town, Child)) == 2
+    assert len(await town.events("erasure_refused")) == 1, "whoever holds the family still lets it go on"
+
+
+async def test_answers_that_are_a_day_old_are_worth_nothing(running: RunFixture) -> None:
+    """Since then anything may have come to stand in the way."""
+    town = await Town.of(running)
+    erasure = await asked(town)
+    town.later(hours=25)
+    assert await weighed(town, erasure) is ErasureState.REFUSED
+    assert len(await rows(town, Child)) == 2
+    assert await weighed(town, await asked(town, key="k2")) is ErasureState.ERASING
+
+
+async def test_of_two_wishes_at_once_one_erases_and_both_are_over(running: RunFixture) -> None:
+    town = await Town.of(running)
+    first, second = await asked(town), await asked(town, key="k2")
+    assert await weighed(town, first) is ErasureState.ERASING
+    assert await weighed(town, second) is ErasureState.ERASED
+    assert len(await town.events("family_erasing")) == 1
 
 
 # ------------------------------------------------------------------------------------------------------------ billing
