@@ -59,6 +59,7 @@ NAMES = {
     "adult": "account",
     "announcement": "announcement",
     "invitation": "invitation",
+    "afterFamily": "family",
 }
 #: Arguments that are plainly called `id`: the field says whose.
 BY_ID = ("onlinePayment", "allocationRun", "removeFactor", "endSession")

@@ -5,6 +5,7 @@ from itertools import product
 from typing import Any
 
 import orjson
+from sqlalchemy import insert
 from sqlmodel import col, select
 
 from services.billing import commands as billing_commands
@@ -14,10 +15,10 @@ from services.billing.tables import OnlinePayment, PaymentNotice
 from services.booking import commands
 from services.booking import personal as booking
 from services.booking.attendance import Attendance
-from services.booking.privacy_fields import dormant, years_before
+from services.booking.privacy_fields import MOST, dormant, years_before
 from services.booking.schema import schema
 from services.booking.status import BookingStatus
-from services.booking.tables import Activity, Booking, ChildCopy, Enrollment, FamilyCopy, Presence
+from services.booking.tables import Activity, Booking, ChildCopy, Enrollment, FamilyCopy, Presence, StructureCopy, core
 from services.booking.viewing import LOG
 from services.claims import Caller
 from services.clock import Clock
@@ -125,8 +126,9 @@ async def test_families_of_whom_nothing_was_heard_for_years_are_proposed(running
     since = years_before(NOW.date(), 3)
     before = since - DAY
     async with one.database.transaction() as session:
-        session.add(Activity(id="aps", structure="carteville", wallet="w", name="APS", rules={}))
-        for family in ("gone", "back", "admitted", "ended", "erased", "never", "elsewhere"):
+        session.add(Activity(id="aps", structure="carteville", wallet="w", name="APS", rules={"closes_on": since.isoformat()}))
+        session.add(Activity(id="old", structure="carteville", wallet="w", name="OLD", rules={"closes_on": before.isoformat()}))
+        for family in ("gone", "back", "admitted", "over", "ended", "erased", "never", "elsewhere"):
             session.add(FamilyCopy(family=family, structure="autreville" if family == "elsewhere" else "carteville", version=1))
             if family != "erased":
                 session.add(ChildCopy(child=f"{family}-k", family=family, structure="carteville", listed_at=NOW))
@@ -150,11 +152,16 @@ async def test_families_of_whom_nothing_was_heard_for_years_are_proposed(running
                     decided_at=NOW,
                 )
             )
-        for family, ends_on in (("admitted", None), ("ended", before), ("gone", before)):
-            session.add(Enrollment(child=f"{family}-k", activity="aps", family=family, structure="carteville", ends_on=ends_on))
+        for family, activity, ends_on in (
+            ("admitted", "aps", None),
+            ("over", "old", None),
+            ("ended", "aps", before),
+            ("gone", "aps", before),
+        ):
+            session.add(Enrollment(child=f"{family}-k", activity=activity, family=family, structure="carteville", ends_on=ends_on))
     assert years_before(dt.date(2028, 2, 29), 3) == dt.date(2025, 3, 1)
     async with one.database.reading() as session:
-        assert await dormant(session, "carteville", since) == ["ended", "gone"]
+        assert await dormant(session, "carteville", since) == ["ended", "gone", "over"]
     ask = 'query($years: Int) { familiesToErase(structure: "carteville", years: $years) { id } }'
 
     async def asked(years: int | None, **rank: frozenset[str]) -> Any:
@@ -163,17 +170,77 @@ async def test_families_of_whom_nothing_was_heard_for_years_are_proposed(running
         return answer.data if answer.errors is None else getattr(answer.errors[0].original_error, "code", None)
 
     admin = {"admin_of": frozenset({"carteville"})}
-    assert await asked(3, **admin) == {"familiesToErase": [{"id": "ended"}, {"id": "gone"}]}
+    assert await asked(3, **admin) == {"familiesToErase": [{"id": "ended"}, {"id": "gone"}, {"id": "over"}]}
     await LOG.of(one).write()
     async with one.database.reading() as session:
         (look,) = (await session.exec(select(Outgoing.body).where(Outgoing.type == BookingLooksTaken.type_name()))).all()
-    assert [seen["family"] for seen in orjson.loads(look)["seen"]] == ["ended", "gone"]
+    assert [seen["family"] for seen in orjson.loads(look)["seen"]] == ["ended", "gone", "over"]
     assert await asked(3) == "FORBIDDEN"
     assert await asked(0, **admin) == "BAD_USER_INPUT"
     for years, ids in ((4, []), (3, ["ended", "gone"])):
         async with one.database.transaction() as session:
             await commands.hear_structure(session, structure_changed(8 - years, families_years=years))
         assert await asked(None, **admin) == {"familiesToErase": [{"id": id_} for id_ in ids]}
+
+
+async def test_over_the_years_each_family_is_proposed_on_its_day_of_the_town_s_calendar(running: RunFixture) -> None:
+    """A booking counts by its day, whatever became of it; and it is a day where the town is: on La Réunion, four hours sooner than here."""
+    last = {"asked": dt.date(2020, 2, 29), "given_back": dt.date(2021, 7, 1), "came": dt.date(2022, 12, 31)}
+    one = await running("booking", clock=Clock(frozen_at=NOW), start=False)
+    async with one.database.transaction() as session:
+        session.add(StructureCopy(id="carteville", name="M", timezone="Indian/Reunion", version=1))
+        session.add(Activity(id="aps", structure="carteville", wallet="w", name="APS", rules={"closes_on": "2019-12-31"}))
+        await session.flush()
+        for number, (family, date) in enumerate(last.items()):
+            session.add(FamilyCopy(family=family, structure="carteville", version=1))
+            session.add(ChildCopy(child=f"{family}-k", family=family, structure="carteville", listed_at=NOW))
+            session.add(Enrollment(child=f"{family}-k", activity="aps", family=family, structure="carteville"))
+            status = BookingStatus.CANCELLED if family == "given_back" else BookingStatus.REFUSED
+            what = {"activity": "aps", "structure": "carteville", "date": date, "arrival": "07:30", "departure": "08:45", "status": status}
+            who = {"id": family, "number": family, "family": family, "child": f"{family}-k"}
+            if family != "came":
+                session.add(Booking(**who, **what, position=number, requested_at=NOW, decided_at=NOW))
+                continue
+            seen = {"attendance": Attendance.PRESENT, "recorded_by": "a", "recorded_at": NOW}
+            session.add(Presence(activity="aps", date=date, child=f"{family}-k", family=family, **seen))
+
+    async def proposed(year: int, month: int, day: int, hour: int) -> list[str]:
+        """At that hour, by Greenwich."""
+        one.clock = Clock(frozen_at=dt.datetime(year, month, day, hour, 59, tzinfo=dt.UTC))
+        caller = Caller("a", "s", {}, frozenset({"carteville"}), "fr", 2e9, admin_of=frozenset({"carteville"}))
+        answer = await schema.execute('{ familiesToErase(structure: "carteville") { id } }', {}, Context(one, caller, "fr"))
+        assert answer.data is not None
+        return [family["id"] for family in answer.data["familiesToErase"]]
+
+    assert await proposed(2023, 2, 28, 19) == [], "of 28 February three years ago: one day sooner"
+    assert await proposed(2023, 2, 28, 20) == ["asked"], "there it is 1 March"
+    assert await proposed(2024, 7, 1, 19) == ["asked"]
+    assert await proposed(2024, 7, 1, 20) == ["asked", "given_back"]
+    assert await proposed(2025, 12, 31, 19) == ["asked", "given_back"]
+    assert await proposed(2025, 12, 31, 20) == ["asked", "came", "given_back"]
+
+
+async def test_however_many_there_are_they_come_in_pages(running: RunFixture) -> None:
+    one = await running("booking", clock=Clock(frozen_at=NOW), start=False)
+    families = sorted(f"f{number:04}" for number in range(2 * MOST + 1))
+    old = {"activity": "aps", "structure": "carteville", "ends_on": dt.date(2020, 7, 1)}
+    async with one.database.transaction() as session:
+        session.add(Activity(id="aps", structure="carteville", wallet="w", name="APS", rules={}))
+        await session.flush()
+        connection = await session.connection()
+        for table, rows in (
+            (FamilyCopy, [{"family": one, "structure": "carteville", "version": 1} for one in families]),
+            (ChildCopy, [{"child": f"{one}-k", "family": one, "structure": "carteville", "listed_at": NOW} for one in families]),
+            (Enrollment, [{"child": f"{one}-k", "family": one, **old} for one in families]),
+        ):
+            await connection.execute(insert(core(table)), rows)
+    seen: list[str] = []
+    async with one.database.reading() as session:
+        for length in (MOST, MOST, 1, 0):
+            page = await dormant(session, "carteville", NOW.date(), seen[-1] if seen else "")
+            assert len(page) == length
+            seen += page
+    assert seen == families
 
 
 async def test_what_a_site_sent_of_a_payment_is_told_to_whoever_paid_alone(running: RunFixture) -> None:
