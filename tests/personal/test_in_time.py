@@ -177,7 +177,7 @@ async def test_families_of_whom_nothing_was_heard_for_years_are_proposed(running
     assert [seen["family"] for seen in orjson.loads(look)["seen"]] == ["ended", "gone", "over"]
     assert await asked(3) == "FORBIDDEN"
     assert await asked(0, **admin) == "BAD_USER_INPUT"
-    for years, ids in ((4, []), (3, ["ended", "gone"])):
+    for years, ids in ((4, []), (3, ["ended", "gone", "over"])):
         async with one.database.transaction() as session:
             await commands.hear_structure(session, structure_changed(8 - years, families_years=years))
         assert await asked(None, **admin) == {"familiesToErase": [{"id": id_} for id_ in ids]}
