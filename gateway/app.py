@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 from starlette.applications import Starlette
@@ -36,7 +35,6 @@ from services.refusal import language_of
 from services.settings import Settings
 from services.telemetry import log, log_to
 
-SUPERGRAPH = Path(__file__).with_name("supergraph.graphql")
 HEALTH_SECONDS = 2.0
 KEYS_SECONDS = 30.0  #: how long identity's public keys are remembered
 
@@ -51,7 +49,7 @@ def app() -> Starlette:
 
 def application(settings: Settings) -> Starlette:
     log_to(settings, "gateway")
-    supergraph = Supergraph.load(SUPERGRAPH.read_text(encoding="utf-8"))
+    supergraph = Supergraph.committed()
     urls = {service: settings.subgraph_urls[service] for service in supergraph.graphs.values()}
     subgraphs, files, notices = Subgraphs.at(urls), Files.at(urls), Notices.at(urls)
     neighbours, mailed = Neighbours(subgraphs), Mailed(subgraphs)
