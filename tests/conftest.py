@@ -25,6 +25,7 @@ from services.bus import STREAM, Bus
 from services.clock import Clock
 from services.service import Running, Service
 from services.settings import SERVICES, Settings
+from tests.compiled import compile_once
 from tests.nats_server import NatsServer
 from tests.postgresql_server import PostgresServer
 
@@ -215,6 +216,7 @@ async def running(database_url: MakeUrl, nats_server: NatsServer, emptied: Empty
 def pytest_configure() -> None:
     """Here, and not when this is imported: benchmarks import it too, and want a real disk."""
     keep_in_memory()
+    compile_once()
 
 
 #: They ask nothing of a database that the services' own tests do not, and take minutes: SQLite is enough. PREAU_ALL=1 runs them on both.
