@@ -23,8 +23,10 @@ import pytest
 from deploy.migrate import migrate
 from services.bus import STREAM, Bus
 from services.clock import Clock
+from services.identity import hashing
 from services.service import Running, Service
 from services.settings import SERVICES, Settings
+from tests import passwords
 from tests.compiled import compile_once
 from tests.nats_server import NatsServer
 from tests.postgresql_server import PostgresServer
@@ -70,6 +72,12 @@ def own_nats(tmp_path: Path) -> Iterator[NatsServer]:
     yield server
     if server.process is not None:
         server.stop()
+
+
+@pytest.fixture
+def dear_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made and checked as in production (tests/passwords.py)."""
+    monkeypatch.setattr(hashing, "_argon2", passwords.DEAR)
 
 
 Empty = Callable[[], Awaitable[str]]
@@ -217,6 +225,7 @@ def pytest_configure() -> None:
     """Here, and not when this is imported: benchmarks import it too, and want a real disk."""
     keep_in_memory()
     compile_once()
+    passwords.make_cheap()
 
 
 #: They ask nothing of a database that the services' own tests do not, and take minutes: SQLite is enough. PREAU_ALL=1 runs them on both.

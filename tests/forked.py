@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 from threading import Lock
 
 from services import crash
+from tests import passwords
 
 LOADED = (
     *(f"services.{service}.app" for service in ("identity", "billing", "booking", "mailer")),
@@ -49,7 +50,9 @@ class Forked:
         self, module: str, *arguments: str, environ: Mapping[str, str], output: Path | None = None, errors: Path | None = None
     ) -> None:
         self.args = (module, *arguments)
-        self._process = _server.Process(target=_become, args=(module, arguments, dict(environ), output, errors or output), daemon=True)
+        self._process = _server.Process(
+            target=_become, args=(module, arguments, dict(environ), output, errors or output, passwords.are_cheap()), daemon=True
+        )
         with _one_at_a_time:
             self._process.start()
         assert self._process.pid is not None
@@ -99,8 +102,12 @@ async def ended(module: str, *arguments: str, **environ: str) -> int:
         process.kill()
 
 
-def _become(module: str, arguments: tuple[str, ...], environ: dict[str, str], output: Path | None, errors: Path | None) -> None:
+def _become(
+    module: str, arguments: tuple[str, ...], environ: dict[str, str], output: Path | None, errors: Path | None, cheap_passwords: bool
+) -> None:
     """In the new process."""
+    if cheap_passwords:
+        passwords.make_cheap()
     gc.freeze()  # what was imported stays: looking through it for garbage would copy all of it into this process
     os.setsid()
     for stream, path in ((1, output), (2, errors)):

@@ -312,6 +312,7 @@ async def test_an_unknown_login_waits_like_a_known_one(running: RunFixture) -> N
     assert (await town.signs_in())["__typename"] == "SignedIn", "others are not concerned"
 
 
+@pytest.mark.usefixtures("dear_passwords")
 async def test_a_hundred_tries_at_once_are_counted_one_by_one(running: RunFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     town = await Town.of(running)
     checked = 0
@@ -329,6 +330,7 @@ async def test_a_hundred_tries_at_once_are_counted_one_by_one(running: RunFixtur
     assert codes.count("TOO_MANY_ATTEMPTS") == 95
 
 
+@pytest.mark.usefixtures("dear_passwords")
 async def test_an_unknown_login_costs_a_hash_and_no_more_than_two_are_made_at_once(
     running: RunFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -352,6 +354,7 @@ async def test_an_unknown_login_costs_a_hash_and_no_more_than_two_are_made_at_on
     assert len({one.rsplit("$", 2)[0] for one in stored}) == 1, "the same settings, so the same time"
 
 
+@pytest.mark.usefixtures("dear_passwords")
 async def test_more_than_may_wait_at_the_door_are_told_so_at_once(running: RunFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     town = await Town.of(running)
     monkeypatch.setattr("services.identity.hashing.MOST_WAITING", 3)
@@ -374,6 +377,7 @@ async def test_more_than_may_wait_at_the_door_are_told_so_at_once(running: RunFi
     assert (await town.signs_in())["__typename"] == "SignedIn"
 
 
+@pytest.mark.usefixtures("dear_passwords")
 async def test_who_tries_one_login_in_parallel_keeps_nobody_else_out(running: RunFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     town = await Town.of(running)
     monkeypatch.setattr("services.identity.hashing.MOST_FOR_ONE", 3)
@@ -424,6 +428,7 @@ async def test_many_logins_tried_from_one_address_make_the_address_wait(running:
     assert (await town.signs_in(address="203.0.113.7"))["__typename"] == "SignedIn"
 
 
+@pytest.mark.usefixtures("dear_passwords")
 async def test_a_family_that_signs_in_on_many_devices_at_once_gets_in_on_all(running: RunFixture) -> None:
     town = await Town.of(running)
     answers = await asyncio.gather(*(town.signs_in() for _ in range(12)))
@@ -433,6 +438,7 @@ async def test_a_family_that_signs_in_on_many_devices_at_once_gets_in_on_all(run
         assert await invariants.violations(session) == []
 
 
+@pytest.mark.usefixtures("dear_passwords")
 async def test_a_password_hashed_with_yesterdays_settings_is_hashed_anew_on_signing_in(running: RunFixture) -> None:
     town = await Town.of(running)
     old = PasswordHash((Argon2Hasher(memory_cost=8_192, time_cost=1, parallelism=1),)).hash(PASSWORD)

@@ -111,6 +111,7 @@ async def test_s3_using_one_link_ends_the_others(running: RunFixture) -> None:
     assert (await town.resets(first, NEW))["code"] == "INVALID_TOKEN"
 
 
+@pytest.mark.usefixtures("dear_passwords")
 async def test_s3_of_many_who_use_one_link_at_once_one_gets_in(running: RunFixture) -> None:
     town = await Town.of(running)
     await town.answers(ASK, login="dupont")
@@ -119,6 +120,7 @@ async def test_s3_of_many_who_use_one_link_at_once_one_gets_in(running: RunFixtu
     assert sorted(answer["__typename"] for answer in answers) == ["InvalidToken"] * 5 + ["SignedIn"]
 
 
+@pytest.mark.usefixtures("dear_passwords")
 async def test_s3_of_many_who_use_several_links_at_once_one_gets_in_and_no_two_wait_for_each_other(
     running: RunFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,6 +264,7 @@ async def test_s3_new_codes_end_those_before_them_and_take_the_password(running:
     assert (await shows(town, new[0]))["__typename"] == "RecoveryGranted"
 
 
+@pytest.mark.usefixtures("dear_passwords")
 async def test_s3_of_many_who_show_one_code_at_once_one_gets_a_token(running: RunFixture) -> None:
     town = await Town.of(running)
     code = (await prints(town, (await town.signs_in())["accessToken"]))["codes"][0]

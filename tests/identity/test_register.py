@@ -181,6 +181,7 @@ async def test_hashing_ahead_gives_the_same_and_hashes_nothing_twice(running: Ru
     assert (await town.signs_in("agent", "Un-Nouveau-2027-fort"))["__typename"] == "SignedIn"
 
 
+@pytest.mark.usefixtures("dear_passwords")
 async def test_every_password_is_kept_as_argon2id_and_nothing_else(running: RunFixture) -> None:
     town = await Town.of(running)
     async with town.running.database.reading() as session:

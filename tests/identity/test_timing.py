@@ -14,6 +14,8 @@ from sqlalchemy import event
 from services.identity.entrance import RESET_SECONDS
 from tests.identity.town import CARTEVILLE, PASSWORD, RunFixture, Town, replace
 
+pytestmark = pytest.mark.usefixtures("dear_passwords")
+
 CASES = {
     "signIn": ("mutation ($login: String!) { signIn(login: $login, password: \"a guess\") { __typename ... on Refusal { code message } } }"),
     "signIn on a device": (
