@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import strawberry
 
 from services.graphql import Info, Refusal
-from services.identity.second_factor import FactorKind
+from services.identity.second_factor import FactorKind as FactorKind  # for whoever shows it: it is an enum of the schema's from here on
 from services.identity.texts import say
 from services.refusal import Refused
 

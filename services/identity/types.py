@@ -10,7 +10,8 @@ from services.graphql import Context, Info
 from services.identity import loaders, mail_choices, portability, queries, tables
 from services.identity.households import ReportsWanted, age_on
 from services.identity.questions import asked
-from services.identity.second_factor import DEFAULT, FactorKind
+from services.identity.refusals import FactorKind
+from services.identity.second_factor import DEFAULT
 from services.identity.viewing import saw_children
 from services.projection import LATER, STORED_IN, Later
 
