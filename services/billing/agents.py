@@ -41,11 +41,11 @@ from services.billing.till import Agent
 from services.billing.types import Adjustment, Family, OnlinePayment, Payment
 from services.files import FileFormat, unavailable
 from services.graphql import Info
-from services.paging import MOST_PER_PAGE, cursor_of, number_of, parts_of, stays
+from services.idempotency import key_of
+from services.paging import cursor_of, moment_of, number_of, place_in, position_of, size_of, stays
 from services.refusal import Forbidden, Refused
 from services.viewing import Whose
 
-LONGEST_KEY = 200
 MOST_DAYS = 400  #: Of one journal.
 OLDEST = cursor_of("1970-01-01T00:00:00+00:00", "")  #: The cursor of what comes before all online payments.
 DEEPEST = cursor_of(-(10**16), "")  #: The cursor of what comes before all debts.
@@ -78,12 +78,6 @@ async def _payments_agent(info: Info, payment: str) -> Agent:
     async with info.context.database.reading() as session:
         structure = await queries.structure_of_payment(session, payment)
     return Agent(info.context.signed_in().account, acts_for(info, structure or ""))
-
-
-def key_of(info: Info, key: str) -> str:
-    if not 0 < len(key) <= LONGEST_KEY:
-        raise malformed("KEY_NOT_POSSIBLE", info.context.language, most=LONGEST_KEY)
-    return key
 
 
 async def done(info: Info, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
@@ -128,7 +122,7 @@ class AgentQueries:
         """What agents of the structure did with money, the newest first: the audit trail, for agents."""
         of = acts_for(info, str(structure))
         wanted = {"structure": of, "account": account, "kind": kind, "family": family}
-        size, cursor = size_of(first, info), _position(after, info)
+        size, cursor = size_of(first), position_of(after)
         async with info.context.database.reading() as session:
             rows = await audit.page(session, ActRow, wanted, cursor, size + 1)
         page = rows[:size]
@@ -143,7 +137,7 @@ class AgentQueries:
     async def debtors(self, info: Info, structure: ID, first: int | None = 50, after: str | None = None) -> DebtorConnection:
         """Families that owe the structure something, for its agents: the deepest in debt first."""
         of = acts_for(info, str(structure))
-        size, cursor = size_of(first, info), _debt(after, info)
+        size, cursor = size_of(first), place_in(after, number_of, str)
         async with info.context.database.reading() as session:
             rows = await queries.debtors(session, of, cursor, size + 1)
             said = await queries.in_debt(session, [row.family for row in rows])
@@ -165,7 +159,7 @@ class AgentQueries:
         `troubled`: only those whose money credits nobody, which wait for an agent (`endOnlinePayment`).
         """
         of, context = acts_for(info, str(structure)), info.context
-        size, cursor = size_of(first, info), moment_of(after, info)
+        size, cursor = size_of(first), place_in(after, moment_of, str)
         async with context.database.reading() as session:
             rows = await unsettled.payments(session, of, cursor, size + 1, troubled=troubled)
             page = rows[:size]
@@ -218,53 +212,13 @@ def _days(first: dt.date, last: dt.date, timezone: str, info: Info) -> tuple[dt.
     return files.period(first, last, timezone)
 
 
-def _debt(cursor: str | None, info: Info) -> tuple[int, str] | None:
-    if cursor is None:
-        return None
-    try:
-        cents, family = parts_of(cursor)
-        return number_of(cents), family
-    except ValueError:
-        raise malformed("CURSOR_NOT_POSSIBLE", info.context.language) from None
-
-
-def moment_of(cursor: str | None, info: Info) -> tuple[dt.datetime, str] | None:
-    if cursor is None:
-        return None
-    try:
-        at, id = parts_of(cursor)
-        started_at = dt.datetime.fromisoformat(at)
-        if started_at.tzinfo is None:
-            raise ValueError(at)
-        return started_at, id
-    except ValueError:
-        raise malformed("CURSOR_NOT_POSSIBLE", info.context.language) from None
-
-
-def size_of(first: int | None, info: Info) -> int:
-    size = 50 if first is None else first
-    if not 0 <= size <= MOST_PER_PAGE:
-        raise malformed("PAGE_NOT_POSSIBLE", info.context.language, most=MOST_PER_PAGE, given=size)
-    return size
-
-
-def _position(cursor: str | None, info: Info) -> int | None:
-    if cursor is None:
-        return None
-    try:
-        (position,) = parts_of(cursor)
-        return number_of(position)
-    except ValueError:
-        raise malformed("CURSOR_NOT_POSSIBLE", info.context.language) from None
-
-
 # ---------------------------------------------------------------------------------------------------------------- mutations
 @strawberry.type
 class AgentMutations:
     @strawberry.mutation
     async def record_payment(self, info: Info, input: RecordPaymentInput) -> RecordPaymentResult:
         """A family paid at the counter, or by post (S11). The same key with the same content is the same payment."""
-        agent, key = await _agent(info, str(input.family)), key_of(info, input.idempotency_key)
+        agent, key = await _agent(info, str(input.family)), key_of(input.idempotency_key)
         clock = info.context.clock
         answer: RecordPaymentResult = await _payment(info, lambda session: till.record_payment(session, clock, agent, key, input.money()))
         return answer
@@ -272,7 +226,7 @@ class AgentMutations:
     @strawberry.mutation
     async def refund(self, info: Info, input: RefundInput) -> RefundResult:
         """Pay back what a wallet holds, or a part of it."""
-        agent, key = await _agent(info, str(input.family)), key_of(info, input.idempotency_key)
+        agent, key = await _agent(info, str(input.family)), key_of(input.idempotency_key)
         clock, money, reason = info.context.clock, input.money(), input.reason
         answer: RefundResult = await _payment(info, lambda session: till.refund_family(session, clock, agent, key, money, reason))
         return answer
@@ -291,7 +245,7 @@ class AgentMutations:
     async def adjust_wallet(self, info: Info, input: AdjustWalletInput) -> AdjustWalletResult:
         """Give a wallet so much, or take it: a correction, no payment."""
         family, wallet = str(input.family), str(input.wallet)
-        agent, key = await _agent(info, family), key_of(info, input.idempotency_key)
+        agent, key = await _agent(info, family), key_of(input.idempotency_key)
         clock, cents, reason = info.context.clock, input.amount_cents, input.reason
         try:
             entry = await done(info, lambda session: till.adjust_wallet(session, clock, agent, key, family, wallet, cents, reason))
@@ -305,7 +259,7 @@ class AgentMutations:
     async def transfer(self, info: Info, input: TransferInput) -> TransferResult:
         """From one of a family's wallets to another, of what the first one holds."""
         family, wallets = str(input.family), (str(input.from_wallet), str(input.to_wallet))
-        agent, key = await _agent(info, family), key_of(info, input.idempotency_key)
+        agent, key = await _agent(info, family), key_of(input.idempotency_key)
         clock, cents, reason = info.context.clock, input.amount_cents, input.reason
         try:
             entries = await done(info, lambda session: till.transfer(session, clock, agent, key, family, wallets, cents, reason))
@@ -322,7 +276,7 @@ class AgentMutations:
         What came is credited, or was given back at the payment site, or nothing came. The same key with the same content is the same act.
         """
         context, payment = info.context, str(input.online_payment)
-        agent, key = await _online_agent(info, payment), key_of(info, input.idempotency_key)
+        agent, key = await _online_agent(info, payment), key_of(input.idempotency_key)
         said = payment, input.end, input.credited(), input.reason
         try:
             await done(info, lambda session: unsettled.end_payment(session, context.clock, agent, key, *said))

@@ -8,7 +8,7 @@ import strawberry
 from strawberry import ID, Private
 
 from services.billing import deposits, tables
-from services.billing.agents import acts_for, done, key_of, moment_of, size_of
+from services.billing.agents import acts_for, done
 from services.billing.deposits import Totals
 from services.billing.ledger import PaymentMode
 from services.billing.loading import saw
@@ -17,7 +17,8 @@ from services.billing.refusals import IdempotencyKeyReused, InvalidPayment, NotT
 from services.billing.till import Agent
 from services.billing.types import Family, Payment
 from services.graphql import Info
-from services.paging import cursor_of, stays
+from services.idempotency import key_of
+from services.paging import cursor_of, moment_of, place_in, size_of, stays
 from services.refusal import Refused
 from services.viewing import Whose
 
@@ -114,7 +115,7 @@ class DepositQueries:
     ) -> PieceConnection:
         """What agents recorded and nobody has brought to the bank yet, by one mode, for the structure's agents: the oldest first."""
         of = acts_for(info, str(structure))
-        size, cursor = size_of(first, info), moment_of(after, info)
+        size, cursor = size_of(first), place_in(after, moment_of, str)
         async with info.context.database.reading() as session:
             lines = await deposits.waiting(session, of, mode, cursor, size + 1)
         page = lines[:size]
@@ -131,7 +132,7 @@ class DepositQueries:
     async def deposits(self, info: Info, structure: ID, first: int | None = 20, after: str | None = None) -> DepositConnection:
         """What was brought to the bank or the treasury, for the structure's agents: the newest first."""
         of = acts_for(info, str(structure))
-        size, cursor = size_of(first, info), moment_of(after, info)
+        size, cursor = size_of(first, usual=20), place_in(after, moment_of, str)
         async with info.context.database.reading() as session:
             rows = await deposits.deposits(session, of, cursor, size + 1)
             page = rows[:size]
@@ -151,7 +152,7 @@ class DepositMutations:
         """These pieces were brought to the bank or the treasury. No wallet moves by it. The same key is the same deposit."""
         context = info.context
         agent = Agent(context.signed_in().account, acts_for(info, str(input.structure)))
-        what: Any = key_of(info, input.idempotency_key), list(map(str, input.payments)), input.date, input.reference
+        what: Any = key_of(input.idempotency_key), list(map(str, input.payments)), input.date, input.reference
         try:
             id = await done(info, lambda session: deposits.record_deposit(session, context.clock, agent, *what))
         except Refused as no:

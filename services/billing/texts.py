@@ -252,11 +252,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "ACCOUNT_ADJUSTMENTS": ("Régularisations", "Adjustments"),
     "ACCOUNT_OPENING": ("Reprise de solde", "Opening balances"),
     # What no screen should send.
-    "KEY_NOT_POSSIBLE": (
-        "idempotencyKey : de 1 à {most} caractères sont attendus.",
-        "idempotencyKey: 1 to {most} characters are expected.",
-    ),
-    "PAGE_NOT_POSSIBLE": ("first : de 0 à {most} est attendu, et non {given}.", "first: 0 to {most} is expected, not {given}."),
     "PERIOD_NOT_POSSIBLE": (
         "from, to : une période de 1 à {most} jours est attendue.",
         "from, to: a period of 1 to {most} days is expected.",
@@ -265,7 +260,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "year : une année de {first} à {last} est attendue, et non {given}.",
         "year: a year from {first} to {last} is expected, not {given}.",
     ),
-    "CURSOR_NOT_POSSIBLE": ("after : ce curseur n'est pas de nous.", "after: this is no cursor of ours."),
 }
 
 

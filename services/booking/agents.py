@@ -37,7 +37,7 @@ from services.booking.agent_types import (
 from services.booking.audit import ActRow, reason_of
 from services.booking.desk import Receipt
 from services.booking.draft import DraftChange
-from services.booking.follow_up import Request, position_of, size_of
+from services.booking.follow_up import Request
 from services.booking.lines import Enrolled
 from services.booking.observing import observed
 from services.booking.office import Agent, Cancelling, DayChange, Kept
@@ -49,11 +49,11 @@ from services.booking.soundness import Flaw
 from services.booking.texts import malformed
 from services.booking.types import Activity, Booking, Child, answers_of, reading_of
 from services.graphql import Context, Info
-from services.paging import cursor_of, stays
+from services.idempotency import key_of
+from services.paging import cursor_of, position_of, size_of, stays
 from services.refusal import Forbidden, Refused
 from services.viewing import Whose
 
-LONGEST_KEY = 200
 POSSIBLE_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 MOST_OPENINGS = 400  #: Days.
 
@@ -108,9 +108,7 @@ async def _ordered(info: Info, structure: str, order: Order) -> str:
 
 def _key(info: Info, key: str) -> str:
     """The agent's own: it never meets a key that the family, or another agent, has chosen."""
-    if not 0 < len(key) <= LONGEST_KEY:
-        raise malformed("KEY_NOT_POSSIBLE", info.context.language, most=LONGEST_KEY)
-    return f"{info.context.signed_in().account}/{key}"
+    return f"{info.context.signed_in().account}/{key_of(key)}"
 
 
 # ------------------------------------------------------------------------------------------------------------------ queries
@@ -155,7 +153,7 @@ class AgentQueries:
         of = _acts_for(info, str(structure))
         who = {"structure": of, "account": account, "kind": kind}
         wanted = {**who, "activity": activity, "date": date, "family": family, "child": child, "booking": booking}
-        size, cursor = size_of(first, 50, info), position_of(after, info)
+        size, cursor = size_of(first), position_of(after)
         async with info.context.database.reading() as session:
             rows = await audit.page(session, ActRow, wanted, cursor, size + 1)
         page = rows[:size]

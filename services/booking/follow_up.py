@@ -17,15 +17,16 @@ from services.booking.refusals import refusal, told
 from services.booking.run_types import Criterion, named, runs_of
 from services.booking.status import BookingStatus
 from services.booking.tables import Request as RequestRow
-from services.booking.texts import malformed, say
+from services.booking.texts import say
 from services.booking.types import Booking, Child, reading_of
 from services.files import FileFormat, unavailable
 from services.graphql import Info, Refusal
-from services.paging import MOST_PER_PAGE, cursor_of, number_of, parts_of, stays
+from services.paging import cursor_of, number_of, place_in, position_of, size_of, stays
 from services.refusal import Forbidden
 
 #: A link has room for so many names, and for so many letters of each.
 MOST_NAMES, LONGEST_NAME = 40, 40
+FIRST_BOOKING = cursor_of(dt.date.min.isoformat(), 0)  #: The cursor of what comes before all bookings.
 
 
 @strawberry.type
@@ -167,7 +168,7 @@ class Family:
     ) -> BookingConnection:
         """By date, then in order of request (S35)."""
         wanted = Wanted(await self.mine(info), from_, to, child, activity, None if status is None else frozenset(status))
-        size, cursor = size_of(first, 50, info), _date_and_position(after, info)
+        size, cursor = size_of(first), place_in(after, dt.date.fromisoformat, number_of)
         async with info.context.database.reading() as session:
             rows = await queries.bookings_page(session, wanted, cursor, size + 1)
         page = rows[:size]
@@ -209,7 +210,7 @@ class Family:
     async def requests(self, info: Info, first: int | None = 10, after: str | None = None) -> RequestConnection:
         """Newest first."""
         family = await self.mine(info)
-        size, cursor = size_of(first, 10, info), position_of(after, info)
+        size, cursor = size_of(first, usual=10), position_of(after)
         async with info.context.database.reading() as session:
             rows = await queries.requests_page(session, family, cursor, size + 1)
         page = rows[:size]
@@ -227,35 +228,3 @@ async def _foreign(info: Info, wanted: Wanted) -> str | None:
     if wanted.child is not None and await reading.child(wanted.child) is None:
         return "UNKNOWN_CHILD"
     return "UNKNOWN_ACTIVITY" if wanted.activity is not None and await reading.rules(wanted.activity) is None else None
-
-
-# ------------------------------------------------------------------------------------------------------------- cursors
-def size_of(first: int | None, usual: int, info: Info) -> int:
-    size = usual if first is None else first
-    if not 0 <= size <= MOST_PER_PAGE:
-        raise malformed("PAGE_NOT_POSSIBLE", info.context.language, most=MOST_PER_PAGE, given=size)
-    return size
-
-
-#: The cursor of what comes before all bookings.
-FIRST_BOOKING = cursor_of(dt.date.min.isoformat(), 0)
-
-
-def _date_and_position(cursor: str | None, info: Info) -> tuple[dt.date, int] | None:
-    if cursor is None:
-        return None
-    try:
-        date, position = parts_of(cursor)
-        return dt.date.fromisoformat(date), number_of(position)
-    except ValueError:
-        raise malformed("CURSOR_NOT_POSSIBLE", info.context.language) from None
-
-
-def position_of(cursor: str | None, info: Info) -> int | None:
-    if cursor is None:
-        return None
-    try:
-        (seq,) = parts_of(cursor)
-        return number_of(seq)
-    except ValueError:
-        raise malformed("CURSOR_NOT_POSSIBLE", info.context.language) from None

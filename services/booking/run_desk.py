@@ -19,6 +19,7 @@ from services.booking.tables import AllocationDecision
 from services.booking.texts import malformed, say
 from services.booking.types import Activity, Booking, Child, reading_of
 from services.graphql import Info
+from services.paging import size_of
 from services.refusal import CodedError, Forbidden, Refused
 from services.viewing import Whose
 
@@ -101,17 +102,15 @@ class AllocationReport:
     @strawberry.field
     async def decisions(self, info: Info, first: int = 100, after: int = 0) -> list[AllocationDecisionReport]:
         """In the order in which the run served them; `after`: the order of the last one seen."""
-        language = info.context.language
-        if not 0 <= first <= MOST_DECISIONS:
-            raise malformed("PAGE_NOT_POSSIBLE", language, most=MOST_DECISIONS, given=first)
+        size = size_of(first, most=MOST_DECISIONS)
         if after < 0:
-            raise malformed("ORDER_NOT_POSSIBLE", language, given=after)
+            raise malformed("ORDER_NOT_POSSIBLE", info.context.language, given=after)
         if self.rehearsed is not None:
-            rows = self.rehearsed[after : after + first]
+            rows = self.rehearsed[after : after + size]
         else:
             assert self.run is not None, "a report is of a run or of a rehearsal"
             async with info.context.database.reading() as session:
-                rows = list(await run_queries.decisions_of(session, str(self.run.id), after, first))
+                rows = list(await run_queries.decisions_of(session, str(self.run.id), after, size))
         structure = self.spec.structure
         reading_of(info.context).saw("ALLOCATION", (Whose(structure, row.family, row.child) for row in rows))
         return [AllocationDecisionReport.of_row(row, structure) for row in rows]

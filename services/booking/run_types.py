@@ -15,9 +15,10 @@ from services.booking.ranking import KNOWN_OF_FAMILIES, SEEN_BY_THE_RUN, as_numb
 from services.booking.schedule import next_due
 from services.booking.status import BookingStatus
 from services.booking.tables import AllocationDecision, AllocationRun
-from services.booking.texts import malformed, ordinal, say, time_of_day
+from services.booking.texts import ordinal, say, time_of_day
 from services.database import Database
 from services.graphql import Context, Info, LocalTime
+from services.paging import size_of
 
 MOST_RUNS = 100
 
@@ -211,9 +212,8 @@ class Allocation:
     @strawberry.field
     async def last_runs(self, info: Info, first: int = 5) -> list[HeldRun]:
         """Newest first."""
-        if not 0 <= first <= MOST_RUNS:
-            raise malformed("PAGE_NOT_POSSIBLE", info.context.language, most=MOST_RUNS, given=first)
-        return [HeldRun.of(row) for row in await runs_of(info.context).last.load((self.spec.id, first))]
+        size = size_of(first, most=MOST_RUNS)
+        return [HeldRun.of(row) for row in await runs_of(info.context).last.load((self.spec.id, size))]
 
     async def _coming(self, info: Info) -> AllocationRun | None:
         return await runs_of(info.context).coming.load(self.spec.id) if self.mode is AllocationMode.SCHEDULED else None

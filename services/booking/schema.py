@@ -40,10 +40,10 @@ from services.booking.run_desk import RunMutations, RunQueries
 from services.booking.texts import malformed
 from services.booking.types import Activity, Booking, Child, answers_of, month_of, reading_of
 from services.graphql import Info, subgraph
+from services.idempotency import key_of
 from services.refusal import Refused
 
 LONGEST_COPY = dt.timedelta(days=400)
-LONGEST_KEY = 200
 
 
 async def _skipped(info: Info, outcome: Outcome, child: str, activity: str) -> list[SkippedDay]:
@@ -134,11 +134,9 @@ class Mutation(LinkMutations, AttendanceMutations, AgentMutations, RunMutations)
         The same key from the same family gives the same Request again, never a second one.
         """
         context = info.context
-        if not 0 < len(input.idempotency_key) <= LONGEST_KEY:
-            raise malformed("KEY_NOT_POSSIBLE", info.context.language, most=LONGEST_KEY)
         order = Order(
             family=input.family,
-            idempotency_key=input.idempotency_key,
+            idempotency_key=key_of(input.idempotency_key),
             lines=lines_of(input.lines),
             accept_waiting_list=input.accept_waiting_list,
             together=input.together,

@@ -252,21 +252,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     # Mistakes of a client.
     "YEARS_NOT_POSSIBLE": ("years : de {least} à {most}.", "years: {least} to {most}."),
-    "PAGE_NOT_POSSIBLE": (
-        "first : un nombre de 0 à {most} est attendu, et non {given}.",
-        "first: a number from 0 to {most} is expected, not {given}.",
-    ),
-    "CURSOR_NOT_POSSIBLE": (
-        "after : l'endCursor d'une page précédente est attendu.",
-        "after: the endCursor of a page before is expected.",
-    ),
     "ORDER_NOT_POSSIBLE": (
         "after : un nombre à partir de 0 est attendu, et non {given}.",
         "after: a number from 0 on is expected, not {given}.",
-    ),
-    "KEY_NOT_POSSIBLE": (
-        "idempotencyKey : de 1 à {most} caractères sont attendus.",
-        "idempotencyKey: 1 to {most} characters are expected.",
     ),
     "DAY_MISSING": ("day : un jour est attendu, sauf si scope est MONTH.", "day: a day is expected, unless scope is MONTH."),
     "PERIOD_NOT_POSSIBLE": (

@@ -1,7 +1,5 @@
 """Announcements as GraphQL, for agents: publish, change, withdraw, and see what is to come (S2)."""
 
-import datetime as dt
-
 import strawberry
 from strawberry import ID
 
@@ -17,25 +15,11 @@ from services.identity.agent_types import (
 )
 from services.identity.announcing import Wording
 from services.identity.office import Agent
-from services.identity.office_fields import Work, acts_for, agent_of, done, size_of
+from services.identity.office_fields import Work, acts_for, agent_of, done
 from services.identity.refusals import or_refusal
-from services.identity.texts import malformed
-from services.paging import cursor_of, parts_of, stays
+from services.paging import cursor_of, moment_of, place_in, size_of, stays
 
 NEWEST = cursor_of("9999-12-31T00:00:00+00:00", "")  #: The cursor of what comes before all announcements.
-
-
-def _place(cursor: str | None, info: Info) -> tuple[dt.datetime, str] | None:
-    if cursor is None:
-        return None
-    try:
-        at, id_ = parts_of(cursor)
-        moment = dt.datetime.fromisoformat(at)
-        if moment.tzinfo is None:
-            raise ValueError(at)
-        return moment, id_
-    except ValueError:
-        raise malformed("CURSOR_NOT_POSSIBLE", info.context.language) from None
 
 
 @strawberry.type
@@ -44,7 +28,7 @@ class AnnouncementQueries:
     async def announcements_of(self, info: Info, structure: ID, first: int | None = 50, after: str | None = None) -> AnnouncementConnection:
         """All of a structure, for its agents: the newest first, those to come before all."""
         of, context = acts_for(info, str(structure)), info.context
-        size, cursor = size_of(first, info), _place(after, info)
+        size, cursor = size_of(first), place_in(after, moment_of, str)
         async with context.database.reading() as session:
             rows = await queries.announcements_of(session, of, cursor, size + 1)
         page = rows[:size]

@@ -8,6 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from strawberry import ID
 
 from services.graphql import Info
+from services.idempotency import key_of
 from services.identity import audit, office, queries, tables
 from services.identity.agent_types import (
     AddAdultInput,
@@ -31,14 +32,12 @@ from services.identity.households import MOST_TERMS, words_of
 from services.identity.office import Agent, Words
 from services.identity.refusals import or_refusal
 from services.identity.taken_logins import not_free
-from services.identity.texts import malformed
 from services.identity.types import Adult, Family
 from services.identity.viewing import LOG, saw_families
-from services.paging import MOST_PER_PAGE, cursor_of, number_of, parts_of, stays
+from services.paging import cursor_of, place_of, position_of, size_of, stays
 from services.refusal import Forbidden, Refused
 from services.viewing import Whose
 
-LONGEST_KEY = 200
 LONGEST_SEARCH = 200
 FIRST_OF_ALL = cursor_of("", "")  #: The cursor of what comes before all families.
 
@@ -53,33 +52,12 @@ def acts_for(info: Info, structure: str) -> str:
     return structure
 
 
-def size_of(first: int | None, info: Info) -> int:
-    size = 50 if first is None else first
-    if not 0 <= size <= MOST_PER_PAGE:
-        raise malformed("PAGE_NOT_POSSIBLE", info.context.language, most=MOST_PER_PAGE, given=size)
-    return size
-
-
-def _position(cursor: str | None, info: Info) -> int | None:
-    if cursor is None:
-        return None
-    try:
-        (position,) = parts_of(cursor)
-        return number_of(position)
-    except ValueError:
-        raise malformed("CURSOR_NOT_POSSIBLE", info.context.language) from None
-
-
-def _place(cursor: str | None, info: Info) -> tuple[str, str] | None:
-    if cursor is None:
-        return None
-    try:
-        number, family = parts_of(cursor)[:-1], parts_of(cursor)[-1]
-        if not number:
-            raise ValueError(cursor)
-        return "|".join(number), family
-    except ValueError:
-        raise malformed("CURSOR_NOT_POSSIBLE", info.context.language) from None
+def _number_and_family(parts: list[str]) -> tuple[str, str]:
+    """A number may have what parts them. Raises ValueError."""
+    *number, family = parts
+    if not number:
+        raise ValueError(parts)
+    return "|".join(number), family
 
 
 def agent_of(info: Info, structure: str, reason: str | None) -> Agent:
@@ -103,10 +81,8 @@ async def _of_child(info: Info, child: str, reason: str | None) -> Agent:
 async def done(info: Info, agent: Agent, key: str, content: Sequence[Any], work: Work) -> str:
     """What it answers, now or when it was first asked. Raises Refused."""
     context = info.context
-    if not 0 < len(key) <= LONGEST_KEY:
-        raise malformed("KEY_NOT_POSSIBLE", context.language, most=LONGEST_KEY)
     async with context.database.transaction() as session:
-        answer = await office.once(session, context.clock, agent, key, content, lambda: work(session, agent))
+        answer = await office.once(session, context.clock, agent, key_of(key), content, lambda: work(session, agent))
     context.running.outbox_written()
     context.loaders.clear()
     return answer
@@ -163,7 +139,7 @@ class OfficeQueries:
     ) -> FamilyConnection:
         """A structure's families by number, for its agents; of which each word of `search` begins a number, a name or a login."""
         of = acts_for(info, str(structure))
-        size, cursor = size_of(first, info), _place(after, info)
+        size, cursor = size_of(first), place_of(after, _number_and_family)
         words = words_of((search or "")[:LONGEST_SEARCH])[:MOST_TERMS]
         async with info.context.database.reading() as session:
             rows = await queries.registered(session, of, words, cursor, size + 1)
@@ -193,7 +169,7 @@ class OfficeQueries:
         """What agents of the structure did in its register, the newest first: the audit trail, for agents."""
         of = acts_for(info, str(structure))
         wanted = {"structure": of, "account": account, "kind": kind, "family": family, "child": child, "adult": adult}
-        size, cursor = size_of(first, info), _position(after, info)
+        size, cursor = size_of(first), position_of(after)
         async with info.context.database.reading() as session:
             rows = await audit.page(session, wanted, cursor, size + 1)
         page = rows[:size]

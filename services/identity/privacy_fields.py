@@ -8,17 +8,17 @@ import strawberry
 from strawberry import ID
 
 from services.graphql import Context, Info, Refusal
+from services.idempotency import key_of
 from services.identity import portability, privacy, queries, tables
 from services.identity.erasure import ErasureState, Obstacle, standing_in_the_way
 from services.identity.refusals import FamilyAlreadyErased, IdempotencyKeyReused, ReasonRequired, or_refusal
 from services.identity.texts import obstacles_in_words, say
 from services.identity.types import Agent, DataExport, Family
 from services.identity.viewing import saw_families
-from services.refusal import CodedError, Forbidden
+from services.refusal import Forbidden
 
 ANSWER_SECONDS = 5.0  #: For so long the other services' answers are waited for.
 LOOK_SECONDS = 0.05
-LONGEST_KEY = 200
 MOST_SHOWN = 200
 
 ErasureObstacle = strawberry.enum(Obstacle, name="ErasureObstacle", description="What stands in the way of erasing a family.")
@@ -86,13 +86,6 @@ def _administers(info: Info, structure: str | None) -> str:
     return structure
 
 
-def _key(key: str) -> str:
-    if not 0 < len(key) <= LONGEST_KEY:
-        french = f"idempotencyKey : de 1 à {LONGEST_KEY} caractères."
-        raise CodedError("BAD_USER_INPUT", f"idempotencyKey: 1 to {LONGEST_KEY} characters.", french)
-    return key
-
-
 @strawberry.type
 class PrivacyQueries:
     @strawberry.field
@@ -154,7 +147,7 @@ async def _requested(info: Info, id_: str) -> DataExport:
 
 async def _erased(info: Info, family: tables.Family, wanted: EraseFamilyInput) -> Erasure | ErasureObstructed:
     context = info.context
-    account, key = context.signed_in().account, _key(wanted.idempotency_key)
+    account, key = context.signed_in().account, key_of(wanted.idempotency_key)
     async with context.database.transaction() as session:
         asked = await privacy.ask(session, context.clock, account, family, wanted.reason, key, set(wanted.despite))
     context.running.outbox_written()

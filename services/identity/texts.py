@@ -155,14 +155,7 @@ TEXTS: dict[str, tuple[str, str]] = {
 }
 
 #: What no screen should send.
-MALFORMED: dict[str, tuple[str, str]] = {
-    "CURSOR_NOT_POSSIBLE": ("after : ce curseur n'est pas de nous.", "after: this is no cursor of ours."),
-    "PAGE_NOT_POSSIBLE": ("first : de 0 à {most} est attendu, et non {given}.", "first: 0 to {most} is expected, not {given}."),
-    "KEY_NOT_POSSIBLE": (
-        "idempotencyKey : de 1 à {most} caractères sont attendus.",
-        "idempotencyKey: 1 to {most} characters are expected.",
-    ),
-}
+MALFORMED: dict[str, tuple[str, str]] = {}
 
 #: What an entry is called (entries.py).
 ENTRIES: dict[str, tuple[str, str]] = {

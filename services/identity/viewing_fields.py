@@ -7,11 +7,10 @@ from strawberry import ID, Private
 
 from services.graphql import Info
 from services.identity import viewing
-from services.identity.office_fields import acts_for, size_of
-from services.identity.texts import malformed
+from services.identity.office_fields import acts_for
 from services.identity.types import Agent
-from services.identity.viewing import Place, Viewed
-from services.paging import cursor_of, parts_of, stays
+from services.identity.viewing import Viewed
+from services.paging import cursor_of, moment_of, place_in, size_of, stays
 from services.refusal import Forbidden
 
 NEWEST = cursor_of("9999-12-31T00:00:00+00:00", "", "", "", "")  #: The cursor of what comes before all.
@@ -50,19 +49,6 @@ class ChildViewingConnection:
     has_next_page: bool
 
 
-def _place(cursor: str | None, info: Info) -> Place | None:
-    if cursor is None:
-        return None
-    try:
-        hour, account, family, child, what = parts_of(cursor)
-        moment = dt.datetime.fromisoformat(hour)
-        if moment.tzinfo is None:
-            raise ValueError(hour)
-        return moment, account, family, child, what
-    except ValueError:
-        raise malformed("CURSOR_NOT_POSSIBLE", info.context.language) from None
-
-
 @strawberry.type
 class ViewingQueries:
     @strawberry.field
@@ -80,7 +66,7 @@ class ViewingQueries:
         of = acts_for(info, str(structure))
         if of not in info.context.signed_in().admin_of:
             raise Forbidden
-        size, cursor = size_of(first, info), _place(after, info)
+        size, cursor = size_of(first), place_in(after, moment_of, str, str, str, str)
         wanted = {"structure": of, "family": family, "child": child, "account": account}
         await viewing.LOG.of(info.context.running).write()  # What this process knows is told at once.
         async with info.context.database.reading() as session:
