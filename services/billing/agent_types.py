@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Annotated, Self
 
 import strawberry
+from sqlmodel.ext.asyncio.session import AsyncSession
 from strawberry import ID, Private
 from strawberry.federation.schema_directives import Key
 from strawberry.federation.types import FieldSet
@@ -14,8 +15,8 @@ from services.billing import loading, queries, tables, unsettled
 from services.billing.audit import ActRow
 from services.billing.ledger import EntryKind, PaymentMode
 from services.billing.online import CURRENCY, End, Heard, Trouble
-from services.billing.queries import Debts
 from services.billing.queries import ModeTotal as Totalled
+from services.billing.queries import Sums
 from services.billing.refusals import (
     AlreadyReversed,
     IdempotencyKeyReused,
@@ -29,7 +30,7 @@ from services.billing.refusals import (
 from services.billing.texts import say
 from services.billing.till import Money
 from services.billing.types import Adjustment, Family, OnlinePayment, Payment, Wallet
-from services.billing.unsettled import Lines, Totals
+from services.billing.unsettled import Lines
 from services.files import DocumentsUnavailable, FileLink
 from services.graphql import Info
 
@@ -109,24 +110,37 @@ class Debtor:
 
 
 @strawberry.type
-class DebtorConnection:
+class SummedConnection:
+    """A page of what has a sum, whatever page it is."""
+
     structure: Private[str]
-    nodes: list[Debtor]
     end_cursor: str | None
     has_next_page: bool
 
     @strawberry.field
     async def total_count(self, info: Info) -> int:
+        """Of all, on whatever page they are."""
         return (await self._all(info)).count
 
     @strawberry.field
     async def total_cents(self, info: Info) -> int:
-        """What all of them owe, below zero."""
+        """What all of them come to, on whatever page they are; debts are below zero."""
         return (await self._all(info)).cents
 
-    async def _all(self, info: Info) -> Debts:
+    async def _all(self, info: Info) -> Sums:
         async with info.context.database.reading() as session:
-            return await queries.debts(session, self.structure)
+            return await self.sums(session)
+
+    async def sums(self, session: AsyncSession) -> Sums:
+        raise NotImplementedError
+
+
+@strawberry.type
+class DebtorConnection(SummedConnection):
+    nodes: list[Debtor]
+
+    async def sums(self, session: AsyncSession) -> Sums:
+        return await queries.debts(session, self.structure)
 
 
 @strawberry.type
@@ -265,25 +279,13 @@ class UnsettledPayment:
 
 
 @strawberry.type
-class UnsettledPaymentConnection:
-    structure: Private[str]
+class UnsettledPaymentConnection(SummedConnection):
     troubled: Private[bool]
     nodes: list[UnsettledPayment]
-    end_cursor: str | None
-    has_next_page: bool
 
-    @strawberry.field
-    async def total_count(self, info: Info) -> int:
-        return (await self._all(info)).count
-
-    @strawberry.field
-    async def total_cents(self, info: Info) -> int:
+    async def sums(self, session: AsyncSession) -> Sums:
         """What was asked for."""
-        return (await self._all(info)).cents
-
-    async def _all(self, info: Info) -> Totals:
-        async with info.context.database.reading() as session:
-            return await unsettled.totals(session, self.structure, troubled=self.troubled)
+        return await unsettled.totals(session, self.structure, troubled=self.troubled)
 
 
 @strawberry.input

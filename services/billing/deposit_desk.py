@@ -5,14 +5,15 @@ from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Self
 
 import strawberry
+from sqlmodel.ext.asyncio.session import AsyncSession
 from strawberry import ID, Private
 
 from services.billing import deposits, tables
+from services.billing.agent_types import SummedConnection
 from services.billing.agents import acts_for, done
-from services.billing.deposits import Totals
 from services.billing.ledger import PaymentMode
 from services.billing.loading import saw
-from services.billing.queries import PaymentLine
+from services.billing.queries import PaymentLine, Sums
 from services.billing.refusals import IdempotencyKeyReused, InvalidPayment, NotToBeDeposited, refusal_of
 from services.billing.till import Agent
 from services.billing.types import Family, Payment
@@ -39,24 +40,12 @@ class Piece:
 
 
 @strawberry.type
-class PieceConnection:
-    structure: Private[str]
+class PieceConnection(SummedConnection):
     mode: Private[PaymentMode]
     nodes: list[Piece]
-    end_cursor: str | None
-    has_next_page: bool
 
-    @strawberry.field
-    async def total_count(self, info: Info) -> int:
-        return (await self._all(info)).count
-
-    @strawberry.field
-    async def total_cents(self, info: Info) -> int:
-        return (await self._all(info)).cents
-
-    async def _all(self, info: Info) -> Totals:
-        async with info.context.database.reading() as session:
-            return await deposits.waiting_totals(session, self.structure, self.mode)
+    async def sums(self, session: AsyncSession) -> Sums:
+        return await deposits.waiting_totals(session, self.structure, self.mode)
 
 
 @strawberry.type

@@ -7,7 +7,6 @@ so that none is forgotten in a drawer; one that bounces afterwards is taken back
 import datetime as dt
 import hashlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 import orjson
 from sqlalchemy import ColumnElement, exists, func, literal, tuple_
@@ -20,7 +19,7 @@ from services.billing import queries
 from services.billing.audit import Done, note
 from services.billing.commands import lock_structure
 from services.billing.ledger import EntryKind, PaymentMode
-from services.billing.queries import REVERSAL, PaymentLine
+from services.billing.queries import REVERSAL, PaymentLine, Sums
 from services.billing.tables import Deposit, Deposited, LedgerEntry, PaymentDetail
 from services.billing.till import Agent, check_date, line_of
 from services.clock import Clock
@@ -31,14 +30,6 @@ from services.saying import new_id
 #: What lies in a drawer until somebody brings it away. All else comes to the town's account by itself.
 BROUGHT = frozenset({PaymentMode.CHEQUE, PaymentMode.CASH, PaymentMode.CESU, PaymentMode.VOUCHER, PaymentMode.OTHER})
 MOST_PIECES = 500  #: On one slip.
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """Of some payments."""
-
-    count: int
-    cents: int
 
 
 # --------------------------------------------------------------------------------------------------------------- what there is
@@ -70,10 +61,10 @@ async def waiting(
     return [lines[entry] for entry in entries]
 
 
-async def waiting_totals(session: AsyncSession, structure: str, mode: PaymentMode) -> Totals:
+async def waiting_totals(session: AsyncSession, structure: str, mode: PaymentMode) -> Sums:
     query = sa_select(func.count(), func.coalesce(func.sum(LedgerEntry.amount_cents), 0)).where(*_waiting(structure, mode))
     (row,) = await (await session.connection()).execute(query)
-    return Totals(int(row[0]), int(row[1]))
+    return Sums(int(row[0]), int(row[1]))
 
 
 async def deposits(session: AsyncSession, structure: str, before: tuple[dt.datetime, str] | None, limit: int) -> Sequence[Deposit]:

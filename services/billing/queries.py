@@ -431,8 +431,8 @@ class Debt:
 
 
 @dataclass(frozen=True, slots=True)
-class Debts:
-    """Of a structure, or those below some debt."""
+class Sums:
+    """How many there are of something, and what they come to."""
 
     count: int
     cents: int
@@ -452,12 +452,12 @@ async def debtors(session: AsyncSession, structure: str, after: tuple[int, str] 
     return [Debt(family, int(cents)) for family, cents in await (await session.connection()).execute(query)]
 
 
-async def debts(session: AsyncSession, structure: str) -> Debts:
+async def debts(session: AsyncSession, structure: str) -> Sums:
     found = _debts(structure).subquery()
     (row,) = await (await session.connection()).execute(
         sa_select(func.count(), func.coalesce(func.sum(found.c.cents), 0)).select_from(found)
     )
-    return Debts(int(row[0]), int(row[1]))
+    return Sums(int(row[0]), int(row[1]))
 
 
 async def in_debt(session: AsyncSession, families: Collection[str]) -> set[str]:

@@ -20,6 +20,7 @@ from services.billing.audit import Done, note, reason_of
 from services.billing.commands import lock_structure
 from services.billing.online import CURRENCY, End, OnlinePaymentStatus, may_end, next_look
 from services.billing.paying import come_to, look_again
+from services.billing.queries import Sums
 from services.billing.tables import UNSETTLED, OnlinePayment, PaymentEnd, PaymentNotice
 from services.billing.till import Agent, check_cents
 from services.clock import Clock
@@ -30,14 +31,6 @@ Lines = tuple[tuple[str, int], ...]  #: (wallet, cents) of each.
 
 
 # --------------------------------------------------------------------------------------------------------------- what there is
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """Of a structure, or of those that are in trouble."""
-
-    count: int
-    cents: int  #: Asked for.
-
-
 def _wanted(structure: str | None, *, troubled: bool) -> list[object]:
     wanted: list[object] = [text(f"({UNSETTLED})")]
     if structure is not None:
@@ -56,10 +49,11 @@ async def payments(
     return list((await session.exec(query)).all())
 
 
-async def totals(session: AsyncSession, structure: str, *, troubled: bool = False) -> Totals:
+async def totals(session: AsyncSession, structure: str, *, troubled: bool = False) -> Sums:
+    """What was asked for."""
     query = sa_select(func.count(), func.coalesce(func.sum(OnlinePayment.amount_cents), 0)).select_from(OnlinePayment)
     (row,) = await (await session.connection()).execute(query.where(*_wanted(structure, troubled=troubled)))  # type: ignore[arg-type]
-    return Totals(int(row[0]), int(row[1]))
+    return Sums(int(row[0]), int(row[1]))
 
 
 async def noticed(session: AsyncSession, payments: Collection[str]) -> dict[str, dt.datetime]:
