@@ -7,11 +7,9 @@ from typing import Annotated
 import strawberry
 
 from services.graphql import Info
+from services.idempotency import key_of
 from services.identity.entrance import entrance
-from services.identity.profile_fields import bounded
 from services.identity.refusals import IdempotencyKeyReused, ReasonRequired, TooManyAttempts, or_refusal
-
-LONGEST_KEY = 200
 
 
 @strawberry.type
@@ -37,7 +35,7 @@ class CounterMutations:
     @strawberry.mutation
     async def issue_counter_code(self, info: Info, account: strawberry.ID, reason: str, idempotency_key: str) -> CounterCodeResult:
         """An agent gives it to an adult of a family of the structure, having seen who that is. Not for agents: FORBIDDEN."""
-        caller, key = info.context.signed_in(), bounded("idempotencyKey", idempotency_key, LONGEST_KEY)
+        caller, key = info.context.signed_in(), key_of(idempotency_key)
         issued = await or_refusal(info, _issued(entrance(info).issue_counter_code(caller, account, reason, key)))
         info.context.running.outbox_written()
         return issued

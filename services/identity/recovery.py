@@ -18,16 +18,16 @@ from services.identity.credentials import plain_login
 from services.identity.door import Opened, begin
 from services.identity.ending import lock_account, password_changed
 from services.identity.hashing import DUMMY, Checked, new_token, token_sum
+from services.identity.office import Agent, once
 from services.identity.paper_codes import COUNTER, plain_code
 from services.identity.second_factor import SecondFactor
 from services.identity.tables import Account, Attempt, Credential, RecoveryCode, ResetToken
 from services.identity.telling import main_structure, notice
 from services.identity.trying import Tried, at_the_door, bear, count, tried_by, wait_left
 from services.outbox import record
-from services.refusal import Forbidden, Refused
+from services.refusal import Forbidden
 
 COUNTER_CODE = "ISSUE_COUNTER_CODE"  #: What the audit trail calls it.
-REMEMBERED = 100  #: An agent's last codes, among which a key that comes again is looked for.
 
 
 async def request_password_reset(session: AsyncSession, clock: Clock, login: str, address: str | None) -> None:
@@ -147,23 +147,22 @@ async def issue_counter_code(
     counters = await queries.counters_of(session, caller, account)
     if not counters:
         raise Forbidden
-    await audit.lock_structure(session, counters[0])
-    wanted = {"structure": counters[0], "account": caller.account, "kind": COUNTER_CODE}
-    said = [act for act in await audit.page(session, wanted, None, REMEMBERED) if (act.after or {}).get("key") == token_sum(key)]
-    if said:
-        if (said[0].adult, said[0].reason) != (account, why):
-            raise Refused("IDEMPOTENCY_KEY_REUSED")
-        return CounterCode(said[0].at + sessions.COUNTER_CODE_LIFE, is_new=False)
-    now = clock.now()
+    now, is_new = clock.now(), False
     expires_at = now + sessions.COUNTER_CODE_LIFE
-    row = await session.get(RecoveryCode, (account, COUNTER), with_for_update=True)
-    row = row or RecoveryCode(account_id=account, place=COUNTER, code_hash=code_hash, made_at=now)
-    row.code_hash, row.made_at, row.expires_at, row.used_at = code_hash, now, expires_at, None
-    session.add(row)
-    done = audit.Done(COUNTER_CODE, adult=account, reason=why, after={"key": token_sum(key)})
-    await audit.note(session, now, counters[0], caller.account, done)
-    await notice(session, clock, await session.get_one(Account, account), "COUNTER_CODE_MADE")
-    return CounterCode(expires_at, is_new=True)
+
+    async def issue() -> str:
+        nonlocal is_new
+        is_new = True
+        row = await session.get(RecoveryCode, (account, COUNTER), with_for_update=True)
+        row = row or RecoveryCode(account_id=account, place=COUNTER, code_hash=code_hash, made_at=now)
+        row.code_hash, row.made_at, row.expires_at, row.used_at = code_hash, now, expires_at, None
+        session.add(row)
+        await audit.note(session, now, counters[0], caller.account, audit.Done(COUNTER_CODE, adult=account, reason=why, after={}))
+        await notice(session, clock, await session.get_one(Account, account), "COUNTER_CODE_MADE")
+        return expires_at.isoformat()
+
+    said = await once(session, clock, Agent(caller.account, counters[0], why), key, [COUNTER_CODE, account], issue)
+    return CounterCode(dt.datetime.fromisoformat(said), is_new=is_new)
 
 
 # ---------------------------------------------------------------------------------------------------- secret questions
