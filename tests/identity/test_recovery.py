@@ -350,9 +350,7 @@ async def test_s3_no_counter_gives_a_code_to_an_account_that_another_town_knows_
     await town.puts(NEIGHBOUR, replace(AGENT, login="voisin", agent_of="autreville", structure="autreville"))
     account = (await town.signs_in())["account"]["id"]
     thief = (await town.signs_in("voisin", AGENT_PASSWORD))["accessToken"]
-    made = "mutation ($input: CreateFamilyInput!) { createFamily(input: $input) { ... on Family { id } ... on Refusal { code } } }"
-    given = {"structure": "autreville", "number": "1", "logins": ["dupont"], "idempotencyKey": "k"}
-    assert "id" in (await town.answers(made, thief, input=given))["createFamily"]
+    await town.puts(FamilySpec("theirs", "autreville", "1", ("dupont",), ()))
     _, errors = await town.asked(ISSUE, thief, account=account, reason="Carte d'identité vue", key="k")
     assert errors is not None
     assert errors[0].original_error.code == "FORBIDDEN"
