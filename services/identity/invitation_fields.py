@@ -15,7 +15,7 @@ from services.identity.invitations import Gives, InvitationState
 from services.identity.inviting import Guest
 from services.identity.inviting_steps import Newcomer
 from services.identity.office import Agent as Acting
-from services.identity.office_fields import acts_for, agent_of, done, of_family, size_of
+from services.identity.office_fields import acts_for, agent_of, done, of_family
 from services.identity.rank_fields import ruler
 from services.identity.refusals import (
     AdministratorRequired,
@@ -29,9 +29,8 @@ from services.identity.refusals import (
     TooManyAttempts,
     or_refusal,
 )
-from services.identity.texts import malformed
 from services.identity.types import Adult, Agent, Family
-from services.paging import cursor_of, parts_of, stays
+from services.paging import cursor_of, place_of, size_of, stays
 from services.refusal import Forbidden, Unauthenticated
 
 NEWEST = cursor_of("g")  #: The cursor of what comes before all invitations: ids are hexadecimal digits.
@@ -161,15 +160,11 @@ OpenInvitedAccountResult = Annotated[
 ]
 
 
-def _before(cursor: str | None, info: Info) -> str | None:
-    if cursor is None:
-        return None
-    try:
-        (before,) = parts_of(cursor)
-        if not before.isalnum():
-            raise ValueError(cursor)
-    except ValueError:
-        raise malformed("CURSOR_NOT_POSSIBLE", info.context.language) from None
+def _before(parts: list[str]) -> str:
+    """Raises ValueError."""
+    (before,) = parts
+    if not before.isalnum():
+        raise ValueError(before)
     return before
 
 
@@ -179,7 +174,7 @@ class InvitationQueries:
     async def invitations(self, info: Info, structure: ID, first: int | None = 50, after: str | None = None) -> InvitationConnection:
         """Of a structure, for its agents, the newest first. They are forgotten seven days after they ran out."""
         of, context = acts_for(info, str(structure)), info.context
-        size, before = size_of(first, info), _before(after, info)
+        size, before = size_of(first), place_of(after, _before)
         async with context.database.reading() as session:
             rows = await inviting.invitations(session, of, before, size + 1)
         page = rows[:size]
