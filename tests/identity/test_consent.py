@@ -9,9 +9,10 @@ from sqlmodel import select
 from services.identity import attempts, invariants
 from services.identity.tables import Account, FamilyAdult
 from tests.identity.test_import import HEADING, imports, outcomes
+from tests.identity.test_inviting import ACCEPT, invites, links
 from tests.identity.test_office import Desk
 from tests.identity.test_ranks import sets
-from tests.identity.town import AGENT, DUPONT, NEIGHBOUR, RunFixture, Town
+from tests.identity.town import AGENT, AGENT_PASSWORD, DUPONT, NEIGHBOUR, PASSWORD, RunFixture, Town
 
 OPEN = {"structure": "carteville", "firstName": "Ana", "lastName": "NOUVELLE"}
 STRONG, OTHER = "Soleil-vert-du-matin-2027", "Lune-rouge-du-soir-2028"
@@ -126,6 +127,15 @@ async def test_two_towns_open_one_login_at_the_same_moment_and_one_is_told_no(to
         assert (answers[2]["refused"], answers[3].get("code")) in ((1, None), (0, "LOGIN_TAKEN")), answers
     async with town.running.database.reading() as session:
         assert await invariants.violations(session) == []
+
+
+async def test_of_two_who_use_an_invitation_at_the_same_moment_one_joins(town: Town) -> None:
+    await invites(town)
+    (link,) = await links(town)
+    bearers = [(await town.signs_in(login, password))["accessToken"] for login, password in (("leo", PASSWORD), ("chief", AGENT_PASSWORD))]
+    tries = await asyncio.gather(*(town.answers(ACCEPT, bearer, token=link["token"]) for bearer in bearers * 2))
+    assert sorted(one["acceptInvitation"].get("code", "") for one in tries) == ["", *["INVALID_TOKEN"] * 3]
+    assert sorted([await families_of(town, login) for login in ("leo", "chief")]) == [0, 1]
 
 
 # ------------------------------------------------------------------------------------------------ the same key, another password
