@@ -241,7 +241,7 @@ ON_ONE_DATABASE = {
     *("flows/test_agents.py", "flows/test_attendance.py", "flows/test_live.py", "flows/test_subscriber.py", "flows/test_wrong_input.py"),
     *("identity/test_inviting.py", "identity/test_oidc.py", "identity/test_passkeys.py", "identity/test_schema.py"),
     *("flows/test_files.py", "flows/test_fuzz.py", "flows/test_hostile.py", "flows/test_isolation.py", "flows/test_mailed.py"),
-    *("flows/test_second_factor.py", "personal/test_telling.py"),
+    *("flows/test_second_factor.py", "personal/test_telling.py", "billing/test_viewing.py", "booking/test_viewing.py"),
 }
 
 
