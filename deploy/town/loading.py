@@ -29,8 +29,9 @@ from services.billing import carrying as billing_carrying
 from services.billing.rate import QuotientBand
 from services.billing.tariff import TariffVersion
 from services.booking import carrying as booking_carrying
+from services.booking import town_file as places
 from services.booking.activity import ActivitySpec
-from services.booking.criteria import put_criteria, put_family_criteria
+from services.booking.criteria import put_criteria
 from services.booking.docket import take_turn
 from services.booking.rulebook import RuleBook
 from services.booking.taking_over import TakenOver, take_over
@@ -46,6 +47,7 @@ from services.refusal import Refused
 
 _WRITES = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+"?(\w+)', re.IGNORECASE)
 NO_NEWS = {"partition"}  #: Tables that are written to take a turn, not to say anything.
+_NOTES = re.compile(r'\s*UPDATE "?\w+"? SET loaded=[^,]+ WHERE', re.IGNORECASE)  #: What the file said, of what is so already.
 
 Step = Callable[[], None]
 Portion = Callable[[AsyncSession], Awaitable[None]]
@@ -106,6 +108,8 @@ async def _load_one(work: "_Load", databases: dict[str, Database], dry_run: bool
     accounts = [_account_spec(account, work.structure) for account in work.town.accounts]
     async with databases["identity"].reading() as session:
         ahead = await identity.hash_ahead(session, [spec for spec in accounts if spec.password is not None])
+    async with databases["booking"].reading() as session:
+        work.renew(await places.activities(session, work.said))
     parts = (("identity", [work.people(accounts, ahead)]), ("billing", [work.money]), ("booking", work.places(together=dry_run)))
     for service, portions in parts:
         async with _counting(databases[service], service, work.loaded):
@@ -136,11 +140,16 @@ class _Load:
     step: Step
     loaded: Loaded
     book: RuleBook = field(default_factory=RuleBook)
-    specs: dict[str, ActivitySpec] = field(init=False)  #: By the file's ids.
+    said: list[ActivitySpec] = field(init=False)  #: In the file's order.
+    specs: dict[str, ActivitySpec] = field(init=False)  #: As they are to be, by the file's ids.
     accounts: dict[str, str] = field(default_factory=dict)  #: Login -> account, where a history names them.
 
     def __post_init__(self) -> None:
-        self.specs = {activity.spec.id: self._renamed(activity.spec) for activity in self.town.activities}
+        self.said = [self._renamed(activity.spec) for activity in self.town.activities]
+        self.renew(self.said)
+
+    def renew(self, specs: Sequence[ActivitySpec]) -> None:
+        self.specs = {activity.spec.id: spec for activity, spec in zip(self.town.activities, specs, strict=True)}
 
     @property
     def structure(self) -> str:
@@ -227,7 +236,7 @@ class _Load:
             await billing_carrying.carry_rules(session, history)
         # Billing locks activities, then families, each by name (billing/reactions.py): nobody waits for us while we wait for him.
         for activity in sorted(self.town.activities, key=lambda one: self.names.activities[one.spec.id]):
-            ours, wallet_id = self.names.activities[activity.spec.id], self.names.wallets[activity.spec.wallet]
+            ours, wallet_id = self.names.activities[activity.spec.id], self.specs[activity.spec.id].wallet
             tariff = tuple(tariff_version(tariff) for tariff in activity.tariffs)
             await billing.put_tariff(session, self.clock, ours, self.structure, wallet_id, tariff)
             await billing.put_childcare(session, self.clock, ours, activity.childcare)
@@ -277,7 +286,9 @@ class _Load:
     async def _activities(self, session: AsyncSession) -> None:
         await take_turn(session, self.structure)
         await put_criteria(session, self.structure, {criterion.id: criterion.name for criterion in self.town.criteria})
+        self.renew(await places.activities(session, self.said))
         await booking.put_days_off(session, self.clock, self.structure, self.town.structure.days_off, self.specs.values())
+        await places.note_activities(session, self.said)
         for _ in self.specs:
             self.step()
 
@@ -307,12 +318,12 @@ class _Load:
 
     async def _enroll(self, session: AsyncSession, family: Family) -> None:
         if family.criteria is not None:
-            await put_family_criteria(session, self.clock.now(), self.structure, self.names.families[family.id], family.criteria)
+            await places.tell_criteria(session, self.clock.now(), self.structure, self.names.families[family.id], family.criteria)
         for child in family.children:
             for enrollment in child.enrollments:
                 ours = (self.names.children[child.id], self.names.families[family.id], self.structure)
                 activity = self.names.activities[enrollment.activity]
-                await booking.put_enrollment(session, self.clock, *ours, activity, enrollment.since, enrollment.until)
+                await places.enroll(session, self.clock, *ours, activity, enrollment.since, enrollment.until)
             self.step()
 
     def _taken_over_days(self, family: str, line: TakenOverBooking) -> Iterator[TakenOver]:
@@ -428,7 +439,7 @@ async def _counting(database: Database, service: str, loaded: Loaded) -> AsyncIt
 
     def count(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
         written = _WRITES.match(statement)
-        if written is not None and written[1] not in NO_NEWS:
+        if written is not None and written[1] not in NO_NEWS and not _NOTES.match(statement):
             loaded.changes[service] += max(cursor.rowcount, 0)
 
     event.listen(database.engine.sync_engine, "after_cursor_execute", count)

@@ -112,7 +112,7 @@ async def _keep_rules(session: AsyncSession, clock: Clock, spec: ActivitySpec, p
     known = from_json(dict(stored.rules))
     if known != spec:
         version = stored.version + 1
-        await session.merge(_row(spec, version))
+        await session.merge(_row(spec, version, stored.loaded))
         _tell(session, clock, spec, version)
     return known
 
@@ -122,7 +122,7 @@ def _hour(spec: ActivitySpec) -> tuple[str, str] | None:
     return (spec.allocation.at, spec.timezone) if isinstance(spec.allocation, Scheduled) else None
 
 
-def _row(spec: ActivitySpec, version: int) -> Activity:
+def _row(spec: ActivitySpec, version: int, loaded: dict[str, Any] | None = None) -> Activity:
     return Activity(
         id=spec.id,
         structure=spec.structure,
@@ -131,6 +131,7 @@ def _row(spec: ActivitySpec, version: int) -> Activity:
         scheduled=isinstance(spec.allocation, Scheduled),
         rules=to_json(spec),
         version=version,
+        loaded=loaded,
     )
 
 
@@ -208,7 +209,8 @@ async def put_enrollment(
     if known is not None and all(getattr(known, name) == value for name, value in about.items()):
         return
     version = 1 if known is None else known.version + 1
-    changed = await session.merge(Enrollment(child=child, activity=activity, structure=structure, version=version, **about))
+    loaded = None if known is None else known.loaded
+    changed = await session.merge(Enrollment(child=child, activity=activity, structure=structure, version=version, loaded=loaded, **about))
     _tell_enrollment(session, clock.now(), changed)
     await session.flush()
 

@@ -50,7 +50,8 @@ async def _tell_residence(session: AsyncSession, now: dt.datetime, structure: st
     if known is not None and known.resident == resident:
         return False
     version = 1 if known is None else known.version + 1
-    await session.merge(Residence(family=family, structure=structure, resident=resident, version=version))
+    loaded = None if known is None else known.loaded
+    await session.merge(Residence(family=family, structure=structure, resident=resident, version=version, loaded=loaded))
     record(session, ResidenceTold(occurred_at=now, structure=structure, version=version, family=family, resident=resident))
     return True
 

@@ -172,7 +172,7 @@ async def tell(session: AsyncSession, event: DataRequested, clock: Clock) -> Non
         **{table: col(table.family) == family for table in of_family},
         Cancellation: col(Cancellation.request).in_(requests),
     }
-    found = await told(session, whose, but=("seal", "emptied", "secret_hash", "fingerprint", "traceparent", "partition"))
+    found = await told(session, whose, but=("seal", "loaded", "emptied", "secret_hash", "fingerprint", "traceparent", "partition"))
     record(session, *await in_parts(BookingDataTold, event, found, clock.now()))
 
 

@@ -87,6 +87,8 @@ class Activity(BookingTable, table=True):
     scheduled: bool = False  #: Requests wait for a run instead of being answered at once.
     rules: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     version: int = 1
+    #: The rules that the town's file said last.
+    loaded: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
 
 
 class DayOff(BookingTable, table=True):
@@ -140,6 +142,8 @@ class Enrollment(BookingTable, table=True):
     starts_on: dt.date | None = None
     ends_on: dt.date | None = None
     version: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
+    #: From when until when, as the town's file said last.
+    loaded: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
 
 
 # ------------------------------------------------------------------------------------------- what other services told us
@@ -372,6 +376,8 @@ class Residence(BookingTable, table=True):
     structure: str = Field(index=True)
     resident: bool
     version: int
+    #: The family's criteria that the town's file said last.
+    loaded: list[str] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
 
 
 class AllocationRun(BookingTable, table=True):

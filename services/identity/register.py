@@ -16,10 +16,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.bulk import insert_unknown
 from services.clock import Clock
 from services.events import AccountOpened, Contact, ContactsChanged, FamilyChanged, StructureChanged
+from services.file_words import newly_said
 from services.identity import queries
 from services.identity.credentials import plain_login
 from services.identity.ending import lock_account, outdate_tokens, password_changed
-from services.identity.file_words import newly_said
 from services.identity.hashing import AT_ONCE, check_now, hash_now, no_password
 from services.identity.households import AccountSpec, ChildSpec, FamilySpec, StructureSpec, eldest_first, looked_for_by, name_in_letters
 from services.identity.tables import (

@@ -10,9 +10,10 @@ from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.clock import Clock
+from services.file_words import members, newly_said
 from services.identity import queries, register
 from services.identity.credentials import plain_login
-from services.identity.file_words import NOBODY, Rank, keep_one, members, newly_said, rank_of
+from services.identity.file_ranks import NOBODY, Rank, keep_one, rank_of
 from services.identity.households import AccountSpec, ChildSpec, FamilySpec, StructureSpec
 from services.identity.register import HandedOut, Put
 from services.identity.tables import Account, AgentRole, Child, Family, FileWords, Membership, Structure

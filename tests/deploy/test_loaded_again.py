@@ -1,11 +1,18 @@
 """A town's file that is loaded again undoes nothing that people did since; what it says otherwise than last time is in force."""
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 from sqlmodel import select
 
 from deploy.town.export import export
+from services.booking import office as places
+from services.booking.activity import from_json
+from services.booking.criteria import set_family_criteria
+from services.booking.office import DayChange
+from services.booking.run_queries import family_criteria
+from services.booking.tables import Activity, ChildCopy, Enrollment
 from services.identity import announcing, office, ranks
 from services.identity.announcing import Wording
 from services.identity.households import ChildSpec, ReportsWanted
@@ -133,3 +140,42 @@ async def test_what_adults_chose_stands_until_the_file_says_otherwise(databases:
     for file, are in ((daily, ("at_once", True)), (FILE, ("at_once", True)), (daily.replace("false", "true", 1), ("at_once", True))):
         await loads(databases, file)
         assert await chosen() == are, file
+
+
+async def test_what_agents_changed_of_activities_and_children_stands_until_the_file_says_otherwise(
+    settings: Settings, databases: Databases
+) -> None:
+    await loads(databases, FILE)
+    monday, tuesday = dt.date(2026, 11, 30), dt.date(2026, 12, 1)
+    async with databases["booking"].transaction() as session:
+        session.add(ChildCopy(child="amalia", family="dupont", structure="carteville", listed_at=MONDAY.now()))
+    async with databases["booking"].transaction() as session:
+        clerk = places.Agent("agent", "carteville", "Décidé en conseil")
+        await places.set_opening(session, MONDAY, clerk, "aps-matin", DayChange(monday, open=False, because="Grève"))
+        await places.set_opening(session, MONDAY, clerk, "aps-matin", DayChange(tuesday, places=(12,)))
+        row = await session.get_one(Activity, "aps-matin")
+        spec = replace(from_json(dict(row.rules)), name="APS du matin", waiting_list=3)
+        await places.change_activity(session, MONDAY, clerk, spec, row.version, places.Kept())
+        await places.end_enrollment(session, MONDAY, clerk, "amalia", "aps-matin", dt.date(2026, 12, 18))
+        await set_family_criteria(session, MONDAY.now(), "carteville", "agent", "dupont", ["large_family", "resident"])
+
+    async def now() -> list[Any]:
+        async with databases["booking"].reading() as session:
+            rows = [from_json(dict((await session.get_one(Activity, "aps-matin")).rules))]
+            ends = (await session.get_one(Enrollment, ("amalia", "aps-matin"))).ends_on
+            return [*rows, ends, sorted((await family_criteria(session, ["dupont"]))["dupont"])]
+
+    changed = await now()
+    (said,) = await loads(databases, FILE)
+    assert said.endswith("left out, aps-matin is not open on 2026-11-30 (listed in closed_on)"), (
+        "a booking that the file takes over: it stands already"
+    )
+    assert await now() == changed
+    exported = await export(settings, "carteville")
+    for _ in range(2):
+        assert (await loads(databases, exported), await now()) == ([], changed)
+    news = exported.replace("name: APS du matin", "name: APS MATIN").replace("capacity: 40", "capacity: 45")
+    assert news != exported
+    assert await loads(databases, news) == []
+    assert await now() == [replace(changed[0], name="APS MATIN", capacity=45), *changed[1:]]
+    assert changed[1:] == [dt.date(2026, 12, 18), ["large_family", "resident"]]

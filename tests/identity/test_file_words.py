@@ -1,8 +1,11 @@
 """What a town's file that is loaded again says anew, and what people made of the rest."""
 
+from typing import Any
+
 import pytest
 
-from services.identity.file_words import NOBODY, Rank, keep_one, members, newly_said, rank_of
+from services.file_words import members, newly_said, renewed
+from services.identity.file_ranks import NOBODY, Rank, keep_one, rank_of
 
 AGENT, CHIEF = Rank(True, False), Rank(True, True)
 
@@ -45,6 +48,19 @@ def test_who_came_or_went_otherwise_has_done_so(said: str, before: str | None, t
 )
 def test_a_rank_is_what_the_file_says_anew_or_what_it_is(said: Rank, before: Rank, there: Rank, is_to_be: Rank) -> None:
     assert rank_of(said, before, there) == is_to_be
+
+
+def test_of_what_is_parted_each_part_is_looked_at_by_itself() -> None:
+    before: dict[str, Any] = {"name": "APS", "closed": ["d1"], "places": {"d1": 5, "d2": 6}, "hours": {"from": "07:00", "to": "08:00"}}
+    there = {**before, "name": "APS MATIN", "closed": ["d1", "d2"], "places": {"d1": 9}, "why": {"d2": "Grève"}}
+    parted = {"closed", "places", "why"}
+    assert renewed(before, before, there, parted) == there
+    assert renewed(before, None, there, parted) == before
+    said = {**before, "closed": ["d3"], "places": {"d1": 5, "d2": 7}, "hours": {"at": "07:00"}, "why": {"d3": "Pont"}}
+    assert renewed(said, before, there, parted) == {
+        "name": "APS MATIN", "closed": ["d3", "d2"], "places": {"d1": 9, "d2": 7}, "hours": {"at": "07:00"},
+        "why": {"d2": "Grève", "d3": "Pont"},
+    }  # fmt: skip
 
 
 def test_a_structure_keeps_its_last_administrators() -> None:

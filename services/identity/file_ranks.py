@@ -1,24 +1,7 @@
-"""A town's file that is loaded again: what it says otherwise than last time is in force, and what people made of the rest stands."""
+"""What becomes of ranks when a town's file is loaded again (services/file_words.py)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-
-def newly_said(said: Mapping[str, Any], before: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What the file says otherwise than `before`. None: it never said anything."""
-    before = before or {}
-    return {name: value for name, value in said.items() if name not in before or before[name] != value}
-
-
-def members(said: Sequence[str], before: Sequence[str] | None, there: Sequence[str]) -> list[str]:
-    """Whom the file names anew comes, and whom it names no longer goes; whoever else came or went has done so. None: as for words."""
-    if before is None:
-        return list(said)
-    if list(said) == list(before):
-        return list(there)
-    kept = [one for one in said if one in there or one not in before]
-    return [*kept, *(one for one in there if one not in said and one not in before)]
 
 
 @dataclass(frozen=True, slots=True)
