@@ -37,7 +37,7 @@ ANEW = {
 }
 #: What stays behind: whoever comes shows anew who they are (deploy/town/README.md, Moving a town).
 STAYS = {
-    "account": {"pending_email", "security_question"},
+    "account": {"pending_email", "security_question", "signed_in_at"},
     "family": {"erased_at"},  # Of an erased family nothing but its number and its books goes.
     **dict.fromkeys(
         (
@@ -45,6 +45,7 @@ STAYS = {
             *("reset_token", "address_token", "challenge", "oidc_state", "attempt"),  # how somebody comes in
             *("operator", "signing_key", "secret", "link_key"),  # the installation's
             *("act", "subject_key", "asked_once", "viewing", "erasure", "data_request", "data_part"),  # what was done here, and asked
+            *("invitation", "unattached"),  # whom letters from here asked, or told
             "undeliverable",  # what became of mails from here
         ),
         None,
