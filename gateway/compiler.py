@@ -69,6 +69,7 @@ def _fetch(supergraph: Supergraph, draft: Draft, step: Step, definitions: Mappin
         check=None,
         needs=len(step.needs),
         then=then,
+        bearer=step.bearer,
     )
 
 

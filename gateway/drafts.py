@@ -52,6 +52,13 @@ class Parts:
     fields: dict[str, list[Part]]  #: object type -> its parts
 
 
+class Bearer(NamedTuple):
+    """Where in the merged data the token is that a request is made with, instead of the client's own."""
+
+    path: tuple[Segment, ...]
+    key: str
+
+
 @dataclass(slots=True, eq=False)
 class Step:
     """One request to a subgraph: of root fields, or of entities found along `path`."""
@@ -64,6 +71,7 @@ class Step:
     path: tuple[Segment, ...] = ()
     representation: list[Part] = field(default_factory=list)
     needs: set[int] = field(default_factory=set)  #: steps whose answers must be in first
+    bearer: Bearer | None = None
 
 
 class Source(NamedTuple):

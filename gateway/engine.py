@@ -15,7 +15,7 @@ import msgspec
 from graphql import GraphQLSchema, execute_sync
 
 from gateway.client import SubgraphUnavailable
-from gateway.drafts import Denied
+from gateway.drafts import Bearer, Denied
 from gateway.merging import Batch, Object, Path, describe, find, merge, positions, spread
 from gateway.plan import Fetch, Plan, introspected
 from gateway.trouble import DENIED, NOT_TO_YOU
@@ -155,13 +155,18 @@ class Execution:
             return
         seconds = MUTATION_SECONDS if fetch.mutation else self._query_seconds()
         try:
-            raw = await self.engine.fetcher(
-                fetch.service, self._body(fetch, batch), self.headers, seconds=seconds, again=not fetch.mutation
-            )
+            headers = self.headers if fetch.bearer is None else self._admitted(fetch.bearer)
+            raw = await self.engine.fetcher(fetch.service, self._body(fetch, batch), headers, seconds=seconds, again=not fetch.mutation)
             self._take(fetch, batch, raw)
         except (SubgraphUnavailable, msgspec.DecodeError) as trouble:
             self.engine.watcher(fetch.service, str(trouble))
             self._unavailable(fetch)
+
+    def _admitted(self, bearer: Bearer) -> bytes:
+        """The client's headers, with the token that this very operation gave."""
+        (holder,) = find(self.data, bearer.path)
+        others = [line for line in self.headers.splitlines(keepends=True) if not line.lower().startswith(b"authorization:")]
+        return b"Authorization: Bearer %b\r\n" % str(holder.get(bearer.key)).encode() + b"".join(others)
 
     def _query_seconds(self) -> float:
         """For one request. What joins the answer of a mutation gets its full time: the mutation has been done."""

@@ -7,7 +7,7 @@ from typing import Any
 from graphql import DocumentNode
 
 from gateway.checking import Check
-from gateway.drafts import Denied, Part, Segment
+from gateway.drafts import Bearer, Denied, Part, Segment
 
 #: merged data, complaints -> the answer's `data`. A complaint names a field (`Child.firstName`) that was null and must not be.
 Project = Callable[[dict[str, Any], list[str]], dict[str, Any] | None]
@@ -36,6 +36,7 @@ class Fetch:
     check: Check | None  #: of what a subgraph answers that is not trusted
     needs: int  #: how many fetches must be in before
     then: tuple[int, ...]  #: the fetches that wait for it
+    bearer: Bearer | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from itertools import count
 
 from graphql import OperationDefinitionNode
 
-from gateway.drafts import Block, Denied, Draft, Entry, Part, Parts, Place, Placed, Segment, Shape, Source, Step
+from gateway.drafts import Bearer, Block, Denied, Draft, Entry, Part, Parts, Place, Placed, Segment, Shape, Source, Step
 from gateway.reach import Hop, Reach, size
 from gateway.selection import INTROSPECTION, Selected, Speller, Tree
 
@@ -21,6 +21,8 @@ Fields = Mapping[str, Selected]
 Wanted = tuple[str, str | None]
 #: Where a field went: its key in the answer, the shape below it, and what is left to ask of another subgraph.
 Put = tuple[str, Shape | None, Selected | None]
+#: What a mutation answers to whoever has just come in, and the field of it that opens the services.
+SIGNED_IN, ACCESS_TOKEN = "SignedIn", "accessToken"
 
 
 class Unplannable(Exception):
@@ -320,10 +322,22 @@ class Planner:
             if type_name in hidden:
                 shape.fields[type_name] = [Entry(each) for each in fields.values()]
                 continue
+            so_far = len(self.steps)
             shape.fields[type_name], rest = self._object(below, fields, internal=internal)
+            if type_name == SIGNED_IN:
+                self._admit(below, found, self.steps[so_far:])
             if rest:
                 left[type_name] = rest
         return shape, left
+
+    def _admit(self, place: Place, source: Source, steps: list[Step]) -> None:
+        """What joins a sign-in is asked with the token that it gives: before, nobody was signed in, or somebody else."""
+        if not steps:
+            return
+        (selected,) = self.reach.field_set(place.type, ACCESS_TOKEN).values()
+        key, _, _ = self._put(place, source, selected, internal=True)
+        for step in steps:
+            step.bearer = Bearer(place.path, key)
 
     def _finders(self, place: Place, source: Source, selected: Selected) -> frozenset[str]:
         """The subgraphs that answer the field for these objects as well as this one does: by a key, or because they find them, too."""

@@ -60,6 +60,8 @@ async def signed_in(info: Info, opening: Awaitable[Opened]) -> SignedIn:
     opened = await opening
     account = Account.of(opened.account)
     account.session = opened.caller.session
+    if info.context.caller is None:  # The rest of the answer is theirs to ask.
+        info.context.caller = opened.caller
     return SignedIn(
         account=account,
         access_token=entrance(info).signer.sign(opened.caller, info.context.now),

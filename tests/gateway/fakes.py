@@ -139,11 +139,16 @@ class Gateway:
         self.streams = Streams(self.documents, self.engine, self.live, self.settings.clock)
 
     async def ask(
-        self, query: str, variables: dict[str, Any] | None = None, name: str | None = None, scopes: frozenset[str] | None = None
+        self,
+        query: str,
+        variables: dict[str, Any] | None = None,
+        name: str | None = None,
+        scopes: frozenset[str] | None = None,
+        headers: bytes = b"",
     ) -> Answer:
         operation = self.documents.operation(query, name)
         plan = self.documents.plan(operation, variables or {}, scopes=scopes)
-        answer = await self.engine.run(plan, variables or {})
+        answer = await self.engine.run(plan, variables or {}, headers)
         return Answer(plain(answer.data), plain(answer.errors))
 
     async def data(self, query: str, variables: dict[str, Any] | None = None) -> Any:

@@ -193,3 +193,30 @@ async def test_a_document_is_planned_once_per_set_of_conditions(entrance: Gatewa
     first = entrance.documents.plan(operation, {"month": "2026-11"})
     assert entrance.documents.plan(operation, {"month": "2026-12", "calendar": True}) is first
     assert entrance.documents.plan(operation, {"month": "2026-11", "calendar": False}) is not first
+
+
+async def test_what_joins_a_sign_in_is_asked_with_the_token_that_it_gave(entrance: Gateway, carteville: Town) -> None:
+    came_with = b"Authorization: Bearer somebody-else\r\nAccept-Language: fr\r\n"
+    named = """mutation { in: signIn(login: "dupont", password: "x") { ... on SignedIn {
+      accessToken: refreshToken account { families { balance { newBalanceCents } children { calendar(month: "2026-11") { month } } } } } } }"""
+    carteville.subgraphs["identity"].roots["signIn"] |= {"refreshToken": "r"}
+
+    answer = await entrance.ask(named, headers=came_with)
+
+    assert answer.errors == []
+    assert answer.data is not None
+    assert answer.data["in"]["accessToken"] == "r"
+    assert answer.data["in"]["account"]["families"][0]["balance"] == {"newBalanceCents": -52_55}
+    assert carteville.of("identity").headers == came_with.decode()
+    for joined in ("billing", "booking"):
+        assert carteville.of(joined).headers == "Authorization: Bearer t\r\nAccept-Language: fr\r\n"
+
+
+async def test_nobody_is_asked_more_for_whoever_was_not_let_in(entrance: Gateway, carteville: Town) -> None:
+    no = {"__typename": "InvalidCredentials", "code": "INVALID_CREDENTIALS", "message": "Non."}
+    carteville.subgraphs["identity"].roots["signIn"] = no
+    document = """mutation { signIn(login: "dupont", password: "x") {
+      ... on SignedIn { account { families { balance { inDebit } } } } ... on Refusal { code } } }"""
+
+    assert await entrance.data(document) == {"signIn": {"code": "INVALID_CREDENTIALS"}}
+    assert carteville.asked() == ["identity"]

@@ -52,6 +52,19 @@ async def test_s1_whoever_just_signed_in_is_told_where_else_they_are(running: Ru
     assert sorted(session["current"] for session in sessions) == [False, True]
 
 
+async def test_s1_whoever_just_signed_in_asks_the_rest_of_the_answer(running: RunFixture) -> None:
+    town = await Town.of(running)
+    home = "account { families { children { id } dataExports { id } } agentOf { id announcements { id } } }"
+    for login, password in (("dupont", PASSWORD), ("agent", AGENT_PASSWORD)):
+        signing_in = f"""mutation ($login: String!, $password: String!) {{ signIn(login: $login, password: $password) {{
+          ... on SignedIn {{ refreshToken {home} }} }} }}"""
+        opened = (await town.answers(signing_in, login=login, password=password))["signIn"]
+        renewing = f"""mutation ($token: String!) {{ refreshSession(refreshToken: $token) {{
+          ... on SignedIn {{ {home} }} }} }}"""
+        again = (await town.answers(renewing, token=opened["refreshToken"]))["refreshSession"]
+        assert again["account"] == opened["account"]
+
+
 async def test_s1_capitals_and_spaces_in_a_login_do_not_matter(running: RunFixture) -> None:
     town = await Town.of(running)
     assert (await town.signs_in(" DuPont "))["__typename"] == "SignedIn"
