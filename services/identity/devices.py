@@ -7,6 +7,8 @@ Each runs in its caller's transaction.
 import datetime as dt
 from dataclasses import dataclass
 
+from sqlalchemy import delete
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.clock import Clock
@@ -16,6 +18,7 @@ from services.identity.hashing import new_token, token_sum
 from services.identity.tables import AccountSession, KnownDevice
 from services.identity.trying import Tried, at_the_door
 
+MOST_DEVICES = 20  #: Of an account: another takes the place of the one that was used least recently.
 FORGOTTEN_AFTER = dt.timedelta(days=400)  #: Of not being used.
 
 
@@ -48,4 +51,13 @@ async def greet(session: AsyncSession, clock: Clock, account: str, of_session: s
         known = KnownDevice(token_sum=token_sum(token), account_id=account, last_used_at=clock.now())
     known.last_used_at = clock.now()
     session.add_all([row, known])
+    await session.flush()
+    await _forget_more(session, account, but=known.token_sum)
     return token
+
+
+async def _forget_more(session: AsyncSession, account: str, but: str) -> None:
+    own = col(KnownDevice.account_id) == account
+    others = select(KnownDevice.token_sum).where(own, col(KnownDevice.token_sum) != but)
+    kept = others.order_by(col(KnownDevice.last_used_at).desc(), col(KnownDevice.token_sum)).limit(MOST_DEVICES - 1)
+    await session.exec(delete(KnownDevice).where(own, col(KnownDevice.token_sum).not_in([*(await session.exec(kept)).all(), but])))

@@ -149,7 +149,7 @@ class Entrance:
         async with self.database.transaction() as session:
             await recovery.request_password_reset(session, self.clock, login, address)
 
-    async def reset_password(self, token: str, new: str) -> Opened:
+    async def reset_password(self, token: str, new: str, visit: Visit) -> Opened:
         """A password that is too weak does not use the token up."""
         async with self.database.reading() as session:
             account = await queries.account_of_reset(session, token_sum(token), self.clock.now())
@@ -159,6 +159,8 @@ class Entrance:
         new_hash = await self.hashing.hash(new)
         async with self.database.transaction() as session:
             opened = await recovery.reset_password(session, self.clock, token, new_hash, self.asked)
+            if isinstance(opened, Opened):
+                opened = await self.greet(session, opened, visit)
         return self.through(opened, "INVALID_TOKEN")
 
     async def new_recovery_codes(self, caller: Caller, password: str) -> list[str]:

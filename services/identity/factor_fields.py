@@ -18,6 +18,7 @@ from services.identity.refusals import (
     InvalidToken,
     PasskeysUnavailable,
     TooManyAttempts,
+    TooManyFactors,
     or_refusal,
 )
 from services.identity.types import Account
@@ -34,9 +35,9 @@ class TotpStarted:
     qr_svg: str = strawberry.field(description="The same as a square code: one SVG element.")
 
 
-TotpResult = Annotated[TotpStarted | InvalidCredentials | TooManyAttempts, strawberry.union("TotpResult")]
+TotpResult = Annotated[TotpStarted | InvalidCredentials | TooManyAttempts | TooManyFactors, strawberry.union("TotpResult")]
 FactorResult = Annotated[
-    Account | InvalidCredentials | InvalidCode | InvalidPasskey | InvalidToken | PasskeysUnavailable | TooManyAttempts,
+    Account | InvalidCredentials | InvalidCode | InvalidPasskey | InvalidToken | PasskeysUnavailable | TooManyAttempts | TooManyFactors,
     strawberry.union("FactorResult"),
 ]
 
@@ -49,7 +50,9 @@ class PasskeyStarted:
     options: str = strawberry.field(description="For navigator.credentials.create or .get, as JSON.")
 
 
-PasskeyResult = Annotated[PasskeyStarted | InvalidCredentials | PasskeysUnavailable | TooManyAttempts, strawberry.union("PasskeyResult")]
+PasskeyResult = Annotated[
+    PasskeyStarted | InvalidCredentials | PasskeysUnavailable | TooManyAttempts | TooManyFactors, strawberry.union("PasskeyResult")
+]
 PasskeySignInResult = Annotated[PasskeyStarted | PasskeysUnavailable, strawberry.union("PasskeySignInResult")]
 
 
@@ -105,7 +108,10 @@ class FactorMutations:
 
     @strawberry.mutation
     async def remove_factor(self, info: Info, id: strawberry.ID, password: str) -> FactorResult:
-        """Every other session of the account ends. One that is not there is no trouble."""
+        """Every other session of the account ends. One that is not there is no trouble.
+
+        Where a rank needed it, and it was the last one, tokens are good no more: this session refreshes, and goes on without the rank.
+        """
         removing = factor_steps.remove(entrance(info), info.context.signed_in(), id, password)
         return await _told(info, removing)
 

@@ -32,7 +32,7 @@ async def remove(entrance: Entrance, caller: Caller, factor: str, password: str)
     await entrance.account(caller)
     await entrance.prove(caller, password)
     async with entrance.database.transaction() as session:
-        await factors.remove(session, entrance.clock, caller, factor)
+        await factors.remove(session, entrance.clock, caller, factor, entrance.asked)
     return await entrance.account(caller)
 
 

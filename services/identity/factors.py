@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.claims import Caller
 from services.clock import Clock
-from services.identity import attempts, challenges, passkeys, totp
+from services.identity import attempts, challenges, passkeys, queries, totp
 from services.identity.challenges import Purpose
 from services.identity.door import Opened, let_in
 from services.identity.ending import end_sessions, lock_account, outdate_tokens
@@ -20,7 +20,10 @@ from services.identity.second_factor import FactorKind, SecondFactor
 from services.identity.tables import Account, AccountSession, Attempt, Challenge, Factor
 from services.identity.telling import notice
 from services.identity.trying import Tried, bear, count, insert_if_new, tried_by
+from services.refusal import Refused
 from services.settings import SettingsError
+
+MOST_FACTORS = 10  #: Of an account: each is looked at when one is shown.
 
 No = Literal["INVALID_TOKEN", "INVALID_CODE", "INVALID_PASSKEY"]
 
@@ -59,8 +62,9 @@ async def check_keyring(session: AsyncSession, keyring: Keyring) -> None:
 
 # ------------------------------------------------------------------------------------------------------------- codes
 async def start_totp(session: AsyncSession, clock: Clock, keyring: Keyring, caller: Caller) -> str:
-    """A new secret, which counts once a code of it was shown; one begun before is forgotten."""
+    """A new secret, which counts once a code of it was shown; one begun before is forgotten. Raises Refused TOO_MANY_FACTORS."""
     await lock_account(session, caller.account)
+    await _refuse_one_more(session, caller.account)
     secret, id = totp.new_secret(), uuid4().hex
     await session.exec(delete(Factor).where(col(Factor.account_id) == caller.account, col(Factor.added_at).is_(None)))
     sealed = keyring.seal(_about(id), secret)
@@ -99,8 +103,10 @@ def _shows(factor: Factor, keyring: Keyring, clock: Clock, code: str) -> bool:
 
 # ---------------------------------------------------------------------------------------------------------- passkeys
 async def start_passkey(session: AsyncSession, clock: Clock, site: Site, caller: Caller) -> Started:
+    """Raises Refused TOO_MANY_FACTORS."""
     account = await lock_account(session, caller.account)
-    known = [factor.credential_id for factor in await challenges.factors_of(session, account.id) if factor.credential_id]
+    own = await _refuse_one_more(session, account.id)
+    known = [factor.credential_id for factor in own if factor.credential_id]
     challenge = await challenges.pose(session, clock.now(), Purpose.ADD_PASSKEY, account.id)
     return Started(challenge, passkeys.options_to_make(site, challenge, account.id, account.login, known))
 
@@ -132,8 +138,12 @@ async def add_passkey(
 
 # ---------------------------------------------------------------------------------------------------------- all kinds
 async def add(session: AsyncSession, clock: Clock, caller: Caller, factor: Factor) -> None:
-    """In force at once: who is signed in elsewhere is out, who is here has shown it. The account is locked."""
+    """In force at once: who is signed in elsewhere is out, who is here has shown it. The account is locked.
+
+    Raises Refused TOO_MANY_FACTORS.
+    """
     now = clock.now()
+    await _refuse_one_more(session, caller.account)
     account = await session.get_one(Account, caller.account)
     factor.added_at = factor.used_at = now
     session.add(factor)
@@ -144,8 +154,16 @@ async def add(session: AsyncSession, clock: Clock, caller: Caller, factor: Facto
     await notice(session, clock, account, "FACTOR_ADDED", factor.label)
 
 
-async def remove(session: AsyncSession, clock: Clock, caller: Caller, factor: str) -> None:
-    """One that is not the account's is not there, and nothing changes."""
+async def _refuse_one_more(session: AsyncSession, account: str) -> list[Factor]:
+    """Those that the account has. Raises Refused where there are enough of them."""
+    own = await challenges.factors_of(session, account)
+    if len(own) >= MOST_FACTORS:
+        raise Refused("TOO_MANY_FACTORS", most=MOST_FACTORS)
+    return own
+
+
+async def remove(session: AsyncSession, clock: Clock, caller: Caller, factor: str, asked: SecondFactor) -> None:
+    """One that is not the account's is not there, and nothing changes. Whoever loses a rank with the last one refreshes."""
     account = await lock_account(session, caller.account)
     own = await challenges.factors_of(session, caller.account)
     gone = next((one for one in own if one.id == factor), None)
@@ -157,7 +175,8 @@ async def remove(session: AsyncSession, clock: Clock, caller: Caller, factor: st
     if len(own) == 1:  # the last one: ranks that need one end with it
         here = update(AccountSession).where(col(AccountSession.id) == caller.session)
         await session.exec(here.values(factor_at=None))
-        await outdate_tokens(session, clock, caller.account)
+        if await queries.rank_waits(session, caller.account, caller.session, asked):
+            await outdate_tokens(session, clock, caller.account)
     await notice(session, clock, account, "FACTOR_REMOVED", gone.label)
 
 

@@ -8,7 +8,7 @@ import strawberry
 from services.graphql import Info
 from services.identity.counter_fields import CounterMutations
 from services.identity.door_fields import SignInResult, signed_in
-from services.identity.entrance import entrance
+from services.identity.entrance import entrance, visit
 from services.identity.hashing import still_there
 from services.identity.questions import asked
 from services.identity.refusals import InvalidCredentials, TooManyAttempts, or_refusal
@@ -62,7 +62,7 @@ class RecoveryMutations(CounterMutations):
 
     @strawberry.mutation
     async def reset_password(self, info: Info, token: str, new: str) -> SignInResult:
-        return await or_refusal(info, signed_in(info, entrance(info).reset_password(token, new)))
+        return await or_refusal(info, signed_in(info, entrance(info).reset_password(token, new, visit(info))))
 
     @strawberry.mutation
     async def new_recovery_codes(self, info: Info, password: str) -> RecoveryCodesResult:

@@ -51,6 +51,11 @@ class InvalidPasskey(Refusal):
     """What the passkey answered is not right, is somebody else's, or was made for another site."""
 
 
+@strawberry.type
+class TooManyFactors(Refusal):
+    """The account has as many second factors as it may have: take one away first."""
+
+
 @strawberry.federation.type(shareable=True)
 class PasskeysUnavailable(Refusal):
     """Passkeys need a name and TLS (PREAU_PUBLIC_URL), which this installation has not."""
@@ -163,6 +168,7 @@ REFUSALS: dict[str, type[Refusal]] = {
     "INVALID_EMAIL": InvalidEmail,
     "INVALID_CODE": InvalidCode,
     "INVALID_PASSKEY": InvalidPasskey,
+    "TOO_MANY_FACTORS": TooManyFactors,
     "PROVIDER_UNAVAILABLE": ProviderUnavailable,
     "IDENTITY_REFUSED": IdentityRefused,
     "IDENTITY_NOT_LINKED": IdentityNotLinked,

@@ -135,6 +135,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Many people are signing in at the moment: try again in {wait}.",
     ),
     "TOO_MANY_ATTEMPTS": ("Trop d'essais : réessayez dans {wait}.", "Too many attempts: try again in {wait}."),
+    "TOO_MANY_FACTORS": (
+        "Un compte a au plus {most} clés et applications : supprimez-en une d'abord.",
+        "An account has {most} keys and applications at most: remove one first.",
+    ),
     "REASON_REQUIRED": ("Indiquez un motif, de 3 à 500 caractères.", "Give a reason, in 3 to 500 characters."),
     "IDEMPOTENCY_KEY_REUSED": ("Cette clé a déjà servi pour autre chose.", "This key was already used for something else."),
     "FAMILY_ERASED": (

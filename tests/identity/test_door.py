@@ -14,8 +14,8 @@ from services.claims import PublicKey, Verifier
 from services.clock import Clock
 from services.identity import installation, invariants
 from services.identity.devices import Visit
-from services.identity.hashing import ClientGone
-from services.identity.tables import Attempt, Credential, KnownDevice, RefreshToken, Secret, SigningKey
+from services.identity.hashing import ClientGone, token_sum
+from services.identity.tables import Account, Attempt, Credential, KnownDevice, RefreshToken, Secret, SigningKey
 from services.identity.tokens import Signer, new_key
 from services.refusal import Refused
 from services.settings import SettingsError
@@ -283,6 +283,24 @@ async def test_sec4_strangers_keep_nobody_waiting_on_a_device_of_his_own(running
     for _ in range(5):
         assert (await town.signs_in(password="wrong-wrong-wrong", device=device))["code"] == "INVALID_CREDENTIALS"
     assert (await town.signs_in(device=device))["code"] == "TOO_MANY_ATTEMPTS", "a thief of the device does not guess faster"
+
+
+async def test_sec4_an_account_is_known_on_the_twenty_devices_that_were_used_last(running: RunFixture) -> None:
+    town = await Town.of(running)
+    devices = []
+    for _ in range(20):
+        town.later(seconds=1)
+        devices.append((await town.signs_in())["deviceToken"])
+    town.later(seconds=1)
+    assert (await town.signs_in(device=devices[0]))["deviceToken"] == devices[0]
+    town.later(seconds=1)
+    await town.signs_in("agent", AGENT_PASSWORD)
+    newest = (await town.signs_in())["deviceToken"]
+    async with town.running.database.reading() as session:
+        known = set(
+            (await session.exec(select(KnownDevice.token_sum).where(KnownDevice.account_id == Account.id, Account.login == "dupont"))).all()
+        )
+    assert known == {token_sum(one) for one in (devices[0], *devices[2:], newest)}
 
 
 async def test_sec4_a_device_is_known_by_a_sum_and_until_the_password_changes(running: RunFixture) -> None:

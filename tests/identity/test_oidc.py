@@ -86,6 +86,7 @@ async def test_an_account_is_linked_while_signed_in_and_opened_from_outside_then
         assert started["binding"] not in started["url"]
         answer = await here.finishes(started)
         assert (answer["__typename"], answer["account"]["login"]) == ("SignedIn", "dupont")
+        assert (await town.signs_in(device=answer["deviceToken"]))["deviceToken"] == answer["deviceToken"], "it is known there"
         assert (await here.links(token))["outsideIdentities"] == [{"provider": "fc", "name": "Jean-Paul DUPONT"}], "again is no trouble"
         told = [json.loads(event.body) for event in await town.events("security_notice_made")]
         assert [(one["kind"], one["detail"]) for one in told] == [("IDENTITY_LINKED", "FranceConnect")]

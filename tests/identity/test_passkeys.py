@@ -9,11 +9,13 @@ import pytest
 from sqlmodel import select
 from webauthn.helpers import bytes_to_base64url
 
+from services.identity import factors
 from services.identity.passkeys import Site, site_of
 from services.identity.second_factor import SecondFactor
 from services.identity.tables import Factor
 from tests.identity.authenticator import Authenticator
-from tests.identity.test_second_factor import HALF, ME, REFUSED, REMOVE, finishes, sets_up, signs_in
+from tests.identity.test_second_factor import CONFIRM, HALF, ME, REFUSED, REMOVE, Telephone, finishes, sets_up, signs_in
+from tests.identity.test_second_factor import START as START_TOTP
 from tests.identity.town import AGENT_PASSWORD, IN, PASSWORD, RunFixture, Town
 
 ORIGIN = "https://famille.carteville.example"
@@ -129,6 +131,10 @@ async def test_a_passkey_alone_signs_in_and_counts_as_both(running: RunFixture) 
     caller = town.caller(answer["accessToken"])
     assert caller is not None
     assert caller.agent_of == {"carteville"}
+    for _ in range(5):
+        await town.signs_in("agent", "a guess")
+    assert (await town.signs_in("agent", AGENT_PASSWORD))["code"] == "TOO_MANY_ATTEMPTS", "control"
+    assert (await town.signs_in("agent", AGENT_PASSWORD, device=answer["deviceToken"]))["__typename"] == "SecondFactorRequired"
 
 
 # --------------------------------------------------------------------------------------------------------------- hostile
@@ -206,6 +212,16 @@ async def test_one_key_is_added_once_by_whoever_it_was_made_for(running: RunFixt
     assert sorted(len(one.get("factors", ())) for one in both) == [0, 1]
     async with town.running.database.reading() as session:
         assert len((await session.exec(select(Factor))).all()) == 1
+
+
+async def test_of_two_that_were_begun_as_the_tenth_factor_one_is_added(running: RunFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(factors, "MOST_FACTORS", 1)
+    town = await open_town(running)
+    token = (await town.signs_in())["accessToken"]
+    telephone = Telephone(town, (await town.answers(START_TOTP, token, password=PASSWORD))["startTotp"]["secret"])
+    await with_passkey(town, token)
+    assert (await town.answers(CONFIRM, token, code=telephone.code()))["confirmTotp"]["code"] == "TOO_MANY_FACTORS"
+    assert (await starts(town, token))["code"] == "TOO_MANY_FACTORS"
 
 
 async def test_a_key_that_somebody_has_is_not_another_s(running: RunFixture, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,6 +67,7 @@ async def test_s3_a_single_use_link_gives_a_new_password(running: RunFixture) ->
     assert town.caller(answer["accessToken"]) is not None
     assert (await town.signs_in(password=NEW))["__typename"] == "SignedIn"
     assert (await town.signs_in())["code"] == "INVALID_CREDENTIALS"
+    assert (await town.signs_in(password=NEW, device=answer["deviceToken"]))["deviceToken"] == answer["deviceToken"], "known here"
     assert (await town.refreshes(before["refreshToken"]))["code"] == "INVALID_TOKEN", "whoever was signed in is out"
     assert (await town.resets(told["token"], NEW + " encore"))["code"] == "INVALID_TOKEN", "single use"
 

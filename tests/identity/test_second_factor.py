@@ -18,6 +18,7 @@ from deploy.factors import reset
 from deploy.trouble import Trouble
 from services.identity import totp
 from services.identity.duties import open_entrance
+from services.identity.factors import MOST_FACTORS
 from services.identity.keyring import Keyring, SealBroken
 from services.identity.second_factor import DEFAULT, SecondFactor, kept_back
 from services.identity.tables import AccountSession, AgentRole, Challenge, Factor, Operator, Secret
@@ -237,6 +238,33 @@ async def test_a_factor_is_added_and_taken_away_by_whoever_knows_the_password(ru
     assert (await town.signs_in())["__typename"] == "SignedIn"
     told = [json.loads(event.body)["kind"] for event in await town.events("security_notice_made")]
     assert told == ["FACTOR_ADDED", "FACTOR_REMOVED"]
+
+
+async def test_the_last_factor_taken_away_outdates_only_tokens_of_a_rank_that_needs_one(running: RunFixture) -> None:
+    town = await Town.of(running)
+    await town.puts(REQUIRED)
+    before = len(await town.events("tokens_revoked"))
+    for login, password in (("dupont", PASSWORD), ("agent", AGENT_PASSWORD)):
+        opened = await town.signs_in(login, password)
+        await sets_up(town, opened["accessToken"], password)
+        shown = (await town.refreshes(opened["refreshToken"]))["accessToken"]
+        factor = (await town.answers(ME, shown))["me"]["factors"][0]
+        await town.answers(REMOVE, shown, id=factor["id"], password=password)
+    (told,) = (await town.events("tokens_revoked"))[before:]
+    assert json.loads(told.body)["account"] == opened["account"]["id"], "the agent's alone"
+
+
+async def test_an_account_has_ten_factors_at_most(running: RunFixture) -> None:
+    town = await Town.of(running)
+    token = (await town.signs_in())["accessToken"]
+    for _ in range(MOST_FACTORS):
+        telephone = Telephone(town, (await town.answers(START, token, password=PASSWORD))["startTotp"]["secret"])
+        confirmed = (await town.answers(CONFIRM, token, code=telephone.code()))["confirmTotp"]
+    assert len(confirmed["factors"]) == 10
+    refused = (await town.answers(START, token, password=PASSWORD))["startTotp"]
+    assert (refused["code"], "au plus 10" in refused["message"]) == ("TOO_MANY_FACTORS", True)
+    await town.answers(REMOVE, token, id=confirmed["factors"][0]["id"], password=PASSWORD)
+    assert "secret" in (await town.answers(START, token, password=PASSWORD))["startTotp"]
 
 
 async def test_nobody_takes_another_s_factor_away(running: RunFixture) -> None:
