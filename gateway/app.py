@@ -83,6 +83,7 @@ def application(settings: Settings) -> Starlette:
             Route("/mot-de-passe/nouveau", mailed.password, methods=["GET", "POST"]),
             Route("/courriel/confirmer", mailed.email, methods=["GET", "POST"]),
             Route("/invitation", Invited(subgraphs).invitation, methods=["GET", "POST"]),
+            Route("/courriel/annuler", mailed.cancel, methods=["GET", "POST"]),
             Route("/", _home),
             Route("/livez", _livez),
             Route("/readyz", neighbours.readyz),

@@ -22,7 +22,7 @@ MOST_DIRECTIVES = 60
 MOST_INTROSPECTIONS = 2
 #: One try at a secret for one request: otherwise aliases would make a hundred of it.
 AUTHENTICATION = frozenset(
-    {"signIn", "refreshSession", "changePassword", "changeEmail", "confirmEmail", "changeSecurityQuestion"}
+    {"signIn", "refreshSession", "changePassword", "changeEmail", "confirmEmail", "cancelEmailChange", "changeSecurityQuestion"}
     | {"openAccount", "changeAccount", "closeAccount", "acceptInvitation", "openInvitedAccount"}
     | {"finishSignIn", "startTotp", "confirmTotp", "removeFactor", "startPasskey", "addPasskey", "startPasskeySignIn"}
     | {"startOidc", "finishOidc", "startOidcLink", "linkOidc", "unlinkOidc"}

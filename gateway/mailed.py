@@ -1,9 +1,11 @@
-"""The pages that links in mails lead to: a new password, a new e-mail address.
+"""The pages that links in mails lead to: a new password, a new e-mail address, or none after all.
 
 Opening one has no effect, for mail scanners open every link: what takes effect is the form that it shows. No script is needed. They ask
 identity's public mutations, as any client does.
 """
 
+import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -24,6 +26,7 @@ from services.telemetry import log
 SECONDS = 15.0
 LARGEST = 16_384  #: bytes of a form
 LONGEST_TOKEN = 200
+A_MOMENT = dt.timedelta(minutes=5)  #: By which identity's clock may differ from ours.
 HEADERS = {
     **SECURITY,
     "content-security-policy": SECURITY["content-security-policy"] + "; form-action 'self'",
@@ -35,7 +38,10 @@ RESET = """mutation ($token: String!, $new: String!) { resetPassword(token: $tok
   __typename ... on SignedIn { accessToken } ... on Refusal { code message } } }"""
 SIGN_OUT = "mutation { signOut }"
 CONFIRM = """mutation ($token: String!) { confirmEmail(token: $token) {
-  __typename ... on EmailConfirmed { email } ... on Refusal { code message } } }"""
+  __typename ... on EmailConfirmed { email inForceAt } ... on Refusal { code message } } }"""
+CANCEL = """mutation ($token: String!) { cancelEmailChange(token: $token) {
+  __typename ... on EmailChangeCancelled { email } ... on Refusal { code message } } }"""
+IS_LIVE = "query ($token: String!) { isLiveLink(token: $token) }"
 
 _decode = msgspec.json.decode
 
@@ -49,7 +55,7 @@ class Mailed:
         """`/mot-de-passe/nouveau?jeton=`"""
         language = language_of(request.headers.get("accept-language"))
         if request.method != "POST":
-            return _password_form(language, request.query_params.get("jeton", ""))
+            return await self._opened(request, language, _password_form)
         form = await form_of(request)
         token, new = form.get("jeton", ""), form.get("nouveau", "")
         if new != form.get("encore", ""):
@@ -72,7 +78,7 @@ class Mailed:
         """`/courriel/confirmer?jeton=`"""
         language = language_of(request.headers.get("accept-language"))
         if request.method != "POST":
-            return _email_form(language, request.query_params.get("jeton", ""))
+            return await self._opened(request, language, _email_form)
         token = (await form_of(request)).get("jeton", "")
         try:
             answer = (await self._ask(request, CONFIRM, {"token": token}))["confirmEmail"]
@@ -80,7 +86,34 @@ class Mailed:
             return away(language, error)
         if answer["__typename"] != "EmailConfirmed":
             return _over(language)
+        if dt.datetime.fromisoformat(answer["inForceAt"]) > dt.datetime.now(dt.UTC) + A_MOMENT:
+            return page(language, "EMAIL_DONE", paragraph(phrase("EMAIL_WAITS_MORE", language, email=answer["email"])))
         return page(language, "EMAIL_DONE", paragraph(phrase("EMAIL_DONE_MORE", language, email=answer["email"])))
+
+    async def cancel(self, request: Request) -> Response:
+        """`/courriel/annuler?jeton=`"""
+        language = language_of(request.headers.get("accept-language"))
+        if request.method != "POST":
+            return await self._opened(request, language, _cancel_form)
+        token = (await form_of(request)).get("jeton", "")
+        try:
+            answer = (await self._ask(request, CANCEL, {"token": token}))["cancelEmailChange"]
+        except SubgraphUnavailable as error:
+            return away(language, error)
+        if answer["__typename"] != "EmailChangeCancelled":
+            return _over(language)
+        return page(language, "CANCEL_DONE", paragraph(phrase("CANCEL_DONE_MORE", language)))
+
+    async def _opened(self, request: Request, language: Language, form: Callable[[Language, str], Response]) -> Response:
+        """The link's form, if the link is still good, or nobody can say. Looking does not use it up."""
+        token = request.query_params.get("jeton", "")
+        if not may_be_a_token(token):
+            return _over(language)
+        try:
+            is_live = (await self._ask(request, IS_LIVE, {"token": token}))["isLiveLink"]
+        except SubgraphUnavailable:
+            is_live = True
+        return form(language, token) if is_live else _over(language)
 
     async def _ask(self, request: Request, query: str, variables: dict[str, str], bearer: str | None = None) -> dict[str, Any]:
         return await ask(self.subgraphs, request, query, variables, bearer)
@@ -128,14 +161,21 @@ def _password_form(language: Language, token: str, trouble: str | None = None) -
 
 
 def _email_form(language: Language, token: str) -> Response:
-    if not may_be_a_token(token):
-        return _over(language)
-    body = f"""<form method="post" action="/courriel/confirmer">
+    return _button(language, token, "/courriel/confirmer", "EMAIL")
+
+
+def _cancel_form(language: Language, token: str) -> Response:
+    return _button(language, token, "/courriel/annuler", "CANCEL")
+
+
+def _button(language: Language, token: str, path: str, name: str) -> Response:
+    """`name`: of the texts."""
+    body = f"""<form method="post" action="{path}">
 <input type="hidden" name="jeton" value="{escape(token)}">
-{paragraph(phrase("EMAIL_ASK", language))}
-<p><button>{escape(phrase("EMAIL_SEND", language))}</button></p>
+{paragraph(phrase(f"{name}_ASK", language))}
+<p><button>{escape(phrase(f"{name}_SEND", language))}</button></p>
 </form>"""
-    return page(language, "EMAIL_TITLE", body)
+    return page(language, f"{name}_TITLE", body)
 
 
 def may_be_a_token(token: str) -> bool:

@@ -72,6 +72,22 @@ TEXTS = {
         "Il a déjà servi, il a expiré, un plus récent le remplace, ou il est incomplet. Demandez une nouvelle invitation à votre mairie.",
         "It was used already, it has run out, a newer one replaces it, or a part of it is missing. Ask your town hall for another.",
     ),
+    "EMAIL_WAITS_MORE": (
+        "Vos messages arriveront à {email} dans un jour. Votre adresse actuelle a été prévenue, et peut annuler ce changement.",
+        "Your messages will go to {email} in a day. Your present address was told, and may cancel this change.",
+    ),
+    "CANCEL_TITLE": ("Annuler le changement d'adresse e-mail", "Cancel the change of e-mail address"),
+    "CANCEL_ASK": (
+        "Vos messages continueront d'arriver à l'adresse où vous avez reçu ce lien, et votre compte sera déconnecté de tous les appareils.",
+        "Your messages will go on arriving at the address where you received this link, and your account will be signed out everywhere.",
+    ),
+    "CANCEL_SEND": ("Annuler ce changement", "Cancel this change"),
+    "CANCEL_DONE": ("Ce changement est annulé", "This change is cancelled"),
+    "CANCEL_DONE_MORE": (
+        "Votre adresse e-mail reste la même, et votre compte est déconnecté de tous les appareils. "
+        "Si quelqu'un peut connaître votre mot de passe, changez-le.",
+        "Your e-mail address stays the same, and your account is signed out on all devices. If somebody may know your password, change it.",
+    ),
     "LINK_OVER": ("Ce lien n'est plus valable", "This link is no longer valid"),
     "LINK_OVER_MORE": (
         "Il a déjà servi, il a expiré, un plus récent le remplace, ou il est incomplet. Demandez-en un autre sur votre espace famille.",

@@ -248,6 +248,16 @@ class InvitationMade(Event):
         return self.invitation
 
 
+class AddressCancelMade(LinkEvent):
+    """A new address was asked for by whoever had not just shown who they are: the one in force is told, with a link that gives it up."""
+
+    service = "identity"
+    name = "address_cancel_made"
+    personal = frozenset({"token", "email", "new_email"})
+    new_email: str  #: Masked.
+    due_at: AwareDatetime | None  #: When it comes into force; None: a day after it is confirmed, which it is not yet.
+
+
 SecurityNotice = Literal[
     "PASSWORD_CHANGED",
     "EMAIL_CHANGING",

@@ -5,7 +5,7 @@ from starlette.routing import Route
 
 from services.graphql import endpoint
 from services.identity.data_route import ROUTES
-from services.identity.duties import announce, keep_signing, public_keys, tidy_up
+from services.identity.duties import announce, keep_signing, public_keys, put_addresses_in_force, tidy_up
 from services.identity.duties import open_entrance as on_start
 from services.identity.reactions import service
 from services.identity.schema import schema
@@ -17,6 +17,7 @@ __all__ = ["app", "on_start", "service"]
 
 service.runs(tidy_up)
 service.runs(announce)
+service.runs(put_addresses_in_force)
 service.runs(LOG.keep_viewings)
 service.runs(keep_signing)
 

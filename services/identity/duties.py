@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from services.claims import PublicKey
-from services.identity import announcing, closing, factors, installation
+from services.identity import announcing, closing, factors, installation, profile, queries
 from services.identity.entrance import RESOURCE, Entrance
 from services.identity.hashing import Hashing
 from services.identity.keyring import Keyring
@@ -25,6 +25,7 @@ from services.telemetry import log
 TIDY_EVERY_SECONDS = 3600
 KEY_SECONDS = 1.0
 ANNOUNCE_SECONDS = 2.0
+ADDRESS_SECONDS = 10.0
 RETURN = "/connexion/retour"  #: Where providers send browsers back to.
 
 
@@ -69,6 +70,18 @@ async def keep_signing(running: Running) -> None:
         if running.verifier.is_withdrawn(kid):
             log().warning("the signing key was withdrawn", kid=kid)
             await open_entrance(running)
+
+
+async def put_addresses_in_force(running: Running) -> None:
+    """Once their day is over. Looking alone keeps no writer waiting."""
+    while True:
+        async with running.database.reading() as session:
+            due = await queries.addresses_due(session, running.clock.now())
+        for account in due:
+            async with running.database.transaction("duty") as session:
+                await profile.put_due_in_force(session, running.clock, account)
+            running.outbox_written()
+        await running.rest(ADDRESS_SECONDS)
 
 
 async def announce(running: Running) -> None:

@@ -39,6 +39,7 @@ async def password_changed(session: AsyncSession, clock: Clock, account: str, bu
     The account is locked. Codes that the family printed itself stay good.
     """
     await forget_links(session, clock, account)
+    await give_up_address(session, account, proven=but is None)
     await session.exec(delete(RecoveryCode).where(col(RecoveryCode.account_id) == account, col(RecoveryCode.place) == COUNTER))
     await end_sessions(session, clock, account, but)
     await forget_devices(session, account)
@@ -48,6 +49,17 @@ async def forget_links(session: AsyncSession, clock: Clock, account: str) -> Non
     """Tokens for a new password that were given before are worth nothing any more: who has them may be whom it is to keep out."""
     unused = update(ResetToken).where(col(ResetToken.account_id) == account, col(ResetToken.used_at).is_(None))
     await session.exec(unused.values(used_at=clock.now()))
+
+
+async def give_up_address(session: AsyncSession, account: str, *, proven: bool) -> None:
+    """The new address that waits, if any: whoever asked for it may be whom the new password is to keep out.
+
+    `proven`: also one that was asked for by whoever had just shown who they are.
+    """
+    waiting = update(Account).where(col(Account.id) == account, col(Account.pending_email).is_not(None))
+    if not proven:
+        waiting = waiting.where(col(Account.pending_proven).is_(False))
+    await session.exec(waiting.values(pending_email=None, pending_due_at=None))
 
 
 async def forget_devices(session: AsyncSession, account: str) -> None:

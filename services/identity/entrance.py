@@ -25,6 +25,7 @@ from services.identity.hashing import Checked, Gone, Hashing, still_there, token
 from services.identity.keyring import Keyring
 from services.identity.paper_codes import COUNTER, PRINTED, grouped, new_code
 from services.identity.passkeys import Site, options_to_show
+from services.identity.profile import Confirmed
 from services.identity.questions import QUESTIONS, decoy, offered, plain_answer
 from services.identity.second_factor import SecondFactor
 from services.identity.tables import Account
@@ -95,14 +96,14 @@ class Entrance:
         return await self.account(caller)
 
     async def change_email(self, caller: Caller, email: str, password: str | None) -> Account:
-        """Without a password, whoever is signed in is believed: the link and the word to the old address stand in for it."""
+        """Without a password, whoever has just signed in is believed; of whoever has not, the address in force may object for a day."""
         email = email.strip()
         if not is_email(email):
             raise Refused("INVALID_EMAIL")
         if password is not None:
             await self.prove(caller, password)
         async with self.database.transaction() as session:
-            await profile.change_email(session, self.clock, caller, email)
+            await profile.change_email(session, self.clock, caller, email, proven=password is not None)
         return await self.account(caller)
 
     async def close_account(self, caller: Caller, password: str) -> str:
@@ -113,9 +114,17 @@ class Entrance:
             await closing.close(session, self.clock, account.id)
         return account.login
 
-    async def confirm_email(self, token: str) -> str:
+    async def confirm_email(self, token: str) -> Confirmed:
         async with self.database.transaction() as session:
             return await profile.confirm_email(session, self.clock, token)
+
+    async def cancel_email(self, token: str) -> str:
+        async with self.database.transaction() as session:
+            return await profile.cancel_email(session, self.clock, token)
+
+    async def is_live_link(self, token: str) -> bool:
+        async with self.database.reading() as session:
+            return await queries.is_live_link(session, token_sum(token), self.clock.now())
 
     async def prove(self, caller: Caller, password: str) -> None:
         """Raises Refused where it is not the password of whoever is signed in; counts that."""

@@ -256,7 +256,7 @@ async def change_account(session: AsyncSession, clock: Clock, agent: Agent, acco
     row = await changeable(session, agent, account)
     before = {name: getattr(row, name) for name in values}
     if "email" in values:
-        values |= {"loaded_email": values["email"], "pending_email": None}
+        values |= {"loaded_email": values["email"], "pending_email": None, "pending_due_at": None}
     new_address = "email" in values and values["email"] != row.email
     if new_address:
         record(session, EmailChanged(structure=agent.structure, occurred_at=clock.now(), account=account))

@@ -1,5 +1,6 @@
 """What the owner of an account changes of it, as GraphQL (S7)."""
 
+import datetime as dt
 from collections.abc import Awaitable
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import strawberry
 from services.graphql import Info
 from services.identity import tables
 from services.identity.entrance import entrance
+from services.identity.profile import Confirmed
 from services.identity.questions import LONGEST, asked, code_of, plain_answer
 from services.identity.refusals import (
     AccountNeeded,
@@ -44,16 +46,30 @@ async def _closed(closing: Awaitable[str]) -> AccountClosed:
 
 @strawberry.type
 class EmailConfirmed:
-    """The address that is in force now."""
+    """The new address."""
 
     email: str
+    in_force_at: dt.datetime = strawberry.field(description="Now, or in a day (`Account.pendingEmailWaits`).")
+
+
+@strawberry.type
+class EmailChangeCancelled:
+    """The address in force stays; the account is signed out everywhere."""
+
+    email: str = strawberry.field(description="The one that was given up.")
 
 
 ConfirmEmailResult = Annotated[EmailConfirmed | InvalidToken, strawberry.union("ConfirmEmailResult")]
+CancelEmailResult = Annotated[EmailChangeCancelled | InvalidToken, strawberry.union("CancelEmailResult")]
 
 
-async def _confirmed(confirming: Awaitable[str]) -> EmailConfirmed:
-    return EmailConfirmed(email=await confirming)
+async def _confirmed(confirming: Awaitable[Confirmed]) -> EmailConfirmed:
+    confirmed = await confirming
+    return EmailConfirmed(email=confirmed.email, in_force_at=confirmed.in_force_at)
+
+
+async def _cancelled(cancelling: Awaitable[str]) -> EmailChangeCancelled:
+    return EmailChangeCancelled(email=await cancelling)
 
 
 async def account_after(changing: Awaitable[tables.Account]) -> Account:
@@ -79,7 +95,11 @@ class ProfileMutations:
 
     @strawberry.mutation
     async def change_email(self, info: Info, email: str, password: str | None = None) -> AccountResult:
-        """Mails a link to that address, which puts it in force: until then it is pending. The address in force gives the change up."""
+        """Mails a link to that address, which puts it in force: until then it is pending. The address in force gives the change up.
+
+        Without the password, and more than a quarter of an hour after signing in or showing a second factor, it comes into force a day
+        after the link is used: the address in force is told, and may object.
+        """
         changed = await or_refusal(info, account_after(entrance(info).change_email(info.context.signed_in(), email, password)))
         info.context.running.outbox_written()
         return changed
@@ -95,10 +115,17 @@ class ProfileMutations:
 
     @strawberry.mutation
     async def confirm_email(self, info: Info, token: str) -> ConfirmEmailResult:
-        """The token of the link; whoever has it need not be signed in. In force at once."""
+        """The token of the link; whoever has it need not be signed in. In force at once, unless it waits (`inForceAt`)."""
         confirmed = await or_refusal(info, _confirmed(entrance(info).confirm_email(token)))
         info.context.running.outbox_written()
         return confirmed
+
+    @strawberry.mutation
+    async def cancel_email_change(self, info: Info, token: str) -> CancelEmailResult:
+        """The token of the link that went to the address in force; whoever has it need not be signed in."""
+        cancelled = await or_refusal(info, _cancelled(entrance(info).cancel_email(token)))
+        info.context.running.outbox_written()
+        return cancelled
 
     @strawberry.mutation
     async def change_security_question(self, info: Info, password: str, question: str, answer: str) -> AccountResult:
@@ -115,6 +142,11 @@ class ProfileMutations:
 
 @strawberry.type
 class ProfileQueries:
+    @strawberry.field
+    async def is_live_link(self, info: Info, token: str) -> bool:
+        """Whether the token of a mailed link is still good. Asking does not use it up."""
+        return await entrance(info).is_live_link(token)
+
     @strawberry.field
     async def security_questions(self, info: Info) -> list[str]:
         """Those that `changeSecurityQuestion` takes. The first is asked of strangers already: whoever takes it shows nobody a change."""

@@ -22,6 +22,7 @@ from services.identity.second_factor import SecondFactor, kept_back
 from services.identity.tables import (
     Account,
     AccountSession,
+    AddressToken,
     AgentRole,
     Announcement,
     Attempt,
@@ -49,7 +50,7 @@ AnyRow = Row[*tuple[Any, ...]]
 A, S, M, F, T, C = (core(rows).c for rows in (Account, AccountSession, FamilyAdult, Family, Structure, Child))
 HOMES = (
     select_columns(A.id, A.login, A.title, A.first_name, A.last_name, A.email, A.security_question, A.language, A.pending_email)
-    .add_columns(A.reports, A.announcements_by_mail)
+    .add_columns(A.reports, A.announcements_by_mail, A.pending_proven, A.pending_due_at)
     .add_columns(S.id.label("session_id"), F.id.label("family_id"), F.number, F.structure_id)
     .join_from(S.id.table, A.id.table, A.id == S.account_id)
     .outerjoin(M.family_id.table, M.account_id == A.id)
@@ -341,6 +342,24 @@ async def waiting_for_a_factor(session: AsyncSession, account: str, current: str
     works_for, shown = await agent_of(session, account), await _showed_a_factor(session, current)
     waits = kept_back({structure.id: structure.second_factor for structure in works_for}, default, shown=shown)
     return [structure for structure in works_for if structure.id in waits]
+
+
+async def addresses_due(session: AsyncSession, now: dt.datetime) -> list[str]:
+    """Account ids."""
+    found = select(Account.id).where(col(Account.pending_due_at) <= now)
+    return list((await session.exec(found)).all())
+
+
+async def is_live_link(session: AsyncSession, token_sum: str, now: dt.datetime) -> bool:
+    """Whether a link of a mail is still good for what it was made for."""
+    reset, address = await session.get(ResetToken, token_sum), await session.get(AddressToken, token_sum)
+    row = reset if reset is not None and reset.account_id is not None else address
+    if row is None or row.used_at is not None or row.expires_at <= now:
+        return False
+    if isinstance(row, ResetToken):
+        return True
+    account = await session.get_one(Account, row.account_id)
+    return account.pending_email == row.email
 
 
 async def rank_waits(session: AsyncSession, account: str, current: str, default: SecondFactor) -> bool:

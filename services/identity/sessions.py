@@ -9,6 +9,13 @@ CLOCKS_DIFFER = dt.timedelta(minutes=5)  #: Of two machines, at most.
 RESET_TOKEN_LIFE = dt.timedelta(minutes=30)
 COUNTER_CODE_LIFE = dt.timedelta(days=7)
 ADDRESS_TOKEN_LIFE = dt.timedelta(hours=24)  #: The letter may come late; it opens nothing but what its owner asked for.
+FRESH = dt.timedelta(minutes=15)  #: So long whoever showed who they are need not do so again.
+ADDRESS_WAITS = dt.timedelta(hours=24)  #: A new address, confirmed, that was asked for by whoever did not: time to object.
+
+
+def is_fresh(now: dt.datetime, *shown_at: dt.datetime | None) -> bool:
+    """`shown_at`: when somebody signed in, and when they last showed a second factor."""
+    return any(at is not None and now - at <= FRESH for at in shown_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,9 @@ class Account(IdentityTable, table=True):
     last_name: str
     email: str | None = None  #: In force: confirmed, or the town's own.
     pending_email: str | None = None  #: What it is to be, once the link that went there is used (S7).
+    #: Whether whoever wanted that had just shown who they are: then it waits for the link alone, else for a day after it, too.
+    pending_proven: bool = Field(default=True, sa_column_kwargs={"server_default": true()})
+    pending_due_at: dt.datetime | None = Field(default=None, sa_type=Instant, index=True)  #: When it comes into force; None: not confirmed.
     loaded_email: str | None = None  #: As the town last gave it: the family's own choice stands until the town's changes.
     language: str = "fr"
     security_question: str | None = None  #: A code of `questions`; before there was a list, the family's own words.
@@ -333,12 +336,13 @@ class ResetToken(IdentityTable, table=True):
 
 
 class AddressToken(IdentityTable, table=True):
-    """Puts a new address of the account in force, once (S7): whoever has it reads what is sent there."""
+    """Confirms a new address of the account, once (S7): whoever has it reads what is sent there. Or gives it up."""
 
     __tablename__ = "address_token"
     token_sum: str = Field(primary_key=True, max_length=SHA256)
     account_id: str = Field(foreign_key="account.id", index=True)
-    email: str
+    email: str  #: The new one.
+    cancels: bool = Field(default=False, sa_column_kwargs={"server_default": false()})  #: It went to the address in force.
     expires_at: dt.datetime = Field(sa_type=Instant)
     used_at: dt.datetime | None = Field(default=None, sa_type=Instant)
 

@@ -315,6 +315,7 @@ DATA_COLUMNS: dict[str, tuple[str, str]] = {
     "payer": ("Payeur", "Payer"),
     "payment": ("Paiement", "Payment"),
     "pending_email": ("Adresse à confirmer", "Address to be confirmed"),
+    "pending_due_at": ("Adresse utilisée à partir du", "Address used from"),
     "points": ("Points", "Points"),
     "posted_at": ("Enregistré le", "Recorded at"),
     "provider": ("Service", "Provider"),
@@ -353,7 +354,7 @@ DATA_COLUMNS: dict[str, tuple[str, str]] = {
 #: What keeps the portal going, and tells nobody anything: in the JSON alone.
 DATA_UNSHOWN = frozenset(
     {"attempts", "cause", "content", "key", "lines", "line", "listed", "loaded_email", "looked_for_by", "own_address", "party",
-     "place_order", "position", "seq", "settles", "tariff_version", "told_by", "version"}
+     "pending_proven", "place_order", "position", "seq", "settles", "tariff_version", "told_by", "version"}
 )  # fmt: skip
 YES_NO = (("non", "oui"), ("no", "yes"))
 

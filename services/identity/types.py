@@ -236,6 +236,12 @@ class Account:
     reports: ReportsWanted
     announcements_by_mail: bool
     pending_email: str | None = strawberry.field(description="What it is to be, once the link that was mailed there is used.")
+    pending_email_waits: bool = strawberry.field(
+        description="It comes into force a day after its link is used: it was asked for without password, long after signing in."
+    )
+    pending_email_from: dt.datetime | None = strawberry.field(
+        description="When that is; null: its link was not used yet, or nothing is pending."
+    )
     known_families: strawberry.Private[list[Family] | Later] = LATER
     session: strawberry.Private[str | None] = None  #: Which has just begun; None: the caller's.
 
@@ -357,6 +363,8 @@ class Account:
             reports=ReportsWanted(row.reports),
             announcements_by_mail=row.announcements_by_mail,
             pending_email=row.pending_email,
+            pending_email_waits=row.pending_email is not None and not row.pending_proven,
+            pending_email_from=row.pending_due_at,
         )
 
     @classmethod

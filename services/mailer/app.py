@@ -3,6 +3,7 @@
 from starlette.applications import Starlette
 
 from services.events import (
+    AddressCancelMade,
     AddressLinkMade,
     AnnouncementDue,
     InvitationMade,
@@ -27,7 +28,7 @@ __all__ = ["app", "service"]
 service.runs(keep_sending)
 service.runs(keep_announcing)
 service.runs(keep_forgetting)
-at_once = (AddressLinkMade, InvitationMade, PaymentFailed, PlaceExpired, PlaceGiven, RequestDecided, RequestExplained)
+at_once = (AddressCancelMade, AddressLinkMade, InvitationMade, PaymentFailed, PlaceExpired, PlaceGiven, RequestDecided, RequestExplained)
 for kind in (*at_once, ResetLinkMade, SecurityNoticeMade):
     service.after(kind)(look_now)
 service.after(AnnouncementDue)(announce_now)

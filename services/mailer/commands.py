@@ -106,6 +106,7 @@ class Notice:
     detail: str = ""
     gives: str = ""  #: What is offered, in an invitation, and of which family.
     family: str | None = None
+    due_at: dt.datetime | None = None  #: When a new address comes into force, if that is known.
 
     @property
     def is_own_address(self) -> bool:
@@ -117,6 +118,7 @@ PATHS = {
     MailKind.PASSWORD_LINK: letters.PASSWORD_PATH,
     MailKind.ADDRESS_LINK: letters.ADDRESS_PATH,
     MailKind.INVITATION: letters.INVITATION_PATH,
+    MailKind.ADDRESS_CANCEL: letters.CANCEL_PATH,
 }
 
 
@@ -144,6 +146,9 @@ def _notify(notice: Notice, timezone: str, structure: str) -> Letter:
     if notice.kind is MailKind.INVITATION:
         offered = {"structure": structure, "gives": notice.gives}
         return letters.invitation_letter(said_in, **offered, address=link, at=at, timezone=timezone)
+    if notice.kind is MailKind.ADDRESS_CANCEL:
+        asked = letters.AddressAsked(one_line(notice.detail), notice.due_at)
+        return letters.cancel_letter(said_in, address=link, asked=asked, at=at, timezone=timezone)
     return letters.link_letter(notice.kind, said_in, address=link, at=at, timezone=timezone)
 
 

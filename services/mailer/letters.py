@@ -26,6 +26,8 @@ PASSWORD_PATH = "/mot-de-passe/nouveau?jeton="
 ADDRESS_PATH = "/courriel/confirmer?jeton="
 #: Where it takes one that offers a family, or work for a structure.
 INVITATION_PATH = "/invitation?jeton="
+#: Where it takes one that gives a new address up.
+CANCEL_PATH = "/courriel/annuler?jeton="
 #: Where it shows a payment, and gives its receipt.
 PAYMENT_PATH = "/paiement/"
 
@@ -85,6 +87,14 @@ class Delayed:
     number: str
     requested_at: dt.datetime
     movements: int
+
+
+@dataclass(frozen=True, slots=True)
+class AddressAsked:
+    """A new address that somebody asked for, to which the one in force may object."""
+
+    email: str  #: Masked.
+    due_at: dt.datetime | None  #: When it comes into force; None: a day after it is confirmed.
 
 
 News = LowBalance | Received | Failed
@@ -209,6 +219,12 @@ def invitation_letter(language: str, *, structure: str, gives: str, address: str
     """What a structure offers to whoever has the address: `gives` is FAMILY, AGENT or ADMINISTRATOR. `address` as of a link."""
     until = _moment(language, at, timezone)
     return _write("invitation", language, structure=structure, gives=gives, address=address, until=until)
+
+
+def cancel_letter(language: str, *, address: str, asked: AddressAsked, at: dt.datetime, timezone: str) -> Letter:
+    """A new address was asked for: a single-use link that gives it up (S7). `address` holds the token, which is good until `at`."""
+    due = _moment(language, asked.due_at, timezone) if asked.due_at else None
+    return _write("address_cancel", language, address=address, email=asked.email, due=due, until=_moment(language, at, timezone))
 
 
 def security_letter(language: str, *, happened: str, detail: str, at: dt.datetime, timezone: str) -> Letter:

@@ -13,6 +13,7 @@ from services.clock import Clock
 from services.events import (
     AccountErased,
     ActivityChanged,
+    AddressCancelMade,
     AddressLinkMade,
     AnnouncementDue,
     AnnouncementWithdrawn,
@@ -170,12 +171,20 @@ async def send_address_link(session: AsyncSession, event: AddressLinkMade, clock
 
 @service.reacts_to(InvitationMade)
 async def send_invitation(session: AsyncSession, event: InvitationMade, clock: Clock) -> None:
-    if event.token:  # As of links, below.
-        to = event.event_id, event.structure, None, event.email, event.language
-        link = {"token": event.token, "gives": event.gives}
-        await commands.queue_notice(
-            session, clock.now(), Notice(MailKind.INVITATION, *to, at=event.expires_at, family=event.family, **link)
-        )
+    if not event.token:
+        return  # As below.
+    to = event.event_id, event.structure, None, event.email, event.language
+    offer = Notice(MailKind.INVITATION, *to, event.expires_at, event.token, gives=event.gives, family=event.family)
+    await commands.queue_notice(session, clock.now(), offer)
+
+
+@service.reacts_to(AddressCancelMade)
+async def send_address_cancel(session: AsyncSession, event: AddressCancelMade, clock: Clock) -> None:
+    if not event.token:
+        return  # As below.
+    about = event.event_id, event.structure, event.account, event.email, event.language
+    told = Notice(MailKind.ADDRESS_CANCEL, *about, event.expires_at, event.token, detail=event.new_email, due_at=event.due_at)
+    await commands.queue_notice(session, clock.now(), told)
 
 
 async def _send_link(session: AsyncSession, clock: Clock, kind: MailKind, event: LinkEvent) -> None:

@@ -65,12 +65,13 @@ class MailKind(StrEnum):
     PASSWORD_LINK = "password_link"  #: lien de nouveau mot de passe
     ADDRESS_LINK = "address_link"  #: lien de confirmation d'une adresse
     INVITATION = "invitation"  #: invitation à rejoindre une famille, ou la structure
+    ADDRESS_CANCEL = "address_cancel"  #: lien d'annulation d'un changement d'adresse
     SECURITY_NOTICE = "security_notice"  #: avis de sécurité
     ANNOUNCEMENT = "announcement"  #: annonce de la structure
 
 
 #: What such a letter holds opens something: once it was sent, or never will be, it has no business in our tables.
-SECRET = (MailKind.PASSWORD_LINK, MailKind.ADDRESS_LINK, MailKind.INVITATION)
+SECRET = (MailKind.PASSWORD_LINK, MailKind.ADDRESS_LINK, MailKind.ADDRESS_CANCEL, MailKind.INVITATION)
 
 
 class MailState(StrEnum):

@@ -1,6 +1,7 @@
 """S3, S7, SEC6: the pages that links in mails lead to. Opening one has no effect; the form that it shows does, once."""
 
 import asyncio
+import datetime as dt
 import json
 import re
 from collections.abc import AsyncIterator
@@ -21,8 +22,19 @@ from gateway.texts import TEXTS
 from services.settings import Settings
 
 TOKEN = "a-token-of-43-characters"
-PASSWORD, EMAIL, INVITATION = "/mot-de-passe/nouveau", "/courriel/confirmer", "/invitation"
-ASKED = ("resetPassword", "confirmEmail", "signOut", "acceptInvitation", "openInvitedAccount", "invitation", "finishSignIn", "signIn")
+PASSWORD, EMAIL, CANCEL, INVITATION = "/mot-de-passe/nouveau", "/courriel/confirmer", "/courriel/annuler", "/invitation"
+ASKED = (
+    "isLiveLink",
+    "cancelEmailChange",
+    "resetPassword",
+    "confirmEmail",
+    "signOut",
+    "acceptInvitation",
+    "openInvitedAccount",
+    "invitation",
+    "finishSignIn",
+    "signIn",
+)
 OFFER = {"__typename": "InvitationOffer", "structureName": "Mairie <de> CarteVille", "gives": "FAMILY", "email": "leo@example.org"}
 ACCEPTED = {"__typename": "InvitationAccepted", "structureName": "Mairie <de> CarteVille"}
 SIGNED_IN = {"__typename": "SignedIn", "accessToken": "abc"}
@@ -35,11 +47,15 @@ class Identity:
     """Answers as it is told to."""
 
     says: dict[str, Any] = field(default_factory=dict)
-    heard: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
+    heard: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)  #: What may have an effect.
+    looked: list[str] = field(default_factory=list)  #: Tokens of links that were opened.
 
     async def answer(self, request: Request) -> Response:
         asked = json.loads(await request.body())
-        self.heard.append((dict(request.headers), asked))
+        if "isLiveLink" in asked["query"]:
+            self.looked.append(asked["variables"]["token"])
+        else:
+            self.heard.append((dict(request.headers), asked))
         name = next(name for name in ASKED if name in asked["query"])
         return JSONResponse({"data": {name: self.says.get(name, True)}})
 
@@ -76,7 +92,7 @@ async def sends(client: httpx2.AsyncClient, path: str, **fields: str) -> httpx2.
     return await client.post(path, content=urlencode(fields), headers=FORM)
 
 
-@pytest.mark.parametrize("path", [PASSWORD, EMAIL])
+@pytest.mark.parametrize("path", [PASSWORD, EMAIL, CANCEL])
 async def test_sec6_opening_a_link_has_no_effect_however_often_a_mail_scanner_does(
     client: httpx2.AsyncClient, identity: Identity, path: str
 ) -> None:
@@ -84,7 +100,7 @@ async def test_sec6_opening_a_link_has_no_effect_however_often_a_mail_scanner_do
         assert (await client.head(path, params={"jeton": TOKEN})).status_code == 200
         page = await client.get(path, params={"jeton": TOKEN})
         assert page.status_code == 200
-    assert identity.heard == []
+    assert (identity.heard, set(identity.looked)) == ([], {TOKEN})
     assert f'<form method="post" action="{path}">' in page.text
     assert f'<input type="hidden" name="jeton" value="{TOKEN}">' in page.text
     assert '<html lang="fr">' in page.text
@@ -133,13 +149,33 @@ async def test_s3_what_is_wrong_with_a_password_stands_above_the_form_which_can_
 
 
 async def test_s7_an_address_is_confirmed_with_a_button(client: httpx2.AsyncClient, identity: Identity) -> None:
-    identity.says["confirmEmail"] = {"__typename": "EmailConfirmed", "email": "<paul>@example.org"}
+    now = dt.datetime.now(dt.UTC).isoformat()
+    identity.says["confirmEmail"] = {"__typename": "EmailConfirmed", "email": "<paul>@example.org", "inForceAt": now}
     done = await sends(client, EMAIL, jeton=TOKEN)
     assert "Vos messages arrivent désormais à &lt;paul&gt;@example.org." in done.text
     assert [asked["variables"] for _, asked in identity.heard] == [{"token": TOKEN}]
 
 
-@pytest.mark.parametrize(("path", "name"), [(PASSWORD, "resetPassword"), (EMAIL, "confirmEmail")])
+async def test_s7_an_address_that_waits_is_not_said_to_be_in_force(client: httpx2.AsyncClient, identity: Identity) -> None:
+    later = (dt.datetime.now(dt.UTC) + dt.timedelta(hours=24)).isoformat()
+    identity.says["confirmEmail"] = {"__typename": "EmailConfirmed", "email": "paul@example.org", "inForceAt": later}
+    assert "Vos messages arriveront à paul@example.org dans un jour." in (await sends(client, EMAIL, jeton=TOKEN)).text
+
+
+async def test_s7_whoever_reads_the_old_address_gives_the_new_one_up(client: httpx2.AsyncClient, identity: Identity) -> None:
+    identity.says["cancelEmailChange"] = {"__typename": "EmailChangeCancelled", "email": "paul@example.org"}
+    assert "Ce changement est annulé" in (await sends(client, CANCEL, jeton=TOKEN)).text
+    assert [asked["variables"] for _, asked in identity.heard] == [{"token": TOKEN}]
+
+
+@pytest.mark.parametrize("path", [PASSWORD, EMAIL, CANCEL])
+async def test_sec6_a_link_that_is_over_says_so_when_it_is_opened(client: httpx2.AsyncClient, identity: Identity, path: str) -> None:
+    identity.says["isLiveLink"] = False
+    page = await client.get(path, params={"jeton": TOKEN})
+    assert (page.status_code, TEXTS["LINK_OVER"][0] in page.text.replace("&#x27;", "'"), "<form" in page.text) == (422, True, False)
+
+
+@pytest.mark.parametrize(("path", "name"), [(PASSWORD, "resetPassword"), (EMAIL, "confirmEmail"), (CANCEL, "cancelEmailChange")])
 async def test_sec6_a_link_that_is_over_says_so(client: httpx2.AsyncClient, identity: Identity, path: str, name: str) -> None:
     identity.says[name] = refused("INVALID_TOKEN")
     for answer in (
@@ -257,7 +293,9 @@ async def test_sec6_an_invitation_that_is_over_says_so(client: httpx2.AsyncClien
 async def test_while_identity_is_away_the_link_is_not_lost() -> None:
     app = application(Settings.from_environment({"IDENTITY_URL": "http://127.0.0.1:9"}))
     async with app.router.lifespan_context(app), httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://x") as client:
-        for path in (PASSWORD, EMAIL, INVITATION):
+        for path in (PASSWORD, EMAIL, CANCEL, INVITATION):
+            if path != INVITATION:
+                assert "<form" in (await client.get(path, params={"jeton": TOKEN})).text, "nobody can say that it is over"
             fields = {"jeton": TOKEN, "nouveau": NEW, "encore": NEW, "faire": "compte"}
             answer = await client.post(path, content=urlencode(fields), headers=FORM)
             assert (answer.status_code, "Momentanément indisponible" in answer.text) == (503, True)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
+from services.identity import profile, queries
 from services.identity.tables import Account, Credential
 from tests.identity.town import AGENT, DUPONT, DUPONTS, NEIGHBOUR, PASSWORD, FamilySpec, RunFixture, Town, replace
 
@@ -14,12 +15,14 @@ NEW = "un cheval correct en pile"
 PASSWORD_CHANGE = """mutation ($current: String!, $new: String!) { changePassword(current: $current, new: $new) {
   __typename ... on Account { login } ... on Refusal { code message } } }"""
 EMAIL_CHANGE = """mutation ($email: String!, $password: String) { changeEmail(email: $email, password: $password) {
-  __typename ... on Account { email pendingEmail } ... on Refusal { code message } } }"""
+  __typename ... on Account { email pendingEmail pendingEmailWaits } ... on Refusal { code message } } }"""
 EMAIL_CONFIRMATION = """mutation ($token: String!) { confirmEmail(token: $token) {
-  __typename ... on EmailConfirmed { email } ... on Refusal { code message } } }"""
+  __typename ... on EmailConfirmed { email inForceAt } ... on Refusal { code message } } }"""
 QUESTION_CHANGE = """mutation ($password: String!, $question: String!, $answer: String!) {
   changeSecurityQuestion(password: $password, question: $question, answer: $answer) {
     __typename ... on Account { securityQuestion } ... on Refusal { code message } } }"""
+EMAIL_CANCELLATION = """mutation ($token: String!) { cancelEmailChange(token: $token) {
+  __typename ... on EmailChangeCancelled { email } ... on Refusal { code message } } }"""
 ME = "{ me { email pendingEmail securityQuestion } }"
 OLD_EMAIL, NEW_EMAIL = "jp.dupont@example.org", "paul@example.org"
 
@@ -109,6 +112,7 @@ async def test_s7_s8_a_new_address_is_in_force_once_its_own_link_is_used(running
         "__typename": "Account",
         "email": OLD_EMAIL,
         "pendingEmail": NEW_EMAIL,
+        "pendingEmailWaits": False,
     }
     assert (await town.answers(ME, token))["me"] == {"email": OLD_EMAIL, "pendingEmail": NEW_EMAIL, "securityQuestion": None}
     notice, link = (await town.events())[before:]
@@ -117,7 +121,7 @@ async def test_s7_s8_a_new_address_is_in_force_once_its_own_link_is_used(running
     told = json.loads(link.body)
     assert (told["email"], told["language"], told["expires_at"]) == (NEW_EMAIL, "fr", "2026-11-24T07:00:00Z")
 
-    assert await confirms(town, told["token"]) == {"__typename": "EmailConfirmed", "email": NEW_EMAIL}
+    assert await confirms(town, told["token"]) == {"__typename": "EmailConfirmed", "email": NEW_EMAIL, "inForceAt": "2026-11-23T07:00:00Z"}
     assert (await town.answers(ME, token))["me"] == {"email": NEW_EMAIL, "pendingEmail": None, "securityQuestion": None}
     _, changed, contacts = (await town.events())[before + 2 :]
     assert await notices(town) == [
@@ -166,10 +170,149 @@ async def test_s7_going_back_to_the_address_in_force_gives_the_change_up(running
     town = await Town.of(running)
     token = (await town.signs_in())["accessToken"]
     await changes_email(town, token)
-    assert await changes_email(town, token, OLD_EMAIL) == {"__typename": "Account", "email": OLD_EMAIL, "pendingEmail": None}
+    given_up = await changes_email(town, token, OLD_EMAIL)
+    assert (given_up["email"], given_up["pendingEmail"]) == (OLD_EMAIL, None)
     (link,) = await address_links(town)
     assert (await confirms(town, link["token"]))["code"] == "INVALID_TOKEN"
     assert await town.events("email_changed") == []
+
+
+async def long_signed_in(town: Town) -> str:
+    """The token of somebody whose browser was left open."""
+    opened = await town.signs_in()
+    town.later(minutes=15, seconds=1)
+    token: str = (await town.refreshes(opened["refreshToken"]))["accessToken"]
+    return token
+
+
+async def objections(town: Town) -> list[dict[str, Any]]:
+    """What the mailer was told of links that give a new address up."""
+    return [json.loads(event.body) for event in await town.events("address_cancel_made")]
+
+
+async def cancels(town: Town, token: str) -> dict[str, Any]:
+    answer: dict[str, Any] = (await town.answers(EMAIL_CANCELLATION, token=token))["cancelEmailChange"]
+    return answer
+
+
+async def puts_due_in_force(town: Town) -> None:
+    async with town.running.database.reading() as session:
+        due = await queries.addresses_due(session, town.running.clock.now())
+    for account in due:
+        async with town.running.database.transaction() as session:
+            await profile.put_due_in_force(session, town.running.clock, account)
+
+
+async def test_s7_sec6_an_open_browser_alone_changes_no_address_within_a_day(running: RunFixture) -> None:
+    town = await Town.of(running)
+    token = await long_signed_in(town)
+    asked = await changes_email(town, token)
+    assert (asked["email"], asked["pendingEmail"], asked["pendingEmailWaits"]) == (OLD_EMAIL, NEW_EMAIL, True)
+    assert await notices(town) == []
+    (told,) = await objections(town)
+    assert (told["email"], told["new_email"], told["due_at"], told["expires_at"]) == (
+        OLD_EMAIL,
+        "p***@example.org",
+        None,
+        "2026-11-25T07:15:01Z",
+    )
+    (link,) = await address_links(town)
+    assert (await confirms(town, link["token"]))["inForceAt"] == "2026-11-24T07:15:01Z"
+    me = "{ me { email pendingEmail pendingEmailWaits pendingEmailFrom } }"
+    waiting = {"email": OLD_EMAIL, "pendingEmail": NEW_EMAIL, "pendingEmailWaits": True, "pendingEmailFrom": "2026-11-24T07:15:01Z"}
+    assert (await town.answers(me, token))["me"] == waiting
+    assert [one["due_at"] for one in await objections(town)] == [None, "2026-11-24T07:15:01Z"], "the old one is told when"
+    town.later(hours=23, minutes=59, seconds=59)
+    await puts_due_in_force(town)
+    token = (await town.signs_in())["accessToken"]
+    assert (await town.answers(me, token))["me"] == waiting
+    town.later(seconds=1)
+    await puts_due_in_force(town)
+    settled = {"email": NEW_EMAIL, "pendingEmail": None, "pendingEmailWaits": False, "pendingEmailFrom": None}
+    assert (await town.answers(me, token))["me"] == settled
+    assert await notices(town) == [("EMAIL_CHANGED", OLD_EMAIL, "p***@example.org")]
+    for one in await objections(town):
+        assert (await cancels(town, one["token"]))["code"] == "INVALID_TOKEN", "too late"
+
+
+async def test_s7_sec6_whoever_reads_the_old_address_gives_the_new_one_up_and_puts_the_browser_out(running: RunFixture) -> None:
+    town = await Town.of(running)
+    token = await long_signed_in(town)
+    await changes_email(town, token)
+    await changes_email(town, token)
+    (objection,) = await objections(town)
+    first, second = await address_links(town)
+    for wrong in (first, second, {"token": "guess"}):
+        assert (await cancels(town, wrong["token"]))["code"] == "INVALID_TOKEN"
+    assert (await confirms(town, objection["token"]))["code"] == "INVALID_TOKEN", "each link is good for its own purpose"
+    await confirms(town, second["token"])
+    assert await cancels(town, objection["token"]) == {"__typename": "EmailChangeCancelled", "email": NEW_EMAIL}
+    town.later(hours=25)
+    await puts_due_in_force(town)
+    _, errors = await town.asked(EMAIL_CHANGE, token, email="third@example.org")
+    assert errors is not None
+    assert (await town.answers(ME, (await town.signs_in())["accessToken"]))["me"]["email"] == OLD_EMAIL
+    assert (await cancels(town, objection["token"]))["code"] == "INVALID_TOKEN", "single use"
+    assert await town.events("email_changed") == []
+
+
+@pytest.mark.parametrize("proof", ["password", "none before"])
+async def test_s8_whoever_shows_who_they_are_has_the_new_address_at_once(running: RunFixture, proof: str) -> None:
+    town = await Town.of(running)
+    if proof == "none before":
+        await town.puts(replace(DUPONT, email=None))
+    token = await long_signed_in(town)
+    asked = await changes_email(town, token, **({"password": PASSWORD} if proof == "password" else {}))
+    assert asked["pendingEmailWaits"] is False
+    await confirms(town, (await address_links(town))[0]["token"])
+    assert (await town.answers(ME, token))["me"]["email"] == NEW_EMAIL
+    assert await objections(town) == []
+
+
+async def test_s7_the_password_given_later_for_the_same_address_ends_the_wait(running: RunFixture) -> None:
+    town = await Town.of(running)
+    token = await long_signed_in(town)
+    await changes_email(town, token)
+    assert (await changes_email(town, token, password=PASSWORD))["pendingEmailWaits"] is False
+    assert (await changes_email(town, token, "third@example.org"))["pendingEmailWaits"] is True, "it was given for that one"
+    assert (await changes_email(town, token, "third@example.org", password=PASSWORD))["pendingEmailWaits"] is False
+    assert (await confirms(town, (await address_links(town))[-1]["token"]))["inForceAt"] == "2026-11-23T07:15:01Z"
+
+
+async def test_sec6_a_new_password_gives_a_new_address_up_that_a_stranger_asked_for(running: RunFixture) -> None:
+    town = await Town.of(running)
+    token = await long_signed_in(town)
+    await changes_email(town, token)
+    own = (await town.signs_in())["accessToken"]
+    await town.answers(PASSWORD_CHANGE, own, current=PASSWORD, new=NEW)
+    assert (await town.answers(ME, own))["me"]["pendingEmail"] is None
+    assert (await confirms(town, (await address_links(town))[0]["token"]))["code"] == "INVALID_TOKEN"
+    await changes_email(town, own, password=NEW)
+    await town.answers(PASSWORD_CHANGE, own, current=NEW, new=NEW + " encore")
+    assert (await town.answers(ME, own))["me"]["pendingEmail"] == NEW_EMAIL, "whose own it is, keeps it"
+    await town.answers('mutation { requestPasswordReset(login: "dupont") }')
+    await town.resets(json.loads((await town.events("reset_link_made"))[-1].body)["token"], NEW + " enfin")
+    assert (await confirms(town, (await address_links(town))[-1]["token"]))["code"] == "INVALID_TOKEN", "a stranger who knew the password"
+
+
+async def test_sec6_whether_a_link_is_still_good_is_said_without_using_it(running: RunFixture) -> None:
+    town = await Town.of(running)
+    is_live = "query ($token: String!) { isLiveLink(token: $token) }"
+    await changes_email(town, await long_signed_in(town))
+    await town.answers('mutation { requestPasswordReset(login: "dupont") }')
+    reset = json.loads((await town.events("reset_link_made"))[0].body)["token"]
+    confirm, cancel = (await address_links(town))[0]["token"], (await objections(town))[0]["token"]
+
+    async def live(*tokens: str) -> list[bool]:
+        return [(await town.answers(is_live, token=token))["isLiveLink"] for token in tokens]
+
+    assert await live(reset, confirm, cancel, "guess", "") == [True, True, True, False, False]
+    town.later(minutes=30)
+    assert await live(reset, confirm, cancel) == [False, True, True], "it has run out"
+    await confirms(town, confirm)
+    assert await live(confirm, cancel) == [False, True]
+    await cancels(town, cancel)
+    assert await live(confirm, cancel) == [False, False]
 
 
 async def test_s1_a_password_that_was_handed_out_is_shown_as_such_until_the_family_has_its_own(running: RunFixture) -> None:

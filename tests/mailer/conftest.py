@@ -12,6 +12,7 @@ from services.clock import Clock
 from services.database import Database
 from services.events import (
     ActivityChanged,
+    AddressCancelMade,
     AddressLinkMade,
     AnnouncementDue,
     AnnouncementWithdrawn,
@@ -170,6 +171,10 @@ def invitation(token: str = "s3cret", email: str = "new@example.org", language: 
     about = {"invitation": "i1", "family": "dupont", "gives": "FAMILY"}
     said = {name: value for name, value in _link(token, email, language).items() if name != "account"}
     return InvitationMade(**about | said | more)
+
+
+def address_cancel(token: str = "s3cret", email: str = "jp.dupont@example.org", language: str = "fr", **more: Any) -> AddressCancelMade:
+    return AddressCancelMade(**_link(token, email, language) | {"new_email": "n***@example.org", "due_at": None} | more)
 
 
 def _link(token: str, email: str, language: str) -> dict[str, Any]:

@@ -104,6 +104,12 @@ def offers(language: str) -> Iterable[Letter]:
         yield letters.invitation_letter(language, structure=WHO["structure"], gives=gives, address=f"{PORTAL}/x?jeton=a&b=c", **AT)
 
 
+def objections(language: str) -> Iterable[Letter]:
+    for due_at in (None, AT["at"]):
+        asked = letters.AddressAsked("j***@example.org", due_at)
+        yield letters.cancel_letter(language, address=f"{PORTAL}/x?jeton=a&b=c", asked=asked, **AT)
+
+
 def notices(language: str) -> Iterable[Letter]:
     for happened in (*get_args(SecurityNotice), "NEWER_THAN_THIS_MAILER"):
         for detail in ("", "j***@example.org"):
@@ -125,6 +131,7 @@ ALL: dict[str, Callable[[str], Iterable[Letter]]] = {
     "password_link": links("password_link"),
     "address_link": links("address_link"),
     "invitation": offers,
+    "address_cancel": objections,
     "security_notice": notices,
 }
 LETTERS = Path(letters.__file__).with_name("letters")

@@ -1,6 +1,7 @@
 """Letters to accounts and to all families: links, notices, announcements; and payments that failed."""
 
 import asyncio
+import datetime as dt
 import json
 from typing import Any
 
@@ -17,6 +18,7 @@ from services.service import NotYetKnown
 from tests.mailer.conftest import (
     NOW,
     Mailroom,
+    address_cancel,
     address_link,
     adult,
     announcement_due,
@@ -65,7 +67,18 @@ async def test_an_account_of_no_town_gets_its_letters_too(mailroom: Mailroom) ->
     assert [mail.to_address for mail in await mailroom.mails()] == ["jp.dupont@example.org"] * 2
 
 
-@pytest.mark.parametrize("link", [reset_link, address_link, invitation])
+async def test_s7_the_address_in_force_is_told_of_a_new_one_and_may_object(mailroom: Mailroom) -> None:
+    await mailroom.knows_the_town()
+    await mailroom.hears(address_cancel(), address_cancel(due_at=NOW + dt.timedelta(days=1), language="en"))
+    asked, confirmed = sorted(await mailroom.mails(), key=lambda mail: mail.language, reverse=True)
+    assert (asked.kind, asked.to_address, asked.own_address) == (MailKind.ADDRESS_CANCEL, "jp.dupont@example.org", True)
+    assert f"\n{PORTAL}/courriel/annuler?jeton=s3cret\n" in asked.text
+    assert "n***@example.org, a été demandée" in asked.text
+    assert "n***@example.org, was confirmed" in confirmed.text
+    assert "from 09:00 on 24/11/2026" in confirmed.text
+
+
+@pytest.mark.parametrize("link", [reset_link, address_link, address_cancel, invitation])
 async def test_a_link_is_forgotten_once_it_was_sent_or_given_up(mailroom: Mailroom, post_office: MailServer, link: object) -> None:
     assert callable(link)
     await mailroom.knows_the_town()
