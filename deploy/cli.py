@@ -221,9 +221,12 @@ def operator(
     data: Data = None,
 ) -> None:
     """Say who runs the installation: creates structures, and names their administrators. It opens no family's data."""
-    from deploy.operators import name  # noqa: PLC0415 -- see above
+    from deploy.operators import NOBODY, name  # noqa: PLC0415 -- see above
 
-    for one in _run(name(existing(settings_of(data)), login, operator=not remove)):
+    operators = _run(name(existing(settings_of(data)), login, operator=not remove))
+    if not operators:
+        print(NOBODY, file=sys.stderr)
+    for one in operators:
         print(one)
 
 

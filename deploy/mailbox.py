@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict, dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -264,7 +265,7 @@ LIST = """{% extends "sheet" %}
 <thead><tr><th scope="col">{{ say.received }}</th><th scope="col">{{ say.to }}</th><th scope="col">{{ say.subject }}</th></tr></thead>
 <tbody>
 {% for letter in letters %}
-<tr><td>{{ letter.date or "" }}</td><td>{{ letter.recipients | join(", ") }}</td>
+<tr><td>{{ moment(letter.date, language) }}</td><td>{{ letter.recipients | join(", ") }}</td>
 <td><a href="/messages/{{ letter.id }}">{{ letter.subject or say.none }}</a></td></tr>
 {% endfor %}
 </tbody>
@@ -293,6 +294,18 @@ LETTER = """{% extends "sheet" %}
 <p><a href="/messages/{{ letter.id }}/raw">{{ say.raw }}</a></p>
 {% endblock %}
 """
+DAYS = {"fr": ("lun.", "mar.", "mer.", "jeu.", "ven.", "sam.", "dim."), "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")}
+
+
+def moment(date: str | None, language: str) -> str:
+    """A mail's date in this machine's time; as it came, if it is none."""
+    try:
+        at = parsedate_to_datetime(date or "").astimezone()
+    except (ValueError, OverflowError):
+        return date or ""
+    return f"{DAYS[language][at.weekday()]} {at:%d/%m/%Y, %H:%M}"
+
+
 PAGES = Environment(
     loader=DictLoader({"sheet": SHEET, "list": LIST, "letter": LETTER}), autoescape=True, undefined=StrictUndefined, trim_blocks=True
 )
@@ -308,7 +321,7 @@ CAREFUL = {
 def page(mailbox: Mailbox) -> Starlette:
     def show(request: Request, name: str, **facts: object) -> Response:
         language = "en" if request.headers.get("accept-language", "fr").strip().lower().startswith("en") else "fr"
-        html = PAGES.get_template(name).render(language=language, say=WORDS[language], **facts)
+        html = PAGES.get_template(name).render(language=language, say=WORDS[language], moment=moment, **facts)
         return HTMLResponse(html, headers=CAREFUL)
 
     def everything(request: Request) -> Response:

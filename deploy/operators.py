@@ -6,6 +6,8 @@ from services.identity import ranks
 from services.refusal import Refused
 from services.settings import Settings
 
+NOBODY = "nobody runs this installation: `preau operator LOGIN` names whoever does, by an account that there is"
+
 
 async def name(settings: Settings, login: str | None, *, operator: bool) -> list[str]:
     """All operators' logins, after that one was made one, or is one no longer. Raises Trouble."""

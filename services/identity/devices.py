@@ -48,16 +48,15 @@ async def greet(session: AsyncSession, clock: Clock, account: str, of_session: s
     known = await session.get(KnownDevice, token_sum(token)) if token is not None else None
     if token is None or known is None or known.account_id != account:
         token = new_token()
+        await _make_room(session, account)
         known = KnownDevice(token_sum=token_sum(token), account_id=account, last_used_at=clock.now())
     known.last_used_at = clock.now()
     session.add_all([row, known])
-    await session.flush()
-    await _forget_more(session, account, but=known.token_sum)
     return token
 
 
-async def _forget_more(session: AsyncSession, account: str, but: str) -> None:
+async def _make_room(session: AsyncSession, account: str) -> None:
+    """For one more."""
     own = col(KnownDevice.account_id) == account
-    others = select(KnownDevice.token_sum).where(own, col(KnownDevice.token_sum) != but)
-    kept = others.order_by(col(KnownDevice.last_used_at).desc(), col(KnownDevice.token_sum)).limit(MOST_DEVICES - 1)
-    await session.exec(delete(KnownDevice).where(own, col(KnownDevice.token_sum).not_in([*(await session.exec(kept)).all(), but])))
+    kept = select(KnownDevice.token_sum).where(own).order_by(col(KnownDevice.last_used_at).desc(), col(KnownDevice.token_sum))
+    await session.exec(delete(KnownDevice).where(own, col(KnownDevice.token_sum).not_in(kept.limit(MOST_DEVICES - 1))))

@@ -8,7 +8,7 @@ from strawberry import ID
 
 from services.audit import reason_of
 from services.graphql import Info
-from services.identity import importing
+from services.identity import importing, office
 from services.identity.family_file import MOST_LINES
 from services.identity.importing import LineOutcome, Told
 from services.identity.office_fields import agent_of, done
@@ -66,18 +66,21 @@ class ImportMutations:
     ) -> ImportResult:
         """One line for each adult and each child: what is new is made, what differs is changed, what is not named stays.
 
-        A wrong line keeps its family out, and no other. The same file again changes nothing.
+        A wrong line keeps its family out, and no other. The same file again changes nothing; with the same key, it answers the same.
         """
         agent, context = agent_of(info, str(structure), reason), info.context
 
         async def doing() -> ImportReport:
             reason_of(reason, needed=False)
             content = ["IMPORT_FAMILIES", hashlib.sha256(csv.encode(errors="replace")).hexdigest(), dry_run]
-            # Only that nothing else comes with this key: what was done is known by what is there.
-            await done(info, agent, idempotency_key, content, lambda session, who: _nothing())
-            told = await importing.load(context.database, context.clock, agent, csv, dry_run=dry_run, most=MOST_LINES)
+            # No answer yet, or none for ever: who died halfway is asked again, and goes on by what is there.
+            answer = await done(info, agent, idempotency_key, content, lambda session, who: _nothing())
+            if not answer:
+                told = await importing.load(context.database, context.clock, agent, csv, dry_run=dry_run, most=MOST_LINES)
+                async with context.database.transaction() as session:
+                    answer = await office.keep_answer(session, agent, idempotency_key, importing.kept(told))
             context.running.outbox_written()
-            return ImportReport.of(told, context.language)
+            return ImportReport.of(importing.told_again(answer), context.language)
 
         return await or_refusal(info, doing())
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+import orjson
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.clock import Clock
@@ -41,6 +42,18 @@ class Told:
     outcome: LineOutcome
     number: str
     why: Refused | None = None
+
+
+def kept(told: Sequence[Told]) -> str:
+    """To be told again (`told_again`)."""
+    return orjson.dumps([(one.line, one.outcome, one.number, one.why and [one.why.code, one.why.details]) for one in told]).decode()
+
+
+def told_again(text: str) -> list[Told]:
+    return [
+        Told(line, LineOutcome(outcome), number, Refused(why[0], **why[1]) if why else None)
+        for line, outcome, number, why in orjson.loads(text)
+    ]
 
 
 class _TakeBack(Exception):

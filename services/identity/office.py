@@ -69,6 +69,14 @@ async def once(
     return answer
 
 
+async def keep_answer(session: AsyncSession, agent: Agent, key: str, answer: str) -> str:
+    """What was asked with that key, in more than one transaction, has this answer from now on, unless it has one: the one that stands."""
+    row = await session.get_one(AskedOnce, _sum([agent.structure, agent.account, key]), with_for_update=True)
+    row.answer = row.answer or answer
+    session.add(row)
+    return row.answer
+
+
 def _sum(values: Sequence[Any]) -> str:
     return hashlib.sha256(orjson.dumps(values)).hexdigest()
 

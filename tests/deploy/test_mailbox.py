@@ -7,6 +7,7 @@ import signal
 import socket
 import stat
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator
@@ -17,7 +18,7 @@ from pathlib import Path
 import aiosmtplib
 import pytest
 
-from deploy.mailbox import Mailbox
+from deploy.mailbox import Mailbox, moment
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -154,6 +155,22 @@ async def test_the_page_speaks_french_or_english_and_escapes_what_comes_in(tmp_p
             assert "<script" not in page
         assert 'href="http://example.org/x?a=1&amp;b=2"' in page
         assert "&lt;b&gt;gras" in page
+
+
+def test_dates_are_said_in_the_page_s_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Paris")
+    time.tzset()
+    try:
+        said = [moment("Mon, 23 Nov 2026 07:00:03 +0000", language) for language in ("fr", "en")]
+        assert said == ["lun. 23/11/2026, 08:00", "Mon 23/11/2026, 08:00"]
+        assert [moment(date, "fr") for date in (None, "hier", "Mon, 99 Nov 2026 07:00:03 +0000")] == [
+            "",
+            "hier",
+            "Mon, 99 Nov 2026 07:00:03 +0000",
+        ]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 async def test_what_is_not_there_is_not_found(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from deploy import importing, operators
+from deploy import cli, importing, operators
+from deploy.cli import app
 from deploy.trouble import Trouble
 from services.database import Database
 from services.identity import register
@@ -61,3 +63,14 @@ async def test_operators_are_named_by_login_and_listed(town: Settings, tmp_path:
     assert await operators.name(town, "zoe", operator=False) == []
     with pytest.raises(Trouble, match="there is no account 'nobody'"):
         await operators.name(town, "nobody", operator=True)
+
+
+def test_where_nobody_is_named_it_says_how(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nobody(*_: object, **__: object) -> list[str]:
+        return []
+
+    monkeypatch.setattr(operators, "name", nobody)
+    monkeypatch.setattr(cli, "existing", lambda settings: settings)
+    told = CliRunner().invoke(app, ["operator", "--data", str(tmp_path)])
+    assert (told.exit_code, told.stdout) == (0, "")
+    assert "`preau operator LOGIN`" in told.stderr
