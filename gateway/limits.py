@@ -25,7 +25,7 @@ AUTHENTICATION = frozenset(
     {"signIn", "refreshSession", "changePassword", "changeEmail", "confirmEmail", "cancelEmailChange", "changeSecurityQuestion"}
     | {"openAccount", "changeAccount", "closeAccount", "acceptInvitation", "openInvitedAccount"}
     | {"finishSignIn", "startTotp", "confirmTotp", "removeFactor", "startPasskey", "addPasskey", "startPasskeySignIn"}
-    | {"startOidc", "finishOidc", "startOidcLink", "linkOidc", "unlinkOidc"}
+    | {"startOidc", "finishOidc", "startOidcLink", "startOidcLinkByToken", "linkOidc", "unlinkOidc"}
     | {
         "requestPasswordReset",
         "newRecoveryCodes",

@@ -37,7 +37,9 @@ class OidcStarted:
     binding: str
 
 
-OidcStartResult = Annotated[OidcStarted | ProviderUnavailable | InvalidCredentials | TooManyAttempts, strawberry.union("OidcStartResult")]
+OidcStartResult = Annotated[
+    OidcStarted | ProviderUnavailable | InvalidCredentials | InvalidToken | TooManyAttempts, strawberry.union("OidcStartResult")
+]
 LinkResult = Annotated[
     Account | IdentityRefused | InvalidCredentials | InvalidToken | ProviderUnavailable | TooManyAttempts, strawberry.union("LinkResult")
 ]
@@ -65,14 +67,25 @@ class OidcMutations:
 
     @strawberry.mutation
     async def finish_oidc(self, info: Info, state: str, code: str, binding: str, device: str | None = None) -> SignInResult:
-        """Opens the account that was linked. `device` as in `signIn`."""
+        """Opens the account that was linked, or is to be. `device` as in `signIn`."""
         finishing = oidc_steps.finish(entrance(info), clients(info), state, code, binding, visit(info, device))
-        return await or_refusal(info, signed_in(info, finishing))
+        opened = await or_refusal(info, signed_in(info, finishing))
+        info.context.running.outbox_written()
+        return opened
 
     @strawberry.mutation
     async def start_oidc_link(self, info: Info, provider: str, password: str) -> OidcStartResult:
         """To open this account from outside too, from now on; `linkOidc` ends it."""
         starting = oidc_steps.start_link(entrance(info), clients(info), provider, info.context.signed_in(), password)
+        return await or_refusal(info, _started(starting))
+
+    @strawberry.mutation
+    async def start_oidc_link_by_token(self, info: Info, provider: str, token: str) -> OidcStartResult:
+        """The same for whoever cannot sign in, such as with a code of the town hall: `token` of `useRecoveryCode`.
+
+        `finishOidc` ends it, uses the token up, and signs in.
+        """
+        starting = oidc_steps.start_link_by_token(entrance(info), clients(info), provider, token)
         return await or_refusal(info, _started(starting))
 
     @strawberry.mutation

@@ -5,12 +5,14 @@ from typing import TypeVar
 
 from services.claims import Caller
 from services.graphql import Info
-from services.identity import outside
+from services.identity import outside, queries
 from services.identity.devices import Visit
 from services.identity.door import Opened
 from services.identity.entrance import Entrance
+from services.identity.hashing import token_sum
 from services.identity.id_tokens import Wrong
 from services.identity.oidc import Client, Said, Unreachable
+from services.identity.outside import Begun
 from services.identity.tables import Account
 from services.refusal import Refused
 from services.telemetry import log
@@ -30,11 +32,13 @@ def _client(known: Mapping[str, Client], provider: str) -> Client:
     return known[provider]
 
 
-async def start(entrance: Entrance, known: Mapping[str, Client], provider: str, caller: Caller | None) -> tuple[str, str, str]:
+async def start(
+    entrance: Entrance, known: Mapping[str, Client], provider: str, caller: Caller | None, reset: str | None = None
+) -> tuple[str, str, str]:
     """Where to go, the state, and what the client keeps."""
     client = _client(known, provider)
     async with entrance.database.transaction() as session:
-        half, binding = await outside.begin_half(session, entrance.clock, entrance.keyring, provider, caller)
+        half, binding = await outside.begin_half(session, entrance.clock, entrance.keyring, provider, caller, reset)
     return await _asked(client, client.address(half)), half.state, binding
 
 
@@ -44,21 +48,34 @@ async def start_link(entrance: Entrance, known: Mapping[str, Client], provider: 
     return await start(entrance, known, provider, caller)
 
 
+async def start_link_by_token(entrance: Entrance, known: Mapping[str, Client], provider: str, token: str) -> tuple[str, str, str]:
+    async with entrance.database.reading() as session:
+        account = await queries.account_of_reset(session, token_sum(token), entrance.clock.now())
+    if account is None:
+        raise Refused("INVALID_TOKEN")
+    return await start(entrance, known, provider, None, token)
+
+
 async def finish(entrance: Entrance, known: Mapping[str, Client], state: str, code: str, binding: str, visit: Visit) -> Opened:
-    provider, said = await _said(entrance, known, state, code, binding, None)
+    begun, said = await _said(entrance, known, state, code, binding, None)
+    name = known[begun.provider].provider.name
     async with entrance.database.transaction() as session:
-        opened = await outside.sign_in(session, entrance.clock, provider, said, entrance.asked)
+        if begun.reset_sum is None:
+            opened = await outside.sign_in(session, entrance.clock, begun.provider, said, entrance.asked)
+        else:
+            opened = await outside.link_by_token(session, entrance.clock, begun.reset_sum, begun.provider, name, said, entrance.asked)
         if isinstance(opened, Opened):
             opened = await entrance.greet(session, opened, visit)
-    return entrance.through(opened, "IDENTITY_NOT_LINKED")
+    return entrance.through(opened, "IDENTITY_NOT_LINKED" if begun.reset_sum is None else "INVALID_TOKEN")
 
 
 async def link(entrance: Entrance, known: Mapping[str, Client], state: str, code: str, binding: str, caller: Caller) -> Account:
     await entrance.account(caller)
-    provider, said = await _said(entrance, known, state, code, binding, caller)
+    begun, said = await _said(entrance, known, state, code, binding, caller)
+    name = known[begun.provider].provider.name
     await entrance.account(caller)  # while the provider was asked, the session may have been ended
     async with entrance.database.transaction() as session:
-        linked = await outside.link(session, entrance.clock, caller, provider, known[provider].provider.name, said)
+        linked = await outside.link(session, entrance.clock, caller.account, begun.provider, name, said)
     if not linked:
         raise Refused("IDENTITY_REFUSED")
     return await entrance.account(caller)
@@ -75,14 +92,14 @@ async def unlink(entrance: Entrance, known: Mapping[str, Client], provider: str,
 
 async def _said(
     entrance: Entrance, known: Mapping[str, Client], state: str, code: str, binding: str, caller: Caller | None
-) -> tuple[str, Said]:
+) -> tuple[Begun, Said]:
     async with entrance.database.transaction() as session:
-        taken = await outside.take_half(session, entrance.clock, entrance.keyring, state, binding, caller)
-    if taken is None:
+        begun = await outside.take_half(session, entrance.clock, entrance.keyring, state, binding, caller)
+    if begun is None:
         raise Refused("INVALID_TOKEN")
-    half, provider = taken
-    client = _client(known, provider)
-    return provider, await _asked(client, client.said(code, half, entrance.clock.now(), named=caller is not None))
+    client = _client(known, begun.provider)
+    is_linked = caller is not None or begun.reset_sum is not None
+    return begun, await _asked(client, client.said(code, begun.half, entrance.clock.now(), named=is_linked))
 
 
 async def _asked(client: Client, asking: Awaitable[T]) -> T:

@@ -416,6 +416,7 @@ class OidcState(IdentityTable, table=True):
     provider: str
     binding_sum: str = Field(max_length=SHA256)  #: Of what the client keeps.
     session_id: str | None = None  #: Whose account is to be linked; None: somebody signs in.
+    reset_sum: str | None = Field(default=None, max_length=SHA256)  #: Of the token by which an account is linked without a session.
     sealed: str = Field(sa_type=Text)  #: The nonce, and PKCE's verifier.
     expires_at: dt.datetime = Field(sa_type=Instant)
 

@@ -25,6 +25,12 @@ STARTED = f"{REFUSED} ... on OidcStarted {{ url state binding }}"
 START = f"mutation ($provider: String!) {{ startOidc(provider: $provider) {{ {STARTED} }} }}"
 START_LINK = f"""mutation ($provider: String!, $password: String!) {{
   startOidcLink(provider: $provider, password: $password) {{ {STARTED} }} }}"""
+START_BY_TOKEN = f"""mutation ($provider: String!, $token: String!) {{
+  startOidcLinkByToken(provider: $provider, token: $token) {{ {STARTED} }} }}"""
+ISSUE = f"""mutation ($account: ID!, $reason: String!, $key: String!) {{
+  issueCounterCode(account: $account, reason: $reason, idempotencyKey: $key) {{ {REFUSED} ... on CounterCode {{ codeOnPaper }} }} }}"""
+USE = f"""mutation ($login: String!, $code: String!) {{
+  useRecoveryCode(login: $login, code: $code) {{ {REFUSED} ... on RecoveryGranted {{ token }} }} }}"""
 LINKED = f"{REFUSED} ... on Account {{ outsideIdentities {{ provider name }} }}"
 BACK = "($state: String!, $code: String!, $binding: String!)"
 LINK = f"mutation {BACK} {{ linkOidc(state: $state, code: $code, binding: $binding) {{ {LINKED} }} }}"
@@ -50,6 +56,11 @@ class Scene:
         back = {"state": started["state"], "code": code or self.provider.authorises(started["url"]), "binding": started["binding"]}
         answer: dict[str, Any] = (await self.town.answers(FINISH, **(back | instead)))["finishOidc"]
         return answer
+
+    async def starts_by(self, token: str) -> dict[str, Any]:
+        self.provider.now = self.town.running.clock.now().timestamp()
+        started: dict[str, Any] = (await self.town.answers(START_BY_TOKEN, provider="fc", token=token))["startOidcLinkByToken"]
+        return started
 
     async def signs_in(self) -> dict[str, Any]:
         return await self.finishes(await self.starts())
@@ -93,6 +104,40 @@ async def test_an_account_is_linked_while_signed_in_and_opened_from_outside_then
         assert (await town.answers(UNLINK, token, provider="fc", password="a guess"))["unlinkOidc"]["code"] == "INVALID_CREDENTIALS"
         assert (await town.answers(UNLINK, token, provider="fc", password=PASSWORD))["unlinkOidc"] == {"outsideIdentities": []}
         assert (await here.signs_in())["code"] == "IDENTITY_NOT_LINKED"
+
+
+async def test_who_cannot_sign_in_links_the_account_with_a_code_of_the_town_hall(running: RunFixture, tmp_path: Path) -> None:
+    async with scene(running, tmp_path) as here:
+        town = here.town
+        agent = await town.signs_in("agent", AGENT_PASSWORD)
+        account = (await town.signs_in())["account"]["id"]
+        issued = await town.answers(ISSUE, agent["accessToken"], account=account, reason="s'est présenté", key="1")
+        code = issued["issueCounterCode"]["codeOnPaper"]
+        token = (await town.answers(USE, login="dupont", code=code))["useRecoveryCode"]["token"]
+        assert (await here.starts_by("guess"))["code"] == "INVALID_TOKEN"
+        started, late = await here.starts_by(token), await here.starts_by(token)
+        assert (await here.finishes(started, binding=late["binding"]))["code"] == "INVALID_TOKEN", "who comes back is who went"
+        answer = await here.finishes(await here.starts_by(token))
+        assert (answer["__typename"], answer["account"]["login"]) == ("SignedIn", "dupont")
+        assert (await here.signs_in())["account"]["login"] == "dupont"
+        told = [json.loads(event.body) for event in await town.events("security_notice_made")]
+        assert ("IDENTITY_LINKED", "FranceConnect") in [(one["kind"], one["detail"]) for one in told]
+        assert (await here.finishes(late))["code"] == "INVALID_TOKEN", "the token was used"
+        assert (await here.starts_by(token))["code"] == "INVALID_TOKEN"
+        assert (await town.resets(token, "un cheval correct en pile"))["code"] == "INVALID_TOKEN"
+
+
+async def test_a_code_links_no_identity_that_opens_another_account_and_replaces_no_factor(running: RunFixture, tmp_path: Path) -> None:
+    async with scene(running, tmp_path) as here:
+        town = here.town
+        agent = await town.signs_in("agent", AGENT_PASSWORD)
+        await here.links(agent["accessToken"], AGENT_PASSWORD)
+        await town.answers('mutation { requestPasswordReset(login: "dupont") }')
+        token = json.loads((await town.events("reset_link_made"))[0].body)["token"]
+        assert (await here.finishes(await here.starts_by(token)))["code"] == "IDENTITY_REFUSED"
+        here.provider.subject = "another"
+        await sets_up(town, (await town.signs_in())["accessToken"])
+        assert (await here.finishes(await here.starts_by(token)))["code"] == "SECOND_FACTOR_REQUIRED", "and the token was still good"
 
 
 async def test_one_identity_opens_one_account(running: RunFixture, tmp_path: Path) -> None:
