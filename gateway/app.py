@@ -1,4 +1,4 @@
-"""The gateway's process: GraphQL at /graphql, files by links, what mails link to, notices of payments.
+"""The gateway's process: GraphQL at /graphql, files by links, what mails link to, the way to identities from outside, notices of payments.
 
 And what operators and other systems look at.
 """
@@ -26,6 +26,7 @@ from gateway.invited import Invited
 from gateway.live import Live
 from gateway.mailed import Mailed
 from gateway.notices import Notices, returned
+from gateway.outside import Outside
 from gateway.sockets import SocketEndpoint
 from gateway.streams import Doorkeeper, Streams
 from gateway.supergraph import Supergraph
@@ -52,7 +53,7 @@ def application(settings: Settings) -> Starlette:
     supergraph = Supergraph.committed()
     urls = {service: settings.subgraph_urls[service] for service in supergraph.graphs.values()}
     subgraphs, files, notices = Subgraphs.at(urls), Files.at(urls), Notices.at(urls)
-    neighbours, mailed = Neighbours(subgraphs), Mailed(subgraphs)
+    neighbours, mailed, outside = Neighbours(subgraphs), Mailed(subgraphs), Outside(subgraphs, settings.public_url)
 
     streams = Streams(
         Documents(supergraph, checked=settings.checked_subgraphs),
@@ -84,6 +85,9 @@ def application(settings: Settings) -> Starlette:
             Route("/courriel/confirmer", mailed.email, methods=["GET", "POST"]),
             Route("/invitation", Invited(subgraphs).invitation, methods=["GET", "POST"]),
             Route("/courriel/annuler", mailed.cancel, methods=["GET", "POST"]),
+            Route("/connexion/retour", outside.back),
+            Route("/connexion/{provider}", outside.go),
+            Route("/connexion/{provider}/lier", outside.link, methods=["GET", "POST"]),
             Route("/", _home),
             Route("/livez", _livez),
             Route("/readyz", neighbours.readyz),

@@ -88,6 +88,37 @@ TEXTS = {
         "Si quelqu'un peut connaître votre mot de passe, changez-le.",
         "Your e-mail address stays the same, and your account is signed out on all devices. If somebody may know your password, change it.",
     ),
+    "OUTSIDE_DONE": ("Votre identité est confirmée", "Your identity is confirmed"),
+    "OUTSIDE_DONE_MORE": (
+        "Elle ouvre le compte de {name}. Cette page ne mène pas plus loin : poursuivez dans votre espace famille.",
+        "It opens the account of {name}. This page leads no further: go on in your family account.",
+    ),
+    "OUTSIDE_HALF": (
+        "Votre compte demande aussi un code ou une clé, que cette page ne peut pas vérifier : connectez-vous depuis votre espace famille.",
+        "Your account also asks for a code or a key, which this page cannot check: sign in from your family account.",
+    ),
+    "OUTSIDE_FAILED": ("Vous n'êtes pas connecté", "You are not signed in"),
+    "OUTSIDE_GIVEN_UP": ("La connexion a été abandonnée.", "The sign-in was given up."),
+    "OUTSIDE_ELSEWHERE": (
+        "Cette connexion n'a pas été commencée ici, ou trop longtemps auparavant : terminez-la dans l'application ou le navigateur où vous "
+        "l'avez commencée. Si vous n'avez rien commencé, fermez cette page.",
+        "This sign-in was not begun here, or too long ago: end it in the application or the browser where you began it. "
+        "If you began nothing, close this page.",
+    ),
+    "OUTSIDE_AGAIN": ("Recommencer", "Begin again"),
+    "OUTSIDE_BY_CODE": (
+        "Vous ne pouvez pas vous connecter ? Liez votre compte avec un code de la mairie.",
+        "You cannot sign in? Link your account with a code of the town hall.",
+    ),
+    "OUTSIDE_LINK_TITLE": ("Lier votre compte à une identité", "Link your account to an identity"),
+    "OUTSIDE_LINK_ASK": (
+        "Avec votre identifiant et un code que la mairie vous a donné, ou l'un de vos codes de secours. Le code ne sert qu'une fois.",
+        "With your login and a code that the town hall gave you, or one of your recovery codes. The code works once.",
+    ),
+    "OUTSIDE_LOGIN": ("Identifiant", "Login"),
+    "OUTSIDE_CODE": ("Code", "Code"),
+    "OUTSIDE_LINK_SEND": ("Continuer", "Continue"),
+    "OUTSIDE_GO": ("Confirmer mon identité", "Confirm my identity"),
     "LINK_OVER": ("Ce lien n'est plus valable", "This link is no longer valid"),
     "LINK_OVER_MORE": (
         "Il a déjà servi, il a expiré, un plus récent le remplace, ou il est incomplet. Demandez-en un autre sur votre espace famille.",

@@ -4,6 +4,7 @@ providers:
   - {id: franceconnect, name: FranceConnect, issuer: https://..., client_id: ..., client_secret: ..., acr: [eidas1]}
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,7 @@ class Provider:
     second_factor: frozenset[str] = frozenset()  #: Its `acr` or `amr` that count as a second factor; none unless the file says so.
 
 
+ID = re.compile(r"[A-Za-z0-9_-]+")
 TEXTS = ("id", "name", "issuer", "client_id", "client_secret")
 LISTS = ("scopes", "acr", "second_factor")
 
@@ -47,6 +49,8 @@ def read_providers(path: str | None, *, production: bool) -> dict[str, Provider]
     found: dict[str, Provider] = {}
     for number, one in enumerate(listed, 1):
         provider = _provider(one, f"PREAU_OIDC: {path}, provider {number}", production=production)
+        if not ID.fullmatch(provider.id) or provider.id == "retour":
+            raise SettingsError(f"PREAU_OIDC: {path}: an id is letters, digits, - and _, not `retour`: pages have it in their address")
         if provider.id in found:
             raise SettingsError(f"PREAU_OIDC: {path}: {provider.id} is there twice")
         found[provider.id] = provider

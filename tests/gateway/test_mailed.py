@@ -1,25 +1,17 @@
 """S3, S7, SEC6: the pages that links in mails lead to. Opening one has no effect; the form that it shows does, once."""
 
-import asyncio
 import datetime as dt
 import json
 import re
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import urlencode
 
 import httpx2
 import pytest
-import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from gateway.app import application
 from gateway.texts import TEXTS
 from services.settings import Settings
+from tests.gateway.paged import FORM, Identity, refused
 
 TOKEN = "a-token-of-43-characters"
 PASSWORD, EMAIL, CANCEL, INVITATION = "/mot-de-passe/nouveau", "/courriel/confirmer", "/courriel/annuler", "/invitation"
@@ -38,54 +30,7 @@ ASKED = (
 OFFER = {"__typename": "InvitationOffer", "structureName": "Mairie <de> CarteVille", "gives": "FAMILY", "email": "leo@example.org"}
 ACCEPTED = {"__typename": "InvitationAccepted", "structureName": "Mairie <de> CarteVille"}
 SIGNED_IN = {"__typename": "SignedIn", "accessToken": "abc"}
-FORM = {"content-type": "application/x-www-form-urlencoded"}
 NEW = "un cheval correct & pile"
-
-
-@dataclass
-class Identity:
-    """Answers as it is told to."""
-
-    says: dict[str, Any] = field(default_factory=dict)
-    heard: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)  #: What may have an effect.
-    looked: list[str] = field(default_factory=list)  #: Tokens of links that were opened.
-
-    async def answer(self, request: Request) -> Response:
-        asked = json.loads(await request.body())
-        if "isLiveLink" in asked["query"]:
-            self.looked.append(asked["variables"]["token"])
-        else:
-            self.heard.append((dict(request.headers), asked))
-        name = next(name for name in ASKED if name in asked["query"])
-        return JSONResponse({"data": {name: self.says.get(name, True)}})
-
-
-@pytest.fixture
-def identity() -> Identity:
-    return Identity()
-
-
-@pytest.fixture
-async def client(identity: Identity) -> AsyncIterator[httpx2.AsyncClient]:
-    routes = [Route("/graphql", identity.answer, methods=["POST"])]
-    server: Any = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), port=0, log_level="error", lifespan="off"))
-    server.install_signal_handlers = lambda: None
-    running = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    app = application(Settings.from_environment({"IDENTITY_URL": url}))
-    async with (
-        app.router.lifespan_context(app),
-        httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://preau.test") as one,
-    ):
-        yield one
-    server.should_exit = True
-    await running
-
-
-def refused(code: str, message: str = "Non.") -> dict[str, str]:
-    return {"__typename": "Refusal", "code": code, "message": message}
 
 
 async def sends(client: httpx2.AsyncClient, path: str, **fields: str) -> httpx2.Response:

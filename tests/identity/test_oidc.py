@@ -314,6 +314,8 @@ GOOD = {"id": "fc", "name": "FranceConnect", "issuer": "https://fc.example", "cl
         ("providers: [", "cannot be read"),
         ("providers: [7]", "provider 1: id, name"),
         (json.dumps({"providers": [GOOD, GOOD]}), "fc is there twice"),
+        (json.dumps({"providers": [GOOD | {"id": "retour"}]}), "an id is letters, digits"),
+        (json.dumps({"providers": [GOOD | {"id": "a/b"}]}), "an id is letters, digits"),
         (json.dumps({"providers": [GOOD | {"client_secret": ""}]}), "client_secret is a text"),
         (json.dumps({"providers": [GOOD | {"issuer": "http://fc.example"}]}), "issuer begins with https://"),
         (json.dumps({"providers": [GOOD | {"acr": "eidas1"}]}), "acr is a list"),
