@@ -12,6 +12,8 @@ from tests.flows.town import PASSWORD, SIGN_IN, activity, family
 NEW = "un cheval correct en pile"
 INVITE = """mutation ($input: InviteAdultInput!) { inviteAdult(input: $input) { ... on Invitation { state } ... on Refusal { code } } }"""
 CHANGE = """mutation ($email: String!) { changeEmail(email: $email) { ... on Account { email pendingEmail } ... on Refusal { code } } }"""
+HOME = """mutation($login: String!, $password: String!) { signIn(login: $login, password: $password) { ... on SignedIn {
+  accessToken account { families { balance { inDebit } dataExports { id } } } } } }"""
 
 
 async def link_in(system: System, to: str, path: str) -> tuple[str, str]:
@@ -37,7 +39,9 @@ async def test_s3_s7_links_in_mails_lead_to_a_new_password_and_a_new_address(sys
     assert "Votre mot de passe est changé" in done.text
     again = await town.client.post(path, data={"jeton": token, "nouveau": NEW + "!", "encore": NEW + "!"})
     assert "Ce lien n&#x27;est plus valable" in again.text, "single use"
-    signed_in: dict[str, Any] = (await town.post(SIGN_IN, {"login": login, "password": NEW}))["data"]["signIn"]
+    signed_in: dict[str, Any] = (await town.post(HOME, {"login": login, "password": NEW}))["data"]["signIn"]
+    (home,) = signed_in["account"]["families"]
+    assert home["balance"] == {"inDebit": False}, "billing was asked with the token that this answer brings"
     assert (await town.post("{ me { login } }", {}, token=dupont.token))["data"]["me"] is None, "whoever was signed in is out"
 
     new = f"neu.{address}"

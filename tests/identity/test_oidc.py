@@ -127,6 +127,15 @@ async def test_who_cannot_sign_in_links_the_account_with_a_code_of_the_town_hall
         assert (await town.resets(token, "un cheval correct en pile"))["code"] == "INVALID_TOKEN"
 
 
+async def test_of_two_who_come_back_with_one_token_one_is_linked(running: RunFixture, tmp_path: Path) -> None:
+    async with scene(running, tmp_path) as here:
+        await here.town.answers('mutation { requestPasswordReset(login: "dupont") }')
+        token = json.loads((await here.town.events("reset_link_made"))[0].body)["token"]
+        begun = [await here.starts_by(token) for _ in range(2)]
+        both = await asyncio.gather(*map(here.finishes, begun))
+        assert sorted(one["__typename"] for one in both) == ["InvalidToken", "SignedIn"]
+
+
 async def test_a_code_links_no_identity_that_opens_another_account_and_replaces_no_factor(running: RunFixture, tmp_path: Path) -> None:
     async with scene(running, tmp_path) as here:
         town = here.town
