@@ -333,6 +333,7 @@ DATA_COLUMNS: dict[str, tuple[str, str]] = {
     "run": ("Répartition", "Run"),
     "security_question": ("Question secrète", "Secret question"),
     "sent_at": ("Envoyé le", "Sent at"),
+    "signed_in_at": ("Dernière connexion le", "Last signed in at"),
     "started_at": ("Commencé le", "Started at"),
     "starts_on": ("Depuis le", "From"),
     "state": ("État", "State"),
