@@ -174,7 +174,7 @@ async def erase(session: AsyncSession, event: FamilyErasing, clock: Clock) -> No
     for table in (Quotient, Residence, BalanceAlert, Erasing):
         await session.exec(delete(table).where(col(table.family) == family))
     await audit.empty(session, family)
-    await audit.note(session, clock.now(), event.structure, event.by, audit.Done(audit.EMPTIED, family))
+    await audit.note(session, clock.now(), event.structure, event.by, audit.Done(audit.EMPTIED, family, after={"number": event.number}))
     await forget_what_was_said(session, [family], event.accounts)
     about = {"structure": event.structure, "occurred_at": clock.now(), "erasure": event.erasure, "family": family}
     record(session, BillingErased(**about))

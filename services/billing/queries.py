@@ -12,12 +12,14 @@ from sqlalchemy import select as sa_select
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.audit import EMPTIED
 from services.billing.balance import Balance, Tolerance, WalletBalance
 from services.billing.bookkeeping import Booked
 from services.billing.certificate import Certificate, Move, Moved, certificate, settled
 from services.billing.hold import HoldKind, HoldState
 from services.billing.ledger import ADJUSTMENTS, OPENING, EntryKind, PaymentMode, is_wallet
 from services.billing.tables import (
+    Act,
     Activity,
     Consumption,
     EntryReason,
@@ -468,6 +470,12 @@ async def in_debt(session: AsyncSession, families: Collection[str]) -> set[str]:
 async def is_being_erased(session: AsyncSession, family: str) -> bool:
     """Whether that is about to be decided. The family's standing is locked."""
     return (await session.exec(select(Erasing.family).where(Erasing.family == family))).first() is not None
+
+
+async def erased_number(session: AsyncSession, family: str) -> str | None:
+    """Of a family that was erased: what stands where its names stood."""
+    told = select(Act.after).where(Act.family == family, Act.kind == EMPTIED).order_by(col(Act.position).desc()).limit(1)
+    return ((await session.exec(told)).first() or {}).get("number")
 
 
 async def timezone_of(session: AsyncSession, structure: str) -> str:

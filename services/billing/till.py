@@ -7,7 +7,7 @@ is the same act: it changes nothing and answers the same.
 
 import datetime as dt
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 from sqlmodel import select
@@ -53,7 +53,7 @@ class Money:
 async def record_payment(session: AsyncSession, clock: Clock, agent: Agent, key: str, money: Money) -> str:
     """Its entry (S11). Raises Refused: INVALID_AMOUNT, INVALID_PAYMENT, IDEMPOTENCY_KEY_REUSED; Forbidden for a wallet of elsewhere."""
     today = await _begin(session, clock, agent, money.family, money.wallet)
-    paid = _payment(agent, key, money, today)
+    paid = await _nameless(session, _payment(agent, key, money, today))
     posted = await post_payment(session, clock, paid)
     await _note(session, clock, agent, posted, Done("RECORD_PAYMENT", money.family, money.wallet, posted.id, after=_told(paid)))
     return posted.id
@@ -66,7 +66,7 @@ async def refund_family(session: AsyncSession, clock: Clock, agent: Agent, key: 
     """
     why = reason_of(reason)
     today = await _begin(session, clock, agent, money.family, money.wallet)
-    paid = _payment(agent, key, money, today)
+    paid = await _nameless(session, _payment(agent, key, money, today))
     entry = refund(paid.cause, money.family, money.wallet, money.mode, money.cents)
     await _has_credit(session, agent, paid.cause, money.family, money.wallet, money.cents)
     posted = await post_with_detail(session, clock, entry, paid, why)
@@ -170,6 +170,12 @@ def _payment(agent: Agent, key: str, money: Money, today: dt.date) -> Payment:
         raise Refused("INVALID_PAYMENT", text="CHEQUE_WITHOUT_NUMBER")
     cause = _cause(agent, key)
     return Payment(cause, agent.structure, money.family, money.wallet, money.mode, money.cents, money.date, reference, payer, bank)
+
+
+async def _nameless(session: AsyncSession, paid: Payment) -> Payment:
+    """What an erased family owed, or has left, may still be paid: under its number, and whose account it was is in the town's vouchers."""
+    number = await queries.erased_number(session, paid.family)
+    return paid if number is None else replace(paid, payer=number)
 
 
 def check_date(date: dt.date | None, today: dt.date) -> None:

@@ -10,8 +10,9 @@ from services.billing import audit
 from services.billing.audit import Done
 from services.billing.commands import lock_structure
 from services.billing.invariants import violations
+from services.billing.ledger import PaymentMode
 from services.billing.personal import erase
-from services.billing.till import Agent, adjust_wallet
+from services.billing.till import Agent, Money, adjust_wallet, record_payment
 from services.events import FamilyErasing
 from tests.billing.conftest import NOW, Town
 
@@ -81,3 +82,7 @@ async def test_why_an_agent_moved_money_goes_with_the_family_and_the_entry_stays
         ("ERASE_FAMILY", "dupont", None),
     ]
     await town.is_sound()
+    money = Money("dupont", "periscolaire", PaymentMode.CHEQUE, 5_00, "77", "Mme DUPONT", "BANQUE")
+    async with town.running.database.transaction() as session:
+        await record_payment(session, town.running.clock, clerk, "late", money)
+    assert [row.payer for row in await says(town, "SELECT payer FROM payment_detail")] == ["1"], "what comes later has no name either"
