@@ -3,13 +3,17 @@
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TypeVar
 
+from sqlmodel.ext.asyncio.session import AsyncSession
 from strawberry.dataloader import DataLoader
 
+from services.claims import Caller
 from services.graphql import Context
 from services.identity import queries, tables
 from services.identity.viewing import saw_children, saw_families
 
 T = TypeVar("T")
+#: What a caller may know of those (structure, account), by `<structure>/<account>`.
+Known = Callable[[AsyncSession, Caller, Collection[tuple[str, str]]], Awaitable[Mapping[str, T]]]
 
 
 def _load(context: Context, name: str, find: Callable[[list[str]], Awaitable[Mapping[str, T]]]) -> DataLoader[str, T | None]:
@@ -83,24 +87,21 @@ def visible_children(context: Context) -> DataLoader[str, tables.Child | None]:
 
 
 def registered_accounts(context: Context) -> DataLoader[str, queries.Registered | None]:
-    """By `<structure>/<account>`."""
-
-    async def find(ids: Collection[str]) -> Mapping[str, queries.Registered]:
-        if context.caller is None:
-            return {}
-        pairs = [(structure, account) for structure, _, account in (id.partition("/") for id in ids)]
-        async with context.database.reading() as session:
-            return await queries.registered_accounts(session, context.caller, pairs)
-
-    return _load(context, "registered accounts", find)
+    return _of_accounts(context, "registered accounts", queries.registered_accounts)
 
 
 def colleagues(context: Context) -> DataLoader[str, tables.Account | None]:
-    async def find(ids: Collection[str]) -> Mapping[str, tables.Account]:
+    return _of_accounts(context, "colleagues", queries.colleagues)
+
+
+def _of_accounts(context: Context, name: str, known: Known[T]) -> DataLoader[str, T | None]:
+    """By `<structure>/<account>`."""
+
+    async def find(ids: Collection[str]) -> Mapping[str, T]:
         if context.caller is None:
             return {}
         pairs = [(structure, account) for structure, _, account in (id.partition("/") for id in ids)]
         async with context.database.reading() as session:
-            return await queries.colleagues(session, context.caller, pairs)
+            return await known(session, context.caller, pairs)
 
-    return _load(context, "colleagues", find)
+    return _load(context, name, find)
