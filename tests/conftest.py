@@ -223,6 +223,7 @@ async def running(database_url: MakeUrl, nats_server: NatsServer, emptied: Empty
 
 def pytest_configure() -> None:
     """Here, and not when this is imported: benchmarks import it too, and want a real disk."""
+    gc.disable()  # until all is collected: what is loaded by then stays
     keep_in_memory()
     compile_once()
     passwords.make_cheap()
@@ -241,7 +242,13 @@ ON_ONE_DATABASE = {
     *("flows/test_agents.py", "flows/test_attendance.py", "flows/test_live.py", "flows/test_subscriber.py", "flows/test_wrong_input.py"),
     *("identity/test_inviting.py", "identity/test_oidc.py", "identity/test_passkeys.py", "identity/test_schema.py"),
     *("flows/test_files.py", "flows/test_fuzz.py", "flows/test_hostile.py", "flows/test_isolation.py", "flows/test_mailed.py"),
-    *("flows/test_second_factor.py", "personal/test_telling.py", "billing/test_viewing.py", "booking/test_viewing.py"),
+    *(
+        "flows/test_second_factor.py",
+        "personal/test_telling.py",
+        "billing/test_documents.py",
+        "billing/test_viewing.py",
+        "booking/test_viewing.py",
+    ),
 }
 
 
@@ -264,6 +271,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)  # as deploy/serving.py has it
+    gc.enable()
 
 
 def pytest_report_header() -> str:
