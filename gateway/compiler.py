@@ -7,11 +7,14 @@ import msgspec
 from graphql import DocumentNode, FragmentDefinitionNode, OperationDefinitionNode, SelectionSetNode, print_ast
 
 from gateway.checking import checker
-from gateway.drafts import Block, Draft, Entry, Placed, Segment, Step
+from gateway.drafts import Block, Draft, Entry, Placed, Segment, Spot, Step
 from gateway.plan import Entity, Fetch, Plan
 from gateway.projection import Projector
 from gateway.selection import INTROSPECTION
 from gateway.supergraph import Supergraph
+
+#: A step, and one of its selection sets.
+Placing = tuple[int, Block]
 
 
 def compile_plan(
@@ -22,13 +25,14 @@ def compile_plan(
     checked: frozenset[str] = frozenset(),
 ) -> Plan:
     """`checked`: the services whose answers are not passed on unread."""
-    untouched = Untouched(supergraph, draft).found()
+    walk = Provenance(supergraph, draft)
+    untouched = frozenset(walk.untouched)
     definitions = {each.variable.name.value: print_ast(each) for each in operation.variable_definitions or ()}
     # What a subscription follows is asked as a query of the same name: its subgraph says what is true now, the gateway when to ask.
     kind = "query" if operation.operation.value == "subscription" else operation.operation.value
     return Plan(
         fetches=tuple(
-            _doubted(supergraph, step, _fetch(supergraph, draft, step, definitions, kind, untouched), checked) for step in draft.steps
+            _doubted(supergraph, step, _fetch(supergraph, draft, step, definitions, kind, walk), checked) for step in draft.steps
         ),
         project=Projector(supergraph, untouched).object(draft.root, draft.entries),
         renamed=dict(draft.renamed),
@@ -45,7 +49,7 @@ def _introspection(draft: Draft, operation: OperationDefinitionNode, fragments: 
     return DocumentNode(definitions=(asked, *fragments))
 
 
-def _fetch(supergraph: Supergraph, draft: Draft, step: Step, definitions: Mapping[str, str], kind: str, untouched: frozenset[int]) -> Fetch:
+def _fetch(supergraph: Supergraph, draft: Draft, step: Step, definitions: Mapping[str, str], kind: str, walk: "Provenance") -> Fetch:
     writer = Writer(supergraph)
     selection = writer.selection(step.block)
     variables = tuple(sorted(writer.variables))
@@ -56,16 +60,15 @@ def _fetch(supergraph: Supergraph, draft: Draft, step: Step, definitions: Mappin
     else:
         text = f"{kind}{'(' + ','.join(told) + ')' if told else ''}{{{selection}}}"
     then = tuple(later.id for later in draft.steps if step.id in later.needs)
-    placed = step.block.fields[step.type]
     return Fetch(
         id=step.id,
         service=supergraph.graphs[step.graph],
         head=b'{"query":' + msgspec.json.encode(text),
         variables=variables,
-        answers=tuple(draft.renamed.get(key, key) for key in placed if key != "__typename"),
+        brings=tuple(walk.brought.get(step.id, ())),
         entity=_entity(step) if step.entity else None,
         mutation=kind == "mutation" and not step.entity,
-        opaque=not then and _is_opaque(supergraph, draft, step, untouched),
+        opaque=not then and _is_opaque(supergraph, draft, step, walk.untouched),
         check=None,
         needs=len(step.needs),
         then=then,
@@ -137,44 +140,53 @@ class Writer:
 
 
 @dataclass(slots=True)
-class Untouched:
-    """Finds the objects that one request answers exactly as the client wants them: same fields, order and names, nothing added.
+class Provenance:
+    """Finds out what comes from where: what one request brings alone, and the objects that it answers exactly as the client wants them.
 
-    The subgraph has completed such an object, nulls and all, so its bytes may go to the client unread.
+    Such an object has the same fields, order and names, and nothing was added. The subgraph has completed it, nulls and all, so its bytes
+    may go to the client unread.
     """
 
     supergraph: Supergraph
     draft: Draft
-    _joined: dict[tuple[tuple[Segment, ...], str], list[Block]] = field(default_factory=dict)
-    _found: set[int] = field(default_factory=set)
+    untouched: set[int] = field(default_factory=set)  #: the ids of their lists of entries
+    brought: dict[int, list[Spot]] = field(default_factory=dict)  #: step -> the topmost fields that nobody else brings
+    _joined: dict[tuple[tuple[Segment, ...], str], list[Placing]] = field(default_factory=dict)
 
-    def found(self) -> frozenset[int]:
-        """The ids of their lists of entries."""
+    def __post_init__(self) -> None:
         for step in self.draft.steps:
             if step.entity:
-                self._joined.setdefault((step.path, step.type), []).append(step.block)
-        self._mark(self.draft.root, self.draft.entries, [step.block for step in self.draft.steps if not step.entity], ())
-        return frozenset(self._found)
+                self._joined.setdefault((step.path, step.type), []).append((step.id, step.block))
+        roots = [(step.id, step.block) for step in self.draft.steps if not step.entity]
+        self._mark(self.draft.root, self.draft.entries, roots, (), None)
 
-    def _mark(self, type_name: str, entries: list[Entry], blocks: list[Block], path: tuple[Segment, ...]) -> None:
+    def _mark(self, type_name: str, entries: list[Entry], blocks: list[Placing], path: tuple[Segment, ...], owner: int | None) -> None:
+        """`owner`: the step that alone brings the objects."""
         for entry in entries:
-            if entry.shape is None or entry.key is None:
-                continue
-            placed = [block.fields[type_name].get(entry.key) for block in blocks if type_name in block.fields]
-            answering = [each.block for each in placed if each is not None and each.block is not None]
-            for below, below_entries in entry.shape.fields.items():
-                below_path = (*path, Segment(entry.key, below if entry.shape.abstract else None))
-                everybody = answering + self._joined.get((below_path, below), [])
-                self._mark(below, below_entries, everybody, below_path)
-                if len(everybody) == 1 and not entry.shape.abstract and self._is_same(below, below_entries, everybody[0]):
-                    self._found.add(id(below_entries))
+            placed = [(step, block.fields[type_name].get(entry.key or "")) for step, block in blocks if type_name in block.fields]
+            answering = [(step, each) for step, each in placed if each is not None]
+            alone = answering[0][0] if len(answering) == 1 else None
+            if alone is not None and alone != owner and entry.selected.name != "__typename":
+                self.brought.setdefault(alone, []).append(Spot(path, entry.selected.key))
+            if entry.shape is not None and entry.key is not None:
+                self._mark_below(entry, [(step, each.block) for step, each in answering if each.block], path, alone)
+
+    def _mark_below(self, entry: Entry, blocks: list[Placing], path: tuple[Segment, ...], owner: int | None) -> None:
+        assert entry.shape is not None
+        assert entry.key is not None
+        for below, entries in entry.shape.fields.items():
+            below_path = (*path, Segment(entry.key, below if entry.shape.abstract else None))
+            everybody = blocks + self._joined.get((below_path, below), [])
+            self._mark(below, entries, everybody, below_path, owner)
+            if len(everybody) == 1 and not entry.shape.abstract and self._is_same(below, entries, everybody[0][1]):
+                self.untouched.add(id(entries))
 
     def _is_same(self, type_name: str, entries: list[Entry], block: Block) -> bool:
         placed = block.fields.get(type_name, {})
         if block.type in self.supergraph.possible or not placed or len(placed) != len(entries):
             return False  # Where nothing is placed the request asks for a name: something must be asked.
         return all(
-            entry.key == entry.selected.key == key and entry.selected.name == each.name and passes(self.supergraph, entry, self._found)
+            entry.key == entry.selected.key == key and entry.selected.name == each.name and passes(self.supergraph, entry, self.untouched)
             for entry, (key, each) in zip(entries, placed.items(), strict=True)
         )
 
@@ -186,7 +198,7 @@ def passes(supergraph: Supergraph, entry: Entry, untouched: set[int] | frozenset
     return not entry.shape.abstract and all(id(entries) in untouched for entries in entry.shape.fields.values())
 
 
-def _is_opaque(supergraph: Supergraph, draft: Draft, step: Step, untouched: frozenset[int]) -> bool:
+def _is_opaque(supergraph: Supergraph, draft: Draft, step: Step, untouched: set[int]) -> bool:
     entries = _entries_at(draft, step)
     by_key = {entry.key: entry for entry in entries}
     return all(key in by_key and passes(supergraph, by_key[key], untouched) for key in step.block.fields[step.type])

@@ -124,8 +124,8 @@ class Shape:
                     present.shape.merge(entry.shape)
 
 
-class Denied(NamedTuple):
-    """A field that this caller may not ask for, of the objects at a path."""
+class Spot(NamedTuple):
+    """A field of the client's answer: of the objects at a path."""
 
     path: tuple[Segment, ...]
     key: str  #: what the client calls it
@@ -137,4 +137,4 @@ class Draft:
     entries: list[Entry]
     steps: list[Step]
     renamed: dict[str, str]  #: key invented here -> what the client calls it
-    denied: list[Denied] = field(default_factory=list)
+    denied: list[Spot] = field(default_factory=list)

@@ -15,7 +15,7 @@ import msgspec
 from graphql import GraphQLSchema, execute_sync
 
 from gateway.client import SubgraphUnavailable
-from gateway.drafts import Bearer, Denied
+from gateway.drafts import Bearer, Spot
 from gateway.merging import Batch, Object, Path, describe, find, merge, positions, spread
 from gateway.plan import Fetch, Plan, introspected
 from gateway.trouble import DENIED, NOT_TO_YOU
@@ -107,8 +107,8 @@ class Engine:
         await execution.start()
         if plan.introspection is not None:
             execution.introspect()
-        for denied in plan.denied:
-            execution.deny(denied)
+        if plan.denied:
+            execution.deny()
         complaints: list[str] = []
         data = plan.project(execution.data, complaints)
         if complaints and not execution.errors:
@@ -129,9 +129,13 @@ class Execution:
     begun: float  #: by the monotonic clock
     data: Object = field(default_factory=dict)
     errors: list[Error] = field(default_factory=list)
+    failed: list[Fetch] = field(default_factory=list)
+    suffering: dict[int, str] = field(default_factory=dict)  #: fetch -> the service that did not answer something before it
 
     async def start(self) -> None:
         await self._together([fetch for fetch in self.plan.fetches if not fetch.needs])
+        for fetch in self.failed:  # Only now is it known what the others brought of the same objects.
+            self._lose(fetch.service, self._places(fetch.brings))
 
     async def _together(self, fetches: list[Fetch]) -> None:
         if len(fetches) == 1:
@@ -151,6 +155,8 @@ class Execution:
 
     async def _fetch(self, fetch: Fetch) -> None:
         batch = describe(fetch.entity, find(self.data, fetch.entity.path)) if fetch.entity else None
+        if batch is not None and fetch.id in self.suffering and -1 in batch.slots:
+            self._not_asked(fetch, batch)
         if batch is not None and not batch.representations:
             return
         seconds = MUTATION_SECONDS if fetch.mutation else self._query_seconds()
@@ -238,10 +244,28 @@ class Execution:
     # ------------------------------------------------------------------------------------------- what went wrong
 
     def _unavailable(self, fetch: Fetch) -> None:
-        found = positions(self.data, fetch.entity.path, self.plan.renamed) if fetch.entity else iter([()])
-        paths = ((*at, name) for at in found for name in fetch.answers)
-        extensions = {"code": "SUBGRAPH_UNAVAILABLE", "serviceName": fetch.service}
-        message = f"The service {fetch.service} cannot answer at the moment."
+        self._suffer(fetch, fetch.service)
+        self.failed.append(fetch)
+
+    def _suffer(self, fetch: Fetch, service: str) -> None:
+        """What waits for a fetch may lack what it would have brought."""
+        for later in fetch.then:
+            self.suffering.setdefault(later, service)
+            self._suffer(self.plan.fetches[later], service)
+
+    def _not_asked(self, fetch: Fetch, batch: Batch) -> None:
+        """Objects that cannot be described, because another service did not answer."""
+        assert fetch.entity is not None
+        told = [spot for spot in fetch.brings if spot.path == fetch.entity.path]
+        places = zip(positions(self.data, fetch.entity.path, self.plan.renamed), batch.slots, strict=True)
+        self._lose(self.suffering[fetch.id], ((*at, spot.key) for at, slot in places if slot < 0 for spot in told))
+
+    def _places(self, spots: Iterable[Spot]) -> Iterable[Path]:
+        return ((*at, spot.key) for spot in spots for at in positions(self.data, spot.path, self.plan.renamed))
+
+    def _lose(self, service: str, paths: Iterable[Path]) -> None:
+        extensions = {"code": "SUBGRAPH_UNAVAILABLE", "serviceName": service}
+        message = f"The service {service} cannot answer at the moment."
         for path in islice(paths, MOST_ERRORS):
             self.errors.append({"message": message, "path": path, "extensions": extensions})
 
@@ -267,11 +291,10 @@ class Execution:
         places = zip(positions(self.data, fetch.entity.path, renamed), batch.slots, strict=True)
         return ((*at, *below) for at, slot in places if slot == path[1])
 
-    def deny(self, denied: Denied) -> None:
-        """Say so at every place where the field would have been."""
-        found = positions(self.data, denied.path, self.plan.renamed)
-        for at in islice(found, MOST_ERRORS):
-            self.errors.append({"message": NOT_TO_YOU, "path": (*at, denied.key), "extensions": {"code": DENIED}})
+    def deny(self) -> None:
+        """Say so at every place where a field would have been."""
+        for path in islice(self._places(self.plan.denied), MOST_ERRORS):
+            self.errors.append({"message": NOT_TO_YOU, "path": path, "extensions": {"code": DENIED}})
 
     def introspect(self) -> None:
         """What the gateway answers itself."""

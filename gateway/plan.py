@@ -7,7 +7,7 @@ from typing import Any
 from graphql import DocumentNode
 
 from gateway.checking import Check
-from gateway.drafts import Bearer, Denied, Part, Segment
+from gateway.drafts import Bearer, Part, Segment, Spot
 
 #: merged data, complaints -> the answer's `data`. A complaint names a field (`Child.firstName`) that was null and must not be.
 Project = Callable[[dict[str, Any], list[str]], dict[str, Any] | None]
@@ -29,7 +29,7 @@ class Fetch:
     service: str
     head: bytes  #: the request's body up to its variables
     variables: tuple[str, ...]
-    answers: tuple[str, ...]  #: what the client calls the fields it brings
+    brings: tuple[Spot, ...]  #: what the client gets by it alone
     entity: Entity | None
     mutation: bool
     opaque: bool  #: every field of it goes to the client as the bytes that came
@@ -45,7 +45,7 @@ class Plan:
     project: Project
     renamed: Mapping[str, str]  #: key invented by the planner -> what the client calls it
     introspection: DocumentNode | None  #: what the gateway answers itself
-    denied: tuple[Denied, ...] = ()  #: what the caller may not ask for, and gets null for
+    denied: tuple[Spot, ...] = ()  #: what the caller may not ask for, and gets null for
     follow: "Follow | None" = None  #: of a subscription
 
 

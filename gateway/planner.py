@@ -12,7 +12,7 @@ from itertools import count
 
 from graphql import OperationDefinitionNode
 
-from gateway.drafts import Bearer, Block, Denied, Draft, Entry, Part, Parts, Place, Placed, Segment, Shape, Source, Step
+from gateway.drafts import Bearer, Block, Draft, Entry, Part, Parts, Place, Placed, Segment, Shape, Source, Spot, Step
 from gateway.reach import Hop, Reach, size
 from gateway.selection import INTROSPECTION, Selected, Speller, Tree
 
@@ -44,7 +44,7 @@ class Planner:
     reach: Reach
     steps: list[Step] = field(default_factory=list)
     renamed: dict[str, str] = field(default_factory=dict)
-    denied: list[Denied] = field(default_factory=list)
+    denied: list[Spot] = field(default_factory=list)
     _used: list[set[int]] = field(default_factory=list)  #: per representation being planned: the steps that serve it
     _numbers: "count[int]" = field(default_factory=count)
 
@@ -103,7 +103,7 @@ class Planner:
 
     def _denies(self, place: Place, selected: Selected) -> bool:
         if selected.denied:
-            self.denied.append(Denied(place.path, selected.key))
+            self.denied.append(Spot(place.path, selected.key))
         return selected.denied
 
     def _at_home(self, place: Place, home: Source, entry: Entry, *, internal: bool) -> Selected | None:

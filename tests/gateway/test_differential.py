@@ -1,4 +1,7 @@
-"""Whatever is asked, the gateway answers what graphql-core makes of one merged schema: the same data, null in the same places."""
+"""Whatever is asked, the gateway answers what graphql-core makes of one merged schema: the same data, null in the same places.
+
+`maze/supergraph.graphql` is composed from the files beside it: `node gateway/compose/compose.mjs tests/gateway/maze/{halls,prices,people}.graphql`.
+"""
 
 import json
 import os
@@ -47,6 +50,7 @@ def nulls(data: Any, errors: list[dict[str, Any]]) -> set[tuple[str | int, ...]]
     """Where the answer is null because of an error: at the error's path, or above it."""
     found = set()
     for error in errors:
+        assert "path" in error, error
         value, path = data, list(error["path"])
         at: list[str | int] = []
         while value is not None and path:
@@ -82,3 +86,40 @@ async def test_the_answer_is_that_of_one_merged_schema(schema: str, kind: str, m
         assert nulls(answer.data, answer.errors) == nulls(expected.data, errors), (query, variables, answer.errors, errors)  # type: ignore[arg-type]
         alike += 1
     assert alike > DOCUMENTS / 3
+
+
+def lost(answer: Any, expected: Any, at: tuple[str | int, ...] = ()) -> set[tuple[str | int, ...]]:
+    """Where there is null instead of something. Nothing else may differ."""
+    if answer is None and expected is not None:
+        return {at}
+    if isinstance(answer, dict):
+        assert list(answer) == list(expected), at
+        return {each for key in answer for each in lost(answer[key], expected[key], (*at, key))}
+    if isinstance(answer, list):
+        assert len(answer) == len(expected), at
+        return {each for index, value in enumerate(answer) for each in lost(value, expected[index], (*at, index))}
+    assert answer == expected, at
+    return set()
+
+
+@pytest.mark.parametrize("schema", ["features", "maze"])
+async def test_a_subgraph_that_is_down_costs_its_part_and_an_error_says_so_at_each_place(
+    schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "MOST_ERRORS", 1_000_000)
+    one = gateway(schema)
+    federation: Any = one.engine.fetcher
+    partial = 0
+    for number in range(DOCUMENTS):
+        chance = random.Random(f"{schema} {number}")
+        questioner = Questioner(one.supergraph.api, chance, UNANSWERABLE)
+        query, variables = questioner.document(), questioner.variables
+        federation.down = {chance.choice(sorted(federation.subgraphs))}
+        answer, refusal = await outcome(one, query, variables)
+        if answer is None or refusal or validate(one.supergraph.api, parse(query)):
+            continue
+        expected = answered(one.supergraph.api, query, variables, federation.world.resolve)
+        places = lost(answer.data, expected.data)
+        assert places <= nulls(answer.data, answer.errors), (query, federation.down, answer.errors)
+        partial += bool(places) and places != {()}
+    assert partial > DOCUMENTS / 20

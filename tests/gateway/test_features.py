@@ -158,3 +158,13 @@ async def test_the_path_of_an_error_has_the_clients_names(entrance: Gateway, tow
     answer = await entrance.ask("{ all: anything { ... on Opening { activity: date m: moved } } }")
 
     assert [error["path"] for error in answer.errors] == [["all", 1, "m"], ["all", 3, "m"]]
+
+
+async def test_half_of_a_type_without_a_key_is_missed_at_its_own_fields(entrance: Gateway, town: Town) -> None:
+    town.down.add("openings")
+
+    answer = await entrance.ask("{ rush { first last } }")
+
+    # Rush.first and Query.rush are non-null.
+    assert answer.data is None
+    assert [error["path"] for error in answer.errors] == [["rush", "first"]]

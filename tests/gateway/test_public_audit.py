@@ -25,6 +25,7 @@ async def test_the_public_audit() -> None:
 
     assert federation.grown(federation.passing(), found) == federation.passing(), "more pass: python -m tests.gateway.audit CHECKOUT"
     assert [case for case, passed in found.items() if not passed and case[0] not in refused] == []
+    assert all("@interfaceObject" in reason for reason in refused.values())
 
 
 def test_the_list_of_what_passes_has_lost_nothing() -> None:
