@@ -2,9 +2,9 @@
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import Update, case, select, update
+from sqlalchemy import ColumnElement, Update, case, select, update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -18,6 +18,9 @@ from services.mailer.queries import MAIL
 from services.mailer.tables import SECRET, Mail, MailKind, MailState, Pace, core
 from services.outbox import record
 from services.retention import overdue
+
+#: What is left of a mail's words and address when they are forgotten.
+SILENT = {"subject": "", "text": "", "html": "", "to_name": None, "to_address": None, "last_error": None}
 
 
 async def claim(
@@ -77,8 +80,19 @@ def _in_hand(sender: str) -> Update:
 async def withdraw(session: AsyncSession, announcement: str) -> None:
     """Its mails that did not go out are not sent. Who has some in hand finds out: `withdrawn`."""
     theirs = col(Mail.cause).startswith(f"{MailKind.ANNOUNCEMENT}:{announcement}/", autoescape=True)
+    await _withdraw(session, theirs)
+
+
+async def _withdraw(session: AsyncSession, theirs: ColumnElement[bool]) -> None:
     gone = {"state": MailState.WITHDRAWN, "next_attempt_at": None, "claimed_by": None, "claimed_until": None}
     await (await session.connection()).execute(update(MAIL).where(theirs, MAIL.c.state == MailState.QUEUED).values(**gone))
+
+
+async def silence(session: AsyncSession, accounts: Collection[str]) -> None:
+    """Mails to these accounts, which are gone: none is sent any more, and none says what it said. That there was one remains."""
+    theirs = MAIL.c.account.in_(accounts)
+    await _withdraw(session, theirs)
+    await (await session.connection()).execute(update(MAIL).where(theirs).values(**SILENT))
 
 
 async def withdrawn(session: AsyncSession, mails: Sequence[str]) -> set[str]:
@@ -162,6 +176,5 @@ async def forget(session: AsyncSession, now: dt.datetime, most: int) -> int:
     old = select(m.id).where(m.state != MailState.QUEUED, m.subject != "", past).order_by(m.created_at).limit(most)
     ids = (await (await session.connection()).execute(old)).scalars().all()
     if ids:
-        blank = {"subject": "", "text": "", "html": "", "to_name": None, "to_address": None, "last_error": None}
-        await (await session.connection()).execute(update(MAIL).where(m.id.in_(ids)).values(**blank))
+        await (await session.connection()).execute(update(MAIL).where(m.id.in_(ids)).values(**SILENT))
     return len(ids)

@@ -1,11 +1,14 @@
 """What the mailer knows of people: all of it goes when a family is erased, but that there was one."""
 
+from collections.abc import Collection
+
 from sqlalchemy import and_, delete, or_
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.clock import Clock
 from services.events import AccountErased, DataRequested, FamilyErasing, MailerDataTold, MailerErased
+from services.mailer import delivery
 from services.mailer.tables import DigestLine, Family, Mail
 from services.outbox import record
 from services.personal import Fate, Fates, forget_what_was_said
@@ -36,9 +39,9 @@ async def erase(session: AsyncSession, event: FamilyErasing, clock: Clock) -> No
     if family is not None:
         family.adults, family.children = [], {}
         session.add(family)
-    line = or_(col(DigestLine.family) == event.family, col(DigestLine.account).in_(event.accounts))
-    await session.exec(delete(DigestLine).where(line))
-    await session.exec(delete(Mail).where(or_(col(Mail.family) == event.family, col(Mail.account).in_(event.accounts))))
+    for table in (DigestLine, Mail):
+        await session.exec(delete(table).where(col(table.family) == event.family))
+    await _forget(session, event.accounts)
     await forget_what_was_said(session, [event.family], event.accounts)
     about = {"structure": event.structure, "occurred_at": clock.now(), "erasure": event.erasure, "family": event.family}
     record(session, MailerErased(**about))
@@ -46,9 +49,15 @@ async def erase(session: AsyncSession, event: FamilyErasing, clock: Clock) -> No
 
 async def forget_account(session: AsyncSession, event: AccountErased, clock: Clock) -> None:
     """Nothing is written to it any more, not even that it is gone."""
-    for table in (DigestLine, Mail):
-        await session.exec(delete(table).where(col(table.account) == event.account))
+    await _forget(session, [event.account])
     await forget_what_was_said(session, [], [event.account])
+
+
+async def _forget(session: AsyncSession, accounts: Collection[str]) -> None:
+    """What was written to them. Where a family stays, so does that there was a mail: each of its answers has its report."""
+    await session.exec(delete(DigestLine).where(col(DigestLine.account).in_(accounts), col(DigestLine.told_by).is_(None)))
+    await session.exec(delete(Mail).where(col(Mail.account).in_(accounts), col(Mail.family).is_(None)))
+    await delivery.silence(session, accounts)
 
 
 async def tell(session: AsyncSession, event: DataRequested, clock: Clock) -> None:

@@ -9,7 +9,8 @@ from services.events import AccountErased
 from services.identity import audit, closing
 from services.identity.tables import Account, IdentityTable, Membership, OutsideIdentity, SubjectKey
 from services.mailer import personal as mailer
-from services.mailer.tables import Mail, MailKind, MailState
+from services.mailer.invariants import violations
+from services.mailer.tables import DigestLine, Mail, MailKind, MailState
 from services.outbox import MailroomTable
 from tests.identity.town import AMALIA, NOW, PAOLO, FamilySpec, RunFixture, Town
 from tests.personal.test_erasing import MARTIN, rows
@@ -139,14 +140,27 @@ async def test_others_forget_what_they_kept_for_the_account(running: RunFixture)
         assert [row.account for row in (await session.exec(select(BalanceAlert))).all()] == ["zoe"]
 
 
-async def test_the_mailer_writes_to_it_no_more(running: RunFixture) -> None:
+async def test_the_mailer_writes_to_it_no_more_and_a_family_that_stays_has_its_reports(running: RunFixture) -> None:
+    """One report for each answer: `preau check` counts them."""
     one = await running("mailer", clock=Clock(frozen_at=NOW), start=False)
+    sent, waits = {"state": MailState.SENT, "sent_at": NOW}, {"state": MailState.QUEUED, "next_attempt_at": NOW}
     async with one.database.transaction() as session:
-        for name, account in (("a", "claire"), ("b", "zoe")):
+        for name, account, family, became in (
+            ("sent", "claire", "dupont", sent), ("waits", "claire", "dupont", waits), ("own", "claire", None, sent), ("zoe", "zoe", "dupont", sent),
+        ):  # fmt: skip
             words = {"language": "fr", "subject": "s", "text": "t", "html": "h", "to_address": f"{account}@example.org"}
-            about = {"kind": MailKind.REPORT, "cause": name, "structure": "carteville", "family": "dupont", "account": account}
-            session.add(Mail(id=name, state=MailState.QUEUED, created_at=NOW, **about, **words))
+            about = {"kind": MailKind.REPORT, "cause": name, "structure": "carteville", "family": family, "account": account}
+            session.add(Mail(id=name, created_at=NOW, **about, **words, **became))
+        for cause, told_by in (("told", "sent"), ("untold", None)):
+            session.add(DigestLine(cause=cause, family="dupont", account="claire", wish={}, due_at=NOW, told_by=told_by))
         await session.flush()
         await mailer.forget_account(session, ERASED, one.clock)
     async with one.database.reading() as session:
-        assert [row.account for row in (await session.exec(select(Mail))).all()] == ["zoe"]
+        left = {row.id: (row.state, row.subject + row.text + row.html, row.to_address) for row in (await session.exec(select(Mail))).all()}
+        assert left == {
+            "sent": (MailState.SENT, "", None),
+            "waits": (MailState.WITHDRAWN, "", None),
+            "zoe": (MailState.SENT, "sth", "zoe@example.org"),
+        }
+        assert [row.cause for row in (await session.exec(select(DigestLine))).all()] == ["told"]
+        assert await violations(session) == []
