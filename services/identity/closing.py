@@ -8,10 +8,11 @@ import datetime as dt
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Select, Table, delete, exists, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Select, Table, and_, delete, exists, or_, select, update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.bulk import insert_unknown
 from services.clock import Clock
 from services.events import AccountErased
 from services.identity import audit, portability
@@ -80,8 +81,9 @@ async def tend(session: AsyncSession, clock: Clock) -> bool:
         await (await session.connection()).execute(told.values(told_at=now))
         row = await session.get_one(Account, account)
         await notice(session, clock, row, "ACCOUNT_ENDING", day_in_words((now + TOLD_BEFORE).date(), row.language))
-    over = select(U.account_id).where(U.told_at <= now - TOLD_BEFORE).order_by(U.account_id).limit(MOST)
-    gone = await _alone(session, await _ids(session, over))
+    # Locked, and then looked at: whoever signs in at this moment stays.
+    over = select(A.id).join(U.account_id.table, U.account_id == A.id).where(U.told_at <= now - TOLD_BEFORE, ~_is_back())
+    gone = await _alone(session, await _ids(session, over.order_by(A.id).limit(MOST).with_for_update(of=A.id.table)))
     if gone:
         await erase(session, clock, gone)
     return bool(gone)
@@ -91,12 +93,17 @@ async def _note(session: AsyncSession, now: dt.datetime) -> None:
     """Who stands alone, and since when; who stands in something again, or has come back, is not told that it ends."""
     connection = await session.connection()
     known = exists().where(U.account_id == A.id)
-    since = literal(now, U.since.type)
-    news = select(A.id, since).where(~STANDS, ~known).order_by(A.id).limit(MOST)
-    await connection.execute(insert(core(Unattached)).from_select(["account_id", "since"], news))
+    news = await _ids(session, select(A.id).where(~STANDS, ~known).order_by(A.id).limit(MOST))
+    if news:  # Another replica may look at the same moment.
+        await connection.execute(insert_unknown(session, core(Unattached), [{"account_id": one, "since": now} for one in news]))
     await connection.execute(delete(core(Unattached)).where(U.account_id.in_(select(A.id).where(STANDS, known))))
-    back = select(A.id).where(A.id == U.account_id, A.signed_in_at >= U.told_at)
+    back = select(A.id).where(A.id == U.account_id, _is_back())
     await connection.execute(update(core(Unattached)).where(back.exists()).values(told_at=None))
+
+
+def _is_back() -> ColumnElement[bool]:
+    """Whoever was told has signed in since."""
+    return and_(A.signed_in_at.is_not(None), A.signed_in_at >= U.told_at)
 
 
 async def _due(session: AsyncSession, now: dt.datetime) -> Sequence[str]:
