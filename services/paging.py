@@ -54,11 +54,14 @@ def number_of(text: str) -> int:
 
 
 def moment_of(text: str) -> dt.datetime:
-    """Raises ValueError."""
+    """Raises ValueError, also for what is not in a year from 1 to 9999 in UTC."""
     moment = dt.datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(text)
-    return moment
+    try:
+        return moment.astimezone(dt.UTC)
+    except OverflowError as error:
+        raise ValueError(text) from error
 
 
 def place_of(cursor: str | None, read: Callable[[list[str]], T]) -> T | None:

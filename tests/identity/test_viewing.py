@@ -13,6 +13,7 @@ from services.identity import audit, installation, portability, privacy, queries
 from services.identity.tables import DataRequest, Viewing
 from services.identity.viewing import LOG
 from services.listening import react
+from services.paging import cursor_of
 from services.telling import new_key
 from services.viewing import Look, Viewings
 from tests.facts import until
@@ -111,6 +112,9 @@ async def test_pages_of_it(town: Town) -> None:
         found += [one["child"] for one in page["nodes"]]
         after = page["endCursor"]
     assert (found, page["hasNextPage"]) == (["paolo", "amalia", None], False)
+    for moment in ("0001-01-01T00:00:00+14:00", "2026-11-23T07:00:00", "yesterday"):
+        _, errors = await town.asked(VIEWINGS, await token(town, "chief"), after=cursor_of(moment, "", "", "", ""))
+        assert [error.message.split(":")[0].strip() for error in errors or ()] == ["after"], moment
 
 
 async def test_a_look_waits_for_no_writer_and_is_written_in_batches(town: Town) -> None:
