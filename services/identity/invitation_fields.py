@@ -264,7 +264,10 @@ class InvitationMutations:
 async def _invitation(info: Info, doing: Awaitable[str]) -> Invitation:
     invitation = await doing
     async with info.context.database.reading() as session:
-        return Invitation.of(await session.get_one(tables.Invitation, invitation), info.context.now)
+        row = await session.get(tables.Invitation, invitation)
+    if row is None:  # Asked again with the key of one that is forgotten.
+        raise Forbidden
+    return Invitation.of(row, info.context.now)
 
 
 async def _accepted(info: Info, token: str) -> InvitationAccepted:

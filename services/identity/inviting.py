@@ -171,10 +171,10 @@ async def accept_anew(
     if opened is None:
         await count(session, clock.now(), tried)
         return None
-    credential = await session.get_one(Credential, opened)
-    credential.loaded_hash = no_password()  # The town has handed none out.
-    session.add(credential)
-    await _join(session, clock, found.row, await lock_account(session, opened))
+    account, credential = await lock_account(session, opened), await session.get_one(Credential, opened)
+    credential.loaded_hash, account.loaded_email = no_password(), None  # The town has given neither: its file undoes neither.
+    session.add_all([account, credential])
+    await _join(session, clock, found.row, account)
     return opened
 
 

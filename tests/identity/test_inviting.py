@@ -198,6 +198,11 @@ async def test_whoever_has_none_opens_one_of_their_own_and_the_link_confirms_the
     assert (await town.answers(own, bearer))["me"] == {"login": "ana", "passwordIsHandedOut": False, "pendingEmail": None}
     contacts = json.loads((await town.events("contacts_changed"))[-1].body)
     assert [one["email"] for one in contacts["adults"]] == ["jp.dupont@example.org", ADDRESS]
+    await town.puts(replace(DUPONT, login="ana", password=None, email=None))
+    async with town.running.database.reading() as session:
+        assert (await session.exec(select(Account.email).where(Account.login == "ana"))).one() == ADDRESS, (
+            "the town gave none that it could take"
+        )
 
 
 async def test_which_logins_are_free_is_not_tried_out_by_a_link(town: Town) -> None:
@@ -255,7 +260,7 @@ def test_what_became_of_an_invitation() -> None:
 
 
 async def test_invitations_run_out_after_seven_days_and_are_forgotten_seven_days_later(town: Town) -> None:
-    await invites(town)
+    await invites(town, idempotencyKey="once")
     (link,) = await links(town)
     town.later(days=7)
     assert (await accepts(town, link["token"]))["code"] == "INVALID_TOKEN"
@@ -269,6 +274,10 @@ async def test_invitations_run_out_after_seven_days_and_are_forgotten_seven_days
             await installation.tidy(session, town.running.clock)
             assert len((await session.exec(select(Invitation))).all()) == left
     assert [(one["token"], one["email"]) for one in await links(town)] == [("", "")], "the outbox too"
+    document = f"mutation ($input: InviteAdultInput!) {{ inviteAdult(input: $input) {{ {INVITATION} }} }}"
+    given = {"family": "dupont", "email": ADDRESS, "idempotencyKey": "once"}
+    _, errors = await town.asked(document, (await Desk.of(town)).token, input=given)
+    assert [error.message for error in errors or ()] == ["Not yours, or not there."]
 
 
 async def test_erasing_a_family_forgets_whom_it_was_offered_to(town: Town) -> None:
