@@ -134,7 +134,9 @@ async def ask(subgraphs: Subgraphs, request: Request, query: str, variables: dic
 
 
 async def form_of(request: Request) -> dict[str, str]:
-    """Its fields; what is too large, or no form, has none."""
+    """Its fields; what is too large, no form, or sent from a page of somebody else's, has none."""
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        return {}
     body = await bounded_body(request, LARGEST)
     if body is None or not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         return {}

@@ -138,7 +138,10 @@ async def test_what_is_no_form_of_ours_is_taken_for_nothing(client: httpx2.Async
     for body, kind in ((said, "text/plain"), (b"\xff\xfe", FORM["content-type"]), (said + b"&a=" + b"x" * 20_000, FORM["content-type"])):
         answer = await client.post(path, content=body, headers={"content-type": kind})
         assert answer.status_code == 422
+    elsewhere = {**FORM, "sec-fetch-site": "cross-site"}
+    assert (await client.post(path, content=said, headers=elsewhere)).status_code == 422, "another site's page had it sent"
     assert TOKEN not in json.dumps([asked for _, asked in identity.heard])
+    await client.post(path, content=said, headers={**FORM, "sec-fetch-site": "same-origin"})
     assert (await client.put(path)).status_code == 405
 
 
