@@ -14,7 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.claims import Caller
 from services.clock import Clock
 from services.identity import queries
-from services.identity.challenges import Halfway
+from services.identity.challenges import Halfway, factors_of
 from services.identity.door import Opened, begin, let_in
 from services.identity.ending import lock_account
 from services.identity.hashing import new_token, token_sum
@@ -99,7 +99,8 @@ async def link_by_token(
 ) -> Opened | Halfway | None:
     """Links, and opens, the account of whoever could choose a new password instead: uses the token up for that.
 
-    None: it is not, or no longer, good. Raises Refused IDENTITY_REFUSED for what is another account's: then it stays good.
+    None: it is not, or no longer, good. Raises Refused IDENTITY_REFUSED for what is another account's, and where the account has a second
+    factor, which the provider's own could replace from then on: then it stays good.
     """
     row = await session.get(ResetToken, reset_sum)
     if row is None or row.account_id is None:
@@ -108,6 +109,8 @@ async def link_by_token(
     row = await session.get(ResetToken, reset_sum, with_for_update=True, populate_existing=True)
     if row is None or row.used_at is not None or row.expires_at <= clock.now():
         return None
+    if await factors_of(session, account.id):
+        raise Refused("IDENTITY_REFUSED", text="LINK_WANTS_SIGN_IN")
     row.used_at = clock.now()
     session.add(row)
     if not await link(session, clock, account.id, provider, name, said):

@@ -68,7 +68,7 @@ class ProviderUnavailable(Refusal):
 
 @strawberry.federation.type(shareable=True)
 class IdentityRefused(Refusal):
-    """What the provider says is not to be believed, or opens another account already."""
+    """What the provider says is not to be believed, or opens another account already. Or the account wants its second factor first."""
 
 
 @strawberry.federation.type(shareable=True)

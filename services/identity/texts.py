@@ -18,6 +18,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Cette identité n'a pas pu être vérifiée, ou ouvre déjà un autre compte.",
         "This identity could not be verified, or opens another account already.",
     ),
+    "LINK_WANTS_SIGN_IN": (
+        "Ce compte demande un code ou une clé à la connexion : choisissez un nouveau mot de passe, connectez-vous, puis liez l'identité.",
+        "This account asks for a code or a key at sign-in: choose a new password, sign in, then link your identity.",
+    ),
     "INVALID_CODE": ("Ce code n'est pas correct, ou a déjà servi.", "This code is not right, or was used before."),
     "ACCOUNT_SHARED": (
         "Ce compte n'est pas de cette structure seule : son titulaire est seul à pouvoir le modifier.",
