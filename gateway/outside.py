@@ -70,6 +70,8 @@ class Outside:
         if request.method != "POST":
             return _code_form(language, provider)
         form = await form_of(request)
+        if not form:
+            return _code_form(language, provider)
         login, code = form.get("identifiant", ""), form.get("code", "")
         try:
             granted = (await ask(self.subgraphs, request, USE_CODE, {"login": login, "code": code}))["useRecoveryCode"]
@@ -122,12 +124,12 @@ def _ended(language: Language, answer: dict[str, Any], provider: str) -> Respons
         return page(language, "OUTSIDE_DONE", paragraph(phrase("OUTSIDE_HALF", language)))
     more = _again(language, provider)
     if answer["code"] == "IDENTITY_NOT_LINKED":
-        more = f'<p><a href="{PATH}/{provider}/lier">{escape(phrase("OUTSIDE_BY_CODE", language))}</a></p>'
+        more = f'<p><a href="{PATH}/{escape(provider)}/lier">{escape(phrase("OUTSIDE_BY_CODE", language))}</a></p>'
     return _failed(language, answer["message"], more)
 
 
 def _again(language: Language, provider: str) -> str:
-    return f'<p><a href="{PATH}/{provider}">{escape(phrase("OUTSIDE_AGAIN", language))}</a></p>'
+    return f'<p><a href="{PATH}/{escape(provider)}">{escape(phrase("OUTSIDE_AGAIN", language))}</a></p>'
 
 
 def _failed(language: Language, why: str, more: str = "") -> Response:

@@ -114,6 +114,20 @@ async def test_s3_a_code_of_the_town_hall_links_an_identity_for_whoever_cannot_s
     assert "Elle ouvre le compte" in (await client.get(BACK, params={"state": "s1", "code": "c1"})).text
 
 
+async def test_nobody_is_led_by_another_site_s_form_into_an_account_of_somebody_else_s(
+    client: httpx2.AsyncClient, identity: Identity
+) -> None:
+    """Whose code it is, the form says, and the identity is that of whoever's browser sends it."""
+    sent = urlencode({"identifiant": "stranger", "code": "A123"})
+    answer = await client.post("/connexion/fc/lier", content=sent, headers={**FORM, "sec-fetch-site": "cross-site"})
+    assert (answer.status_code, THERE in answer.text, "set-cookie" in answer.headers, identity.heard) == (200, False, False, [])
+
+
+async def test_a_cookie_cannot_write_into_the_page(client: httpx2.AsyncClient) -> None:
+    page = await client.get(BACK, params={"state": "s"}, headers={"cookie": "preau_connexion=s.b.<script>"})
+    assert ("<script>" in page.text, "/connexion/&lt;script&gt;" in page.text) == (False, True)
+
+
 async def test_while_identity_is_away_pages_say_so(identity: Identity) -> None:
     async with before(identity, identity_url="http://127.0.0.1:9") as client:
         client.cookies.set("preau_connexion", "s1.b1.fc")
