@@ -20,8 +20,8 @@ V = core(Viewing).c
 
 
 async def keep(session: AsyncSession, noted: Sequence[Noted]) -> None:
-    """Once each, whoever noted it before, here or in another process."""
-    rows = [{"hour": hour, **look._asdict()} for hour, look in noted]
+    """Once each, whoever noted it before, here or in another process: always in one order, so that two never wait for each other."""
+    rows = [{"hour": hour, **look._asdict()} for hour, look in sorted(noted)]
     await session.exec(insert_unknown(session, core(Viewing), rows))
 
 
