@@ -40,9 +40,13 @@ async def password_changed(session: AsyncSession, clock: Clock, account: str, bu
     """
     await forget_links(session, clock, account)
     await give_up_address(session, account, proven=but is None)
-    await session.exec(delete(RecoveryCode).where(col(RecoveryCode.account_id) == account, col(RecoveryCode.place) == COUNTER))
+    await forget_counter_code(session, account)
     await end_sessions(session, clock, account, but)
     await forget_devices(session, account)
+
+
+async def forget_counter_code(session: AsyncSession, account: str) -> None:
+    await session.exec(delete(RecoveryCode).where(col(RecoveryCode.account_id) == account, col(RecoveryCode.place) == COUNTER))
 
 
 async def forget_links(session: AsyncSession, clock: Clock, account: str) -> None:

@@ -14,9 +14,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.audit import reason_of
 from services.clock import Clock
 from services.events import InvitationMade
-from services.identity import attempts, entries, office, ranks, register
+from services.identity import attempts, entries, office, queries, ranks, register
 from services.identity.audit import Done, lock_structure, note
-from services.identity.ending import lock_account
+from services.identity.ending import forget_counter_code, lock_account
 from services.identity.hashing import new_token, no_password, token_sum
 from services.identity.households import AccountSpec
 from services.identity.invitations import KEPT, LIFE, Gives, InvitationState, state_of
@@ -202,6 +202,8 @@ async def _join(session: AsyncSession, clock: Clock, row: Invitation, account: A
         await register.join(session, clock, account.id, row.structure_id)
         administrator = True if row.gives is Gives.ADMINISTRATOR else None
         await register.set_role(session, clock, account.id, row.structure_id, administrator=administrator)
+    if await queries.belongs_elsewhere(session, account.id, row.structure_id):
+        await forget_counter_code(session, account.id)  # Whose counter gave it may not let itself in here.
     row.accepted_at, row.account_id = clock.now(), account.id
     session.add(row)
     told = {"gives": row.gives.value, "login": account.login}

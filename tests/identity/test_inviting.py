@@ -10,7 +10,8 @@ from sqlmodel import delete, select
 from services.identity import attempts, installation, invariants, privacy, ranks
 from services.identity.erasure import ErasureState
 from services.identity.invitations import Gives, InvitationState, state_of
-from services.identity.tables import Account, Erasure, Invitation
+from services.identity.paper_codes import COUNTER, PRINTED
+from services.identity.tables import Account, Erasure, Invitation, RecoveryCode
 from services.outbox import Outgoing
 from tests.identity.test_office import Desk
 from tests.identity.test_ranks import sets
@@ -203,6 +204,18 @@ async def test_whoever_has_none_opens_one_of_their_own_and_the_link_confirms_the
         assert (await session.exec(select(Account.email).where(Account.login == "ana"))).one() == ADDRESS, (
             "the town gave none that it could take"
         )
+
+
+async def test_a_code_from_another_town_s_counter_is_over_when_its_owner_joins(town: Town) -> None:
+    """Whoever works there may have kept it: it would open this town's family, too."""
+    await invites(town)
+    (link,) = await links(town)
+    async with town.running.database.transaction() as session:
+        leo = (await session.exec(select(Account.id).where(Account.login == "leo"))).one()
+        session.add_all(RecoveryCode(account_id=leo, place=place, code_hash="x", made_at=NOW) for place in (COUNTER, PRINTED[0]))
+    assert (await accepts(town, link["token"]))["__typename"] == "InvitationAccepted"
+    async with town.running.database.reading() as session:
+        assert (await session.exec(select(RecoveryCode.place))).all() == [PRINTED[0]], "those that he printed himself are his"
 
 
 async def test_which_logins_are_free_is_not_tried_out_by_a_link(town: Town) -> None:
