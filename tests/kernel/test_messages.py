@@ -406,6 +406,7 @@ def link(kind: type[Event], id: str, expires_at: dt.datetime) -> Event:
     said |= {"request": "r1", "part": 1, "parts": 1, "sealed": f"s-{id}"}
     said |= {"hour": NOW, "what": "MONEY", "seen": []}
     said |= {"invitation": "i1", "family": None, "gives": "AGENT"}
+    said |= {"new_email": "b@example.org", "due_at": NOW}
     said |= {"new_email": "n***@example.org", "due_at": None}
     occurred_at = expires_at - kind.secret_for if kind.secret_for else NOW
     return kind.model_validate({"event_id": id, "structure": "all", "occurred_at": occurred_at, **said})
