@@ -96,7 +96,10 @@ class Entrance:
         return await self.account(caller)
 
     async def change_email(self, caller: Caller, email: str, password: str | None) -> Account:
-        """Without a password, whoever has just signed in is believed; of whoever has not, the address in force may object for a day."""
+        """Without a password, whoever has just signed in is believed; of whoever has not, the address in force may object for a day.
+
+        Raises Refused: INVALID_EMAIL, WRONG_PASSWORD, TOO_MANY_ATTEMPTS, PASSWORD_ASKED.
+        """
         email = email.strip()
         if not is_email(email):
             raise Refused("INVALID_EMAIL")

@@ -24,6 +24,7 @@ from services.identity.refusals import (
     InvalidEntry,
     InvalidToken,
     LoginTaken,
+    PasswordHandedOut,
     PasswordTooWeak,
     ReasonRequired,
     TooManyAttempts,
@@ -154,7 +155,9 @@ class OpenInvitedAccountInput:
 
 
 InvitationOfferResult = Annotated[InvitationOffer | InvalidToken, strawberry.union("InvitationOfferResult")]
-AcceptInvitationResult = Annotated[InvitationAccepted | InvalidToken | InvalidEntry, strawberry.union("AcceptInvitationResult")]
+AcceptInvitationResult = Annotated[
+    InvitationAccepted | InvalidToken | InvalidEntry | PasswordHandedOut, strawberry.union("AcceptInvitationResult")
+]
 OpenInvitedAccountResult = Annotated[
     SignedIn | InvalidToken | InvalidEntry | LoginTaken | PasswordTooWeak | TooManyAttempts, strawberry.union("OpenInvitedAccountResult")
 ]

@@ -151,9 +151,14 @@ async def _stands(session: AsyncSession, row: Invitation) -> bool:
 
 
 async def accept(session: AsyncSession, clock: Clock, token: str, account: str) -> Offer:
-    """The account has what was offered, from now on. Raises Refused: INVALID_TOKEN, INVALID_ENTRY where the family has no place left."""
-    found = await _taken(session, clock, token)
-    await _join(session, clock, found.row, await lock_account(session, account))
+    """The account has what was offered, from now on.
+
+    Raises Refused: INVALID_TOKEN, INVALID_ENTRY where the family has no place left, PASSWORD_HANDED_OUT where another town could come in.
+    """
+    found, row = await _taken(session, clock, token), await lock_account(session, account)
+    if await queries.has_handed_out_password(session, account) and await queries.belongs_elsewhere(session, account, found.structure.id):
+        raise Refused("PASSWORD_HANDED_OUT")
+    await _join(session, clock, found.row, row)
     return found
 
 

@@ -56,6 +56,7 @@ async def change_email(session: AsyncSession, clock: Clock, caller: Caller, emai
     """Makes it pending and mails a link there; the address in force is told (S7). The one in force: gives the change up.
 
     `proven`: by the password. So is whoever has just signed in, or shown a second factor; else the address in force has a day to object.
+    Raises Refused: TOO_MANY_ATTEMPTS, PASSWORD_ASKED where no address is in force that could.
     """
     if await queries.signed_in_account(session, caller) is None:
         raise Unauthenticated
@@ -64,12 +65,14 @@ async def change_email(session: AsyncSession, clock: Clock, caller: Caller, emai
         await _give_up(session, clock, account)
         return
     now = clock.now()
+    here = await session.get_one(AccountSession, caller.session)
+    proven = proven or sessions.is_fresh(now, here.started_at, here.factor_at)
+    if account.email is None and not proven:
+        raise Refused("PASSWORD_ASKED")
     tried = [Tried(token_sum(f"new email of {account.id}"), attempts.NEW_EMAIL)]
     await bear(session, now, tried)
     await count(session, now, tried)
     await _drop_links(session, clock, account)
-    here = await session.get_one(AccountSession, caller.session)
-    proven = proven or account.email is None or sessions.is_fresh(now, here.started_at, here.factor_at)
     if email == account.pending_email:
         account.pending_proven |= proven
     else:

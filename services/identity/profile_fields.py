@@ -98,7 +98,7 @@ class ProfileMutations:
         """Mails a link to that address, which puts it in force: until then it is pending. The address in force gives the change up.
 
         Without the password, and more than a quarter of an hour after signing in or showing a second factor, it comes into force a day
-        after the link is used: the address in force is told, and may object.
+        after the link is used: the address in force is told, and may object. Where there is none, the password is asked for then.
         """
         changed = await or_refusal(info, account_after(entrance(info).change_email(info.context.signed_in(), email, password)))
         info.context.running.outbox_written()

@@ -151,6 +151,11 @@ class AccountNeeded(Refusal):
 
 
 @strawberry.type
+class PasswordHandedOut(Refusal):
+    """A town gave the password of this account, and knows it: its owner chooses another before another town lets it in."""
+
+
+@strawberry.type
 class AdministratorRequired(Refusal):
     """That is for the administrators of the structure."""
 
@@ -161,6 +166,7 @@ REFUSALS: dict[str, type[Refusal]] = {
     "TOO_MANY_ATTEMPTS": TooManyAttempts,
     "SIGN_IN_BUSY": TooManyAttempts,
     "WRONG_PASSWORD": InvalidCredentials,
+    "PASSWORD_ASKED": InvalidCredentials,
     "INVALID_CODE_ON_PAPER": InvalidCredentials,
     "WRONG_ANSWER": InvalidCredentials,
     "INVALID_TOKEN": InvalidToken,
@@ -187,6 +193,7 @@ REFUSALS: dict[str, type[Refusal]] = {
     "ACCOUNT_SHARED": AccountShared,
     "ADMINISTRATOR_REQUIRED": AdministratorRequired,
     "ACCOUNT_NEEDED": AccountNeeded,
+    "PASSWORD_HANDED_OUT": PasswordHandedOut,
     "FAMILY_ERASED": FamilyAlreadyErased,
 }
 

@@ -130,6 +130,14 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "PASSKEYS_UNAVAILABLE": ("Les clés d'accès ne sont pas disponibles ici.", "Passkeys are not available here."),
     "PASSWORD_MISSING": ("Le nouveau compte {login} a besoin d'un mot de passe.", "The new account {login} needs a password."),
+    "PASSWORD_ASKED": (
+        "Donnez aussi votre mot de passe : ce compte n'a pas encore d'adresse e-mail qui puisse s'y opposer.",
+        "Give your password, too: this account has no e-mail address yet that could object.",
+    ),
+    "PASSWORD_HANDED_OUT": (
+        "Le mot de passe de ce compte vous a été remis par une mairie, qui le connaît : choisissez-en d'abord un autre.",
+        "The password of this account was given to you by a town hall, which knows it: choose another first.",
+    ),
     "PASSWORD_TOO_WEAK": ("Ce mot de passe ne convient pas : {reason}.", "This password will not do: {reason}."),
     "PROVIDER_UNAVAILABLE": ("Ce service ne répond pas : réessayez plus tard.", "This service does not answer: try again later."),
     "SECOND_FACTOR_REQUIRED": ("Confirmez que c'est bien vous.", "Confirm that it is you."),

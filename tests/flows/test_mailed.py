@@ -60,13 +60,19 @@ async def test_whom_a_town_does_not_know_answers_an_invitation(system: System, f
     """A parent of another town with the account they have; somebody else with one that they open."""
     town = await found(activities=[activity("aps")], families=[family("dupont")])
     other = await found(activities=[activity("aps")], families=[family("petit")])
-    agent, elsewhere = await town.agent(), other.named("petit")
+    agent, elsewhere, own = await town.agent(), other.named("petit"), "un cheval correct en agrafe"
     for who in (elsewhere, f"{town.structure}-new"):
         invited = {"family": town.named("dupont"), "email": f"{who}@example.org", "idempotencyKey": who}
         assert (await town.post(INVITE, {"input": invited}, token=agent.token))["data"]["inviteAdult"] == {"state": "OPEN"}
     path, token = await link_in(system, f"{elsewhere}@example.org", "/invitation")
     assert "vous propose" in (await town.client.get(path, params={"jeton": token})).text
     answer = {"jeton": token, "faire": "connexion", "identifiant": elsewhere, "mot-de-passe": PASSWORD}
+    assert "choisissez-en d&#x27;abord un autre" in (await town.client.post(path, data=answer)).text, "another town knows this one"
+    change = "mutation($new: String!, $current: String!) { changePassword(new: $new, current: $current) { __typename } }"
+    petit = await other.sign_in("petit")
+    await other.post(change, {"current": PASSWORD, "new": own}, token=petit.token)
+    await other.post("mutation { signOut }", {}, token=petit.token)
+    answer |= {"mot-de-passe": own}
     assert "Votre réponse est enregistrée" in (await town.client.post(path, data=answer)).text
     assert "Ce lien n&#x27;est plus valable" in (await town.client.post(path, data=answer)).text, "single use"
     path, token = await link_in(system, f"{town.structure}-new@example.org", "/invitation")
@@ -82,7 +88,7 @@ async def test_whom_a_town_does_not_know_answers_an_invitation(system: System, f
     }
     assert "Votre réponse est enregistrée" in (await town.client.post(path, data=answer)).text
     seen = "{ me { email families { id } sessions { current } } }"
-    for who, password, count in ((elsewhere, PASSWORD, 2), (login, NEW, 1)):
+    for who, password, count in ((elsewhere, own, 2), (login, NEW, 1)):
         signed_in = (await town.post(SIGN_IN, {"login": who, "password": password}))["data"]["signIn"]
         me = (await town.post(seen, {}, token=signed_in["accessToken"]))["data"]["me"]
         assert town.named("dupont") in [one["id"] for one in me["families"]]

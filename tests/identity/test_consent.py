@@ -9,7 +9,7 @@ from sqlmodel import select
 from services.identity import attempts, invariants
 from services.identity.tables import Account, FamilyAdult
 from tests.identity.test_import import HEADING, imports, outcomes
-from tests.identity.test_inviting import ACCEPT, invites, links
+from tests.identity.test_inviting import ACCEPT, has_a_password_of_their_own, invites, links
 from tests.identity.test_office import Desk
 from tests.identity.test_ranks import sets
 from tests.identity.town import AGENT, AGENT_PASSWORD, DUPONT, NEIGHBOUR, PASSWORD, RunFixture, Town
@@ -28,6 +28,7 @@ async def town(running: RunFixture) -> Town:
         replace(DUPONT, login="leo", first_name="Léo", structure="autreville"),
         replace(AGENT, login="other", agent_of="autreville", structure="autreville"),
     )
+    await has_a_password_of_their_own(town, "leo")
     return town
 
 

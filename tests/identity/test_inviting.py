@@ -5,13 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlmodel import delete, select
+from sqlmodel import col, delete, select, update
 
 from services.identity import attempts, installation, invariants, privacy, ranks
 from services.identity.erasure import ErasureState
+from services.identity.hashing import no_password
 from services.identity.invitations import Gives, InvitationState, state_of
 from services.identity.paper_codes import COUNTER, PRINTED
-from services.identity.tables import Account, Erasure, Invitation, RecoveryCode
+from services.identity.tables import Account, Credential, Erasure, Invitation, RecoveryCode
 from services.outbox import Outgoing
 from tests.identity.test_office import Desk
 from tests.identity.test_ranks import sets
@@ -37,7 +38,15 @@ async def town(running: RunFixture) -> Town:
     town = await Town.of(running)
     leo = replace(DUPONT, login="leo", first_name="Léo", last_name="PETIT", email=ADDRESS, structure="autreville")
     await town.puts(replace(AGENT, login="chief", last_name="CHEF", administrator=True), NEIGHBOUR, leo)
+    await has_a_password_of_their_own(town, "leo")
     return town
+
+
+async def has_a_password_of_their_own(town: Town, login: str) -> None:
+    """As if the one they sign in with were not what a town gave them."""
+    whose = select(Account.id).where(Account.login == login)
+    async with town.running.database.transaction() as session:
+        await session.exec(update(Credential).where(col(Credential.account_id).in_(whose)).values(loaded_hash=no_password()))
 
 
 async def invites(town: Town, by: str = "agent", name: str = "inviteAdult", **more: Any) -> dict[str, Any]:
@@ -150,6 +159,17 @@ async def test_invitations_are_seen_and_withdrawn_by_the_towns_own_agents(town: 
 
 
 # ----------------------------------------------------------------------------------------------------------------- accepting
+async def test_whose_password_a_town_knows_joins_no_other_before_having_one_of_their_own(town: Town) -> None:
+    await town.puts(replace(DUPONT, login="mia", email="mia@example.org", structure="autreville"))
+    await invites(town, email="mia@example.org")
+    (link,) = await links(town)
+    refused = await accepts(town, link["token"], "mia")
+    assert (refused["code"], refused["message"][:27]) == ("PASSWORD_HANDED_OUT", "Le mot de passe de ce compt")
+    assert (await town.signs_in("mia"))["account"]["families"] == []
+    await has_a_password_of_their_own(town, "mia")
+    assert (await accepts(town, link["token"], "mia"))["__typename"] == "InvitationAccepted", "the link was not used up"
+
+
 async def test_whoever_has_an_account_accepts_with_it_once(town: Town) -> None:
     await invites(town)
     (link,) = await links(town)

@@ -256,17 +256,26 @@ async def test_s7_sec6_whoever_reads_the_old_address_gives_the_new_one_up_and_pu
     assert await town.events("email_changed") == []
 
 
-@pytest.mark.parametrize("proof", ["password", "none before"])
-async def test_s8_whoever_shows_who_they_are_has_the_new_address_at_once(running: RunFixture, proof: str) -> None:
+@pytest.mark.parametrize("before", [OLD_EMAIL, None])
+async def test_s8_whoever_shows_who_they_are_has_the_new_address_at_once(running: RunFixture, before: str | None) -> None:
     town = await Town.of(running)
-    if proof == "none before":
-        await town.puts(replace(DUPONT, email=None))
+    await town.puts(replace(DUPONT, email=before))
     token = await long_signed_in(town)
-    asked = await changes_email(town, token, **({"password": PASSWORD} if proof == "password" else {}))
+    asked = await changes_email(town, token, password=PASSWORD)
     assert asked["pendingEmailWaits"] is False
     await confirms(town, (await address_links(town))[0]["token"])
     assert (await town.answers(ME, token))["me"]["email"] == NEW_EMAIL
     assert await objections(town) == []
+
+
+async def test_s7_sec6_where_no_address_could_object_an_open_browser_alone_gives_none(running: RunFixture) -> None:
+    town = await Town.of(running)
+    await town.puts(replace(DUPONT, email=None))
+    refused = await changes_email(town, await long_signed_in(town))
+    assert (refused["code"], refused["message"][:31]) == ("INVALID_CREDENTIALS", "Donnez aussi votre mot de passe")
+    assert await address_links(town) == []
+    asked = await changes_email(town, (await town.signs_in())["accessToken"])
+    assert (asked["pendingEmail"], asked["pendingEmailWaits"]) == (NEW_EMAIL, False), "who has just signed in is believed"
 
 
 async def test_s7_the_password_given_later_for_the_same_address_ends_the_wait(running: RunFixture) -> None:
