@@ -37,7 +37,7 @@ ANEW = {
 }
 #: What stays behind: whoever comes shows anew who they are (deploy/town/README.md, Moving a town).
 STAYS = {
-    "account": {"pending_email", "security_question", "signed_in_at"},
+    "account": {"pending_email", "pending_proven", "pending_due_at", "security_question", "signed_in_at"},
     "family": {"erased_at"},  # Of an erased family nothing but its number and its books goes.
     **dict.fromkeys(
         (
