@@ -24,7 +24,7 @@ from services.settings import Settings
 from tests.flows.questions import SUBGRAPHS
 
 SECONDS = 0.05  #: Of the processor.
-TRIES = 3  #: The quickest counts: whatever else happens in this process only adds to it.
+TRIES, MOST_TRIES = 3, 12  #: The quickest counts: whatever else happens in this process, or on the machine, only adds to it.
 PLACES = ("gateway", *SUBGRAPHS)
 #: One object with one field, of each schema, and a field that takes text.
 OBJECT = {
@@ -244,7 +244,8 @@ async def places(running: RunFixture) -> dict[str, Place]:
 async def refused(how: str, ask: Callable[[int], Awaitable[Answer]]) -> list[str]:
     """What is wrong with the answers, if anything is."""
     answers = [await ask(number) for number in range(TRIES)]
-    best = min(one.seconds for one in answers)
+    while (best := min(one.seconds for one in answers)) > SECONDS and len(answers) < MOST_TRIES:
+        answers.append(await ask(len(answers)))
     wrong = [] if best <= SECONDS else [f"{how}: {best * 1000:.0f} ms"]
     for one in answers[:1]:
         if one.status >= 500 or "INTERNAL_SERVER_ERROR" in one.text or "Traceback" in one.text:
