@@ -22,7 +22,7 @@ run: setup ## the whole system on this machine, with the demo town; Ctrl-C ends 
 	@$(BIN)/preau up
 
 # Side by side: processes that are killed and waited for leave cores idle. More than three at a time starve those that give way.
-PARTS := sqlite-services postgresql-services postgresql-flows sqlite-flows
+PARTS := sqlite-flows sqlite-services postgresql-services postgresql-flows
 test: setup ## all tests on SQLite; those that have a database, on PostgreSQL too
 	@echo "Four parts, three at a time; each speaks when it is through, in ten minutes or so."
 	@$(MAKE) --no-print-directory --output-sync=line --jobs=3 $(PARTS:%=test-%)

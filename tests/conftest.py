@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from importlib import import_module
@@ -252,16 +253,30 @@ ON_ONE_DATABASE = {
 }
 
 
+#: A test's many cases run the same statements: PostgreSQL is asked so many of them; all, where a database has its part in each case.
+CASES = 3
+EVERY_CASE = ("test_crashes", "dying", "test_process", "test_check", "test_invariants", "test_audit", "test_races", "sabotage")
+
+
+def on_one_database(item: pytest.Item, earlier: int) -> bool:
+    """`earlier`: how many cases of the same test came before."""
+    if "/".join(item.path.parts[-2:]) in ON_ONE_DATABASE or item.get_closest_marker("one_database") is not None:
+        return True
+    return earlier >= CASES and not any(name in item.nodeid for name in EVERY_CASE)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Whether a test has a database is known by its fixtures: all that make one ask `postgresql` for the server."""
     if not POSTGRESQL:
         return
     here: list[pytest.Item] = []
     elsewhere: list[pytest.Item] = []
-    one = set() if os.environ.get("PREAU_ALL") else ON_ONE_DATABASE
+    everything, cases = bool(os.environ.get("PREAU_ALL")), Counter[str]()
     for item in items:
-        wanted = "postgresql" in getattr(item, "fixturenames", ()) and "/".join(item.path.parts[-2:]) not in one
+        test = item.nodeid.partition("[")[0]
+        wanted = "postgresql" in getattr(item, "fixturenames", ()) and (everything or not on_one_database(item, cases[test]))
         (here if wanted else elsewhere).append(item)
+        cases[test] += 1
     config.hook.pytest_deselected(items=elsewhere)
     items[:] = here
 

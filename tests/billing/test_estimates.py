@@ -167,6 +167,7 @@ async def shared(town: Town) -> Town:
     return town
 
 
+@pytest.mark.one_database
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(story=STORY, today=st.integers(0, 41))
 async def test_s14_the_new_balance_is_what_the_wallets_hold_once_all_days_are_closed(shared: Town, story: list[Any], today: int) -> None:

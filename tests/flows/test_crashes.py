@@ -61,7 +61,14 @@ def test_every_crash_point_of_the_product_is_tried() -> None:
     assert {point for _, point in DEATHS} | elsewhere | set(PAYING) == set(CRASH_POINTS)
 
 
-@pytest.mark.parametrize(("process", "point"), DEATHS, ids=[f"{process} at {point}" for process, point in DEATHS])
+#: Relay, reactions and commands are the kernel's: what booking and billing leave to a database when they die, these leave alike.
+LIKE_THE_OTHERS = {"mailer": [pytest.mark.one_database], "identity": [pytest.mark.one_database]}
+
+
+@pytest.mark.parametrize(
+    ("process", "point"),
+    [pytest.param(process, point, marks=LIKE_THE_OTHERS.get(process, []), id=f"{process} at {point}") for process, point in DEATHS],
+)
 async def test_dying_there_loses_nothing_and_does_nothing_twice(found: Found, system: System, process: str, point: str) -> None:
     town = await found(activities=[activity("aps", capacity=1)], families=[family("dupont"), family("martin")])
     dupont, martin = await town.everybody("dupont", "martin")
@@ -88,6 +95,7 @@ async def test_dying_there_loses_nothing_and_does_nothing_twice(found: Found, sy
     await all_is_well(system)
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("point", ["command.before_commit", "command.after_commit", "relay.after_read", "relay.after_publish"])
 async def test_s3_a_link_for_a_new_password_comes_once_for_each_time_it_was_asked_for_wherever_identity_dies(
     found: Found, system: System, point: str
@@ -107,6 +115,7 @@ async def test_s3_a_link_for_a_new_password_comes_once_for_each_time_it_was_aske
     assert found_in == ["SignedIn", *["InvalidToken"] * (len(mails) - 1)], "and once one was used, none is good any more"
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("point", ["command.before_commit", "command.after_commit"])
 async def test_s3_a_link_for_a_new_password_is_used_once_or_not_yet_when_identity_dies(found: Found, system: System, point: str) -> None:
     town = await found(activities=[activity("aps")], families=[family("dupont")])

@@ -101,6 +101,7 @@ async def truth(system: System) -> dict[str, dict[str, Any]]:
         return {one["order"]: one for one in (await client.get(f"{system.sandbox}/truth")).json()}
 
 
+@pytest.mark.one_database
 async def test_s19_whatever_the_site_does_wrong_the_wallets_are_what_it_took(found: Found, system: System) -> None:
     """Every misbehaviour, on a signed and an unsigned site, paid, refused and given up; two processes of billing reconcile."""
     town = await found(activities=[activity("aps")], families=[family("signed"), family("unsigned")])
@@ -228,6 +229,7 @@ async def test_s19_dying_there_while_a_family_pays_credits_it_once(found: Found,
     assert await check(Settings.from_environment(system.environment))
 
 
+@pytest.mark.one_database
 async def test_s19_the_site_is_gone_while_a_family_pays_and_comes_back(found: Found, system: System) -> None:
     """No page can be had, then one can; nobody answers what became of it, then somebody does."""
     town = await found(activities=[activity("aps")], families=[family("dupont")])
