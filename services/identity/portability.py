@@ -41,8 +41,11 @@ from services.telling import Told, Whose, new_key, opened, public_part, told
 DATA = "data"  #: What a link to the file is for.
 AGAIN_AFTER = dt.timedelta(days=1)  #: Who asks before then is shown what was asked for.
 TELLING = frozenset({"billing", "booking", "mailer"})
-#: Columns that are told to nobody.
-NOBODY_S = ("loaded", "loaded_email", "private_key", "key", "sealed_secret", "last_step", "public_key", "token_sum")
+#: Columns that are told to nobody. What a family is found by holds both parents' logins.
+NOBODY_S = (
+    *("loaded", "loaded_email", "private_key", "key", "sealed_secret", "last_step", "public_key", "token_sum"),
+    *("looked_for_by", "invited_by", "withdrawn_at"),
+)
 MOST_ACTS = 1000
 
 

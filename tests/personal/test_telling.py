@@ -148,6 +148,7 @@ async def test_an_adult_is_told_what_was_done_with_another_s_account_but_not_wha
         assert [row["after"]["email"] for row in acts if row["after"]] == theirs
         assert str(told).count("Pour MARTIN") == (account == accounts["MARTIN"])
         assert (other.id in str(told)) == (account == accounts["MARTIN"])
+        assert ("martin" in str(told)) == (account == accounts["MARTIN"]), "nor is the login, which may be an address"
 
 
 async def test_ten_years_of_a_large_family_travel_and_arrive(running: RunFixture) -> None:
