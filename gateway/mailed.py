@@ -58,6 +58,8 @@ class Mailed:
             return await self._opened(request, language, _password_form)
         form = await form_of(request)
         token, new = form.get("jeton", ""), form.get("nouveau", "")
+        if not may_be_a_token(token):
+            return _over(language)
         if new != form.get("encore", ""):
             return _password_form(language, token, phrase("PASSWORD_DIFFERS", language))
         try:
@@ -80,6 +82,8 @@ class Mailed:
         if request.method != "POST":
             return await self._opened(request, language, _email_form)
         token = (await form_of(request)).get("jeton", "")
+        if not may_be_a_token(token):
+            return _over(language)
         try:
             answer = (await self._ask(request, CONFIRM, {"token": token}))["confirmEmail"]
         except SubgraphUnavailable as error:
@@ -96,6 +100,8 @@ class Mailed:
         if request.method != "POST":
             return await self._opened(request, language, _cancel_form)
         token = (await form_of(request)).get("jeton", "")
+        if not may_be_a_token(token):
+            return _over(language)
         try:
             answer = (await self._ask(request, CANCEL, {"token": token}))["cancelEmailChange"]
         except SubgraphUnavailable as error:
@@ -134,16 +140,17 @@ async def ask(subgraphs: Subgraphs, request: Request, query: str, variables: dic
 
 
 async def form_of(request: Request) -> dict[str, str]:
-    """Its fields; what is too large, no form, or sent from a page of somebody else's, has none."""
+    """Its fields; what is too large, no form, sent from a page of somebody else's, or no text (NUL), has none."""
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return {}
     body = await bounded_body(request, LARGEST)
     if body is None or not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         return {}
     try:
-        return {name: values[-1] for name, values in parse_qs(body.decode(), keep_blank_values=True, max_num_fields=10).items()}
+        fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=10)
     except ValueError:
         return {}
+    return {} if "\0" in "".join(map("".join, fields.values())) else {name: values[-1] for name, values in fields.items()}
 
 
 # -------------------------------------------------------------------------------------------------------------------- HTML
@@ -181,7 +188,7 @@ def _button(language: Language, token: str, path: str, name: str) -> Response:
 
 
 def may_be_a_token(token: str) -> bool:
-    return 0 < len(token) <= LONGEST_TOKEN
+    return 0 < len(token) <= LONGEST_TOKEN and token.isprintable()
 
 
 def _over(language: Language) -> Response:

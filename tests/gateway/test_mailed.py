@@ -93,6 +93,18 @@ async def test_s3_what_is_wrong_with_a_password_stands_above_the_form_which_can_
     assert 'value="court"' not in weak.text
 
 
+@pytest.mark.parametrize("path", [PASSWORD, EMAIL, CANCEL, INVITATION])
+async def test_what_is_no_text_is_a_link_that_opens_nothing(client: httpx2.AsyncClient, identity: Identity, path: str) -> None:
+    fields = {"faire": "compte", "nouveau": NEW, "encore": NEW}
+    pages = [
+        await client.get(path, params={"jeton": "a\0b"}),
+        await sends(client, path, jeton="a\0b", **fields),
+        await sends(client, path, jeton=TOKEN, prenom="\0", **fields),
+    ]
+    assert [(page.status_code, "plus valable" in page.text) for page in pages] == [(422, True)] * 3
+    assert (identity.heard, identity.looked) == ([], [])
+
+
 async def test_s7_an_address_is_confirmed_with_a_button(client: httpx2.AsyncClient, identity: Identity) -> None:
     now = dt.datetime.now(dt.UTC).isoformat()
     identity.says["confirmEmail"] = {"__typename": "EmailConfirmed", "email": "<paul>@example.org", "inForceAt": now}
