@@ -7,7 +7,7 @@ account of their own. Nothing is joined before.
 import datetime as dt
 from dataclasses import dataclass, replace
 
-from sqlalchemy import ColumnElement, and_, delete, update
+from sqlalchemy import ColumnElement, and_, delete, func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -69,7 +69,8 @@ async def _invite(session: AsyncSession, clock: Clock, agent: Agent, guest: Gues
     ]
     await bear(session, now, tried)
     await count(session, now, tried)
-    older = col(Invitation.structure_id) == agent.structure, col(Invitation.email) == guest.email, col(Invitation.gives) == gives
+    there = func.lower(col(Invitation.email)) == guest.email.lower()  # Whatever letters an agent writes large, it is one mailbox.
+    older = col(Invitation.structure_id) == agent.structure, there, col(Invitation.gives) == gives
     same = col(Invitation.family_id).is_(None) if family is None else col(Invitation.family_id) == family
     await session.exec(update(Invitation).where(*older, same, _unanswered()).values(withdrawn_at=now))
     row = Invitation(
