@@ -22,16 +22,21 @@ run: setup ## the whole system on this machine, with the demo town; Ctrl-C ends 
 	@$(BIN)/preau up
 
 # Side by side: processes that are killed and waited for leave cores idle. More than three at a time starve those that give way.
-PARTS := sqlite-flows sqlite-services postgresql-services postgresql-flows
-test: setup ## all tests on SQLite; those that have a database, on PostgreSQL too
-	@echo "Four parts, three at a time; each speaks when it is through, in ten minutes or so."
+# What takes longest begins.
+PARTS := sqlite-flows sqlite-services sqlite-others postgresql-services postgresql-flows postgresql-others
+SERVICES := billing booking identity mailer
+test: setup ## all tests on SQLite; those that ask more of a database, on PostgreSQL too
+	@echo "Six parts, three at a time; each speaks when it is through, in ten minutes or so."
 	@$(MAKE) --no-print-directory --output-sync=line --jobs=3 $(PARTS:%=test-%)
-
-test-%-services: setup
-	PREAU_TEST_DATABASE=$* $(BIN)/python -m pytest --ignore=tests/flows
 
 test-%-flows: setup
 	PREAU_TEST_DATABASE=$* $(BIN)/python -m pytest tests/flows
+
+test-%-services: setup
+	PREAU_TEST_DATABASE=$* $(BIN)/python -m pytest $(SERVICES:%=tests/%)
+
+test-%-others: setup
+	PREAU_TEST_DATABASE=$* $(BIN)/python -m pytest --ignore=tests/flows $(SERVICES:%=--ignore=tests/%)
 
 test-sqlite: setup
 	$(BIN)/python -m pytest
