@@ -81,34 +81,27 @@ class Mailed:
         language = language_of(request.headers.get("accept-language"))
         if request.method != "POST":
             return await self._opened(request, language, _email_form)
-        token = (await form_of(request)).get("jeton", "")
-        if not may_be_a_token(token):
-            return _over(language)
-        try:
-            answer = (await self._ask(request, CONFIRM, {"token": token}))["confirmEmail"]
-        except SubgraphUnavailable as error:
-            return away(language, error)
-        if answer["__typename"] != "EmailConfirmed":
-            return _over(language)
-        if dt.datetime.fromisoformat(answer["inForceAt"]) > dt.datetime.now(dt.UTC) + A_MOMENT:
-            return page(language, "EMAIL_DONE", paragraph(phrase("EMAIL_WAITS_MORE", language, email=answer["email"])))
-        return page(language, "EMAIL_DONE", paragraph(phrase("EMAIL_DONE_MORE", language, email=answer["email"])))
+        return await self._pressed(request, language, CONFIRM, "confirmEmail", _confirmed)
 
     async def cancel(self, request: Request) -> Response:
         """`/courriel/annuler?jeton=`"""
         language = language_of(request.headers.get("accept-language"))
         if request.method != "POST":
             return await self._opened(request, language, _cancel_form)
+        return await self._pressed(request, language, CANCEL, "cancelEmailChange", _cancelled)
+
+    async def _pressed(
+        self, request: Request, language: Language, query: str, name: str, done: Callable[[Language, dict[str, Any]], Response]
+    ) -> Response:
+        """What a form with nothing but a button leads to: `done`, if the mutation `name` does not refuse its token."""
         token = (await form_of(request)).get("jeton", "")
         if not may_be_a_token(token):
             return _over(language)
         try:
-            answer = (await self._ask(request, CANCEL, {"token": token}))["cancelEmailChange"]
+            answer = (await self._ask(request, query, {"token": token}))[name]
         except SubgraphUnavailable as error:
             return away(language, error)
-        if answer["__typename"] != "EmailChangeCancelled":
-            return _over(language)
-        return page(language, "CANCEL_DONE", paragraph(phrase("CANCEL_DONE_MORE", language)))
+        return _over(language) if "code" in answer else done(language, answer)
 
     async def _opened(self, request: Request, language: Language, form: Callable[[Language, str], Response]) -> Response:
         """The link's form, if the link is still good, or nobody can say. Looking does not use it up."""
@@ -167,6 +160,16 @@ def _password_form(language: Language, token: str, trouble: str | None = None) -
 <p><button>{escape(phrase("PASSWORD_SEND", language))}</button></p>
 </form>"""
     return page(language, "PASSWORD_TITLE", body, 422 if trouble else 200)
+
+
+def _confirmed(language: Language, answer: dict[str, Any]) -> Response:
+    waits = dt.datetime.fromisoformat(answer["inForceAt"]) > dt.datetime.now(dt.UTC) + A_MOMENT
+    more = phrase("EMAIL_WAITS_MORE" if waits else "EMAIL_DONE_MORE", language, email=answer["email"])
+    return page(language, "EMAIL_DONE", paragraph(more))
+
+
+def _cancelled(language: Language, _: dict[str, Any]) -> Response:
+    return page(language, "CANCEL_DONE", paragraph(phrase("CANCEL_DONE_MORE", language)))
 
 
 def _email_form(language: Language, token: str) -> Response:
