@@ -234,24 +234,31 @@ def pytest_configure() -> None:
 
 #: They ask nothing of a database that the services' own tests do not, and take minutes: SQLite is enough. PREAU_ALL=1 runs them on both.
 ON_ONE_DATABASE = {
-    *(
-        "deploy/test_firstload.py",
-        "deploy/test_loaded_again.py",
-        "deploy/test_loading.py",
-        "deploy/test_moving.py",
-        "deploy/test_pricing.py",
-    ),
+    "billing/test_documents.py",
+    "billing/test_viewing.py",
+    "booking/test_viewing.py",
+    "deploy/test_firstload.py",
+    "deploy/test_loaded_again.py",
+    "deploy/test_loading.py",
+    "deploy/test_moving.py",
+    "deploy/test_pricing.py",
     "deploy/test_travelling.py",
-    *("flows/test_agents.py", "flows/test_attendance.py", "flows/test_live.py", "flows/test_subscriber.py", "flows/test_wrong_input.py"),
-    *("identity/test_inviting.py", "identity/test_oidc.py", "identity/test_passkeys.py", "identity/test_schema.py"),
-    *("flows/test_files.py", "flows/test_fuzz.py", "flows/test_hostile.py", "flows/test_isolation.py", "flows/test_mailed.py"),
-    *(
-        "flows/test_second_factor.py",
-        "personal/test_telling.py",
-        "billing/test_documents.py",
-        "billing/test_viewing.py",
-        "booking/test_viewing.py",
-    ),
+    "flows/test_agents.py",
+    "flows/test_attendance.py",
+    "flows/test_files.py",
+    "flows/test_fuzz.py",
+    "flows/test_hostile.py",
+    "flows/test_isolation.py",
+    "flows/test_live.py",
+    "flows/test_mailed.py",
+    "flows/test_second_factor.py",
+    "flows/test_subscriber.py",
+    "flows/test_wrong_input.py",
+    "identity/test_inviting.py",
+    "identity/test_oidc.py",
+    "identity/test_passkeys.py",
+    "identity/test_schema.py",
+    "personal/test_telling.py",
 }
 
 
