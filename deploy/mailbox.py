@@ -7,6 +7,7 @@ sender hears 250. For trying Préau out, for demonstrations and for tests: it de
 import argparse
 import asyncio
 import contextlib
+import itertools
 import os
 import signal
 import socket
@@ -32,6 +33,8 @@ from starlette.routing import Route
 from services.yielding import give_way
 
 LARGEST_MAIL_BYTES = 10_000_000
+PAGE_SIZE = 100  #: mails on one page
+DELIVERED = "Delivered-To: "
 
 
 # ----------------------------------------------------------------------------------------------------- what is kept
@@ -63,6 +66,7 @@ class Mailbox:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._read: dict[str, Letter] = {}
+        self._recipients: dict[str, frozenset[str]] = {}
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def keep(self, sender: str, recipients: list[str], content: bytes) -> str:
@@ -82,10 +86,14 @@ class Mailbox:
             os.close(folder)
         return letter_id
 
-    def letters(self) -> list[Letter]:
-        """Newest first."""
-        ids = sorted((path.stem for path in self._folder.glob("*.eml")), reverse=True)
-        return [self._letter(letter_id) for letter_id in ids]
+    def letters(self, to: str | None = None, before: str | None = None) -> Iterator[Letter]:
+        """Newest first; `to`: those that were delivered there; `before`: an id, older ones.
+
+        A busy town has thousands, and one takes milliseconds to understand: only those that somebody wants are.
+        """
+        for letter_id in sorted((path.stem for path in self._folder.glob("*.eml")), reverse=True):
+            if (before is None or letter_id < before) and (to is None or to in self._delivered(letter_id)):
+                yield self._letter(letter_id)
 
     def raw(self, letter_id: str) -> bytes:
         """Raises KeyError."""
@@ -99,6 +107,15 @@ class Mailbox:
         self.raw(letter_id)
         return self._letter(letter_id)
 
+    def _delivered(self, letter_id: str) -> frozenset[str]:
+        """What `keep` wrote at its top."""
+        if letter_id not in self._recipients:
+            with (self._folder / f"{letter_id}.eml").open(encoding="utf-8", errors="replace") as file:
+                file.readline()
+                lines = itertools.takewhile(lambda line: line.startswith(DELIVERED), file)
+                self._recipients[letter_id] = frozenset(line.removeprefix(DELIVERED).strip() for line in lines)
+        return self._recipients[letter_id]
+
     def _letter(self, letter_id: str) -> Letter:
         if letter_id not in self._read:
             self._read[letter_id] = _read(letter_id, self.raw(letter_id))
@@ -108,7 +125,7 @@ class Mailbox:
 def _trace(sender: str, recipients: list[str]) -> Iterator[tuple[str, str]]:
     yield "Return-Path", f"<{sender}>"
     for recipient in recipients:
-        yield "Delivered-To", recipient
+        yield DELIVERED.removesuffix(": "), recipient
 
 
 def _read(letter_id: str, raw: bytes) -> Letter:
@@ -222,6 +239,7 @@ WORDS = {
         "html": "Version HTML",
         "raw": "Message d'origine",
         "none": "(sans objet)",
+        "older": "Messages plus anciens",
     },
     "en": {
         "title": "Mailbox",
@@ -235,6 +253,7 @@ WORDS = {
         "html": "HTML version",
         "raw": "Original message",
         "none": "(no subject)",
+        "older": "Older messages",
     },
 }
 
@@ -270,6 +289,9 @@ LIST = """{% extends "sheet" %}
 {% endfor %}
 </tbody>
 </table>
+{% if older %}
+<p><a href="/?before={{ letters[-1].id }}">{{ say.older }}</a></p>
+{% endif %}
 {% else %}
 <p>{{ say.empty }}</p>
 {% endif %}
@@ -325,11 +347,12 @@ def page(mailbox: Mailbox) -> Starlette:
         return HTMLResponse(html, headers=CAREFUL)
 
     def everything(request: Request) -> Response:
-        return show(request, "list", letters=mailbox.letters())
+        found = mailbox.letters(before=request.query_params.get("before"))
+        letters = list(itertools.islice(found, PAGE_SIZE))
+        return show(request, "list", letters=letters, older=next(found, None) is not None)
 
     def messages(request: Request) -> Response:
-        wanted = request.query_params.get("to")
-        letters = [letter for letter in mailbox.letters() if wanted is None or wanted in letter.recipients]
+        letters = mailbox.letters(to=request.query_params.get("to"))
         return JSONResponse([letter.as_json() for letter in letters], headers=CAREFUL)
 
     def message(request: Request) -> Response:

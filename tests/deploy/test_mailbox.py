@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -18,7 +19,7 @@ from pathlib import Path
 import aiosmtplib
 import pytest
 
-from deploy.mailbox import Mailbox, moment
+from deploy.mailbox import PAGE_SIZE, Mailbox, moment
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -140,6 +141,31 @@ async def test_mails_of_one_address(tmp_path: Path) -> None:
         await box.send(mail("pour eux"))
         await box.send(mail("pour un autre"), "other@example.org")
         assert [message["subject"] for message in await box.messages("?to=other@example.org")] == ["pour un autre"]
+
+
+def test_only_the_mails_that_somebody_wants_are_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy town writes thousands: whoever asks for those of one address must not wait until all are understood."""
+    kept = Mailbox(tmp_path)
+    for number in range(10):
+        kept.keep("no-reply@example.org", [f"{number}@example.org", "all@example.org"], b"Subject: eux\r\n\r\nDelivered-To: x\r\n")
+    understood: list[str] = []
+    monkeypatch.setattr("deploy.mailbox._opened", lambda letter_id, raw: understood.append(letter_id))
+    assert len(list(kept.letters(to="3@example.org"))) == len(understood) == 1
+    assert list(kept.letters(to="x")) == []
+    assert len(list(kept.letters(to="all@example.org"))) == 10
+
+
+async def test_the_page_shows_so_many_mails_and_a_way_to_older_ones(tmp_path: Path) -> None:
+    kept = Mailbox(tmp_path)
+    for number in range(PAGE_SIZE + 2):
+        kept.keep("no-reply@example.org", ["jp@example.org"], f"Subject: Lettre {number}.\r\n\r\nBonjour\r\n".encode())
+    async with mailbox(tmp_path) as box:
+        _, page = await box.get("/")
+        assert (page.count("Lettre "), "Lettre 2." in page, "Lettre 1." in page) == (PAGE_SIZE, True, False)
+        older = re.search(r'href="(/\?before=[^"]+)">Messages plus anciens', page)
+        assert older
+        _, page = await box.get(older[1])
+        assert (page.count("Lettre "), "Lettre 1." in page, "Messages plus anciens" in page) == (2, True, False)
 
 
 async def test_the_page_speaks_french_or_english_and_escapes_what_comes_in(tmp_path: Path) -> None:
