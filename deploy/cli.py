@@ -178,6 +178,26 @@ def dead_letters(
 
 
 @app.command()
+def plan(
+    query: Annotated[
+        str, typer.Argument(metavar="QUERY|FILE|-", help="A GraphQL document, a file that holds one, or - for standard input.")
+    ],
+    operation: Annotated[str | None, typer.Option(help="Which operation of the document (default: its only one).")] = None,
+    variables: Annotated[str, typer.Option(help="JSON; only those count that @skip and @include look at.")] = "{}",
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Show how the gateway would answer a query: what it asks of which service, in which order. Nothing needs to run."""
+    from deploy.planning import Mistake, Wish  # noqa: PLC0415 -- see above
+    from deploy.planning import plan as run  # noqa: PLC0415
+
+    try:
+        print(run(Wish(query, operation, variables, as_json)))
+    except Mistake as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(2) from None
+
+
+@app.command()
 def check(data: Data = None) -> None:
     """Verify on the live databases what must always be true; exit code 1 if something is not."""
     from deploy.check import check as run  # noqa: PLC0415 -- see above

@@ -137,6 +137,10 @@ class Documents:
             operation.plans.put((conditions, passed), plan)
         return plan
 
+    def plan_for(self, operation: Operation, conditions: Mapping[str, bool]) -> Plan:
+        """The plan for these values of the conditions' variables and a caller who may ask for everything. Raises RequestError."""
+        return self._plan(operation, conditions, frozenset(self.supergraph.guards))
+
     def _coerced(self, operation: Operation, variables: Mapping[str, Any], language: Language) -> dict[str, Any]:
         found = get_variable_values(self.supergraph.api, operation.definitions, dict(variables), max_errors=MOST_COMPLAINTS)
         if isinstance(found, list):

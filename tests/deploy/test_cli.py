@@ -20,6 +20,7 @@ COMMANDS = (
     "export",
     "events",
     "dead-letters",
+    "plan",
     "check",
     "withdraw-key",
     "reset-factors",
