@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-sqlite test-postgresql lint bench lock compose asyncapi
+.PHONY: help setup run test test-sqlite test-postgresql lint bench lock supergraph compose release-schema asyncapi
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-16s %s\n", $$1, $$2}'
@@ -58,8 +58,14 @@ bench: setup ## measure rushes, calendars, promotion, growth, the subgraphs (pri
 lock: setup ## pin every dependency again, with hashes
 	$(BIN)/uv pip compile --quiet --upgrade --no-header --no-emit-index-url --generate-hashes --python-version 3.11 pyproject.toml --extra documents --group dev -o requirements.lock
 
-compose: setup ## write the subgraphs' SDL and the supergraph again (needs Node)
+supergraph: setup ## write the subgraphs' SDL and the supergraph again (needs Node), and say what changes for clients
 	$(BIN)/python -m deploy.compose
+	$(BIN)/python -m deploy.released
+
+compose: supergraph # as it was called before
+
+release-schema: setup ## a release is made: from here on, the API as it is now is what must not break
+	$(BIN)/python -m deploy.released --release
 
 asyncapi: setup ## write deploy/asyncapi.yaml, the events for other systems, again
 	$(BIN)/python -m deploy.asyncapi

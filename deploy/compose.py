@@ -1,18 +1,19 @@
 """Writes gateway/subgraphs/ from the services' schemas and composes gateway/supergraph.graphql of them: `python -m deploy.compose`.
 
-For developers; needs Node 20. What it writes is committed, so nothing at run time needs it. A test says when it must be run again.
+`make supergraph` does it; needs Node 20. What it writes is committed, so nothing at run time needs Node. A test says when it must be run
+again.
 """
 
-import hashlib
 import importlib
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from graphql import DocumentNode, Node, parse, print_ast
+
+from gateway import headline
 
 GATEWAY = Path(__file__).resolve().parent.parent / "gateway"
 SUBGRAPHS = ("identity", "billing", "booking")
@@ -48,12 +49,6 @@ def committed() -> dict[str, str]:
     return {service: (GATEWAY / "subgraphs" / f"{service}.graphql").read_text(encoding="utf-8") for service in SUBGRAPHS}
 
 
-def headline(subgraphs: Mapping[str, str]) -> str:
-    """The supergraph's first line: says what it was made from, so that one can tell without Node whether it still holds."""
-    told = "".join(f"{service}\n{subgraphs[service]}" for service in SUBGRAPHS)
-    return f"# composed by `make compose` from subgraphs with sha256 {hashlib.sha256(told.encode()).hexdigest()}"
-
-
 def compose() -> str:
     """The supergraph of the committed subgraphs. Raises SystemExit with what the composer complains of."""
     tools = GATEWAY / "compose"
@@ -63,7 +58,7 @@ def compose() -> str:
     done = subprocess.run(["node", str(tools / "compose.mjs"), *paths], capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(done.stderr)
-    return f"{headline(committed())}\n{done.stdout}"
+    return headline.under(committed(), done.stdout)
 
 
 def main() -> None:

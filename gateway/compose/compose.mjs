@@ -1,5 +1,5 @@
 // Composes gateway/subgraphs/*.graphql into a supergraph on standard output; composition errors go to standard error, one a line.
-// Run through `make compose`: deploy/compose.py writes the file, with the fingerprint of what it was made from.
+// Run through `make supergraph`: deploy/compose.py writes the file, with the fingerprint of what it was made from.
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { composeServices } from "@theguild/federation-composition";

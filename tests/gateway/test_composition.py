@@ -3,6 +3,7 @@
 import pytest
 
 from deploy import compose
+from gateway import headline
 from gateway.supergraph import Supergraph, UnsupportedSupergraph
 from tests.gateway.fakes import GATEWAY
 
@@ -11,17 +12,21 @@ SUPERGRAPH = (GATEWAY / "supergraph.graphql").read_text(encoding="utf-8")
 
 @pytest.mark.parametrize("service", compose.SUBGRAPHS)
 def test_the_committed_subgraph_is_the_services_own(service: str) -> None:
-    assert compose.exported(service) == compose.committed()[service], "run `make compose` and commit what it writes"
+    assert compose.exported(service) == compose.committed()[service], "run `make supergraph` and commit what it writes"
 
 
-def test_the_supergraph_was_composed_from_the_committed_subgraphs() -> None:
-    assert SUPERGRAPH.splitlines()[0] == compose.headline(compose.committed()), "run `make compose` and commit what it writes"
+def test_the_supergraph_was_composed_from_the_committed_subgraphs_and_is_what_came_of_it() -> None:
+    assert SUPERGRAPH.startswith(f"{headline.line(compose.committed())}, to sha256 "), "run `make supergraph` and commit what it writes"
+    assert headline.is_whole(SUPERGRAPH), "run `make supergraph` and commit what it writes"
 
 
-def test_another_subgraph_would_be_noticed() -> None:
+def test_another_subgraph_or_another_supergraph_would_be_noticed() -> None:
     changed = {**compose.committed(), "billing": compose.committed()["billing"] + "\ntype New { id: ID! }\n"}
 
-    assert compose.headline(changed) != SUPERGRAPH.splitlines()[0]
+    assert not SUPERGRAPH.startswith(headline.line(changed))
+    assert not headline.is_whole(SUPERGRAPH[:-40])
+    assert not headline.is_whole(SUPERGRAPH + "\ntype New { id: ID! }\n")
+    assert headline.is_whole("# by hand\ntype Query { me: ID }\n")
 
 
 def test_clients_see_no_machinery() -> None:
