@@ -128,6 +128,10 @@ def export(
     from deploy.town.export import export as run  # noqa: PLC0415 -- see above
 
     text = _run(run(existing(settings_of(data)), structure))
+    _write(file, text)
+
+
+def _write(file: Path, text: str) -> None:
     if str(file) == "-":
         print(text, end="")
         return
@@ -268,6 +272,17 @@ def replay_allocation(
 
     if not _run(replay(existing(settings_of(data)), what)):
         raise typer.Exit(1)
+
+
+@app.command()
+def manifest(
+    folder: Annotated[Path, typer.Argument(help="Where a client's documents are: *.graphql, one operation with its fragments each.")],
+    file: Annotated[Path, typer.Argument(help="Where to write; - for standard output.")],
+) -> None:
+    """List a client's documents for PREAU_TRUSTED_DOCUMENTS, each held against the schema first."""
+    from deploy.manifest import manifest as run  # noqa: PLC0415 -- see above
+
+    _write(file, run(folder))
 
 
 @app.command()

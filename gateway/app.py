@@ -31,6 +31,7 @@ from gateway.sockets import SocketEndpoint
 from gateway.streams import Doorkeeper, Streams
 from gateway.supergraph import Supergraph
 from gateway.texts import say
+from gateway.trusted import Trusted
 from services.bus import Bus
 from services.refusal import language_of
 from services.settings import Settings
@@ -61,6 +62,7 @@ def application(settings: Settings) -> Starlette:
         Live(Bus(settings, "gateway")),
         settings.clock,
         _door(supergraph, settings, neighbours),
+        Trusted(settings.trusted_documents, settings.only_trusted),
     )
 
     @asynccontextmanager

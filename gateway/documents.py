@@ -34,8 +34,8 @@ from gateway.planner import Planner, Unplannable
 from gateway.reach import Reach
 from gateway.selection import Conflict, Speller, TooWide, condition_variables
 from gateway.supergraph import Guard, Supergraph
-from gateway.trouble import DENIED, NOT_TO_YOU, RequestError
-from services.refusal import Language
+from gateway.trouble import DENIED, RequestError
+from services.refusal import Language, shown
 from services.telemetry import log
 
 MOST_DOCUMENTS = 512
@@ -153,8 +153,7 @@ class Documents:
         if name:
             operations = [each for each in operations if each.name and each.name.value == name]
         if len(operations) != 1:
-            message = f"The document has no operation {name!r}." if name else "Say which of the operations: operationName."
-            raise RequestError.coded("OPERATION_RESOLUTION_FAILURE", message)
+            raise RequestError.said("OPERATION_RESOLUTION_FAILURE", "NO_SUCH_OPERATION" if name else "WHICH_OPERATION", name=shown(name))
         node = operations[0]
         fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
         return Operation(
@@ -168,7 +167,7 @@ class Documents:
 
     def _document(self, text: str) -> DocumentNode:
         if len(text) > limits.MOST_CHARACTERS:
-            raise RequestError.coded("OPERATION_TOO_LARGE", f"A document has at most {limits.MOST_CHARACTERS} characters.")
+            raise RequestError.said("OPERATION_TOO_LARGE", "TOO_MANY_CHARACTERS", most=limits.MOST_CHARACTERS)
         try:
             # Without locations: they would keep every token in memory as long as the plan.
             document = parse(text, no_location=True, max_tokens=limits.MOST_TOKENS)
@@ -176,10 +175,11 @@ class Documents:
             if validate(self.supergraph.api, document, RULES, max_errors=1):
                 raise RequestError.found("GRAPHQL_VALIDATION_FAILED", self._complaints(text))
         except GraphQLError as error:
-            code = "OPERATION_TOO_LARGE" if "Document contains more than" in error.message else "GRAPHQL_PARSE_FAILED"
-            raise RequestError.found(code, [error]) from error
+            if "Document contains more than" in error.message:
+                raise RequestError.said("OPERATION_TOO_LARGE", "TOO_MANY_TOKENS", most=limits.MOST_TOKENS) from error
+            raise RequestError.found("GRAPHQL_PARSE_FAILED", [error]) from error
         except RecursionError as error:
-            raise RequestError.coded("OPERATION_TOO_DEEP", "The document is nested too deeply.") from error
+            raise RequestError.said("OPERATION_TOO_DEEP", "NESTED_TOO_DEEP") from error
         return document
 
     def _complaints(self, text: str) -> list[GraphQLError]:
@@ -191,12 +191,12 @@ class Documents:
             plan = compile_plan(self.supergraph, draft, operation.node, operation.fragments.values(), self.checked)
             return replace(plan, follow=self._follow(operation, draft)) if operation.kind == "subscription" else plan
         except Conflict as error:
-            raise RequestError.coded("GRAPHQL_VALIDATION_FAILED", str(error)) from error
+            raise RequestError.said("GRAPHQL_VALIDATION_FAILED", detail=error) from error
         except TooWide as error:
-            raise RequestError.coded("OPERATION_TOO_LARGE", str(error)) from error
+            raise RequestError.said("OPERATION_TOO_LARGE", "TOO_WIDE") from error
         except Unplannable as error:
             log().error("no plan", operation=operation.name, error=str(error))
-            raise RequestError.coded("PLANNING_FAILED", "The gateway found no way to answer this operation.") from error
+            raise RequestError.said("PLANNING_FAILED") from error
 
     def _draft(
         self, operation: Operation, node: OperationDefinitionNode, conditions: Mapping[str, bool], passed: frozenset[Guard] | None
@@ -207,7 +207,7 @@ class Documents:
         (entry,) = draft.entries  # validated: one field, and no condition on it
         root = entry.selected
         if root.denied:
-            raise RequestError.coded(DENIED, NOT_TO_YOU)
+            raise RequestError.said(DENIED)
         node = watching(operation.node, root.nodes[0])
         return Follow(root.name, root.key, compile_plan(self.supergraph, self._draft(operation, node, {}, None), node, (), self.checked))
 

@@ -161,7 +161,7 @@ class Following:
             async with asyncio.timeout(min(left, LOOK_SECONDS * random.uniform(0.8, 1.2))):
                 await watcher.rung.wait()
         if self.clock.now() >= until:
-            raise RequestError.coded("UNAUTHENTICATED", "The sign-in has run out.")
+            raise RequestError.said("UNAUTHENTICATED", "SIGN_IN_OVER")
 
 
 def _is_final(errors: Iterable[dict[str, Any]]) -> bool:

@@ -11,7 +11,6 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from gateway.asking import EVENTS, JSON, Asked, PassedOn, bad_request, media_type, passed_on, read_get, read_post, takes_events, visitor_of
-from gateway.documents import Operation
 from gateway.sse import send_events
 from gateway.streams import ANSWERED, Streams
 from gateway.trouble import RequestError, masked
@@ -39,7 +38,7 @@ class GraphQLEndpoint:
             accept = headers.get(b"accept")
             media = media_type(accept)
             asked = await self._read(scope, headers, receive)
-            if media == EVENTS or (takes_events(accept) and self._operation(asked).kind == "subscription"):
+            if media == EVENTS or (takes_events(accept) and self.streams.operation(asked).kind == "subscription"):
                 await self._stream(asked, passing, scope, receive, send)
                 return
             status, answer = 200, await self._answer(asked, passing, post=scope["method"] == "POST")
@@ -47,7 +46,7 @@ class GraphQLEndpoint:
             # Clients of the older media type expect 200 for what a well-formed request asks wrongly.
             media = JSON if media == EVENTS else media
             status = error.status if error.malformed or media != JSON else 200
-            answer = {"errors": error.errors}
+            answer = {"errors": error.told(passing.language)}
             ANSWERED.labels("unknown", "refused").inc()
         except Exception as error:
             status, answer = 200, {"errors": [masked(error)], "data": None}
@@ -60,7 +59,7 @@ class GraphQLEndpoint:
     async def _stream(self, asked: Asked, passing: PassedOn, scope: Scope, receive: Receive, send: Send) -> None:
         visitor = visitor_of(scope)
         if self.streams.live.is_crowded(visitor):
-            raise bad_request("Too many connections from this address.", code="TOO_MANY_CONNECTIONS", status=429)
+            raise bad_request("TOO_MANY_CONNECTIONS", status=429)
         results = self.streams.results(asked, passing, post=scope["method"] == "POST")
         with self.streams.live.streaming(visitor):
             await send_events(results, receive, send, passing.request_id, self.streams.live.ending)
@@ -70,17 +69,14 @@ class GraphQLEndpoint:
             return await read_post(headers, receive)
         if scope["method"] == "GET":
             return read_get(scope["query_string"])
-        raise bad_request("POST, or GET for queries.", code="METHOD_NOT_ALLOWED", status=405)
-
-    def _operation(self, asked: Asked) -> Operation:
-        return self.streams.documents.operation(asked.query, asked.operation_name)
+        raise bad_request("NO_METHOD", code="METHOD_NOT_ALLOWED", status=405)
 
     async def _answer(self, asked: Asked, passing: PassedOn, *, post: bool) -> dict[str, Any]:
-        operation = self._operation(asked)
+        operation = self.streams.operation(asked)
         if operation.kind == "subscription":
-            raise bad_request("A subscription is answered as text/event-stream, or over WebSocket.", code="NOT_ACCEPTABLE", status=406)
+            raise bad_request("NO_STREAM", code="NOT_ACCEPTABLE", status=406)
         if operation.kind != "query" and not post:
-            raise bad_request("GET is for queries: send a mutation by POST.", code="METHOD_NOT_ALLOWED", status=405)
+            raise bad_request("NO_CHANGE_BY_GET", code="METHOD_NOT_ALLOWED", status=405)
         plan = await self.streams.plan(operation, asked, passing)
         answer = await self.streams.engine.run(plan, asked.variables, passing.lines)
         ANSWERED.labels(operation.kind, "partial" if answer.errors else "whole").inc()

@@ -58,7 +58,6 @@ def check(document: DocumentNode) -> None:
     try:
         for size in limits.check(document, LIMITS, counted=AUTHENTICATION, refused=REFUSED):
             if size.counted > 1:
-                message = "A request carries at most one mutation that looks at a password, a token or an answer."
-                raise RequestError.coded("ONE_AUTHENTICATION_A_REQUEST", message)
+                raise RequestError.said("ONE_AUTHENTICATION_A_REQUEST")
     except TooMuch as error:
-        raise RequestError.coded(error.code, str(error)) from error
+        raise RequestError.coded(error.code, str(error), error.french) from error

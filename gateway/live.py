@@ -157,9 +157,9 @@ class Live:
 
     def _admit(self, watcher: Watcher) -> None:
         if len(self._watchers) >= MOST_SUBSCRIPTIONS:
-            raise RequestError.coded("TOO_MANY_SUBSCRIPTIONS", "Too many follow at the moment: try again later.")
+            raise RequestError.said("TOO_MANY_SUBSCRIPTIONS", "TOO_MANY_FOLLOW")
         if sum(other.account == watcher.account for other in self._watchers) >= MOST_PER_ACCOUNT:
-            raise RequestError.coded("TOO_MANY_SUBSCRIPTIONS", f"An account has at most {MOST_PER_ACCOUNT} subscriptions at once.")
+            raise RequestError.said("TOO_MANY_SUBSCRIPTIONS", most=MOST_PER_ACCOUNT)
 
     def _enter(self, watcher: Watcher) -> None:
         self._watchers.add(watcher)

@@ -198,8 +198,8 @@ class Socket:
         except RequestError as error:
             raise _invalid(str(error)) from error
         if len(self._operations) >= MOST_OPERATIONS:
-            message = f"A connection has at most {MOST_OPERATIONS} operations at once."
-            await self._tell({"type": "error", "id": id, "payload": [_error("TOO_MANY_SUBSCRIPTIONS", message)]})
+            refused = RequestError.said("TOO_MANY_SUBSCRIPTIONS", "TOO_MANY_OPERATIONS", most=MOST_OPERATIONS)
+            await self._tell({"type": "error", "id": id, "payload": refused.told(self._passing.language)})
             return
         self._operations[id] = asyncio.create_task(self._carry(id, asked, self._passing))
 
@@ -239,10 +239,6 @@ class Socket:
         except (TimeoutError, OSError) as error:
             log().info("socket cut", error=repr(error))
             self._failed.set()
-
-
-def _error(code: str, message: str) -> dict[str, Any]:
-    return {"message": message, "extensions": {"code": code}}
 
 
 def _message(message: Message) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from gateway.following import Following, Result
 from gateway.live import Live
 from gateway.plan import Plan
 from gateway.trouble import RequestError, masked
+from gateway.trusted import NONE_TRUSTED, Trusted
 from services.clock import Clock
 
 ANSWERED = Counter("preau_gateway_operations_total", "Operations", ["kind", "outcome"])
@@ -33,6 +34,11 @@ class Streams:
     live: Live
     clock: Clock
     door: Doorkeeper | None = None  #: Without one, nobody is known: what is guarded stays closed.
+    trusted: Trusted = NONE_TRUSTED
+
+    def operation(self, asked: Asked) -> Operation:
+        """Raises RequestError."""
+        return self.documents.operation(self.trusted.text(asked), asked.operation_name)
 
     async def plan(self, operation: Operation, asked: Asked, passing: PassedOn) -> Plan:
         """Raises RequestError."""
@@ -49,15 +55,15 @@ class Streams:
                     yield result
         except RequestError as error:
             ANSWERED.labels("unknown", "refused").inc()
-            yield Result.refusal(error.errors)
+            yield Result.refusal(error.told(passing.language))
         except Exception as error:
             ANSWERED.labels("unknown", "failed").inc()
             yield Result.refusal([masked(error)])
 
     async def _results(self, asked: Asked, passing: PassedOn, *, post: bool) -> AsyncGenerator[Result, None]:
-        operation = self.documents.operation(asked.query, asked.operation_name)
+        operation = self.operation(asked)
         if operation.kind == "mutation" and not post:
-            raise bad_request("GET changes nothing: send a mutation by POST.", code="METHOD_NOT_ALLOWED", status=405)
+            raise bad_request("NO_CHANGE_BY_GET", code="METHOD_NOT_ALLOWED", status=405)
         plan = await self.plan(operation, asked, passing)
         if plan.follow is None:
             answer = await self.engine.run(plan, asked.variables, passing.lines)

@@ -1,4 +1,7 @@
-"""What the gateway itself says to people who open an address in a browser: French first, English second."""
+"""What the gateway itself says: to people who open an address in a browser, and to clients whose requests it refuses.
+
+French first, English second.
+"""
 
 TEXTS = {
     "NO_PAGE": ("Cette page n'existe pas.", "There is no such page."),
@@ -125,10 +128,98 @@ TEXTS = {
         "It was used already, it has run out, a newer one replaces it, or a part of it is missing. Ask for another in your family account.",
     ),
     "LINK_FAILED": ("Cela n'a pas fonctionné", "That did not work"),
+    # ----------------------------------------------------------------------------- requests that are refused, by their code
+    "NO_FORM": (
+        "Les réponses sont en application/graphql-response+json, application/json ou text/event-stream.",
+        "Answers are application/graphql-response+json, application/json or text/event-stream.",
+    ),
+    "UNSUPPORTED_MEDIA_TYPE": ("Envoyez du application/json en UTF-8.", "Send application/json in UTF-8."),
+    "NOT_JSON": ("Le corps de la requête n'est pas du JSON.", "The body is not JSON."),
+    "BATCHES_REFUSED": (
+        "Une seule opération par requête : envoyez un objet.",
+        "One operation a request: send an object.",
+    ),
+    "NO_OBJECT": ("Envoyez un objet JSON avec `query`.", "Send a JSON object with `query`."),
+    "UNREADABLE_PARAMETERS": (
+        "Les paramètres sont illisibles ; `variables` est du JSON.",
+        "The parameters are not readable; `variables` is JSON.",
+    ),
+    "NO_QUERY": ("`query` manque, ou n'est pas un texte.", "`query` is missing, or is not a string."),
+    "NO_VARIABLES": ("`variables` n'est pas un objet.", "`variables` is not an object."),
+    "NO_OPERATION_NAME": ("`operationName` n'est pas un texte.", "`operationName` is not a string."),
+    "NO_EXTENSIONS": ("`extensions` n'est pas un objet.", "`extensions` is not an object."),
+    "NO_HASH": (
+        '`extensions.persistedQuery` est {{version: 1, sha256Hash: "..."}}.',
+        '`extensions.persistedQuery` is {{version: 1, sha256Hash: "..."}}.',
+    ),
+    "REQUEST_TOO_LARGE": ("Une requête a au plus {most} octets.", "A request has at most {most} bytes."),
+    "REQUEST_TIMEOUT": ("La requête n'est pas arrivée à temps.", "The request did not arrive in time."),
+    "NO_METHOD": ("POST, ou GET pour les lectures.", "POST, or GET for queries."),
+    "NO_CHANGE_BY_GET": (
+        "GET ne change rien : envoyez une mutation par POST.",
+        "GET changes nothing: send a mutation by POST.",
+    ),
+    "NO_STREAM": (
+        "Un abonnement est servi en text/event-stream, ou par WebSocket.",
+        "A subscription is answered as text/event-stream, or over WebSocket.",
+    ),
+    "TOO_MANY_CONNECTIONS": ("Trop de connexions depuis cette adresse.", "Too many connections from this address."),
+    "TOO_MANY_FOLLOW": (
+        "Trop d'abonnements en ce moment : réessayez plus tard.",
+        "Too many follow at the moment: try again later.",
+    ),
+    "TOO_MANY_SUBSCRIPTIONS": (
+        "Un compte suit au plus {most} choses à la fois.",
+        "An account has at most {most} subscriptions at once.",
+    ),
+    "TOO_MANY_OPERATIONS": (
+        "Une connexion porte au plus {most} opérations à la fois.",
+        "A connection has at most {most} operations at once.",
+    ),
+    "SIGN_IN_OVER": ("La session a expiré.", "The sign-in has run out."),
+    "NO_SUCH_OPERATION": ("Le document n'a pas d'opération « {name} ».", "The document has no operation {name!r}."),
+    "WHICH_OPERATION": ("Dites laquelle des opérations : operationName.", "Say which of the operations: operationName."),
+    "TOO_MANY_CHARACTERS": ("Un document a au plus {most} caractères.", "A document has at most {most} characters."),
+    "TOO_MANY_TOKENS": ("Un document a au plus {most} mots.", "A document has at most {most} tokens."),
+    "NESTED_TOO_DEEP": ("Le document est trop imbriqué.", "The document is nested too deeply."),
+    "TOO_WIDE": (
+        "L'opération demande trop de champs de trop de types.",
+        "The operation asks for too many fields of too many types.",
+    ),
+    "GRAPHQL_PARSE_FAILED": ("Le document n'est pas du GraphQL : {detail}", "{detail}"),
+    "GRAPHQL_VALIDATION_FAILED": ("Le document ne convient pas au schéma : {detail}", "{detail}"),
+    "PLANNING_FAILED": (
+        "La passerelle n'a trouvé aucun moyen de répondre à cette opération.",
+        "The gateway found no way to answer this operation.",
+    ),
+    "ONE_AUTHENTICATION_A_REQUEST": (
+        "Une requête porte au plus une mutation qui examine un mot de passe, un jeton ou une réponse.",
+        "A request carries at most one mutation that looks at a password, a token or an answer.",
+    ),
+    "UNAUTHORIZED_FIELD_OR_TYPE": (
+        "Connectez-vous d'abord, ou comme quelqu'un qui peut voir cela.",
+        "Sign in first, or as somebody who may see this.",
+    ),
+    "PERSISTED_QUERY_NOT_FOUND": (
+        "Aucun document connu ne porte cette empreinte.",
+        "No document that is known here has this hash.",
+    ),
+    "PERSISTED_QUERY_NOT_SUPPORTED": (
+        "Aucun document n'est connu ici par son empreinte : envoyez son texte.",
+        "No documents are known here by their hashes: send the text.",
+    ),
+    "PERSISTED_QUERY_MISMATCH": (
+        "Cette empreinte est celle d'un autre document.",
+        "This hash is another document's.",
+    ),
+    "QUERY_NOT_IN_SAFELIST": (
+        "Seuls les documents que la commune connaît sont servis ici.",
+        "Only documents that the town knows are answered here.",
+    ),
 }
 
 
-def phrase(code: str, language: str, **details: str) -> str:
+def phrase(code: str, language: str, **details: object) -> str:
     return TEXTS[code][language == "en"].format(**details)
 
 

@@ -1,11 +1,12 @@
 """A request that the gateway itself answers with errors, before any service hears of it."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from graphql import GraphQLError
 
+from gateway.texts import phrase
 from services.refusal import Language, in_french
 from services.telemetry import log
 
@@ -17,22 +18,39 @@ MOST_LOCATIONS = 10
 
 
 class RequestError(Exception):
-    """The answer is `errors` alone. `malformed`: not even a GraphQL request, so the status says so to every client."""
+    """The answer is `errors` alone. `malformed`: not even a GraphQL request, so the status says so to every client.
 
-    def __init__(self, errors: list[dict[str, Any]], *, status: int = 400, malformed: bool = False) -> None:
+    `errors` are in English, `french` has their messages in French; without it they are as the caller is to read them.
+    """
+
+    def __init__(self, errors: list[dict[str, Any]], *, french: Sequence[str] = (), status: int = 400, malformed: bool = False) -> None:
         super().__init__(errors[0]["message"])
         self.errors = errors
+        self.french = french
         self.status = status
         self.malformed = malformed
 
+    def told(self, language: Language) -> list[dict[str, Any]]:
+        """The errors, in the caller's language."""
+        if language == "en" or not self.french:
+            return self.errors
+        return [{**error, "message": message} for error, message in zip(self.errors, self.french, strict=True)]
+
     @classmethod
-    def coded(cls, code: str, message: str, *, status: int = 400, malformed: bool = False) -> "RequestError":
-        return cls([{"message": message, "extensions": {"code": code}}], status=status, malformed=malformed)
+    def said(cls, code: str, text: str | None = None, *, status: int = 400, malformed: bool = False, **details: object) -> "RequestError":
+        """In the words of texts.py, under `text`, or the code itself."""
+        french, english = (phrase(text or code, language, **details) for language in ("fr", "en"))
+        return cls.coded(code, english, french, status=status, malformed=malformed)
+
+    @classmethod
+    def coded(cls, code: str, message: str, french: str, *, status: int = 400, malformed: bool = False) -> "RequestError":
+        return cls([{"message": message, "extensions": {"code": code}}], french=(french,), status=status, malformed=malformed)
 
     @classmethod
     def found(cls, code: str, errors: Iterable[GraphQLError]) -> "RequestError":
-        """What parsing or validation complained of."""
-        return cls([_shortened(error) | {"extensions": {"code": code}} for error in errors])
+        """What parsing or validation complained of, in graphql-core's own words: those who write documents know them."""
+        told = [_shortened(error) | {"extensions": {"code": code}} for error in errors]
+        return cls(told, french=[phrase(code, "fr", detail=error["message"]) for error in told])
 
     @classmethod
     def unfit(cls, errors: Iterable[GraphQLError], language: Language) -> "RequestError":

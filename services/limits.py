@@ -18,6 +18,8 @@ from graphql import (
 )
 from graphql.language import ast
 
+from services.refusal import shown
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -39,9 +41,10 @@ class Limits:
 class TooMuch(Exception):
     """The document is refused; `code` says why."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, french: str) -> None:
         super().__init__(message)
         self.code = code
+        self.french = french
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,28 +76,49 @@ def check(
 ) -> Iterator[Size]:
     """The size of each operation in turn. Raises TooMuch, also for a field that is `refused`."""
     if len(document.definitions) > limits.definitions:
-        raise TooMuch("OPERATION_TOO_LARGE", f"A document has at most {limits.definitions} operations and fragments.")
+        most = limits.definitions
+        english, french = (
+            f"A document has at most {most} operations and fragments.",
+            f"Un document a au plus {most} opérations et fragments.",
+        )
+        raise TooMuch("OPERATION_TOO_LARGE", english, french)
     fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
     measure = Measure(limits, fragments, counted, refused)
     for operation in document.definitions:
         if isinstance(operation, OperationDefinitionNode):
             if len(operation.variable_definitions or ()) > limits.variables:
-                raise TooMuch("OPERATION_TOO_LARGE", f"An operation has at most {limits.variables} variables.")
+                raise _too_large(
+                    f"An operation has at most {limits.variables} variables.", f"Une opération a au plus {limits.variables} variables."
+                )
             size = measure.selection(operation.selection_set)
-            for code, message in _excesses(size, limits):
-                raise TooMuch(code, message)
+            for excess in _excesses(size, limits):
+                raise excess
             yield size
 
 
-def _excesses(size: Size, limits: Limits) -> Iterator[tuple[str, str]]:
+def _too_large(english: str, french: str) -> TooMuch:
+    return TooMuch("OPERATION_TOO_LARGE", english, french)
+
+
+def _excesses(size: Size, limits: Limits) -> Iterator[TooMuch]:
     if size.depth > limits.depth or size.introspection_depth > limits.introspection_depth:
-        yield "OPERATION_TOO_DEEP", f"An operation is at most {limits.depth} fields deep."
+        most = limits.depth
+        yield TooMuch(
+            "OPERATION_TOO_DEEP", f"An operation is at most {most} fields deep.", f"Une opération a une profondeur d'au plus {most} champs."
+        )
     if size.aliases > limits.aliases:
-        yield "TOO_MANY_ALIASES", f"An operation has at most {limits.aliases} aliases."
+        most = limits.aliases
+        yield TooMuch("TOO_MANY_ALIASES", f"An operation has at most {most} aliases.", f"Une opération a au plus {most} alias.")
     if size.directives > limits.directives:
-        yield "TOO_MANY_DIRECTIVES", f"An operation has at most {limits.directives} directives."
+        most = limits.directives
+        yield TooMuch("TOO_MANY_DIRECTIVES", f"An operation has at most {most} directives.", f"Une opération a au plus {most} directives.")
     if size.introspections > limits.introspections:
-        yield "TOO_MANY_INTROSPECTIONS", f"An operation asks for __schema and __type at most {limits.introspections} times."
+        most = limits.introspections
+        yield TooMuch(
+            "TOO_MANY_INTROSPECTIONS",
+            f"An operation asks for __schema and __type at most {most} times.",
+            f"Une opération demande __schema et __type au plus {most} fois.",
+        )
 
 
 @dataclass(slots=True)
@@ -118,15 +142,18 @@ class Measure:
             elif isinstance(node, ast.FragmentSpreadNode):
                 size = size.beside(self._fragment(node.name.value))
             if size.fields > self.limits.fields:
-                raise TooMuch("OPERATION_TOO_LARGE", f"An operation asks for at most {self.limits.fields} fields.")
+                most = self.limits.fields
+                raise _too_large(f"An operation asks for at most {most} fields.", f"Une opération demande au plus {most} champs.")
         return size
 
     def _field(self, node: FieldNode) -> Size:
         name = node.name.value
         if name in self.refused:
-            raise TooMuch("GRAPHQL_VALIDATION_FAILED", f"{name} is between the gateway and its services.")
+            english, french = f"{name} is between the gateway and its services.", f"{name} est entre la passerelle et ses services."
+            raise TooMuch("GRAPHQL_VALIDATION_FAILED", english, french)
         if len(node.arguments or ()) > self.limits.arguments:
-            raise TooMuch("OPERATION_TOO_LARGE", f"A field has at most {self.limits.arguments} arguments.")
+            most = self.limits.arguments
+            raise _too_large(f"A field has at most {most} arguments.", f"Un champ a au plus {most} arguments.")
         below = self.selection(node.selection_set)
         introspects = name.startswith("__")
         return Size(
@@ -141,7 +168,8 @@ class Measure:
 
     def _fragment(self, name: str) -> Size:
         if name in self._open:
-            raise TooMuch("GRAPHQL_VALIDATION_FAILED", f"Fragment {name!r} spreads itself.")
+            english, french = f"Fragment {shown(name)!r} spreads itself.", f"Le fragment « {shown(name)} » se contient lui-même."
+            raise TooMuch("GRAPHQL_VALIDATION_FAILED", english, french)
         if name not in self._known:
             self._open.add(name)
             fragment = self.fragments.get(name)

@@ -29,6 +29,8 @@ SETTINGS = {
     "BOOKING_URL": "where the gateway finds booking's subgraph (default `http://127.0.0.1:8103`)",
     "PREAU_CHECKED_SUBGRAPHS": "subgraphs, by commas, whose answers the gateway reads and holds against the schema; those of others it "
     "passes on as they come (default none)",
+    "PREAU_TRUSTED_DOCUMENTS": "file of the documents that clients may ask for by their hash (see Trusted documents; default none)",
+    "PREAU_ONLY_TRUSTED": "`true`: no other document is answered (default `false`)",
     "SMTP_URL": "the town's mail server, `smtp://`, `smtp+starttls://` or `smtps://` (default `smtp://127.0.0.1:8025`)",
     "PREAU_MAIL_FROM": "sender of every mail (default `Préau <no-reply@localhost>`)",
     "PREAU_MAIL_RATES": "mails per second to addresses of a provider, such as `orange.fr=2,gmail.com=5` (default none: no bound)",
@@ -69,6 +71,8 @@ class Settings:
     database_urls: Mapping[str, str]  #: service -> SQLAlchemy URL with an async driver
     subgraph_urls: Mapping[str, str]  #: identity, billing, booking -> base URL
     checked_subgraphs: frozenset[str]
+    trusted_documents: Path | None
+    only_trusted: bool
     smtp_url: str
     mail_from: str
     mail_rates: Mapping[str, float]  #: domain -> mails per second
@@ -108,6 +112,8 @@ class Settings:
                 for service, default in (("identity", 8101), ("billing", 8102), ("booking", 8103))
             },
             checked_subgraphs=_checked(environ),
+            trusted_documents=_path(environ, "PREAU_TRUSTED_DOCUMENTS"),
+            only_trusted=_flag(environ, "PREAU_ONLY_TRUSTED"),
             smtp_url=environ.get("SMTP_URL", "smtp://127.0.0.1:8025"),
             mail_from=environ.get("PREAU_MAIL_FROM", "Préau <no-reply@localhost>"),
             mail_rates=_mail_rates(environ),
@@ -124,6 +130,8 @@ class Settings:
             clock=_clock(environ),
             log_level=environ.get("PREAU_LOG_LEVEL", "info"),
         )
+        if settings.only_trusted and settings.trusted_documents is None:
+            raise SettingsError("PREAU_ONLY_TRUSTED needs PREAU_TRUSTED_DOCUMENTS: nothing would be answered")
         if settings.production:
             _refuse_toys(environ, process)
         return settings
@@ -134,6 +142,17 @@ def _port(environ: Mapping[str, str]) -> int:
     if not text.isdigit() or not 0 <= int(text) < 65536:
         raise SettingsError(f"PREAU_PORT is a port number, not {text!r}")
     return int(text)
+
+
+def _path(environ: Mapping[str, str], name: str) -> Path | None:
+    return Path(environ[name]) if environ.get(name) else None
+
+
+def _flag(environ: Mapping[str, str], name: str, *, usually: bool = False) -> bool:
+    text = environ.get(name) or str(usually).lower()
+    if text not in ("true", "false"):
+        raise SettingsError(f"{name} is true or false, not {text!r}")
+    return text == "true"
 
 
 def _checked(environ: Mapping[str, str]) -> frozenset[str]:
