@@ -32,6 +32,7 @@ from gateway.streams import Doorkeeper, Streams
 from gateway.supergraph import Supergraph
 from gateway.texts import say
 from gateway.trusted import Trusted
+from gateway.waiting import Patience
 from services.bus import Bus
 from services.refusal import language_of
 from services.settings import Settings
@@ -58,7 +59,9 @@ def application(settings: Settings) -> Starlette:
 
     streams = Streams(
         Documents(supergraph, checked=settings.checked_subgraphs),
-        Engine(supergraph.api, Timed(subgraphs), _note_failure),
+        Engine(
+            supergraph.api, Timed(subgraphs), _note_failure, Patience(services=settings.subgraph_seconds, whole=settings.request_seconds)
+        ),
         Live(Bus(settings, "gateway")),
         settings.clock,
         _door(supergraph, settings, neighbours),

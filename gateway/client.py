@@ -1,9 +1,11 @@
 """HTTP to the subgraphs: a small keep-alive client on httptools, because the general ones cost more than the whole rest of the gateway.
 
-A request is answered, or `SubgraphUnavailable` says why not, within its time. Nothing that may have had an effect is ever sent twice.
+A request is answered, or `SubgraphUnavailable` says why not, within its time, of which it tells the subgraph. Nothing that may have had
+an effect is ever sent twice; what only reads is, once, where the connection is lost or the subgraph says that it is not there.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,15 +14,29 @@ from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import httptools
+from prometheus_client import Counter, Gauge
+
+from gateway.breaker import CLOSED, FAIR_SECONDS, STATES, Breaker
+from gateway.retries import Budget
+from services.telemetry import log
 
 #: Connections to one subgraph at once; further requests wait for a free one, within their time.
 MOST_CONNECTIONS = 100
 #: Shorter than the time after which our servers close an idle connection (75 s), so that no request meets the closing one.
 IDLE_SECONDS = 60.0
+#: What says that nobody is there to answer (now): another process may be.
+AWAY = (502, 503)
+
+RETRIES = Counter("preau_gateway_fetch_retries_total", "Requests to subgraphs that were sent once more", ["service"])
+BREAKER = Gauge("preau_gateway_breaker", "Whether a subgraph is asked: 0 yes, 1 by one request that tries, 2 no", ["service"])
 
 
 class SubgraphUnavailable(Exception):
     """A subgraph is down, slow, or says what nobody can read. The text is for logs, not for clients."""
+
+
+class SubgraphSlow(SubgraphUnavailable):
+    """It did not answer in time."""
 
 
 class Response(NamedTuple):
@@ -112,6 +128,9 @@ class Subgraph:
 
     url: str
     most_connections: int = MOST_CONNECTIONS
+    name: str = ""
+    breaker: Breaker = field(init=False)
+    retries: Budget = field(default_factory=Budget)
     _idle: deque[Connection] = field(default_factory=deque)
     _slots: asyncio.Semaphore = field(init=False)
     _host: str = field(init=False)
@@ -121,6 +140,7 @@ class Subgraph:
     _get: str = field(init=False)
 
     def __post_init__(self) -> None:
+        self.breaker = Breaker(self._note_breaker)
         url = urlsplit(self.url)
         self._ssl = url.scheme == "https"
         self._host, self._port = url.hostname or "localhost", url.port or (443 if self._ssl else 80)
@@ -128,51 +148,80 @@ class Subgraph:
         path = url.path.rstrip("/")
         head = f"POST {path}/graphql HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Type: application/json\r\nAccept: application/json\r\n"
         self._post = head.encode()
-        self._get = f"GET {path}{{}} HTTP/1.1\r\nHost: {url.netloc}\r\nAccept: application/json\r\n\r\n"
+        self._get = f"GET {path}{{}} HTTP/1.1\r\nHost: {url.netloc}\r\nAccept: application/json\r\n"
+
+    def _note_breaker(self, state: int) -> None:
+        BREAKER.labels(self.name).set(state)
+        log().warning("circuit breaker", subgraph=self.name, state=STATES[state])
 
     async def post(self, body: bytes, headers: bytes, *, seconds: float, again: bool) -> bytes:
-        """The answer to a GraphQL request. `headers`: complete lines. `again`: once more, if the connection is lost on the way."""
-        request = b"%b%bContent-Length: %d\r\n\r\n%b" % (self._post, headers, len(body), body)
-        response = await self._within(request, seconds, again)
+        """The answer to a GraphQL request. `headers`: complete lines. `again`: it only reads, and may be sent once more."""
+        begun = time.monotonic()
+        if self.breaker.state != CLOSED and not self.breaker.lets(begun, seconds):
+            raise SubgraphUnavailable("its circuit breaker is open")
+        tail = b"%bContent-Length: %d\r\n\r\n%b" % (headers, len(body), body)
+        try:
+            response = await self._within(self._post, tail, seconds, again)
+            if response.status in (*AWAY, 504):
+                raise SubgraphUnavailable(f"HTTP {response.status}")
+        except SubgraphUnavailable as trouble:
+            if seconds >= FAIR_SECONDS or not isinstance(trouble, SubgraphSlow):
+                self.breaker.failed(begun, time.monotonic())
+            raise
+        if self.breaker.failures:
+            self.breaker.succeeded()
         if response.status >= 500 or not response.body.startswith(b"{"):
             raise SubgraphUnavailable(f"HTTP {response.status}")
         return response.body
 
     async def get(self, path: str, *, seconds: float) -> Response:
-        return await self._within(self._get.format(path).encode(), seconds, again=True)
+        return await self._within(self._get.format(path).encode(), b"\r\n", seconds, again=True)
 
     async def fetch(self, path: str, headers: bytes, *, seconds: float) -> Response:
         """A file, with its headers. `headers`: complete lines."""
-        request = self._get.format(path).encode().removesuffix(b"\r\n") + headers + b"\r\n"
         found: dict[str, str] = {}
-        response = await self._within(request, seconds, again=True, headers=found)
+        response = await self._within(self._get.format(path).encode(), headers + b"\r\n", seconds, again=True, headers=found)
         return response._replace(headers=found)
 
     async def pass_on(self, path: str, body: bytes, headers: bytes, *, seconds: float) -> Response:
         """What somebody else sent, as it came. `headers`: complete lines. Never twice: whoever sent it does that."""
-        head = self._get.format(path).encode().removesuffix(b"\r\n").replace(b"GET ", b"POST ", 1)
-        return await self._within(b"%b%bContent-Length: %d\r\n\r\n%b" % (head, headers, len(body), body), seconds, again=False)
+        head = self._get.format(path).encode().replace(b"GET ", b"POST ", 1)
+        return await self._within(head, b"%bContent-Length: %d\r\n\r\n%b" % (headers, len(body), body), seconds, again=False)
 
     def close(self) -> None:
         while self._idle:
             self._idle.pop().close()
 
-    async def _within(self, request: bytes, seconds: float, again: bool, headers: dict[str, str] | None = None) -> Response:
+    async def _within(self, head: bytes, tail: bytes, seconds: float, again: bool, headers: dict[str, str] | None = None) -> Response:
+        """`head` and `tail` of the request: between them stands how much time is left."""
+        if seconds <= 0:
+            raise SubgraphSlow("no time was left to ask it")
+        end = time.monotonic() + seconds
+        self.retries.earn()
         try:
             async with asyncio.timeout(seconds), self._slots:
                 try:
-                    return await self._exchange(request, headers)
+                    response = await self._exchange(_timed(head, tail, end), headers, self._rested())
+                    if response.status not in AWAY or not self._once_more(again):
+                        return response
                 except OSError:
-                    if not again:
+                    if not self._once_more(again):
                         raise
-                return await self._exchange(request, headers)
+                # Over a new connection, for those that wait may be lost as well, and it may lead to another process.
+                return await self._exchange(_timed(head, tail, end), headers, None)
         except TimeoutError as error:
-            raise SubgraphUnavailable(f"no answer in {seconds:g} s") from error
+            raise SubgraphSlow(f"no answer in {seconds:g} s") from error
         except OSError as error:
             raise SubgraphUnavailable(str(error) or type(error).__name__) from error
 
-    async def _exchange(self, request: bytes, headers: dict[str, str] | None) -> Response:
-        connection = self._rested() or await self._connect()
+    def _once_more(self, again: bool) -> bool:
+        if not again or not self.retries.spend():
+            return False
+        RETRIES.labels(self.name).inc()
+        return True
+
+    async def _exchange(self, request: bytes, headers: dict[str, str] | None, rested: Connection | None) -> Response:
+        connection = rested or await self._connect()
         try:
             response = await connection.send(request, headers)
         except BaseException:
@@ -202,6 +251,11 @@ class Subgraph:
         return connection
 
 
+def _timed(head: bytes, tail: bytes, end: float) -> bytes:
+    """Says until when somebody waits: what is not done by then need not be done."""
+    return b"%bX-Time-Left-Ms: %d\r\n%b" % (head, max(1, (end - time.monotonic()) * 1000), tail)
+
+
 @dataclass(slots=True)
 class Subgraphs:
     """All of them, by the service's name."""
@@ -210,7 +264,7 @@ class Subgraphs:
 
     @classmethod
     def at(cls, urls: Mapping[str, str], most_connections: int = MOST_CONNECTIONS) -> "Subgraphs":
-        return cls({name: Subgraph(url, most_connections) for name, url in urls.items()})
+        return cls({name: Subgraph(url, most_connections, name) for name, url in urls.items()})
 
     async def __call__(self, service: str, body: bytes, headers: bytes, *, seconds: float, again: bool) -> bytes:
         return await self.by_name[service].post(body, headers, seconds=seconds, again=again)

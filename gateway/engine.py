@@ -19,12 +19,8 @@ from gateway.drafts import Bearer, Spot
 from gateway.merging import Batch, Object, Path, describe, find, merge, positions, spread
 from gateway.plan import Fetch, Plan, introspected
 from gateway.trouble import DENIED, NOT_TO_YOU
+from gateway.waiting import USUAL, Patience
 
-QUERY_SECONDS = 5.0
-#: A query's answer, however many services it takes one after another.
-WHOLE_QUERY_SECONDS = 10.0
-#: submitBookings may itself wait 5 s for the allocator.
-MUTATION_SECONDS = 15.0
 #: Errors that one request to a subgraph may add; a month of days that failed alike is told once, not 31 times.
 MOST_ERRORS = 10
 
@@ -100,6 +96,7 @@ class Engine:
     api: GraphQLSchema
     fetcher: Fetcher
     watcher: Watcher = _ignore
+    patience: Patience = USUAL
 
     async def run(self, plan: Plan, variables: Mapping[str, Any], headers: bytes = b"") -> Answer:
         """`variables`: as the client sent them, known to be right. `headers`: complete lines, for the subgraphs."""
@@ -159,7 +156,7 @@ class Execution:
             self._not_asked(fetch, batch)
         if batch is not None and not batch.representations:
             return
-        seconds = MUTATION_SECONDS if fetch.mutation else self._query_seconds()
+        seconds = self._seconds(fetch)
         try:
             headers = self.headers if fetch.bearer is None else self._admitted(fetch.bearer)
             raw = await self.engine.fetcher(fetch.service, self._body(fetch, batch), headers, seconds=seconds, again=not fetch.mutation)
@@ -174,11 +171,13 @@ class Execution:
         others = [line for line in self.headers.splitlines(keepends=True) if not line.lower().startswith(b"authorization:")]
         return b"Authorization: Bearer %b\r\n" % str(holder.get(bearer.key)).encode() + b"".join(others)
 
-    def _query_seconds(self) -> float:
-        """For one request. What joins the answer of a mutation gets its full time: the mutation has been done."""
+    def _seconds(self, fetch: Fetch) -> float:
+        patience, spent = self.engine.patience, time.monotonic() - self.begun
+        if fetch.mutation:
+            return patience.for_mutation(spent)
         if self.plan.fetches[0].mutation:
-            return QUERY_SECONDS
-        return max(0.0, min(QUERY_SECONDS, self.begun + WHOLE_QUERY_SECONDS - time.monotonic()))
+            return patience.for_rest(fetch.service)
+        return patience.for_query(fetch.service, spent)
 
     def _body(self, fetch: Fetch, batch: Batch | None) -> bytes:
         variables = {name: self.variables[name] for name in fetch.variables if name in self.variables}

@@ -27,6 +27,9 @@ SETTINGS = {
     "IDENTITY_URL": "where the gateway finds identity's subgraph (default `http://127.0.0.1:8101`)",
     "BILLING_URL": "where the gateway finds billing's subgraph (default `http://127.0.0.1:8102`)",
     "BOOKING_URL": "where the gateway finds booking's subgraph (default `http://127.0.0.1:8103`)",
+    "PREAU_SUBGRAPH_SECONDS": "how long the gateway waits for a subgraph's answer to a query, and for some of them, such as "
+    "`5,billing=2` (default 5)",
+    "PREAU_REQUEST_SECONDS": "how long a whole query may take, however many subgraphs it needs one after another (default 10)",
     "PREAU_CHECKED_SUBGRAPHS": "subgraphs, by commas, whose answers the gateway reads and holds against the schema; those of others it "
     "passes on as they come (default none)",
     "PREAU_TRUSTED_DOCUMENTS": "file of the documents that clients may ask for by their hash (see Trusted documents; default none)",
@@ -70,6 +73,8 @@ class Settings:
     nats_replicas: int
     database_urls: Mapping[str, str]  #: service -> SQLAlchemy URL with an async driver
     subgraph_urls: Mapping[str, str]  #: identity, billing, booking -> base URL
+    subgraph_seconds: Mapping[str, float]  #: identity, billing, booking -> how long a query waits for it
+    request_seconds: float
     checked_subgraphs: frozenset[str]
     trusted_documents: Path | None
     only_trusted: bool
@@ -111,6 +116,8 @@ class Settings:
                 service: environ.get(f"{service.upper()}_URL", f"http://127.0.0.1:{default}").rstrip("/")
                 for service, default in (("identity", 8101), ("billing", 8102), ("booking", 8103))
             },
+            subgraph_seconds=_subgraph_seconds(environ.get("PREAU_SUBGRAPH_SECONDS", "")),
+            request_seconds=_seconds("PREAU_REQUEST_SECONDS", environ.get("PREAU_REQUEST_SECONDS") or "10"),
             checked_subgraphs=_checked(environ),
             trusted_documents=_path(environ, "PREAU_TRUSTED_DOCUMENTS"),
             only_trusted=_flag(environ, "PREAU_ONLY_TRUSTED"),
@@ -153,6 +160,25 @@ def _flag(environ: Mapping[str, str], name: str, *, usually: bool = False) -> bo
     if text not in ("true", "false"):
         raise SettingsError(f"{name} is true or false, not {text!r}")
     return text == "true"
+
+
+def _seconds(name: str, text: str) -> float:
+    if not re.fullmatch(r"\d{1,3}(\.\d{1,3})?", text.strip()) or not float(text):
+        raise SettingsError(f"{name}: seconds are a number from 0.001 to 999, not {text!r}")
+    return float(text)
+
+
+def _subgraph_seconds(text: str) -> dict[str, float]:
+    name = "PREAU_SUBGRAPH_SECONDS"
+    found = dict.fromkeys(("identity", "billing", "booking"), 5.0)
+    parts = [part.rpartition("=") for part in text.split(",") if part.strip()]
+    for _, _, seconds in (part for part in parts if not part[1]):
+        found = dict.fromkeys(found, _seconds(name, seconds))
+    for service, _, seconds in (part for part in parts if part[1]):
+        if service.strip() not in found:
+            raise SettingsError(f"{name} names identity, billing, booking, not {service!r}")
+        found[service.strip()] = _seconds(name, seconds)
+    return found
 
 
 def _checked(environ: Mapping[str, str]) -> frozenset[str]:

@@ -25,6 +25,7 @@ from gateway.live import Live
 from gateway.streams import Streams
 from gateway.supergraph import Supergraph
 from gateway.trusted import NONE_TRUSTED, Trusted
+from gateway.waiting import USUAL, Patience
 from services.bus import Bus
 from services.settings import Settings
 
@@ -132,10 +133,11 @@ class Gateway:
     supergraph: Supergraph = SUPERGRAPH
     nats_url: str = "nats://127.0.0.1:1"  #: Nobody.
     trusted: Trusted = NONE_TRUSTED
+    patience: Patience = USUAL
 
     def __post_init__(self) -> None:
         self.documents = Documents(self.supergraph)
-        self.engine = Engine(self.supergraph.api, self.town)
+        self.engine = Engine(self.supergraph.api, self.town, patience=self.patience)
         self.settings = Settings.from_environment({"NATS_URL": self.nats_url})
         self.live = Live(Bus(self.settings, "gateway"))
         self.streams = Streams(self.documents, self.engine, self.live, self.settings.clock, trusted=self.trusted)

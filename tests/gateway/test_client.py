@@ -1,11 +1,14 @@
 """The gateway's HTTP client against servers that misbehave: an answer or a reason in time, and no mutation twice."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
+from gateway.breaker import CLOSED, MOST_FAILURES, OPEN
 from gateway.client import Subgraph, SubgraphUnavailable
+from gateway.retries import MOST_SAVED
 
 Conversation = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
@@ -120,6 +123,101 @@ async def test_a_mutation_whose_connection_is_lost_is_not(server: Server, subgra
     with pytest.raises(SubgraphUnavailable):
         await subgraph.post(b"{}", b"", seconds=5, again=False)
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", [502, 503])
+async def test_a_query_that_nobody_is_there_for_is_sent_once_more_over_another_connection(
+    server: Server, subgraph: Subgraph, status: int
+) -> None:
+    async def away(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.request(reader)
+        writer.write(b"HTTP/1.1 %d Away\r\nContent-Length: 0\r\n\r\n" % status)
+        server.conversation = server.polite
+        await reader.read()
+
+    server.conversation = away
+    assert await subgraph.post(b"{}", b"", seconds=5, again=True) == b"{}"
+    assert (len(server.requests), server.connections) == (2, 2)
+    server.conversation = away
+    subgraph.close()
+    with pytest.raises(SubgraphUnavailable, match=str(status)):
+        await subgraph.post(b"{}", b"", seconds=5, again=False)
+    assert len(server.requests) == 3
+
+
+async def test_retries_never_double_a_load(server: Server, subgraph: Subgraph) -> None:
+    async def away(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await server.request(reader)
+            writer.write(b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n")
+
+    async def lost(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.request(reader)
+
+    server.conversation = lost
+    for _ in range(100):
+        subgraph.breaker.succeeded()
+        with pytest.raises(SubgraphUnavailable):
+            await subgraph.post(b"{}", b"", seconds=5, again=True)
+    assert len(server.requests) <= 100 * 1.1 + MOST_SAVED
+    server.requests.clear()
+    server.conversation = away  # an answer, however bad, is one
+    with pytest.raises(SubgraphUnavailable):
+        await subgraph.post(b"{}", b"", seconds=5, again=True)
+    assert len(server.requests) == 1
+
+
+async def test_a_subgraph_is_told_how_much_time_is_left(server: Server, subgraph: Subgraph) -> None:
+    async def slowly_lost(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.request(reader)
+        server.conversation = server.polite
+        await asyncio.sleep(0.1)
+
+    server.conversation = slowly_lost
+    await subgraph.post(b"{}", b"", seconds=5, again=True)
+    await subgraph.get("/livez", seconds=2)
+
+    first, second, other = (int(re.findall(rb"\r\nX-Time-Left-Ms: (\d+)\r\n", request)[0]) for request in server.requests)
+    assert 4500 < first <= 5000
+    assert second <= first - 100
+    assert other <= 2000
+
+
+async def test_without_any_time_left_nothing_is_sent(server: Server, subgraph: Subgraph) -> None:
+    with pytest.raises(SubgraphUnavailable):
+        await subgraph.post(b"{}", b"", seconds=0, again=False)
+    assert server.connections == 0
+
+
+async def test_an_open_breaker_answers_at_once_and_closes_when_the_subgraph_is_back(server: Server, subgraph: Subgraph) -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.request(reader)
+        await reader.read()
+
+    server.conversation = silent
+    lost = await asyncio.gather(*(subgraph.post(b"{}", b"", seconds=0.5, again=True) for _ in range(MOST_FAILURES)), return_exceptions=True)
+    assert {type(each).__name__ for each in lost} == {"SubgraphSlow"}
+    assert subgraph.breaker.state == OPEN
+    asked = len(server.requests)
+    with pytest.raises(SubgraphUnavailable, match="circuit breaker"):
+        await subgraph.post(b"{}", b"", seconds=5, again=True)
+    assert len(server.requests) == asked
+
+    server.conversation = server.polite
+    subgraph.breaker._next_try = 0.0  # a second later
+    assert await subgraph.post(b"{}", b"", seconds=5, again=True) == b"{}"
+    assert subgraph.breaker.state == CLOSED
+
+
+async def test_who_was_given_no_time_to_speak_of_opens_no_breaker(server: Server, subgraph: Subgraph) -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.request(reader)
+        await reader.read()
+
+    server.conversation = silent
+    many = (subgraph.post(b"{}", b"", seconds=0.01, again=True) for _ in range(3 * MOST_FAILURES))
+    await asyncio.gather(*many, return_exceptions=True)
+    assert subgraph.breaker.state == CLOSED
 
 
 async def test_nobody_there_is_a_reason(server: Server, subgraph: Subgraph) -> None:

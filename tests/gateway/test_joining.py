@@ -1,6 +1,6 @@
 """Families ask one question; identity, booking and billing are each asked their part of it, once."""
 
-from gateway.engine import MUTATION_SECONDS, QUERY_SECONDS
+from gateway.waiting import MUTATION_SECONDS, QUERY_SECONDS
 from tests.gateway.fakes import Gateway, Town
 
 HOME = """
