@@ -1,8 +1,10 @@
 """One process of one service, or of the gateway: `preau serve booking`."""
 
+import asyncio
 import gc
 import socket
 from importlib import import_module
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -11,7 +13,14 @@ from services.settings import Settings
 
 PORTS = {"gateway": 8000, "identity": 8101, "billing": 8102, "booking": 8103, "mailer": 8104}  #: By default, in a container each.
 LARGEST_MESSAGE = 256_000  #: bytes, over a WebSocket; gateway/sockets.py takes no larger ones
-GRACE_SECONDS = 2  #: For answers under way when told to end; what still streams is cut after it.
+
+# What a process does when it is told to end. In production that is less, together, than the 30 s that Kubernetes grants.
+#: It answers on, over connections that it closes with each answer, while load balancers learn from /readyz that it ends.
+LINGER_SECONDS, LINGER_SECONDS_IN_PRODUCTION = 0.2, 3.0
+#: For what was taken in just before no more connections were, to be asked.
+LAST_SECONDS = 0.1
+#: For answers under way.
+GRACE_SECONDS, GRACE_SECONDS_IN_PRODUCTION = 2, 20
 
 
 def application(name: str, settings: Settings) -> ASGIApp:
@@ -38,7 +47,7 @@ def serve(name: str, settings: Settings, host: str, port: int | None, socket_fd:
         # Whoever may say from which address somebody comes may try passwords for ever: only those that the operator names.
         proxy_headers=settings.trusted_proxies is not None,
         forwarded_allow_ips=settings.trusted_proxies or "",
-        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS_IN_PRODUCTION if settings.production else GRACE_SECONDS,
         timeout_keep_alive=75,
         ws="websockets-sansio" if name == "gateway" else "none",
         ws_max_size=LARGEST_MESSAGE,
@@ -47,17 +56,37 @@ def serve(name: str, settings: Settings, host: str, port: int | None, socket_fd:
     )
     look_for_garbage_less_often()
     sockets = None if socket_fd is None else [socket.socket(fileno=socket_fd)]
-    Server(config).run(sockets=sockets)
+    server = Server(config)
+    if settings.production:
+        server.linger_seconds = LINGER_SECONDS_IN_PRODUCTION
+    server.run(sockets=sockets)
 
 
 class Server(uvicorn.Server):
-    """Tells the application that it ends before it waits for it: what streams would never end by itself."""
+    """Ends without breaking anything off: first it says that it will, then it takes nothing in any more, then it ends what is under way.
+
+    Uvicorn alone would close connections over which somebody is just asking, and wait for streams that never end by themselves.
+    """
+
+    linger_seconds = LINGER_SECONDS
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        drain = getattr(getattr(self.config.app, "state", None), "drain", None)
+        state: Any = getattr(self.config.app, "state", None)
+        if state is not None:
+            state.ending = True  # for /readyz
+        self.server_state.default_headers = [*self.server_state.default_headers, (b"connection", b"close")]
+        await self._while_connected(self.linger_seconds)
+        for server in self.servers:
+            server.close()
+        drain = getattr(state, "drain", None)
         if drain is not None:
             await drain()
+        await self._while_connected(LAST_SECONDS)
         await super().shutdown(sockets)
+
+    async def _while_connected(self, seconds: float) -> None:
+        if self.server_state.connections:
+            await asyncio.sleep(seconds)
 
 
 def look_for_garbage_less_often() -> None:

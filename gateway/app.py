@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
+from gateway.breaker import STATES
 from gateway.client import Subgraphs, SubgraphUnavailable
 from gateway.documents import Documents
 from gateway.engine import Engine
@@ -34,11 +35,13 @@ from gateway.texts import say
 from gateway.trusted import Trusted
 from gateway.waiting import Patience
 from services.bus import Bus
+from services.ending import ENDING, told_to_end
 from services.refusal import language_of
 from services.settings import Settings
 from services.telemetry import log, log_to
 
-HEALTH_SECONDS = 2.0
+HEALTH_SECONDS = 0.7  #: Who asks us whether we are ready mostly waits a second.
+ASKED_FOR_KEYS_SECONDS = 2.0
 KEYS_SECONDS = 30.0  #: how long identity's public keys are remembered
 
 FETCHES = Histogram("preau_gateway_fetch_seconds", "Requests to subgraphs", ["service"])
@@ -159,11 +162,17 @@ class Neighbours:
     _keys_until: float = 0.0
     _loading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def readyz(self, _: Request) -> Response:
-        reasons = await self.not_ready()
-        return JSONResponse({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
+    async def readyz(self, request: Request) -> Response:
+        """As long as any service answers, so can we: what the others would bring is missing, and here it is told, for information.
 
-    async def not_ready(self) -> list[str]:
+        If one of them were reason enough, its outage would be everybody's.
+        """
+        away = await self._away()
+        reasons = [ENDING] if told_to_end(request.app.state) else away if len(away) == len(self.subgraphs.by_name) else []
+        breakers = {name: STATES[each.breaker.state] for name, each in self.subgraphs.by_name.items()}
+        return JSONResponse({"ready": not reasons, "reasons": reasons, "away": away, "breakers": breakers}, 503 if reasons else 200)
+
+    async def _away(self) -> list[str]:
         services = self.subgraphs.by_name
         found: Mapping[str, str | None] = dict(zip(services, await asyncio.gather(*map(self._trouble, services)), strict=True))
         return [f"{service}: {trouble}" for service, trouble in found.items() if trouble]
@@ -190,7 +199,7 @@ class Neighbours:
 
     async def _load_keys(self) -> None:
         try:
-            response = await self.subgraphs.by_name["identity"].get("/.well-known/jwks.json", seconds=HEALTH_SECONDS)
+            response = await self.subgraphs.by_name["identity"].get("/.well-known/jwks.json", seconds=ASKED_FOR_KEYS_SECONDS)
         except SubgraphUnavailable as error:
             _note_failure("identity", str(error))
             return

@@ -37,6 +37,10 @@ UPDATES = Counter("preau_gateway_updates_total", "Results sent to subscriptions"
 _encode = msgspec.json.Encoder().encode
 
 
+class Interrupted(Exception):
+    """The process ends, and not what is followed: the client is to come back."""
+
+
 class Watch(msgspec.Struct):
     """As the subgraph tells it (services/graphql.py)."""
 
@@ -82,9 +86,9 @@ class Following:
     _asked_at: float = 0.0
 
     async def results(self) -> AsyncGenerator[Result, None]:
-        """Until it is over, or the process drains. Close it when nobody reads any more.
+        """Until it is over. Close it when nobody reads any more.
 
-        Raises RequestError: it is not the caller's, or not any more, or the sign-in has run out, or there are too many.
+        Raises Interrupted. Raises RequestError: it is not the caller's, or not any more, or the sign-in has run out, or there are too many.
         """
         watch = await self._ask()
         watcher = Watcher(self.what.field, watch.account, watch.structure, watch.topics)
@@ -103,6 +107,7 @@ class Following:
                 await self.live.turn()
                 watcher.rung.clear()
                 watch = await self._again(watcher, watch)
+        raise Interrupted
 
     @property
     def what(self) -> Follow:

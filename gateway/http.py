@@ -62,7 +62,7 @@ class GraphQLEndpoint:
             raise bad_request("TOO_MANY_CONNECTIONS", status=429)
         results = self.streams.results(asked, passing, post=scope["method"] == "POST")
         with self.streams.live.streaming(visitor):
-            await send_events(results, receive, send, passing.request_id, self.streams.live.ending)
+            await send_events(results, receive, send, passing.request_id)
 
     async def _read(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> Asked:
         if scope["method"] == "POST":

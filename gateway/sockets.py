@@ -16,8 +16,11 @@ from prometheus_client import Gauge
 from starlette.types import Message, Receive, Scope, Send
 
 from gateway.asking import PASSED_ON, Asked, PassedOn, asked_of, passed_on, visitor_of
+from gateway.following import Interrupted
+from gateway.sse import return_milliseconds
 from gateway.streams import Streams
 from gateway.trouble import RequestError
+from services.ending import told_to_end
 from services.telemetry import log
 
 PROTOCOL = "graphql-transport-ws"
@@ -84,7 +87,7 @@ class SocketEndpoint:
         """The status that says why it may not connect."""
         if not self._is_at_home(scope):
             return 403
-        if self._open >= MOST_SOCKETS or self.streams.live.ending.is_set():
+        if self._open >= MOST_SOCKETS or self.streams.live.ending.is_set() or told_to_end(scope["app"].state):
             return 503
         return 429 if self.streams.live.is_crowded(visitor) else None
 
@@ -143,7 +146,7 @@ class Socket:
     # ------------------------------------------------------------------------------------------- what ends it
     async def _ended(self) -> None:
         await self.streams.live.ending.wait()
-        raise Close(1001, "Going away")
+        raise Close(1012, f"Service restart: come back in {return_milliseconds()} ms")
 
     async def _beat(self) -> None:
         loop = asyncio.get_running_loop()
@@ -214,16 +217,18 @@ class Socket:
     async def _carry(self, id: str, asked: Asked, passing: PassedOn) -> None:
         """One operation, until it is complete."""
         end: dict[str, Any] = {"type": "complete", "id": id}
-        async with aclosing(self.streams.results(asked, passing)) as results:
-            async for result in results:
-                if result.refused:
-                    end = {"type": "error", "id": id, "payload": result.refused}
-                else:
-                    await self._tell({"type": "next", "id": id, "payload": msgspec.Raw(result.body)})
+        try:
+            async with aclosing(self.streams.results(asked, passing)) as results:
+                async for result in results:
+                    if result.refused:
+                        end = {"type": "error", "id": id, "payload": result.refused}
+                    else:
+                        await self._tell({"type": "next", "id": id, "payload": msgspec.Raw(result.body)})
+        except Interrupted:  # not complete: the socket is closed, and says why
+            return
         self._operations.pop(id, None)  # from here on the client may use the id again
         self._rested()
-        if not self.streams.live.ending.is_set():
-            await self._tell(end)
+        await self._tell(end)
 
     def _rested(self) -> None:
         if not self._operations:

@@ -1,15 +1,16 @@
 """Server-sent events, as graphql-sse has them in its "distinct connections" mode: `next` with each result, then `complete`.
 
-A stream that ends without `complete` was cut, by the network or because this process ends: the client connects again and gets what
-is true then.
+A stream that ends without `complete` was cut, by the network or because this process ends, which says after how many milliseconds to
+come back (`retry`): the client connects again and gets what is true then, so no event has an id, and a `Last-Event-ID` means nothing.
 """
 
 import asyncio
+import random
 from collections.abc import AsyncGenerator
 
 from starlette.types import Receive, Send
 
-from gateway.following import Result
+from gateway.following import Interrupted, Result
 from services.telemetry import log
 
 #: Comments between results: proxies close what is silent for half a minute or so, and a client that has gone is noticed.
@@ -17,12 +18,17 @@ HEARTBEAT_SECONDS = 12.0
 #: For one result to be taken. Whoever takes longer connects again.
 SEND_SECONDS = 20.0
 
+#: After which clients of a process that ends come back: not all in the same moment.
+RETURN_MILLISECONDS = (500, 3000)
+
 END = object()
 
 
-async def send_events(
-    results: AsyncGenerator[Result, None], receive: Receive, send: Send, request_id: bytes, ending: asyncio.Event
-) -> None:
+def return_milliseconds() -> int:
+    return random.randint(*RETURN_MILLISECONDS)
+
+
+async def send_events(results: AsyncGenerator[Result, None], receive: Receive, send: Send, request_id: bytes) -> None:
     """Until the results end, or the client has gone."""
     headers = [
         (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -32,7 +38,7 @@ async def send_events(
         (b"x-request-id", request_id),
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    pumping, gone = asyncio.ensure_future(_pump(results, send, ending)), asyncio.ensure_future(_gone(receive))
+    pumping, gone = asyncio.ensure_future(_pump(results, send)), asyncio.ensure_future(_gone(receive))
     try:
         await asyncio.wait((pumping, gone), return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -48,7 +54,7 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-async def _pump(results: AsyncGenerator[Result, None], send: Send, ending: asyncio.Event) -> None:
+async def _pump(results: AsyncGenerator[Result, None], send: Send) -> None:
     """Raises TimeoutError: the client takes nothing."""
     upcoming = asyncio.ensure_future(anext(results, END))
     try:
@@ -62,7 +68,9 @@ async def _pump(results: AsyncGenerator[Result, None], send: Send, ending: async
                 break
             await _write(send, b"event: next\ndata: %b\n\n" % result.body)
             upcoming = asyncio.ensure_future(anext(results, END))
-        await _write(send, b"" if ending.is_set() else b"event: complete\ndata:\n\n", more=False)
+        await _write(send, b"event: complete\ndata:\n\n", more=False)
+    except Interrupted:
+        await _write(send, b"retry: %d\n\n" % return_milliseconds(), more=False)
     finally:
         upcoming.cancel()
         await asyncio.gather(upcoming, return_exceptions=True)

@@ -10,7 +10,7 @@ from prometheus_client import Counter
 from gateway.asking import Asked, PassedOn, bad_request
 from gateway.documents import Documents, Operation
 from gateway.engine import Engine
-from gateway.following import Following, Result
+from gateway.following import Following, Interrupted, Result
 from gateway.live import Live
 from gateway.plan import Plan
 from gateway.trouble import RequestError, masked
@@ -48,7 +48,7 @@ class Streams:
         return self.documents.plan(operation, asked.variables, passing.language, scopes)
 
     async def results(self, asked: Asked, passing: PassedOn, *, post: bool = True) -> AsyncGenerator[Result, None]:
-        """What goes wrong is a result too, the last one. Close it when nobody reads any more."""
+        """What goes wrong is a result too, the last one. Close it when nobody reads any more. Raises Interrupted."""
         try:
             async with aclosing(self._results(asked, passing, post=post)) as results:
                 async for result in results:
@@ -56,6 +56,8 @@ class Streams:
         except RequestError as error:
             ANSWERED.labels("unknown", "refused").inc()
             yield Result.refusal(error.told(passing.language))
+        except Interrupted:
+            raise
         except Exception as error:
             ANSWERED.labels("unknown", "failed").inc()
             yield Result.refusal([masked(error)])

@@ -24,7 +24,7 @@ from services.claims import Verifier
 from services.clock import Clock
 from services.crowd import Crowd
 from services.database import Database
-from services.ending import ended
+from services.ending import ENDING, ended, told_to_end
 from services.events import Event
 from services.listening import Listener, NotYetKnown, call_all
 from services.relay import Relay
@@ -288,7 +288,7 @@ def _health_routes() -> list[BaseRoute]:
         return PlainTextResponse("ok")
 
     async def readyz(request: Request) -> Response:
-        reasons = await request.app.state.running.not_ready()
+        reasons = [ENDING] if told_to_end(request.app.state) else await request.app.state.running.not_ready()
         return JSONResponse({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
 
     async def metrics(_: Request) -> Response:

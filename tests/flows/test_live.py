@@ -2,9 +2,12 @@
 
 import asyncio
 import datetime as dt
+from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import yaml
 
 from deploy.backlog import settled
@@ -216,11 +219,53 @@ async def test_a_gateway_that_ends_lets_go_of_its_streams_and_another_goes_on(fo
         await Month(stream, day).shows("AVAILABLE")
         await asyncio.to_thread(system.terminate, "gateway")
         assert await stream.one() == ("end", None)
-        assert await one.closed() == 1001
+        assert await one.closed() == 1012
     await asyncio.to_thread(system.start, "gateway")
     await martin.asks(day)
     async with events(system.gateway, CALENDAR, month_of(dupont, day), token=dupont.token) as again:
         await Month(again, day).shows("FULL")  # whatever happened meanwhile
+
+
+async def test_a_gateway_that_is_told_to_end_under_load_fails_nobody(found: Found, system: System) -> None:
+    """Whoever cannot connect to it any more asks the other, as behind a load balancer; nothing that was sent goes without its answer."""
+    town = await found(activities=[activity("aps")], families=[family("dupont")])
+    dupont = await town.sign_in("dupont")
+    ending = await asyncio.to_thread(system.start_another, "gateway")
+    old, new = (f"http://127.0.0.1:{system.ports[name]}" for name in (ending, "gateway"))
+    answered, told, over = Counter[str](), set[int](), asyncio.Event()
+
+    async def asks() -> None:
+        at = old
+        async with httpx2.AsyncClient(timeout=20, headers={"authorization": f"Bearer {dupont.token}"}) as client:
+            while not over.is_set():
+                try:
+                    answer = await client.post(f"{at}/graphql", json={"query": "{ me { login } }"})
+                except httpx2.ConnectError:
+                    at = new
+                    continue
+                assert answer.json() == {"data": {"me": {"login": dupont.id}}}
+                answered[at] += 1
+                assert (answer.headers.get("connection") == "close") <= (at == old)
+
+    async def looks() -> None:
+        async with httpx2.AsyncClient(timeout=20) as client:
+            with suppress(httpx2.ConnectError):
+                while True:
+                    told.add((await client.get(f"{old}/readyz")).status_code)
+
+    async def at(address: str) -> bool:
+        return answered[address] >= 50
+
+    async with asyncio.TaskGroup() as everybody:
+        for _ in range(8):
+            everybody.create_task(asks())
+        looking = everybody.create_task(looks())
+        await until(lambda: at(old))
+        assert await asyncio.to_thread(system.terminate, ending) < 3
+        await looking
+        await until(lambda: at(new))
+        over.set()
+    assert told == {200, 503}, "a load balancer learns of it in time"
 
 
 async def test_the_gateway_says_how_many_are_followed(found: Found, system: System) -> None:

@@ -28,6 +28,7 @@ class Events:
 
     response: httpx2.Response
     comments: int = 0
+    retry: str = ""  #: When to come back, in milliseconds.
     _lines: AsyncIterator[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -44,6 +45,8 @@ class Events:
                     data = line.removeprefix("data:").strip()
                 elif line.startswith(":"):
                     self.comments += 1
+                elif line.startswith("retry:"):
+                    self.retry = line.removeprefix("retry:").strip()
                 elif not line and name != "end":
                     return name, json.loads(data) if data else None
             return "end", None
@@ -69,9 +72,17 @@ class Events:
 
 @asynccontextmanager
 async def events(
-    url: str, query: str, variables: dict[str, Any] | None = None, *, token: str | None = None, method: str = "POST"
+    url: str,
+    query: str,
+    variables: dict[str, Any] | None = None,
+    *,
+    token: str | None = None,
+    method: str = "POST",
+    last: str | None = None,
 ) -> AsyncIterator[Events]:
+    """`last`: the Last-Event-ID of whoever comes back."""
     headers = {"accept": "text/event-stream"} | ({"authorization": f"Bearer {token}"} if token else {})
+    headers |= {"last-event-id": last} if last else {}
     asked: dict[str, Any] = {"json": {"query": query, "variables": variables or {}}}
     if method == "GET":
         asked = {"params": {"query": query, "variables": json.dumps(variables or {})}}

@@ -95,19 +95,22 @@ async def test_a_service_that_is_gone_costs_its_part(client: httpx2.AsyncClient,
 
     assert answer.json()["data"] == {"me": {"login": "dupont"}, "onlinePayment": None}
     assert answer.json()["errors"][0]["extensions"] == {"code": "SUBGRAPH_UNAVAILABLE", "serviceName": "billing"}
-    ready = await client.get("/readyz")
-    assert ready.status_code == 503
-    (reason,) = ready.json()["reasons"]
-    assert reason.startswith("billing: ")
+    ready = (await client.get("/readyz")).json()
+    assert ready["ready"]
+    assert [each.partition(":")[0] for each in ready["away"]] == ["billing"]
 
 
-async def test_ready_is_when_every_service_lives(client: httpx2.AsyncClient, services: dict[str, Service]) -> None:
-    assert (await client.get("/readyz")).json() == {"ready": True, "reasons": []}
+async def test_ready_is_as_long_as_any_service_lives(client: httpx2.AsyncClient, services: dict[str, Service]) -> None:
+    closed = dict.fromkeys(services, "closed")
+    assert (await client.get("/readyz")).json() == {"ready": True, "reasons": [], "away": [], "breakers": closed}
 
     services["identity"].alive = False
-
     answer = await client.get("/readyz")
-    assert (answer.status_code, answer.json()) == (503, {"ready": False, "reasons": ["identity: HTTP 500"]})
+    assert (answer.status_code, answer.json()["away"]) == (200, ["identity: HTTP 500"])
+
+    services["billing"].alive = services["booking"].alive = False
+    answer = await client.get("/readyz")
+    assert (answer.status_code, answer.json()["reasons"]) == (503, [f"{name}: HTTP 500" for name in ("billing", "booking", "identity")])
     assert (await client.get("/livez")).text == "ok"
 
 

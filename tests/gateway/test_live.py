@@ -5,6 +5,7 @@ The subgraphs are dictionaries, the broker is real; tests/flows/test_live.py has
 
 import asyncio
 import datetime as dt
+import re
 from typing import Any
 
 import pytest
@@ -50,6 +51,23 @@ async def test_the_same_over_a_websocket_with_the_token_in_its_first_message(sce
         await scene.changes()
         assert revision(await one.data("a")) == 2
     assert {"Authorization: Bearer t" in call.headers for call in scene.town.calls} == {True}
+
+
+async def test_whoever_comes_back_gets_what_is_true_now_first(scene: Scene) -> None:
+    """After whatever it says that it saw last."""
+    async with events(scene.url, CALENDAR, AMALIA, last="41") as stream:
+        assert revision(await stream.data()) == 1
+    scene.revision = 7
+    async with events(scene.url, CALENDAR, AMALIA, last="42") as stream:
+        assert revision(await stream.data()) == 7
+
+
+async def test_what_is_asked_once_over_a_stream_is_complete_even_if_the_gateway_ends(scene: Scene) -> None:
+    """Whoever misses `complete` asks again; and it may have been a mutation."""
+    scene.gateway.live.ending.set()
+    async with events(scene.url, "mutation { signOut }") as stream:
+        assert await stream.data() == {"signOut": True}
+        assert await stream.one() == ("complete", None)
 
 
 async def test_by_get_too(scene: Scene) -> None:
@@ -391,7 +409,9 @@ async def test_a_gateway_that_ends_says_so_at_once_and_completes_nothing(scene: 
         begun = loop.time()
         stopping = asyncio.create_task(scene.served.stop())
         assert await stream.one() == ("end", None)
-        assert await one.closed() == 1001
+        assert await one.closed() == 1012
+        assert re.fullmatch(r"Service restart: come back in \d{3,4} ms", one.connection.close_reason or "")
+        assert 500 <= int(stream.retry) <= 3000
         await stopping
         assert loop.time() - begun < 2, "it was cut instead of ending"
 
