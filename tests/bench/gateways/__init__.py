@@ -1,0 +1,1 @@
+"""Our gateway beside others (comparison.py)."""

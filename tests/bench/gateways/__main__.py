@@ -1,0 +1,3 @@
+from tests.bench.gateways.comparison import main
+
+main()
