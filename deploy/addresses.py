@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import make_url
-
 from deploy.trouble import Trouble
 from services.settings import Settings, SettingsError
 
@@ -93,6 +91,8 @@ def _kept(folder: Path) -> dict[str, int]:
 
 def missing_file(url: str) -> str | None:
     """The file of an SQLite database that is not there: connecting would make an empty one."""
+    from sqlalchemy import make_url  # noqa: PLC0415 -- `preau serve gateway` must not pay for it
+
     path = make_url(url).database or ""
     return path if url.startswith("sqlite") and not Path(path).exists() else None
 

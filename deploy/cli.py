@@ -9,17 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
-from sqlalchemy.exc import SQLAlchemyError
 
 from deploy.addresses import existing, settings_of
 from deploy.trouble import Trouble
-from services.bus import BROKER_TROUBLE
-from services.database import Database
 from services.settings import SERVICES, Settings, SettingsError
 
-# Commands import what they need when they run: `preau serve booking` must not pay for the others.
+# Commands import what they need when they run: `preau serve gateway` must not pay for what reads databases.
 app = typer.Typer(
     name="preau",
     help="Préau, the open-source family portal for towns.",
@@ -94,10 +89,14 @@ def load(
 
 
 async def _load(settings: Settings, files: list[Path], dry_run: bool) -> None:
-    from deploy.town.checking import read_towns  # noqa: PLC0415 -- see above
+    from rich.console import Console  # noqa: PLC0415 -- see above
+    from rich.progress import Progress  # noqa: PLC0415
+
+    from deploy.town.checking import read_towns  # noqa: PLC0415
     from deploy.town.loading import load as run  # noqa: PLC0415
     from deploy.town.loading import steps_of  # noqa: PLC0415
     from services.booking.school_calendar import follow  # noqa: PLC0415
+    from services.database import Database  # noqa: PLC0415
 
     follow(settings.school_holidays)
     towns = read_towns(files, settings.clock)
@@ -314,7 +313,10 @@ def main() -> None:
 
 
 def _in_words(error: Exception) -> str:
-    from deploy.town.reading import TownFileError  # noqa: PLC0415 -- see above
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 -- see above
+
+    from deploy.town.reading import TownFileError  # noqa: PLC0415
+    from services.bus import BROKER_TROUBLE  # noqa: PLC0415
 
     match error:
         case TownFileError():
