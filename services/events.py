@@ -27,7 +27,7 @@ ENVELOPE = frozenset({"event_id", "occurred_at"})
 class Event(BaseModel):
     """What every event says. The envelope's fields travel as CloudEvents headers, the others as the JSON body."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
     service: ClassVar[str]
     name: ClassVar[str]
     type_version: ClassVar[int] = 1
