@@ -1,16 +1,19 @@
 """All figures, one database after the other, each on one stage; those of the ledger need none.
 
 python -m tests.bench [rush calendars promotion doors growth ledger] [--families 500] [--rounds 3] [--database sqlite|postgresql|both]
+python -m tests.bench gateways [--rounds 3] [--alone]
 """
 
 import argparse
 import asyncio
 import json
 import statistics
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 from tests.bench import calendars, doors, growth, ledger, promotion, rush
+from tests.bench.gateways import comparison
 from tests.bench.stage import KINDS, Stage, opened
 from tests.flows.town import family, renamed
 
@@ -78,4 +81,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["gateways"]:
+        comparison.main(sys.argv[2:])
+    else:
+        main()

@@ -16,7 +16,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,18 +40,24 @@ COLUMNS = ("requests/s", "p50 ms", "p99 ms", "CPU ms")
 
 
 # ------------------------------------------------------------------------------------------------ processes
-def cores() -> tuple[set[int], set[int]]:
-    """Of the gateway, and of all else."""
+def leave_first_core() -> set[int]:
+    """We, and what we start, keep to the others. -> the gateway's."""
     first, *others = sorted(os.sched_getaffinity(0))
-    return {first}, set(others) or {first}
+    if others:
+        os.sched_setaffinity(0, others)
+    else:
+        say("!!! one core alone: gateway, subgraphs and load share it, and requests/s say little")
+    return {first}
 
 
-def start(command: Sequence[str], where: set[int], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+def start(command: Sequence[str], environment: dict[str, str], log: Path, core: set[int] | None = None) -> subprocess.Popen[bytes]:
     with log.open("ab") as out:
-        return subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL,
-            start_new_session=True, preexec_fn=partial(os.sched_setaffinity, 0, where),
-        )  # fmt: skip
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True
+        )
+    if core is not None:
+        os.sched_setaffinity(process.pid, core)
+    return process
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -115,7 +120,7 @@ class Running:
         told = orjson.dumps({"headers": self.headers, "lengths": self.lengths})
         command = [sys.executable, "-m", "tests.bench.gateways.load", str(self.port), self.path, str(connections), str(seconds)]
         before = cpu_seconds(self.pids)
-        done = subprocess.run(command, input=told, stdout=subprocess.PIPE, cwd=ROOT, check=True, preexec_fn=_with_the_others)
+        done = subprocess.run(command, input=told, stdout=subprocess.PIPE, cwd=ROOT, check=True)
         used = cpu_seconds(self.pids) - before
         waits = sorted(array.array("d", done.stdout))
         p50, p99 = (1000 * waits[min(len(waits) * n // 100, len(waits) - 1)] for n in (50, 99))
@@ -127,10 +132,6 @@ class Running:
     def median(self, connections: int) -> dict[str, float]:
         rounds = self.figures[connections]
         return {name: statistics.median(each[name] for each in rounds) for name in COLUMNS}
-
-
-def _with_the_others() -> None:
-    os.sched_setaffinity(0, cores()[1])
 
 
 def until_it_answers(port: int, path: str, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -145,23 +146,33 @@ def until_it_answers(port: int, path: str, process: subprocess.Popen[bytes], log
             time.sleep(0.005)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a gateway is started."""
+
+    folder: Path
+    core: set[int]
+    headers: str  #: Header lines of whoever asks.
+    environment: dict[str, str]  #: Says where the subgraphs and the broker are.
+
+
 @contextmanager
-def running(rival: Rival, headers: str, environment: dict[str, str], folder: Path) -> Iterator[Running]:
-    port, log = free_port(), folder / f"{rival.name}.log"
+def running(rival: Rival, place: Place) -> Iterator[Running]:
+    port, log = free_port(), place.folder / f"{rival.name}.log"
     begun = time.monotonic()
-    process = start(rival.command(port), cores()[0], environment | dict(rival.environment), log)
+    process = start(rival.command(port), place.environment | dict(rival.environment), log, place.core)
     try:
         until_it_answers(port, rival.path, process, log)
         ready_seconds = time.monotonic() - begun
-        yield Running(rival.name, port, rival.path, headers, family(process.pid), ready_seconds)
+        yield Running(rival.name, port, rival.path, place.headers, family(process.pid), ready_seconds)
     finally:
         end(process)
 
 
 # ------------------------------------------------------------------------------------------------ what they stand before
 @contextmanager
-def town(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Subgraphs and a broker. -> the header lines of a family that is signed in, and where everything is."""
+def town(folder: Path, core: set[int]) -> Iterator[Place]:
+    """Subgraphs and a broker, and a family that is signed in."""
     key = OKPKey.generate_key("Ed25519", auto_kid=True)
     keys = json.dumps({"keys": [key.as_dict(private=False)]})
     ports = [free_port() for _ in SERVICES]
@@ -174,9 +185,10 @@ def town(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
     nats = NatsServer(folder)
     nats.start()
     command = [sys.executable, "-m", "tests.bench.gateways.subgraphs", *map(str, ports), keys]
-    subgraphs = start(command, cores()[1], environment, folder / "subgraphs.log")
+    subgraphs = start(command, environment, folder / "subgraphs.log")
+    headers = f"authorization: {token(key)}\r\naccept-language: fr\r\n"
     try:
-        yield f"authorization: {token(key)}\r\naccept-language: fr\r\n", environment | {"NATS_URL": nats.url}
+        yield Place(folder, core, headers, environment | {"NATS_URL": nats.url})
     finally:
         end(subgraphs)
         nats.stop()
@@ -232,29 +244,30 @@ def ratios(gateways: Sequence[Running]) -> Iterator[str]:
         )
 
 
-def floors(stack: ExitStack, headers: str, environment: dict[str, str], folder: Path) -> list[Running]:
+def floors(stack: ExitStack, place: Place) -> list[Running]:
     """One process, by what it is asked to do."""
     floor = Rival("floor", lambda port: [sys.executable, "-m", "tests.bench.gateways.floor", str(port)])
-    base = stack.enter_context(running(floor, headers, environment, folder))
-    return [Running(name, base.port, path, headers, base.pids, base.ready_seconds) for name, path in FLOOR.items()]
+    base = stack.enter_context(running(floor, place))
+    return [Running(name, base.port, path, place.headers, base.pids, base.ready_seconds) for name, path in FLOOR.items()]
 
 
 def measure(rounds: int, *, alone: bool) -> None:
+    core = leave_first_core()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="preau-bench-")))
-        headers, environment = stack.enter_context(town(folder))
+        place = stack.enter_context(town(folder, core))
         say("starting ...")
-        gateways = [stack.enter_context(running(rival, headers, environment, folder)) for rival in wanted(alone=alone)]
-        floor = floors(stack, headers, environment, folder)
-        compare([*gateways, *floor])
-        for gateway in [*gateways, *floor]:
-            gateway.load(16, WARM_SECONDS if gateway.name in {rival.name for rival in OTHERS} else 1)
+        gateways = [stack.enter_context(running(rival, place)) for rival in wanted(alone=alone)]
+        everything = [*gateways, *floors(stack, place)]
+        compare(everything)
+        for each in everything:
+            each.load(16, WARM_SECONDS if each in gateways[1:] else 1)
         for n in range(rounds):
             say(f"round {n + 1} of {rounds} ...")
-            for gateway in [*gateways, *floor]:
+            for each in everything:
                 for connections in AT_ONCE:
-                    gateway.measure(connections)
-        print(*table([*gateways, *floor]), *ratios(gateways), sep="\n", flush=True)
+                    each.measure(connections)
+        print(*table(everything), *ratios(gateways), sep="\n", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -262,6 +275,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--alone", action="store_true", help="ours and the floor alone")
     wish = parser.parse_args(arguments)
-    if len(os.sched_getaffinity(0)) < 2:
-        say("!!! one core alone: gateway, subgraphs and load share it, and requests/s say little")
     measure(wish.rounds, alone=wish.alone)

@@ -1,6 +1,6 @@
 """Asks a gateway the same questions in turn over so many connections, and costs little itself: no HTTP library, no event loop.
 
-    python -m tests.bench.gateways.load PORT PATH CONNECTIONS SECONDS < headers, the lengths that the answers must have
+python -m tests.bench.gateways.load PORT PATH CONNECTIONS SECONDS < headers, the lengths that the answers must have
 """
 
 import array
@@ -78,46 +78,56 @@ def one(port: int, path: str, headers: str, body: bytes) -> bytes:
                 return told[-lane.length :]
 
 
-def drive(port: int, requests: list[bytes], lengths: list[int], connections: int, seconds: float) -> "array.array[float]":
-    """-> how long each took, in seconds. Raises Wrong."""
-    waits = array.array("d")
-    poll = select.epoll()
-    lanes: dict[int, Lane] = {}
-    turn = 0
-    for _ in range(connections):
-        one = socket.create_connection(("127.0.0.1", port))
-        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        lanes[one.fileno()] = Lane(one)
-        poll.register(one, select.EPOLLIN)
-    for lane in lanes.values():
-        lane.ask(turn % len(requests), requests[turn % len(requests)])
-        turn += 1
-    until = time.perf_counter() + seconds
-    now = 0.0
-    while now < until:
-        for number, _ in poll.poll(seconds):
-            lane = lanes[number]
-            read = lane.socket.recv_into(BUFFER)
-            if not read:
-                raise Wrong("the connection was closed")
-            if lane.took(read):
-                now = time.perf_counter()
-                waits.append(now - lane.asked_at)
-                if lane.length != lengths[lane.question]:
-                    raise Wrong(f"{lane.length} bytes, where {lengths[lane.question]} came before")
-                lane.ask(turn % len(requests), requests[turn % len(requests)])
-                turn += 1
-        now = time.perf_counter()
-    for lane in lanes.values():
-        lane.socket.close()
-    return waits
+class Load:
+    """Many lanes, each asking the next question when it has an answer."""
+
+    def __init__(self, port: int, requests: list[bytes], lengths: list[int], connections: int) -> None:
+        self._requests, self._lengths = requests, lengths
+        self._turn = 0
+        self._poll = select.epoll()
+        self._lanes: dict[int, Lane] = {}
+        self.waits = array.array("d")  #: How long each answer took, in seconds.
+        for _ in range(connections):
+            one = socket.create_connection(("127.0.0.1", port))
+            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._lanes[one.fileno()] = Lane(one)
+            self._poll.register(one, select.EPOLLIN)
+
+    def run(self, seconds: float) -> None:
+        """Raises Wrong."""
+        for lane in self._lanes.values():
+            self._ask(lane)
+        until = time.perf_counter() + seconds
+        while time.perf_counter() < until:
+            for number, _ in self._poll.poll(seconds):
+                self._read(self._lanes[number])
+        for lane in self._lanes.values():
+            lane.socket.close()
+
+    def _read(self, lane: Lane) -> None:
+        read = lane.socket.recv_into(BUFFER)
+        if not read:
+            raise Wrong("the connection was closed")
+        if not lane.took(read):
+            return
+        self.waits.append(time.perf_counter() - lane.asked_at)
+        if lane.length != self._lengths[lane.question]:
+            raise Wrong(f"{lane.length} bytes, where {self._lengths[lane.question]} came before")
+        self._ask(lane)
+
+    def _ask(self, lane: Lane) -> None:
+        question = self._turn % len(self._requests)
+        self._turn += 1
+        lane.ask(question, self._requests[question])
 
 
 def main() -> None:
     port, path, connections, seconds = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
     told = orjson.loads(sys.stdin.buffer.read())
     requests = [request(path, told["headers"], body) for body in BODIES]
-    sys.stdout.buffer.write(drive(port, requests, told["lengths"], connections, seconds).tobytes())
+    load = Load(port, requests, told["lengths"], connections)
+    load.run(seconds)
+    sys.stdout.buffer.write(load.waits.tobytes())
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The three subgraphs as one process that costs next to nothing: what was asked once is answered from memory, by the request's bytes.
 
-    python -m tests.bench.gateways.subgraphs IDENTITY_PORT BOOKING_PORT BILLING_PORT KEYS
+python -m tests.bench.gateways.subgraphs IDENTITY_PORT BOOKING_PORT BILLING_PORT KEYS
 """
 
 import asyncio

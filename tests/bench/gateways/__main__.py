@@ -1,3 +1,0 @@
-from tests.bench.gateways.comparison import main
-
-main()
