@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# Nothing is compiled when it is installed (below), so Python must keep what it compiles: without, each process compiles all anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-sqlite test-postgresql lint bench lock supergraph compose release-schema asyncapi
 
