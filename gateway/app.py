@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 from starlette.applications import Starlette
@@ -28,9 +29,10 @@ from gateway.live import Live
 from gateway.mailed import Mailed
 from gateway.notices import Notices, returned
 from gateway.outside import Outside
+from gateway.reloading import Entrance, Loaded, Reloading
 from gateway.sockets import SocketEndpoint
 from gateway.streams import Doorkeeper, Streams
-from gateway.supergraph import Supergraph
+from gateway.supergraph import COMMITTED, Supergraph
 from gateway.texts import say
 from gateway.trusted import Trusted
 from gateway.waiting import Patience
@@ -55,11 +57,13 @@ def app() -> Starlette:
 
 def application(settings: Settings) -> Starlette:
     log_to(settings, "gateway")
-    supergraph = Supergraph.committed()
-    urls = {service: settings.subgraph_urls[service] for service in supergraph.graphs.values()}
+    path, urls = settings.supergraph or COMMITTED, dict(sorted(settings.subgraph_urls.items()))
+    loaded = Loaded.first(path, urls)
+    supergraph = loaded.supergraph
     subgraphs, files, notices = Subgraphs.at(urls), Files.at(urls), Notices.at(urls)
     neighbours, mailed, outside = Neighbours(subgraphs), Mailed(subgraphs), Outside(subgraphs, settings.public_url)
 
+    guarding = partial(_door, settings=settings, neighbours=neighbours)
     streams = Streams(
         Documents(supergraph, checked=settings.checked_subgraphs),
         Engine(
@@ -67,14 +71,16 @@ def application(settings: Settings) -> Starlette:
         ),
         Live(Bus(settings, "gateway")),
         settings.clock,
-        _door(supergraph, settings, neighbours),
+        guarding(supergraph),
         Trusted(settings.trusted_documents, settings.only_trusted),
     )
+    entrance = Entrance(GraphQLEndpoint(streams), SocketEndpoint(streams, settings.public_url))
+    reloading = Reloading(path, urls, entrance, guarding, loaded.sha256)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.drain = streams.live.drain
-        async with streams.live.connected():
+        async with streams.live.connected(), reloading.looking():
             yield
         subgraphs.close()
         files.subgraphs.close()
@@ -83,8 +89,8 @@ def application(settings: Settings) -> Starlette:
     return Starlette(
         lifespan=lifespan,
         routes=[
-            Route("/graphql", GraphQLEndpoint(streams)),
-            WebSocketRoute("/graphql", SocketEndpoint(streams, settings.public_url)),
+            Route("/graphql", entrance),
+            WebSocketRoute("/graphql", entrance.sockets),
             Route("/ics/{name}", files.calendar),
             Route("/files/{service}/{path:path}", files.file),
             Route("/payments/notices/{provider}", notices.take, methods=["POST"]),

@@ -79,7 +79,7 @@ class SocketEndpoint:
         self._open += 1
         try:
             with SOCKETS.track_inprogress(), self.streams.live.streaming(visitor):
-                await Socket(self.streams, scope, receive, send).serve()
+                await Socket(self, scope, receive, send).serve()
         finally:
             self._open -= 1
 
@@ -114,7 +114,7 @@ async def _refuse(scope: Scope, send: Send, status: int) -> None:
 class Socket:
     """One connection."""
 
-    streams: Streams
+    endpoint: SocketEndpoint
     scope: Scope
     receive: Receive
     send: Send
@@ -122,6 +122,11 @@ class Socket:
     _operations: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _since: float = 0.0  #: When it began to carry nothing.
     _failed: asyncio.Event = field(default_factory=asyncio.Event)  #: It takes no messages any more.
+
+    @property
+    def streams(self) -> Streams:
+        """Those of now: what the socket is asked later, another supergraph may answer."""
+        return self.endpoint.streams
 
     async def serve(self) -> None:
         self._since = asyncio.get_running_loop().time()

@@ -30,6 +30,7 @@ SETTINGS = {
     "PREAU_SUBGRAPH_SECONDS": "how long the gateway waits for a subgraph's answer to a query, and for some of them, such as "
     "`5,billing=2` (default 5)",
     "PREAU_REQUEST_SECONDS": "how long a whole query may take, however many subgraphs it needs one after another (default 10)",
+    "PREAU_SUPERGRAPH": "the gateway's supergraph, a file: what it says is served as soon as it changes, or at SIGHUP (default ours)",
     "PREAU_CHECKED_SUBGRAPHS": "subgraphs, by commas, whose answers the gateway reads and holds against the schema; those of others it "
     "passes on as they come (default none)",
     "PREAU_TRUSTED_DOCUMENTS": "file of the documents that clients may ask for by their hash (see Trusted documents; default none)",
@@ -75,6 +76,7 @@ class Settings:
     subgraph_urls: Mapping[str, str]  #: identity, billing, booking -> base URL
     subgraph_seconds: Mapping[str, float]  #: identity, billing, booking -> how long a query waits for it
     request_seconds: float
+    supergraph: Path | None
     checked_subgraphs: frozenset[str]
     trusted_documents: Path | None
     only_trusted: bool
@@ -118,6 +120,7 @@ class Settings:
             },
             subgraph_seconds=_subgraph_seconds(environ.get("PREAU_SUBGRAPH_SECONDS", "")),
             request_seconds=_seconds("PREAU_REQUEST_SECONDS", environ.get("PREAU_REQUEST_SECONDS") or "10"),
+            supergraph=_path(environ, "PREAU_SUPERGRAPH"),
             checked_subgraphs=_checked(environ),
             trusted_documents=_path(environ, "PREAU_TRUSTED_DOCUMENTS"),
             only_trusted=_flag(environ, "PREAU_ONLY_TRUSTED"),
