@@ -37,9 +37,9 @@ class _Checking:
     graph: str
 
     def object(self, block: Block) -> Check:
-        abstract = block.type in self.supergraph.possible
+        abstract = self.supergraph.is_abstract(block.type, self.graph)
         possible = (
-            {name: self._fields(name, block.of(name)) for name in block.objects}
+            {name: self._fields(name, block.of(block.type) | block.of(name)) for name in block.objects}
             if abstract
             else {"": self._fields(block.type, block.of(block.type))}
         )

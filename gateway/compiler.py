@@ -56,7 +56,8 @@ def _fetch(supergraph: Supergraph, draft: Draft, step: Step, definitions: Mappin
     told = [definitions[name] for name in variables]
     if step.entity:
         told.insert(0, "$representations:[_Any!]!")
-        text = f"query({','.join(told)}){{_entities(representations:$representations){{...on {step.type}{{{selection}}}}}}}"
+        on = supergraph.name_in(step.type, step.graph)
+        text = f"query({','.join(told)}){{_entities(representations:$representations){{...on {on}{{{selection}}}}}}}"
     else:
         text = f"{kind}{'(' + ','.join(told) + ')' if told else ''}{{{selection}}}"
     then = tuple(later.id for later in draft.steps if step.id in later.needs)
@@ -66,9 +67,9 @@ def _fetch(supergraph: Supergraph, draft: Draft, step: Step, definitions: Mappin
         head=b'{"query":' + msgspec.json.encode(text),
         variables=variables,
         brings=tuple(walk.brought.get(step.id, ())),
-        entity=_entity(step) if step.entity else None,
+        entity=_entity(supergraph, step) if step.entity else None,
         mutation=kind == "mutation" and not step.entity,
-        opaque=not then and _is_opaque(supergraph, draft, step, walk.untouched),
+        opaque=not then and not supergraph.is_abstract(step.type, step.graph) and _is_opaque(supergraph, draft, step, walk.untouched),
         check=None,
         needs=len(step.needs),
         then=then,
@@ -80,10 +81,10 @@ def _doubted(supergraph: Supergraph, step: Step, fetch: Fetch, checked: frozense
     return replace(fetch, opaque=False, check=checker(supergraph, step)) if fetch.service in checked else fetch
 
 
-def _entity(step: Step) -> Entity:
+def _entity(supergraph: Supergraph, step: Step) -> Entity:
     parts = tuple(step.representation)
     single = parts[0] if len(parts) == 1 and parts[0].below is None else None
-    return Entity(step.type, step.path, parts, single)
+    return Entity(supergraph.name_in(step.type, step.graph), step.path, parts, single)
 
 
 # ------------------------------------------------------------------------------------------------ text
@@ -97,14 +98,16 @@ class Writer:
     variables: set[str] = field(default_factory=set)
 
     def selection(self, block: Block) -> str:
-        if block.type not in self.supergraph.possible:
-            return self._fields(block.fields.get(block.type, {})) or "__typename"
+        own = self._fields(block.fields.get(block.type, {}))
+        if not self.supergraph.is_abstract(block.type, block.graph):
+            return own or "__typename"
         by_text: dict[str, list[str]] = {}
         for type_name, fields in block.fields.items():
             text = self._fields({key: placed for key, placed in fields.items() if key != "__typename"})
             if text and type_name in block.objects:
                 by_text.setdefault(text, []).append(type_name)
-        return " ".join(["__typename", *(part for text, types in by_text.items() for part in self._conditioned(block, text, types))])
+        parts = [part for text, types in by_text.items() for part in self._conditioned(block, text, types)]
+        return " ".join(["__typename", *([own] if own else []), *parts])
 
     def _conditioned(self, block: Block, text: str, types: list[str]) -> list[str]:
         """Fragments that ask this of these types: one on their interface where it says the same."""
@@ -158,12 +161,15 @@ class Provenance:
             if step.entity:
                 self._joined.setdefault((step.path, step.type), []).append((step.id, step.block))
         roots = [(step.id, step.block) for step in self.draft.steps if not step.entity]
-        self._mark(self.draft.root, self.draft.entries, roots, (), None)
+        self._mark((self.draft.root,), self.draft.entries, roots, (), None)
 
-    def _mark(self, type_name: str, entries: list[Entry], blocks: list[Placing], path: tuple[Segment, ...], owner: int | None) -> None:
-        """`owner`: the step that alone brings the objects."""
+    def _mark(
+        self, type_names: tuple[str, ...], entries: list[Entry], blocks: list[Placing], path: tuple[Segment, ...], owner: int | None
+    ) -> None:
+        """`type_names`: the objects' type, and what else they are asked as. `owner`: the step that alone brings the objects."""
         for entry in entries:
-            placed = [(step, block.fields[type_name].get(entry.key or "")) for step, block in blocks if type_name in block.fields]
+            known = [(step, block.fields[name]) for step, block in blocks for name in type_names if name in block.fields]
+            placed = [(step, fields.get(entry.key or "")) for step, fields in known]
             answering = [(step, each) for step, each in placed if each is not None]
             alone = answering[0][0] if len(answering) == 1 else None
             if alone is not None and alone != owner and entry.selected.name != "__typename":
@@ -174,16 +180,23 @@ class Provenance:
     def _mark_below(self, entry: Entry, blocks: list[Placing], path: tuple[Segment, ...], owner: int | None) -> None:
         assert entry.shape is not None
         assert entry.key is not None
+        interface = entry.selected.named
+        of_all = (*path, Segment(entry.key, None))
+        asked_as = self._joined.get((of_all, interface), []) if entry.shape.abstract else []
+        if not any(self.supergraph.is_abstract(block.type, block.graph) for _, block in blocks):
+            for step, block in asked_as:
+                if len(block.fields) > 1:  # it tells the types: without it there is nothing of the objects
+                    self.brought.setdefault(step, []).append(Spot(of_all, ""))
         for below, entries in entry.shape.fields.items():
-            below_path = (*path, Segment(entry.key, below if entry.shape.abstract else None))
-            everybody = blocks + self._joined.get((below_path, below), [])
-            self._mark(below, entries, everybody, below_path, owner)
+            below_path = (*path, Segment(entry.key, below)) if entry.shape.abstract else of_all
+            everybody = blocks + self._joined.get((below_path, below), []) + asked_as
+            self._mark((below, interface) if entry.shape.abstract else (below,), entries, everybody, below_path, owner)
             if len(everybody) == 1 and not entry.shape.abstract and self._is_same(below, entries, everybody[0][1]):
                 self.untouched.add(id(entries))
 
     def _is_same(self, type_name: str, entries: list[Entry], block: Block) -> bool:
         placed = block.fields.get(type_name, {})
-        if block.type in self.supergraph.possible or not placed or len(placed) != len(entries):
+        if self.supergraph.is_abstract(block.type, block.graph) or not placed or len(placed) != len(entries):
             return False  # Where nothing is placed the request asks for a name: something must be asked.
         return all(
             entry.key == entry.selected.key == key and entry.selected.name == each.name and passes(self.supergraph, entry, self.untouched)

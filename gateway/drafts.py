@@ -93,6 +93,7 @@ class Place:
     others: dict[tuple[str, str | None], Source] = field(default_factory=dict)  #: (subgraph, @requires text) -> request for more of them
     names: dict[str, tuple[str, str]] = field(default_factory=dict)  #: key in the merged answer -> field and arguments behind it
     below: dict[str, dict[str, "Place"]] = field(default_factory=dict)  #: key -> object type -> place
+    beside: list["Place"] = field(default_factory=list)  #: of the same objects: as their interface's, or as those of one of its types
 
 
 @dataclass(slots=True)
@@ -128,7 +129,11 @@ class Spot(NamedTuple):
     """A field of the client's answer: of the objects at a path."""
 
     path: tuple[Segment, ...]
-    key: str  #: what the client calls it
+    key: str  #: what the client calls it; empty: the objects themselves
+
+    def of(self, at: tuple[str | int, ...]) -> tuple[str | int, ...]:
+        """Where it is, of the object at a place."""
+        return (*at, self.key) if self.key else at
 
 
 @dataclass(slots=True)

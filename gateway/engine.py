@@ -257,10 +257,10 @@ class Execution:
         assert fetch.entity is not None
         told = [spot for spot in fetch.brings if spot.path == fetch.entity.path]
         places = zip(positions(self.data, fetch.entity.path, self.plan.renamed), batch.slots, strict=True)
-        self._lose(self.suffering[fetch.id], ((*at, spot.key) for at, slot in places if slot < 0 for spot in told))
+        self._lose(self.suffering[fetch.id], (spot.of(at) for at, slot in places if slot < 0 for spot in told))
 
     def _places(self, spots: Iterable[Spot]) -> Iterable[Path]:
-        return ((*at, spot.key) for spot in spots for at in positions(self.data, spot.path, self.plan.renamed))
+        return (spot.of(at) for spot in spots for at in positions(self.data, spot.path, self.plan.renamed))
 
     def _lose(self, service: str, paths: Iterable[Path]) -> None:
         extensions = {"code": "SUBGRAPH_UNAVAILABLE", "serviceName": service}

@@ -14,7 +14,7 @@ from graphql import OperationDefinitionNode
 
 from gateway.drafts import Bearer, Block, Draft, Entry, Part, Parts, Place, Placed, Segment, Shape, Source, Spot, Step
 from gateway.reach import Hop, Reach, size
-from gateway.selection import INTROSPECTION, Selected, Speller, Tree
+from gateway.selection import INTROSPECTION, Selected, Speller, Tree, shared
 
 Fields = Mapping[str, Selected]
 #: A subgraph, and the @requires text that its request carries fields for.
@@ -243,7 +243,7 @@ class Planner:
         return source
 
     def _step(self, place: Place, graph: str) -> Step:
-        block = Block(graph, place.type, frozenset((place.type,)), {place.type: {}})
+        block = Block(graph, place.type, self.reach.objects_in(place.type, graph), {place.type: {}})
         self.steps.append(Step(len(self.steps), graph, block, place.type))
         return self.steps[-1]
 
@@ -301,6 +301,8 @@ class Planner:
             fields[key] = Placed(selected.name, selected.arguments, selected.variables, block)
         below = fields[key].block
         assert below is not None, "the same field has children or it has not"
+        if selected.named in self.reach.supergraph.interface_objects:
+            return key, self._interface(place, source, key, selected, below, internal=internal), None
         shape, left = self._children(place, source, key, selected, below, internal=internal)
         if left and shape.abstract:
             raise Unplannable(f"{place.type}.{selected.name}: {source.block.graph} knows only a part of it, and no key leads to the rest")
@@ -329,6 +331,47 @@ class Planner:
             if rest:
                 left[type_name] = rest
         return shape, left
+
+    def _interface(self, place: Place, source: Source, key: str, selected: Selected, block: Block, *, internal: bool) -> Shape:
+        """Objects that some subgraph knows as their interface alone (@interfaceObject): what is asked of all of them alike is asked of
+        the interface, whatever they are. For the rest a subgraph that knows their types tells them first."""
+        supergraph, interface, tree = self.reach.supergraph, selected.named, selected.children or {}
+        here = Source(source.step, block, None)
+        told = supergraph.is_abstract(interface, block.graph)
+        every = self._place_below(place, key, interface, here, frozenset((block.graph,)), abstract=False)
+        known = supergraph.types[interface].fields
+        alike = {each.key: each for each in shared(tree).values() if each.name in known and each.named == known[each.name].named}
+        entries, left = self._object(every, alike, internal=internal)
+        of_all = {entry.selected.key: entry for entry in entries if entry.selected.key not in left}
+        rest = {name: {each: fields[each] for each in fields if each not in of_all} for name, fields in tree.items()}
+        shown = supergraph.api.type_map.keys() >= tree.keys()
+        if shown and not (internal and told) and all([*of_all] == [*fields] for fields in tree.values()):
+            return Shape(False, {interface: entries})
+        found = here if told else self._telling(every, rest)
+        shape = Shape(True, {})
+        for name, fields in tree.items():
+            below = self._place_below(place, key, name, found, frozenset((found.block.graph,)), abstract=True)
+            _beside(below, every)
+            found.block.of(name)
+            more, left = self._object(below, rest[name] if name in (interface, *found.block.objects) else {}, internal=internal)
+            if left:
+                raise Unplannable(f"{place.type}.{selected.name}: no key leads to {', '.join(left)} of {name}")
+            own = {entry.selected.key: entry for entry in more} | of_all
+            shape.fields[name] = [replace(own[each], selected=fields[each]) for each in fields if each in own]
+        return shape
+
+    def _telling(self, every: Place, rest: Tree) -> Source:
+        """A request that tells the types of objects found as their interface: to the subgraph that answers most of what they differ in."""
+        assert every.home is not None
+        best: tuple[int, int, str] | None = None
+        for graph in self.reach.supergraph.types[every.type].keys:
+            hops = self._distance(every, graph) if self.reach.supergraph.is_abstract(every.type, graph) else None
+            if hops is not None:
+                missing = sum(self.reach.missing(name, fields, graph) for name, fields in rest.items())
+                best = min(best or (missing, hops, graph), (missing, hops, graph))
+        if best is None:
+            raise Unplannable(f"no key leads from {every.home.block.graph} to a subgraph that knows the types of {every.type}")
+        return self._source(every, best[2])
 
     def _admit(self, place: Place, source: Source, steps: list[Step]) -> None:
         """What joins a sign-in is asked with the token that it gives: before, nobody was signed in, or somebody else."""
@@ -366,7 +409,7 @@ class Planner:
         known = places.get(type_name)
         if known is None:
             known = places[type_name] = Place(path, type_name, found, finders)
-        elif known.home is not None and known.home.block is not found.block and type_name in found.block.objects:
+        elif known.home is not None and known.home.block is not found.block and type_name in (found.block.type, *found.block.objects):
             # The same objects, found by a second request as well.
             return replace(known, home=found)
         return known
@@ -374,7 +417,8 @@ class Planner:
     def _key(self, place: Place, block: Block, selected: Selected) -> str:
         """The name of a field in the merged answer: the client's, unless something else there has it already."""
         key, signature = selected.key, selected.signature
-        if place.names.get(key, signature) != signature or self._clashes(place.type, block, key, selected):
+        met = any(key in each.names and (each.names[key] != signature or selected.children is not None) for each in place.beside)
+        if met or place.names.get(key, signature) != signature or self._clashes(place.type, block, key, selected):
             again = (known for known, behind in place.names.items() if behind == signature and known in self.renamed)
             key = next(again, None) or self._invent(selected)
         place.names[key] = selected.signature
@@ -393,6 +437,12 @@ class Planner:
             if placed and (self.reach.type_text(other, placed.name, block.graph), placed.name, placed.arguments) != mine:
                 return True
         return False
+
+
+def _beside(one: Place, other: Place) -> None:
+    if one is not other and not any(each is other for each in one.beside):
+        one.beside.append(other)
+        other.beside.append(one)
 
 
 def _parts(shape: Shape | None) -> Parts | None:

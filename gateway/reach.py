@@ -54,10 +54,14 @@ class Reach:
     ) -> bool:
         """May this subgraph be asked for the field? `internal`: for a key, where a field that was taken over still counts."""
         if name == "__typename":
-            return True
+            return self.supergraph.name_in(type_name, graph) == type_name
         join = self.join(type_name, name, graph)
         if join is None or graph not in self.supergraph.types[type_name].keys:
             return False
+        if self.supergraph.is_abstract(type_name, graph):
+            # Each of its types may have it from elsewhere.
+            objects = self.supergraph.objects(type_name)
+            return all(self.answers(each, name, graph) and not self.requires(each, name, graph) for each in objects if each != type_name)
         if join.external:
             return provided is not None and name in provided
         return not join.overridden or (internal and name in self._key_fields(type_name, graph))

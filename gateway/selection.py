@@ -56,6 +56,23 @@ class Asked(NamedTuple):
 Tree = dict[str, dict[str, Selected]]
 
 
+def shared(tree: Tree) -> dict[str, Selected]:
+    """What is asked of every type alike."""
+    first, *others = tree.values()
+    return {key: each for key, each in first.items() if all(key in other and _is_alike(each, other[key]) for other in others)}
+
+
+def _is_alike(one: Selected, other: Selected) -> bool:
+    if (one.signature, one.named, one.denied) != (other.signature, other.named, other.denied):
+        return False
+    if one.children is None or other.children is None:
+        return one.children is other.children
+    return one.children.keys() == other.children.keys() and all(
+        [*fields] == [*other.children[name]] and all(_is_alike(each, other.children[name][key]) for key, each in fields.items())
+        for name, fields in one.children.items()
+    )
+
+
 def condition_variables(definitions: Iterable[Node]) -> tuple[str, ...]:
     """Names of the variables that @skip and @include look at."""
     found: set[str] = set()
@@ -94,7 +111,10 @@ class Speller:
 
     def field_set(self, type_name: str, text: str) -> Tree:
         definition: Any = parse("{" + text + "}", no_location=True).definitions[0]
-        return self.tree(type_name, [definition.selection_set])
+        tree = self.tree(type_name, [definition.selection_set])
+        if type_name not in tree:  # an interface: of whatever object it turns out to be
+            tree[type_name] = self._object(type_name, type_name, [definition.selection_set])
+        return tree
 
     def tree(self, type_name: str, sets: list[SelectionSetNode]) -> Tree:
         tree = {each: self._object(each, type_name, sets) for each in sorted(self.supergraph.objects(type_name))}
@@ -145,7 +165,7 @@ class Speller:
                 seen.add(node.name.value)
                 fragment = self.fragments[node.name.value]
             condition = fragment.type_condition.name.value if fragment.type_condition else seen_as
-            if type_name in self.supergraph.objects(condition):
+            if type_name == condition or type_name in self.supergraph.objects(condition):
                 self._collect(type_name, condition, (fragment.selection_set,), collected, seen)
 
     def _denies(self, type_name: str, seen_as: str, name: str) -> bool:

@@ -4,7 +4,7 @@ Read once at start. What the planner does not support is refused here, by name, 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from graphql import DocumentNode, GraphQLSchema, Node, TypeNode, parse
 from graphql.language import ast
 
 from gateway.api import api_schema, named
-from gateway.unsupported import KINDS, complaints, directives, is_type
+from gateway.unsupported import KINDS, complaints, directives, interface_object_in, is_type
 
 COMMITTED = Path(__file__).with_name("supergraph.graphql")
 
@@ -68,6 +68,8 @@ class Type:
     kind: str
     keys: Mapping[str, tuple[Key, ...]]  #: every subgraph that knows the type -> its keys there
     fields: Mapping[str, Field]
+    #: subgraph -> the interface whose name stands there for objects of this type, which it cannot tell from others (@interfaceObject)
+    stand_ins: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class Supergraph:
     narrowed_enums: frozenset[str]  #: enums with values that clients must not see
     guards: frozenset[Guard]  #: those of all fields
     api: GraphQLSchema
+    interface_objects: Mapping[str, frozenset[str]]  #: interface -> the subgraphs that know it as an object, and none of its types
 
     @classmethod
     def load(cls, sdl: str) -> "Supergraph":
@@ -98,6 +101,7 @@ class Supergraph:
             narrowed_enums=_narrowed_enums(document),
             guards=frozenset(guard for kind in read.types.values() for each in kind.fields.values() for guard in each.guards),
             api=api_schema(document),
+            interface_objects=read.interface_objects,
         )
 
     @classmethod
@@ -109,6 +113,14 @@ class Supergraph:
     def objects(self, name: str) -> frozenset[str]:
         """The object types that a value of this type may have."""
         return self.possible.get(name) or frozenset((name,))
+
+    def is_abstract(self, name: str, graph: str) -> bool:
+        """Does this subgraph say of what type a value is?"""
+        return name in self.possible and graph not in self.interface_objects.get(name, ())
+
+    def name_in(self, type_name: str, graph: str) -> str:
+        """What the subgraph calls objects of this type."""
+        return self.types[type_name].stand_ins.get(graph, type_name)
 
 
 def _name(definition: Node) -> str:
@@ -142,6 +154,7 @@ class _Reading:
     types: dict[str, Type] = field(default_factory=dict)
     possible: dict[str, frozenset[str]] = field(default_factory=dict)
     possible_in: dict[str, dict[str, frozenset[str]]] = field(default_factory=dict)
+    interface_objects: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         definitions = [node for node in self.document.definitions if is_type(node)]
@@ -152,6 +165,7 @@ class _Reading:
                 self._union(node)
             elif isinstance(node, ast.InterfaceTypeDefinitionNode):
                 self._interface(node, definitions)
+                self._interface_object(node)
 
     def _union(self, node: ast.UnionTypeDefinitionNode) -> None:
         members = frozenset(member.name.value for member in node.types or ())
@@ -175,6 +189,26 @@ class _Reading:
             if join["interface"] == name
         ]
         self.possible_in[name] = {graph: frozenset(each for where, each in told if where == graph) for graph in self.types[name].keys}
+
+    def _interface_object(self, node: ast.InterfaceTypeDefinitionNode) -> None:
+        """What subgraphs know of an interface as an object, they know of each of its types, under the interface's name."""
+        name = node.name.value
+        for graph in interface_object_in(node):
+            self.interface_objects[name] = self.interface_objects.get(name, frozenset()) | {graph}
+            self.possible_in[name][graph] = self.possible[name]
+            for each in self.possible[name]:
+                self.types[each] = _stood_in(self.types[each], self.types[name], graph)
+
+
+def _stood_in(each: Type, interface: Type, graph: str) -> Type:
+    """An object type, with what a subgraph knows of it as its interface."""
+    fields = dict(each.fields)
+    for told in interface.fields.values():
+        own = fields.get(told.name)
+        if own is not None and graph in told.joins:
+            fields[told.name] = replace(own, joins={**own.joins, graph: told.joins[graph]}, guards=own.guards | told.guards)
+    keys = {**each.keys, graph: interface.keys[graph]}
+    return replace(each, keys=keys, fields=fields, stand_ins={**each.stand_ins, graph: interface.name})
 
 
 def _guards(node: Node) -> list[Guard]:

@@ -43,8 +43,31 @@ GRAPHS = 'enum join__Graph {{ A @join__graph(name: "a", url: "") }}\ntype Query 
 @pytest.mark.parametrize(
     ("types", "complaint"),
     [
-        ('interface Thing @join__type(graph: A, key: "id") { id: ID! }', "Thing: @key on an interface is not supported"),
-        ("type Thing @join__type(graph: A, isInterfaceObject: true) { id: ID! }", "Thing: @interfaceObject is not supported"),
+        (
+            "type Thing @join__type(graph: A, isInterfaceObject: true) { id: ID! }",
+            "Thing: @interfaceObject in A is not supported: elsewhere it is no interface",
+        ),
+        (
+            "interface Thing implements Wide @join__type(graph: A, isInterfaceObject: true)"
+            ' @join__implements(graph: A, interface: "Wide") { id: ID! }'
+            " interface Wide @join__type(graph: A) { id: ID! }",
+            "Thing: @interfaceObject in A that implements Wide is not supported",
+        ),
+        (
+            "interface Thing @join__type(graph: A, isInterfaceObject: true) { id: ID! } type Own implements Thing @join__type(graph: A) { id: ID! }",
+            "Own: @interfaceObject Thing in A is not supported: A knows it as Own, too",
+        ),
+        (
+            "interface Thing @join__type(graph: A, isInterfaceObject: true) { id: ID! }"
+            " interface Other @join__type(graph: A, isInterfaceObject: true) { id: ID! }"
+            " type Own implements Thing & Other { id: ID! }",
+            "Own: @interfaceObject Other in A is not supported: A knows it as Thing, too",
+        ),
+        (
+            "interface Thing @join__type(graph: A) { id: ID! } interface Part @join__type(graph: A, isInterfaceObject: true) { id: ID! }"
+            ' type Own @join__type(graph: A) { part: Thing @join__field(graph: A, type: "Part!") }',
+            "Own.part: @interfaceObject Part in A is not supported: elsewhere the field is Thing",
+        ),
         (
             'type Thing @join__type(graph: A) { id: ID! @join__field(graph: A, override: "b", overrideLabel: "percent(5)") }',
             "Thing.id: @override with a label is not supported",
@@ -66,6 +89,7 @@ GRAPHS = 'enum join__Graph {{ A @join__graph(name: "a", url: "") }}\ntype Query 
         ("type Thing @join__type(graph: A, delegated: true) { id: ID! }", "Thing: @join__type(delegated:) is not supported"),
         ('type Thing @join__type(graph: A, key: "no") { id: ID! }', "Thing: @key names what is not there: Thing.no"),
         ('type Thing @join__type(graph: A, key: "id {") { id: ID! }', "Thing: @key is not readable: id {"),
+        ('interface Thing @join__type(graph: A, key: "no") { id: ID! }', "Thing: @key names what is not there: Thing.no"),
         (
             'type Thing @join__type(graph: A) { id: ID! other: Thing @join__field(graph: A, provides: "... on No { id }") }',
             "Thing.other: @provides names what is not there: No",

@@ -27,7 +27,7 @@ DOCUMENTS = int(os.environ.get("PREAU_DOCUMENTS", "40"))
 REFUSED = {"OPERATION_TOO_LARGE", "OPERATION_TOO_DEEP", "TOO_MANY_ALIASES", "ONE_AUTHENTICATION_A_REQUEST"}
 #: Two subgraphs know halves of it: test_corners.py.
 UNANSWERABLE = {"notice"}
-SCHEMAS = {"town": GATEWAY, "features": HERE / "features", "corners": HERE / "corners", "maze": HERE / "maze"}
+SCHEMAS = {"town": GATEWAY, "features": HERE / "features", "corners": HERE / "corners", "maze": HERE / "maze", "kinds": HERE / "kinds"}
 
 
 def gateway(schema: str) -> Gateway:
@@ -63,7 +63,15 @@ def nulls(data: Any, errors: list[dict[str, Any]]) -> set[tuple[str | int, ...]]
 
 @pytest.mark.parametrize(
     ("schema", "kind"),
-    [("town", "query"), ("town", "mutation"), ("features", "query"), ("corners", "query"), ("maze", "query"), ("maze", "mutation")],
+    [
+        ("town", "query"),
+        ("town", "mutation"),
+        ("features", "query"),
+        ("corners", "query"),
+        ("maze", "query"),
+        ("maze", "mutation"),
+        ("kinds", "query"),
+    ],
 )
 async def test_the_answer_is_that_of_one_merged_schema(schema: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "MOST_ERRORS", 1_000_000)
@@ -102,7 +110,7 @@ def lost(answer: Any, expected: Any, at: tuple[str | int, ...] = ()) -> set[tupl
     return set()
 
 
-@pytest.mark.parametrize("schema", ["features", "maze"])
+@pytest.mark.parametrize("schema", ["features", "maze", "kinds"])
 async def test_a_subgraph_that_is_down_costs_its_part_and_an_error_says_so_at_each_place(
     schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,7 +55,7 @@ class World:
     def __post_init__(self) -> None:
         self.reach = Reach(self.supergraph)
         for kind in self.supergraph.types.values():
-            for text in {key.fields for keys in kind.keys.values() for key in keys if kind.kind == "OBJECT"}:
+            for text in {key.fields for keys in kind.keys.values() for key in keys}:
                 _note(self.vital, kind.name, self.reach.field_set(kind.name, text))
             for text in {join.requires for each in kind.fields.values() for join in each.joins.values() if join.requires}:
                 _note(self.required, kind.name, self.reach.field_set(kind.name, text))
@@ -104,20 +104,22 @@ class World:
         type_name = chance.choice(members)
         return Thing(type_name, f"{type_name}{chance.randrange(POOL)}")
 
-    @staticmethod
-    def kind_of(thing: Any, *_: Any) -> str:
-        return str(thing["__typename"] if isinstance(thing, Mapping) else thing.type)
+    def kind_of(self, thing: Any, graph: str | None = None) -> str:
+        """As a subgraph calls it; None: as clients see it."""
+        if isinstance(thing, Mapping):
+            return str(thing["__typename"])
+        return self.supergraph.name_in(thing.type, graph) if graph else thing.type
 
     # ------------------------------------------------------------------------------------------- by their keys
 
     def find(self, graph: str, representation: Mapping[str, Any]) -> Thing:
         """Whom a representation means. Raises AssertionError, if it does not say what it must."""
-        type_name = str(representation["__typename"])
-        for number in range(POOL):
-            thing = Thing(type_name, f"{type_name}{number}")
-            for key in self.supergraph.types[type_name].keys[graph]:
-                if key.resolvable and self._says(representation, thing, self.reach.field_set(type_name, key.fields)):
-                    return thing
+        told = str(representation["__typename"])
+        for type_name in sorted(self.supergraph.objects(told)):
+            for thing in (Thing(type_name, f"{type_name}{number}") for number in range(POOL)):
+                for key in self.supergraph.types[told].keys[graph]:
+                    if key.resolvable and self._says(representation, thing, self.reach.field_set(type_name, key.fields)):
+                        return thing
         raise AssertionError(f"{graph} is told of nobody by {representation}")
 
     def check(self, graph: str, thing: Thing, representation: Mapping[str, Any], name: str) -> None:
@@ -197,14 +199,16 @@ class Federation:
                 self.world.check(graph, thing, told[thing], info.field_name)
             return self.world.resolve(thing, info, **arguments)
 
-        result = answered(self._schemas[service], query, variables, resolve)
+        result = answered(self._schemas[service], query, variables, resolve, lambda thing, *_: self.world.kind_of(thing, graph))
         for error in result.errors or ():
             # Only what the world itself lets fail may fail: the gateway asks nothing that a subgraph refuses.
             assert error.extensions or "Cannot return null" in error.message, (service, query, error)
         return {"data": result.data, **({"errors": [each.formatted for each in result.errors]} if result.errors else {})}
 
 
-def answered(schema: Any, query: str, variables: Mapping[str, Any] | None, resolve: Any) -> ExecutionResult:
+def answered(
+    schema: Any, query: str, variables: Mapping[str, Any] | None, resolve: Any, kind_of: Any = lambda thing, *_: thing.type
+) -> ExecutionResult:
     """By graphql-core."""
     root = Thing("Mutation" if query.startswith("mutation") else "Query", "root")
-    return graphql_sync(schema, query, root, variable_values=dict(variables or {}), field_resolver=resolve, type_resolver=World.kind_of)
+    return graphql_sync(schema, query, root, variable_values=dict(variables or {}), field_resolver=resolve, type_resolver=kind_of)
