@@ -67,7 +67,11 @@ def application(settings: Settings) -> Starlette:
     streams = Streams(
         Documents(supergraph, checked=settings.checked_subgraphs),
         Engine(
-            supergraph.api, Timed(subgraphs), _note_failure, Patience(services=settings.subgraph_seconds, whole=settings.request_seconds)
+            supergraph.api,
+            Timed(subgraphs),
+            _note_failure,
+            Patience(services=settings.subgraph_seconds, whole=settings.request_seconds),
+            masks=settings.production,
         ),
         Live(Bus(settings, "gateway")),
         settings.clock,

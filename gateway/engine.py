@@ -14,17 +14,17 @@ from typing import Any, Protocol
 import msgspec
 from graphql import GraphQLSchema, execute_sync
 
+from gateway import complaints
 from gateway.client import SubgraphUnavailable
+from gateway.complaints import Error
 from gateway.drafts import Bearer, Spot
 from gateway.merging import Batch, Object, Path, describe, find, merge, positions, spread
 from gateway.plan import Fetch, Plan, introspected
-from gateway.trouble import DENIED, NOT_TO_YOU
 from gateway.waiting import USUAL, Patience
+from services.refusal import Language
 
 #: Errors that one request to a subgraph may add; a month of days that failed alike is told once, not 31 times.
 MOST_ERRORS = 10
-
-Error = dict[str, Any]
 
 
 class Fetcher(Protocol):
@@ -97,20 +97,20 @@ class Engine:
     fetcher: Fetcher
     watcher: Watcher = _ignore
     patience: Patience = USUAL
+    masks: bool = False  #: Errors, as in production.
 
-    async def run(self, plan: Plan, variables: Mapping[str, Any], headers: bytes = b"") -> Answer:
-        """`variables`: as the client sent them, known to be right. `headers`: complete lines, for the subgraphs."""
-        execution = Execution(self, plan, variables, headers, [fetch.needs for fetch in plan.fetches], time.monotonic())
+    async def run(self, plan: Plan, variables: Mapping[str, Any], headers: bytes = b"", language: Language = "en") -> Answer:
+        """`variables`: as the client sent them, known to be right. `headers`: complete lines, for the subgraphs. `language`: of errors."""
+        execution = Execution(self, plan, variables, headers, language, [fetch.needs for fetch in plan.fetches], time.monotonic())
         await execution.start()
         if plan.introspection is not None:
             execution.introspect()
         if plan.denied:
             execution.deny()
-        complaints: list[str] = []
-        data = plan.project(execution.data, complaints)
-        if complaints and not execution.errors:
-            message = f"Cannot return null for non-nullable field {complaints[0]}."
-            execution.errors.append({"message": message, "extensions": {"code": "INCOMPLETE_ANSWER"}})
+        missing: list[str] = []
+        data = plan.project(execution.data, missing)
+        if missing and not execution.errors:
+            execution.errors.append(complaints.incomplete(missing[0], language))
         return Answer(data, execution.errors)
 
 
@@ -122,6 +122,7 @@ class Execution:
     plan: Plan
     variables: Mapping[str, Any]
     headers: bytes
+    language: Language
     waiting: list[int]  #: per fetch: how many others must be in before it
     begun: float  #: by the monotonic clock
     data: Object = field(default_factory=dict)
@@ -215,9 +216,8 @@ class Execution:
             response.data = None if found is None else _Entities(found["_entities"])
         else:
             response.data = fetch.check(response.data, (), wrong)
-        if not response.errors:
-            message = f"The service {fetch.service} answers what its schema does not allow."
-            self._note(fetch, batch, (_Error(message, [*at], {"code": "INVALID_ANSWER"}) for at in wrong))
+        if not response.errors and wrong:
+            self._say(fetch, batch, [(complaints.invalid(fetch.service, self.language), [*at]) for at in wrong])
 
     def _pass_on(self, batch: Batch | None, raw: bytes) -> bool:
         """Merges the answer unread, where there is nothing to read in it. -> False: there is."""
@@ -263,37 +263,42 @@ class Execution:
         return (spot.of(at) for spot in spots for at in positions(self.data, spot.path, self.plan.renamed))
 
     def _lose(self, service: str, paths: Iterable[Path]) -> None:
-        extensions = {"code": "SUBGRAPH_UNAVAILABLE", "serviceName": service}
-        message = f"The service {service} cannot answer at the moment."
+        error = complaints.unavailable(service, self.language)
         for path in islice(paths, MOST_ERRORS):
-            self.errors.append({"message": message, "path": path, "extensions": extensions})
+            self.errors.append({**error, "path": path})
 
     def _note(self, fetch: Fetch, batch: Batch | None, errors: Iterable[_Error]) -> None:
-        """The subgraph's own errors, at the paths that the client knows."""
-        told = 0
-        for error in errors:
-            extensions = _extensions(fetch.service, error.extensions)
-            for path in self._client_paths(fetch, batch, error.path):
-                told += 1
-                if told > MOST_ERRORS:
-                    return
-                located = {} if path is None else {"path": path}
-                self.errors.append({"message": error.message, **located, "extensions": extensions})
+        """The subgraph's own errors."""
+        masks = self.engine.masks
+        told = (complaints.told(fetch.service, each.message, each.extensions, self.language, masks=masks) for each in errors)
+        self._say(fetch, batch, zip(told, (each.path for each in errors), strict=True))
 
-    def _client_paths(self, fetch: Fetch, batch: Batch | None, path: list[str | int] | None) -> Iterable[Path | None]:
-        renamed = self.plan.renamed
+    def _say(self, fetch: Fetch, batch: Batch | None, errors: Iterable[tuple[Error, list[str | int] | None]]) -> None:
+        """At the paths that the client knows, each of them once."""
+        said: set[tuple[str, Path]] = set()
+        for error, path in errors:
+            for place in self._merged_paths(fetch, batch, path):
+                known = self.plan.known(place)
+                if len(said) >= MOST_ERRORS or (error["message"], known) in said:
+                    continue
+                said.add((error["message"], known))
+                self.errors.append({**error, "path": known} if known else error)
+
+    def _merged_paths(self, fetch: Fetch, batch: Batch | None, path: list[str | int] | None) -> Iterable[Path]:
+        """Where something is in the merged data that a subgraph has at this path."""
         if batch is None or fetch.entity is None:
-            return (None if path is None else tuple(renamed.get(str(step), step) for step in path),)
+            return (() if path is None else tuple(path),)
+        places = positions(self.data, fetch.entity.path, {})
         if path is None or len(path) < 2:
-            return islice(positions(self.data, fetch.entity.path, renamed), 1)
-        below = tuple(renamed.get(str(step), step) for step in path[2:])
-        places = zip(positions(self.data, fetch.entity.path, renamed), batch.slots, strict=True)
-        return ((*at, *below) for at, slot in places if slot == path[1])
+            return islice(places, 1)
+        below = path[2:]
+        return ((*at, *below) for at, slot in zip(places, batch.slots, strict=True) if slot == path[1])
 
     def deny(self) -> None:
         """Say so at every place where a field would have been."""
+        error = complaints.denied(self.language)
         for path in islice(self._places(self.plan.denied), MOST_ERRORS):
-            self.errors.append({"message": NOT_TO_YOU, "path": path, "extensions": {"code": DENIED}})
+            self.errors.append({**error, "path": path})
 
     def introspect(self) -> None:
         """What the gateway answers itself."""
@@ -307,9 +312,3 @@ class Execution:
 def _take_unread(into: Object, more: Mapping[str, msgspec.Raw]) -> None:
     for key, value in more.items():
         into[key] = None if value == NULL else value
-
-
-def _extensions(service: str, told: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Code and details as the service gives them; never how it came about."""
-    kept = {key: value for key, value in (told or {}).items() if key not in ("stacktrace", "exception", "debug")}
-    return {"code": "SUBGRAPH_ERROR", **kept, "serviceName": service}

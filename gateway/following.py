@@ -22,6 +22,7 @@ from gateway.live import Live, Watcher
 from gateway.plan import Follow, Plan
 from gateway.trouble import RequestError
 from services.clock import Clock
+from services.refusal import Language
 
 #: Between two reads of one subscription.
 SHORTEST_SECONDS = 0.2
@@ -82,6 +83,7 @@ class Following:
     plan: Plan
     variables: Mapping[str, Any]
     headers: bytes
+    language: Language
     _shown: bytes = b""  #: A digest of what was sent last.
     _asked_at: float = 0.0
 
@@ -116,7 +118,7 @@ class Following:
 
     async def _ask(self) -> Watch:
         """What the subscription depends on now. Raises RequestError: it is not the caller's, or the subgraph cannot answer."""
-        answer = await self.engine.run(self.what.watch, self.variables, self.headers)
+        answer = await self.engine.run(self.what.watch, self.variables, self.headers, self.language)
         if answer.data is None or answer.errors:
             raise RequestError(answer.errors)
         self._asked_at = time.monotonic()
@@ -141,7 +143,7 @@ class Following:
 
     async def _look(self, watcher: Watcher) -> Result | None:
         """What is true now, unless the client knows it. Raises RequestError: there is nothing to be seen (any more)."""
-        answer = await self.engine.run(self.plan, self.variables, self.headers)
+        answer = await self.engine.run(self.plan, self.variables, self.headers, self.language)
         if answer.data is None and (not self._shown or _is_final(answer.errors)):
             raise RequestError(answer.errors)
         if answer.data is None or any(_code(error) == UNAVAILABLE for error in answer.errors):

@@ -78,7 +78,7 @@ class GraphQLEndpoint:
         if operation.kind != "query" and not post:
             raise bad_request("NO_CHANGE_BY_GET", code="METHOD_NOT_ALLOWED", status=405)
         plan = await self.streams.plan(operation, asked, passing)
-        answer = await self.streams.engine.run(plan, asked.variables, passing.lines)
+        answer = await self.streams.engine.run(plan, asked.variables, passing.lines, passing.language)
         ANSWERED.labels(operation.kind, "partial" if answer.errors else "whole").inc()
         return {"errors": answer.errors, "data": answer.data} if answer.errors else {"data": answer.data}
 

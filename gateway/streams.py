@@ -68,12 +68,12 @@ class Streams:
             raise bad_request("NO_CHANGE_BY_GET", code="METHOD_NOT_ALLOWED", status=405)
         plan = await self.plan(operation, asked, passing)
         if plan.follow is None:
-            answer = await self.engine.run(plan, asked.variables, passing.lines)
+            answer = await self.engine.run(plan, asked.variables, passing.lines, passing.language)
             ANSWERED.labels(operation.kind, "partial" if answer.errors else "whole").inc()
             yield Result.of(answer)
             return
         ANSWERED.labels(operation.kind, "begun").inc()
-        following = Following(self.live, self.engine, self.clock, plan, asked.variables, passing.lines)
+        following = Following(self.live, self.engine, self.clock, plan, asked.variables, passing.lines, passing.language)
         async with aclosing(following.results()) as results:
             async for result in results:
                 yield result

@@ -200,6 +200,22 @@ TEXTS = {
         "Connectez-vous d'abord, ou comme quelqu'un qui peut voir cela.",
         "Sign in first, or as somebody who may see this.",
     ),
+    "SUBGRAPH_UNAVAILABLE": (
+        "Le service {service} ne peut pas répondre pour le moment.",
+        "The service {service} cannot answer at the moment.",
+    ),
+    "INVALID_ANSWER": (
+        "Le service {service} répond ce que son schéma ne permet pas.",
+        "The service {service} answers what its schema does not allow.",
+    ),
+    "INCOMPLETE_ANSWER": (
+        "{field} ne peut pas être null, et personne n'y a répondu.",
+        "Cannot return null for non-nullable field {field}.",
+    ),
+    "INTERNAL_SERVER_ERROR": (
+        "Quelque chose n'a pas fonctionné de notre côté ({number}).",
+        "Something went wrong on our side ({number}).",
+    ),
     "PERSISTED_QUERY_NOT_FOUND": (
         "Aucun document connu ne porte cette empreinte.",
         "No document that is known here has this hash.",

@@ -12,7 +12,6 @@ from services.telemetry import log
 
 #: Code of what the caller may not ask for: as other gateways have it.
 DENIED = "UNAUTHORIZED_FIELD_OR_TYPE"
-NOT_TO_YOU = "Sign in first, or as somebody who may see this."
 LONGEST_MESSAGE = 1000  #: characters
 MOST_LOCATIONS = 10
 

@@ -134,10 +134,11 @@ class Gateway:
     nats_url: str = "nats://127.0.0.1:1"  #: Nobody.
     trusted: Trusted = NONE_TRUSTED
     patience: Patience = USUAL
+    masks: bool = False
 
     def __post_init__(self) -> None:
         self.documents = Documents(self.supergraph)
-        self.engine = Engine(self.supergraph.api, self.town, patience=self.patience)
+        self.engine = Engine(self.supergraph.api, self.town, patience=self.patience, masks=self.masks)
         self.settings = Settings.from_environment({"NATS_URL": self.nats_url})
         self.live = Live(Bus(self.settings, "gateway"))
         self.streams = Streams(self.documents, self.engine, self.live, self.settings.clock, trusted=self.trusted)

@@ -1,10 +1,14 @@
 """A service that is down, slow or confused costs what it would have answered, and nothing else."""
 
+import json
+
 import pytest
+from graphql import GraphQLError
 
 from gateway.engine import MOST_ERRORS
 from gateway.waiting import Patience
-from tests.gateway.fakes import Gateway, Town
+from services.refusal import Language
+from tests.gateway.fakes import ACCOUNT, FAMILY, Gateway, Town
 
 
 async def test_a_service_that_is_down_costs_its_nullable_field_and_says_so(entrance: Gateway, carteville: Town) -> None:
@@ -141,3 +145,81 @@ async def test_a_services_own_code_reaches_the_client_but_not_how_it_came_about(
     assert answer.errors == [
         {"message": "Sign in first.", "path": ["me"], "extensions": {"code": "UNAUTHENTICATED", "serviceName": "identity"}}
     ]
+
+
+# ------------------------------------------------------------------------------------------------- what was asked for another
+async def test_what_a_client_never_asked_for_fails_at_the_nearest_place_that_it_knows(entrance: Gateway, carteville: Town) -> None:
+    """Family.bookingsFile requires the children's first names."""
+
+    def no_name(*_: object) -> str:
+        raise GraphQLError("Kein Name.", extensions={"code": "NO_NAME"})
+
+    family = {**FAMILY, "children": [{**child, "firstName": no_name} for child in FAMILY["children"]]}
+    carteville.subgraphs["identity"].roots["me"] = {**ACCOUNT, "families": [family]}
+
+    answer = await entrance.ask("{ me { mine: families { bookingsFile(format: CSV) { __typename } } } }")
+    assert answer.data == {"me": None}
+    assert [(error["message"], error["path"]) for error in answer.errors] == [("Kein Name.", ["me", "mine", 0])]
+
+    # Whoever asks for a child's name as well is told which child's.
+    answer = await entrance.ask("{ me { mine: families { bookingsFile(format: CSV) { __typename } who: children { name: firstName } } } }")
+    assert answer.errors[0]["path"] == ["me", "mine", 0, "who", 0, "name"]
+
+
+# --------------------------------------------------------------------------------------------------------------- in production
+SQL = "(sqlite3.OperationalError) no such table: family [SQL: SELECT family.id FROM family]"
+
+
+@pytest.mark.parametrize(
+    ("extensions", "code", "says"),
+    [
+        ({"code": "UNAUTHENTICATED"}, "UNAUTHENTICATED", SQL),  # it is the service's own word, whatever it is
+        ({"code": "INTERNAL_SERVER_ERROR", "number": "0a1b2c3d"}, "INTERNAL_SERVER_ERROR", "0a1b2c3d"),
+        ({"code": "INTERNAL_SERVER_ERROR"}, "INTERNAL_SERVER_ERROR", "went wrong"),
+        ({"code": "GRAPHQL_VALIDATION_FAILED"}, "INTERNAL_SERVER_ERROR", "went wrong"),
+        ({"code": "sqlalchemy.exc.OperationalError"}, "INTERNAL_SERVER_ERROR", "went wrong"),
+        ({"code": 7}, "INTERNAL_SERVER_ERROR", "went wrong"),
+        ({}, "INTERNAL_SERVER_ERROR", "went wrong"),
+        (None, "INTERNAL_SERVER_ERROR", "went wrong"),
+    ],
+)
+async def test_errors_without_a_code_of_their_own_are_masked_in_production(
+    carteville: Town, extensions: dict[str, object] | None, code: str, says: str
+) -> None:
+    error = {"message": SQL, "path": ["me"], "extensions": extensions and {**extensions, "class": "Engine", "stacktrace": ["line 3"]}}
+    carteville.says["identity"] = json.dumps({"data": {"me": None}, "errors": [error]}).encode()
+
+    answer = await Gateway(carteville, masks=True).ask("{ me { login } }")
+
+    (told,) = answer.errors
+    assert (told["extensions"]["code"], told["path"]) == (code, ["me"])
+    assert says in told["message"]
+    assert set(told["extensions"]) <= {"code", "serviceName", "number"}
+    assert (SQL in told["message"]) == (says == SQL)
+
+
+async def test_who_builds_a_service_sees_what_it_says(entrance: Gateway, carteville: Town) -> None:
+    carteville.says["identity"] = json.dumps(
+        {"data": {"me": None}, "errors": [{"message": SQL, "extensions": {"hint": "migrate"}}]}
+    ).encode()
+
+    (told,) = (await entrance.ask("{ me { login } }")).errors
+
+    assert (told["message"], told["extensions"]["hint"]) == (SQL, "migrate")
+
+
+async def test_what_is_refused_to_families_is_data_and_never_masked(carteville: Town) -> None:
+    answer = await Gateway(carteville, masks=True).ask('mutation { cancelBooking(booking: "b1") { ... on Refusal { code message } } }')
+
+    assert answer.data == {"cancelBooking": {"code": "TOO_LATE_TO_CANCEL", "message": "Trop tard."}}
+
+
+@pytest.mark.parametrize(("language", "says"), [("fr", "ne peut pas répondre pour le moment"), ("en", "cannot answer at the moment")])
+async def test_what_is_missing_is_said_in_the_callers_language(carteville: Town, language: Language, says: str) -> None:
+    carteville.down.add("identity")
+    gateway = Gateway(carteville)
+    plan = gateway.documents.plan(gateway.documents.operation("{ me { login } }", None), {})
+
+    (told,) = (await gateway.engine.run(plan, {}, b"", language)).errors
+
+    assert says in told["message"]
