@@ -78,7 +78,7 @@ def application(settings: Settings) -> Starlette:
         guarding(supergraph),
         Trusted(settings.trusted_documents, settings.only_trusted),
     )
-    entrance = Entrance(GraphQLEndpoint(streams), SocketEndpoint(streams, settings.public_url))
+    entrance = Entrance(GraphQLEndpoint(streams, settings.compression), SocketEndpoint(streams, settings.public_url))
     reloading = Reloading(path, urls, entrance, guarding, loaded.sha256)
 
     @asynccontextmanager

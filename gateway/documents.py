@@ -27,6 +27,7 @@ from graphql import (
 from graphql.execution.values import get_variable_values
 
 from gateway import limits
+from gateway.answering import is_public
 from gateway.compiler import compile_plan
 from gateway.drafts import Draft
 from gateway.plan import Follow, Plan
@@ -97,6 +98,7 @@ class Operation:
     conditions: tuple[str, ...]  #: variables that @skip and @include look at
     node: OperationDefinitionNode
     fragments: dict[str, FragmentDefinitionNode]
+    public: bool  #: for everybody, and the same
     plans: Recent[Circumstances, Plan] = field(default_factory=lambda: Recent(MOST_PLANS))
 
 
@@ -163,6 +165,7 @@ class Documents:
             conditions=condition_variables((node, *fragments.values())),
             node=node,
             fragments=fragments,
+            public=is_public(node, fragments),
         )
 
     def _document(self, text: str) -> DocumentNode:

@@ -10,13 +10,14 @@ from typing import Any
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+from gateway.answering import PLAIN, Form, send_answer, send_options
 from gateway.asking import EVENTS, JSON, Asked, PassedOn, bad_request, media_type, passed_on, read_get, read_post, takes_events, visitor_of
+from gateway.documents import Operation
 from gateway.sse import send_events
 from gateway.streams import ANSWERED, Streams
 from gateway.trouble import RequestError, masked
 from services.telemetry import OPERATIONS, traceparent
 
-ALLOWED = b"GET, POST"
 _SECONDS = OPERATIONS.labels("gateway")
 
 _encode = msgspec.json.Encoder().encode
@@ -27,13 +28,20 @@ class GraphQLEndpoint:
     """An ASGI application."""
 
     streams: Streams
+    compresses: bool = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        begun = time.perf_counter()
         headers = dict(scope["headers"])
         passing = passed_on(scope, headers)
+        if scope["method"] == "OPTIONS":
+            await send_options(send, passing.request_id)
+        else:
+            await self._respond(passing, headers, scope, receive, send)
+
+    async def _respond(self, passing: PassedOn, headers: dict[bytes, bytes], scope: Scope, receive: Receive, send: Send) -> None:
+        begun = time.perf_counter()
         token = traceparent.set(passing.traceparent)
-        media = JSON
+        media, form = JSON, PLAIN
         try:
             accept = headers.get(b"accept")
             media = media_type(accept)
@@ -41,7 +49,8 @@ class GraphQLEndpoint:
             if media == EVENTS or (takes_events(accept) and self.streams.operation(asked).kind == "subscription"):
                 await self._stream(asked, passing, scope, receive, send)
                 return
-            status, answer = 200, await self._answer(asked, passing, post=scope["method"] == "POST")
+            status = 200
+            answer, form = await self._answer(asked, passing, post=scope["method"] == "POST")
         except RequestError as error:
             # Clients of the older media type expect 200 for what a well-formed request asks wrongly.
             media = JSON if media == EVENTS else media
@@ -53,7 +62,7 @@ class GraphQLEndpoint:
             ANSWERED.labels("unknown", "failed").inc()
         finally:
             traceparent.reset(token)
-        await _send(send, status, media, _encode(answer), passing.request_id)
+        await send_answer(send, status, media, _encode(answer), passing.request_id, headers, form)
         _SECONDS.observe(time.perf_counter() - begun)
 
     async def _stream(self, asked: Asked, passing: PassedOn, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,11 +76,11 @@ class GraphQLEndpoint:
     async def _read(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> Asked:
         if scope["method"] == "POST":
             return await read_post(headers, receive)
-        if scope["method"] == "GET":
+        if scope["method"] in ("GET", "HEAD"):
             return read_get(scope["query_string"])
         raise bad_request("NO_METHOD", code="METHOD_NOT_ALLOWED", status=405)
 
-    async def _answer(self, asked: Asked, passing: PassedOn, *, post: bool) -> dict[str, Any]:
+    async def _answer(self, asked: Asked, passing: PassedOn, *, post: bool) -> tuple[dict[str, Any], Form]:
         operation = self.streams.operation(asked)
         if operation.kind == "subscription":
             raise bad_request("NO_STREAM", code="NOT_ACCEPTABLE", status=406)
@@ -80,18 +89,10 @@ class GraphQLEndpoint:
         plan = await self.streams.plan(operation, asked, passing)
         answer = await self.streams.engine.run(plan, asked.variables, passing.lines, passing.language)
         ANSWERED.labels(operation.kind, "partial" if answer.errors else "whole").inc()
-        return {"errors": answer.errors, "data": answer.data} if answer.errors else {"data": answer.data}
+        if answer.errors:
+            return {"errors": answer.errors, "data": answer.data}, self._form(operation)
+        public = operation.public and not post and asked.hash is not None and passing.authorization is None
+        return {"data": answer.data}, self._form(operation, public=public)
 
-
-async def _send(send: Send, status: int, media: bytes, body: bytes, request_id: bytes) -> None:
-    headers = [
-        (b"content-type", media + b"; charset=utf-8"),
-        (b"content-length", b"%d" % len(body)),
-        (b"cache-control", b"no-store"),
-        (b"x-content-type-options", b"nosniff"),
-        (b"x-request-id", request_id),
-    ]
-    if status == 405:
-        headers.append((b"allow", ALLOWED))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    def _form(self, operation: Operation, *, public: bool = False) -> Form:
+        return Form(self.compresses and operation.kind == "query", public)

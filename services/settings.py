@@ -33,6 +33,7 @@ SETTINGS = {
     "PREAU_SUPERGRAPH": "the gateway's supergraph, a file: what it says is served as soon as it changes, or at SIGHUP (default ours)",
     "PREAU_CHECKED_SUBGRAPHS": "subgraphs, by commas, whose answers the gateway reads and holds against the schema; those of others it "
     "passes on as they come (default none)",
+    "PREAU_COMPRESSION": "`false`: answers are not compressed here, as where a proxy does it (default `true`)",
     "PREAU_TRUSTED_DOCUMENTS": "file of the documents that clients may ask for by their hash (see Trusted documents; default none)",
     "PREAU_ONLY_TRUSTED": "`true`: no other document is answered (default `false`)",
     "SMTP_URL": "the town's mail server, `smtp://`, `smtp+starttls://` or `smtps://` (default `smtp://127.0.0.1:8025`)",
@@ -77,6 +78,7 @@ class Settings:
     subgraph_seconds: Mapping[str, float]  #: identity, billing, booking -> how long a query waits for it
     request_seconds: float
     supergraph: Path | None
+    compression: bool
     checked_subgraphs: frozenset[str]
     trusted_documents: Path | None
     only_trusted: bool
@@ -121,6 +123,7 @@ class Settings:
             subgraph_seconds=_subgraph_seconds(environ.get("PREAU_SUBGRAPH_SECONDS", "")),
             request_seconds=_seconds("PREAU_REQUEST_SECONDS", environ.get("PREAU_REQUEST_SECONDS") or "10"),
             supergraph=_path(environ, "PREAU_SUPERGRAPH"),
+            compression=_flag(environ, "PREAU_COMPRESSION", usually=True),
             checked_subgraphs=_checked(environ),
             trusted_documents=_path(environ, "PREAU_TRUSTED_DOCUMENTS"),
             only_trusted=_flag(environ, "PREAU_ONLY_TRUSTED"),
