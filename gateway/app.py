@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route, WebSocketRoute
 
 from gateway.breaker import STATES
+from gateway.browsers import Browsers
 from gateway.client import Subgraphs, SubgraphUnavailable
 from gateway.documents import Documents
 from gateway.engine import Engine
@@ -61,11 +62,12 @@ def application(settings: Settings) -> Starlette:
     loaded = Loaded.first(path, urls)
     supergraph = loaded.supergraph
     subgraphs, files, notices = Subgraphs.at(urls), Files.at(urls), Notices.at(urls)
+    origins = frozenset(each.encode() for each in settings.allowed_origins)
     neighbours, mailed, outside = Neighbours(subgraphs), Mailed(subgraphs), Outside(subgraphs, settings.public_url)
 
     guarding = partial(_door, settings=settings, neighbours=neighbours)
     streams = Streams(
-        Documents(supergraph, checked=settings.checked_subgraphs),
+        Documents(supergraph, checked=settings.checked_subgraphs, introspection=settings.introspection),
         Engine(
             supergraph.api,
             Timed(subgraphs),
@@ -78,7 +80,7 @@ def application(settings: Settings) -> Starlette:
         guarding(supergraph),
         Trusted(settings.trusted_documents, settings.only_trusted),
     )
-    entrance = Entrance(GraphQLEndpoint(streams, settings.compression), SocketEndpoint(streams, settings.public_url))
+    entrance = Entrance(GraphQLEndpoint(streams, settings.compression), SocketEndpoint(streams, settings.public_url, origins))
     reloading = Reloading(path, urls, entrance, guarding, loaded.sha256)
 
     @asynccontextmanager
@@ -93,7 +95,7 @@ def application(settings: Settings) -> Starlette:
     return Starlette(
         lifespan=lifespan,
         routes=[
-            Route("/graphql", entrance),
+            Route("/graphql", Browsers(entrance, origins)),
             WebSocketRoute("/graphql", entrance.sockets),
             Route("/ics/{name}", files.calendar),
             Route("/files/{service}/{path:path}", files.file),

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 import msgspec
 from starlette.types import Receive, Scope
 
+from gateway.headers import OPERATION, is_line
 from gateway.trouble import RequestError
 from services.refusal import Language, language_of
 from services.telemetry import new_traceparent
@@ -22,8 +23,6 @@ GRAPHQL = b"application/graphql-response+json"
 EVENTS = b"text/event-stream"
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _REQUEST_ID = re.compile(rb"[\w.:-]{1,128}")
-#: Only these of the client's own headers reach the services, as they are.
-PASSED_ON = {b"authorization": b"Authorization", b"accept-language": b"Accept-Language", b"user-agent": b"User-Agent"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +153,7 @@ def passed_on(scope: Scope, headers: dict[bytes, bytes]) -> PassedOn:
     request_id = headers.get(b"x-request-id", b"")
     if not _REQUEST_ID.fullmatch(request_id):
         request_id = secrets.token_hex(8).encode()
-    lines = [b"%b: %b\r\n" % (name, headers[key]) for key, name in PASSED_ON.items() if key in headers and _is_line(headers[key])]
+    lines = [b"%b: %b\r\n" % (name, headers[key]) for key, name in OPERATION.items() if key in headers and is_line(headers[key])]
     lines.append(b"traceparent: %b\r\nX-Request-Id: %b\r\n" % (trace, request_id))
     if scope.get("client"):
         lines.append(b"X-Forwarded-For: %b\r\n" % str(scope["client"][0]).encode())
@@ -162,10 +161,6 @@ def passed_on(scope: Scope, headers: dict[bytes, bytes]) -> PassedOn:
     authorization = headers.get(b"authorization")
     told = authorization.decode("latin-1") if authorization else None
     return PassedOn(b"".join(lines), request_id, trace.decode(), language, told)
-
-
-def _is_line(value: bytes) -> bool:
-    return b"\r" not in value and b"\n" not in value
 
 
 def visitor_of(scope: Scope) -> str | None:

@@ -107,6 +107,7 @@ class Documents:
     supergraph: Supergraph
     most: int = MOST_DOCUMENTS
     checked: frozenset[str] = frozenset()  #: services whose answers are held against the schema
+    introspection: bool = True  #: The schema is told, and names that nearly fit are suggested.
     _reach: Reach = field(init=False)
     _known: Recent[tuple[str, str | None], Operation] = field(init=False)
 
@@ -144,7 +145,7 @@ class Documents:
         return self._plan(operation, conditions, frozenset(self.supergraph.guards))
 
     def _coerced(self, operation: Operation, variables: Mapping[str, Any], language: Language) -> dict[str, Any]:
-        found = get_variable_values(self.supergraph.api, operation.definitions, dict(variables), max_errors=MOST_COMPLAINTS)
+        found = get_variable_values(self.supergraph.api, operation.definitions, dict(variables), MOST_COMPLAINTS, not self.introspection)
         if isinstance(found, list):
             raise RequestError.unfit(found, language)
         return found.coerced
@@ -174,7 +175,7 @@ class Documents:
         try:
             # Without locations: they would keep every token in memory as long as the plan.
             document = parse(text, no_location=True, max_tokens=limits.MOST_TOKENS)
-            limits.check(document)
+            limits.check(document, introspection=self.introspection)
             if validate(self.supergraph.api, document, RULES, max_errors=1):
                 raise RequestError.found("GRAPHQL_VALIDATION_FAILED", self._complaints(text))
         except GraphQLError as error:
@@ -186,7 +187,8 @@ class Documents:
         return document
 
     def _complaints(self, text: str) -> list[GraphQLError]:
-        return validate(self.supergraph.api, parse(text), RULES, max_errors=MOST_COMPLAINTS)[: MOST_COMPLAINTS + 1]
+        found = validate(self.supergraph.api, parse(text), RULES, MOST_COMPLAINTS, hide_suggestions=not self.introspection)
+        return found[: MOST_COMPLAINTS + 1]
 
     def _plan(self, operation: Operation, conditions: Mapping[str, bool], passed: frozenset[Guard] = NO_GUARDS) -> Plan:
         try:

@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from gateway.asking import passed_on
 from gateway.client import Subgraphs, SubgraphUnavailable
+from gateway.headers import FILE, FILE_ANSWERED, lines
 from gateway.texts import say
 from services.refusal import language_of
 from services.telemetry import log
@@ -20,10 +21,6 @@ SECONDS = 30.0  #: A large file takes a while to write, and may wait for others.
 AT_ONCE = 8  #: Files of one service; further ones wait, on connections of their own, so that nobody who books waits behind them.
 LONGEST = 16_000  #: characters of a path
 _PATH = re.compile(rb"(/[\w~-][\w.~-]*)+", re.ASCII)
-#: Of the service's headers these reach the browser.
-ANSWERED = frozenset({"content-type", "content-disposition", "etag", "cache-control"})
-#: Of the browser's these reach the service. Never the token: a link that needed one would be no link.
-ASKED = (b"accept-language", b"if-none-match")
 #: A link is a secret: no page may learn it as where somebody came from, and no search engine keeps it.
 SECURITY = {
     "content-security-policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
@@ -61,16 +58,13 @@ class Files:
             return _no(request, "AWAY", 503)
         if answer.status == 404 and "cache-control" not in answer.headers:  # No word of a file: it has no such pages at all.
             return _no(request, "NO_FILE", 404)
-        passed = {name: value for name, value in answer.headers.items() if name in ANSWERED}
+        passed = {name: value for name, value in answer.headers.items() if name in FILE_ANSWERED}
         return Response(answer.body, answer.status, headers={**passed, **SECURITY})
 
 
 def _lines(request: Request) -> bytes:
     """Header lines for the service: the client's own two, its trace and its address."""
-    headers = {name: value for name, value in request.scope["headers"] if name in ASKED}
-    tag = headers.get(b"if-none-match", b"")
-    line = b"If-None-Match: %b\r\n" % tag if tag and b"\r" not in tag and b"\n" not in tag else b""
-    return passed_on(request.scope, {b"accept-language": headers.get(b"accept-language", b"fr")}).lines + line
+    return passed_on(request.scope, {}).lines + lines(request.scope["headers"], FILE)
 
 
 def _no(request: Request, code: str, status: int) -> Response:

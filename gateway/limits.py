@@ -53,10 +53,12 @@ LIMITS = Limits(
 )
 
 
-def check(document: DocumentNode) -> None:
+def check(document: DocumentNode, *, introspection: bool = True) -> None:
     """Raises RequestError."""
     try:
         for size in limits.check(document, LIMITS, counted=AUTHENTICATION, refused=REFUSED):
+            if size.introspections and not introspection:
+                raise RequestError.said("INTROSPECTION_DISABLED")
             if size.counted > 1:
                 raise RequestError.said("ONE_AUTHENTICATION_A_REQUEST")
     except TooMuch as error:

@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, Response
 
 from gateway.asking import passed_on
 from gateway.client import Subgraphs, SubgraphUnavailable
+from gateway.headers import FORM
 from gateway.home import SECURITY
 from gateway.notices import bounded_body
 from gateway.texts import phrase
@@ -120,7 +121,7 @@ class Mailed:
 
 async def ask(subgraphs: Subgraphs, request: Request, query: str, variables: dict[str, Any], bearer: str | None = None) -> dict[str, Any]:
     """The answer's data. Raises SubgraphUnavailable, also for an answer with errors."""
-    headers = {name: value for name, value in request.scope["headers"] if name in (b"accept-language", b"user-agent")}
+    headers = {name: value for name, value in request.scope["headers"] if name in FORM}
     if bearer is not None:
         headers[b"authorization"] = b"Bearer " + bearer.encode()
     body = msgspec.json.encode({"query": query, "variables": variables})

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from gateway.asking import passed_on
 from gateway.client import Subgraphs, SubgraphUnavailable
+from gateway.headers import NOTICE, lines
 from gateway.home import SECURITY
 from services.telemetry import log
 
@@ -19,8 +20,6 @@ SECONDS = 10.0
 AT_ONCE = 8  #: On connections of their own: nobody who books waits behind them.
 LARGEST = 65_536  #: bytes
 _NAME = re.compile(r"[a-z0-9-]{1,40}")
-#: What a signature is made of. Nothing else of the sender's reaches billing.
-SIGNED = (b"content-type", b"webhook-id", b"webhook-timestamp", b"webhook-signature", b"stripe-signature")
 RETURN_HEADERS = {**SECURITY, "cache-control": "no-store", "x-robots-tag": "noindex"}
 
 
@@ -68,8 +67,7 @@ async def bounded_body(request: Request, largest: int = LARGEST) -> bytes | None
 
 def _lines(request: Request) -> bytes:
     """Header lines for billing: what it needs to judge the signature, the trace, and the sender's address."""
-    headers = [(name, value) for name, value in request.scope["headers"] if name in SIGNED and b"\r" not in value and b"\n" not in value]
-    return passed_on(request.scope, {}).lines + b"".join(b"%b: %b\r\n" % line for line in headers)
+    return passed_on(request.scope, {}).lines + lines(request.scope["headers"], NOTICE)
 
 
 def _say(text: str, status: int) -> Response:

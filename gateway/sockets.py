@@ -15,8 +15,9 @@ import msgspec
 from prometheus_client import Gauge
 from starlette.types import Message, Receive, Scope, Send
 
-from gateway.asking import PASSED_ON, Asked, PassedOn, asked_of, passed_on, visitor_of
+from gateway.asking import Asked, PassedOn, asked_of, passed_on, visitor_of
 from gateway.following import Interrupted
+from gateway.headers import OPERATION
 from gateway.sse import return_milliseconds
 from gateway.streams import Streams
 from gateway.trouble import RequestError
@@ -62,6 +63,7 @@ class SocketEndpoint:
 
     streams: Streams
     public_url: str
+    origins: frozenset[bytes] = frozenset()  #: Other sites whose pages may connect.
     _open: int = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,7 +97,7 @@ class SocketEndpoint:
         """Only browsers say where a page is from: what is no page of ours may not connect."""
         headers = dict(scope["headers"])
         origin = headers.get(b"origin")
-        if origin is None:
+        if origin is None or origin in self.origins:
             return True
         page = urlsplit(origin.decode("latin-1")).netloc
         return page in (headers.get(b"host", b"").decode("latin-1"), urlsplit(self.public_url).netloc)
@@ -277,7 +279,7 @@ def _headers(payload: Mapping[str, Any]) -> dict[bytes, bytes]:
     """Those of the payload that the services are told, as if they had come with the handshake. Raises Close."""
     found = {}
     for name, value in payload.items():
-        if name.lower().encode() in PASSED_ON:
+        if name.lower().encode() in OPERATION:
             if not isinstance(value, str) or not value.isascii() or not value.isprintable():
                 raise _invalid(f"{name} is a text of printable characters")
             found[name.lower().encode()] = value.encode()

@@ -228,6 +228,14 @@ TEXTS = {
         "Cette empreinte est celle d'un autre document.",
         "This hash is another document's.",
     ),
+    "INTROSPECTION_DISABLED": (
+        "Le schéma n'est pas communiqué ici : __schema et __type ne sont pas servis.",
+        "The schema is not told here: __schema and __type are not answered.",
+    ),
+    "CROSS_SITE_REQUEST": (
+        "Une page d'un autre site ne peut pas demander cela ainsi.",
+        "A page of another site may not ask for this that way.",
+    ),
     "QUERY_NOT_IN_SAFELIST": (
         "Seuls les documents que la commune connaît sont servis ici.",
         "Only documents that the town knows are answered here.",

@@ -34,6 +34,8 @@ SETTINGS = {
     "PREAU_CHECKED_SUBGRAPHS": "subgraphs, by commas, whose answers the gateway reads and holds against the schema; those of others it "
     "passes on as they come (default none)",
     "PREAU_COMPRESSION": "`false`: answers are not compressed here, as where a proxy does it (default `true`)",
+    "PREAU_ALLOWED_ORIGINS": "other sites whose pages may ask the API, by commas, such as `https://portail.example.fr` (default none)",
+    "PREAU_INTROSPECTION": "`true`: the API tells its schema, and suggests names (default `true`, in production `false`)",
     "PREAU_TRUSTED_DOCUMENTS": "file of the documents that clients may ask for by their hash (see Trusted documents; default none)",
     "PREAU_ONLY_TRUSTED": "`true`: no other document is answered (default `false`)",
     "SMTP_URL": "the town's mail server, `smtp://`, `smtp+starttls://` or `smtps://` (default `smtp://127.0.0.1:8025`)",
@@ -80,6 +82,8 @@ class Settings:
     supergraph: Path | None
     compression: bool
     checked_subgraphs: frozenset[str]
+    allowed_origins: frozenset[str]
+    introspection: bool
     trusted_documents: Path | None
     only_trusted: bool
     smtp_url: str
@@ -125,6 +129,8 @@ class Settings:
             supergraph=_path(environ, "PREAU_SUPERGRAPH"),
             compression=_flag(environ, "PREAU_COMPRESSION", usually=True),
             checked_subgraphs=_checked(environ),
+            allowed_origins=_origins(environ),
+            introspection=_flag(environ, "PREAU_INTROSPECTION", usually=kind == "embedded"),
             trusted_documents=_path(environ, "PREAU_TRUSTED_DOCUMENTS"),
             only_trusted=_flag(environ, "PREAU_ONLY_TRUSTED"),
             smtp_url=environ.get("SMTP_URL", "smtp://127.0.0.1:8025"),
@@ -155,6 +161,14 @@ def _port(environ: Mapping[str, str]) -> int:
     if not text.isdigit() or not 0 <= int(text) < 65536:
         raise SettingsError(f"PREAU_PORT is a port number, not {text!r}")
     return int(text)
+
+
+def _origins(environ: Mapping[str, str]) -> frozenset[str]:
+    named = frozenset(filter(None, map(str.strip, environ.get("PREAU_ALLOWED_ORIGINS", "").split(","))))
+    for each in named:
+        if not re.fullmatch(r"https?://[a-z0-9.-]+(:\d+)?", each):
+            raise SettingsError(f"PREAU_ALLOWED_ORIGINS is like https://portail.example.fr, by commas, not {each!r}")
+    return named
 
 
 def _path(environ: Mapping[str, str], name: str) -> Path | None:
