@@ -33,6 +33,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+from strawberry.types import ExecutionResult
 
 from services import limits
 from services.claims import Caller
@@ -46,6 +47,7 @@ from services.refusal import CodedError, Language, Unauthenticated, in_french, l
 from services.service import Running
 from services.telemetry import OPERATIONS, log, traceparent
 from services.variables import take_over
+from services.waited import HEADER, Receive, Waited, seconds_left
 
 LocalTime = NewType("LocalTime", str)  #: "HH:MM"
 YearMonth = NewType("YearMonth", str)  #: "YYYY-MM"
@@ -55,6 +57,7 @@ REMEMBERED = 512  #: Documents.
 MOST_VALUES = 20_000  #: In one list: as many keys as a page of everything has, and more.
 LONGEST_MESSAGE = 1000  #: Characters: graphql-core repeats names, however long they are.
 NOT_READY = {"errors": [{"message": "Not ready yet: try again soon.", "extensions": {"code": "NOT_READY"}}]}
+TOO_LATE = {"errors": [{"message": "Nobody waits for this any more.", "extensions": {"code": "DEADLINE_EXCEEDED"}}]}
 NO_NUL = {"en": "Text cannot hold the character NUL.", "fr": "Un texte ne peut pas contenir le caractère NUL."}
 
 
@@ -68,6 +71,8 @@ class Context:
     address: str | None = None  #: Of the client, as the gateway saw it.
     loaders: dict[str, Any] = field(default_factory=dict)  #: DataLoaders of this request, by name.
     user_agent: str | None = None  #: What the client says it is.
+    receive: Receive | None = None  #: Of the request; None where nobody can go.
+    seconds: float | None = None  #: For how long the answer is waited for; None: nobody says.
     gone: Callable[[], Awaitable[bool]] | None = None  #: Whether nobody waits for the answer any more; None where it cannot be known.
 
     @property
@@ -336,6 +341,8 @@ def context_of(request: Request) -> Context:
         address=forwarded.split(",")[0].strip() if forwarded else (request.client.host if request.client else None),
         user_agent=headers.get("user-agent"),
         gone=request.is_disconnected,
+        receive=request.receive,
+        seconds=seconds_left(headers.get(HEADER)),
     )
 
 
@@ -352,6 +359,8 @@ def endpoint(schema: strawberry.federation.Schema, service: str) -> Callable[[Re
             else:
                 body = await request.body()
                 answer = await _answer(schema, body, context_of(request))
+        except TimeoutError:
+            status, answer = 504, TOO_LATE
         finally:
             traceparent.reset(token)
             OPERATIONS.labels(service).observe(time.perf_counter() - begun)
@@ -367,6 +376,7 @@ def _is_too_early(request: Request) -> bool:
 
 
 async def _answer(schema: strawberry.federation.Schema, body: bytes, context: Context) -> dict[str, Any]:
+    """Raises TimeoutError."""
     # As JSON or as GraphQL writes it. No text of ours has it, and PostgreSQL cannot even compare with it.
     if b"\\u0000" in body:
         return {"errors": [{"message": NO_NUL[context.language], "extensions": {"code": "BAD_USER_INPUT"}}]}
@@ -378,7 +388,7 @@ async def _answer(schema: strawberry.federation.Schema, body: bytes, context: Co
         message = f"A document has at most {LIMITS.characters} characters."
         return {"errors": [{"message": message, "extensions": {"code": "OPERATION_TOO_LARGE"}}]}
     try:
-        result = await schema.execute(query, variable_values=variables, context_value=context, operation_name=operation)
+        result = await _execute(schema, query, variables, context, operation)
     except (CannotGetOperationTypeError, InvalidOperationTypeError, MissingQueryError):
         message = "Say which operation of the document: one that it has."
         return {"errors": [{"message": message, "extensions": {"code": "OPERATION_RESOLUTION_FAILURE"}}]}
@@ -386,6 +396,16 @@ async def _answer(schema: strawberry.federation.Schema, body: bytes, context: Co
     if result.errors:
         answer["errors"] = [_error(error, context.language) for error in result.errors[:20]]
     return answer
+
+
+async def _execute(
+    schema: strawberry.federation.Schema, query: str, variables: dict[str, Any] | None, context: Context, operation: str | None
+) -> ExecutionResult:
+    """Raises TimeoutError: nobody waits any more for what was only to be looked at."""
+    if context.receive is None or "mutation" in query:
+        return await schema.execute(query, variable_values=variables, context_value=context, operation_name=operation)
+    with Waited(context.receive, context.seconds):
+        return await schema.execute(query, variable_values=variables, context_value=context, operation_name=operation)
 
 
 def _read(body: bytes) -> tuple[str, dict[str, Any] | None, str | None] | None:
