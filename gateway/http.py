@@ -17,6 +17,7 @@ from gateway.sse import send_events
 from gateway.streams import ANSWERED, Streams
 from gateway.trouble import RequestError, masked
 from services.telemetry import OPERATIONS, traceparent
+from services.waited import Waited
 
 _SECONDS = OPERATIONS.labels("gateway")
 
@@ -50,13 +51,16 @@ class GraphQLEndpoint:
                 await self._stream(asked, passing, scope, receive, send)
                 return
             status = 200
-            answer, form = await self._answer(asked, passing, post=scope["method"] == "POST")
+            answer, form = await self._answer(asked, passing, receive, post=scope["method"] == "POST")
         except RequestError as error:
             # Clients of the older media type expect 200 for what a well-formed request asks wrongly.
             media = JSON if media == EVENTS else media
             status = error.status if error.malformed or media != JSON else 200
             answer = {"errors": error.told(passing.language)}
             ANSWERED.labels("unknown", "refused").inc()
+        except TimeoutError:
+            ANSWERED.labels("query", "left").inc()
+            return
         except Exception as error:
             status, answer = 200, {"errors": [masked(error)], "data": None}
             ANSWERED.labels("unknown", "failed").inc()
@@ -80,14 +84,20 @@ class GraphQLEndpoint:
             return read_get(scope["query_string"])
         raise bad_request("NO_METHOD", code="METHOD_NOT_ALLOWED", status=405)
 
-    async def _answer(self, asked: Asked, passing: PassedOn, *, post: bool) -> tuple[dict[str, Any], Form]:
+    async def _answer(self, asked: Asked, passing: PassedOn, receive: Receive, *, post: bool) -> tuple[dict[str, Any], Form]:
+        """Raises RequestError. Raises TimeoutError: it was a query, and whoever asked has gone."""
         operation = self.streams.operation(asked)
         if operation.kind == "subscription":
             raise bad_request("NO_STREAM", code="NOT_ACCEPTABLE", status=406)
         if operation.kind != "query" and not post:
             raise bad_request("NO_CHANGE_BY_GET", code="METHOD_NOT_ALLOWED", status=405)
         plan = await self.streams.plan(operation, asked, passing)
-        answer = await self.streams.engine.run(plan, asked.variables, passing.lines, passing.language)
+        running = self.streams.engine.run(plan, asked.variables, passing.lines, passing.language)
+        if operation.kind == "query":
+            with Waited(receive):
+                answer = await running
+        else:
+            answer = await running
         ANSWERED.labels(operation.kind, "partial" if answer.errors else "whole").inc()
         if answer.errors:
             return {"errors": answer.errors, "data": answer.data}, self._form(operation)

@@ -1,5 +1,7 @@
 """GraphQL over HTTP, as a client meets it: always GraphQL, never a 500, nothing of the inside."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,6 +12,7 @@ from starlette.routing import Route
 
 from gateway.asking import LARGEST_BODY
 from gateway.http import GraphQLEndpoint
+from services import waited
 from tests.gateway.fakes import Gateway, Town
 
 JSON = "application/json"
@@ -244,3 +247,37 @@ async def test_validation_complains_a_few_times_and_says_where(client: httpx2.As
     errors = response.json()["errors"]
     assert 1 < len(errors) < 10
     assert errors[0]["locations"] == [{"line": 1, "column": 3}]
+
+
+@pytest.mark.parametrize(("query", "ended"), [("{ me { login } }", "given up"), ("mutation { signOut }", "done")])
+async def test_whoever_goes_away_is_asked_for_no_more_but_a_mutation_is_done(
+    entrance: Gateway, monkeypatch: pytest.MonkeyPatch, query: str, ended: str
+) -> None:
+    monkeypatch.setattr(waited, "LOOK_AFTER_SECONDS", 0.01)
+    noted: list[str] = []
+
+    async def slowly(*_: object, **__: object) -> bytes:
+        try:
+            await asyncio.sleep(0.2 if query.startswith("mutation") else 3600)
+            noted.append("done")
+        except asyncio.CancelledError:
+            noted.append("given up")
+            raise
+        return b'{"data":{"signOut":true}}'
+
+    monkeypatch.setattr(Town, "__call__", slowly)
+    endpoint = GraphQLEndpoint(entrance.streams)
+    body = json.dumps({"query": query}).encode()
+    messages: list[dict[str, Any]] = [{"type": "http.request", "body": body}, {"type": "http.disconnect"}]
+
+    async def receive() -> dict[str, Any]:
+        return messages.pop(0) if len(messages) > 1 else messages[0]
+
+    async def send(message: Any) -> None:
+        """To nobody."""
+
+    headers = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "headers": headers, "query_string": b"", "client": ("192.0.2.7", 4242)}
+    await asyncio.wait_for(endpoint(scope, receive, send), 10)
+
+    assert noted == [ended]
