@@ -24,7 +24,6 @@ from graphql import (
     specified_rules,
     validate,
 )
-from graphql.execution.values import get_variable_values
 
 from gateway import limits
 from gateway.answering import is_public
@@ -38,6 +37,7 @@ from gateway.supergraph import Guard, Supergraph
 from gateway.trouble import DENIED, RequestError
 from services.refusal import Language, shown
 from services.telemetry import log
+from services.variables import variable_values
 
 MOST_DOCUMENTS = 512
 #: Of all that are remembered. A screen asks with one or two thousand; parsed and planned, a character takes some fifty bytes.
@@ -145,7 +145,7 @@ class Documents:
         return self._plan(operation, conditions, frozenset(self.supergraph.guards))
 
     def _coerced(self, operation: Operation, variables: Mapping[str, Any], language: Language) -> dict[str, Any]:
-        found = get_variable_values(self.supergraph.api, operation.definitions, dict(variables), MOST_COMPLAINTS, not self.introspection)
+        found = variable_values(self.supergraph.api, operation.definitions, dict(variables), MOST_COMPLAINTS, not self.introspection)
         if isinstance(found, list):
             raise RequestError.unfit(found, language)
         return found.coerced
