@@ -4,6 +4,7 @@ import asyncio
 import re
 import secrets
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -23,6 +24,8 @@ GRAPHQL = b"application/graphql-response+json"
 EVENTS = b"text/event-stream"
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _REQUEST_ID = re.compile(rb"[\w.:-]{1,128}")
+#: Forms of a header that are remembered; few kinds of clients come.
+FORMS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +59,14 @@ def takes_events(accept: bytes | None) -> bool:
     return EVENTS in _wanted(accept)
 
 
-def _wanted(accept: bytes | None) -> list[bytes]:
-    return [part.partition(b";")[0].strip().lower() for part in (accept or b"*/*").split(b",")]
+@lru_cache(FORMS)
+def _wanted(accept: bytes | None) -> tuple[bytes, ...]:
+    return tuple(part.partition(b";")[0].strip().lower() for part in (accept or b"*/*").split(b","))
 
 
 async def read_post(headers: dict[bytes, bytes], receive: Receive) -> Asked:
     """Raises RequestError. JSON alone is read: no page of another site can send it without the browser asking us first."""
-    kind, _, parameters = headers.get(b"content-type", b"").lower().partition(b";")
-    charset = re.search(rb"charset\s*=\s*\"?([\w-]+)", parameters)
-    if kind.strip() != JSON or (charset and charset.group(1) not in (b"utf-8", b"utf8")):
+    if not _is_json(headers.get(b"content-type", b"")):
         raise bad_request("UNSUPPORTED_MEDIA_TYPE", status=415)
     body = await _body(headers, receive)
     try:
@@ -76,6 +78,13 @@ async def read_post(headers: dict[bytes, bytes], receive: Receive) -> Asked:
     if not isinstance(told, dict):
         raise bad_request("NO_OBJECT", code="BAD_REQUEST")
     return asked_of(told)
+
+
+@lru_cache(FORMS)
+def _is_json(content_type: bytes) -> bool:
+    kind, _, parameters = content_type.lower().partition(b";")
+    charset = re.search(rb"charset\s*=\s*\"?([\w-]+)", parameters)
+    return kind.strip() == JSON and (charset is None or charset.group(1) in (b"utf-8", b"utf8"))
 
 
 def read_get(query_string: bytes) -> Asked:
@@ -115,10 +124,9 @@ def _hash(told: Any) -> str:
 
 
 async def _body(headers: dict[bytes, bytes], receive: Receive) -> bytes:
-    too_large = bad_request("REQUEST_TOO_LARGE", status=413, most=LARGEST_BODY)
     length = headers.get(b"content-length", b"0")
     if length.isdigit() and int(length) > LARGEST_BODY:
-        raise too_large
+        raise _too_large()
     body = b""
     more = True
     try:
@@ -128,10 +136,14 @@ async def _body(headers: dict[bytes, bytes], receive: Receive) -> bytes:
                 body += message.get("body", b"")
                 more = message.get("more_body", False)
                 if len(body) > LARGEST_BODY:
-                    raise too_large
+                    raise _too_large()
     except TimeoutError as error:
         raise bad_request("REQUEST_TIMEOUT", status=408) from error
     return body
+
+
+def _too_large() -> RequestError:
+    return bad_request("REQUEST_TOO_LARGE", status=413, most=LARGEST_BODY)
 
 
 @dataclass(frozen=True, slots=True)
