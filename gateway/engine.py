@@ -136,10 +136,17 @@ class Execution:
             self._lose(fetch.service, self._places(fetch.brings))
 
     async def _together(self, fetches: list[Fetch]) -> None:
-        if len(fetches) == 1:
-            await self._one(fetches[0])
-        elif fetches:
-            await asyncio.gather(*(self._one(fetch) for fetch in fetches))
+        if not fetches:
+            return
+        others = [asyncio.create_task(self._one(fetch)) for fetch in fetches[1:]]
+        try:
+            await self._one(fetches[0])  # without a task of its own, which would cost as much as asking
+            for other in others:
+                await other
+        except BaseException:
+            for other in others:
+                other.cancel()
+            raise
 
     async def _one(self, fetch: Fetch) -> None:
         """A fetch, and then whatever waited for it alone."""
