@@ -23,6 +23,7 @@ from gateway.http import GraphQLEndpoint
 from gateway.sockets import SocketEndpoint
 from gateway.streams import Doorkeeper, Streams
 from gateway.supergraph import COMMITTED, Supergraph, UnsupportedSupergraph
+from services import variables
 from services.ending import ended
 from services.settings import SettingsError
 from services.telemetry import log
@@ -184,6 +185,7 @@ def _is_daemon() -> bool:
 
 def forget_the_old() -> None:
     """7 MB of it, which nothing else would look for (deploy/serving.py)."""
+    variables.forget()
     gc.unfreeze()
     gc.collect()
     gc.freeze()

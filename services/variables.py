@@ -60,6 +60,11 @@ def variable_values(
         return get_variable_values(schema, var_def_nodes, inputs, max_errors, hide_suggestions)
 
 
+def forget() -> None:
+    """What was found out of schemas that nobody asks any more."""
+    _remembered.clear()
+
+
 def take_over() -> None:
     """From now on, in this process. graphql-core has no place to say so."""
     executor.get_variable_values = variable_values  # type: ignore[attr-defined]  # it only imports the name
