@@ -3,9 +3,8 @@
 import asyncio
 import re
 import secrets
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 import msgspec
@@ -28,8 +27,7 @@ _REQUEST_ID = re.compile(rb"[\w.:-]{1,128}")
 FORMS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     query: str  #: Empty, where the document is named by its hash alone.
     variables: dict[str, Any]
     operation_name: str | None
@@ -146,8 +144,7 @@ def _too_large() -> RequestError:
     return bad_request("REQUEST_TOO_LARGE", status=413, most=LARGEST_BODY)
 
 
-@dataclass(frozen=True, slots=True)
-class PassedOn:
+class PassedOn(NamedTuple):
     """What the services are told of the client."""
 
     lines: bytes  #: complete header lines

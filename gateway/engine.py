@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from graphql import GraphQLSchema, execute_sync
@@ -38,8 +38,7 @@ class Watcher(Protocol):
     def __call__(self, service: str, reason: str) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     data: Object | None
     errors: list[Error]
 

@@ -1,8 +1,7 @@
 """Finds objects in the merged data, describes them to a subgraph, and merges what it says of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -14,8 +13,7 @@ Object = dict[str, Any]
 Path = tuple[str | int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """One `_entities` request: every object is described once, however often it stands in the answer."""
 
     objects: list[Object]
