@@ -1,6 +1,10 @@
-"""One system of real processes for all stories of a run: starting one takes seconds."""
+"""One system of real processes for all stories of a run: starting one takes seconds.
+
+`PREAU_THROUGH_HIVE=1`: the families' questions go through Hive Gateway (deploy/hive-gateway), all else through ours.
+"""
 
 import asyncio
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -16,6 +20,7 @@ from tests.conftest import create_database
 from tests.flows import town as towns
 from tests.flows.system import System
 from tests.flows.town import Town
+from tests.gateway.hive import ABSENT, Hive, ready
 
 Found = Callable[..., Awaitable[Town]]
 
@@ -30,12 +35,23 @@ def system(postgresql: str | None) -> Iterator[System]:
             urls[service] = asyncio.run(create_database(postgresql, f"{service}_{uuid4().hex[:12]}"))
         asyncio.run(migrate(service, urls[service]))
     one = System(folder / "run", urls)
+    hive = _hive(one) if os.environ.get("PREAU_THROUGH_HIVE") else None
     try:
         one.start()
+        if hive is not None:
+            hive.start()
+            one.graphql = f"{hive.url}/graphql"
         yield one
     finally:
+        if hive is not None:
+            hive.stop()
         one.stop()
     shutil.rmtree(folder)
+
+
+def _hive(system: System) -> Hive:
+    assert ready(), ABSENT
+    return Hive({name: f"http://127.0.0.1:{system.ports[name]}" for name in ("identity", "billing", "booking")}, system.folder / "hive.log")
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ class System:
     nats: NatsServer = field(init=False)
     ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in (*PROCESSES, "smtp")})
     processes: dict[str, Forked] = field(default_factory=dict)
+    graphql: str = "/graphql"  #: Where the families' questions go: another gateway may stand there (conftest.py).
 
     def __post_init__(self) -> None:
         (self.folder / "nats").mkdir(parents=True)

@@ -200,7 +200,7 @@ class Town:
         self, query: str, variables: dict[str, Any] | None = None, *, token: str | None = None, language: str = "fr"
     ) -> dict[str, Any]:
         headers = {"accept-language": language} | ({"authorization": f"Bearer {token}"} if token else {})
-        answer = await self.client.post("/graphql", json={"query": query, "variables": variables or {}}, headers=headers)
+        answer = await self.client.post(self.system.graphql, json={"query": query, "variables": variables or {}}, headers=headers)
         assert answer.status_code < 500, answer.text
         result: dict[str, Any] = answer.json()
         return result

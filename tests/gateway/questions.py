@@ -94,16 +94,16 @@ class Questioner:
 
     def _arguments(self, arguments: Mapping[str, GraphQLArgument]) -> str:
         given = {name: each for name, each in arguments.items() if is_required_argument(each) or self.chance.random() < 0.2}
-        told = [f"{name}: {self._variable(str(each.type), self._value(each.type))}" for name, each in given.items()]
+        told = [f"{name}: {self._variable(str(each.type), self.value(each.type))}" for name, each in given.items()]
         return f"({', '.join(told)})" if told else ""
 
-    def _value(self, kind: Any) -> Any:
+    def value(self, kind: Any) -> Any:
         if isinstance(kind, GraphQLNonNull):
-            return self._value(kind.of_type)
+            return self.value(kind.of_type)
         if isinstance(kind, GraphQLList):
-            return [self._value(kind.of_type) for _ in range(self.chance.randint(0, 2))]
+            return [self.value(kind.of_type) for _ in range(self.chance.randint(0, 2))]
         if isinstance(kind, GraphQLEnumType):
             return self.chance.choice(sorted(kind.values))
         if isinstance(kind, GraphQLInputObjectType):
-            return {name: self._value(each.type) for name, each in kind.fields.items() if is_required_input_field(each)}
+            return {name: self.value(each.type) for name, each in kind.fields.items() if is_required_input_field(each)}
         return {"Boolean": True, "Int": self.chance.randrange(9), "Float": 0.5}.get(kind.name, f"{kind.name} {self.chance.randrange(9)}")
