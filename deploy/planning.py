@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.cost import now
 from gateway.documents import Documents, Operation
 from gateway.explaining import as_json, explained, readable
 from gateway.supergraph import Supergraph
@@ -36,7 +37,8 @@ def plan(wish: Wish, supergraph: Supergraph | None = None) -> str:
         raise Mistake("\n".join(map(_told, error.errors))) from error
     name = f"{operation.kind} {operation.name}" if operation.name else operation.kind
     if wish.json:
-        return as_json({"kind": operation.kind, "operation": operation.name, "conditions": conditions, **explained(found)})
+        cost = now(found.cost, _variables(wish.variables))
+        return as_json({"kind": operation.kind, "operation": operation.name, "conditions": conditions, "cost": cost, **explained(found)})
     where = [f"${name} is {str(value).lower()}" for name, value in conditions.items()]
     return f"{', where '.join([name, ' and '.join(where)] if where else [name])}: {readable(found)}"
 

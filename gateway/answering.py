@@ -75,6 +75,7 @@ class Form(NamedTuple):
 
     small: bool = False  #: compressed
     public: bool = False  #: everybody gets the same, and may keep it
+    wait_seconds: int = 0  #: before it is worth asking again
 
 
 PLAIN = Form()
@@ -100,6 +101,8 @@ async def send_answer(
         headers += (b"cache-control", b"no-store"), (b"vary", b"accept, accept-encoding")
     if status == 405:
         headers.append((b"allow", ALLOWED))
+    if form.wait_seconds:
+        headers.append((b"retry-after", b"%d" % form.wait_seconds))
     if form.small and len(body) >= SMALLEST and takes_gzip(asked.get(b"accept-encoding")):
         body = gzipped(body)
         headers.append((b"content-encoding", b"gzip"))

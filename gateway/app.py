@@ -16,9 +16,11 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Route, WebSocketRoute, request_response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway import exploring
+from gateway.bounds import Bounds, Buckets
 from gateway.breaker import STATES
 from gateway.browsers import Browsers
 from gateway.client import Subgraphs, SubgraphUnavailable
@@ -81,6 +83,7 @@ def application(settings: Settings) -> Starlette:
         settings.clock,
         guarding(supergraph),
         Trusted(settings.trusted_documents, settings.only_trusted),
+        Bounds(settings.most_cost, Buckets(settings.account_points), Buckets(settings.address_points)),
     )
     entrance = Entrance(GraphQLEndpoint(streams, settings.compression), SocketEndpoint(streams, settings.public_url, origins))
     reloading = Reloading(path, urls, entrance, guarding, loaded.sha256)
@@ -95,9 +98,10 @@ def application(settings: Settings) -> Starlette:
         notices.subgraphs.close()
 
     return Application(
-        Browsers(entrance, origins),
+        Browsers(entrance, origins, request_response(exploring.page) if settings.explorer else None),
         lifespan=lifespan,
         routes=[
+            *([Route("/graphql/{name}", exploring.part)] if settings.explorer else []),
             WebSocketRoute("/graphql", entrance.sockets),
             Route("/ics/{name}", files.calendar),
             Route("/files/{service}/{path:path}", files.file),

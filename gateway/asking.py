@@ -32,6 +32,7 @@ class Asked(NamedTuple):
     variables: dict[str, Any]
     operation_name: str | None
     hash: str | None = None  #: Of `extensions.persistedQuery`; gateway/trusted.py.
+    wants_cost: bool = False  #: `extensions.cost` says so.
 
 
 def bad_request(text: str, *, code: str | None = None, status: int = 400, **details: object) -> RequestError:
@@ -111,7 +112,7 @@ def asked_of(told: dict[str, Any]) -> Asked:
         query = ""
     elif not isinstance(query, str) or not query.strip():
         raise bad_request("NO_QUERY", code="BAD_REQUEST")
-    return Asked(query, variables or {}, name or None, hash)
+    return Asked(query, variables or {}, name or None, hash, extensions is not None and extensions.get("cost") is True)
 
 
 def _hash(told: Any) -> str:
@@ -152,6 +153,7 @@ class PassedOn(NamedTuple):
     traceparent: str
     language: Language = "fr"  #: Of what the gateway itself says of a wrong value.
     authorization: str | None = None
+    address: str | None = None  #: As this process saw it.
 
 
 def passed_on(scope: Scope, headers: dict[bytes, bytes]) -> PassedOn:
@@ -164,12 +166,13 @@ def passed_on(scope: Scope, headers: dict[bytes, bytes]) -> PassedOn:
         request_id = secrets.token_hex(8).encode()
     lines = [b"%b: %b\r\n" % (name, headers[key]) for key, name in OPERATION.items() if key in headers and is_line(headers[key])]
     lines.append(b"traceparent: %b\r\nX-Request-Id: %b\r\n" % (trace, request_id))
-    if scope.get("client"):
-        lines.append(b"X-Forwarded-For: %b\r\n" % str(scope["client"][0]).encode())
+    client = scope.get("client")
+    if client:
+        lines.append(b"X-Forwarded-For: %b\r\n" % str(client[0]).encode())
     language = language_of(headers.get(b"accept-language", b"").decode("latin-1"))
     authorization = headers.get(b"authorization")
     told = authorization.decode("latin-1") if authorization else None
-    return PassedOn(b"".join(lines), request_id, trace.decode(), language, told)
+    return PassedOn(b"".join(lines), request_id, trace.decode(), language, told, client[0] if client else None)
 
 
 def visitor_of(scope: Scope) -> str | None:

@@ -30,9 +30,13 @@ class Browsers:
 
     app: ASGIApp
     origins: frozenset[bytes] = frozenset()  #: https://portail.example.fr
+    page: ASGIApp | None = None  #: For who opens the address without asking anything (exploring.py).
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
+        if self.page is not None and _wants_a_page(scope, headers):
+            await self.page(scope, receive, send)
+            return
         origin = headers.get(b"origin")
         if origin is not None and origin in self.origins:
             if scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
@@ -44,6 +48,10 @@ class Browsers:
             await _answer(send, 403, [(b"content-type", b"application/json; charset=utf-8")], _body(refused, headers))
             return
         await self.app(scope, receive, _with(send, [VARY]) if self.origins else send)
+
+
+def _wants_a_page(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
+    return scope["method"] == "GET" and not scope["query_string"] and b"text/html" in headers.get(b"accept", b"")
 
 
 def _comes_unasked(headers: Mapping[bytes, bytes]) -> bool:

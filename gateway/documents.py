@@ -28,6 +28,7 @@ from graphql import (
 from gateway import limits
 from gateway.answering import is_public
 from gateway.compiler import compile_plan
+from gateway.cost import cost_of
 from gateway.drafts import Draft
 from gateway.plan import Follow, Plan
 from gateway.planner import Planner, Unplannable
@@ -75,6 +76,9 @@ class Recent(Generic[K, V]):
             forgotten, _ = self._values.popitem(last=False)
             del self._weights[forgotten]
 
+    def __contains__(self, key: K) -> bool:
+        return key in self._values
+
     @property
     def weight(self) -> int:
         return sum(self._weights.values())
@@ -114,6 +118,10 @@ class Documents:
     def __post_init__(self) -> None:
         self._reach = Reach(self.supergraph)
         self._known = Recent(self.most, MOST_REMEMBERED_CHARACTERS)
+
+    def knows(self, text: str, name: str | None) -> bool:
+        """Nothing has to be parsed."""
+        return (text, name) in self._known
 
     def operation(self, text: str, name: str | None) -> Operation:
         """Raises RequestError."""
@@ -194,6 +202,7 @@ class Documents:
         try:
             draft = self._draft(operation, operation.node, conditions, passed)
             plan = compile_plan(self.supergraph, draft, operation.node, operation.fragments.values(), self.checked)
+            plan = replace(plan, cost=cost_of(self.supergraph, operation.node, [entry.selected for entry in draft.entries]))
             return replace(plan, follow=self._follow(operation, draft)) if operation.kind == "subscription" else plan
         except Conflict as error:
             raise RequestError.said("GRAPHQL_VALIDATION_FAILED", detail=error) from error

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -64,8 +65,8 @@ class Result:
     refused: tuple[dict[str, Any], ...] = ()  #: Errors instead of an answer: nothing comes after it.
 
     @classmethod
-    def of(cls, answer: Answer) -> "Result":
-        return cls(_encode({"errors": answer.errors, "data": answer.data} if answer.errors else {"data": answer.data}))
+    def of(cls, answer: Answer, more: Mapping[str, Any] = MappingProxyType({})) -> "Result":
+        return cls(_encode(({"errors": answer.errors, "data": answer.data} if answer.errors else {"data": answer.data}) | dict(more)))
 
     @classmethod
     def refusal(cls, errors: Iterable[dict[str, Any]]) -> "Result":

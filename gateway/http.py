@@ -46,8 +46,9 @@ class GraphQLEndpoint:
         try:
             accept = headers.get(b"accept")
             media = media_type(accept)
+            self.streams.bounds.spend(passing)
             asked = await self._read(scope, headers, receive)
-            if media == EVENTS or (takes_events(accept) and self.streams.operation(asked).kind == "subscription"):
+            if media == EVENTS or (takes_events(accept) and self.streams.operation(asked, passing).kind == "subscription"):
                 await self._stream(asked, passing, scope, receive, send)
                 return
             status = 200
@@ -56,13 +57,13 @@ class GraphQLEndpoint:
             # Clients of the older media type expect 200 for what a well-formed request asks wrongly.
             media = JSON if media == EVENTS else media
             status = error.status if error.malformed or media != JSON else 200
-            answer = {"errors": error.told(passing.language)}
+            answer, form = {"errors": error.told(passing.language)}, Form(wait_seconds=error.wait_seconds)
             ANSWERED.labels("unknown", "refused").inc()
         except TimeoutError:
             ANSWERED.labels("query", "left").inc()
             return
         except Exception as error:
-            status, answer = 200, {"errors": [masked(error)], "data": None}
+            status, answer = 200, {"errors": [masked(error, passing.language)], "data": None}
             ANSWERED.labels("unknown", "failed").inc()
         finally:
             traceparent.reset(token)
@@ -86,7 +87,7 @@ class GraphQLEndpoint:
 
     async def _answer(self, asked: Asked, passing: PassedOn, receive: Receive, *, post: bool) -> tuple[dict[str, Any], Form]:
         """Raises RequestError. Raises TimeoutError: it was a query, and whoever asked has gone."""
-        operation = self.streams.operation(asked)
+        operation = self.streams.operation(asked, passing)
         if operation.kind == "subscription":
             raise bad_request("NO_STREAM", code="NOT_ACCEPTABLE", status=406)
         if operation.kind != "query" and not post:
@@ -100,9 +101,9 @@ class GraphQLEndpoint:
             answer = await running
         ANSWERED.labels(operation.kind, "partial" if answer.errors else "whole").inc()
         if answer.errors:
-            return {"errors": answer.errors, "data": answer.data}, self._form(operation)
+            return {"errors": answer.errors, "data": answer.data} | self.streams.cost(asked, plan), self._form(operation)
         public = operation.public and not post and asked.hash is not None and passing.authorization is None
-        return {"data": answer.data}, self._form(operation, public=public)
+        return {"data": answer.data} | self.streams.cost(asked, plan), self._form(operation, public=public)
 
     def _form(self, operation: Operation, *, public: bool = False) -> Form:
         return Form(self.compresses and operation.kind == "query", public)

@@ -7,6 +7,7 @@ from typing import Any
 from graphql import DocumentNode
 
 from gateway.checking import Check
+from gateway.cost import Cost
 from gateway.drafts import Bearer, Part, Segment, Spot
 
 #: merged data, complaints -> the answer's `data`. A complaint names a field (`Child.firstName`) that was null and must not be.
@@ -52,6 +53,7 @@ class Plan:
     outline: Outline  #: of what the client asked for
     denied: tuple[Spot, ...] = ()  #: what the caller may not ask for, and gets null for
     follow: "Follow | None" = None  #: of a subscription
+    cost: Cost = 0
 
     def known(self, path: Sequence[str | int]) -> tuple[str | int, ...]:
         """The nearest place that the client knows: its own names, as far as it asked. Some fields are asked for others (@requires)."""

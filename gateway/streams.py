@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from prometheus_client import Counter
 
 from gateway.asking import Asked, PassedOn, bad_request
+from gateway.bounds import Bounds
+from gateway.cost import now
 from gateway.documents import Documents, Operation
 from gateway.engine import Engine
 from gateway.following import Following, Interrupted, Result
@@ -35,17 +37,30 @@ class Streams:
     clock: Clock
     door: Doorkeeper | None = None  #: Without one, nobody is known: what is guarded stays closed.
     trusted: Trusted = NONE_TRUSTED
+    bounds: Bounds = field(default_factory=Bounds)
 
-    def operation(self, asked: Asked) -> Operation:
+    def operation(self, asked: Asked, passing: PassedOn) -> Operation:
         """Raises RequestError."""
-        return self.documents.operation(self.trusted.text(asked), asked.operation_name)
+        text = self.trusted.text(asked)
+        if self.documents.knows(text, asked.operation_name):
+            return self.documents.operation(text, asked.operation_name)
+        with self.bounds.working(passing):
+            return self.documents.operation(text, asked.operation_name)
 
     async def plan(self, operation: Operation, asked: Asked, passing: PassedOn) -> Plan:
         """Raises RequestError."""
         scopes = None
         if self.door is not None and self.documents.supergraph.guards:
             scopes = await self.door.scopes(passing.authorization)
-        return self.documents.plan(operation, asked.variables, passing.language, scopes)
+        plan = self.documents.plan(operation, asked.variables, passing.language, scopes)
+        self.bounds.admit(plan.cost, asked.variables, passing)
+        return plan
+
+    def cost(self, asked: Asked, plan: Plan) -> dict[str, Any]:
+        """What goes beside the answer, where that is wanted."""
+        if not asked.wants_cost:
+            return {}
+        return {"extensions": {"cost": {"estimated": now(plan.cost, asked.variables), "most": self.bounds.most_cost}}}
 
     async def results(self, asked: Asked, passing: PassedOn, *, post: bool = True) -> AsyncGenerator[Result, None]:
         """What goes wrong is a result too, the last one. Close it when nobody reads any more. Raises Interrupted."""
@@ -60,17 +75,18 @@ class Streams:
             raise
         except Exception as error:
             ANSWERED.labels("unknown", "failed").inc()
-            yield Result.refusal([masked(error)])
+            yield Result.refusal([masked(error, passing.language)])
 
     async def _results(self, asked: Asked, passing: PassedOn, *, post: bool) -> AsyncGenerator[Result, None]:
-        operation = self.operation(asked)
+        self.bounds.spend(passing)
+        operation = self.operation(asked, passing)
         if operation.kind == "mutation" and not post:
             raise bad_request("NO_CHANGE_BY_GET", code="METHOD_NOT_ALLOWED", status=405)
         plan = await self.plan(operation, asked, passing)
         if plan.follow is None:
             answer = await self.engine.run(plan, asked.variables, passing.lines, passing.language)
             ANSWERED.labels(operation.kind, "partial" if answer.errors else "whole").inc()
-            yield Result.of(answer)
+            yield Result.of(answer, self.cost(asked, plan))
             return
         ANSWERED.labels(operation.kind, "begun").inc()
         following = Following(self.live, self.engine, self.clock, plan, asked.variables, passing.lines, passing.language)

@@ -128,6 +128,17 @@ TEXTS = {
         "It was used already, it has run out, a newer one replaces it, or a part of it is missing. Ask for another in your family account.",
     ),
     "LINK_FAILED": ("Cela n'a pas fonctionné", "That did not work"),
+    "EXPLORER_TITLE": ("Essayer l'interface GraphQL", "Try the GraphQL API"),
+    "EXPLORER_QUERY": ("Opération", "Operation"),
+    "EXPLORER_VARIABLES": ("Variables (JSON)", "Variables (JSON)"),
+    "EXPLORER_TOKEN": ("Jeton d'accès (accessToken de signIn)", "Access token (signIn's accessToken)"),
+    "EXPLORER_HEADERS": ("Autres en-têtes, un par ligne", "Other headers, one a line"),
+    "EXPLORER_RUN": ("Exécuter (Ctrl+Entrée)", "Run (Ctrl+Enter)"),
+    "EXPLORER_STOP": ("Arrêter", "Stop"),
+    "EXPLORER_ANSWER": ("Réponse", "Answer"),
+    "EXPLORER_SCHEMA": ("Schéma", "Schema"),
+    "EXPLORER_SEARCH": ("Chercher un type ou un champ", "Find a type or a field"),
+    "EXPLORER_NO_SCRIPT": ("Cette page a besoin de JavaScript.", "This page needs JavaScript."),
     # ----------------------------------------------------------------------------- requests that are refused, by their code
     "NO_FORM": (
         "Les réponses sont en application/graphql-response+json, application/json ou text/event-stream.",
@@ -227,6 +238,14 @@ TEXTS = {
     "PERSISTED_QUERY_MISMATCH": (
         "Cette empreinte est celle d'un autre document.",
         "This hash is another document's.",
+    ),
+    "OPERATION_TOO_EXPENSIVE": (
+        "Cette opération coûterait {cost} points ; {most} au plus sont admis. Demandez moins de champs, ou des pages plus petites.",
+        "This operation would cost {cost} points; {most} are the most. Ask for fewer fields, or for smaller pages.",
+    ),
+    "TOO_MANY_REQUESTS": (
+        "Trop de demandes en peu de temps : réessayez dans {waitSeconds} s.",
+        "Too much was asked for in a short time: try again in {waitSeconds} s.",
     ),
     "INTROSPECTION_DISABLED": (
         "Le schéma n'est pas communiqué ici : __schema et __type ne sont pas servis.",

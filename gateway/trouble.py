@@ -22,6 +22,8 @@ class RequestError(Exception):
     `errors` are in English, `french` has their messages in French; without it they are as the caller is to read them.
     """
 
+    wait_seconds = 0  #: Before it is worth asking again; 0: it never is, or at once.
+
     def __init__(self, errors: list[dict[str, Any]], *, french: Sequence[str] = (), status: int = 400, malformed: bool = False) -> None:
         super().__init__(errors[0]["message"])
         self.errors = errors
@@ -46,6 +48,20 @@ class RequestError(Exception):
         return cls([{"message": message, "extensions": {"code": code}}], french=(french,), status=status, malformed=malformed)
 
     @classmethod
+    def measured(cls, code: str, **figures: int) -> "RequestError":
+        """With figures, in the words and for programs."""
+        error = cls.said(code, **figures)  # type: ignore[arg-type]  # no figure has the name of one of its own
+        error.errors[0]["extensions"] |= figures
+        return error
+
+    @classmethod
+    def too_soon(cls, code: str, seconds: int) -> "RequestError":
+        """To be asked again after so long."""
+        error = cls.measured(code, waitSeconds=seconds)
+        error.status, error.malformed, error.wait_seconds = 429, True, seconds
+        return error
+
+    @classmethod
     def found(cls, code: str, errors: Iterable[GraphQLError]) -> "RequestError":
         """What parsing or validation complained of, in graphql-core's own words: those who write documents know them."""
         told = [_shortened(error) | {"extensions": {"code": code}} for error in errors]
@@ -65,8 +81,8 @@ def _shortened(error: GraphQLError) -> dict[str, Any]:
     return told | {"locations": told["locations"][:MOST_LOCATIONS]} if "locations" in told else told
 
 
-def masked(error: Exception) -> dict[str, Any]:
+def masked(error: Exception, language: Language) -> dict[str, Any]:
     """What a client is told of a bug: a number, under which operators find the rest in the log."""
     number = secrets.token_hex(4)
     log().error("failed", number=number, exc_info=error)
-    return {"message": f"Something went wrong on our side ({number}).", "extensions": {"code": "INTERNAL_SERVER_ERROR"}}
+    return {"message": phrase("INTERNAL_SERVER_ERROR", language, number=number), "extensions": {"code": "INTERNAL_SERVER_ERROR"}}

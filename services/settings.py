@@ -35,7 +35,11 @@ SETTINGS = {
     "passes on as they come (default none)",
     "PREAU_COMPRESSION": "`false`: answers are not compressed here, as where a proxy does it (default `true`)",
     "PREAU_ALLOWED_ORIGINS": "other sites whose pages may ask the API, by commas, such as `https://portail.example.fr` (default none)",
+    "PREAU_MOST_COST": "the most points that an operation may cost, which is about how many values its answer has (default 100000)",
+    "PREAU_ACCOUNT_POINTS": "points a second that one sign-in may spend at one gateway process; 0: no bound (default 20000)",
+    "PREAU_ADDRESS_POINTS": "the same of one address, behind which a school or a telephone company may be (default 300000)",
     "PREAU_INTROSPECTION": "`true`: the API tells its schema, and suggests names (default `true`, in production `false`)",
+    "PREAU_EXPLORER": "`true`: a page at /graphql to try the API in a browser (default `true`, in production `false`)",
     "PREAU_TRUSTED_DOCUMENTS": "file of the documents that clients may ask for by their hash (see Trusted documents; default none)",
     "PREAU_ONLY_TRUSTED": "`true`: no other document is answered (default `false`)",
     "SMTP_URL": "the town's mail server, `smtp://`, `smtp+starttls://` or `smtps://` (default `smtp://127.0.0.1:8025`)",
@@ -83,7 +87,11 @@ class Settings:
     compression: bool
     checked_subgraphs: frozenset[str]
     allowed_origins: frozenset[str]
+    most_cost: int
+    account_points: int
+    address_points: int
     introspection: bool
+    explorer: bool
     trusted_documents: Path | None
     only_trusted: bool
     smtp_url: str
@@ -130,7 +138,11 @@ class Settings:
             compression=_flag(environ, "PREAU_COMPRESSION", usually=True),
             checked_subgraphs=_checked(environ),
             allowed_origins=_origins(environ),
+            most_cost=_points(environ, "PREAU_MOST_COST", 100_000),
+            account_points=_points(environ, "PREAU_ACCOUNT_POINTS", 20_000),
+            address_points=_points(environ, "PREAU_ADDRESS_POINTS", 300_000),
             introspection=_flag(environ, "PREAU_INTROSPECTION", usually=kind == "embedded"),
+            explorer=_flag(environ, "PREAU_EXPLORER", usually=kind == "embedded"),
             trusted_documents=_path(environ, "PREAU_TRUSTED_DOCUMENTS"),
             only_trusted=_flag(environ, "PREAU_ONLY_TRUSTED"),
             smtp_url=environ.get("SMTP_URL", "smtp://127.0.0.1:8025"),
@@ -160,6 +172,13 @@ def _port(environ: Mapping[str, str]) -> int:
     text = environ.get("PREAU_PORT", "8000")
     if not text.isdigit() or not 0 <= int(text) < 65536:
         raise SettingsError(f"PREAU_PORT is a port number, not {text!r}")
+    return int(text)
+
+
+def _points(environ: Mapping[str, str], name: str, usually: int) -> int:
+    text = environ.get(name) or str(usually)
+    if not text.isdigit():
+        raise SettingsError(f"{name} is a whole number, not {text!r}")
     return int(text)
 
 

@@ -197,6 +197,22 @@ def documents(at: Place) -> dict[str, str]:
     }
 
 
+def dear_documents() -> dict[str, str]:
+    """Small, and allowed by every measure but the cost of what they ask for."""
+    page, things = "first: 500", 'families(structure: "s", first: 500)'
+    bookings = f"bookings({page}) {{ nodes {{ id date activity {{ name }} }} }}"
+    months = " ".join(f'm{n}: calendar(month: "2026-{n:02}") {{ days {{ date state booking {{ id status }} }} }}' for n in range(1, 13))
+    return {
+        "pages within pages": f"{{ {things} {{ nodes {{ {bookings} }} }} }}",
+        "pages within pages, by a fragment": f"{{ {things} {{ nodes {{ ...F }} }} }} fragment F on Family {{ {bookings} }}",
+        "pages within pages, the second by default": f"{{ {things} {{ nodes {{ bookings {{ nodes {{ child {{ activities {{ id }} }} }} }} }} }} }}",
+        "a year of calendars of all families": f"{{ {things} {{ nodes {{ children {{ {months} }} }} }} }}",
+        "the same page by 25 names": "{ "
+        + " ".join(f"a{n}: {things} {{ nodes {{ children {{ id }} adults {{ id }} }} }}" for n in range(25))
+        + " }",
+    }
+
+
 def bodies(at: Place) -> dict[str, bytes]:
     """Bodies that are no requests, or with values that are far too much."""
     thing, leaf, text = at.object, at.leaf, TEXT[at.name]
@@ -265,6 +281,17 @@ async def test_every_hostile_document_is_refused_at_once(places: dict[str, Place
     wrong = []
     for how, text in kinds.items():
         wrong += await refused(how, lambda n, text=text: at.ask(doc(f"{text} #{n}")))
+    assert not wrong, "\n".join(wrong)
+
+
+async def test_what_would_cost_too_much_is_refused_at_once(places: dict[str, Place]) -> None:
+    at, wrong = places["gateway"], []
+    for how, text in dear_documents().items():
+        wrong += await refused(how, lambda n, text=text: at.ask(doc(f"{text} #{n}")))
+        assert "OPERATION_TOO_EXPENSIVE" in (await at.ask(doc(text))).text, how
+        larger = text.replace("first: 500", "first: $n")
+        variables = "query ($n: Int!) " + larger
+        wrong += await refused(f"{how}, by a variable", lambda n, text=variables: at.ask(doc(f"{text} #{n}", {"n": 10**9})))
     assert not wrong, "\n".join(wrong)
 
 

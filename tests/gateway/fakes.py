@@ -18,6 +18,7 @@ from graphql import (
 )
 
 import gateway
+from gateway.bounds import Bounds
 from gateway.client import SubgraphUnavailable
 from gateway.documents import Documents
 from gateway.engine import Answer, Engine
@@ -133,6 +134,7 @@ class Gateway:
     supergraph: Supergraph = SUPERGRAPH
     nats_url: str = "nats://127.0.0.1:1"  #: Nobody.
     trusted: Trusted = NONE_TRUSTED
+    bounds: Bounds = field(default_factory=Bounds)
     patience: Patience = USUAL
     masks: bool = False
 
@@ -141,7 +143,7 @@ class Gateway:
         self.engine = Engine(self.supergraph.api, self.town, patience=self.patience, masks=self.masks)
         self.settings = Settings.from_environment({"NATS_URL": self.nats_url})
         self.live = Live(Bus(self.settings, "gateway"))
-        self.streams = Streams(self.documents, self.engine, self.live, self.settings.clock, trusted=self.trusted)
+        self.streams = Streams(self.documents, self.engine, self.live, self.settings.clock, trusted=self.trusted, bounds=self.bounds)
 
     async def ask(
         self,
