@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 
 import msgspec
-from graphql import DocumentNode, FragmentDefinitionNode, OperationDefinitionNode, SelectionSetNode, print_ast
+from graphql import DocumentNode, FragmentDefinitionNode, OperationDefinitionNode, SelectionSetNode, TypeNode, print_ast
+from graphql.language import ast
 
 from gateway.checking import checker
 from gateway.drafts import Block, Draft, Entry, Placed, Segment, Spot, Step
@@ -14,6 +15,7 @@ from gateway.projection import Projector
 from gateway.selection import INTROSPECTION
 from gateway.supergraph import Supergraph
 
+PLAIN = frozenset({"ID", "String", "Int"})
 #: A step, and one of its selection sets.
 Placing = tuple[int, Block]
 
@@ -65,10 +67,13 @@ def _fetch(supergraph: Supergraph, draft: Draft, step: Step, definitions: Mappin
     selection = writer.selection(step.block)
     variables = tuple(sorted(writer.variables))
     told = [definitions[name] for name in variables]
+    entities = "representations"
+    while entities in variables:
+        entities += "_"
     if step.entity:
-        told.insert(0, "$representations:[_Any!]!")
+        told.insert(0, f"${entities}:[_Any!]!")
         on = supergraph.name_in(step.type, step.graph)
-        text = f"query({','.join(told)}){{_entities(representations:$representations){{...on {on}{{{selection}}}}}}}"
+        text = f"query({','.join(told)}){{_entities(representations:${entities}){{...on {on}{{{selection}}}}}}}"
     else:
         text = f"{kind}{'(' + ','.join(told) + ')' if told else ''}{{{selection}}}"
     then = tuple(later.id for later in draft.steps if step.id in later.needs)
@@ -85,6 +90,7 @@ def _fetch(supergraph: Supergraph, draft: Draft, step: Step, definitions: Mappin
         needs=len(step.needs),
         then=then,
         bearer=step.bearer,
+        representations=entities,
     )
 
 
@@ -94,8 +100,14 @@ def _doubted(supergraph: Supergraph, step: Step, fetch: Fetch, checked: frozense
 
 def _entity(supergraph: Supergraph, step: Step) -> Entity:
     parts = tuple(step.representation)
-    single = parts[0] if len(parts) == 1 and parts[0].below is None else None
+    single = parts[0] if len(parts) == 1 and _is_plain(supergraph.types[step.type].fields[parts[0].name].type) else None
     return Entity(supergraph.name_in(step.type, step.graph), step.path, parts, single)
+
+
+def _is_plain(node: TypeNode) -> bool:
+    """Is a value of this type one string or number? A scalar of somebody's own may be anything."""
+    inner = node.type if isinstance(node, ast.NonNullTypeNode) else node
+    return isinstance(inner, ast.NamedTypeNode) and inner.name.value in PLAIN
 
 
 # ------------------------------------------------------------------------------------------------ text

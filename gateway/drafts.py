@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from gateway.selection import Selected
 
+#: A field as its subgraph sees it: type, name, arguments.
+Signature = tuple[str, str, str]
+
 
 @dataclass(slots=True)
 class Placed:
@@ -25,9 +28,16 @@ class Block:
     type: str
     objects: frozenset[str]  #: the object types that the subgraph may answer here
     fields: dict[str, dict[str, Placed]] = field(default_factory=dict)  #: object type -> key in the subgraph's answer -> field
+    names: dict[str, Signature] = field(default_factory=dict)  #: key -> what it stands for, whatever the object's type
+    beside: list["Block"] = field(default_factory=list)  #: of the same request, and of the same names: below other types' fields
 
     def of(self, type_name: str) -> dict[str, Placed]:
         return self.fields.setdefault(type_name, {})
+
+    def under(self, key: str) -> list["Block"]:
+        """What is selected below fields of this name."""
+        placed = (fields.get(key) for each in (self, *self.beside) for fields in each.fields.values())
+        return [each.block for each in placed if each and each.block]
 
 
 class Segment(NamedTuple):

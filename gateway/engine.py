@@ -18,7 +18,7 @@ from gateway import complaints
 from gateway.client import SubgraphUnavailable
 from gateway.complaints import Error
 from gateway.drafts import Bearer, Spot
-from gateway.merging import Batch, Object, Path, describe, find, merge, positions, spread
+from gateway.merging import Batch, Object, Path, describe, find, merge, positions, slots_at, spread
 from gateway.plan import Fetch, Plan, introspected
 from gateway.waiting import USUAL, Patience
 from services.refusal import Language
@@ -189,7 +189,7 @@ class Execution:
     def _body(self, fetch: Fetch, batch: Batch | None) -> bytes:
         variables = {name: self.variables[name] for name in fetch.variables if name in self.variables}
         if batch is not None:
-            variables["representations"] = batch.representations
+            variables[fetch.representations] = batch.representations
         if not variables:
             return fetch.head + b"}"
         return b'%b,"variables":%b}' % (fetch.head, msgspec.json.encode(variables))
@@ -255,18 +255,19 @@ class Execution:
     def _suffer(self, fetch: Fetch, service: str) -> None:
         """What waits for a fetch may lack what it would have brought."""
         for later in fetch.then:
-            self.suffering.setdefault(later, service)
-            self._suffer(self.plan.fetches[later], service)
+            if later not in self.suffering:  # In a row of mutations there are very many ways from the first to the last.
+                self.suffering[later] = service
+                self._suffer(self.plan.fetches[later], service)
 
     def _not_asked(self, fetch: Fetch, batch: Batch) -> None:
         """Objects that cannot be described, because another service did not answer."""
         assert fetch.entity is not None
         told = [spot for spot in fetch.brings if spot.path == fetch.entity.path]
-        places = zip(positions(self.data, fetch.entity.path, self.plan.renamed), batch.slots, strict=True)
+        places = slots_at(self.data, fetch.entity.path, self.plan.renamed, batch)
         self._lose(self.suffering[fetch.id], (spot.of(at) for at, slot in places if slot < 0 for spot in told))
 
     def _places(self, spots: Iterable[Spot]) -> Iterable[Path]:
-        return (spot.of(at) for spot in spots for at in positions(self.data, spot.path, self.plan.renamed))
+        return (spot.of(at) for spot in spots for at, _ in positions(self.data, spot.path, self.plan.renamed))
 
     def _lose(self, service: str, paths: Iterable[Path]) -> None:
         error = complaints.unavailable(service, self.language)
@@ -294,11 +295,11 @@ class Execution:
         """Where something is in the merged data that a subgraph has at this path."""
         if batch is None or fetch.entity is None:
             return (() if path is None else tuple(path),)
-        places = positions(self.data, fetch.entity.path, {})
+        places = slots_at(self.data, fetch.entity.path, {}, batch)
         if path is None or len(path) < 2:
-            return islice(places, 1)
+            return islice((at for at, _ in places), 1)
         below = path[2:]
-        return ((*at, *below) for at, slot in zip(places, batch.slots, strict=True) if slot == path[1])
+        return ((*at, *below) for at, slot in places if slot == path[1])
 
     def deny(self) -> None:
         """Say so at every place where a field would have been."""

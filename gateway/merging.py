@@ -44,19 +44,25 @@ def _flat(values: list[Any]) -> Iterator[Object]:
             yield value
 
 
-def positions(value: Any, path: Sequence[Segment], renamed: Mapping[str, str], at: Path = ()) -> Iterator[Path]:
-    """Where the client sees those objects, in the order of `find`. Slower: for errors alone."""
+def positions(value: Any, path: Sequence[Segment], renamed: Mapping[str, str], at: Path = ()) -> Iterator[tuple[Path, Object]]:
+    """Those objects, and where the client sees them. Slower: for errors alone."""
     if isinstance(value, list):
         for index, element in enumerate(value):
             yield from positions(element, path, renamed, (*at, index))
     elif value is not None and not path:
-        yield at
+        yield at, value
     elif value is not None:
         key, type_name = path[0]
         below = value.get(key)
         for each, element in _elements(below, (*at, renamed.get(key, key))):
             if type_name is None or element.get("__typename") == type_name:
                 yield from positions(element, path[1:], renamed, each)
+
+
+def slots_at(data: Object, path: Sequence[Segment], renamed: Mapping[str, str], batch: Batch) -> Iterator[tuple[Path, int]]:
+    """Where the objects are that a request was about, and their slots. Others may have come there since: another subgraph had them, too."""
+    slots = {id(each): slot for each, slot in zip(batch.objects, batch.slots, strict=True)}
+    return ((at, slots[id(each)]) for at, each in positions(data, path, renamed) if id(each) in slots)
 
 
 def _elements(value: Any, at: Path) -> Iterator[tuple[Path, Object]]:

@@ -42,6 +42,7 @@ class Fetch:
     needs: int  #: how many fetches must be in before
     then: tuple[int, ...]  #: the fetches that wait for it
     bearer: Bearer | None = None
+    representations: str = "representations"  #: the variable that has them: none of the client's
 
 
 @dataclass(frozen=True, slots=True)

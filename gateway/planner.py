@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
+from typing import TypeVar
 
 from graphql import OperationDefinitionNode
 
-from gateway.drafts import Bearer, Block, Draft, Entry, Part, Parts, Place, Placed, Segment, Shape, Source, Spot, Step
+from gateway.drafts import Bearer, Block, Draft, Entry, Part, Parts, Place, Placed, Segment, Shape, Signature, Source, Spot, Step
 from gateway.reach import Hop, Reach, size
 from gateway.selection import INTROSPECTION, Selected, Speller, Tree, shared
 
@@ -21,6 +22,7 @@ Fields = Mapping[str, Selected]
 Wanted = tuple[str, str | None]
 #: Where a field went: its key in the answer, the shape below it, and what is left to ask of another subgraph.
 Put = tuple[str, Shape | None, Selected | None]
+T = TypeVar("T", Place, Block)
 #: What a mutation answers to whoever has just come in, and the field of it that opens the services.
 SIGNED_IN, ACCESS_TOKEN = "SignedIn", "accessToken"
 
@@ -47,11 +49,13 @@ class Planner:
     denied: list[Spot] = field(default_factory=list)
     _used: list[set[int]] = field(default_factory=list)  #: per representation being planned: the steps that serve it
     _numbers: "count[int]" = field(default_factory=count)
+    _prefix: str = ""  #: of names invented here
 
     def plan(self, operation: OperationDefinitionNode, speller: Speller) -> Draft:
         """Raises Unplannable, and what `Speller.operation` raises."""
         root = self.reach.supergraph.roots[operation.operation.value]
         fields = speller.operation(operation)
+        self._prefix = speller.unused
         place = Place((), root, None)
         if operation.operation.value == "mutation":
             entries = self._serially(place, fields)
@@ -298,6 +302,7 @@ class Planner:
         if key not in fields:
             objects = self.reach.objects_below(place.type, selected.name, source.block.graph)
             block = Block(source.block.graph, selected.named, objects)
+            _beside(block, *source.block.under(key))
             fields[key] = Placed(selected.name, selected.arguments, selected.variables, block)
         below = fields[key].block
         assert below is not None, "the same field has children or it has not"
@@ -351,7 +356,8 @@ class Planner:
         shape = Shape(True, {})
         for name, fields in tree.items():
             below = self._place_below(place, key, name, found, frozenset((found.block.graph,)), abstract=True)
-            _beside(below, every)
+            if below is not every:
+                _beside(below, every)
             found.block.of(name)
             more, left = self._object(below, rest[name] if name in (interface, *found.block.objects) else {}, internal=internal)
             if left:
@@ -417,32 +423,31 @@ class Planner:
     def _key(self, place: Place, block: Block, selected: Selected) -> str:
         """The name of a field in the merged answer: the client's, unless something else there has it already."""
         key, signature = selected.key, selected.signature
+        here = (self.reach.type_text(place.type, selected.name, block.graph), *signature)
         met = any(key in each.names and (each.names[key] != signature or selected.children is not None) for each in place.beside)
-        if met or place.names.get(key, signature) != signature or self._clashes(place.type, block, key, selected):
+        met = met or (key == "__typename" and selected.name != key)  # by which objects are told apart
+        if met or place.names.get(key, signature) != signature or self._clashes(block, key, here):
             again = (known for known, behind in place.names.items() if behind == signature and known in self.renamed)
             key = next(again, None) or self._invent(selected)
-        place.names[key] = selected.signature
+        place.names[key] = signature
+        block.names[key] = here
         return key
 
     def _invent(self, selected: Selected) -> str:
-        key = f"_preau{next(self._numbers)}_{selected.name}"
+        key = f"{self._prefix}{next(self._numbers)}_{selected.name}"
         self.renamed[key] = selected.key
         return key
 
-    def _clashes(self, type_name: str, block: Block, key: str, selected: Selected) -> bool:
+    def _clashes(self, block: Block, key: str, signature: Signature) -> bool:
         """Would the subgraph refuse the name, because another type of the same selection set uses it for something else?"""
-        mine = (self.reach.type_text(type_name, selected.name, block.graph), selected.name, selected.arguments)
-        for other, fields in block.fields.items():
-            placed = fields.get(key) if other != type_name else None
-            if placed and (self.reach.type_text(other, placed.name, block.graph), placed.name, placed.arguments) != mine:
-                return True
-        return False
+        return any(each.names.get(key, signature) != signature for each in (block, *block.beside))
 
 
-def _beside(one: Place, other: Place) -> None:
-    if one is not other and not any(each is other for each in one.beside):
-        one.beside.append(other)
-        other.beside.append(one)
+def _beside(one: T, *others: T) -> None:
+    for other in others:
+        if not any(each is other for each in one.beside):
+            one.beside.append(other)
+            other.beside.append(one)
 
 
 def _parts(shape: Shape | None) -> Parts | None:

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from graphql import print_ast
-
+from gateway.api import type_text
 from gateway.selection import Selected, Speller, Tree
 from gateway.supergraph import Join, Supergraph
 
@@ -107,7 +106,7 @@ class Reach:
             return "String!"
         known = self.supergraph.types[type_name].fields[name]
         join = known.joins.get(graph)
-        return join.type if join and join.type else print_ast(known.type)
+        return join.type if join and join.type else type_text(known.type)
 
     def fully_answers(
         self,

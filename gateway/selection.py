@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 from graphql import FragmentDefinitionNode, Node, OperationDefinitionNode, SelectionSetNode, TypeNode, parse, print_ast
 from graphql.language import ast
+from graphql.utilities.sort_value_node import sort_value_node
 
+from gateway.api import type_text
 from gateway.supergraph import Guard, Supergraph
 
 #: Fields of an operation, spelled out for every object type. A family's largest page needs a few hundred.
@@ -103,6 +105,7 @@ class Speller:
     conditions: Mapping[str, bool] = field(default_factory=dict)
     passed: frozenset[Guard] | None = None  #: the guards that let the caller pass; None: it is the gateway that asks
     count: int = 0
+    unused: str = "_preau"  #: no name that the client gives begins so
 
     def operation(self, operation: OperationDefinitionNode) -> dict[str, Selected]:
         """Raises Conflict, TooWide."""
@@ -131,6 +134,8 @@ class Speller:
         denied = all(each.denied for each in asked)
         nodes = [each.node for each in asked if denied or not each.denied]
         self._spend()
+        while key.startswith(self.unused):
+            self.unused += "u"
         first = nodes[0]
         selected = Selected(
             name=first.name.value,
@@ -217,9 +222,9 @@ class Speller:
 
 def _shape(node: TypeNode | None, leaf: bool) -> str:
     """The type's text, for what is not a leaf without its name."""
-    text = print_ast(node) if node else "String!"
+    text = type_text(node) if node else "String!"
     return text if leaf else "".join(character for character in text if character in "[]!")
 
 
 def _arguments_text(node: ast.FieldNode) -> str:
-    return ",".join(sorted(f"{argument.name.value}:{print_ast(argument.value)}" for argument in node.arguments or ()))
+    return ",".join(sorted(f"{argument.name.value}:{print_ast(sort_value_node(argument.value))}" for argument in node.arguments or ()))

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from gateway.drafts import Segment
+from gateway.merging import Batch, slots_at
 from gateway.supergraph import Supergraph
 from gateway.trouble import RequestError
 from tests.gateway.fakes import Gateway, Subgraph, Town
@@ -33,7 +35,12 @@ def town() -> Town:
     known = {name: lambda found: NOTICES[found["id"]] for name in ("Strike", "Snow")}
     outings = subgraph(
         "outings",
-        {**notice, "week": {"days": [{"id": "1"}, {"id": "2"}]}, "board": {"id": "b", "pins": [POSTER, MAP], "posters": [POSTER, MAP]}},
+        {
+            **notice,
+            "line": {"stops": ["Port", "Gare"]},
+            "week": {"days": [{"id": "1"}, {"id": "2"}]},
+            "board": {"id": "b", "pins": [POSTER, MAP], "posters": [POSTER, MAP]},
+        },
         {**known, "Board": lambda _: {"pins": [POSTER, MAP]}},
     )
     codes = subgraph("codes", {}, {"Day": lambda found: {"code": f"c{found['id']}"}})
@@ -44,6 +51,7 @@ def town() -> Town:
             **known,
             "Week": lambda found: {"totalCents": sum(int(day["code"][1:]) for day in found["days"])},
             "Board": lambda _: {"pins": [POSTER, PHOTO]},
+            "Line": lambda found: {"fareCents": 100 * len(found["stops"])},
         },
     )
     return Town({"outings": outings, "codes": codes, "fares": fares})
@@ -59,6 +67,18 @@ async def test_what_a_list_in_a_key_lacks_is_fetched_for_every_element_first(ent
     assert town.asked() == ["outings", "codes", "fares"]
     (week,) = town.of("fares").representations
     assert week == {"__typename": "Week", "days": [{"id": "1", "code": "c1"}, {"id": "2", "code": "c2"}]}
+
+
+async def test_a_list_may_be_a_key(entrance: Gateway, town: Town) -> None:
+    assert await entrance.data("{ line { fareCents } }") == {"line": {"fareCents": 200}}
+    assert town.of("fares").representations == [{"__typename": "Line", "stops": ["Port", "Gare"]}]
+
+
+def test_errors_find_the_objects_that_were_asked_about_whatever_came_to_stand_beside_them() -> None:
+    asked: dict[str, Any] = {"id": "2"}
+    data = {"days": [{"id": "1"}, asked, {"id": "3"}]}  # the others came from another subgraph meanwhile
+
+    assert [*slots_at(data, (Segment("days", None),), {"days": "d"}, Batch([asked], [0], [asked]))] == [(("d", 1), 0)]
 
 
 async def test_an_interface_is_asked_of_the_subgraph_that_knows_what_is_wanted_of_it(entrance: Gateway, town: Town) -> None:

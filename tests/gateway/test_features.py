@@ -132,6 +132,17 @@ async def test_a_client_may_give_any_name_to_what_the_gateway_needs_itself(entra
     assert data == {"opening": {"activity": "2026-11-07", "date": "7", "places": "DAY", "priceCents": 7_00}}
 
 
+async def test_a_client_may_give_the_names_that_the_gateway_tells_types_and_its_own_fields_by(entrance: Gateway) -> None:
+    data = await entrance.data(
+        "{ anything { ... on Strike { __typename: number } ... on Opening { kind: __typename __typename: places } } }"
+    )
+
+    assert data["anything"][:2] == [{"__typename": 3}, {"kind": "Opening", "__typename": 2}]
+    assert await entrance.data('{ opening(id: "7") { places: label _preau0_label: date priceCents } }') == {
+        "opening": {"places": "aps 2026-11-07", "_preau0_label": "2026-11-07", "priceCents": 7_00}
+    }
+
+
 async def test_what_is_inaccessible_can_be_neither_asked_nor_seen(entrance: Gateway, town: Town) -> None:
     with pytest.raises(RequestError):
         await entrance.ask('{ opening(id: "1") { secret } }')

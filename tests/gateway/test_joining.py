@@ -1,5 +1,7 @@
 """Families ask one question; identity, booking and billing are each asked their part of it, once."""
 
+import time
+
 from gateway.waiting import MUTATION_SECONDS, QUERY_SECONDS
 from tests.gateway.fakes import Gateway, Town
 
@@ -220,3 +222,37 @@ async def test_nobody_is_asked_more_for_whoever_was_not_let_in(entrance: Gateway
 
     assert await entrance.data(document) == {"signIn": {"code": "INVALID_CREDENTIALS"}}
     assert carteville.asked() == ["identity"]
+
+
+async def test_a_client_may_call_a_variable_as_the_gateway_calls_its_own(entrance: Gateway, carteville: Town) -> None:
+    data = await entrance.data(
+        "query ($representations: YearMonth!) { me { families { children { calendar(month: $representations) { month } } } } }",
+        {"representations": "2026-11"},
+    )
+
+    assert data["me"]["families"][0]["children"][0] == {"calendar": {"month": "2026-11"}}
+
+
+async def test_equal_inputs_written_in_another_order_are_one_field(entrance: Gateway) -> None:
+    line = ('change: BOOK, child: "amalia"', 'activity: "aps-matin", date: "2026-11-23"')
+    asked = [
+        f'previewBookings(family: "dupont", lines: [{{{a}, {b}}}]) {{ ... on Preview {{ {field} }} }}'
+        for a, b, field in ((*line, "bookings { date }"), (*reversed(line), "cancellations { date }"))
+    ]
+
+    data = await entrance.data(f"{{ {' '.join(asked)} }}")
+
+    assert list(data["previewBookings"]) == ["bookings", "cancellations"]
+
+
+async def test_a_row_of_mutations_whose_first_service_is_away_ends_at_once(entrance: Gateway, carteville: Town) -> None:
+    carteville.down = {"identity"}
+    row = " ".join(f'a{n}: signOut b{n}: cancelBooking(booking: "b1") {{ __typename }}' for n in range(13))
+    begun = time.process_time()
+
+    answer = await entrance.ask(f"mutation {{ {row} }}")
+
+    # There are 17 million ways from the first to the last of 26.
+    assert time.process_time() - begun < 1
+    assert answer.data is None  # signOut is non-null
+    assert [call.service for call in carteville.calls] == ["identity", "booking"] * 13

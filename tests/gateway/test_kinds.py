@@ -20,7 +20,7 @@ PEOPLE = {"p": PARENT, "g": GHOST}
 OFFERS: dict[str, dict[str, Any]] = {
     "m": {"__typename": "Meal", "id": "m", "title": "Goûter", "dishes": ["pain"], "stars": 5, "leader": PARENT},
     "c": {"__typename": "Camp", "id": "c", "code": "c1", "title": "Colo", "nights": 3, "leader": GHOST},
-    "d": {"__typename": "Camp", "id": "d", "code": "d1", "title": "Mer", "nights": 7, "leader": None},
+    "d": {"__typename": "Camp", "id": "d", "code": "d1", "title": "Mer", "nights": 7, "leader": PARENT},
 }
 
 
@@ -137,6 +137,16 @@ async def test_a_name_given_to_what_all_have_may_be_that_of_a_key_of_one_type(en
         {"code": 1, "id": "DAY"},
         {"code": 1, "id": "DAY", "guide": "Léa"},
     ]
+
+
+async def test_one_name_below_fields_of_two_types_means_one_thing_to_the_subgraph(entrance: Gateway, town: Town) -> None:
+    # The id of a Camp's leader is a key, the one of a Meal's the client's word for a name: both stand below `leader`.
+    data = await entrance.data(
+        "{ offers { ... on Meal { leader { ... on Parent { id: name } } } ... on Camp { leader { ... on Parent { opinions { text } } } } } }"
+    )
+
+    assert data["offers"] == [{"leader": {"id": "Anne"}}, {"leader": None}, {"leader": {"opinions": [{"text": "bien"}]}}]
+    assert town.of("opinions").representations == [{"__typename": "Person", "id": "p"}]
 
 
 async def test_a_type_that_clients_must_not_see_is_null_also_where_nothing_of_it_was_asked(entrance: Gateway) -> None:

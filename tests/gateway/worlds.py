@@ -76,6 +76,8 @@ class World:
             raise GraphQLError(f"{thing.name}.{name} fails", extensions={"code": "FAILED"})
         known = self.supergraph.types[thing.type].fields[name]
         found = self._of(known.type, self._members(known), chance, vital)
+        if vital and known.named in ("ID", "String", "Int"):
+            return _own(found, f"{name} of {thing.name}")
         if vital and isinstance(found, Thing) and not any(self.supergraph.types[found.type].keys.values()):
             return Thing(found.type, f"{found.type} of {thing.name}")  # part of a key, which no two objects share
         return found
@@ -142,6 +144,13 @@ class World:
         if isinstance(truth, Thing):
             return isinstance(told, dict) and self._says(told, truth, (selected.children or {}).get(truth.type, {}))
         return bool(told == truth)
+
+
+def _own(value: Any, told: str) -> Any:
+    """A key's value, which no two objects share."""
+    if isinstance(value, list):
+        return [_own("", told), *value]
+    return zlib.crc32(told.encode()) % 100_000 if isinstance(value, int) else told
 
 
 def _note(into: set[tuple[str, str]], type_name: str, fields: Mapping[str, Selected]) -> None:
