@@ -22,10 +22,10 @@ from services.telemetry import log
 from services.visitors import household_of
 
 MOST_COST = 100_000
-#: A family's home page costs some 1,000 points: ten of them a second, for hours, are more than a family can want.
+#: A family's home page costs some 1,000 points: twenty of them a second, for hours, are more than a family can want.
 ACCOUNT_POINTS = 20_000
-#: Per second. A school, a town hall or a telephone company is one address: at 08:00 of an opening ten thousand families' pages in a
-#: minute may come from one. More than this would be all that a small installation can answer.
+#: A school, a town hall or a telephone company is one address: at 08:00 of an opening twenty thousand pages in a minute may come from
+#: it. More would be all that two cores answer.
 ADDRESS_POINTS = 300_000
 #: What was not asked for so long may be asked at once.
 BURST_SECONDS = 30.0

@@ -69,6 +69,7 @@ def test_a_query_a_file_and_standard_input_are_told_alike(tmp_path: Path) -> Non
 def test_programs_get_json_and_conditions_count() -> None:
     told = json.loads(plan(HOME, "--json", "--variables", '{"places": false}').output)
     assert (told["kind"], told["operation"], told["conditions"]) == ("query", "Home", {"places": False})
+    assert told["cost"] > 1
     assert [(each["service"], each["after"]) for each in told["requests"]] == [("identity", []), ("billing", [1])]
     assert told["requests"][1]["about"] == {"type": "Family", "at": "me.families", "by": "id"}
     document = "query($representations:[_Any!]!){_entities(representations:$representations){...on Family{balance{lines{balanceCents}}}}}"

@@ -87,6 +87,35 @@ def test_what_the_address_may_not_ask_the_account_has_not_spent() -> None:
         one.spend(from_("192.0.2.2", token="a"), 100)
 
 
+def test_an_opening_at_eight_hurts_nobody_behind_one_address() -> None:
+    """2,000 families of one telephone company, each with ten home pages in the first minute."""
+    hands = Hands()
+    one = Bounds(clock=hands)
+    for _ in range(60):
+        for number in range(2_000):
+            if number % 6 == int(hands.now) % 6:
+                one.spend(from_("192.0.2.1", token=f"family {number}"))
+                one.admit(900, {}, from_("192.0.2.1", token=f"family {number}"))
+        hands.now += 1
+
+
+def test_an_impatient_family_is_not_refused_but_a_script_is() -> None:
+    hands = Hands()
+    one, family = Bounds(clock=hands), from_("192.0.2.1", token="a")
+    for _ in range(600):  # ten minutes of ten pages a second
+        for _ in range(10):
+            one.spend(family)
+            one.admit(900, {}, family)
+        hands.now += 1
+    asked = 0
+    while not one.accounts.wait(hash("a"), hands.now):
+        one.spend(family)
+        one.admit(900, {}, family)
+        asked += 1
+    wait(one, family)
+    assert 500 < asked < 700
+
+
 def test_without_a_bound_nobody_is_counted() -> None:
     one, _ = bounds(account=0, address=0)
     for _ in range(10_000):
