@@ -48,9 +48,10 @@ class Response(NamedTuple):
 class Connection(asyncio.Protocol):
     """One connection, one request at a time."""
 
-    __slots__ = ("_answer", "_chunks", "_parser", "closed", "idle_since", "reusable", "transport")
+    __slots__ = ("_answer", "_chunks", "_parser", "_timer", "closed", "idle_since", "loop", "reusable", "transport")
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
         self.transport: asyncio.Transport | None = None
         self.closed = False
         self.reusable = False
@@ -58,19 +59,23 @@ class Connection(asyncio.Protocol):
         self._answer: asyncio.Future[Response] | None = None
         self._chunks: list[bytes] = []
         self._parser: Any = None
+        self._timer: asyncio.TimerHandle | None = None
 
-    def send(self, request: bytes, headers: dict[str, str] | None = None) -> "asyncio.Future[Response]":
-        """`headers`: where to put those of the answer."""
+    def send(self, request: bytes, until: float, headers: dict[str, str] | None = None) -> "asyncio.Future[Response]":
+        """`until`: by the loop's clock; then it fails with TimeoutError. `headers`: where to put those of the answer."""
         assert self.transport is not None
         self._parser = httptools.HttpResponseParser(self if headers is None else _WithHeaders(self, headers))
         self._chunks = []
         self.reusable = False
-        self._answer = asyncio.get_running_loop().create_future()
+        self._answer = self.loop.create_future()
+        # A timer instead of asyncio.timeout, which costs as much as writing the request.
+        self._timer = self.loop.call_at(until, self._expire)
         self.transport.write(request)
         return self._answer
 
     def close(self) -> None:
         self.closed = True
+        self._taken()
         if self.transport is not None:
             self.transport.abort()
 
@@ -100,12 +105,23 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         self.reusable = self._parser.should_keep_alive()
-        answer, self._answer = self._answer, None
+        answer = self._taken()
         if answer is not None and not answer.done():
             answer.set_result(Response(self._parser.get_status_code(), b"".join(self._chunks)))
 
-    def _fail(self, error: Exception) -> None:
+    def _taken(self) -> "asyncio.Future[Response] | None":
+        """Whoever waited; from now on nobody does."""
         answer, self._answer = self._answer, None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        return answer
+
+    def _expire(self) -> None:
+        self._fail(TimeoutError())
+
+    def _fail(self, error: Exception) -> None:
+        answer = self._taken()
         if answer is not None and not answer.done():
             answer.set_exception(error)
 
@@ -196,23 +212,38 @@ class Subgraph:
         """`head` and `tail` of the request: between them stands how much time is left."""
         if seconds <= 0:
             raise SubgraphSlow("no time was left to ask it")
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds  # the loop's clock, too
         self.retries.earn()
         try:
-            async with asyncio.timeout(seconds), self._slots:
-                try:
-                    response = await self._exchange(_timed(head, tail, end), headers, self._rested())
-                    if response.status not in AWAY or not self._once_more(again):
-                        return response
-                except OSError:
-                    if not self._once_more(again):
-                        raise
-                # Over a new connection, for those that wait may be lost as well, and it may lead to another process.
-                return await self._exchange(_timed(head, tail, end), headers, None)
+            await self._slot(end)
+            try:
+                return await self._asked(head, tail, end, again, headers)
+            finally:
+                self._slots.release()
         except TimeoutError as error:
             raise SubgraphSlow(f"no answer in {seconds:g} s") from error
         except OSError as error:
             raise SubgraphUnavailable(str(error) or type(error).__name__) from error
+
+    async def _slot(self, end: float) -> None:
+        if self._slots.locked():
+            async with asyncio.timeout_at(end):
+                await self._slots.acquire()
+        else:
+            await self._slots.acquire()
+
+    async def _asked(self, head: bytes, tail: bytes, end: float, again: bool, headers: dict[str, str] | None) -> Response:
+        try:
+            response = await self._exchange(head, tail, end, headers, self._rested())
+            if response.status not in AWAY or not self._once_more(again):
+                return response
+        except TimeoutError:
+            raise
+        except OSError:
+            if not self._once_more(again):
+                raise
+        # Over a new connection, for those that wait may be lost as well, and it may lead to another process.
+        return await self._exchange(head, tail, end, headers, None)
 
     def _once_more(self, again: bool) -> bool:
         if not again or not self.retries.spend():
@@ -220,16 +251,16 @@ class Subgraph:
         RETRIES.labels(self.name).inc()
         return True
 
-    async def _exchange(self, request: bytes, headers: dict[str, str] | None, rested: Connection | None) -> Response:
-        connection = rested or await self._connect()
+    async def _exchange(self, head: bytes, tail: bytes, end: float, headers: dict[str, str] | None, rested: Connection | None) -> Response:
+        connection = rested or await self._connect(end)
         try:
-            response = await connection.send(request, headers)
+            response = await connection.send(_timed(head, tail, end), end, headers)
         except BaseException:
             # Also when nobody waits any more: its answer must not become the next request's.
             connection.close()
             raise
         if connection.reusable and not connection.closed:
-            connection.idle_since = asyncio.get_running_loop().time()
+            connection.idle_since = time.monotonic()
             self._idle.append(connection)
         else:
             connection.close()
@@ -237,7 +268,7 @@ class Subgraph:
 
     def _rested(self) -> Connection | None:
         """The connection used last, if it is still good."""
-        oldest = asyncio.get_running_loop().time() - IDLE_SECONDS
+        oldest = time.monotonic() - IDLE_SECONDS
         while self._idle:
             connection = self._idle.pop()
             if not connection.closed and connection.idle_since > oldest:
@@ -245,9 +276,10 @@ class Subgraph:
             connection.close()
         return None
 
-    async def _connect(self) -> Connection:
+    async def _connect(self, end: float) -> Connection:
         loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(Connection, self._host, self._port, ssl=self._ssl or None)
+        async with asyncio.timeout_at(end):
+            _, connection = await loop.create_connection(lambda: Connection(loop), self._host, self._port, ssl=self._ssl or None)
         return connection
 
 
