@@ -60,7 +60,7 @@ bench: setup ## measure rushes, calendars, promotion, growth, the subgraphs, gat
 	$(BIN)/python -m tests.bench gateways
 
 lock: setup ## pin every dependency again, with hashes
-	$(BIN)/uv pip compile --quiet --upgrade --no-header --no-emit-index-url --generate-hashes --python-version 3.11 pyproject.toml --extra documents --group dev -o requirements.lock
+	$(BIN)/uv pip compile --quiet --upgrade --no-header --no-emit-index-url --generate-hashes --python-version 3.11 pyproject.toml --extra documents --extra otel --group dev -o requirements.lock
 
 supergraph: setup ## write the subgraphs' SDL and the supergraph again (needs Node), and say what changes for clients
 	$(BIN)/python -m deploy.compose

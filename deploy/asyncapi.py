@@ -19,7 +19,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json
 
 from deploy.examples import EXAMPLES
 from services import events
-from services.bus import MESSAGE_ID, STREAM
+from services.bus import MESSAGE_ID, REQUEST_ID, STREAM
 from services.events import BY_TYPE, PUBLIC, Event
 
 FILE = Path(__file__).resolve().parent / "asyncapi.yaml"
@@ -158,8 +158,9 @@ def _headers() -> dict[str, Any]:
         "ce-datacontenttype": one("What the body is.", const="application/json"),
         MESSAGE_ID: one("The same as ce-id: JetStream drops what comes twice within two minutes.", minLength=1),
         "traceparent": one("W3C trace context of the request that caused it, where there was one.", pattern=TRACE),
+        REQUEST_ID: one("That request's id, where the client gave it one: it stands in our logs.", pattern=r"^[\w.:-]{1,128}$"),
     }
-    required = [name for name in properties if name != "traceparent"]
+    required = [name for name in properties if name not in ("traceparent", REQUEST_ID)]
     return {"type": "object", "description": "The envelope of every event.", "properties": properties, "required": required}
 
 

@@ -41,6 +41,7 @@ def serve(name: str, settings: Settings, host: str, port: int | None, socket_fd:
         loop="uvloop",
         http="httptools",
         access_log=False,
+        log_config=None,  # as the rest of the process: services/telemetry.py
         log_level="warning",
         lifespan="on",
         server_header=False,

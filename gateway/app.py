@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route, WebSocketRoute, request_response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway import exploring
+from gateway import exploring, seen
 from gateway.bounds import Bounds, Buckets
 from gateway.breaker import STATES
 from gateway.browsers import Browsers
@@ -35,24 +35,24 @@ from gateway.mailed import Mailed
 from gateway.notices import Notices, returned
 from gateway.outside import Outside
 from gateway.reloading import Entrance, Loaded, Reloading
+from gateway.seen import Fetching
+from gateway.slowness import Slowness
 from gateway.sockets import SocketEndpoint
 from gateway.streams import Doorkeeper, Streams
 from gateway.supergraph import COMMITTED, Supergraph
 from gateway.texts import say
 from gateway.trusted import Trusted
 from gateway.waiting import Patience
+from services import tracing
 from services.bus import Bus
-from services.ending import ENDING, told_to_end
+from services.ending import ENDING, ended, told_to_end
 from services.refusal import language_of
 from services.settings import Settings
-from services.telemetry import log, log_to
+from services.telemetry import feel_pulse, log_to
 
 HEALTH_SECONDS = 0.7  #: Who asks us whether we are ready mostly waits a second.
 ASKED_FOR_KEYS_SECONDS = 2.0
 KEYS_SECONDS = 30.0  #: how long identity's public keys are remembered
-
-FETCHES = Histogram("preau_gateway_fetch_seconds", "Requests to subgraphs", ["service"])
-FAILURES = Counter("preau_gateway_fetch_failures_total", "Requests to subgraphs without a usable answer", ["service"])
 
 
 def app() -> Starlette:
@@ -74,8 +74,8 @@ def application(settings: Settings) -> Starlette:
         Documents(supergraph, checked=settings.checked_subgraphs, introspection=settings.introspection),
         Engine(
             supergraph.api,
-            Timed(subgraphs),
-            _note_failure,
+            Fetching(subgraphs),
+            seen.failed,
             Patience(services=settings.subgraph_seconds, whole=settings.request_seconds),
             masks=settings.production,
         ),
@@ -84,6 +84,7 @@ def application(settings: Settings) -> Starlette:
         guarding(supergraph),
         Trusted(settings.trusted_documents, settings.only_trusted),
         Bounds(settings.most_cost, Buckets(settings.account_points), Buckets(settings.address_points)),
+        Slowness(settings.slow_seconds),
     )
     entrance = Entrance(GraphQLEndpoint(streams, settings.compression), SocketEndpoint(streams, settings.public_url, origins))
     reloading = Reloading(path, urls, entrance, guarding, loaded.sha256)
@@ -91,8 +92,11 @@ def application(settings: Settings) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.drain = streams.live.drain
+        pulse = asyncio.create_task(feel_pulse())
         async with streams.live.connected(), reloading.looking():
             yield
+        await ended([pulse])
+        tracing.stop()
         subgraphs.close()
         files.subgraphs.close()
         notices.subgraphs.close()
@@ -146,25 +150,6 @@ def _door(supergraph: Supergraph, settings: Settings, neighbours: "Neighbours") 
     from services.claims import Verifier  # noqa: PLC0415 -- see above
 
     return Door(Verifier(settings.clock), neighbours.public_keys)
-
-
-@dataclass(frozen=True, slots=True)
-class Timed:
-    """The subgraphs, with a stopwatch."""
-
-    subgraphs: Subgraphs
-
-    async def __call__(self, service: str, body: bytes, headers: bytes, *, seconds: float, again: bool) -> bytes:
-        begun = time.perf_counter()
-        try:
-            return await self.subgraphs(service, body, headers, seconds=seconds, again=again)
-        finally:
-            FETCHES.labels(service).observe(time.perf_counter() - begun)
-
-
-def _note_failure(service: str, reason: str) -> None:
-    FAILURES.labels(service).inc()
-    log().warning("subgraph unavailable", subgraph=service, reason=reason)
 
 
 async def _home(_: Request) -> Response:
@@ -233,7 +218,7 @@ class Neighbours:
         try:
             response = await self.subgraphs.by_name["identity"].get("/.well-known/jwks.json", seconds=ASKED_FOR_KEYS_SECONDS)
         except SubgraphUnavailable as error:
-            _note_failure("identity", str(error))
+            seen.failed("identity", error)
             return
         if response.status == 200:
             self._keys, self._keys_until = response.body, time.monotonic() + KEYS_SECONDS

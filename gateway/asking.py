@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import secrets
 from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
@@ -13,7 +12,7 @@ from starlette.types import Receive, Scope
 from gateway.headers import OPERATION, is_line
 from gateway.trouble import RequestError
 from services.refusal import Language, language_of
-from services.telemetry import new_traceparent
+from services.tracing import new_traceparent
 from services.visitors import household_of
 
 LARGEST_BODY = 1_000_000  #: bytes; a draft of 500 lines is about 70,000
@@ -150,20 +149,23 @@ class PassedOn(NamedTuple):
 
     lines: bytes  #: complete header lines
     request_id: bytes
-    traceparent: str
+    trail: str  #: services/tracing.py
     language: Language = "fr"  #: Of what the gateway itself says of a wrong value.
     authorization: str | None = None
     address: str | None = None  #: As this process saw it.
+    begins: bool = False  #: Its trace does, here.
 
 
 def passed_on(scope: Scope, headers: dict[bytes, bytes]) -> PassedOn:
     """Who asks, in which language, under which trace, from which address. The address is the one that this process saw."""
     trace = headers.get(b"traceparent", b"")
-    if not _TRACEPARENT.fullmatch(trace):
+    begins = not _TRACEPARENT.fullmatch(trace)
+    if begins:
         trace = new_traceparent().encode()
     request_id = headers.get(b"x-request-id", b"")
     if not _REQUEST_ID.fullmatch(request_id):
-        request_id = secrets.token_hex(8).encode()
+        request_id = trace[3:35]
+    trail = trace if request_id == trace[3:35] else b"%b;%b" % (trace, request_id)
     lines = [b"%b: %b\r\n" % (name, headers[key]) for key, name in OPERATION.items() if key in headers and is_line(headers[key])]
     lines.append(b"traceparent: %b\r\nX-Request-Id: %b\r\n" % (trace, request_id))
     client = scope.get("client")
@@ -172,7 +174,8 @@ def passed_on(scope: Scope, headers: dict[bytes, bytes]) -> PassedOn:
     language = language_of(headers.get(b"accept-language", b"").decode("latin-1"))
     authorization = headers.get(b"authorization")
     told = authorization.decode("latin-1") if authorization else None
-    return PassedOn(b"".join(lines), request_id, trace.decode(), language, told, client[0] if client else None)
+    address = client[0] if client else None
+    return PassedOn(b"".join(lines), request_id, trail.decode(), language, told, address, begins)
 
 
 def visitor_of(scope: Scope) -> str | None:

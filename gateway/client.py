@@ -34,9 +34,17 @@ BREAKER = Gauge("preau_gateway_breaker", "Whether a subgraph is asked: 0 yes, 1 
 class SubgraphUnavailable(Exception):
     """A subgraph is down, slow, or says what nobody can read. The text is for logs, not for clients."""
 
+    def __init__(self, reason: str, kind: str = "connection") -> None:
+        """`kind`: for metrics."""
+        super().__init__(reason)
+        self.kind = kind
+
 
 class SubgraphSlow(SubgraphUnavailable):
     """It did not answer in time."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, "slow")
 
 
 class Response(NamedTuple):
@@ -95,7 +103,7 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            self._fail(SubgraphUnavailable(f"not HTTP: {error}"))
+            self._fail(SubgraphUnavailable(f"not HTTP: {error}", "unreadable"))
             self.close()
 
     # httptools
@@ -174,12 +182,12 @@ class Subgraph:
         """The answer to a GraphQL request. `headers`: complete lines. `again`: it only reads, and may be sent once more."""
         begun = time.monotonic()
         if self.breaker.state != CLOSED and not self.breaker.lets(begun, seconds):
-            raise SubgraphUnavailable("its circuit breaker is open")
+            raise SubgraphUnavailable("its circuit breaker is open", "breaker")
         tail = b"%bContent-Length: %d\r\n\r\n%b" % (headers, len(body), body)
         try:
             response = await self._within(self._post, tail, seconds, again)
             if response.status in (*AWAY, 504):
-                raise SubgraphUnavailable(f"HTTP {response.status}")
+                raise SubgraphUnavailable(f"HTTP {response.status}", "status")
         except SubgraphUnavailable as trouble:
             if seconds >= FAIR_SECONDS or not isinstance(trouble, SubgraphSlow):
                 self.breaker.failed(begun, time.monotonic())
@@ -187,7 +195,7 @@ class Subgraph:
         if self.breaker.failures:
             self.breaker.succeeded()
         if response.status >= 500 or not response.body.startswith(b"{"):
-            raise SubgraphUnavailable(f"HTTP {response.status}")
+            raise SubgraphUnavailable(f"HTTP {response.status}", "status")
         return response.body
 
     async def get(self, path: str, *, seconds: float) -> Response:

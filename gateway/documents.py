@@ -30,6 +30,7 @@ from gateway.answering import is_public
 from gateway.compiler import compile_plan
 from gateway.cost import cost_of
 from gateway.drafts import Draft
+from gateway.metrics import DOCUMENTS, PLANNING, PLANS, READING, REMEMBERED
 from gateway.plan import Follow, Plan
 from gateway.planner import Planner, Unplannable
 from gateway.reach import Reach
@@ -50,6 +51,8 @@ MOST_COMPLAINTS = 5
 RULES = tuple(rule for rule in specified_rules if rule is not OverlappingFieldsCanBeMergedRule)
 #: What the gateway wants to know of a subscription.
 WATCH = cast(OperationDefinitionNode, parse("{ account until structure topics due last }", no_location=True).definitions[0]).selection_set
+
+_REMEMBERED_DOCUMENT, _REMEMBERED_PLAN = DOCUMENTS.of("memory"), PLANS.of("memory")
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -96,6 +99,7 @@ NO_GUARDS: frozenset[Guard] = frozenset()
 class Operation:
     """One operation of a document that was found right."""
 
+    text: str  #: the document's
     kind: str  #: query, mutation, subscription
     name: str | None
     definitions: tuple[VariableDefinitionNode, ...]
@@ -114,6 +118,7 @@ class Documents:
     introspection: bool = True  #: The schema is told, and names that nearly fit are suggested.
     _reach: Reach = field(init=False)
     _known: Recent[tuple[str, str | None], Operation] = field(init=False)
+    plans_made: int = 0
 
     def __post_init__(self) -> None:
         self._reach = Reach(self.supergraph)
@@ -127,8 +132,13 @@ class Documents:
         """Raises RequestError."""
         operation = self._known.get((text, name))
         if operation is None:
-            operation = self._operation(text, name)
+            with READING.time():
+                operation = self._operation(text, name)
             self._known.put((text, name), operation, weight=len(text))
+            REMEMBERED.of().value = len(self._known)
+            DOCUMENTS.of("anew").value += 1
+        else:
+            _REMEMBERED_DOCUMENT.value += 1
         return operation
 
     def plan(
@@ -144,8 +154,13 @@ class Documents:
         passed = frozenset(guard for guard in guards if guard.lets(scopes)) if guards else NO_GUARDS
         plan = operation.plans.get((conditions, passed))
         if plan is None:
-            plan = self._plan(operation, dict(zip(operation.conditions, conditions, strict=True)), passed)
+            with PLANNING.time():
+                plan = self._plan(operation, dict(zip(operation.conditions, conditions, strict=True)), passed)
             operation.plans.put((conditions, passed), plan)
+            self.plans_made += 1
+            PLANS.of("anew").value += 1
+        else:
+            _REMEMBERED_PLAN.value += 1
         return plan
 
     def plan_for(self, operation: Operation, conditions: Mapping[str, bool]) -> Plan:
@@ -168,6 +183,7 @@ class Documents:
         node = operations[0]
         fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
         return Operation(
+            text=text,
             kind=node.operation.value,
             name=node.name.value if node.name else None,
             definitions=tuple(node.variable_definitions or ()),

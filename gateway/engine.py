@@ -35,7 +35,7 @@ class Fetcher(Protocol):
 class Watcher(Protocol):
     """Told of every request to a subgraph that went wrong."""
 
-    def __call__(self, service: str, reason: str) -> None: ...
+    def __call__(self, service: str, trouble: Exception) -> None: ...
 
 
 class Answer(NamedTuple):
@@ -86,7 +86,7 @@ _decode_unread_joined = msgspec.json.Decoder(_UnreadJoined).decode
 NULL = msgspec.Raw(b"null")
 
 
-def _ignore(service: str, reason: str) -> None:
+def _ignore(service: str, trouble: Exception) -> None:
     """Nobody watches."""
 
 
@@ -169,7 +169,7 @@ class Execution:
             raw = await self.engine.fetcher(fetch.service, self._body(fetch, batch), headers, seconds=seconds, again=not fetch.mutation)
             self._take(fetch, batch, raw)
         except (SubgraphUnavailable, msgspec.DecodeError) as trouble:
-            self.engine.watcher(fetch.service, str(trouble))
+            self.engine.watcher(fetch.service, trouble)
             self._unavailable(fetch)
 
     def _admitted(self, bearer: Bearer) -> bytes:
@@ -204,7 +204,7 @@ class Execution:
         if response.errors:
             self._note(fetch, batch, response.errors)
         elif response.data is msgspec.UNSET:
-            raise SubgraphUnavailable("the answer is no GraphQL response")
+            raise SubgraphUnavailable("the answer is no GraphQL response", "unreadable")
         if fetch.check is not None:
             self._check(fetch, batch, response)
         if isinstance(response.data, dict):

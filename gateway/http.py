@@ -13,10 +13,12 @@ from starlette.types import Receive, Scope, Send
 from gateway.answering import PLAIN, Form, send_answer, send_options
 from gateway.asking import EVENTS, JSON, Asked, PassedOn, bad_request, media_type, passed_on, read_get, read_post, takes_events, visitor_of
 from gateway.documents import Operation
+from gateway.metrics import STREAMS
+from gateway.seen import UNKNOWN, Seen, ended, refused
 from gateway.sse import send_events
-from gateway.streams import ANSWERED, Streams
+from gateway.streams import Streams
 from gateway.trouble import RequestError, masked
-from services.telemetry import OPERATIONS, traceparent
+from services.telemetry import OPERATIONS
 from services.waited import Waited
 
 _SECONDS = OPERATIONS.labels("gateway")
@@ -36,12 +38,13 @@ class GraphQLEndpoint:
         passing = passed_on(scope, headers)
         if scope["method"] == "OPTIONS":
             await send_options(send, passing.request_id)
-        else:
-            await self._respond(passing, headers, scope, receive, send)
+            return
+        with self.streams.seen(passing, scope["method"]) as seen:
+            await self._respond(seen, headers, scope, receive, send)
 
-    async def _respond(self, passing: PassedOn, headers: dict[bytes, bytes], scope: Scope, receive: Receive, send: Send) -> None:
+    async def _respond(self, seen: Seen, headers: dict[bytes, bytes], scope: Scope, receive: Receive, send: Send) -> None:
+        passing = seen.passing
         begun = time.perf_counter()
-        token = traceparent.set(passing.traceparent)
         media, form = JSON, PLAIN
         try:
             accept = headers.get(b"accept")
@@ -58,15 +61,14 @@ class GraphQLEndpoint:
             media = JSON if media == EVENTS else media
             status = error.status if error.malformed or media != JSON else 200
             answer, form = {"errors": error.told(passing.language)}, Form(wait_seconds=error.wait_seconds)
-            ANSWERED.labels("unknown", "refused").inc()
+            refused(error)
         except TimeoutError:
-            ANSWERED.labels("query", "left").inc()
+            ended("query", "left")
             return
         except Exception as error:
             status, answer = 200, {"errors": [masked(error, passing.language)], "data": None}
-            ANSWERED.labels("unknown", "failed").inc()
-        finally:
-            traceparent.reset(token)
+            ended(UNKNOWN, "failed")
+        seen.status = status
         await send_answer(send, status, media, _encode(answer), passing.request_id, headers, form)
         _SECONDS.observe(time.perf_counter() - begun)
 
@@ -75,7 +77,7 @@ class GraphQLEndpoint:
         if self.streams.live.is_crowded(visitor):
             raise bad_request("TOO_MANY_CONNECTIONS", status=429)
         results = self.streams.results(asked, passing, post=scope["method"] == "POST")
-        with self.streams.live.streaming(visitor):
+        with STREAMS.of("sse").one_more(), self.streams.live.streaming(visitor):
             await send_events(results, receive, send, passing.request_id)
 
     async def _read(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> Asked:
@@ -99,7 +101,7 @@ class GraphQLEndpoint:
                 answer = await running
         else:
             answer = await running
-        ANSWERED.labels(operation.kind, "partial" if answer.errors else "whole").inc()
+        ended(operation.kind, "partial" if answer.errors else "whole")
         if answer.errors:
             return {"errors": answer.errors, "data": answer.data} | self.streams.cost(asked, plan), self._form(operation)
         public = operation.public and not post and asked.hash is not None and passing.authorization is None

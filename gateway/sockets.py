@@ -18,6 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 from gateway.asking import Asked, PassedOn, asked_of, passed_on, visitor_of
 from gateway.following import Interrupted
 from gateway.headers import OPERATION
+from gateway.metrics import STREAMS
 from gateway.sse import return_milliseconds
 from gateway.streams import Streams
 from gateway.trouble import RequestError
@@ -80,7 +81,7 @@ class SocketEndpoint:
         await send({"type": "websocket.accept", "subprotocol": PROTOCOL})
         self._open += 1
         try:
-            with SOCKETS.track_inprogress(), self.streams.live.streaming(visitor):
+            with SOCKETS.track_inprogress(), STREAMS.of("websocket").one_more(), self.streams.live.streaming(visitor):
                 await Socket(self, scope, receive, send).serve()
         finally:
             self._open -= 1
@@ -225,17 +226,21 @@ class Socket:
         """One operation, until it is complete."""
         end: dict[str, Any] = {"type": "complete", "id": id}
         try:
-            async with aclosing(self.streams.results(asked, passing)) as results:
-                async for result in results:
-                    if result.refused:
-                        end = {"type": "error", "id": id, "payload": result.refused}
-                    else:
-                        await self._tell({"type": "next", "id": id, "payload": msgspec.Raw(result.body)})
+            with self.streams.seen(passing):
+                await self._results(id, asked, passing, end)
         except Interrupted:  # not complete: the socket is closed, and says why
             return
         self._operations.pop(id, None)  # from here on the client may use the id again
         self._rested()
         await self._tell(end)
+
+    async def _results(self, id: str, asked: Asked, passing: PassedOn, end: dict[str, Any]) -> None:
+        async with aclosing(self.streams.results(asked, passing)) as results:
+            async for result in results:
+                if result.refused:
+                    end |= {"type": "error", "payload": result.refused}
+                else:
+                    await self._tell({"type": "next", "id": id, "payload": msgspec.Raw(result.body)})
 
     def _rested(self) -> None:
         if not self._operations:

@@ -1,12 +1,12 @@
 """What is asked over a connection that stays open: one result for a query or a mutation, as many as come for a subscription."""
 
+import math
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from prometheus_client import Counter
-
+from gateway import seen
 from gateway.asking import Asked, PassedOn, bad_request
 from gateway.bounds import Bounds
 from gateway.cost import now
@@ -15,11 +15,11 @@ from gateway.engine import Engine
 from gateway.following import Following, Interrupted, Result
 from gateway.live import Live
 from gateway.plan import Plan
+from gateway.seen import Seen
+from gateway.slowness import Slowness
 from gateway.trouble import RequestError, masked
 from gateway.trusted import NONE_TRUSTED, Trusted
 from services.clock import Clock
-
-ANSWERED = Counter("preau_gateway_operations_total", "Operations", ["kind", "outcome"])
 
 
 class Doorkeeper(Protocol):
@@ -38,6 +38,11 @@ class Streams:
     door: Doorkeeper | None = None  #: Without one, nobody is known: what is guarded stays closed.
     trusted: Trusted = NONE_TRUSTED
     bounds: Bounds = field(default_factory=Bounds)
+    slowness: Slowness = field(default_factory=lambda: Slowness(math.inf))
+
+    def seen(self, passing: PassedOn, method: str = "GET") -> Seen:
+        """To be with it until its end."""
+        return Seen(passing, self.slowness, method)
 
     def operation(self, asked: Asked, passing: PassedOn) -> Operation:
         """Raises RequestError."""
@@ -52,7 +57,9 @@ class Streams:
         scopes = None
         if self.door is not None and self.documents.supergraph.guards:
             scopes = await self.door.scopes(passing.authorization)
+        made = self.documents.plans_made
         plan = self.documents.plan(operation, asked.variables, passing.language, scopes)
+        seen.planned(operation, plan, new=self.documents.plans_made != made)
         self.bounds.admit(plan.cost, asked.variables, passing)
         return plan
 
@@ -69,12 +76,12 @@ class Streams:
                 async for result in results:
                     yield result
         except RequestError as error:
-            ANSWERED.labels("unknown", "refused").inc()
+            seen.refused(error)
             yield Result.refusal(error.told(passing.language))
         except Interrupted:
             raise
         except Exception as error:
-            ANSWERED.labels("unknown", "failed").inc()
+            seen.ended(seen.UNKNOWN, "failed")
             yield Result.refusal([masked(error, passing.language)])
 
     async def _results(self, asked: Asked, passing: PassedOn, *, post: bool) -> AsyncGenerator[Result, None]:
@@ -85,10 +92,10 @@ class Streams:
         plan = await self.plan(operation, asked, passing)
         if plan.follow is None:
             answer = await self.engine.run(plan, asked.variables, passing.lines, passing.language)
-            ANSWERED.labels(operation.kind, "partial" if answer.errors else "whole").inc()
+            seen.ended(operation.kind, "partial" if answer.errors else "whole")
             yield Result.of(answer, self.cost(asked, plan))
             return
-        ANSWERED.labels(operation.kind, "begun").inc()
+        seen.ended(operation.kind, "begun")
         following = Following(self.live, self.engine, self.clock, plan, asked.variables, passing.lines, passing.language)
         async with aclosing(following.results()) as results:
             async for result in results:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from gateway.asking import Asked
+from gateway.metrics import OPERATION_NAMES
 from gateway.trouble import RequestError
 from services.settings import SettingsError
 from services.telemetry import log
@@ -22,6 +23,7 @@ from services.telemetry import log
 #: How old the list may be that a request is held against.
 LOOK_SECONDS = 5.0
 APOLLO = "apollo-persisted-query-manifest"
+_NAMED = re.compile(r"\b(?:query|mutation|subscription)\s+(\w+)")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 #: What tells one state of a file from another, also where a folder is swapped for another by a link.
 State = tuple[int, int, int]
@@ -83,6 +85,7 @@ class Trusted:
         except (ManifestError, OSError) as error:
             raise ManifestError(f"{path}: {error}") from error
         self._texts = frozenset(self._documents.values())
+        OPERATION_NAMES.expect(*(name for text in self._texts for name in _NAMED.findall(text)))
         self._looks_at = time.monotonic() + LOOK_SECONDS
 
 

@@ -19,10 +19,12 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StorageType, S
 from services.events import INTERNAL, PUBLIC
 from services.settings import Settings
 from services.telemetry import log
+from services.tracing import trail
 
 STREAM = {False: "PREAU", True: "PREAU_INTERNAL"}  #: By whether it is internal.
 SUBJECTS = {False: f"{PUBLIC}.>", True: f"{INTERNAL}.>"}
 WAKE = "preau-wake"  #: Under it our processes wake one another. None of that is kept: whoever sleeps looks by itself, a little later.
+REQUEST_ID = "x-request-id"  #: Of the request that caused the event, where it has another than its trace's.
 MESSAGE_ID = "Nats-Msg-Id"  # JetStream drops a second message with the same id, for two minutes.
 ATOMIC_FROM = 16  #: From this many messages on, one atomic batch (one sync to disk) beats single publishes.
 ATOMIC_MOST = 1000  #: What the server takes in one batch.
@@ -32,6 +34,17 @@ LOOKED_THROUGH = 1000  #: Headers that are read at once.
 LOOK_SECONDS = 60.0  #: What looks through a stream is forgotten by the broker when it has not asked for so long.
 
 BROKER_TROUBLE = (NatsError, nats.js.errors.Error, OSError, TimeoutError, asyncio.TimeoutError)
+
+
+def messaging(operation: str, subject: str, event_id: str) -> dict[str, str]:
+    """What a span says of an event: OpenTelemetry's words."""
+    about = {"messaging.system": "nats", "messaging.destination.name": subject, "messaging.message.id": event_id}
+    return {**about, "messaging.operation.name": operation, "messaging.operation.type": operation}
+
+
+def trail_of(message: Msg) -> str | None:
+    headers = {name.lower(): value for name, value in (message.headers or {}).items()}
+    return trail(headers.get("traceparent"), headers.get(REQUEST_ID))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from sqlalchemy.types import TypeDecorator
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.crash import crash_point
+from services.tracing import span
 
 
 class Aborted(OperationalError):
@@ -77,6 +78,7 @@ class Instant(TypeDecorator[dt.datetime]):
 class Database:
     def __init__(self, url: str) -> None:
         self.url = url
+        self._spoken = {"db.system.name": "sqlite" if url.startswith("sqlite") else "postgresql"}
         sqlite = url.startswith("sqlite")
         options: dict[str, Any] = {} if sqlite else {"pool_size": 5, "max_overflow": 5, "pool_timeout": 5}
         self.engine: AsyncEngine = create_async_engine(
@@ -108,13 +110,14 @@ class Database:
         `session.info["before_commit"]` holds functions of the session to await just before (the outbox is written so).
         `point` names the crash points around the commit (crash.py).
         """
-        async with self._turn, AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
-            yield session
-            await session.flush()
-            while hooks := session.info.pop("before_commit", ()):  # One may bring the next: what is decided late is recorded too.
-                for write in hooks:
-                    await write(session)
-            crash_point(f"{point}.before_commit")
+        with span(f"transaction {point}", "client", self._spoken):
+            async with self._turn, AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+                yield session
+                await session.flush()
+                while hooks := session.info.pop("before_commit", ()):  # One may bring the next: what is decided late is recorded too.
+                    for write in hooks:
+                        await write(session)
+                crash_point(f"{point}.before_commit")
         crash_point(f"{point}.after_commit")
         if self.when_recorded is not None and session.info.pop("recorded", False):
             self.when_recorded()
@@ -122,15 +125,17 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
         """For looking only: never waits for a writer, never makes one wait."""
-        async with AsyncSession(self._reading, expire_on_commit=False) as session:
-            yield session
+        with span("reading", "client", self._spoken):
+            async with AsyncSession(self._reading, expire_on_commit=False) as session:
+                yield session
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncSession]:
         """For looking only, at one and the same moment from the first statement on: for what has to agree with itself."""
         engine = self._reading if self.is_sqlite else self._reading.execution_options(isolation_level="REPEATABLE READ")
-        async with AsyncSession(engine, expire_on_commit=False) as session:
-            yield session
+        with span("snapshot", "client", self._spoken):
+            async with AsyncSession(engine, expire_on_commit=False) as session:
+                yield session
 
     async def close(self) -> None:
         await self.engine.dispose()

@@ -45,7 +45,8 @@ from services.library import Library
 from services.limits import Limits, TooMuch
 from services.refusal import CodedError, Language, Unauthenticated, in_french, language_of, shown
 from services.service import Running
-from services.telemetry import OPERATIONS, log, traceparent
+from services.telemetry import OPERATIONS, is_told, log, tell
+from services.tracing import NOTHING, Span, span, traceparent, trail
 from services.variables import take_over
 from services.waited import HEADER, Receive, Waited, seconds_left
 
@@ -56,6 +57,7 @@ LARGEST_BODY = 1_000_000  #: bytes
 REMEMBERED = 512  #: Documents.
 MOST_VALUES = 20_000  #: In one list: as many keys as a page of everything has, and more.
 LONGEST_MESSAGE = 1000  #: Characters: graphql-core repeats names, however long they are.
+SERVED = {"http.request.method": "POST", "http.route": "/graphql", "url.path": "/graphql"}
 NOT_READY = {"errors": [{"message": "Not ready yet: try again soon.", "extensions": {"code": "NOT_READY"}}]}
 TOO_LATE = {"errors": [{"message": "Nobody waits for this any more.", "extensions": {"code": "DEADLINE_EXCEEDED"}}]}
 NO_NUL = {"en": "Text cannot hold the character NUL.", "fr": "Un texte ne peut pas contenir le caractère NUL."}
@@ -348,25 +350,45 @@ def context_of(request: Request) -> Context:
 
 def endpoint(schema: strawberry.federation.Schema, service: str) -> Callable[[Request], Awaitable[Response]]:
     """POST only: subgraphs are spoken to by the gateway."""
+    timed = OPERATIONS.labels(service)
 
     async def graphql(request: Request) -> Response:
         begun = time.perf_counter()
-        token = traceparent.set(request.headers.get("traceparent"))
-        status = 200
+        came_with = trail(request.headers.get("traceparent"), request.headers.get("x-request-id"))
+        token = traceparent.set(came_with)
+        status, body = 200, b""
         try:
-            if _is_too_early(request):
-                status, answer = 503, NOT_READY
-            else:
-                body = await request.body()
-                answer = await _answer(schema, body, context_of(request))
-        except TimeoutError:
-            status, answer = 504, TOO_LATE
+            with span("POST /graphql", "server", SERVED) as served:
+                status, answer = await _handled(schema, request)
+                body = orjson.dumps(answer)
+                if served is not NOTHING:
+                    _note(served, status, answer)
         finally:
             traceparent.reset(token)
-            OPERATIONS.labels(service).observe(time.perf_counter() - begun)
-        return Response(orjson.dumps(answer), status, media_type="application/json")
+            seconds = time.perf_counter() - begun
+            timed.observe(seconds)
+            if came_with is not None and is_told(came_with):
+                tell("answered", came_with, status=status, milliseconds=round(seconds * 1000, 1), bytes=len(body))
+        return Response(body, status, media_type="application/json")
 
     return graphql
+
+
+async def _handled(schema: strawberry.federation.Schema, request: Request) -> tuple[int, dict[str, Any]]:
+    """The status, and what is answered."""
+    if _is_too_early(request):
+        return 503, NOT_READY
+    try:
+        return 200, await _answer(schema, await request.body(), context_of(request))
+    except TimeoutError:
+        return 504, TOO_LATE
+
+
+def _note(served: Span, status: int, answer: dict[str, Any]) -> None:
+    served.set("http.response.status_code", status)
+    codes = sorted({str(error.get("extensions", {}).get("code")) for error in answer.get("errors", ())})
+    if codes:
+        served.failed(codes[0])
 
 
 def _is_too_early(request: Request) -> bool:

@@ -7,9 +7,11 @@ that operators see, retry or drop.
 
 import asyncio
 import datetime as dt
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from nats.aio.msg import Msg
@@ -18,12 +20,13 @@ from sqlalchemy import delete
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.bus import BROKER_TROUBLE, STREAM
+from services.bus import BROKER_TROUBLE, STREAM, messaging, trail_of
 from services.clock import Clock
 from services.database import OUTAGE, Aborted, Database
 from services.events import BY_TYPE, Event
 from services.outbox import DeadLetter, remember, unheard
-from services.telemetry import HEARD, log, traceparent
+from services.telemetry import HEARD, is_told, log, tell
+from services.tracing import is_kept, span, traceparent
 
 if TYPE_CHECKING:
     from services.service import Running, Service
@@ -32,6 +35,7 @@ TOGETHER = 500  #: Events in one transaction, at most.
 ATTEMPTS = 10
 TRIES = 3  #: At once, of what the database took back because two of us waited for one another. Then it is an outage.
 BACK_OFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0)
+NO_TRACES: Mapping[str, str | None] = MappingProxyType({})
 WAIT_SECONDS = 2.0  #: A pull is always open: without one, the server does not even say what it gave up.
 
 
@@ -79,8 +83,10 @@ def arrival(message: Msg) -> Arrival:
     return Arrival(message, event)
 
 
-async def react(service: "Service", session: AsyncSession, events: Sequence[Event], clock: Clock) -> list[Event]:
-    """Handle those of the events that were never handled, in the session's transaction; return them."""
+async def react(
+    service: "Service", session: AsyncSession, events: Sequence[Event], clock: Clock, traces: Mapping[str, str | None] = NO_TRACES
+) -> list[Event]:
+    """Handle those of the events that were never handled, in the session's transaction; return them. `traces`: by the event's id."""
     fresh = await unheard(session, [event.event_id for event in events])
     handled = []
     for event in events:
@@ -88,6 +94,8 @@ async def react(service: "Service", session: AsyncSession, events: Sequence[Even
             fresh.discard(event.event_id)
             reaction = service.reactions.get(type(event))
             if reaction is not None:
+                if traces:
+                    traceparent.set(traces[event.event_id])
                 await reaction(session, event, clock)
             handled.append(event)
     await remember(session, [event.event_id for event in handled])
@@ -211,13 +219,17 @@ class Listener:
     async def _transact(self, arrivals: Sequence[Arrival]) -> None:
         running = self._running
         events = [one.event for one in arrivals if one.event is not None]
-        trace = (arrivals[0].message.headers or {}).get("traceparent")
-        token = traceparent.set(trace)
+        trails = [trail_of(one.message) for one in arrivals]
+        begun, token = time.perf_counter(), traceparent.set(trails[0])
         try:
-            async with running.database.transaction("reaction") as session:
-                handled = await react(running.service, session, events, running.clock)
+            with ExitStack() as spans:
+                traces = dict(zip((event.event_id for event in events), map(_Handling(spans), arrivals, trails), strict=True))
+                traceparent.set(next(filter(is_kept, traces.values()), trails[0]))
+                async with running.database.transaction("reaction") as session:
+                    handled = await react(running.service, session, events, running.clock, traces)
         finally:
             traceparent.reset(token)
+        _tell(arrivals, trails, time.perf_counter() - begun)
         HEARD.labels(running.service.name, "handled").inc(len(handled))
         HEARD.labels(running.service.name, "repeated").inc(len(events) - len(handled))
         running.heard(handled)
@@ -247,6 +259,28 @@ class Listener:
         HEARD.labels(self._running.service.name, "buried").inc()
         log().error("dead letter", subject=one.message.subject, error=error)
         await one.message.term()
+
+
+@dataclass(frozen=True, slots=True)
+class _Handling:
+    """Spans of handling events, for those whose traces are collected, until `spans` ends."""
+
+    spans: ExitStack
+
+    def __call__(self, one: Arrival, trail: str | None) -> str | None:
+        """The trail of what comes of it."""
+        if not is_kept(trail) or one.event is None:
+            return trail
+        about = messaging("process", one.message.subject, one.event.event_id)
+        return self.spans.enter_context(span(f"process {one.event.type_name()}", "consumer", about, of=trail)).trail or trail
+
+
+def _tell(arrivals: Sequence[Arrival], trails: Sequence[str | None], seconds: float) -> None:
+    """`milliseconds`: of all that was handled together."""
+    for one, trail in zip(arrivals, trails, strict=True):
+        if trail is not None and is_told(trail):
+            took = {"milliseconds": round(seconds * 1000, 1), "together": len(arrivals)}
+            tell("heard", trail, subject=one.message.subject, event_id=one.id, **took)
 
 
 async def bury(database: Database, one: Arrival, error: str, attempts: int, now: dt.datetime) -> None:

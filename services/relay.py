@@ -9,7 +9,7 @@ has aged out, or that we took away ourselves because it is to be forgotten, is n
 import asyncio
 import datetime as dt
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from functools import lru_cache
 from typing import Any
 
@@ -20,12 +20,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.base import Executable
 
 from services.bulk import one_of
-from services.bus import BROKER_TROUBLE, MESSAGE_ID, STREAM, Bus, Letter
+from services.bus import BROKER_TROUBLE, MESSAGE_ID, REQUEST_ID, STREAM, Bus, Letter, messaging
 from services.crash import crash_point
 from services.crowd import Crowd
 from services.database import Database
 from services.outbox import Outgoing, StreamPosition
 from services.telemetry import PENDING, PUBLISHED, REPUBLISHED, log
+from services.tracing import is_kept, span
 
 BATCH = 1000
 PAUSE_SECONDS = 0.05  #: After a batch that was not full: in a rush the next one carries more, and each costs the broker a sync to disk.
@@ -118,7 +119,8 @@ class Relay:
         for internal in (False, True):
             mine = [row for row in rows if row.internal is internal]
             if mine:
-                last_seq = await self._bus.publish([self._letter(row) for row in mine])
+                with ExitStack() as spans:
+                    last_seq = await self._bus.publish([self._letter(row, spans) for row in mine])
                 crash_point("relay.after_publish")
                 await self._mark(internal, mine, last_seq)
         return len(rows)
@@ -142,8 +144,8 @@ class Relay:
         async with self._database.transaction("relay") as session:
             await (await session.connection()).execute(statement, values)
 
-    def _letter(self, row: Any) -> Letter:
-        """CloudEvents 1.0, binary mode, as the NATS binding writes it."""
+    def _letter(self, row: Any, spans: ExitStack) -> Letter:
+        """CloudEvents 1.0, binary mode, as the NATS binding writes it. `spans`: the one of its publishing, where its trace is collected."""
         headers = {
             MESSAGE_ID: row.event_id,
             "ce-specversion": "1.0",
@@ -155,7 +157,7 @@ class Relay:
             "ce-datacontenttype": "application/json",
         }
         if row.traceparent:
-            headers["traceparent"] = row.traceparent
+            headers |= _trace_headers(_sending(row, spans))
         return Letter(row.event_id, row.subject, headers, row.body.encode())
 
     async def _mark(self, internal: bool, rows: Sequence[Any], last_seq: int) -> None:
@@ -200,6 +202,19 @@ class Relay:
             has_aged_out = bool(info.config.max_age) and known.last_seq < info.state.first_seq
             return known.withdrawn or has_aged_out
         return bool(message.headers and message.headers.get(MESSAGE_ID) == known.last_id)
+
+
+def _sending(row: Any, spans: ExitStack) -> str:
+    """The trail that whoever hears the event goes on with."""
+    if not is_kept(row.traceparent):
+        return str(row.traceparent)
+    about = messaging("send", row.subject, row.event_id)
+    return spans.enter_context(span(f"send {row.type}", "producer", about, of=row.traceparent)).trail or row.traceparent
+
+
+def _trace_headers(trail: str) -> dict[str, str]:
+    trace, _, request = trail.partition(";")
+    return {"traceparent": trace, REQUEST_ID: request} if request else {"traceparent": trace}
 
 
 @lru_cache(maxsize=64)  # What one transaction decided happened at one instant.

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from services import tracing
 from services.bus import Bus
 from services.claims import Verifier
 from services.clock import Clock
@@ -30,7 +31,7 @@ from services.listening import Listener, NotYetKnown, call_all
 from services.relay import Relay
 from services.revoking import REACTIONS, Watchman, apply
 from services.settings import Settings
-from services.telemetry import log, log_to
+from services.telemetry import feel_pulse, log, log_to
 
 __all__ = ["NotYetKnown", "Running", "Service", "application"]
 
@@ -160,6 +161,7 @@ class Running:
         await watchman.look()
         self._listeners = [Listener(self, internal, urgent) for internal, urgent in ((False, False), (True, False), (True, True))]
         for name, work in (
+            ("pulse", feel_pulse),
             ("watchman", watchman.run),
             ("bus", self.bus.keep_connecting),
             ("relay", self.relay.run),
@@ -185,6 +187,7 @@ class Running:
             await self.bus.close()
         finally:
             await self.database.close()
+            tracing.stop()
 
     async def _last_words(self) -> None:
         if not self.bus.connected.is_set():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.clock import Clock
+from services.tracing import SAMPLERS, USUAL_SAMPLER, USUAL_SHARE, Collecting
 
 SERVICES = ("identity", "billing", "booking", "mailer")
 
@@ -57,6 +58,14 @@ SETTINGS = {
     "SANDBOX_SECRET": "what the sandbox signs its notifications with: `whsec_` and 24 bytes or more in base64",
     "STRIPE_API_KEY": "Stripe's secret key",
     "STRIPE_WEBHOOK_SECRET": "what Stripe signs its notifications with (`whsec_...`)",
+    "PREAU_ACCESS_LOG": "share of requests, from 0 (default) to 1, of which each process that has to do with them says a line",
+    "PREAU_SLOW_MILLISECONDS": "whatever takes the gateway longer is said in the log, with its plan (default 1000)",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "where traces go, by OTLP over HTTP, such as `http://collector:4318` (default none: nothing is "
+    "collected); whatever else OpenTelemetry's own `OTEL_...` say of exporting counts too",
+    "OTEL_TRACES_EXPORTER": "`otlp` (default) or `none`",
+    "OTEL_TRACES_SAMPLER": "which traces are collected: `always_on`, `always_off` or `traceidratio`, each also after `parentbased_`: as "
+    "whoever calls us decided, where they did (default `parentbased_traceidratio`)",
+    "OTEL_TRACES_SAMPLER_ARG": "share of the traces, from 0 to 1, for `traceidratio` (default 0.01)",
     "PREAU_CLOCK": "tests only, refused in production: `2026-11-23T07:00:00Z` freezes, `+3d` shifts",
     "PREAU_CRASH_AT": "tests only, refused in production: die at a named crash point",
     "PREAU_LOG_LEVEL": "`debug`, `info` (default), `warning`, `error`",
@@ -109,6 +118,9 @@ class Settings:
     school_holidays: str | None  #: path of a file
     clock: Clock
     log_level: str
+    access_log: float  #: share of the requests
+    slow_seconds: float
+    collecting: Collecting | None  #: traces
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ, process: str | None = None) -> "Settings":
@@ -160,6 +172,9 @@ class Settings:
             school_holidays=environ.get("PREAU_SCHOOL_HOLIDAYS") or None,
             clock=_clock(environ),
             log_level=environ.get("PREAU_LOG_LEVEL", "info"),
+            access_log=_share(environ, "PREAU_ACCESS_LOG", "0"),
+            slow_seconds=_milliseconds(environ) / 1000,
+            collecting=_collecting(environ),
         )
         if settings.only_trusted and settings.trusted_documents is None:
             raise SettingsError("PREAU_ONLY_TRUSTED needs PREAU_TRUSTED_DOCUMENTS: nothing would be answered")
@@ -250,6 +265,31 @@ def _mail_rates(environ: Mapping[str, str]) -> dict[str, float]:
             raise SettingsError(f"PREAU_MAIL_RATES is like orange.fr=2,gmail.com=5 (mails per second, from 0.001 to 999), not {part!r}")
         rates[domain.lower()] = float(rate)
     return rates
+
+
+def _share(environ: Mapping[str, str], name: str, usually: str) -> float:
+    text = environ.get(name) or usually
+    if not re.fullmatch(r"[01](\.\d{1,9})?", text) or float(text) > 1:
+        raise SettingsError(f"{name} is a share from 0 to 1, such as 0.01, not {text!r}")
+    return float(text)
+
+
+def _milliseconds(environ: Mapping[str, str]) -> int:
+    text = environ.get("PREAU_SLOW_MILLISECONDS") or "1000"
+    if not re.fullmatch(r"\d{1,7}", text):
+        raise SettingsError(f"PREAU_SLOW_MILLISECONDS is a number of milliseconds, not {text!r}")
+    return int(text)
+
+
+def _collecting(environ: Mapping[str, str]) -> Collecting | None:
+    exporter = environ.get("OTEL_TRACES_EXPORTER") or "otlp"
+    if exporter not in ("otlp", "none"):
+        raise SettingsError(f"OTEL_TRACES_EXPORTER is otlp or none, not {exporter!r}")
+    sampler = environ.get("OTEL_TRACES_SAMPLER") or USUAL_SAMPLER
+    if sampler not in SAMPLERS:
+        raise SettingsError(f"OTEL_TRACES_SAMPLER is one of {', '.join(SAMPLERS)}, not {sampler!r}")
+    share = _share(environ, "OTEL_TRACES_SAMPLER_ARG", str(USUAL_SHARE))
+    return Collecting(sampler, share) if environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") and exporter == "otlp" else None
 
 
 def _replicas(environ: Mapping[str, str], kind: str) -> int:

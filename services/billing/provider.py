@@ -6,11 +6,13 @@ Each has a file of its own (sandbox.py, stripe.py). What it says unasked is neve
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import httpx2
 import orjson
 
 from services.billing.online import Told
+from services.tracing import span
 
 PATIENCE_SECONDS = 10.0
 LARGEST_NOTICE = 65_536  #: bytes
@@ -74,6 +76,14 @@ class Provider(Protocol):
 
 async def exchange(method: str, url: str, **how: object) -> httpx2.Response:
     """One request; only an answer of 200 to 299, or 404, is one. Raises ProviderTrouble."""
+    about = {"http.request.method": method, "server.address": urlsplit(url).hostname or ""}
+    with span(f"{method} payment provider", "client", about) as asking:
+        answer = await _exchange(method, url, **how)
+        asking.set("http.response.status_code", answer.status_code)
+    return answer
+
+
+async def _exchange(method: str, url: str, **how: object) -> httpx2.Response:
     try:
         async with httpx2.AsyncClient(timeout=PATIENCE_SECONDS) as client:
             answer = await client.request(method, url, **how)  # type: ignore[arg-type]

@@ -27,7 +27,8 @@ from services.clock import Clock
 from services.database import OUTAGE, Aborted
 from services.refusal import Refused
 from services.service import Running
-from services.telemetry import log, traceparent
+from services.telemetry import log
+from services.tracing import together, traceparent
 
 TOGETHER = 300  #: Orders in one transaction, at most.
 #: Lines in one, unless it is about one order: while the database server writes them, the answers to those before them go out.
@@ -40,7 +41,8 @@ LOOK_SECONDS = 0.25  #: Between looks at the table, in case another process gave
 SERVED = "booking.served"  #: Called with the ids of requests that have their answers.
 CALLED_TOGETHER = 5000  #: Ids in one call, at most.
 
-Take = Callable[[AsyncSession, RuleBook, Clock, Sequence[Asked]], Awaitable[tuple[list[str | Exception], dict[str, Answer | None]]]]
+Taking = tuple[list[str | Exception], dict[str, Answer | None]]
+Take = Callable[[AsyncSession, RuleBook, Clock, Sequence[Asked]], Awaitable[Taking]]
 
 
 class Receipt(NamedTuple):
@@ -216,8 +218,8 @@ class Desk:
         In an outage all of them fail at once: one by one, each would wait for the database as long as all did, after the others.
         """
         try:
-            async with self._running.database.transaction("intake") as session:
-                results, served = await take(session, self._book, self._running.clock, [asked for asked, _ in orders])
+            with together("take orders", [asked.trace for asked, _ in orders]):
+                results, served = await self._take(take, [asked for asked, _ in orders])
         except Exception as trouble:
             if not _is_outage(trouble):
                 return trouble
@@ -230,6 +232,10 @@ class Desk:
                 self.wake(partition_of(asked.structure))
         self._running.outbox_written()
         return None
+
+    async def _take(self, take: Take, asked: list[Asked]) -> Taking:
+        async with self._running.database.transaction("intake") as session:
+            return await take(session, self._book, self._running.clock, asked)
 
     async def look(self) -> None:
         """For as long as the process lives: find answers whose call was lost, or that were there before the question."""

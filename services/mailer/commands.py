@@ -87,7 +87,8 @@ async def queue(session: AsyncSession, now: dt.datetime, wishes: Iterable[Wish])
 def _to_family(wish: Wish, to: Adult | None, home: Home, names: Names, now: dt.datetime) -> dict[str, Any]:
     letter = write(wish, to, home, names) if to else None
     own = to is not None and any(adult.account == to.account and adult.email == to.email for adult in home.adults)
-    return {**new_mail(wish.cause, wish.kind, wish.structure, now, to, letter), "family": wish.family, "own_address": own}
+    about = {"family": wish.family, "own_address": own, "traceparent": wish.trace}
+    return {**new_mail(wish.cause, wish.kind, wish.structure, now, to, letter), **about}
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ class Parts:
     html: str
     written_at: dt.datetime
     structure: str = ""  #: Whose mail it is.
+    trace: str | None = None  #: Of what brought it about.
 
 
 def message_id(mail: str, sender: Sender) -> str:

@@ -79,7 +79,8 @@ def _mail(account: str, rows: Sequence[DigestLine], wishes: Sequence[Wish], name
     to = addressee(home.adults, account) if home else None
     letter = _letter(to, home, wishes, names, rows[0].due_at) if to and home else None
     cause = f"{MailKind.DIGEST}:{rows[0].cause}"  # A line is told once, and so names its mail.
-    return {**new_mail(cause, MailKind.DIGEST, first.structure, now, to, letter), "family": first.family}
+    about = {"family": first.family, "traceparent": first.trace}
+    return {**new_mail(cause, MailKind.DIGEST, first.structure, now, to, letter), **about}
 
 
 def _letter(to: Adult, home: Home, wishes: Sequence[Wish], names: Names, due_at: dt.datetime) -> Letter:

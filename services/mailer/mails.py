@@ -8,6 +8,7 @@ from services.mailer.addresses import Adult
 from services.mailer.letters import Letter
 from services.mailer.tables import MailKind, MailState
 from services.mailer.texts import spoken
+from services.tracing import traceparent
 
 
 def new_mail(cause: str, kind: MailKind, structure: str, now: dt.datetime, to: Adult | None, letter: Letter | None) -> dict[str, Any]:
@@ -30,4 +31,5 @@ def new_mail(cause: str, kind: MailKind, structure: str, now: dt.datetime, to: A
         "attempts": 0,
         "created_at": now,
         "next_attempt_at": now if to else None,
+        "traceparent": traceparent.get(),
     }

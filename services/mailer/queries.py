@@ -31,7 +31,7 @@ IS_DUE = and_(
 UNTOLD = select_rows(Announcement).where(col(Announcement.told_at).is_(None)).order_by(col(Announcement.due_at)).limit(1)
 ANY_DUE = select(M.id).where(IS_DUE).limit(1)
 DUE = (
-    select(M.id, M.to_name, M.to_address, M.subject, M.language, M.text, M.html, M.created_at, M.structure)
+    select(M.id, M.to_name, M.to_address, M.subject, M.language, M.text, M.html, M.created_at, M.structure, M.traceparent)
     .where(IS_DUE)
     .order_by(M.next_attempt_at, M.created_at)
     .limit(bindparam("most"))
@@ -138,7 +138,7 @@ async def due(session: AsyncSession, now: dt.datetime, real_now: dt.datetime, li
     """
     connection = await session.connection()
     wanted = DUE.where(*_not_to(busy))
-    return [Parts(*row) for row in await connection.execute(wanted, {"now": now, "real_now": real_now, "most": limit})]
+    return [Parts(*tuple(row)) for row in await connection.execute(wanted, {"now": now, "real_now": real_now, "most": limit})]
 
 
 async def anything_due(session: AsyncSession, now: dt.datetime, real_now: dt.datetime, busy: Iterable[str] = ()) -> bool:

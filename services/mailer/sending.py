@@ -23,7 +23,8 @@ from services.mailer.letters import PORTAL
 from services.mailer.pacing import Rates
 from services.mailer.post import Answer, Post, Unreachable, Verdict
 from services.service import Running
-from services.telemetry import log
+from services.telemetry import is_told, log, tell
+from services.tracing import NOTHING, span
 
 AT_ONCE = 50  #: Mails in hand, sent one after the other.
 #: Mails recorded in one transaction, which costs more than sending one: so many may go out twice after a crash, each once more.
@@ -35,6 +36,7 @@ GATHER_SECONDS = 0.1  #: What comes at about the same time is taken in hand toge
 LONGEST_PAUSE_SECONDS = 30.0  #: Between two attempts to reach a mail server that is down.
 FINISH_SECONDS = 3.0  #: What a mail in mid-sending is given when the process ends.
 WAKE = "mailer.wake"
+MAILING = {"network.protocol.name": "smtp"}
 NO_RATES: Rates = MappingProxyType({})
 
 
@@ -105,7 +107,7 @@ class Sending:
     async def _deliver(self, mail: Parts) -> None:
         ours = replace(mail, text=mail.text.replace(PORTAL, self._portal), html=mail.html.replace(PORTAL, self._portal))
         crash_point("mailer.before_send")
-        sending = asyncio.ensure_future(self._post.send(seal(ours, self._sender), self._sender.address, mail.to_address))
+        sending = asyncio.ensure_future(self._send(ours))
         try:
             done, _ = await asyncio.wait({sending}, timeout=SOON_SECONDS)
             if not done:
@@ -113,9 +115,18 @@ class Sending:
             self._answers.append((mail.id, await sending))
         finally:
             sending.cancel()
+        if mail.trace is not None and is_told(mail.trace):
+            tell("mailed", mail.trace, mail=mail.id, outcome=self._answers[-1][1].verdict.value)
         crash_point("mailer.after_send")
         if len(self._answers) >= RECORDED_TOGETHER:
             await self._record()
+
+    async def _send(self, mail: Parts) -> Answer:
+        with span("send mail", "client", MAILING, of=mail.trace) if mail.trace else NOTHING as sending:
+            answer = await self._post.send(seal(mail, self._sender), self._sender.address, mail.to_address)
+            if answer.verdict is not Verdict.TAKEN:
+                sending.failed(answer.verdict.value)
+            return answer
 
     async def _record(self) -> None:
         answers, self._answers = self._answers, []

@@ -122,6 +122,7 @@ class Mail(MailerTable, table=True):
     claimed_until: dt.datetime | None = Field(default=None, sa_type=Instant)
     sent_at: dt.datetime | None = Field(default=None, sa_type=Instant)
     last_error: str | None = Field(default=None, sa_type=Text)
+    traceparent: str | None = None  #: What it is the end of: services/tracing.py.
 
 
 # -------------------------------------------------------------------------------------------------------- what is told later

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.mailer import letters
 from services.mailer.addresses import Adult
@@ -12,6 +12,7 @@ from services.mailer.report import Movement, Outcome, Report, gather
 from services.mailer.tables import MailKind
 from services.mailer.texts import long_day, say, short_day, span, spoken, tell, time_of_day
 from services.service import NotYetKnown
+from services.tracing import traceparent
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Wish:
     email: str | None = None  #: Where whoever asked wants it, if they said so.
     at: dt.datetime | None = None  #: When that was decided.
     goes_on: bool = False  #: It tells of lines that a first report said would be answered later.
+    trace: str | None = field(default_factory=traceparent.get, compare=False)  #: Of what brought it about.
 
     @property
     def cause(self) -> str:

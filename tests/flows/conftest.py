@@ -16,6 +16,7 @@ import pytest
 
 from deploy.migrate import migrate
 from services.settings import SERVICES
+from tests.collector import Collector, collecting
 from tests.conftest import create_database
 from tests.flows import town as towns
 from tests.flows.system import System
@@ -26,7 +27,13 @@ Found = Callable[..., Awaitable[Town]]
 
 
 @pytest.fixture(scope="session")
-def system(postgresql: str | None) -> Iterator[System]:
+def collector() -> Iterator[Collector]:
+    with collecting() as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def system(postgresql: str | None, collector: Collector) -> Iterator[System]:
     folder = Path(tempfile.mkdtemp(prefix="preau-system-"))
     urls = {}
     for service in SERVICES:
@@ -34,7 +41,9 @@ def system(postgresql: str | None) -> Iterator[System]:
         if postgresql is not None:
             urls[service] = asyncio.run(create_database(postgresql, f"{service}_{uuid4().hex[:12]}"))
         asyncio.run(migrate(service, urls[service]))
-    one = System(folder / "run", urls)
+    # Seen is what asks for it: a trace that a client lets be kept, and requests whose trace's id ends as one of a million does.
+    seen = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_TRACES_SAMPLER": "parentbased_always_off"}
+    one = System(folder / "run", urls, {**seen, "OTEL_BSP_SCHEDULE_DELAY": "100", "PREAU_ACCESS_LOG": "0.000001"})
     hive = _hive(one) if os.environ.get("PREAU_THROUGH_HIVE") else None
     try:
         one.start()

@@ -23,6 +23,7 @@ from gateway.client import SubgraphUnavailable
 from gateway.documents import Documents
 from gateway.engine import Answer, Engine
 from gateway.live import Live
+from gateway.seen import Fetching, failed
 from gateway.streams import Streams
 from gateway.supergraph import Supergraph
 from gateway.trusted import NONE_TRUSTED, Trusted
@@ -140,7 +141,7 @@ class Gateway:
 
     def __post_init__(self) -> None:
         self.documents = Documents(self.supergraph)
-        self.engine = Engine(self.supergraph.api, self.town, patience=self.patience, masks=self.masks)
+        self.engine = Engine(self.supergraph.api, Fetching(self.town), failed, self.patience, masks=self.masks)
         self.settings = Settings.from_environment({"NATS_URL": self.nats_url})
         self.live = Live(Bus(self.settings, "gateway"))
         self.streams = Streams(self.documents, self.engine, self.live, self.settings.clock, trusted=self.trusted, bounds=self.bounds)

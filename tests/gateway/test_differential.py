@@ -76,7 +76,7 @@ def nulls(data: Any, errors: list[dict[str, Any]]) -> set[tuple[str | int, ...]]
 async def test_the_answer_is_that_of_one_merged_schema(schema: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "MOST_ERRORS", 1_000_000)
     one = gateway(schema)
-    world = one.engine.fetcher.world  # type: ignore[attr-defined]  # a Federation
+    world = one.town.world  # type: ignore[attr-defined]  # a Federation
     alike = 0
     for number in range(DOCUMENTS):
         world.failing = 0.03 if number % 2 else 0.0
@@ -116,7 +116,7 @@ async def test_a_subgraph_that_is_down_costs_its_part_and_an_error_says_so_at_ea
 ) -> None:
     monkeypatch.setattr(engine, "MOST_ERRORS", 1_000_000)
     one = gateway(schema)
-    federation: Any = one.engine.fetcher
+    federation: Any = one.town
     partial = 0
     for number in range(DOCUMENTS):
         chance = random.Random(f"{schema} {number}")
