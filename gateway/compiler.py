@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import chain
 
 import msgspec
 from graphql import DocumentNode, FragmentDefinitionNode, OperationDefinitionNode, SelectionSetNode, TypeNode, print_ast
@@ -10,7 +9,8 @@ from graphql.language import ast
 
 from gateway.checking import checker
 from gateway.drafts import Block, Draft, Entry, Placed, Segment, Spot, Step
-from gateway.plan import Entity, Fetch, Outline, Plan
+from gateway.outline import outline
+from gateway.plan import Entity, Fetch, Plan
 from gateway.projection import Projector
 from gateway.selection import INTROSPECTION
 from gateway.supergraph import Supergraph
@@ -41,17 +41,8 @@ def compile_plan(
         renamed=dict(draft.renamed),
         introspection=_introspection(draft, operation, fragments),
         denied=tuple(draft.denied),
-        outline=outline(draft.entries),
+        outline=outline(supergraph, {draft.root: draft.entries}),
     )
-
-
-def outline(entries: Iterable[Entry]) -> Outline:
-    known: dict[str, tuple[str, Outline]] = {}
-    for entry in entries:
-        if entry.key is not None:
-            below = outline(chain.from_iterable(entry.shape.fields.values())) if entry.shape else {}
-            known[entry.key] = entry.selected.key, {**known[entry.key][1], **below} if entry.key in known else below
-    return known
 
 
 def _introspection(draft: Draft, operation: OperationDefinitionNode, fragments: Iterable[FragmentDefinitionNode]) -> DocumentNode | None:

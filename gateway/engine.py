@@ -18,7 +18,8 @@ from gateway import complaints
 from gateway.client import SubgraphUnavailable
 from gateway.complaints import Error
 from gateway.drafts import Bearer, Spot
-from gateway.merging import Batch, Object, Path, describe, find, merge, positions, slots_at, spread
+from gateway.merging import Batch, Object, describe, find, merge, positions, slots_at, spread
+from gateway.outline import Path, missing, nearest
 from gateway.plan import Fetch, Plan, introspected
 from gateway.waiting import USUAL, Patience
 from services.refusal import Language
@@ -106,10 +107,11 @@ class Engine:
             execution.introspect()
         if plan.denied:
             execution.deny()
-        missing: list[str] = []
-        data = plan.project(execution.data, missing)
-        if missing and not execution.errors:
-            execution.errors.append(complaints.incomplete(missing[0], language))
+        lacking: list[str] = []
+        data = plan.project(execution.data, lacking)
+        if lacking and not execution.errors:
+            at = missing(plan.outline, execution.data, lacking[0])
+            execution.errors.append(complaints.incomplete(lacking[0], language) | ({"path": at} if at else {}))
         return Answer(data, execution.errors)
 
 
@@ -285,7 +287,7 @@ class Execution:
         said: set[tuple[str, Path]] = set()
         for error, path in errors:
             for place in self._merged_paths(fetch, batch, path):
-                known = self.plan.known(place)
+                known = nearest(self.plan.outline, place)
                 if len(said) >= MOST_ERRORS or (error["message"], known) in said:
                     continue
                 said.add((error["message"], known))

@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from gateway.drafts import Part, Parts, Segment
+from gateway.outline import Path
 from gateway.plan import Entity
 
 Object = dict[str, Any]
-#: A place in the client's answer: names and indexes.
-Path = tuple[str | int, ...]
 
 
 class Batch(NamedTuple):

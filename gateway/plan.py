@@ -1,6 +1,6 @@
 """A finished plan: what to send where, in which order, and how the answer is cut out of what came back. Never changes once made."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,13 +9,10 @@ from graphql import DocumentNode
 from gateway.checking import Check
 from gateway.cost import Cost
 from gateway.drafts import Bearer, Part, Segment, Spot
+from gateway.outline import Outline
 
 #: merged data, complaints -> the answer's `data`. A complaint names a field (`Child.firstName`) that was null and must not be.
 Project = Callable[[dict[str, Any], list[str]], dict[str, Any] | None]
-
-
-#: Key in the merged data -> what the client calls it, and what it asked for below.
-Outline = Mapping[str, tuple[str, "Outline"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +52,6 @@ class Plan:
     denied: tuple[Spot, ...] = ()  #: what the caller may not ask for, and gets null for
     follow: "Follow | None" = None  #: of a subscription
     cost: Cost = 0
-
-    def known(self, path: Sequence[str | int]) -> tuple[str | int, ...]:
-        """The nearest place that the client knows: its own names, as far as it asked. Some fields are asked for others (@requires)."""
-        found: list[str | int] = []
-        below = self.outline
-        for step in path:
-            if isinstance(step, int):
-                found.append(step)
-                continue
-            if step not in below:
-                break
-            name, below = below[step]
-            found.append(name)
-        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)

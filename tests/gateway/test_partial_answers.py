@@ -108,6 +108,17 @@ async def test_an_entity_that_is_silently_null_is_told_by_the_gateway(entrance: 
     assert answer.data == {"me": None}
     (error,) = answer.errors
     assert error["message"] == "Cannot return null for non-nullable field Family.balance."
+    assert error["path"] == ["me", "families", 0, "balance"]
+
+
+async def test_the_place_of_what_is_silently_null_is_found_among_others(entrance: Gateway, carteville: Town) -> None:
+    price = carteville.subgraphs["billing"].entities["Booking"]
+    carteville.subgraphs["billing"].entities = {"Booking": lambda found: None if found["id"] == "b24" else price(found)}
+
+    answer = await entrance.ask('{ request(id: "r1") { all: movements { it: booking { date cents: priceCents } } } }')
+
+    (error,) = answer.errors
+    assert (error["extensions"]["code"], error["path"]) == ("INCOMPLETE_ANSWER", ["request", "all", 1, "it", "cents"])
 
 
 NONSENSE = [
