@@ -3,6 +3,7 @@
 What a mutation answers is never compressed: tokens are in it beside what somebody typed, and how well that compresses would tell of both.
 """
 
+import asyncio
 import hashlib
 import re
 import zlib
@@ -23,6 +24,8 @@ SMALLEST = 1_400
 LEVEL = 1
 #: How much memory zlib sets up, which for a small answer takes longer than to compress it.
 SMALL, SMALL_MEMORY, MEMORY = 16_000, 5, 8
+#: What takes so long that others would wait for it is compressed beside.
+LARGE = 200_000
 ALLOWED = b"GET, HEAD, OPTIONS, POST"
 _TAG = re.compile(rb'(?:W/)?("[^"]*")')
 
@@ -104,7 +107,7 @@ async def send_answer(
     if form.wait_seconds:
         headers.append((b"retry-after", b"%d" % form.wait_seconds))
     if form.small and len(body) >= SMALLEST and takes_gzip(asked.get(b"accept-encoding")):
-        body = gzipped(body)
+        body = gzipped(body) if len(body) < LARGE else await asyncio.to_thread(gzipped, body)
         headers.append((b"content-encoding", b"gzip"))
     headers.append((b"content-length", b"%d" % len(body)))
     await _send(send, status, headers, body)

@@ -12,7 +12,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from gateway.answering import PUBLIC, SMALLEST, knows, takes_gzip
+from gateway.answering import LARGE, PUBLIC, SMALLEST, knows, takes_gzip
 from gateway.http import GraphQLEndpoint
 from gateway.trusted import Trusted
 from tests.gateway.fakes import SUPERGRAPH, Gateway, Town
@@ -96,6 +96,13 @@ async def test_a_long_answer_is_compressed_for_who_takes_it(client: httpx2.Async
     for answer in (plain, packed):
         assert "accept-encoding" in answer.headers["vary"]
         assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_a_very_long_answer_too(client: httpx2.AsyncClient, carteville: Town) -> None:
+    carteville.subgraphs["identity"].roots["me"]["firstName"] = "é" * LARGE
+    answer = await ask(client, ME, **{"accept-encoding": "gzip"})
+    assert answer.headers["content-encoding"] == "gzip"
+    assert answer.json()["data"]["me"]["firstName"] == "é" * LARGE
 
 
 @pytest.mark.parametrize(
