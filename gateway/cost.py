@@ -96,8 +96,8 @@ class _Estimate:
 
     def _first(self, type_name: str, selected: Selected) -> Cost | None:
         """What a field with a page is asked for. None: it has none."""
-        of_type: Any = self.supergraph.api.type_map[type_name]
-        argument = of_type.fields[selected.name].args.get("first")
+        of_type: Any = self.supergraph.api.type_map.get(type_name)  # None: clients see no such type, and may meet one all the same
+        argument = of_type.fields[selected.name].args.get("first") if of_type is not None else None
         if argument is None:
             return None
         usual = _of_literal(argument.ast_node.default_value) if argument.ast_node and argument.ast_node.default_value else PAGE
