@@ -24,6 +24,18 @@ function addressOf(request, context) {
   return isIP(told ?? "") ? told : peer;
 }
 
+// Whoever just came in asks the rest of the answer: other services are asked with the token that identity has just given.
+const admitted = new WeakMap();
+const admitting = {
+  onSubgraphExecute({ subgraphName, executionRequest }) {
+    if (subgraphName !== "identity" || executionRequest.operationType !== "mutation") return;
+    return ({ result }) => {
+      const token = Object.values(result?.data ?? {}).find((each) => each?.accessToken)?.accessToken;
+      if (token) admitted.set(executionRequest.context.request, `Bearer ${token}`);
+    };
+  },
+};
+
 // What a service says goes to the client as it is; why one could not be asked does not.
 function maskError(error) {
   const { code, serviceName, request, response } = error?.extensions ?? {};
@@ -55,6 +67,7 @@ function trusting(path, only) {
   };
 }
 
+const documents = settings.PREAU_TRUSTED_DOCUMENTS;
 const isMutation = ({ executionRequest }) => executionRequest?.operationType === "mutation";
 
 export const gatewayConfig = defineConfig({
@@ -65,11 +78,12 @@ export const gatewayConfig = defineConfig({
   propagateHeaders: {
     fromClientToSubgraphs({ request, context }) {
       const passed = PASSED_ON.map((name) => [name, request.headers.get(name)]);
-      return Object.fromEntries([...passed, ["x-forwarded-for", addressOf(request, context)]].filter(([, value]) => value));
+      const mine = [["x-forwarded-for", addressOf(request, context)], ["authorization", admitted.get(request)]];
+      return Object.fromEntries([...passed, ...mine].filter(([, value]) => value));
     },
   },
   maskedErrors: { maskError },
-  plugins: () => (settings.PREAU_TRUSTED_DOCUMENTS ? [trusting(settings.PREAU_TRUSTED_DOCUMENTS, settings.PREAU_ONLY_TRUSTED === "true")] : []),
+  plugins: () => [admitting, ...(documents ? [trusting(documents, settings.PREAU_ONLY_TRUSTED === "true")] : [])],
   // As long as ours waits. Nothing is asked twice: what a mutation did must not be done again.
   upstreamTimeout: (asked) => (isMutation(asked) ? 15_000 : 5_000),
   upstreamRetry: { maxRetries: 0 },

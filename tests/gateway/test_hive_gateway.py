@@ -133,6 +133,14 @@ async def test_services_are_told_who_asks_and_nothing_else_of_what_a_client_send
             assert told["x-forwarded-for"] == "127.0.0.1", "who connected, whatever a client says"
             assert not told.keys() & {"cookie", "x-other"}
 
+        # Whoever just came in asks the rest of the answer.
+        query = 'mutation ($l: String!) { signIn(login: $l, password: "") { ... on SignedIn { accessToken account { families { balance { inDebit } } } } } }'
+        known = (answered(API, query, {"l": str(number)}, one.world.resolve).data for number in range(1000))
+        login, expected = next((number, data) for number, data in enumerate(known) if data["signIn"].get("account", {}).get("families"))
+        assert await one.ask(query, {"l": str(login)}, authorization="Bearer old") == {"data": expected}
+        assert one.subgraphs.headers["identity"]["authorization"] == "Bearer old"
+        assert one.subgraphs.headers["billing"]["authorization"] == f"Bearer {expected['signIn']['accessToken']}"
+
 
 async def test_what_goes_wrong_has_our_codes_and_what_is_not_for_clients_is_not_there(tmp_path: Path) -> None:
     async with scene(tmp_path) as one:
