@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 from graphql import DocumentNode, Node, parse, print_ast
@@ -52,12 +53,14 @@ def committed() -> dict[str, str]:
 def compose() -> str:
     """The supergraph of the committed subgraphs. Raises SystemExit with what the composer complains of."""
     tools = GATEWAY / "compose"
+    if not (which("node") and which("npm")):
+        raise SystemExit("composing a supergraph needs Node 20 or newer, with npm; nothing else does")
     if not (tools / "node_modules").exists():
         subprocess.run(["npm", "install", "--no-package-lock", "--no-audit", "--no-fund"], cwd=tools, check=True)
     paths = [str(GATEWAY / "subgraphs" / f"{service}.graphql") for service in SUBGRAPHS]
     done = subprocess.run(["node", str(tools / "compose.mjs"), *paths], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(done.stderr)
+        raise SystemExit(f"the subgraphs do not go together:\n{done.stderr}")
     return headline.under(committed(), done.stdout)
 
 
