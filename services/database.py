@@ -17,6 +17,7 @@ from sqlalchemy.types import TypeDecorator
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.crash import crash_point
+from services.sqlite import DRIVER
 from services.tracing import span
 
 
@@ -82,7 +83,7 @@ class Database:
         sqlite = url.startswith("sqlite")
         options: dict[str, Any] = {} if sqlite else {"pool_size": 5, "max_overflow": 5, "pool_timeout": 5}
         self.engine: AsyncEngine = create_async_engine(
-            url,
+            url.replace("sqlite+aiosqlite:", f"{DRIVER}:"),
             hide_parameters=True,  # Errors end up in logs, and parameters are names, addresses and hashes.
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,
@@ -95,9 +96,10 @@ class Database:
         self.when_recorded: Callable[[], None] | None = None  #: Called after each commit with which events leave (outbox.py).
         # SQLite has one writer at a time and lets the others poll for their turn; those of one process can simply queue.
         self._turn: asyncio.Lock | nullcontext[None] = asyncio.Lock() if sqlite else nullcontext()
-        # A copy of the engine: same pool, but what it does is known to be looking only. On PostgreSQL each statement sees what is
-        # committed when it begins, in a transaction or out of one: there, BEGIN and ROLLBACK would be two more trips for nothing.
-        self._reading = self.engine.execution_options(reading=True, **({} if sqlite else {"isolation_level": "AUTOCOMMIT"}))
+        # Copies of the engine: same pool, but what it does is known to be looking only. A statement out of a transaction sees what is
+        # committed when it begins; on PostgreSQL one in a transaction does, too: BEGIN and ROLLBACK would be two more trips for nothing.
+        self._reading = self.engine.execution_options(**({"begin": None} if sqlite else {"isolation_level": "AUTOCOMMIT"}))
+        self._snapshot = self.engine.execution_options(**({"begin": "BEGIN"} if sqlite else {"isolation_level": "REPEATABLE READ"}))
 
     @property
     def is_sqlite(self) -> bool:
@@ -132,9 +134,8 @@ class Database:
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncSession]:
         """For looking only, at one and the same moment from the first statement on: for what has to agree with itself."""
-        engine = self._reading if self.is_sqlite else self._reading.execution_options(isolation_level="REPEATABLE READ")
         with span("snapshot", "client", self._spoken):
-            async with AsyncSession(engine, expire_on_commit=False) as session:
+            async with AsyncSession(self._snapshot, expire_on_commit=False) as session:
                 yield session
 
     async def close(self) -> None:
@@ -177,5 +178,6 @@ def _make_sqlite_serious(engine: AsyncEngine) -> None:
     def on_begin(connection: Any) -> None:
         # A deferred transaction that reads, then writes, fails with "database is locked" when
         # another writer came in between. Taking the write lock first makes it wait instead.
-        reading = connection.get_execution_options().get("reading", False)
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+        begin = connection.get_execution_options().get("begin", "BEGIN IMMEDIATE")
+        if begin is not None:
+            connection.exec_driver_sql(begin)

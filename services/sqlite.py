@@ -1,0 +1,105 @@
+"""SQLite, asked in one trip a statement.
+
+A SQLite connection lives on a thread of its own (aiosqlite), and a trip there and back costs more than most statements do. SQLAlchemy's
+dialect makes four for each: make a cursor, execute, fetch, close. This one makes one, and hands on what came back.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.sqlite.aiosqlite import (
+    AsyncAdapt_aiosqlite_connection,
+    AsyncAdapt_aiosqlite_cursor,
+    AsyncAdapt_aiosqlite_dbapi,
+    SQLiteDialect_aiosqlite,
+)
+
+DRIVER = "sqlite+onetrip"
+
+
+@dataclass(slots=True)
+class Done:
+    """What is left of a cursor when its statement is through: nothing that must be closed."""
+
+    description: Any = None
+    rowcount: int = -1
+    lastrowid: int | None = None
+    arraysize: int = 1
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """As a cursor has it."""
+
+    async def close(self) -> None:
+        """As a cursor has it."""
+
+
+class Cursor(AsyncAdapt_aiosqlite_cursor):
+    __slots__ = ()
+    _awaitable_cursor_close = False  # so that nobody goes there to close it
+
+    def _make_new_cursor(self, connection: Any) -> Any:
+        return Done()
+
+    def _aenter_cursor(self, cursor: Any) -> Any:
+        return cursor
+
+    def close(self) -> None:
+        self._rows.clear()
+
+    async def _execute_async(self, operation: Any, parameters: Any) -> Any:
+        async with self._adapt_connection._execute_mutex:
+            self._cursor, self._rows = await self._connection._execute(_execute, self._connection._conn, operation, parameters or ())
+
+    async def _executemany_async(self, operation: Any, seq_of_parameters: Sequence[Any]) -> Any:
+        async with self._adapt_connection._execute_mutex:
+            self._cursor, self._rows = await self._connection._execute(_execute_many, self._connection._conn, operation, seq_of_parameters)
+
+
+def _execute(connection: Any, operation: str, parameters: Any) -> tuple[Done, deque[Any]]:
+    return _done(connection.execute(operation, parameters))
+
+
+def _execute_many(connection: Any, operation: str, parameters: Sequence[Any]) -> tuple[Done, deque[Any]]:
+    return _done(connection.executemany(operation, parameters))
+
+
+def _done(cursor: Any) -> tuple[Done, deque[Any]]:
+    try:
+        rows = deque(cursor.fetchall() if cursor.description else ())
+        return Done(cursor.description, cursor.rowcount, cursor.lastrowid), rows
+    finally:
+        cursor.close()
+
+
+class Connection(AsyncAdapt_aiosqlite_connection):
+    __slots__ = ()
+    _cursor_cls = Cursor
+
+    def rollback(self) -> None:
+        """Not asked for where nothing was begun: who only looks begins nothing."""
+        if self._connection.in_transaction:
+            super().rollback()
+
+
+class Module(AsyncAdapt_aiosqlite_dbapi):
+    def connect(self, *arg: Any, **kw: Any) -> Connection:
+        return Connection(self, super().connect(*arg, **kw)._connection)
+
+
+class Dialect(SQLiteDialect_aiosqlite):
+    driver = "onetrip"
+    supports_statement_cache = True
+
+    @classmethod
+    def import_dbapi(cls) -> Module:
+        return Module(__import__("aiosqlite"), __import__("sqlite3"))
+
+
+registry.register(DRIVER.replace("+", "."), __name__, "Dialect")

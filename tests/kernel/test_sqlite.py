@@ -1,0 +1,129 @@
+"""SQLite in one trip a statement gives what SQLAlchemy's own dialect gives."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+import pytest
+from sqlalchemy import Column, Integer, MetaData, String, Table, delete, insert, select, text, update
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from services.database import Database
+from services.sqlite import DRIVER
+
+METADATA = MetaData()
+CHILD = Table("child", METADATA, Column("id", Integer, primary_key=True), Column("name", String, unique=True))
+NAMES = [{"name": name} for name in ("Amalia", "Paolo", "Zoé")]
+
+
+async def facts(connection: AsyncConnection) -> list[Any]:
+    """What each kind of statement says."""
+    await connection.run_sync(METADATA.create_all)
+    many = await connection.execute(insert(CHILD), NAMES)
+    one = await connection.execute(insert(CHILD).values(name="Léa"))
+    told = await connection.execute(insert(CHILD).values(name="Noé").returning(CHILD.c.id, CHILD.c.name))
+    several = await connection.execute(insert(CHILD).returning(CHILD.c.id), [{"name": "Ana"}, {"name": "Eva"}])
+    changed = await connection.execute(update(CHILD).where(CHILD.c.id > 2).values(name=CHILD.c.name + "!"))
+    nothing = await connection.execute(select(CHILD).where(CHILD.c.id > 99))
+    everything = await connection.execute(select(CHILD).order_by(CHILD.c.id))
+    gone = await connection.execute(delete(CHILD).where(CHILD.c.name == "Amalia"))
+    return [
+        many.rowcount,
+        (one.inserted_primary_key, one.lastrowid),
+        told.all(),
+        several.scalars().all(),
+        changed.rowcount,
+        (list(nothing.keys()), nothing.all()),
+        (everything.fetchone(), everything.fetchmany(2), everything.all()),
+        gone.rowcount,
+        (await connection.execute(text("SELECT count(*) FROM child WHERE name LIKE :like"), {"like": "%!"})).scalar_one(),
+    ]
+
+
+async def test_each_kind_of_statement_says_what_it_says_elsewhere(tmp_path: Path) -> None:
+    said = []
+    for driver in ("sqlite+aiosqlite", DRIVER):
+        engine = create_async_engine(f"{driver}:///{tmp_path / driver}.sqlite")
+        async with engine.begin() as connection:
+            said.append(await facts(connection))
+        async with engine.begin() as connection:
+            with pytest.raises(IntegrityError, match="UNIQUE constraint failed"):
+                await connection.execute(insert(CHILD), [{"name": "Paolo"}, {"name": "Paolo"}])
+        async with engine.connect() as connection:
+            with pytest.raises(OperationalError, match="no such table"):
+                await connection.execute(text("SELECT * FROM nowhere"))
+            said[-1].append((await connection.execute(select(CHILD.c.id))).scalars().all())
+        await engine.dispose()
+    assert said[0] == said[1]
+
+
+Trips = list[str]
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'toy'}.sqlite")
+    async with database.engine.begin() as connection:
+        await connection.run_sync(METADATA.create_all)
+        await connection.execute(insert(CHILD), NAMES)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def trips(monkeypatch: pytest.MonkeyPatch) -> Trips:
+    """What the thread of a connection was asked to do."""
+    made: Trips = []
+    execute: Callable[..., Awaitable[Any]] = aiosqlite.Connection._execute
+
+    async def counted(self: aiosqlite.Connection, what: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        made.append(what.__name__)
+        return await execute(self, what, *arguments, **options)
+
+    monkeypatch.setattr(aiosqlite.Connection, "_execute", counted)
+    return made
+
+
+async def test_looking_takes_one_trip_a_statement(database: Database, trips: Trips) -> None:
+    async with database.reading() as session:
+        for _ in range(2):
+            assert len((await session.exec(select(CHILD))).all()) == 3
+    assert trips == ["_execute", "_execute"]
+
+
+async def test_a_transaction_takes_two_more(database: Database, trips: Trips) -> None:
+    async with database.transaction() as session:
+        await session.exec(insert(CHILD).values(name="Noé"))
+    assert trips == ["_execute", "_execute", "commit"]
+
+
+async def test_a_snapshot_agrees_with_itself_and_a_reading_sees_what_is_there_by_then(database: Database) -> None:
+    async with database.snapshot() as still, database.reading() as fresh:
+        before = [len((await each.exec(select(CHILD))).all()) for each in (still, fresh)]
+        async with database.transaction() as session:
+            await session.exec(insert(CHILD).values(name="Noé"))
+        after = [len((await each.exec(select(CHILD))).all()) for each in (still, fresh)]
+    assert (before, after) == ([3, 3], [3, 4])
+
+
+async def test_whoever_is_cut_off_in_the_middle_leaves_no_transaction_open(database: Database) -> None:
+    async def writes(begun: asyncio.Event) -> None:
+        async with database.transaction() as session:
+            begun.set()
+            for number in range(1_000):
+                await session.exec(insert(CHILD).values(name=f"Noé {number}"))
+
+    for turns in range(20):
+        begun = asyncio.Event()
+        task = asyncio.ensure_future(writes(begun))
+        await begun.wait()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    async with database.transaction() as session:
+        assert len((await session.exec(select(CHILD))).all()) == 3
