@@ -222,4 +222,8 @@ async def _process(name: str, url: str) -> str:
         raise Sick(f"no answer from {url} ({type(error).__name__})", f"preau serve {name} (or preau up), or correct {setting}") from None
     if answer.status_code != 200:
         raise Sick(f"not ready: {answer.text[:300]}", "do what the reasons say; it becomes ready by itself")
+    if away := answer.json().get("away"):  # Of the gateway, which is ready all the same.
+        raise Sick(
+            f"ready at {url}, but answers without {'; '.join(away)}", "start them, or correct their addresses where the gateway runs"
+        )
     return f"ready at {url}"

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
+from deploy import doctor
 from gateway import app as gateway_app
 from gateway.app import application
 from services.settings import Settings
@@ -179,3 +180,14 @@ async def test_nothing_of_the_inside_is_reachable_from_outside(client: httpx2.As
         body = (await client.post("/graphql", json={"query": query})).json()
         assert "data" not in body
         assert json.dumps(body).count("sdl") == 0
+
+
+async def test_the_doctor_says_what_the_gateway_answers_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"ready": True, "reasons": [], "away": ["billing: no answer in 0.7 s"], "breakers": {}}
+    answer, real = httpx2.MockTransport(lambda _: httpx2.Response(200, json=told)), httpx2.AsyncClient
+    monkeypatch.setattr(doctor.httpx2, "AsyncClient", lambda **how: real(transport=answer, **how))
+
+    with pytest.raises(doctor.Sick, match=r"ready at .* but answers without billing: no answer in 0\.7 s"):
+        await doctor._process("gateway", "http://gateway.test")
+    told["away"] = []
+    assert await doctor._process("gateway", "http://gateway.test") == "ready at http://gateway.test"
