@@ -42,6 +42,7 @@ def compile_plan(
         introspection=_introspection(draft, operation, fragments),
         denied=tuple(draft.denied),
         outline=outline(supergraph, {draft.root: draft.entries}),
+        fields=draft.fields,
     )
 
 

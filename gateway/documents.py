@@ -7,6 +7,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any, Generic, TypeVar, cast
 
 from graphql import (
@@ -44,8 +45,11 @@ from services.variables import variable_values
 MOST_DOCUMENTS = 512
 #: Of all that are remembered. A screen asks with one or two thousand; parsed and planned, a character takes some fifty bytes.
 MOST_REMEMBERED_CHARACTERS = 1_000_000
-#: Sets of values of @skip and @include variables, per document.
-MOST_PLANS = 16
+#: Of all documents, for all values of their @skip and @include variables.
+MOST_PLANS = 2_048
+#: Of all plans that are remembered: spelled out for every possible type, a field takes three to five hundred bytes. A screen has one or two
+#: hundred, so there is room for some hundred screens, and 30 MB for whoever floods the gateway.
+MOST_PLANNED_FIELDS = 60_000
 MOST_COMPLAINTS = 5
 #: Without the quadratic one: `selection.py` looks at what it looked at, in linear time.
 RULES = tuple(rule for rule in specified_rules if rule is not OverlappingFieldsCanBeMergedRule)
@@ -107,7 +111,7 @@ class Operation:
     node: OperationDefinitionNode
     fragments: dict[str, FragmentDefinitionNode]
     public: bool  #: for everybody, and the same
-    plans: Recent[Circumstances, Plan] = field(default_factory=lambda: Recent(MOST_PLANS))
+    number: int
 
 
 @dataclass(slots=True)
@@ -119,10 +123,13 @@ class Documents:
     _reach: Reach = field(init=False)
     _known: Recent[tuple[str, str | None], Operation] = field(init=False)
     plans_made: int = 0
+    _plans: Recent[tuple[int, Circumstances], Plan] = field(init=False)  #: by the operation's number
+    _numbers: "count[int]" = field(default_factory=count)
 
     def __post_init__(self) -> None:
         self._reach = Reach(self.supergraph)
         self._known = Recent(self.most, MOST_REMEMBERED_CHARACTERS)
+        self._plans = Recent(MOST_PLANS, MOST_PLANNED_FIELDS)
 
     def knows(self, text: str, name: str | None) -> bool:
         """Nothing has to be parsed."""
@@ -152,11 +159,12 @@ class Documents:
         conditions = tuple(bool(values.get(name)) for name in operation.conditions)
         guards = self.supergraph.guards
         passed = frozenset(guard for guard in guards if guard.lets(scopes)) if guards else NO_GUARDS
-        plan = operation.plans.get((conditions, passed))
+        circumstances = operation.number, (conditions, passed)
+        plan = self._plans.get(circumstances)
         if plan is None:
             with PLANNING.time():
                 plan = self._plan(operation, dict(zip(operation.conditions, conditions, strict=True)), passed)
-            operation.plans.put((conditions, passed), plan)
+            self._plans.put(circumstances, plan, weight=plan.fields)
             self.plans_made += 1
             PLANS.of("anew").value += 1
         else:
@@ -191,6 +199,7 @@ class Documents:
             node=node,
             fragments=fragments,
             public=is_public(node, fragments),
+            number=next(self._numbers),
         )
 
     def _document(self, text: str) -> DocumentNode:

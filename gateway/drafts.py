@@ -152,4 +152,5 @@ class Draft:
     entries: list[Entry]
     steps: list[Step]
     renamed: dict[str, str]  #: key invented here -> what the client calls it
+    fields: int  #: looked at for it
     denied: list[Spot] = field(default_factory=list)

@@ -49,6 +49,7 @@ class Plan:
     renamed: Mapping[str, str]  #: key invented by the planner -> what the client calls it
     introspection: DocumentNode | None  #: what the gateway answers itself
     outline: Outline  #: of what the client asked for
+    fields: int  #: looked at for it, spelled out for every possible type
     denied: tuple[Spot, ...] = ()  #: what the caller may not ask for, and gets null for
     follow: "Follow | None" = None  #: of a subscription
     cost: Cost = 0

@@ -63,7 +63,7 @@ class Planner:
             entries, left = self._object(place, fields)
             if left:
                 raise Unplannable(f"{root}: {', '.join(left)}")
-        return Draft(root, entries, self.steps, self.renamed, self.denied)
+        return Draft(root, entries, self.steps, self.renamed, speller.count, self.denied)
 
     def _serially(self, place: Place, fields: Fields) -> list[Entry]:
         """Mutations, in the client's order: neighbours of one subgraph in one request, each request after all before it is joined."""

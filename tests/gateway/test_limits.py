@@ -169,6 +169,31 @@ def test_long_documents_are_remembered_in_smaller_numbers(monkeypatch: pytest.Mo
     assert len(documents._known) == 0, "too long to be remembered at all"
 
 
+def wide(number: int, names: int) -> str:
+    """Few characters; spelled out for every kind of refusal, many fields."""
+    asked = " ".join(f"a{n}: bookingAccess {{ refusal {{ code message }} }}" for n in range(names))
+    return f"query Q{number} {{ me {{ families {{ {asked} }} }} }}"
+
+
+def test_an_operation_that_is_wide_only_when_spelled_out_is_refused(documents: Documents) -> None:
+    with pytest.raises(RequestError) as refused:
+        documents.plan(documents.operation(wide(0, 29), None), {})
+
+    assert refused.value.errors[0]["extensions"]["code"] == "OPERATION_TOO_LARGE"
+
+
+def test_plans_are_remembered_by_what_they_weigh_not_by_their_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.documents.MOST_PLANNED_FIELDS", 1_000)
+    documents = Documents(SUPERGRAPH)
+    small = documents.operation("{ me { login } }", None)
+    known = documents.plan(small, {})
+    for number in range(4):
+        assert documents.plan(small, {}) is known, "used last"
+        assert documents.plan(documents.operation(wide(number, 1), None), {}).fields > 250
+    assert documents._plans.weight <= 1_000
+    assert len(documents._plans) == 4, "three wide ones and the small one"
+
+
 def test_plans_are_forgotten_in_the_order_of_their_last_use() -> None:
     documents = Documents(SUPERGRAPH, most=4)
     first = documents.operation("{ me { login } }", None)
