@@ -145,7 +145,7 @@ async def opened(kind: str, town: Mapping[str, Any], families: Sequence[str]) ->
         urls = {service: await _database(service, folder, server) for service in SERVICES}
         for service in SERVICES:
             await migrate(service, urls[service])
-        system = System(folder / "run", urls, {"PREAU_ACCOUNT_POINTS": str(10**12)})  # counted, but few families ask for much
+        system = System(folder / "run", urls)
         gateway = Subgraph(system.gateway)
         try:
             await asyncio.to_thread(system.start)
