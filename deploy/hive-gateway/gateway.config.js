@@ -12,7 +12,7 @@ const at = (service, port) => {
   return { location: `${base}/graphql` };
 };
 
-// What the services are told of a client; nothing else that it sends reaches them. gateway/asking.py has the same list.
+// What the services are told of a client; nothing else that it sends reaches them. gateway/headers.py has those of our gateway.
 const PASSED_ON = ["authorization", "accept-language", "user-agent", "traceparent", "x-request-id"];
 const PROXIES = list(settings.PREAU_TRUSTED_PROXIES);
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gateway import headers
 from gateway.client import SubgraphUnavailable
 from tests.gateway import hive
 from tests.gateway.everything import API, ROOTS, operation
@@ -26,7 +28,7 @@ from tests.gateway.hive import Hive
 from tests.gateway.questions import Questioner
 from tests.gateway.worlds import Federation, World, answered
 
-pytestmark = pytest.mark.skipif(not hive.ready(), reason=hive.ABSENT)
+installed = pytest.mark.skipif(not hive.ready(), reason=hive.ABSENT)
 SERVICES = ("identity", "billing", "booking")
 
 
@@ -36,11 +38,11 @@ class Subgraphs:
 
     federation: Federation
     trouble: list[str] = field(default_factory=list)
-    headers: dict[str, dict[str, str]] = field(default_factory=dict)  #: What each was told last.
+    told: dict[str, dict[str, str]] = field(default_factory=dict)  #: What each was told last.
 
     async def answer(self, request: Request) -> Response:
         service = request.path_params["service"]
-        self.headers[service] = dict(request.headers)
+        self.told[service] = dict(request.headers)
         try:
             return Response(
                 await self.federation(service, await request.body(), b"", seconds=1, again=False), media_type="application/json"
@@ -104,6 +106,14 @@ def values(variables: dict[str, str], seed: str) -> dict[str, Any]:
     return {name: questioner.value(type_from_ast(API, parse_type(of))) for name, of in variables.items()}
 
 
+def test_it_is_set_up_to_pass_on_what_ours_passes_on() -> None:
+    config = (hive.FOLDER / "gateway.config.js").read_text(encoding="utf-8")
+    (told,) = re.findall(r"PASSED_ON = (\[.*\]);", config)
+
+    assert set(json.loads(told)) == {name.decode() for name in headers.OPERATION} | {"traceparent", "x-request-id"}
+
+
+@installed
 async def test_whatever_the_contract_lets_clients_ask_is_answered_alike(tmp_path: Path) -> None:
     async with scene(tmp_path) as one:
         different = {}
@@ -119,6 +129,7 @@ async def test_whatever_the_contract_lets_clients_ask_is_answered_alike(tmp_path
     assert different == {}
 
 
+@installed
 async def test_services_are_told_who_asks_and_nothing_else_of_what_a_client_sends(tmp_path: Path) -> None:
     trace = f"00-{'1' * 32}-{'2' * 16}-01"
     sent = {"authorization": "Bearer x", "accept-language": "en", "user-agent": "portal", "traceparent": trace, "x-request-id": "abc"}
@@ -128,7 +139,7 @@ async def test_services_are_told_who_asks_and_nothing_else_of_what_a_client_send
         )
 
         for service in ("identity", "billing"):
-            told = one.subgraphs.headers[service]
+            told = one.subgraphs.told[service]
             assert {name: told[name] for name in sent} == sent
             assert told["x-forwarded-for"] == "127.0.0.1", "who connected, whatever a client says"
             assert not told.keys() & {"cookie", "x-other"}
@@ -138,10 +149,11 @@ async def test_services_are_told_who_asks_and_nothing_else_of_what_a_client_send
         known = (answered(API, query, {"l": str(number)}, one.world.resolve).data for number in range(1000))
         login, expected = next((number, data) for number, data in enumerate(known) if data["signIn"].get("account", {}).get("families"))
         assert await one.ask(query, {"l": str(login)}, authorization="Bearer old") == {"data": expected}
-        assert one.subgraphs.headers["identity"]["authorization"] == "Bearer old"
-        assert one.subgraphs.headers["billing"]["authorization"] == f"Bearer {expected['signIn']['accessToken']}"
+        assert one.subgraphs.told["identity"]["authorization"] == "Bearer old"
+        assert one.subgraphs.told["billing"]["authorization"] == f"Bearer {expected['signIn']['accessToken']}"
 
 
+@installed
 async def test_what_goes_wrong_has_our_codes_and_what_is_not_for_clients_is_not_there(tmp_path: Path) -> None:
     async with scene(tmp_path) as one:
         world, federation = one.world, one.subgraphs.federation
@@ -169,6 +181,7 @@ async def test_what_goes_wrong_has_our_codes_and_what_is_not_for_clients_is_not_
         assert await one.codes('subscription { calendarChanged(child: "a", month: "2026-11") { month } }') == ["SUBGRAPH_UNAVAILABLE"]
 
 
+@installed
 async def test_documents_that_a_town_trusts_are_known_by_their_hash(tmp_path: Path) -> None:
     known = "{ me { login } }"
     listed = tmp_path / "manifest.json"
