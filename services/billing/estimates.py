@@ -77,16 +77,16 @@ class Outlook:
         return found
 
 
-async def balances(session: AsyncSession, asked: Sequence[BalanceAsked]) -> list[Balance]:
+async def balances(session: AsyncSession, asked: Collection[BalanceAsked]) -> dict[BalanceAsked, Balance]:
     """As queries.balances, with the flat months in the estimated cost."""
-    pages = await queries.balances(session, asked)
-    held = await _held(session, {one.family for one in asked})
+    pages, may_be_flat = await queries.balances(session, asked)
+    held = await _held(session, {one.family for one in asked}) if may_be_flat else []
     if not held:
         return pages
     outlook = await look(session, held)
     views = {(one.until, one.include) for one in asked}
     costs = {view: outlook.costs([one.day for one in outlook.held if _counts(one, *view)]) for view in views}
-    return [_with(page, one.family, costs[one.until, one.include]) for page, one in zip(pages, asked, strict=True)]
+    return {one: _with(page, one.family, costs[one.until, one.include]) for one, page in pages.items()}
 
 
 def _counts(one: HeldDay, until: dt.date | None, include: Collection[HoldKind]) -> bool:

@@ -79,13 +79,8 @@ def sees_structure(caller: Caller, structure: str) -> bool:
 
 # -------------------------------------------------------------------------------------------------------------- families
 async def balance(context: Context, asked: queries.BalanceAsked) -> Balance:
-    loader: DataLoader[queries.BalanceAsked, Balance] = _loader(context, "balances", _balances)
-    return await loader.load(asked)
-
-
-async def _balances(context: Context, asked: list[queries.BalanceAsked]) -> list[Balance]:
-    async with context.database.reading() as session:
-        return await estimates.balances(session, asked)
+    """Of a family that the caller may see."""
+    return (await context.library.find(estimates.balances, [asked]))[asked]
 
 
 async def _of_month(context: Context, name: str, find: Find[V], family: str, month: str) -> list[V]:

@@ -117,7 +117,7 @@ async def intend(session: AsyncSession, clock: Clock, intent: Intent, provider: 
 
 
 async def _check(session: AsyncSession, intent: Intent) -> None:
-    known = {wallet.id for wallet in await queries.wallets_of(session, [intent.structure])}
+    known = await queries.wallets_of(session, intent.structure)
     wallets = [wallet for wallet, _ in intent.lines]
     if any(wallet not in known for wallet in wallets):
         raise Forbidden

@@ -2,12 +2,11 @@
 
 import datetime as dt
 import unicodedata
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, literal, tuple_
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, false, func, literal, true, tuple_, union_all
 from sqlalchemy import select as sa_select
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -57,10 +56,9 @@ class BalanceAsked:
     include: frozenset[HoldKind]
 
 
-async def wallets_of(session: AsyncSession, structures: Collection[str]) -> Sequence[Wallet]:
-    """By name."""
-    found = (await session.exec(select(Wallet).where(col(Wallet.structure).in_(structures)))).all()
-    return sorted(found, key=lambda wallet: (_as_people_sort(wallet.name), wallet.id))
+async def wallets_of(session: AsyncSession, structure: str) -> set[str]:
+    """Their ids."""
+    return set((await session.exec(select(Wallet.id).where(Wallet.structure == structure))).all())
 
 
 def _as_people_sort(name: str) -> str:
@@ -78,58 +76,85 @@ async def structures_of(session: AsyncSession, families: Collection[str]) -> dic
     return dict(found.all())
 
 
-PURSE, TOWN, STANDING, HELD = (core(rows).c for rows in (Purse, Structure, Standing, Hold))
+PURSE, TOWN, STANDING, HELD, WALLET = (core(rows).c for rows in (Purse, Structure, Standing, Hold, Wallet))
 
 # Built once: building one takes as long as running it.
 PURSES = sa_select(PURSE.family, PURSE.wallet, PURSE.cents).where(one_of(PURSE.family, "families"))
 POSTED = sa_select(PURSE.family, func.sum(PURSE.cents)).where(one_of(PURSE.family, "families")).group_by(PURSE.family)
-LIMITS = sa_select(TOWN.id, TOWN.debt_limit_cents).where(one_of(TOWN.id, "structures"))
-OWN_LIMITS = sa_select(STANDING.family, STANDING.limit_cents, STANDING.exempt).where(one_of(STANDING.family, "families"))
+#: Every wallet of the towns, and what is in it for each of the families that it ever moved for.
+WALLETS = (
+    sa_select(WALLET.structure, WALLET.id, WALLET.name, PURSE.family, PURSE.cents)
+    .outerjoin_from(WALLET.id.table, PURSE.family.table, and_(PURSE.wallet == WALLET.id, one_of(PURSE.family, "families")))
+    .where(one_of(WALLET.structure, "structures"))
+)
+#: Of towns, then of families.
+LIMITS = union_all(
+    sa_select(false(), TOWN.id, TOWN.debt_limit_cents, false()).where(one_of(TOWN.id, "structures")),
+    sa_select(true(), STANDING.family, STANDING.limit_cents, STANDING.exempt).where(one_of(STANDING.family, "families")),
+)
+#: What bookings hold; and whether some that hold nothing have a tariff, as those of a flat rate do.
 COSTS = (
-    sa_select(HELD.family, HELD.wallet, func.sum(HELD.amount_cents))
+    sa_select(
+        HELD.family,
+        HELD.wallet,
+        func.sum(HELD.amount_cents),
+        func.max(case((and_(HELD.amount_cents == 0, HELD.tariff_version.is_not(None)), 1), else_=0)),
+    )
     .where(one_of(HELD.family, "families"), HELD.state == HoldState.LIVE, one_of(HELD.kind, "kinds"))
     .group_by(HELD.family, HELD.wallet)
 )
 COSTS_UNTIL = COSTS.where(HELD.date <= bindparam("until"))
 
 
-async def balances(session: AsyncSession, asked: Sequence[BalanceAsked]) -> list[Balance]:
-    """One balance for each, in order, in a handful of statements whatever their number (S12 to S15)."""
-    structures = {one.structure for one in asked}
-    wallets: dict[str, list[Wallet]] = defaultdict(list)
-    for wallet in await wallets_of(session, structures):
-        wallets[wallet.structure].append(wallet)
-    borne = await tolerances(session, {one.family: one.structure for one in asked})
-    posted = await purse_cents(session, {one.family for one in asked})
-    costs: dict[tuple[dt.date | None, frozenset[HoldKind]], dict[tuple[str, str | None], int]] = {}
+async def balances(session: AsyncSession, asked: Collection[BalanceAsked]) -> tuple[dict[BalanceAsked, Balance], bool]:
+    """In three statements whatever their number (S12 to S15). Also whether days may be held that are paid by the month."""
+    towns = {one.family: one.structure for one in asked}
+    wallets = await _wallets(session, towns)
+    borne = await tolerances(session, towns)
+    found, may_be_flat = {}, False
     for view in {(one.until, one.include) for one in asked}:
-        families = {one.family for one in asked if (one.until, one.include) == view}
-        costs[view] = await _held_cents(session, families, *view)
-    return [
-        Balance(
-            until=one.until,
-            lines=tuple(
-                WalletBalance(
-                    wallet=wallet.id,
-                    name=wallet.name,
-                    balance_cents=posted.get((one.family, wallet.id), 0),
-                    estimated_cost_cents=costs[one.until, one.include].get((one.family, wallet.id), 0),
-                )
-                for wallet in wallets[one.structure]
-            ),
-            tolerance=borne[one.family],
-        )
-        for one in asked
-    ]
+        these = [one for one in asked if (one.until, one.include) == view]
+        costs, flat = await _held_cents(session, {one.family for one in these}, *view)
+        may_be_flat = may_be_flat or flat
+        for one in these:
+            lines = (
+                WalletBalance(held.id, held.name, held.cents.get(one.family, 0), costs.get((one.family, held.id), 0))
+                for held in wallets[one.structure]
+            )
+            found[one] = Balance(until=one.until, lines=tuple(lines), tolerance=borne[one.family])
+    return found, may_be_flat
+
+
+class Held(NamedTuple):
+    """A wallet."""
+
+    id: str
+    name: str
+    cents: dict[str, int]  #: By family.
+
+
+async def _wallets(session: AsyncSession, towns: Mapping[str, str]) -> dict[str, list[Held]]:
+    """Those of each of the towns, by name, with what they hold. `towns` says whose each family is."""
+    connection = await session.connection()
+    found: dict[str, dict[str, Held]] = {structure: {} for structure in towns.values()}
+    for structure, wallet, name, family, cents in await connection.execute(WALLETS, {"structures": found.keys(), "families": towns}):
+        held = found[structure].setdefault(wallet, Held(wallet, name, {}))
+        if family is not None:
+            held.cents[family] = cents
+    return {
+        structure: sorted(theirs.values(), key=lambda wallet: (_as_people_sort(wallet.name), wallet.id))
+        for structure, theirs in found.items()
+    }
 
 
 async def tolerances(session: AsyncSession, towns: Mapping[str, str]) -> dict[str, Tolerance]:
     """Family -> how much debt is borne: its own limit, or else its structure's. `towns` says whose each family is."""
-    connection = await session.connection()
-    limits = dict((await connection.execute(LIMITS, {"structures": set(towns.values())})).all())
+    rows = (await (await session.connection()).execute(LIMITS, {"structures": set(towns.values()), "families": towns})).all()
+    limits = {structure: limit_cents for of_family, structure, limit_cents, _ in rows if not of_family}
     found = {family: Tolerance(limits.get(structure, 0)) for family, structure in towns.items()}
-    for family, limit_cents, exempt in await connection.execute(OWN_LIMITS, {"families": towns}):
-        found[family] = Tolerance(found[family].limit_cents if limit_cents is None else limit_cents, exempt)
+    for of_family, family, limit_cents, exempt in rows:
+        if of_family:
+            found[family] = Tolerance(found[family].limit_cents if limit_cents is None else limit_cents, bool(exempt))
     return found
 
 
@@ -146,13 +171,14 @@ async def posted_cents(session: AsyncSession, families: Collection[str]) -> dict
 
 async def _held_cents(
     session: AsyncSession, families: Collection[str], until: dt.date | None, include: Collection[HoldKind]
-) -> dict[tuple[str, str | None], int]:
-    """(family, wallet) -> estimated cost: live holds of those kinds, up to and including the day (S13)."""
+) -> tuple[dict[tuple[str, str | None], int], bool]:
+    """(family, wallet) -> estimated cost: live holds of those kinds, up to and including the day (S13). Also whether any may be flat."""
     wanted: dict[str, Any] = {"families": families, "kinds": include}
     statement = COSTS
     if until is not None:
         statement, wanted["until"] = COSTS_UNTIL, until
-    return {(family, wallet): int(cents) for family, wallet, cents in await (await session.connection()).execute(statement, wanted)}
+    rows = (await (await session.connection()).execute(statement, wanted)).all()
+    return {(family, wallet): int(cents) for family, wallet, cents, _ in rows}, any(flat for *_, flat in rows)
 
 
 # ------------------------------------------------------------------------------------------------------- online payments

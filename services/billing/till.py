@@ -143,7 +143,7 @@ async def transfer(
 async def _begin(session: AsyncSession, clock: Clock, agent: Agent, family: str, *wallets: str) -> dt.date:
     """Hold the structure and the family; the day it is there. Raises Forbidden for what is not the structure's, or is being erased."""
     town = await lock_structure(session, agent.structure)
-    known = {wallet.id for wallet in await queries.wallets_of(session, [agent.structure])}
+    known = await queries.wallets_of(session, agent.structure)
     if (await queries.structures_of(session, [family])).get(family) != agent.structure or not known.issuperset(wallets):
         raise Forbidden
     await lock_standing(session, agent.structure, family)

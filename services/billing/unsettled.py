@@ -128,7 +128,7 @@ async def _end(session: AsyncSession, clock: Clock, row: OnlinePayment, credited
 
 
 async def _check_wallets(session: AsyncSession, agent: Agent, lines: Lines | None) -> None:
-    known = {wallet.id for wallet in await queries.wallets_of(session, [agent.structure])}
+    known = await queries.wallets_of(session, agent.structure)
     if not known.issuperset(wallet for wallet, _ in lines or ()):
         raise Forbidden
 

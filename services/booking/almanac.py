@@ -14,7 +14,7 @@ from sqlalchemy import and_, bindparam, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking import queries
-from services.booking.lines import Enrolled
+from services.booking.lines import Enrolled, Rules
 from services.booking.month import Face, Mark, Month
 from services.booking.queries import Booked, Days, Owned
 from services.booking.rulebook import RuleBook
@@ -51,6 +51,14 @@ class Page:
     bookings: Mapping[str, Sequence[Booked]]  #: By activity: those that stand, of all activities.
 
 
+@dataclass(frozen=True, slots=True)
+class Attended:
+    """What a child is enrolled in. Whoever is to see it must be asked first whether he may."""
+
+    owned: Owned
+    activities: Sequence[Rules]  #: By name.
+
+
 class Almanac:
     """One per process. What it keeps is about activities alone, never about a child."""
 
@@ -74,6 +82,15 @@ class Almanac:
                 bookings[key.child, key.days],
             )
             for key in known
+        }
+
+    async def attended(self, session: AsyncSession, children: Collection[str]) -> dict[str, Attended]:
+        """Of those that are known."""
+        found = await queries.known_children(session, children)
+        rules = await self.book.of(session, {activity for child in found.values() for activity in child.enrolled})
+        return {
+            child: Attended(owned, [rules[activity] for activity in enrolled if activity in rules])
+            for child, (owned, enrolled) in found.items()
         }
 
     async def months(self, session: AsyncSession, asked: Collection[tuple[str, Days]]) -> dict[tuple[str, Days], Month]:

@@ -5,7 +5,7 @@ Whatever is not the caller's looks exactly like what does not exist.
 
 import asyncio
 import datetime as dt
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -135,6 +135,13 @@ class Reading:
     async def child(self, child: str) -> Owned | None:
         found = await self._of(queries.owners).load(child)
         return found if found is not None and self.sees(found) else None
+
+    async def activities(self, child: str) -> Sequence[Rules] | None:
+        """Those that it is enrolled in, by name."""
+        found = (await self._library.find(self._almanac.attended, [child])).get(child)
+        if found is None or not self.sees(found.owned) or not all(self._belongs_to(one.spec.structure) for one in found.activities):
+            return None
+        return found.activities
 
     async def rules(self, activity: str) -> Rules | None:
         """Of an activity of one of the caller's structures."""
