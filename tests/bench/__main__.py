@@ -1,6 +1,6 @@
 """All figures, one database after the other, each on one stage; those of the ledger need none.
 
-python -m tests.bench [rush calendars promotion doors growth ledger] [--families 500] [--rounds 3] [--database sqlite|postgresql|both]
+python -m tests.bench [rush home calendars promotion doors growth ledger] [--families 500] [--rounds 3] [--database sqlite|postgresql|both]
 python -m tests.bench gateways [--rounds 3] [--alone]
 """
 
@@ -12,12 +12,12 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tests.bench import calendars, doors, growth, ledger, promotion, rush
+from tests.bench import calendars, doors, growth, home, ledger, promotion, rush
 from tests.bench.gateways import comparison
 from tests.bench.stage import KINDS, Stage, opened
 from tests.flows.town import family, renamed
 
-FIGURES = ("rush", "calendars", "promotion", "doors", "growth", "ledger")
+FIGURES = ("rush", "home", "calendars", "promotion", "doors", "growth", "ledger")
 
 
 def town(families: int, rounds: int) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def town(families: int, rounds: int) -> dict[str, Any]:
         return family(f"f{n}", activities=[one["id"] for one in activities])
 
     looking = [family(name, activities=calendars.ACTIVITIES) for name in calendars.FAMILIES]
-    return renamed("rush", [*everybody, *some], [*(named(n) for n in range(families)), *looking])
+    return renamed("rush", [*everybody, *some, *home.activities()], [*(named(n) for n in range(families)), *looking, *home.families()])
 
 
 def show(kind: str, figure: str, reports: Sequence[dict[str, Any]]) -> None:
@@ -48,6 +48,9 @@ def show(kind: str, figure: str, reports: Sequence[dict[str, Any]]) -> None:
 async def measure(kind: str, stage: Stage, families: Sequence[str], rounds: int, figures: Sequence[str]) -> None:
     if "rush" in figures:
         show(kind, "rush", await rush.measure(stage, families, rounds))
+    if "home" in figures:
+        for lanes, reports in (await home.measure(stage, rounds)).items():
+            show(kind, f"family home, {lanes} at a time", reports)
     if "calendars" in figures:
         show(kind, "calendars", await calendars.measure(stage, rounds))
     if "promotion" in figures:

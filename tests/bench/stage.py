@@ -110,10 +110,10 @@ def _children(parent: int) -> list[int]:
     return [pid for pid in pids if (stat := _stat(pid)) and int(stat[1]) == parent]
 
 
-def percentiles(seconds: Sequence[float], name: str = "") -> dict[str, int]:
+def percentiles(seconds: Sequence[float], name: str = "", digits: int | None = None) -> dict[str, float]:
     """In milliseconds."""
     ordered = sorted(seconds)
-    return {f"{name}p{n} ms": round(1000 * ordered[min(len(ordered) * n // 100, len(ordered) - 1)]) for n in (50, 95, 99)}
+    return {f"{name}p{n} ms": round(1000 * ordered[min(len(ordered) * n // 100, len(ordered) - 1)], digits) for n in (50, 95, 99)}
 
 
 class Watch:

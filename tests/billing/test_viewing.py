@@ -113,4 +113,4 @@ async def test_a_familys_screens_cost_no_statement_more_than_before(town: Town) 
     assert not [one for one in statements if not one.startswith(("SELECT", "BEGIN", "PRAGMA"))]
 
 
-FAMILY_SELECTS = 8
+FAMILY_SELECTS = 5
