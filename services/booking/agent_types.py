@@ -94,8 +94,8 @@ class Opening:
         )
 
     @strawberry.field
-    def activity(self) -> Activity:
-        return Activity.of(self.spec)
+    def activity(self, info: Info) -> Activity:
+        return Activity.of(self.spec, info.context.language)
 
     @strawberry.field
     def reason(self, info: Info) -> str | None:
@@ -129,8 +129,8 @@ class Enrollment:
     until: dt.date | None
 
     @strawberry.field
-    def activity(self) -> Activity:
-        return Activity.of(self.spec)
+    def activity(self, info: Info) -> Activity:
+        return Activity.of(self.spec, info.context.language)
 
 
 # ------------------------------------------------------------------------------------------------------- the audit trail
@@ -190,7 +190,7 @@ class Act:
     @strawberry.field
     async def activity(self, info: Info) -> Activity | None:
         rules = await reading_of(info.context).rules(self.row.activity) if self.row.activity else None
-        return None if rules is None else Activity.of(rules.spec)
+        return None if rules is None else Activity.of(rules.spec, info.context.language)
 
     @strawberry.field
     async def booking(self, info: Info) -> Booking | None:

@@ -122,7 +122,7 @@ class AgentQueries:
             ids = await queries.activities_of(session, of)
         reading = reading_of(info.context)
         found = await asyncio.gather(*map(reading.rules, ids))
-        return [Activity.of(rules.spec) for rules in found if rules is not None]
+        return [Activity.of(rules.spec, info.context.language) for rules in found if rules is not None]
 
     @strawberry.field
     async def openings(
@@ -339,7 +339,7 @@ async def _described(info: Info, structure: str, activity: str, work: Callable[[
         await _done(info, structure, work)
     except Refused as no:
         return refusal_of(no, info.context.language)
-    return Activity.of(await _activity(info, activity))
+    return Activity.of(await _activity(info, activity), info.context.language)
 
 
 async def _enrollment(

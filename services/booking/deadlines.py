@@ -1,6 +1,7 @@
 """Until when an opening may be booked, and a booking cancelled: as an instant, and in words."""
 
 import datetime as dt
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from services.booking.activity import ActivitySpec, DaysBefore, Deadline, HoursBefore, WeekdayBefore
@@ -35,6 +36,7 @@ def ends_at(spec: ActivitySpec, day: dt.date) -> dt.datetime:
     return _moment(day + DAY, "00:00", spec.timezone) if day.year in RECKONED else LONG_AGO
 
 
+@lru_cache(maxsize=1000)
 def in_words(deadline: Deadline, language: str) -> str:
     """The rule, as Activity.bookingRule and cancellationRule give it."""
     match deadline:

@@ -106,7 +106,7 @@ class Roster:
         others = sorted((noted for child, noted in day.noted.items() if child not in booked), key=lambda noted: noted.recorded_at)
         return cls(
             day=day,
-            activity=Activity.of(day.rules.spec),
+            activity=Activity.of(day.rules.spec, language),
             date=day.date,
             reason=None if rules.closed is None else say_closed(rules.closed, rules.because, language),
             closed=day.closed_at is not None,

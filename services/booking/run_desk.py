@@ -69,7 +69,7 @@ class AllocationDecisionReport:
     async def activity(self, info: Info) -> Activity:
         rules = await reading_of(info.context).rules(self.row.activity)
         assert rules is not None, f"{self.row.activity} had a run and is not there"
-        return Activity.of(rules.spec)
+        return Activity.of(rules.spec, info.context.language)
 
     @strawberry.field
     async def booking(self, info: Info) -> Booking | None:

@@ -74,9 +74,11 @@ class Activity:
     departure: LocalTime = strawberry.field(description="Its own, or the latest that a family may choose.")
     chooses_hours: bool
     hour_step_minutes: int | None
+    booking_words: Private[str]
+    cancellation_words: Private[str]
 
     @classmethod
-    def of(cls, spec: ActivitySpec) -> Self:
+    def of(cls, spec: ActivitySpec, language: str) -> Self:
         chosen = spec.hours if isinstance(spec.hours, ChosenHours) else None
         return cls(
             spec=spec,
@@ -90,27 +92,29 @@ class Activity:
             departure=LocalTime(spec.departure),
             chooses_hours=chosen is not None,
             hour_step_minutes=chosen.step_minutes if chosen else None,
+            booking_words=deadlines.in_words(spec.booking_deadline, language),
+            cancellation_words=deadlines.in_words(spec.cancellation_deadline, language),
         )
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: ID) -> Self | None:
         rules = await reading_of(info.context).rules(str(id))
-        return None if rules is None else cls.of(rules.spec)
+        return None if rules is None else cls.of(rules.spec, info.context.language)
 
-    @strawberry.field
-    def booking_rule(self, info: Info) -> str:
+    @strawberry.field(metadata={STORED_IN: "booking_words"})  # type: ignore[untyped-decorator]  # no types for this form
+    def booking_rule(self) -> str:
         """Until when it may be booked, in words."""
-        return deadlines.in_words(self.spec.booking_deadline, info.context.language)
+        return self.booking_words
 
     @strawberry.field
     def allocation(self, info: Info) -> Allocation:
         """How its places are given away: at once, or by a daily run."""
         return Allocation.of(self.spec, info.context.language)
 
-    @strawberry.field
-    def cancellation_rule(self, info: Info) -> str:
+    @strawberry.field(metadata={STORED_IN: "cancellation_words"})  # type: ignore[untyped-decorator]  # no types for this form
+    def cancellation_rule(self) -> str:
         """Until when a booking may be cancelled, in words."""
-        return deadlines.in_words(self.spec.cancellation_deadline, info.context.language)
+        return self.cancellation_words
 
     @strawberry.field
     async def settings(self, info: Info) -> ActivitySettings | None:
@@ -131,7 +135,7 @@ async def activity_of(info: Info, activity: str) -> Activity:
     rules = await reading_of(info.context).rules(activity)
     if rules is None:
         raise Forbidden
-    return Activity.of(rules.spec)
+    return Activity.of(rules.spec, info.context.language)
 
 
 # ------------------------------------------------------------------------------------------------------------ bookings
@@ -356,7 +360,7 @@ class Child:
         found = await reading_of(info.context).activities(str(self.id))
         if found is None:
             raise Forbidden
-        return [Activity.of(rules.spec) for rules in found]
+        return [Activity.of(rules.spec, info.context.language) for rules in found]
 
     @strawberry.field(graphql_type=Calendar)  # type: ignore[untyped-decorator]  # no types for this form
     def calendar(self, info: Info, month: YearMonth, activity: ID | None = None) -> Awaitable[Calendar]:
@@ -378,7 +382,7 @@ class Child:
         context = info.context
         return [
             ActivityDay(
-                activity=Activity.of(span.rules[activity].spec),
+                activity=Activity.of(span.rules[activity].spec, context.language),
                 date=date,
                 state=day.shown.state,
                 places_left=day.shown.places_left,
@@ -418,7 +422,7 @@ async def calendar_of(info: Info, child: str, month: YearMonth, activity: str | 
     shown = _all_activities(page, days, info.context) if selected is None else _one_activity(page, selected, info.context)
     return Calendar(
         month=month,
-        activity=None if selected is None else Activity.of(page.months[selected].rules.spec),
+        activity=None if selected is None else Activity.of(page.months[selected].rules.spec, info.context.language),
         days=shown,
         as_of=_newest(page, info.context.now),
     )
