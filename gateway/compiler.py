@@ -186,11 +186,17 @@ class Provenance:
             known = [(step, block.fields[name]) for step, block in blocks for name in type_names if name in block.fields]
             placed = [(step, fields.get(entry.key or "")) for step, fields in known]
             answering = [(step, each) for step, each in placed if each is not None]
-            alone = answering[0][0] if len(answering) == 1 else None
+            alone = answering[0][0] if len({step for step, _ in answering}) == 1 else None
+            at = (*path[:-1], Segment(path[-1].key, None)) if entry.of_all else path
             if alone is not None and alone != owner and entry.selected.name != "__typename":
-                self.brought.setdefault(alone, []).append(Spot(path, entry.selected.key))
+                self._brings(alone, Spot(at, entry.selected.key))
             if entry.shape is not None and entry.key is not None:
-                self._mark_below(entry, [(step, each.block) for step, each in answering if each.block], path, alone)
+                self._mark_below(entry, [(step, each.block) for step, each in answering if each.block], at, alone)
+
+    def _brings(self, step: int, spot: Spot) -> None:
+        spots = self.brought.setdefault(step, [])
+        if spot not in spots:  # What is asked of an interface is met at each of its types.
+            spots.append(spot)
 
     def _mark_below(self, entry: Entry, blocks: list[Placing], path: tuple[Segment, ...], owner: int | None) -> None:
         assert entry.shape is not None
@@ -201,7 +207,7 @@ class Provenance:
         if not any(self.supergraph.is_abstract(block.type, block.graph) for _, block in blocks):
             for step, block in asked_as:
                 if len(block.fields) > 1:  # it tells the types: without it there is nothing of the objects
-                    self.brought.setdefault(step, []).append(Spot(of_all, ""))
+                    self._brings(step, Spot(of_all, ""))
         for below, entries in entry.shape.fields.items():
             below_path = (*path, Segment(entry.key, below)) if entry.shape.abstract else of_all
             everybody = blocks + self._joined.get((below_path, below), []) + asked_as

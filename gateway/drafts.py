@@ -113,6 +113,7 @@ class Entry:
     selected: Selected
     key: str | None = None  #: None: not in the data (the root's __typename, introspection, denied, or nobody could be asked)
     shape: "Shape | None" = None
+    of_all: bool = False  #: asked of the interface, whatever the object's type
 
 
 @dataclass(slots=True)

@@ -347,7 +347,7 @@ class Planner:
         known = supergraph.types[interface].fields
         alike = {each.key: each for each in shared(tree).values() if each.name in known and each.named == known[each.name].named}
         entries, left = self._object(every, alike, internal=internal)
-        of_all = {entry.selected.key: entry for entry in entries if entry.selected.key not in left}
+        of_all = {entry.selected.key: replace(entry, of_all=True) for entry in entries if entry.selected.key not in left}
         rest = {name: {each: fields[each] for each in fields if each not in of_all} for name, fields in tree.items()}
         shown = supergraph.api.type_map.keys() >= tree.keys()
         if shown and not (internal and told) and all([*of_all] == [*fields] for fields in tree.values()):

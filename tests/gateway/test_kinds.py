@@ -170,6 +170,20 @@ async def test_where_nobody_can_tell_the_types_each_object_is_missed_at_its_own_
     assert {error["extensions"]["serviceName"] for error in answer.errors} == {"offers"}
 
 
+async def test_below_what_is_asked_of_an_interface_too_each_object_is_missed_at_its_own_place(entrance: Gateway, town: Town) -> None:
+    def leaves(_: Any) -> dict[str, Any]:
+        town.down.add("offers")
+        return {"opinions": [{"id": "1", "author": {"id": "p"}}]}
+
+    town.subgraphs["opinions"].entities = {"Offer": leaves}
+
+    answer = await entrance.ask("{ offers { __typename opinions { author { ... on Parent { children } } } } }")
+
+    assert answer.data is not None
+    assert answer.data["offers"][1] == {"__typename": "Camp", "opinions": [{"author": None}]}
+    assert [error["path"] for error in answer.errors] == [["offers", n, "opinions", 0, "author"] for n in range(3)]
+
+
 async def test_what_is_guarded_on_the_interface_object_is_guarded_on_every_type(town: Town) -> None:
     guarded = SDL.replace("  stars: Int @join__field(graph: OPINIONS)", "  stars: Int @join__field(graph: OPINIONS) @authenticated")
     assert guarded.count("@authenticated") == 1
