@@ -70,7 +70,9 @@ class Seen:
             if seconds >= self.slowness.seconds and self.operation is not None and self.plan is not None:
                 took = [(each.service, each.body, each.seconds) for each in self.fetches]
                 self.slowness.note(self.name, self.operation.text, self.plan, seconds, took)
-        self._end_span(kind, error, trace)
+        if self.fetches is not None:
+            self._describe()
+        self._span.__exit__(kind, error, trace)
         SEEN.reset(self._tokens[0])
         traceparent.reset(self._tokens[1])
 
@@ -79,7 +81,8 @@ class Seen:
         if self.fetches is not None and is_told(self.passing.trail):
             self._tell(time.perf_counter() - self._begun)
         self.fetches = None
-        self._end_span(None, None, None)
+        self._describe()
+        self._span.end()
 
     @property
     def name(self) -> str:
@@ -96,8 +99,8 @@ class Seen:
         about = {"operation": self.name, "kind": self.operation.kind if self.operation else UNKNOWN, "outcome": self.outcome}
         tell("answered", self.passing.trail, **about, status=self.status, milliseconds=_ms(seconds), subgraphs=asked)
 
-    def _end_span(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        span, self._span = self._span, NOTHING
+    def _describe(self) -> None:
+        span = self._span
         if span is NOTHING:
             return
         if self.operation is not None:
@@ -110,7 +113,6 @@ class Seen:
         span.set("preau.outcome", self.outcome)
         if self.outcome == "failed":
             span.failed("failed")
-        span.__exit__(kind, error, trace)
 
 
 SEEN: ContextVar[Seen | None] = ContextVar("seen", default=None)

@@ -82,6 +82,9 @@ class Span(Protocol):
     def failed(self, kind: str) -> None:
         """What it did went wrong, in this way: a class's name, a status or a code, never a message."""
 
+    def end(self) -> None:
+        """It takes no longer, though what it began goes on: whoever entered it leaves it later."""
+
     @property
     def trail(self) -> str | None:
         """What others are told, so that their spans are below this one. None: nobody collects it."""
@@ -103,6 +106,8 @@ class _Nothing:
     def call(self, name: str) -> None: ...
 
     def failed(self, kind: str) -> None: ...
+
+    def end(self) -> None: ...
 
 
 NOTHING = _Nothing()
@@ -166,8 +171,13 @@ class _Kept:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._token is not None:
             traceparent.reset(self._token)
+        if not self._span.is_recording():
+            return
         if kind is not None:
             self.failed(kind.__name__)
+        self._span.end()
+
+    def end(self) -> None:
         self._span.end()
 
     def set(self, name: str, value: str | int | bool) -> None:

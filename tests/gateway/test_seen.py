@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,12 @@ from gateway.signature import has_values, signature
 from gateway.slowness import MOST_A_MINUTE
 from gateway.streams import Streams
 from gateway.tallies import Timing
+from services import tracing
+from tests.collector import Collector, collecting, told
+from tests.facts import until
 from tests.gateway.fakes import Gateway
+from tests.gateway.followers import events, wire
+from tests.gateway.stage import Scene
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = "query Home($on: Boolean = true) { me { login @include(if: $on) families { id } } }"
@@ -178,3 +183,57 @@ async def test_failures_are_counted_by_reason(trouble: Exception, reason: str, e
     async with served(streams) as client:
         assert (await ask(client, HOME))["errors"]
     assert value("preau_gateway_fetch_failures_total", service="identity", reason=reason) == before + 1
+
+
+# ----------------------------------------------------------------------------------------------------------------- traces
+
+
+@pytest.fixture
+def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
+    """Everything in this process is collected, until it is said that it ends."""
+    with collecting() as one:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", one.url)
+        tracing.collect("gateway", tracing.Collecting("parentbased_always_on"))
+        yield one
+        tracing.stop()
+
+
+async def test_a_subscription_is_a_span_for_as_long_as_it_takes_to_begin(scene: Scene, collector: Collector) -> None:
+    follow = 'subscription Follow { requestDecided(request: "r1") { id } }'
+    streams = [value("preau_gateway_streams", transport=transport) for transport in ("sse", "websocket")]
+    async with events(scene.url, follow) as stream, wire(scene.url) as socket:
+        await (await socket.begin()).follow("a", follow)
+        await until(lambda: _so(len(scene.gateway.live._watchers) == 2))
+        open_now = [value("preau_gateway_streams", transport=transport) for transport in ("sse", "websocket")]
+        assert [now - before for now, before in zip(open_now, streams, strict=True)] == [1, 1]
+        scene.decided = True
+        await scene.tell("booking.request_decided", request="r1")
+        assert (await stream.data())["requestDecided"]["id"] == "r1"
+        assert (await socket.data("a"))["requestDecided"]["id"] == "r1"
+        assert await stream.one() == ("complete", None)
+        assert await socket.hear() == {"type": "complete", "id": "a"}
+    tracing.stop()
+    spans = [span for each in collector.came for scope in each.scope_spans for span in scope.spans]
+    begun = [span for span in spans if span.name == "subscription Follow"]
+    assert [told(span)["preau.outcome"] for span in begun] == ["begun", "begun"]
+    assert all(not span.parent_span_id for span in begun), "each is the first of its trace"
+    asked = [span for span in spans if span.name == "POST booking"]
+    assert {span.trace_id for span in asked} == {span.trace_id for span in begun}
+
+
+async def _so(fact: bool) -> bool:
+    return fact
+
+
+async def test_an_unsampled_request_makes_no_span_and_tells_the_services_so(
+    client: httpx2.AsyncClient, entrance: Gateway, collector: Collector
+) -> None:
+    kept = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    for trace in (kept, kept[:-2] + "00"):
+        await client.post("/graphql", json={"query": HOME}, headers={"traceparent": trace})
+    tracing.stop()
+    asked = [span for span in (span for _, span in collector.spans(kept[3:35])) if span.name == "POST identity"]
+    assert len(asked) == 1
+    told_to_identity = [call.headers for call in entrance.town.calls if call.service == "identity"]
+    assert f"traceparent: {kept[:36]}{asked[0].span_id.hex()}-01\r\n" in told_to_identity[0]
+    assert f"traceparent: {kept[:-2]}00\r\n" in told_to_identity[1]
