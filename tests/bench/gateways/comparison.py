@@ -180,7 +180,8 @@ def town(folder: Path, core: set[int]) -> Iterator[Place]:
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
         "PREAU_DATA": str(folder),
-        "PREAU_ACCOUNT_POINTS": str(10**12),  # counted, but one family asks for all
+        "PREAU_ACCOUNT_POINTS": str(10**12),  # counted, but one family at one address asks for all
+        "PREAU_ADDRESS_POINTS": str(10**12),
         **{f"{name.upper()}_URL": f"http://127.0.0.1:{port}" for name, port in zip(SERVICES, ports, strict=True)},
     }
     nats = NatsServer(folder)
