@@ -34,6 +34,7 @@ def serve(name: str, settings: Settings, host: str, port: int | None, socket_fd:
     """Until SIGTERM or SIGINT. `socket_fd` is a listening socket that the parent holds: connections wait there while we restart."""
     if port is None:
         port = settings.port if name == "gateway" else PORTS[name]
+    gc.disable()  # nothing of what is loaded now is garbage
     config = uvicorn.Config(
         application(name, settings),
         host=host,
@@ -98,3 +99,4 @@ def look_for_garbage_less_often() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+    gc.enable()
