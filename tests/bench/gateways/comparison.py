@@ -278,3 +278,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--alone", action="store_true", help="ours and the floor alone")
     wish = parser.parse_args(arguments)
     measure(wish.rounds, alone=wish.alone)
+    subprocess.run([sys.executable, "-m", "tests.bench.gateways.stages"], cwd=ROOT, check=True)
