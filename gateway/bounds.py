@@ -21,7 +21,7 @@ from gateway.trouble import RequestError
 from services.telemetry import log
 from services.visitors import household_of
 
-MOST_COST = 100_000
+MOST_COST = 200_000
 #: A family's home page costs some 1,000 points: twenty of them a second, for hours, are more than a family can want.
 ACCOUNT_POINTS = 20_000
 #: A school, a town hall or a telephone company is one address: at 08:00 of an opening twenty thousand pages in a minute may come from

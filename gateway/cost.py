@@ -24,7 +24,7 @@ TOLD_SCHEMA = 5_000  #: Tens of milliseconds, during which the gateway answers n
 #: Of a list of which nothing is known.
 USUAL = 10
 PAGE = 50  #: Where no `first` is said (services/paging.py).
-LARGEST_PAGE = 500  #: No service gives more.
+LARGEST_PAGE = 500  #: Who asks for more is refused by the service, which says so.
 MOST_DAYS = 400
 #: Lists whose length no argument says, where it is far from usual.
 LISTS: Mapping[tuple[str, str], int] = {
@@ -97,7 +97,8 @@ class _Estimate:
     def _first(self, type_name: str, selected: Selected) -> Cost | None:
         """What a field with a page is asked for. None: it has none."""
         of_type: Any = self.supergraph.api.type_map.get(type_name)  # None: clients see no such type, and may meet one all the same
-        argument = of_type.fields[selected.name].args.get("first") if of_type is not None else None
+        known = of_type.fields.get(selected.name) if of_type is not None else None
+        argument = known.args.get("first") if known is not None else None
         if argument is None:
             return None
         usual = _of_literal(argument.ast_node.default_value) if argument.ast_node and argument.ast_node.default_value else PAGE
@@ -131,7 +132,7 @@ def _of_literal(node: Any) -> Any:
 
 def _bounded(value: Any, usual: int) -> Cost:
     def size(told: Any) -> int:
-        return min(max(told, 0), LARGEST_PAGE) if isinstance(told, int) else usual
+        return told if isinstance(told, int) and 0 <= told <= LARGEST_PAGE else usual
 
     return (lambda variables: size(value(variables))) if callable(value) else size(value)
 

@@ -207,8 +207,8 @@ def dear_documents() -> dict[str, str]:
         "pages within pages, by a fragment": f"{{ {things} {{ nodes {{ ...F }} }} }} fragment F on Family {{ {bookings} }}",
         "pages within pages, the second by default": f"{{ {things} {{ nodes {{ bookings {{ nodes {{ child {{ activities {{ id }} }} }} }} }} }} }}",
         "a year of calendars of all families": f"{{ {things} {{ nodes {{ children {{ {months} }} }} }} }}",
-        "the same page by 25 names": "{ "
-        + " ".join(f"a{n}: {things} {{ nodes {{ children {{ id }} adults {{ id }} }} }}" for n in range(25))
+        "the same page by 30 names": "{ "
+        + " ".join(f"a{n}: {things} {{ nodes {{ children {{ id }} adults {{ id title lastName }} }} }}" for n in range(30))
         + " }",
     }
 

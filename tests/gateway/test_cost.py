@@ -33,10 +33,11 @@ def bookings(first: str, declared: str = "") -> str:
         # A family's home: two families of four children, a month of 31 days, six activities, five wallets.
         (HOME, {"month": "2026-12"}, 1 + 2 * (1 + 1 + (1 + 1 + 5 * (1 + 2 + 1)) + 4 * (1 + (1 + 31 * 3) + 6 * 2))),
         (HOME, {"month": "2026-12", "with": False}, 1 + 2 * (1 + 1 + (1 + 1 + 5 * (1 + 2 + 1)) + 4 * (1 + (1 + 31 * 3)))),
-        # Pages: as long as they are asked for, but no longer than any service gives.
+        # Pages: as long as they are asked for. What no service gives it refuses, in clear words.
         (bookings("100"), {}, 1 + 2 * (1 + 1 + 100 * 3 + 1)),
-        (bookings("1000000"), {}, 1 + 2 * (1 + 1 + 500 * 3 + 1)),
-        (bookings("-1"), {}, 1 + 2 * (1 + 1 + 0 + 1)),
+        (bookings("0"), {}, 1 + 2 * (1 + 1 + 0 + 1)),
+        (bookings("1000000"), {}, 1 + 2 * (1 + 1 + 50 * 3 + 1)),
+        (bookings("-1"), {}, 1 + 2 * (1 + 1 + 50 * 3 + 1)),
         (bookings("$n", "($n: Int)"), {"n": 7}, 1 + 2 * (1 + 1 + 7 * 3 + 1)),
         (bookings("$n", "($n: Int)"), {}, 1 + 2 * (1 + 1 + 50 * 3 + 1)),
         (bookings("$n", "($n: Int = 3)"), {}, 1 + 2 * (1 + 1 + 3 * 3 + 1)),
