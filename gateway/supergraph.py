@@ -13,7 +13,7 @@ from graphql import DocumentNode, GraphQLSchema, Node, TypeNode, parse
 from graphql.language import ast
 
 from gateway.api import api_schema, named
-from gateway.unsupported import KINDS, complaints, directives, interface_object_in, is_type
+from gateway.unsupported import KINDS, complaints, directives, interface_object_in, is_type, roots_of
 
 COMMITTED = Path(__file__).with_name("supergraph.graphql")
 
@@ -95,7 +95,7 @@ class Supergraph:
         return cls(
             graphs=_graphs(document),
             types=read.types,
-            roots=_roots(document),
+            roots=roots_of(document),
             possible=read.possible,
             possible_in=read.possible_in,
             narrowed_enums=_narrowed_enums(document),
@@ -132,13 +132,6 @@ def _graphs(document: DocumentNode) -> dict[str, str]:
         if isinstance(definition, ast.EnumTypeDefinitionNode) and definition.name.value == "join__Graph":
             return {entry.name.value: str(graph["name"]) for entry in definition.values or () for graph in directives(entry, "join__graph")}
     raise UnsupportedSupergraph("this is no supergraph: enum join__Graph is missing")
-
-
-def _roots(document: DocumentNode) -> dict[str, str]:
-    for definition in document.definitions:
-        if isinstance(definition, ast.SchemaDefinitionNode):
-            return {root.operation.value: root.type.name.value for root in definition.operation_types}
-    return {"query": "Query"}
 
 
 def _narrowed_enums(document: DocumentNode) -> frozenset[str]:

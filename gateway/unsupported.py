@@ -74,7 +74,7 @@ def complaints(document: DocumentNode) -> Iterator[str]:
         if isinstance(definition, ast.SchemaDefinitionNode | ast.SchemaExtensionNode):
             yield from _of_schema(definition)
         elif is_type(definition):
-            yield from _Complaining(kinds, _graphs(document)).of_type(definition)
+            yield from _Complaining(kinds, _graphs(document), roots_of(document)).of_type(definition)
         elif definition.kind.endswith("_extension"):
             yield f"{definition.name.value}: an extension: composition leaves none"  # type: ignore[attr-defined]  # as types do
 
@@ -82,6 +82,14 @@ def complaints(document: DocumentNode) -> Iterator[str]:
 def _graphs(document: DocumentNode) -> frozenset[str]:
     enums = (node for node in document.definitions if isinstance(node, ast.EnumTypeDefinitionNode) and node.name.value == "join__Graph")
     return frozenset(entry.name.value for enum in enums for entry in enum.values or ())
+
+
+def roots_of(document: DocumentNode) -> dict[str, str]:
+    """query, mutation, subscription -> type"""
+    for definition in document.definitions:
+        if isinstance(definition, ast.SchemaDefinitionNode):
+            return {root.operation.value: root.type.name.value for root in definition.operation_types}
+    return {"query": "Query"}
 
 
 def _of_schema(schema: Any) -> Iterator[str]:
@@ -108,6 +116,7 @@ class _Complaining:
 
     kinds: Mapping[str, Any]
     graphs: frozenset[str]
+    roots: Mapping[str, str]
 
     def of_type(self, definition: Any) -> Iterator[str]:
         name = definition.name.value
@@ -138,6 +147,8 @@ class _Complaining:
     def _of_member(self, type_name: str, member: Any) -> Iterator[str]:
         place = f"{type_name}.{member.name.value}"
         yield from self._of_directives(place, member)
+        if hasattr(member, "type"):
+            yield from self._of_value(place, member)
         for argument in getattr(member, "arguments", None) or ():
             yield from self._of_directives(f"{place}({argument.name.value})", argument)
         for join in directives(member, "join__field"):
@@ -145,13 +156,20 @@ class _Complaining:
                 yield f"{place}: @override with a label is not supported"
             if join.get("contextArguments"):
                 yield f"{place}: @fromContext is not supported"
-            here = str(join.get("type") or "").strip("[]!")
-            if here and here != named(member.type) and join["graph"] in interface_object_in(self.kinds.get(here)):
-                yield f"{place}: @interfaceObject {here} in {join['graph']} is not supported: elsewhere the field is {named(member.type)}"
             if join.get("requires"):
                 yield from self._of_field_set(place, "requires", type_name, str(join["requires"]))
             if join.get("provides"):
                 yield from self._of_field_set(place, "provides", named(member.type), str(join["provides"]))
+
+    def _of_value(self, place: str, member: Any) -> Iterator[str]:
+        """What a field leads to."""
+        usual = named(member.type)
+        if usual in self.roots.values():
+            yield f"{place}: a field that leads back to {usual} is not supported"
+        for join in directives(member, "join__field"):
+            here = str(join.get("type") or usual).strip("[]!")
+            if here != usual and join["graph"] in interface_object_in(self.kinds.get(here)):
+                yield f"{place}: @interfaceObject {here} in {join['graph']} is not supported: elsewhere the field is {usual}"
 
     def _of_directives(self, place: str, node: Any) -> Iterator[str]:
         for directive in node.directives or ():

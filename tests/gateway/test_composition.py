@@ -84,6 +84,7 @@ GRAPHS = 'enum join__Graph {{ A @join__graph(name: "a", url: "") }}\ntype Query 
         ("type Thing @join__type(graph: A) { id: ID! } enum E @join__type(graph: A) { X @mine }", "E.X: @mine is not supported"),
         ("type Thing @join__type(graph: A) { id: ID! } union U @mine = Thing", "U: @mine is not supported"),
         ("type Thing @join__type(graph: A) { id: ID! } extend type Thing { n: Int }", "Thing: an extension: composition leaves none"),
+        ("type Thing @join__type(graph: A) { all: [Query!]! }", "Thing.all: a field that leads back to Query is not supported"),
         ("type Thing @join__type(graph: B) { id: ID! }", "Thing: @join__type names no subgraph: B"),
         ("type Thing @join__type(graph: A) { id: ID! @join__field(graph: B) }", "Thing.id: @join__field names no subgraph: B"),
         ("type Thing @join__type(graph: A, delegated: true) { id: ID! }", "Thing: @join__type(delegated:) is not supported"),
