@@ -36,11 +36,12 @@ def plan(wish: Wish, supergraph: Supergraph | None = None) -> str:
     except RequestError as error:
         raise Mistake("\n".join(map(_told, error.errors))) from error
     name = f"{operation.kind} {operation.name}" if operation.name else operation.kind
+    cost = now(found.cost, _variables(wish.variables))
     if wish.json:
-        cost = now(found.cost, _variables(wish.variables))
         return as_json({"kind": operation.kind, "operation": operation.name, "conditions": conditions, "cost": cost, **explained(found)})
     where = [f"${name} is {str(value).lower()}" for name, value in conditions.items()]
-    return f"{', where '.join([name, ' and '.join(where)] if where else [name])}: {readable(found)}"
+    told = f"{name}, where {' and '.join(where)}" if where else name
+    return f"{told}: {cost} points, {readable(found)}"
 
 
 def _text(query: str) -> str:

@@ -12,7 +12,7 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from services import tracing
-from services.settings import Settings
+from services.settings import Settings, SettingsError
 from services.tracing import new_traceparent, request_id_of, trace_id_of, traceparent
 
 __all__ = ["log", "log_to", "new_traceparent", "traceparent"]
@@ -35,7 +35,10 @@ def log_to(settings: Settings, service: str) -> None:
     _configure(getattr(logging, settings.log_level.upper(), logging.INFO))
     structlog.contextvars.bind_contextvars(service=service)
     logging.basicConfig(level=logging.WARNING, handlers=[_Passing()])
-    tracing.collect(service, settings.collecting)
+    try:
+        tracing.collect(service, settings.collecting)
+    except ImportError as error:
+        raise SettingsError('OTEL_EXPORTER_OTLP_ENDPOINT needs what is not installed: pip install "preau[otel]"') from error
 
 
 class _Passing(logging.Handler):
