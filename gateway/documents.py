@@ -162,10 +162,10 @@ class Documents:
         circumstances = operation.number, (conditions, passed)
         plan = self._plans.get(circumstances)
         if plan is None:
+            self.plans_made += 1  # also if there turns out to be none
             with PLANNING.time():
                 plan = self._plan(operation, dict(zip(operation.conditions, conditions, strict=True)), passed)
             self._plans.put(circumstances, plan, weight=plan.fields)
-            self.plans_made += 1
             PLANS.of("anew").value += 1
         else:
             _REMEMBERED_PLAN.value += 1

@@ -1,6 +1,7 @@
 """What is asked over a connection that stays open: one result for a query or a mutation, as many as come for a subscription."""
 
 import math
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -57,8 +58,12 @@ class Streams:
         scopes = None
         if self.door is not None and self.documents.supergraph.guards:
             scopes = await self.door.scopes(passing.authorization)
-        made = self.documents.plans_made
-        plan = self.documents.plan(operation, asked.variables, passing.language, scopes)
+        made, begun = self.documents.plans_made, time.thread_time()
+        try:
+            plan = self.documents.plan(operation, asked.variables, passing.language, scopes)
+        finally:
+            if self.documents.plans_made != made:
+                self.bounds.charge_work(passing, begun)
         seen.planned(operation, plan, new=self.documents.plans_made != made)
         self.bounds.admit(plan.cost, asked.variables, passing)
         return plan

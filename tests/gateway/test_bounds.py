@@ -7,8 +7,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from gateway.asking import PassedOn
+from gateway.asking import Asked, PassedOn
 from gateway.bounds import BURST_SECONDS, KNOCK, MOST_BUCKETS, Bounds, Buckets
+from gateway.cost import now
 from gateway.trouble import RequestError
 from tests.gateway.fakes import Gateway, Town
 from tests.gateway.followers import events, served, wire
@@ -219,3 +220,24 @@ async def test_a_document_that_has_to_be_read_first_is_paid_for_also_when_it_is_
     assert math.isclose(again, KNOCK + 2)
     assert fresh > 2 * again
     assert wrong > fresh
+
+
+async def test_a_plan_that_has_to_be_made_is_paid_for_also_of_a_document_that_is_known(entrance: Gateway) -> None:
+    """Ten variables of @include are a thousand plans of one document."""
+    names = [f"v{n}" for n in range(10)]
+    choices = " ".join(f"a{n}: login @include(if: ${name})" for n, name in enumerate(names))
+    document = (
+        f"query({', '.join(f'${name}: Boolean!' for name in names)}) {{ me {{ id {choices} families {{ children {{ id firstName }} }} }} }}"
+    )
+    passing, one = from_(token="t"), entrance.streams
+    entrance.bounds.clock = lambda: 0.0
+
+    async def spent(chosen: int) -> float:
+        before = entrance.bounds.accounts._paid_at.get(hash("t"), 0.0)
+        asked = Asked(document, {name: bool(chosen >> n & 1) for n, name in enumerate(names)}, None)
+        plan = await one.plan(one.operation(asked, passing), asked, passing)
+        return (entrance.bounds.accounts._paid_at[hash("t")] - before) * entrance.bounds.accounts.points - now(plan.cost, asked.variables)
+
+    await spent(0)
+    assert min([await spent(chosen) for chosen in range(1, 9)]) > KNOCK
+    assert await spent(8) < 1, "this one is known"
