@@ -31,12 +31,13 @@ class Breaker:
     _since: float = 0.0  #: when it was last opened
     _next_try: float = 0.0
     _wait: float = FIRST_WAIT_SECONDS
+    _trying: float = 0.0  #: when the request was begun that tries
 
     def lets(self, now: float, seconds: float) -> bool:
         """Whether a request that takes so long, at most, may try, now that it is not closed. One at a time: the others are refused."""
         if now < self._next_try:
             return False
-        self._next_try = now + max(seconds, self._wait)  # if nothing is ever heard of it, somebody else may try
+        self._trying, self._next_try = now, now + max(seconds, self._wait)  # if nothing is ever heard of it, somebody else may try
         self._become(TRYING)
         return True
 
@@ -57,6 +58,11 @@ class Breaker:
             return
         self._since, self._next_try = now, now + self._wait
         self._become(OPEN)
+
+    def unheard(self, begun: float) -> None:
+        """What was asked then was given up, and says nothing. If it was what tries, somebody else may at once."""
+        if self.state == TRYING and begun == self._trying:
+            self._next_try = begun
 
     def _become(self, state: int) -> None:
         self.state = state

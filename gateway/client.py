@@ -43,8 +43,12 @@ class SubgraphUnavailable(Exception):
 class SubgraphSlow(SubgraphUnavailable):
     """It did not answer in time."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason, "slow")
+    def __init__(self, reason: str, kind: str = "slow") -> None:
+        super().__init__(reason, kind)
+
+
+#: By which status a subgraph, or what stands before it, says that it has no answer: nobody is there, or it took too long.
+LOST = {502: SubgraphUnavailable, 503: SubgraphUnavailable, 504: SubgraphSlow}
 
 
 class Response(NamedTuple):
@@ -186,17 +190,22 @@ class Subgraph:
         tail = b"%bContent-Length: %d\r\n\r\n%b" % (headers, len(body), body)
         try:
             response = await self._within(self._post, tail, seconds, again)
-            if response.status in (*AWAY, 504):
-                raise SubgraphUnavailable(f"HTTP {response.status}", "status")
-        except SubgraphUnavailable as trouble:
-            if seconds >= FAIR_SECONDS or not isinstance(trouble, SubgraphSlow):
-                self.breaker.failed(begun, time.monotonic())
+            if response.status in LOST:
+                raise LOST[response.status](f"HTTP {response.status}", "status")
+        except BaseException as trouble:
+            self._judge(trouble, begun, seconds)
             raise
         if self.breaker.failures:
             self.breaker.succeeded()
         if response.status >= 500 or not response.body.startswith(b"{"):
             raise SubgraphUnavailable(f"HTTP {response.status}", "status")
         return response.body
+
+    def _judge(self, trouble: BaseException, begun: float, seconds: float) -> None:
+        if isinstance(trouble, SubgraphUnavailable) and (seconds >= FAIR_SECONDS or not isinstance(trouble, SubgraphSlow)):
+            self.breaker.failed(begun, time.monotonic())
+        else:  # such as a client that has gone
+            self.breaker.unheard(begun)
 
     async def get(self, path: str, *, seconds: float) -> Response:
         return await self._within(self._get.format(path).encode(), b"\r\n", seconds, again=True)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from gateway.breaker import CLOSED, MOST_FAILURES, OPEN
-from gateway.client import Subgraph, SubgraphUnavailable
+from gateway.client import Subgraph, SubgraphSlow, SubgraphUnavailable
 from gateway.retries import MOST_SAVED
 
 Conversation = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -217,6 +217,44 @@ async def test_who_was_given_no_time_to_speak_of_opens_no_breaker(server: Server
     server.conversation = silent
     many = (subgraph.post(b"{}", b"", seconds=0.01, again=True) for _ in range(3 * MOST_FAILURES))
     await asyncio.gather(*many, return_exceptions=True)
+    assert subgraph.breaker.state == CLOSED
+
+
+async def test_who_hears_just_before_the_end_that_it_took_too_long_opens_none_either(server: Server, subgraph: Subgraph) -> None:
+    """Subgraphs look at the clock themselves, and may come first."""
+
+    async def late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.request(reader)
+        writer.write(b"HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 2\r\n\r\n{}")
+
+    server.conversation = late
+    for _ in range(2 * MOST_FAILURES):
+        with pytest.raises(SubgraphSlow):
+            await subgraph.post(b"{}", b"", seconds=0.4, again=True)
+    assert subgraph.breaker.state == CLOSED
+    for _ in range(MOST_FAILURES):
+        with pytest.raises(SubgraphSlow):
+            await subgraph.post(b"{}", b"", seconds=5, again=True)
+    assert subgraph.breaker.state == OPEN
+
+
+async def test_who_tries_and_leaves_keeps_nobody_else_from_trying(server: Server, subgraph: Subgraph) -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.request(reader)
+        await reader.read()
+
+    server.conversation = silent
+    subgraph.breaker.state, subgraph.breaker.failures = OPEN, MOST_FAILURES
+    trying = asyncio.create_task(subgraph.post(b"{}", b"", seconds=5, again=True))
+    while not server.requests:
+        await asyncio.sleep(0)
+    trying.cancel()
+    await asyncio.wait([trying])
+    with pytest.raises(SubgraphSlow):
+        await subgraph.post(b"{}", b"", seconds=0, again=True)  # nothing was asked, and nothing is known
+
+    server.conversation = server.polite
+    assert await subgraph.post(b"{}", b"", seconds=5, again=True) == b"{}"
     assert subgraph.breaker.state == CLOSED
 
 
