@@ -20,7 +20,8 @@ BODY_SECONDS = 10.0
 JSON = b"application/json"
 GRAPHQL = b"application/graphql-response+json"
 EVENTS = b"text/event-stream"
-_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+#: What W3C calls none (of zeros, or of version ff) would lead into whatever trace was met before.
+_TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _REQUEST_ID = re.compile(rb"[\w.:-]{1,128}")
 #: Forms of a header that are remembered; few kinds of clients come.
 FORMS = 64

@@ -217,11 +217,22 @@ async def test_the_services_hear_who_asks_in_which_language_with_what_and_nothin
     }
 
 
-async def test_a_trace_begins_here_if_the_client_brought_none(client: httpx2.AsyncClient, carteville: Town) -> None:
-    response = await post(client, {"query": "{ me { login } }"}, traceparent="nonsense", **{"x-request-id": "no good\x7f"})
+@pytest.mark.parametrize(
+    "brought",
+    [
+        "nonsense",
+        f"00-{'0' * 32}-{'c' * 16}-01",
+        f"00-{'a' * 32}-{'0' * 16}-01",
+        f"ff-{'a' * 32}-{'c' * 16}-01",
+        f"00-{'A' * 32}-{'c' * 16}-01",
+    ],
+)
+async def test_a_trace_begins_here_if_the_client_brought_none(client: httpx2.AsyncClient, carteville: Town, brought: str) -> None:
+    response = await post(client, {"query": "{ me { login } }"}, traceparent=brought, **{"x-request-id": "no good\x7f"})
 
     headers = carteville.of("identity").headers
     assert "traceparent: 00-" in headers
+    assert brought not in headers
     assert f"X-Request-Id: {response.headers['x-request-id']}\r\n" in headers
     assert response.headers["x-request-id"] != "no good"
 
