@@ -607,6 +607,8 @@ async def test_methods_and_content_types_that_are_not_ours(scene: Scene) -> None
     assert (await scene.send(good, content_type="application/json; charset=utf-16")).status_code == 415
     assert (await scene.send(good, accept="text/html")).status_code == 406
     client = scene.town.client
+    assert (await client.options("/graphql")).status_code == 204
+    assert (await client.head("/graphql")).status_code == 400, "GET without a query"
     for method in ("PUT", "DELETE", "PATCH", "TRACE"):
         answer = decent(await client.request(method, "/graphql", content=good), time.monotonic())
         assert answer.status_code == 405, method
