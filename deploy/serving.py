@@ -59,8 +59,7 @@ def serve(name: str, settings: Settings, host: str, port: int | None, socket_fd:
     look_for_garbage_less_often()
     sockets = None if socket_fd is None else [socket.socket(fileno=socket_fd)]
     server = Server(config)
-    if settings.production:
-        server.linger_seconds = LINGER_SECONDS_IN_PRODUCTION
+    server.in_production = settings.production
     server.run(sockets=sockets)
 
 
@@ -70,14 +69,17 @@ class Server(uvicorn.Server):
     Uvicorn alone would close connections over which somebody is just asking, and wait for streams that never end by themselves.
     """
 
-    linger_seconds = LINGER_SECONDS
+    in_production = False
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         state: Any = getattr(self.config.app, "state", None)
         if state is not None:
             state.ending = True  # for /readyz
         self.server_state.default_headers = [*self.server_state.default_headers, (b"connection", b"close")]
-        await self._while_connected(self.linger_seconds)
+        if self.in_production:
+            await asyncio.sleep(LINGER_SECONDS_IN_PRODUCTION)  # a load balancer may send somebody who is not connected yet
+        else:
+            await self._while_connected(LINGER_SECONDS)
         for server in self.servers:
             server.close()
         drain = getattr(state, "drain", None)
