@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from services.billing import commands, loading
+from services.billing import commands, estimates, loading
+from services.billing.hold import HoldKind
+from services.billing.queries import BalanceAsked
 from services.billing.rate import QuotientBand
 from services.billing.schema import schema
 from services.billing.tariff import Per, TariffVersion
@@ -94,6 +97,47 @@ async def test_s13_until_is_inclusive_and_pending_bookings_count_only_when_ticke
     assert await cost("(include: [PENDING])") == 1_31
     assert await cost("(include: [])") == 0
     assert (await balance(town, f'(until: "{tuesday}")'))["until"] == "2026-12-08"
+
+
+async def test_balances_that_are_asked_together_are_those_asked_alone(town: Town) -> None:
+    first, second, waiting = Booking("1"), Booking("2", date=MONDAY + dt.timedelta(1)), Booking("3", child="paolo")
+    await town.hears(first.taken_over(), second.taken_over(), waiting.requested(), waiting.waitlisted())
+    await town.pays("dupont", "periscolaire", 50_06)
+    confirmed, pending = frozenset({HoldKind.CONFIRMED}), frozenset({HoldKind.PENDING})
+    asked = [
+        BalanceAsked("dupont", "carteville", None, confirmed),
+        BalanceAsked("dupont", "carteville", MONDAY, confirmed),
+        BalanceAsked("dupont", "carteville", None, confirmed | pending),
+        BalanceAsked("martin", "carteville", None, confirmed),
+        BalanceAsked("stranger", "elsewhere", None, confirmed),
+    ]
+    async with town.running.database.reading() as session:
+        alone = [(await estimates.balances(session, [one]))[one] for one in asked]
+        assert await estimates.balances(session, asked) == dict(zip(asked, alone, strict=True))
+    costs = [(page.balance_cents, page.estimated_cost_cents, len(page.lines)) for page in alone]
+    assert costs == [(50_06, 2_62, 2), (50_06, 1_31, 2), (50_06, 3_93, 2), (0, 0, 2), (0, 0, 0)]
+
+
+async def test_answers_are_those_of_graphql_core(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside tests/kernel/test_projection.py, which compares all the rest."""
+    kept = Booking("1")
+    await town.hears(kept.taken_over())
+    await town.pays("dupont", "periscolaire", 50_06)
+    asked = [
+        (BALANCE % "", DUPONT),
+        (f'payments(month: "2026-12") {{ {ALL_OF_PAYMENTS} }} consumptions(month: "2026-12") {{ totalCents }} balanceAlertCents', DUPONT),
+        (BALANCE % "", {**DUPONT, "id": "martin"}),
+        (PRICE, booking("1")),
+        (PRICE, line("BOOK", "amalia")),
+    ]
+    quick = [await town.represents(*one) for one in asked]
+    monkeypatch.setattr(schema, "execution_context_class", StrawberryGraphQLCoreExecutionContext)
+    assert [await town.represents(*one) for one in asked] == quick
+    assert quick[0].codes == []
+    assert quick[2].codes != []
+
+
+ALL_OF_PAYMENTS = "month totalCents payments { id kind date mode reference payer bank amountCents reason wallet { id name } }"
 
 
 async def test_s21_in_debit_by_the_structures_limit(town: Town) -> None:
