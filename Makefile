@@ -54,7 +54,7 @@ lint: setup ## style, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup ## measure rushes, calendars, promotion, growth, the subgraphs, gateways (prints figures, judges nothing; twelve minutes)
+bench: setup ## measure rushes, family homes, calendars, promotion, growth, the subgraphs, gateways (prints figures, judges nothing; twelve minutes)
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench.subgraph
 	$(BIN)/python -m tests.bench gateways
