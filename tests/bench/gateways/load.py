@@ -98,7 +98,7 @@ class Load:
         for lane in self._lanes.values():
             self._ask(lane)
         until = time.perf_counter() + seconds
-        while time.perf_counter() < until:
+        while time.perf_counter() < until or not self.waits:
             for number, _ in self._poll.poll(seconds):
                 self._read(self._lanes[number])
         for lane in self._lanes.values():
