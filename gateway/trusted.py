@@ -103,6 +103,8 @@ def documents_of(manifest: bytes) -> dict[str, str]:
     if not isinstance(told, dict):
         raise ManifestError("not a list of documents: an object is expected")
     found = _of_apollo(told) if "format" in told else told
+    if not found:
+        raise ManifestError("it lists no documents")
     for id, text in found.items():
         if not isinstance(id, str) or not isinstance(text, str) or not text.strip():
             raise ManifestError(f"{id}: each document is a text under its hash")

@@ -154,7 +154,7 @@ def test_both_forms_of_a_list_are_read() -> None:
 @pytest.mark.parametrize(
     "told",
     [
-        *("", "[]", "3", '{"format": "other"}', '{"format": "apollo-persisted-query-manifest", "version": 2, "operations": []}'),
+        *("", "[]", "{}", "3", '{"format": "other"}', '{"format": "apollo-persisted-query-manifest", "version": 2, "operations": []}'),
         *('{"format": "apollo-persisted-query-manifest", "version": 1, "operations": [{"id": "x"}]}', '{"x": 3}', '{"x": " "}'),
         json.dumps({sum_of(ME): ANONYMOUS}),
     ],
