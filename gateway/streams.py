@@ -62,8 +62,7 @@ class Streams:
         try:
             plan = self.documents.plan(operation, asked.variables, passing.language, scopes)
         finally:
-            if self.documents.plans_made != made:
-                self.bounds.charge_work(passing, begun)
+            self.bounds.charge_work(passing, begun, always=self.documents.plans_made != made)
         seen.planned(operation, plan, new=self.documents.plans_made != made)
         self.bounds.admit(plan.cost, asked.variables, passing)
         return plan
