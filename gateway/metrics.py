@@ -15,7 +15,7 @@ REFUSALS = Counts("preau_gateway_refusals_total", "Operations that no service he
 
 DOCUMENTS = Counts("preau_gateway_documents_total", "Documents, remembered or read anew", ["from"])
 PLANS = Counts("preau_gateway_plans_total", "Plans, remembered or made anew", ["from"])
-REMEMBERED = Levels("preau_gateway_documents_remembered", "Documents in memory now, with their plans")
+REMEMBERED = Levels("preau_gateway_documents_remembered", "Documents in memory now")
 READING = Histogram("preau_gateway_parse_seconds", "Parsing and validating a document that is not remembered")
 PLANNING = Histogram("preau_gateway_plan_seconds", "Planning what is not remembered")
 
