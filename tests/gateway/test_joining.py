@@ -1,9 +1,13 @@
 """Families ask one question; identity, booking and billing are each asked their part of it, once."""
 
+import asyncio
 import time
 
+import pytest
+
+from gateway.engine import Engine
 from gateway.waiting import MUTATION_SECONDS, QUERY_SECONDS
-from tests.gateway.fakes import Gateway, Town
+from tests.gateway.fakes import SUPERGRAPH, Gateway, Town
 
 HOME = """
 query Home($month: YearMonth!, $calendar: Boolean! = true) {
@@ -256,3 +260,32 @@ async def test_a_row_of_mutations_whose_first_service_is_away_ends_at_once(entra
     assert time.process_time() - begun < 1
     assert answer.data is None  # signOut is non-null
     assert [call.service for call in carteville.calls] == ["identity", "booking"] * 13
+
+
+async def test_who_stops_waiting_is_waited_for_by_no_request(entrance: Gateway, carteville: Town) -> None:
+    """Also by those that go on beside the first."""
+    asked = asyncio.Event()
+    under_way: list[str] = []
+
+    async def never(service: str, body: bytes, headers: bytes, *, seconds: float, again: bool) -> bytes:
+        if service == "identity":
+            return await carteville(service, body, headers, seconds=seconds, again=again)
+        try:
+            under_way.append(service)
+            if len(under_way) == 2:
+                asked.set()
+            await asyncio.Event().wait()
+        finally:
+            under_way.remove(service)
+        return b""
+
+    engine = Engine(SUPERGRAPH.api, never)
+    plan = entrance.documents.plan(entrance.documents.operation(HOME, None), {"month": "2026-11"})
+    running = asyncio.create_task(engine.run(plan, {"month": "2026-11"}))
+    await asked.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    await asyncio.sleep(0)
+
+    assert under_way == []
