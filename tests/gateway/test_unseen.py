@@ -4,7 +4,7 @@ import pytest
 
 from gateway.documents import Documents
 from gateway.trouble import RequestError
-from services.settings import Settings
+from services.settings import NEEDED, Settings
 from tests.gateway.fakes import SUPERGRAPH
 
 CLOSED = Documents(SUPERGRAPH, introspection=False)
@@ -27,6 +27,10 @@ def test_the_schema_is_told_only_where_the_town_wants_it(text: str) -> None:
 def test_production_tells_no_schema_unless_it_is_told_to() -> None:
     assert Settings.from_environment({}).introspection
     assert not Settings.from_environment({"PREAU_INTROSPECTION": "false"}).introspection
+    production = {"PREAU_ENV": "production", **dict.fromkeys(NEEDED["gateway"], "http://x")}
+    settings = Settings.from_environment(production, "gateway")
+    assert (settings.introspection, settings.explorer) == (False, False)
+    assert Settings.from_environment(production | {"PREAU_INTROSPECTION": "true"}, "gateway").introspection
 
 
 @pytest.mark.parametrize(
