@@ -16,7 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.booking import queries
 from services.booking.lines import Enrolled, Rules
 from services.booking.month import Face, Mark, Month
-from services.booking.queries import Booked, Days, Owned
+from services.booking.queries import Booked, Days, KnownChild, Owned
 from services.booking.rulebook import RuleBook
 from services.booking.tables import Activity, Opening, core, run
 from services.bulk import one_of
@@ -69,7 +69,7 @@ class Almanac:
 
     async def pages(self, session: AsyncSession, keys: Collection[PageKey]) -> dict[PageKey, Page]:
         """Those of children that are known."""
-        found = await queries.known_children(session, {key.child for key in keys})
+        found = await _children(session, {key.child for key in keys})
         known = [key for key in keys if key.child in found]
         about = {key: [key.activity] if key.activity is not None else list(found[key.child].enrolled) for key in known}
         months = await self.months(session, {(activity, key.days) for key in known for activity in about[key]})
@@ -77,7 +77,8 @@ class Almanac:
         bookings = {of: _by_activity(found.values()) for of, found in standing.items()}
         return {
             key: Page(
-                *found[key.child],
+                found[key.child].owned,
+                found[key.child].enrolled,
                 {activity: month for activity in about[key] if (month := months.get((activity, key.days))) is not None},
                 bookings[key.child, key.days],
             )
@@ -86,11 +87,11 @@ class Almanac:
 
     async def attended(self, session: AsyncSession, children: Collection[str]) -> dict[str, Attended]:
         """Of those that are known."""
-        found = await queries.known_children(session, children)
-        rules = await self.book.of(session, {activity for child in found.values() for activity in child.enrolled})
+        found = await _children(session, children)
+        rules = await self.book.at(session, {activity: version for one in found.values() for activity, version in one.versions.items()})
         return {
-            child: Attended(owned, [rules[activity] for activity in enrolled if activity in rules])
-            for child, (owned, enrolled) in found.items()
+            child: Attended(one.owned, [rules[activity][1] for activity in one.enrolled if activity in rules])
+            for child, one in found.items()
         }
 
     async def months(self, session: AsyncSession, asked: Collection[tuple[str, Days]]) -> dict[tuple[str, Days], Month]:
@@ -131,6 +132,14 @@ class Almanac:
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
         return found
+
+
+async def _children(session: AsyncSession, ids: Collection[str]) -> dict[str, KnownChild]:
+    """Those that are known. A screen asks for their months and their activities, in one session: they are looked up once."""
+    known: dict[str, KnownChild | None] = session.info.setdefault("children", {})
+    if missing := set(ids) - known.keys():
+        known |= dict.fromkeys(missing) | await queries.known_children(session, missing)
+    return {id_: child for id_ in ids if (child := known[id_]) is not None}
 
 
 def _by_activity(bookings: Iterable[Booked]) -> dict[str, list[Booked]]:

@@ -71,7 +71,7 @@ B, C, E, A, O, R, X = (core(rows).c for rows in (Booking, ChildCopy, Enrollment,
 # Built once: building one takes as long as running it.
 OWNERS = select_columns(C.child, C.family, C.structure).where(one_of(C.child, "children"))
 CHILDREN = (
-    select_columns(C.child, C.family, C.structure, E.activity, E.starts_on, E.ends_on, A.name)
+    select_columns(C.child, C.family, C.structure, E.activity, E.starts_on, E.ends_on, A.name, A.version)
     .outerjoin_from(C.child.table, E.child.table, E.child == C.child)
     .outerjoin(A.id.table, A.id == E.activity)
     .where(one_of(C.child, "children"))
@@ -133,16 +133,18 @@ class KnownChild(NamedTuple):
 
     owned: Owned
     enrolled: dict[str, Enrolled]  #: Activity -> period, the activities by name.
+    versions: dict[str, int]  #: Of these activities' rules.
 
 
 async def known_children(session: AsyncSession, ids: Collection[str]) -> dict[str, KnownChild]:
     """Those that are known."""
     found: dict[str, KnownChild] = {}
     places: list[tuple[Any, ...]] = []
-    for child, family, structure, activity, starts_on, ends_on, name in await run(session, CHILDREN, {"children": sorted(ids)}):
+    for child, family, structure, activity, starts_on, ends_on, name, version in await run(session, CHILDREN, {"children": sorted(ids)}):
         if child not in found:
-            found[child] = KnownChild(Owned(child, family, structure), {})
+            found[child] = KnownChild(Owned(child, family, structure), {}, {})
         if activity is not None:
+            found[child].versions[activity] = version
             places.append((alphabetically(name), activity, child, starts_on, ends_on))
     for _, activity, child, starts_on, ends_on in sorted(places, key=itemgetter(0, 1)):
         bounded = starts_on is not None or ends_on is not None

@@ -4,6 +4,7 @@ import datetime as dt
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import event
 
 from services.booking.activity import ActivitySpec
 from services.booking.schema import schema
@@ -244,6 +245,16 @@ async def test_a_hundred_children_cost_as_many_selects_as_one(carteville: Screen
         assert len((await carteville.asks(query, variables={"who": who}))["_entities"]) == len(some)
         counts.append(len(opened))
     assert counts[0] == counts[1] <= 8
+
+
+async def test_a_family_home_costs_three_selects(carteville: Screens) -> None:
+    """Whose children they are and where they go, the marks of the months, what is booked: once the months are known."""
+    statements: list[str] = []
+    event.listen(carteville.running.database.engine.sync_engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    for _ in range(2):
+        statements.clear()
+        await carteville.of_child("amalia", 'activities { id name bookingRule } calendar(month: "2026-09") { days { date state } }')
+    assert len(statements) == 3, statements
 
 
 def test_the_graph_keeps_the_contracts_names() -> None:
