@@ -39,6 +39,9 @@ IDLE_SECONDS = 60.0
 #: For one message to be taken. Whoever takes longer connects again.
 SEND_SECONDS = 20.0
 
+#: For the answers to what was asked once, when the process ends: less than it waits for its streams (live.py).
+LAST_SECONDS = 0.8
+
 SOCKETS = Gauge("preau_gateway_sockets", "WebSockets that are open now")
 
 _decode = msgspec.json.decode
@@ -154,6 +157,8 @@ class Socket:
     # ------------------------------------------------------------------------------------------- what ends it
     async def _ended(self) -> None:
         await self.streams.live.ending.wait()
+        if self._operations:  # What is followed ends now by itself.
+            await asyncio.wait([*self._operations.values()], timeout=LAST_SECONDS)
         raise Close(1012, f"Service restart: come back in {return_milliseconds()} ms")
 
     async def _beat(self) -> None:

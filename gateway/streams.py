@@ -1,8 +1,9 @@
 """What is asked over a connection that stays open: one result for a query or a mutation, as many as come for a subscription."""
 
+import asyncio
 import math
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -12,7 +13,7 @@ from gateway.asking import Asked, PassedOn, bad_request
 from gateway.bounds import Bounds
 from gateway.cost import now
 from gateway.documents import Documents, Operation
-from gateway.engine import Engine
+from gateway.engine import Answer, Engine
 from gateway.following import Following, Interrupted, Result
 from gateway.live import Live
 from gateway.plan import Plan
@@ -28,6 +29,17 @@ class Doorkeeper(Protocol):
 
     async def scopes(self, authorization: str | None) -> frozenset[str] | None:
         """None: nobody."""
+
+
+_under_way: set[asyncio.Task[Answer]] = set()
+
+
+async def to_its_end(running: Coroutine[Any, Any, Answer]) -> Answer:
+    """A mutation is not left half way when whoever asked has gone (services/waited.py)."""
+    task = asyncio.create_task(running)
+    _under_way.add(task)
+    task.add_done_callback(_under_way.discard)
+    return await asyncio.shield(task)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +107,8 @@ class Streams:
             raise bad_request("NO_CHANGE_BY_GET", code="METHOD_NOT_ALLOWED", status=405)
         plan = await self.plan(operation, asked, passing)
         if plan.follow is None:
-            answer = await self.engine.run(plan, asked.variables, passing.lines, passing.language)
+            running = self.engine.run(plan, asked.variables, passing.lines, passing.language)
+            answer = await (running if operation.kind == "query" else to_its_end(running))
             seen.ended(operation.kind, "partial" if answer.errors else "whole")
             yield Result.of(answer, self.cost(asked, plan))
             return

@@ -10,6 +10,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from gateway import asking, live, sockets
 from tests.facts import until
+from tests.gateway.fakes import Town
 from tests.gateway.followers import Wire, events, wire
 from tests.gateway.stage import Scene
 
@@ -259,3 +260,56 @@ async def _take_all(one: Wire) -> None:
 
 async def _so(fact: bool) -> bool:
     return fact
+
+
+TWO = 'mutation { signOut cancelBooking(booking: "b1") { __typename } }'
+
+
+class Slow:
+    """Subgraphs that answer when they may."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked, self.may = asyncio.Event(), asyncio.Event()
+        answer = Town.__call__
+
+        async def slowly(*told: Any, **more: Any) -> bytes:
+            self.asked.set()
+            await self.may.wait()
+            return await answer(*told, **more)
+
+        monkeypatch.setattr(Town, "__call__", slowly)
+
+
+@pytest.mark.parametrize("leaves", ["complete", "close"])
+async def test_a_mutation_is_done_whole_even_if_whoever_asked_has_gone(scene: Scene, monkeypatch: pytest.MonkeyPatch, leaves: str) -> None:
+    slow = Slow(monkeypatch)
+    async with wire(scene.url) as one:
+        await one.begin()
+        await one.follow("m", TWO)
+        await slow.asked.wait()
+        if leaves == "complete":
+            await one.say(type="complete", id="m")
+            await one.say(type="ping")
+            assert await one.hear() == {"type": "pong"}
+    await until(lambda: _so(not scene.gateway.live._streaming))
+    assert scene.town.asked() == []
+    slow.may.set()
+    await until(lambda: _so(scene.town.asked() == ["identity", "booking"]))
+
+
+async def test_what_is_asked_once_is_answered_before_a_gateway_ends(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be a mutation: whoever does not hear that it was done does it again."""
+    async with wire(scene.url) as one:
+        await one.begin()
+        await one.follow("a", CALENDAR)
+        await one.data("a")
+        slow = Slow(monkeypatch)
+        await one.follow("m", TWO)
+        await slow.asked.wait()
+        stopping = asyncio.create_task(scene.served.stop())
+        await scene.gateway.live.ending.wait()
+        await until(lambda: _so(not scene.gateway.live._watchers))
+        slow.may.set()
+        assert await one.data("m") == {"signOut": True, "cancelBooking": {"__typename": "TooLateToCancel"}}
+        assert await one.closed() == 1012
+        await stopping
