@@ -98,7 +98,7 @@ def tell(event: str, trail: str, **fields: Any) -> None:
     if sys.stderr.isatty():
         log().info(**line)
     else:
-        now = dt.datetime.now(dt.UTC).isoformat()
+        now = f"{dt.datetime.now(dt.UTC).replace(tzinfo=None).isoformat()}Z"
         sys.stderr.write(orjson.dumps({**line, "level": "info", "time": now}, option=orjson.OPT_APPEND_NEWLINE).decode())
 
 
