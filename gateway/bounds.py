@@ -93,6 +93,11 @@ class Bounds:
         finally:
             self.charge_work(passing, begun)
 
+    def charge_account(self, passing: PassedOn, points: float) -> None:
+        """For a look that news made necessary. Not the address's matter: in a rush all behind it get news at once, whatever they do."""
+        if passing.authorization is not None and self.accounts.points:
+            self.accounts.spend(hash(passing.authorization), points, self.clock())
+
     def charge_work(self, passing: PassedOn, begun: float, *, always: bool = True) -> None:
         """`begun`: by the thread's clock. Otherwise only what took long, such as to read thousands of lines in the variables."""
         seconds = time.thread_time() - begun

@@ -9,7 +9,7 @@ import datetime as dt
 import hashlib
 import random
 import time
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -85,6 +85,7 @@ class Following:
     variables: Mapping[str, Any]
     headers: bytes
     language: Language
+    pay: Callable[[], None] = lambda: None  #: For each look after the first.
     _shown: bytes = b""  #: A digest of what was sent last.
     _asked_at: float = 0.0
 
@@ -144,6 +145,8 @@ class Following:
 
     async def _look(self, watcher: Watcher) -> Result | None:
         """What is true now, unless the client knows it. Raises RequestError: there is nothing to be seen (any more)."""
+        if self._shown:
+            self.pay()
         answer = await self.engine.run(self.plan, self.variables, self.headers, self.language)
         if answer.data is None and (not self._shown or _is_final(answer.errors)):
             raise RequestError(answer.errors)

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from gateway import seen
@@ -113,7 +114,8 @@ class Streams:
             yield Result.of(answer, self.cost(asked, plan))
             return
         seen.ended(operation.kind, "begun")
-        following = Following(self.live, self.engine, self.clock, plan, asked.variables, passing.lines, passing.language)
+        pay = partial(self.bounds.charge_account, passing, now(plan.cost, asked.variables))
+        following = Following(self.live, self.engine, self.clock, plan, asked.variables, passing.lines, passing.language, pay)
         async with aclosing(following.results()) as results:
             async for result in results:
                 yield result

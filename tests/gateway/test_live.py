@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from gateway import following, live, sse
+from gateway.cost import now
 from services import topics
 from services.events import BY_TYPE
 from tests.facts import until
@@ -111,6 +112,22 @@ async def test_events_that_do_not_concern_it_ask_nobody_anything(scene: Scene) -
         await scene.changes()  # the first that does
         assert revision(await stream.data()) == 2
         assert scene.reads() == 2
+
+
+async def test_each_look_is_paid_for_by_the_account_or_one_change_would_buy_many(scene: Scene) -> None:
+    bounds = scene.gateway.bounds
+    bounds.clock = lambda: 0.0
+    async with wire(scene.url) as one:
+        await one.begin("t")
+        await one.follow("a", CALENDAR, AMALIA)
+        await one.data("a")
+        before = bounds.accounts._paid_at[hash("Bearer t")]
+        await scene.changes()
+        await one.data("a")
+        paid = (bounds.accounts._paid_at[hash("Bearer t")] - before) * bounds.accounts.points
+    documents = scene.gateway.documents
+    plan = documents.plan(documents.operation(CALENDAR, None), AMALIA)
+    assert round(paid) == now(plan.cost, AMALIA)
 
 
 async def test_what_looks_the_same_is_not_sent_again(scene: Scene) -> None:
