@@ -24,7 +24,9 @@ TOLD_SCHEMA = 5_000  #: Tens of milliseconds, during which the gateway answers n
 #: Of a list of which nothing is known.
 USUAL = 10
 PAGE = 50  #: Where no `first` is said (services/paging.py).
-LARGEST_PAGE = 500  #: Who asks for more is refused by the service, which says so.
+LARGEST_PAGE = (
+    1_000  #: The largest that any service gives (of an allocation's decisions). Who asks for more is refused by the service, which says so.
+)
 MOST_DAYS = 400
 #: Lists whose length no argument says, where it is far from usual.
 LISTS: Mapping[tuple[str, str], int] = {
@@ -132,7 +134,8 @@ def _of_literal(node: Any) -> Any:
 
 def _bounded(value: Any, usual: int) -> Cost:
     def size(told: Any) -> int:
-        return told if isinstance(told, int) and 0 <= told <= LARGEST_PAGE else usual
+        # 400.0 too, which GraphQL takes for 400.
+        return int(told) if isinstance(told, int | float) and 0 <= told <= LARGEST_PAGE else usual
 
     return (lambda variables: size(value(variables))) if callable(value) else size(value)
 

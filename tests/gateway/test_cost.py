@@ -39,6 +39,9 @@ def bookings(first: str, declared: str = "") -> str:
         (bookings("1000000"), {}, 1 + 2 * (1 + 1 + 50 * 3 + 1)),
         (bookings("-1"), {}, 1 + 2 * (1 + 1 + 50 * 3 + 1)),
         (bookings("$n", "($n: Int)"), {"n": 7}, 1 + 2 * (1 + 1 + 7 * 3 + 1)),
+        (bookings("$n", "($n: Int)"), {"n": 400.0}, 1 + 2 * (1 + 1 + 400 * 3 + 1)),  # JSON's 400, for GraphQL too
+        (bookings("$n", "($n: Int)"), {"n": None}, 1 + 2 * (1 + 1 + 50 * 3 + 1)),
+        ('{ allocationRun(id: "r") { decisions(first: 1000) { rank } } }', {}, 1 + 1000 * 2),  # the largest page that a service gives
         (bookings("$n", "($n: Int)"), {}, 1 + 2 * (1 + 1 + 50 * 3 + 1)),
         (bookings("$n", "($n: Int = 3)"), {}, 1 + 2 * (1 + 1 + 3 * 3 + 1)),
         ("{ me { families { requests { nodes { id } } } } }", {}, 1 + 2 * (1 + 1 + 10 * 2)),  # the schema's own default
