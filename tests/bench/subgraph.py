@@ -78,8 +78,8 @@ class Counter:
         )  # fmt: skip
         self.answer = Answer(request, [MovementRow(n, False, booked(n, date), None) for n, date in enumerate(DAYS[:20])])
 
-    async def submit(self, *_: object) -> str:
-        return "request"
+    async def ask(self, *_: object) -> tuple[str, bool, None]:
+        return "request", True, None
 
     async def to(self, _: str) -> Answer:
         return self.answer
