@@ -20,6 +20,7 @@ from starlette.routing import Route, WebSocketRoute, request_response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway import exploring, seen
+from gateway.asking import bad_request
 from gateway.bounds import Bounds, Buckets
 from gateway.breaker import STATES
 from gateway.browsers import Browsers
@@ -27,6 +28,7 @@ from gateway.client import Subgraphs, SubgraphUnavailable
 from gateway.documents import Documents
 from gateway.engine import Engine
 from gateway.files import Files
+from gateway.headers import LARGEST, are_too_large
 from gateway.home import HOME, SECURITY
 from gateway.http import GraphQLEndpoint
 from gateway.invited import Invited
@@ -53,6 +55,8 @@ from services.telemetry import feel_pulse, log_to
 HEALTH_SECONDS = 0.7  #: Who asks us whether we are ready mostly waits a second.
 ASKED_FOR_KEYS_SECONDS = 2.0
 KEYS_SECONDS = 30.0  #: how long identity's public keys are remembered
+TOO_LARGE = bad_request("REQUEST_HEADERS_TOO_LARGE", status=431, most=LARGEST)
+NEVER_KEPT = {"cache-control": "no-store", "x-content-type-options": "nosniff", "connection": "close"}
 
 
 def app() -> Starlette:
@@ -136,7 +140,9 @@ class Application(Starlette):
         self._graphql = graphql
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == "/graphql":
+        if scope["type"] == "http" and are_too_large(scope):
+            await _too_large(Request(scope))(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"] == "/graphql":
             await self._graphql(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
@@ -150,6 +156,10 @@ def _door(supergraph: Supergraph, settings: Settings, neighbours: "Neighbours") 
     from services.claims import Verifier  # noqa: PLC0415 -- see above
 
     return Door(Verifier(settings.clock), neighbours.public_keys)
+
+
+def _too_large(request: Request) -> Response:
+    return JSONResponse({"errors": TOO_LARGE.told(language_of(request.headers.get("accept-language")))}, TOO_LARGE.status, NEVER_KEPT)
 
 
 async def _home(_: Request) -> Response:

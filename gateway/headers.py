@@ -6,6 +6,13 @@ every service: they are made here, whatever the client claims (`asking.passed_on
 
 from collections.abc import Iterable, Mapping
 
+from starlette.types import Scope
+
+#: bytes of all headers; a browser sends one or two thousand. The server before us takes any number, and forms of headers are remembered.
+LARGEST = 32_768
+#: bytes of an address's query; a document of 32,000 characters fits in.
+LONGEST_QUERY = 256_000
+
 #: Of the client's, with a GraphQL request; over a WebSocket, from the payload of `connection_init` too.
 OPERATION: Mapping[bytes, bytes] = {
     b"authorization": b"Authorization",
@@ -32,6 +39,11 @@ READ = b"x-request-id, retry-after, etag"
 def lines(sent: Iterable[tuple[bytes, bytes]], names: Mapping[bytes, bytes]) -> bytes:
     """Complete header lines of what was sent under these names."""
     return b"".join([b"%b: %b\r\n" % (names[name], value) for name, value in sent if name in names and is_line(value)])
+
+
+def are_too_large(scope: Scope) -> bool:
+    """Before anything is made of them."""
+    return sum([len(name) + len(value) for name, value in scope["headers"]]) > LARGEST or len(scope["query_string"]) > LONGEST_QUERY
 
 
 def is_line(value: bytes) -> bool:

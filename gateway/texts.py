@@ -164,6 +164,10 @@ TEXTS = {
         '`extensions.persistedQuery` is {{version: 1, sha256Hash: "..."}}.',
     ),
     "REQUEST_TOO_LARGE": ("Une requête a au plus {most} octets.", "A request has at most {most} bytes."),
+    "REQUEST_HEADERS_TOO_LARGE": (
+        "Les en-têtes d'une requête ont au plus {most} octets, et son adresse n'est pas plus longue qu'il ne faut.",
+        "The headers of a request have at most {most} bytes, and its address is no longer than need be.",
+    ),
     "REQUEST_TIMEOUT": ("La requête n'est pas arrivée à temps.", "The request did not arrive in time."),
     "NO_METHOD": ("POST, ou GET pour les lectures.", "POST, or GET for queries."),
     "NO_CHANGE_BY_GET": (

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx2
 import pytest
@@ -18,6 +19,7 @@ from starlette.routing import Route
 from deploy import doctor
 from gateway import app as gateway_app
 from gateway.app import application
+from gateway.headers import are_too_large
 from services.settings import Settings
 from tests.gateway.fakes import Town
 
@@ -163,6 +165,28 @@ async def test_what_is_not_there_is_said_in_french_and_in_english_to_whoever_ask
         answer = await client.request(method, path, headers={"accept-language": language})
         assert (answer.status_code, answer.text) == (status, words)
     assert ("allow" in answer.headers) is (status == 405)
+
+
+@pytest.mark.parametrize("path", ["/graphql", "/files/booking/a"])
+@pytest.mark.parametrize("language", ["fr", "en"])
+async def test_headers_without_an_end_are_refused_before_anything_remembers_them(
+    client: httpx2.AsyncClient, path: str, language: str
+) -> None:
+    """The server takes any number of them."""
+    for size, refused in ((30_000, False), (40_000, True)):
+        sent = {"accept-encoding": "a" * size, "accept-language": language}
+        answer = await client.post(path, json={"query": "{ __typename }"}, headers=sent)
+        assert (answer.status_code == 431) is refused
+    (error,) = answer.json()["errors"]
+    assert error["extensions"] == {"code": "REQUEST_HEADERS_TOO_LARGE"}
+    assert error["message"].startswith({"fr": "Les en-têtes", "en": "The headers"}[language])
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_an_address_without_an_end_is_refused_before_it_is_read() -> None:
+    longest = urlencode({"query": "{ __typename } #" + "é" * 31_900}).encode()
+    assert not are_too_large({"headers": [], "query_string": longest})
+    assert are_too_large({"headers": [], "query_string": b"query=" + b"%61" * 100_000})
 
 
 async def test_metrics_tell_of_operations_and_of_each_service(client: httpx2.AsyncClient) -> None:
