@@ -17,7 +17,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from gateway.asking import Asked, PassedOn, asked_of, passed_on, visitor_of
 from gateway.following import Interrupted
-from gateway.headers import OPERATION
+from gateway.headers import LARGEST, OPERATION
 from gateway.metrics import STREAMS
 from gateway.sse import return_milliseconds
 from gateway.streams import Streams
@@ -290,7 +290,7 @@ def _headers(payload: Mapping[str, Any]) -> dict[bytes, bytes]:
     found = {}
     for name, value in payload.items():
         if name.lower().encode() in OPERATION:
-            if not isinstance(value, str) or not value.isascii() or not value.isprintable():
-                raise _invalid(f"{name} is a text of printable characters")
+            if not isinstance(value, str) or not value.isascii() or not value.isprintable() or len(value) > LARGEST:
+                raise _invalid(f"{name} is a text of printable characters, not too long")
             found[name.lower().encode()] = value.encode()
     return found

@@ -89,6 +89,7 @@ BEGINNINGS: tuple[tuple[Any, int], ...] = (
     ('{"type": "connection_init", "payload": {"Authorization": 1}}', 4400),
     ('{"type": "connection_init", "payload": {"Authorization": "Bearer a\\r\\nX-Forwarded-For: 1.2.3.4"}}', 4400),
     ('{"type": "connection_init", "payload": {"Authorization": "Bearer \\u00e9"}}', 4400),
+    ('{"type": "connection_init", "payload": {"Authorization": "Bearer ' + "x" * 40_000 + '"}}', 4400),
     ('{"type": "complete"}', 4400),
     (b"\x00\x01", 4400),
     ("[" * 100_000, 4400),
