@@ -161,7 +161,6 @@ class Running:
         await watchman.look()
         self._listeners = [Listener(self, internal, urgent) for internal, urgent in ((False, False), (True, False), (True, True))]
         for name, work in (
-            ("pulse", feel_pulse),
             ("watchman", watchman.run),
             ("bus", self.bus.keep_connecting),
             ("relay", self.relay.run),
@@ -278,9 +277,11 @@ def application(
         if on_start is not None:
             await on_start(running)
         await running.start()
+        pulse = asyncio.create_task(feel_pulse())
         try:
             yield
         finally:
+            await ended([pulse])
             await running.stop()
 
     return Starlette(routes=[*_health_routes(), *routes], lifespan=lifespan)

@@ -1,6 +1,7 @@
 """A process ends when it is told to, whatever its broker does."""
 
 import asyncio
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,21 @@ async def test_a_service_ends_while_its_broker_is_dead(tmp_path: Path, own_nats:
     await asyncio.gather(*(one.bus.connected.wait() for one in services))
     own_nats.stop(kill=True)
     await asyncio.gather(*(ends(one, after=n * 20) for n, one in enumerate(services)))
+
+
+async def test_nothing_of_a_service_must_be_cut_off(tmp_path: Path, nats_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not end when it is told to keeps the whole process for seconds."""
+    cut_off: list[str] = []
+
+    async def ended(tasks: Iterable[asyncio.Task[Any]]) -> None:
+        cut_off.extend(task.get_name() for task in tasks)
+
+    monkeypatch.setattr("services.service.ended", ended)
+    running = await toy_running(nats_url, f"sqlite+aiosqlite:///{tmp_path / 'toy'}.sqlite")
+    await running.bus.connected.wait()
+    async with asyncio.timeout(PATIENCE):
+        await running.stop()
+    assert cut_off == []
 
 
 async def test_a_service_ends_although_a_word_to_do_so_was_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
