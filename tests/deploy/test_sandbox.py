@@ -6,11 +6,9 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,6 +20,7 @@ from services.billing.online import OnlinePaymentStatus, Told
 from services.billing.provider import Order, ProviderTrouble
 from services.billing.sandbox import Sandbox, Unsigned
 from tests.facts import until
+from tests.serving import at_an_address
 
 SECRET = "whsec_" + "c2VjcmV0IG9mIHRoZSBzYW5kYm94LCBsb25n"
 PAID = OnlinePaymentStatus.PAID
@@ -62,15 +61,8 @@ async def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     monkeypatch.setattr(sandbox, "LATE_SECONDS", 0.2)
     one = Played(Site(Books(tmp_path), SECRET))
     app = Starlette(routes=[*routes(one.site), Route("/town", one.hear, methods=["POST"])])
-    server: Any = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
-    server.install_signal_handlers = lambda: None
-    running = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    one.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    yield one
-    server.should_exit = True
-    await running
+    async with at_an_address(app) as one.url:
+        yield one
 
 
 async def test_the_page_is_french_or_english_and_lets_one_pay(played: Played) -> None:

@@ -1,6 +1,5 @@
 """An identity that answers pages as it is told to, behind a real server, and a gateway before it."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
-import uvicorn
 from graphql import parse, validate
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -18,6 +16,7 @@ from starlette.routing import Route
 from gateway.app import application
 from services.settings import Settings
 from tests.gateway.fakes import SUPERGRAPH
+from tests.serving import at_an_address
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 
@@ -47,20 +46,13 @@ async def before(
     identity: Identity, public_url: str = "http://preau.test", identity_url: str | None = None
 ) -> AsyncIterator[httpx2.AsyncClient]:
     routes = [Route("/graphql", identity.answer, methods=["POST"])]
-    server: Any = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), port=0, log_level="error", lifespan="off"))
-    server.install_signal_handlers = lambda: None
-    running = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    app = application(Settings.from_environment({"IDENTITY_URL": identity_url or url, "PREAU_PUBLIC_URL": public_url}))
-    async with (
-        app.router.lifespan_context(app),
-        httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=public_url) as one,
-    ):
-        yield one
-    server.should_exit = True
-    await running
+    async with at_an_address(Starlette(routes=routes)) as url:
+        app = application(Settings.from_environment({"IDENTITY_URL": identity_url or url, "PREAU_PUBLIC_URL": public_url}))
+        async with (
+            app.router.lifespan_context(app),
+            httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=public_url) as one,
+        ):
+            yield one
 
 
 def refused(code: str, message: str = "Non.") -> dict[str, str]:

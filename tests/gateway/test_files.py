@@ -2,11 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
 
 import httpx2
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,6 +14,7 @@ from gateway.app import application
 from gateway.files import AT_ONCE
 from services.settings import Settings
 from tests.facts import until
+from tests.serving import at_an_address
 
 CONTENT = b"\xef\xbb\xbfNum\xc3\xa9ro;Enfant\r\n"
 
@@ -56,24 +55,13 @@ def writer() -> Writer:
 
 @pytest.fixture
 async def client(writer: Writer) -> AsyncIterator[httpx2.AsyncClient]:
-    server: Any = uvicorn.Server(
-        uvicorn.Config(
-            Starlette(routes=[Route("/{path:path}", writer.answer, methods=["GET", "POST"])]), port=0, log_level="error", lifespan="off"
-        )
-    )
-    server.install_signal_handlers = lambda: None
-    running = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    booking = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    app = application(Settings.from_environment({"BOOKING_URL": booking, "BILLING_URL": "http://127.0.0.1:9"}))
-    async with (
-        app.router.lifespan_context(app),
-        httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://preau.test") as one,
-    ):
-        yield one
-    server.should_exit = True
-    await running
+    async with at_an_address(Starlette(routes=[Route("/{path:path}", writer.answer, methods=["GET", "POST"])])) as booking:
+        app = application(Settings.from_environment({"BOOKING_URL": booking, "BILLING_URL": "http://127.0.0.1:9"}))
+        async with (
+            app.router.lifespan_context(app),
+            httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://preau.test") as one,
+        ):
+            yield one
 
 
 async def test_a_file_comes_as_its_service_wrote_it_and_is_nobodys_to_keep(client: httpx2.AsyncClient) -> None:

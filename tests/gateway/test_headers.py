@@ -2,13 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,6 +16,7 @@ from gateway.app import application
 from services.settings import Settings
 from tests.gateway.fakes import Gateway, Town
 from tests.gateway.followers import events, served, wire
+from tests.serving import at_an_address
 
 #: What some gateways and servers believe, and ours must not.
 HOSTILE = {
@@ -76,16 +74,9 @@ class Noting:
         return set(names)
 
 
-@asynccontextmanager
-async def behind_a_server(app: ASGIApp) -> AsyncIterator[str]:
-    as_served = {"http": "httptools", "proxy_headers": False, "server_header": False}
-    server: Any = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off", **as_served))
-    running = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    await running
+def behind_a_server(app: ASGIApp) -> AbstractAsyncContextManager[str]:
+    """As deploy/serving.py has it."""
+    return at_an_address(app, http="httptools", proxy_headers=False, server_header=False)
 
 
 async def send(url: str, line: str, headers: dict[str, str], body: bytes = b"") -> tuple[bytes, bytes]:

@@ -12,7 +12,6 @@ from typing import Any
 
 import httpx2
 import pytest
-import uvicorn
 from graphql import parse_type, type_from_ast
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -27,6 +26,7 @@ from tests.gateway.fakes import SUPERGRAPH, sdl
 from tests.gateway.hive import Hive
 from tests.gateway.questions import Questioner
 from tests.gateway.worlds import Federation, World, answered
+from tests.serving import at_an_address
 
 installed = pytest.mark.skipif(not hive.ready(), reason=hive.ABSENT)
 SERVICES = ("identity", "billing", "booking")
@@ -56,15 +56,8 @@ class Subgraphs:
     @asynccontextmanager
     async def served(self) -> AsyncIterator[str]:
         app = Starlette(routes=[Route("/{service}/graphql", self.answer, methods=["POST"])])
-        server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
-        running = asyncio.create_task(server.serve())
-        while not server.started:
-            await asyncio.sleep(0.01)
-        try:
-            yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            await running
+        async with at_an_address(app) as url:
+            yield url
 
 
 @dataclass

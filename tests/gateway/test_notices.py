@@ -1,13 +1,10 @@
 """Payment providers' notices reach billing byte for byte, with what their signatures are made of, and nothing else (S19)."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import httpx2
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -15,6 +12,7 @@ from starlette.routing import Route
 
 from gateway.app import application
 from services.settings import Settings
+from tests.serving import at_an_address
 
 BODY = b'{"session":  "s1", "\xc3\xa9": 1}\r\n\x00'
 SIGNED = {"webhook-id": "m1", "webhook-timestamp": "1764000000", "webhook-signature": "v1,abc= v1,def=", "stripe-signature": "t=1,v1=0"}
@@ -40,20 +38,13 @@ def billing() -> Billing:
 @pytest.fixture
 async def client(billing: Billing) -> AsyncIterator[httpx2.AsyncClient]:
     routes = [Route("/{path:path}", billing.answer, methods=["POST"])]
-    server: Any = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), port=0, log_level="error", lifespan="off"))
-    server.install_signal_handlers = lambda: None
-    running = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    app = application(Settings.from_environment({"BILLING_URL": url}))
-    async with (
-        app.router.lifespan_context(app),
-        httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://preau.test") as one,
-    ):
-        yield one
-    server.should_exit = True
-    await running
+    async with at_an_address(Starlette(routes=routes)) as url:
+        app = application(Settings.from_environment({"BILLING_URL": url}))
+        async with (
+            app.router.lifespan_context(app),
+            httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://preau.test") as one,
+        ):
+            yield one
 
 
 async def test_a_notice_comes_as_it_was_sent(client: httpx2.AsyncClient, billing: Billing) -> None:

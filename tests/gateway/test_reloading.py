@@ -15,7 +15,6 @@ from pathlib import Path
 import httpx2
 import nats
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -34,6 +33,7 @@ from tests.forked import Forked
 from tests.gateway.fakes import Gateway, Town
 from tests.gateway.followers import events, wire
 from tests.nats_server import free_port
+from tests.serving import at_an_address
 
 SERVICES = ("identity", "billing", "booking")
 FAMILIES = 4
@@ -71,14 +71,8 @@ class Services:
             return Response(self.known[body], media_type="application/json")
 
         routes = [Route("/graphql", answer, methods=["POST"]), Route("/livez", lambda _: PlainTextResponse("ok"))]
-        server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), port=0, log_level="error", lifespan="off"))
-        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # it has none of ours to take
-        running = asyncio.create_task(server.serve())
-        while not server.started:
-            await asyncio.sleep(0.01)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-        server.should_exit = True
-        await running
+        async with at_an_address(Starlette(routes=routes)) as url:
+            yield url
 
 
 @dataclass
