@@ -5,10 +5,9 @@ dialect makes four for each: make a cursor, execute, fetch, close. This one make
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.aiosqlite import (
@@ -30,15 +29,6 @@ class Done:
     lastrowid: int | None = None
     arraysize: int = 1
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """As a cursor has it."""
-
-    async def close(self) -> None:
-        """As a cursor has it."""
-
 
 class Cursor(AsyncAdapt_aiosqlite_cursor):
     __slots__ = ()
@@ -53,24 +43,20 @@ class Cursor(AsyncAdapt_aiosqlite_cursor):
     def close(self) -> None:
         self._rows.clear()
 
-    async def _execute_async(self, operation: Any, parameters: Any) -> Any:
+    async def _execute_async(self, operation: Any, parameters: Any) -> None:
+        await self._trip(self._connection._conn.execute, operation, parameters or ())
+
+    async def _executemany_async(self, operation: Any, seq_of_parameters: Sequence[Any]) -> None:
+        await self._trip(self._connection._conn.executemany, operation, seq_of_parameters)
+
+    async def _trip(self, execute: Callable[..., Any], operation: Any, parameters: Any) -> None:
         async with self._adapt_connection._execute_mutex:
-            self._cursor, self._rows = await self._connection._execute(_execute, self._connection._conn, operation, parameters or ())
-
-    async def _executemany_async(self, operation: Any, seq_of_parameters: Sequence[Any]) -> Any:
-        async with self._adapt_connection._execute_mutex:
-            self._cursor, self._rows = await self._connection._execute(_execute_many, self._connection._conn, operation, seq_of_parameters)
+            self._cursor, self._rows = await self._connection._execute(_execute, execute, operation, parameters)
 
 
-def _execute(connection: Any, operation: str, parameters: Any) -> tuple[Done, deque[Any]]:
-    return _done(connection.execute(operation, parameters))
-
-
-def _execute_many(connection: Any, operation: str, parameters: Sequence[Any]) -> tuple[Done, deque[Any]]:
-    return _done(connection.executemany(operation, parameters))
-
-
-def _done(cursor: Any) -> tuple[Done, deque[Any]]:
+def _execute(execute: Callable[..., Any], operation: str, parameters: Any) -> tuple[Done, deque[Any]]:
+    """On the connection's thread."""
+    cursor = execute(operation, parameters)
     try:
         rows = deque(cursor.fetchall() if cursor.description else ())
         return Done(cursor.description, cursor.rowcount, cursor.lastrowid), rows
