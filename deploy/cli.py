@@ -39,7 +39,7 @@ def up(
 ) -> None:
     """Run the whole system on this machine, with everything it needs; state lives in the data folder."""
     from deploy.up import Wish  # noqa: PLC0415 -- see above
-    from deploy.up import up as run  # noqa: PLC0415
+    from deploy.up import up as run  # noqa: PLC0415 -- see above
 
     if os.environ.get("PREAU_ENV") == "production":
         raise Trouble("`preau up` is for one machine, embedded: in production run `preau migrate`, then `preau serve` for each service")
@@ -90,13 +90,13 @@ def load(
 
 async def _load(settings: Settings, files: list[Path], dry_run: bool) -> None:
     from rich.console import Console  # noqa: PLC0415 -- see above
-    from rich.progress import Progress  # noqa: PLC0415
+    from rich.progress import Progress  # noqa: PLC0415 -- see above
 
-    from deploy.town.checking import read_towns  # noqa: PLC0415
-    from deploy.town.loading import load as run  # noqa: PLC0415
-    from deploy.town.loading import steps_of  # noqa: PLC0415
-    from services.booking.school_calendar import follow  # noqa: PLC0415
-    from services.database import Database  # noqa: PLC0415
+    from deploy.town.checking import read_towns  # noqa: PLC0415 -- see above
+    from deploy.town.loading import load as run  # noqa: PLC0415 -- see above
+    from deploy.town.loading import steps_of  # noqa: PLC0415 -- see above
+    from services.booking.school_calendar import follow  # noqa: PLC0415 -- see above
+    from services.database import Database  # noqa: PLC0415 -- see above
 
     follow(settings.school_holidays)
     towns = read_towns(files, settings.clock)
@@ -148,7 +148,7 @@ def price_draft(
 ) -> None:
     """What a draft of the tariffs would have cost each family in a month, beside what it did cost. Changes nothing."""
     from deploy.pricing import price_draft as run  # noqa: PLC0415 -- see above
-    from services.booking.school_calendar import follow  # noqa: PLC0415
+    from services.booking.school_calendar import follow  # noqa: PLC0415 -- see above
 
     settings = existing(settings_of(data))
     follow(settings.school_holidays)
@@ -191,7 +191,7 @@ def plan(
 ) -> None:
     """Show how the gateway would answer a query: what it asks of which service, in which order. Nothing needs to run."""
     from deploy.planning import Mistake, Wish  # noqa: PLC0415 -- see above
-    from deploy.planning import plan as run  # noqa: PLC0415
+    from deploy.planning import plan as run  # noqa: PLC0415 -- see above
 
     try:
         print(run(Wish(query, operation, variables, as_json)))
@@ -315,8 +315,8 @@ def main() -> None:
 def _in_words(error: Exception) -> str:
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 -- see above
 
-    from deploy.town.reading import TownFileError  # noqa: PLC0415
-    from services.bus import BROKER_TROUBLE  # noqa: PLC0415
+    from deploy.town.reading import TownFileError  # noqa: PLC0415 -- see above
+    from services.bus import BROKER_TROUBLE  # noqa: PLC0415 -- see above
 
     match error:
         case TownFileError():
