@@ -6,7 +6,6 @@ broker gives it what it had in hand again after half a minute.
 """
 
 import asyncio
-import datetime as dt
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from importlib import import_module
@@ -21,9 +20,10 @@ from services.billing.tables import ClosedDay, Consumption, Hold
 from services.billing.tables import Standing as Weighed
 from services.booking.school_calendar import follow
 from services.booking.status import BookingStatus
-from services.booking.tables import Booking, Opening, Presence, Request
+from services.booking.tables import Booking, Opening, Presence, Request, StructureCopy
 from services.booking.tables import Standing as Heard
 from services.bus import BROKER_TROUBLE, STREAM, Bus
+from services.clock import Clock
 from services.database import Database
 from services.mailer.tables import DigestLine, Family, Mail, MailKind
 from services.outbox import DeadLetter, Outgoing
@@ -58,10 +58,9 @@ async def check(settings: Settings) -> bool:
         for database in databases.values():
             stack.push_async_callback(database.close)
         results = [_tell(f"{service}: {WITHIN[service]}", await _within(service, databases[service])) for service in SERVICES]
-        today = settings.clock.now().date()
         bus = await _bus(settings, stack)
         looks: dict[str, Look] = {
-            "holds: each place to come has its estimated cost, and nothing else has one": lambda found: _holds(found, today),
+            "holds: each place to come has its estimated cost, and nothing else has one": lambda found: _holds(found, settings.clock),
             "closed days: each is charged as it was last closed": _closed_days,
             "standings: whoever is in debt cannot book, and nobody else is kept from it": _standings,
             "reports: a family with an address has one of each request, and of each run that decided lines of it": _reports,
@@ -117,18 +116,20 @@ async def _between(looks: dict[str, Look], databases: Databases) -> dict[str, se
 
 
 # --------------------------------------------------------------------------------------------- booking against billing
-async def _holds(databases: Databases, today: dt.date) -> set[str]:
-    """Days that are past may have been debited: there only the absence of strangers counts."""
+async def _holds(databases: Databases, clock: Clock) -> set[str]:
+    """Days that have begun where they are may have been debited: there only the absence of strangers counts."""
     async with databases["booking"].reading() as session:
-        rows = await session.exec(select(col(Booking.id), col(Booking.status), col(Booking.date)))
-        bookings = {id: (status, date) for id, status, date in rows}
+        zones = (await session.exec(select(StructureCopy.id, StructureCopy.timezone))).all()
+        today = {structure: clock.today(zone) for structure, zone in zones}
+        rows = await session.exec(select(col(Booking.id), col(Booking.status), col(Booking.date), col(Booking.structure)))
+        bookings = {id: (status, date, date > today.get(structure, clock.today("UTC"))) for id, status, date, structure in rows}
     async with databases["billing"].reading() as session:
         live = select(Hold.booking, Hold.kind).where(Hold.state == HoldState.LIVE)
         holds = dict((await session.exec(live)).all())
     found = set()
-    for id, (status, date) in bookings.items():
+    for id, (status, date, is_future) in bookings.items():
         kind = holds.pop(id, None)
-        if sentence := _hold_trouble(status, kind, is_future=date > today):
+        if sentence := _hold_trouble(status, kind, is_future=is_future):
             found.add(f"booking {id} on {date} {sentence}")
     return found | {f"a hold is kept for booking {id}, which does not exist" for id in holds}
 

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from deploy import check as checking
 from deploy.check import check
 from services.bus import STREAM
+from services.clock import Clock
 from services.settings import Settings
 from tests.deploy.conftest import Databases
 from tests.deploy.test_loading import TEXT, put
@@ -23,6 +24,7 @@ DEAD = """INSERT INTO dead_letter (event_id, subject, type, body, error, attempt
     VALUES ('e', 'preau.x.booking.accepted', 't', '{}', 'no idea', 10, '2026-11-23 07:00:00')"""
 FAMILY = """INSERT INTO family (id, structure, version, adults, children)
     VALUES ('dupont', 'carteville', 1, '[{"account": "a", "email": "x@example.org"}]', '{}')"""
+HEARD = "INSERT INTO structure_copy (id, name, timezone, version) VALUES ('carteville', 'CarteVille', 'Europe/Paris', 1)"
 DIGEST_LINE = """INSERT INTO digest_line (cause, family, account, wish, due_at, told_by)
     VALUES ('report:r1', 'dupont', 'a', '{{}}', '2999-11-23 17:00:00', {told_by})"""
 DIGEST = """INSERT INTO mail (id, kind, cause, structure, family, account, language, to_address, subject, text, html, state, attempts,
@@ -124,6 +126,16 @@ async def test_what_is_broken_is_named(kind: str, settled: Settings, databases: 
     assert words in told
 
 
+@pytest.mark.parametrize(("moment", "is_sound"), [("22:59", False), ("23:00", True)])
+async def test_a_place_may_be_debited_from_its_own_midnight_on(
+    settled: Settings, databases: Databases, moment: str, is_sound: bool
+) -> None:
+    """The 30th begins in CarteVille an hour before it does in UTC."""
+    await spoil(databases, "booking", HEARD)
+    await spoil(databases, "billing", "UPDATE hold SET state = 'RELEASED'")
+    assert await check(replace(settled, clock=Clock.from_setting(f"2026-11-29T{moment}:00Z"))) is is_sound
+
+
 @pytest.mark.parametrize(("told_by", "is_sound"), [("NULL", True), ("'m1'", True), ("'lost'", False)])
 async def test_a_report_that_waits_for_the_evening_or_was_told_then_is_a_report(
     settled: Settings, databases: Databases, told_by: str, is_sound: bool
@@ -139,12 +151,12 @@ async def test_what_is_on_its_way_is_not_broken(settled: Settings, databases: Da
     looks = 0
     real = checking._holds
 
-    async def hears_meanwhile(databases: Databases, today: object) -> set[str]:
+    async def hears_meanwhile(databases: Databases, clock: Clock) -> set[str]:
         nonlocal looks
         looks += 1
         if looks == 2:
             await spoil(databases, "billing", "UPDATE hold SET state = 'LIVE'")
-        return await real(databases, today)  # type: ignore[arg-type]
+        return await real(databases, clock)
 
     await spoil(databases, "billing", "UPDATE hold SET state = 'RELEASED'")
     with pytest.MonkeyPatch.context() as patch:

@@ -5,7 +5,6 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
@@ -14,7 +13,7 @@ from tests.facts import until
 from tests.flows import town as towns
 from tests.flows.system import System
 from tests.flows.test_subscriber import all_of, troubles
-from tests.flows.town import PASSWORD, SIGN_IN, Family, Town, activity, family
+from tests.flows.town import PASSWORD, SIGN_IN, Family, Town, activity, family, today
 
 ROSTER = """query($activity: ID!, $date: Date!) { roster(activity: $activity, date: $date) { closed activity { name }
   entries { attendance enrolled child { id firstName lastName birthDate age(on: $date) } booking { id status priceCents } }
@@ -35,11 +34,11 @@ CANCEL = "mutation($id: ID!) { cancelBooking(booking: $id) { ... on Booking { st
 @pytest.fixture
 async def town(system: System, tmp_path: Path) -> AsyncIterator[Town]:
     """Today three children have a place; Nina is enrolled, and has none. An agent keeps the roster."""
-    today = here().isoformat()
-    aps = activity("aps", open_on=[today], hours={"arrival": "00:00", "departure": "23:59"}, attendance={"close_after_days": 3})
+    day = today().isoformat()
+    aps = activity("aps", open_on=[day], hours={"arrival": "00:00", "departure": "23:59"}, attendance={"close_after_days": 3})
     families = [
-        family("dupont", children=("amalia", "paolo"), bookings=[booked("amalia", today), booked("paolo", today)]),
-        family("martin", children=("zoe", "nina"), bookings=[booked("zoe", today)]),
+        family("dupont", children=("amalia", "paolo"), bookings=[booked("amalia", day), booked("paolo", day)]),
+        family("martin", children=("zoe", "nina"), bookings=[booked("zoe", day)]),
     ]
     structure = f"town{next(towns.ids)}"
     file = towns.renamed(structure, [aps], families)
@@ -52,17 +51,13 @@ async def town(system: System, tmp_path: Path) -> AsyncIterator[Town]:
         yield Town(system, structure, client, file)
 
 
-def here() -> dt.date:
-    return dt.datetime.now(ZoneInfo("Europe/Paris")).date()
-
-
 def booked(child: str, day: str) -> dict[str, Any]:
     return {"child": child, "activity": "aps", "date": day}
 
 
 async def test_the_agent_keeps_the_roster_and_closes_the_day_which_is_told_once(system: System, town: Town) -> None:
     login = await town.post(SIGN_IN, {"login": f"{town.structure}-agent", "password": PASSWORD})
-    token, day = login["data"]["signIn"]["accessToken"], {"activity": town.named("aps"), "date": here().isoformat()}
+    token, day = login["data"]["signIn"]["accessToken"], {"activity": town.named("aps"), "date": today().isoformat()}
     dupont = await town.sign_in("dupont")
 
     async def asks(query: str, **more: Any) -> Any:
@@ -76,7 +71,7 @@ async def test_the_agent_keeps_the_roster_and_closes_the_day_which_is_told_once(
     assert roster["counts"] == {"places": 10, "taken": 3, "notRecorded": 3, "withoutBooking": 0}
     amalia = roster["entries"][0]
     born = dt.date(2015, 4, 12)
-    age = here().year - born.year - ((here().month, here().day) < (born.month, born.day))
+    age = today().year - born.year - ((today().month, today().day) < (born.month, born.day))
     assert amalia["child"] == {
         "id": town.named("amalia"),
         "firstName": "Amalia",
@@ -161,10 +156,12 @@ async def is_charged(household: Family, cents: int) -> None:
 
 async def consumed(household: Family) -> list[tuple[str, str, str | None, str | None, int]]:
     """S9: as the family reads it."""
-    found = await household.ask(CONSUMED, {"month": f"{here():%Y-%m}"})
+    found = await household.ask(CONSUMED, {"month": f"{today():%Y-%m}"})
     (history,) = (one["consumptions"] for one in found["me"]["families"])
     lines = history["consumptions"]
-    assert {(one["date"], one["activity"]["name"], one["wallet"]["name"]) for one in lines} == {(here().isoformat(), "APS", "PERISCOLAIRE")}
+    assert {(one["date"], one["activity"]["name"], one["wallet"]["name"]) for one in lines} == {
+        (today().isoformat(), "APS", "PERISCOLAIRE")
+    }
     assert history["totalCents"] == sum(one["amountCents"] for one in lines)
     assert all(sum(step["amountCents"] or 0 for step in one["explanation"]) == one["amountCents"] for one in lines)
     shown = ((one["child"]["firstName"], one["attendance"], one["arrival"], one["departure"], one["amountCents"]) for one in lines)

@@ -8,10 +8,9 @@ import httpx2
 from icalendar import Calendar
 from pypdf import PdfReader
 
-from services.settings import Settings
 from tests.flows.conftest import Found
 from tests.flows.system import System
-from tests.flows.town import Family, activity, answers, family, next_days
+from tests.flows.town import Family, activity, answers, family, next_days, today
 
 FILES = """query($format: FileFormat!, $child: ID) { me { families { id bookingsFile(format: $format, child: $child) {
   ... on FileLink { url expiresAt } ... on Refusal { code } } } } }"""
@@ -58,17 +57,16 @@ fragment link on FileLink { url }"""
 
 
 async def test_s10_a_family_takes_its_money_away_on_paper_for_some_minutes_signed_in_or_not(found: Found, system: System) -> None:
-    today = Settings.from_environment({}).clock.today("Europe/Paris")
     paid = {"date": "today", "mode": "CHEQUE", "reference": "2578012", "payer": "GUIDE =DENIS", "wallet": "periscolaire", "cents": 50_00}
     town = await found(activities=[activity("aps", childcare=True)], families=[family("dupont", payments=[paid])])
     dupont = await town.sign_in("dupont")
-    (home,) = (await dupont.ask(MONEY, {"month": f"{today:%Y-%m}", "year": today.year}))["me"]["families"]
+    (home,) = (await dupont.ask(MONEY, {"month": f"{today():%Y-%m}", "year": today().year}))["me"]["families"]
     assert (home["taxCertificate"]["provisional"], home["taxCertificate"]["totalCents"]) == (True, 0)
     urls = {
         "Reçu de paiement n°": home["payments"]["payments"][0]["receipt"]["url"],
         "Consommations": home["consumptionsFile"]["url"],
         "GUIDE =DENIS": home["paymentsFile"]["url"],
-        f"Attestation fiscale {today.year}": home["taxCertificate"]["document"]["url"],
+        f"Attestation fiscale {today().year}": home["taxCertificate"]["document"]["url"],
     }
     assert await dupont.ask("mutation { signOut }") == {"signOut": True}
     async with httpx2.AsyncClient(timeout=20) as browser:

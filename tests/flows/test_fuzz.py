@@ -203,7 +203,10 @@ class Scene:
 
 @pytest.fixture
 async def scene(system: System, tmp_path: Path) -> AsyncIterator[Scene]:
-    activities = [activity("aps", capacity=None), activity("loisirs", allocation={"scheduled_at": "02:00", "policy": "lottery"})]
+    activities = [
+        activity("aps", capacity=None),
+        activity("loisirs", allocation={"scheduled_at": town.half_a_day_away(), "policy": "lottery"}),
+    ]
     one = await town.found(
         system, tmp_path, activities=activities, families=[family("dupont", activities=["aps", "loisirs"]), family("martin")]
     )

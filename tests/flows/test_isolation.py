@@ -76,7 +76,7 @@ class Scene:
         plain = {
             "String": "mot",
             "Int": 100,
-            "year": dt.datetime.now(dt.UTC).year,
+            "year": town.today().year,
             "amountCents": 0,
             "reason": "no",
             "idempotencyKey": "canari",
@@ -125,7 +125,7 @@ def town_file(structure: str, *, canary: bool) -> dict[str, Any]:
         }
     ]
     price = [{"from": "today-40d", "per": "presence", "bands": [{"cents": PRICE if canary else 100}]}]
-    lots = {"scheduled_at": "02:00", "policy": "lottery"}
+    lots = {"scheduled_at": town.half_a_day_away(), "policy": "lottery"}
     file = town.renamed(
         structure,
         [activity("aps", name=f"ACTIVITE {name}", tariff=price, capacity=None), activity("loisirs", allocation=lots)],
@@ -164,7 +164,7 @@ async def build(system: System, folder: Path) -> Scene:
         ids["neighbour"]["allocationRun"] = "no-run-of-mine"
         ids["victim"]["invitation"] = await invited(victim, tokens[0])
         await victim.costs(PRICE)
-        month = (dt.datetime.now(dt.UTC) - dt.timedelta(3)).strftime("%Y-%m")
+        month = f"{town.today() - dt.timedelta(3):%Y-%m}"
         paid = await victim.ask(
             "query($month: YearMonth!) { me { families { payments(month: $month) { payments { id } } } } }", {"month": month}
         )
@@ -453,7 +453,7 @@ def codes(answers: list[str]) -> Counter[str]:
 
 async def unharmed(scene: Scene) -> None:
     """The victim sees all of their own, as it was: which also proves that the canaries sing."""
-    me = json.dumps(await scene.victim.ask(EVERYTHING, {"month": (dt.datetime.now(dt.UTC) - dt.timedelta(3)).strftime("%Y-%m")}))
+    me = json.dumps(await scene.victim.ask(EVERYTHING, {"month": f"{town.today() - dt.timedelta(3):%Y-%m}"}))
     for secret in (*CANARIES, *scene.numbers, *TOWN_CANARIES):
         assert secret in me, f"{secret} is no canary"
     assert await scene.victim.bookings() == {scene.day.isoformat(): "ACCEPTED"}

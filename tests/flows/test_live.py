@@ -15,7 +15,7 @@ from services.settings import Settings
 from tests.facts import until
 from tests.flows.conftest import Found
 from tests.flows.system import System
-from tests.flows.town import Family, Town, activity, answers, family, load_file, next_days
+from tests.flows.town import Family, Town, activity, answers, family, half_a_day_away, load_file, next_days
 from tests.gateway.followers import Events, Wire, events, wire
 
 CALENDAR = """subscription($child: ID!, $month: YearMonth!, $activity: ID) { calendarChanged(child: $child, month: $month, activity: $activity) {
@@ -116,9 +116,9 @@ async def test_s32_a_child_that_is_admitted_sees_the_activity_at_once(found: Fou
 
 async def test_s35_a_request_that_waits_for_its_answer_is_told_when_it_has_it(found: Found, system: System, tmp_path: Path) -> None:
     """The activity's requests wait for a run; when the town lets it answer at once, those that wait are answered."""
-    at = f"{(dt.datetime.now(dt.UTC).hour + 12) % 24:02}:00"  # not while this is told
     town = await found(
-        activities=[activity("aps", allocation={"scheduled_at": at, "policy": "arrival"})], families=[family("dupont"), family("martin")]
+        activities=[activity("aps", allocation={"scheduled_at": half_a_day_away(), "policy": "arrival"})],
+        families=[family("dupont"), family("martin")],
     )
     dupont, martin = await town.everybody("dupont", "martin")
     days = next_days(2)

@@ -19,7 +19,7 @@ from services.settings import Settings
 from tests.facts import until
 from tests.flows.conftest import Found
 from tests.flows.system import System
-from tests.flows.town import Family, activity, family
+from tests.flows.town import Family, activity, family, today
 
 #: Where billing dies while a family pays.
 PAYING = [f"{step}.{side}_commit" for step in ("intent", "page", "notice", "settle") for side in ("before", "after")]
@@ -83,7 +83,7 @@ class Buyer:
 
     async def history(self) -> dict[str, Any]:
         """This month's, and the wallets."""
-        month = Settings.from_environment({}).clock.today("Europe/Paris").isoformat()[:7]
+        month = f"{today():%Y-%m}"
         (one,) = (await self.family.ask(HISTORY, {"month": month}))["me"]["families"]
         wallets = {line["wallet"]["id"].rpartition("-")[2]: line["balanceCents"] for line in one["balance"]["lines"]}
         return {"wallets": wallets, "payments": one["payments"]["payments"]}

@@ -7,7 +7,6 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import asyncpg
 import yaml
@@ -21,7 +20,7 @@ from services.settings import SERVICES
 from tests.facts import until
 from tests.flows.conftest import Found
 from tests.flows.system import System
-from tests.flows.town import Family, Town, activity, family, load_file, next_days
+from tests.flows.town import Family, Town, activity, family, load_file, next_days, today
 
 #: Odd enough to be found wherever they are: in no id, no other family and no word of ours.
 CANARIES = (
@@ -152,9 +151,8 @@ async def _lives(town: Town, canary: Family, agent: Family, days: list[dt.date])
     await _is_spoken_of(town, canary, agent, days[-1] + dt.timedelta(days=1))
     await canary.ask(RENEW, {"child": town.named("k1"), "title": "Xanthippe à l'école"})
     await canary.ask(RESET, {"login": town.named("f77")})
-    today = dt.datetime.now(ZoneInfo("Europe/Paris")).date()
     entry = {"child": town.named("k2"), "attendance": "PRESENT", "note": "allergiquissime"}
-    noted = await agent.ask(RECORD, {"activity": town.named("aps"), "date": today.isoformat(), "entries": [entry]})
+    noted = await agent.ask(RECORD, {"activity": town.named("aps"), "date": today().isoformat(), "entries": [entry]})
     assert noted["recordAttendance"]["answers"][0]["refusal"] is None, noted
 
     async def mailed() -> bool:

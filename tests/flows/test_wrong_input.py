@@ -257,7 +257,7 @@ async def test_the_ends_of_time_are_days_like_others(scene: Scene) -> None:
 
 # -------------------------------------------------------------------------------------------------------- line by line
 async def test_each_wrong_line_has_its_own_answer_and_spoils_no_other(scene: Scene) -> None:
-    multi, today = scene.town.named("multi"), dt.datetime.now(dt.UTC).date()
+    multi, today = scene.town.named("multi"), town.today()
     hours = [
         ("HOURS_REQUIRED", None, None),
         ("HOURS_REQUIRED", "08:00", None),

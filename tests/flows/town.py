@@ -3,11 +3,13 @@
 import asyncio
 import datetime as dt
 import itertools
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import httpx2
 import yaml
@@ -21,6 +23,7 @@ from services.settings import Settings
 from tests.facts import until
 from tests.flows.system import System
 
+TIMEZONE = os.environ.get("PREAU_TEST_TIMEZONE", "Europe/Paris")  #: Of the towns: Etc/GMT-14 to Etc/GMT+12 tell them at another hour.
 PASSWORD = "Un-preau-sous-la-pluie-2026"
 SIGN_IN = """mutation($login: String!, $password: String!) { signIn(login: $login, password: $password) {
   ... on SignedIn { accessToken refreshToken account { id } } ... on Refusal { code message } } }"""
@@ -38,9 +41,19 @@ BOOKINGS = """query($first: Int!) { me { families { id bookings(first: $first) {
 ids = itertools.count(1)
 
 
+def today() -> dt.date:
+    """In the towns, where it may be another day than in UTC."""
+    return Clock().today(TIMEZONE)
+
+
+def half_a_day_away() -> str:
+    """A time of the towns' day, such as "02:00", that does not come while a story is told."""
+    return f"{Clock().now().astimezone(ZoneInfo(TIMEZONE)) + dt.timedelta(hours=12):%H}:00"
+
+
 def next_days(count: int, *, start_in: int = 30) -> list[dt.date]:
     """That many days in a row, far enough for every deadline."""
-    first = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=start_in)
+    first = today() + dt.timedelta(days=start_in)
     return [first + dt.timedelta(days=n) for n in range(count)]
 
 
@@ -267,7 +280,7 @@ def renamed(structure: str, activities: Sequence[dict[str, Any]], families: Sequ
 
     logins = sorted({login for one in families for login in one["accounts"]})
     return {
-        "structure": {"id": structure, "name": f"Mairie de {structure.title()}", "timezone": "Europe/Paris", "school_zone": "B"},
+        "structure": {"id": structure, "name": f"Mairie de {structure.title()}", "timezone": TIMEZONE, "school_zone": "B"},
         "announcements": [{"title": "Inscriptions", "body": "Les réservations sont ouvertes.", "from": "today"}],
         "wallets": [{"id": ours("periscolaire"), "name": "PERISCOLAIRE"}, {"id": ours("multi"), "name": 'Multiaccueil "Les Tagazoux"'}],
         "activities": [{**one, "id": ours(one["id"]), "wallet": ours(one["wallet"])} for one in activities],
