@@ -15,8 +15,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route, WebSocketRoute, request_response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route, WebSocketRoute, request_response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway import exploring, seen
@@ -29,7 +29,6 @@ from gateway.documents import Documents
 from gateway.engine import Engine
 from gateway.files import Files
 from gateway.headers import LARGEST, are_too_large
-from gateway.home import HOME, SECURITY
 from gateway.http import GraphQLEndpoint
 from gateway.invited import Invited
 from gateway.live import Live
@@ -122,14 +121,31 @@ def application(settings: Settings) -> Starlette:
             Route("/connexion/retour", outside.back),
             Route("/connexion/{provider}", outside.go),
             Route("/connexion/{provider}/lier", outside.link, methods=["GET", "POST"]),
-            Route("/", _home),
             Route("/livez", _livez),
             Route("/readyz", neighbours.readyz),
             Route("/metrics", _metrics),
             Route("/.well-known/jwks.json", neighbours.keys),
+            Mount("/", Portal(entrance, settings, streams.trusted)),
         ],
         exception_handlers={404: _not_here, 405: _not_here},
     )
+
+
+@dataclass(slots=True, eq=False)
+class Portal:
+    """The families' portal, loaded with the first page that somebody asks for: clients of the API alone never need it."""
+
+    endpoint: ASGIApp
+    settings: Settings
+    trusted: Trusted
+    _app: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._app is None:
+            from gateway.portal.app import portal  # noqa: PLC0415 -- see above
+
+            self._app = portal(self.endpoint, self.settings, self.trusted)
+        await self._app(scope, receive, send)
 
 
 class Application(Starlette):
@@ -160,10 +176,6 @@ def _door(supergraph: Supergraph, settings: Settings, neighbours: "Neighbours") 
 
 def _too_large(request: Request) -> Response:
     return JSONResponse({"errors": TOO_LARGE.told(language_of(request.headers.get("accept-language")))}, TOO_LARGE.status, NEVER_KEPT)
-
-
-async def _home(_: Request) -> Response:
-    return HTMLResponse(HOME, headers=SECURITY)
 
 
 async def _not_here(request: Request, no: Exception) -> Response:

@@ -41,6 +41,7 @@ class Trusted:
     only: bool = False
     _documents: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     _texts: frozenset[str] = frozenset()
+    _ours: frozenset[str] = frozenset()  #: Of the portal.
     _state: State | None = None
     _looks_at: float = 0.0  #: By the monotonic clock.
 
@@ -48,6 +49,11 @@ class Trusted:
         """Raises ManifestError."""
         if self.path is not None:
             self._read(self.path)
+
+    def admit(self, documents: Mapping[str, str]) -> None:
+        """What the portal asks, which no list names. `documents`: name -> text."""
+        self._ours = frozenset(documents.values())
+        OPERATION_NAMES.expect(*documents)
 
     def text(self, asked: Asked) -> str:
         """The document that is asked for. Raises RequestError."""
@@ -64,7 +70,7 @@ class Trusted:
             return known
         if known is not None and known != asked.query:
             raise RequestError.said("PERSISTED_QUERY_MISMATCH")
-        if self.only and asked.query not in self._texts:
+        if self.only and asked.query not in self._texts and asked.query not in self._ours:
             raise RequestError.said("QUERY_NOT_IN_SAFELIST")
         return asked.query
 

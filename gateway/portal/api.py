@@ -1,0 +1,76 @@
+"""Asks the GraphQL API within this process: as a client from outside would, under the same limits, without a network between."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Send
+
+from gateway.headers import FORM
+from services.refusal import Language
+
+#: Codes of errors -> what they mean for a page. Whatever else went wrong is an outage.
+SIGN_IN_FIRST = frozenset({"UNAUTHENTICATED", "UNAUTHORIZED_FIELD_OR_TYPE"})
+NOT_THERE = frozenset({"BAD_USER_INPUT", "FORBIDDEN", "GRAPHQL_VALIDATION_FAILED"})
+TOO_MUCH = frozenset({"TOO_MANY_REQUESTS", "RATE_LIMITED", "OPERATION_TOO_EXPENSIVE"})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    data: Mapping[str, Any]
+    errors: list[Mapping[str, Any]] = field(default_factory=list)
+
+    @property
+    def codes(self) -> frozenset[str]:
+        return frozenset(str((error.get("extensions") or {}).get("code")) for error in self.errors)
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    endpoint: ASGIApp
+
+    async def ask(self, request: Request, language: Language, document: str, variables: Mapping[str, Any], token: str | None) -> Answer:
+        said: list[bytes] = []
+
+        async def send(message: Message) -> None:
+            said.append(message.get("body", b""))
+
+        await self.endpoint(_scope(request, language, token), _receive(request, document, variables), send)
+        told = msgspec.json.decode(b"".join(said))
+        return Answer(told.get("data") or {}, told.get("errors") or [])
+
+    async def follow(
+        self, request: Request, language: Language, document: str, variables: Mapping[str, Any], token: str | None, send: Send
+    ) -> None:
+        """A subscription's events, passed on as they come: server-sent events, `next` with each result, then `complete`."""
+        await self.endpoint(_scope(request, language, token, b"text/event-stream"), _receive(request, document, variables), send)
+
+
+def _scope(request: Request, language: Language, token: str | None, accept: bytes = b"application/json") -> dict[str, Any]:
+    passed = [(name, value) for name, value in request.scope["headers"] if name in FORM and name != b"accept-language"]
+    passed += [(b"content-type", b"application/json"), (b"accept", accept), (b"accept-language", language.encode())]
+    if token is not None:
+        passed.append((b"authorization", b"Bearer " + token.encode()))
+    told = {name: request.scope[name] for name in ("type", "asgi", "http_version", "server", "client", "scheme") if name in request.scope}
+    return {**told, "method": "POST", "path": "/graphql", "raw_path": b"/graphql", "query_string": b"", "headers": passed, "root_path": ""}
+
+
+def _receive(request: Request, document: str, variables: Mapping[str, Any]) -> Receive:
+    body = msgspec.json.encode({"query": document, "variables": variables})
+    parts = _messages(request, body)
+
+    async def receive() -> Message:
+        return await anext(parts)
+
+    return receive
+
+
+async def _messages(request: Request, body: bytes) -> AsyncIterator[Message]:
+    """Ours, and then that the browser has gone, once it has."""
+    yield {"type": "http.request", "body": body, "more_body": False}
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            yield message

@@ -1,0 +1,42 @@
+"""The portal's addresses. The gateway loads this when somebody asks for the first page: clients of the API alone never need it."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, Router, request_response
+from starlette.types import ASGIApp
+
+from gateway.portal import assets
+from gateway.portal.api import Api
+from gateway.portal.operations import ALL
+from gateway.portal.pages import PAGES
+from gateway.portal.session import Renewing
+from gateway.portal.visit import Answered, House, Visit
+from gateway.trusted import Trusted
+from services.settings import Settings
+
+#: What answers an address.
+Handler = Callable[[Visit], Awaitable[Response]]
+
+
+def portal(endpoint: ASGIApp, settings: Settings, trusted: Trusted) -> ASGIApp:
+    """`endpoint`: GraphQL's, which is asked within this process. `trusted`: knows our operations from now on."""
+    trusted.admit(ALL)
+    house = House(Api(endpoint), Renewing(), settings.clock, settings.public_url.startswith("https:"))
+    pages = [Route(path, partial(_answer, house, handler), methods=methods) for path, methods, handler in PAGES]
+    unknown = partial(_answer, house, _not_here)
+    return Router([Route("/portail/{version}/{name}", assets.served), *pages], default=request_response(unknown), redirect_slashes=False)
+
+
+async def _not_here(visit: Visit) -> Response:
+    return visit.trouble("NOT_HERE", 404)
+
+
+async def _answer(house: House, handler: Handler, request: Request) -> Response:
+    visit = Visit.of(request, house)
+    try:
+        return visit.dressed(await handler(visit))
+    except Answered as answered:
+        return visit.dressed(answered.response)

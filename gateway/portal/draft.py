@@ -1,0 +1,111 @@
+"""The draft (S25): changes chosen and not confirmed. The browser keeps it, in a cookie that scripts and forms both change.
+
+So it is there on the next page, in another tab, without a network and after signing in again, and the server keeps nothing. As it is
+written, static/draft.js must write it too:
+
+    child:activity:items|child:activity:items
+    items: b202611.3fc00@07300845+c202612.1
+
+`b` to book, `c` to cancel, the month, its days as bits in hexadecimal (the lowest is the 1st), and the hours where the family chose them.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+from urllib.parse import quote, unquote
+
+#: characters; a browser keeps 4,096 bytes of a cookie with its name.
+LONGEST: Final = 3_600
+KEPT_SECONDS: Final = 7 * 24 * 3600
+_ITEM = re.compile(r"([bc])(\d{6})\.([0-9a-f]{1,8})(?:@(\d{4})(\d{4}))?")
+
+Change = Literal["BOOK", "CANCEL"]
+
+
+class TooLong(ValueError):
+    """More than a browser keeps: a part has to be confirmed first."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Line:
+    date: dt.date
+    child: str
+    activity: str
+    change: Change = "BOOK"
+    arrival: str | None = None  #: HH:MM, where the family chose
+    departure: str | None = None
+
+    @property
+    def input(self) -> dict[str, Any]:
+        """BookingLineInput"""
+        told = {"change": self.change, "child": self.child, "activity": self.activity, "date": self.date.isoformat()}
+        hours = {"arrival": self.arrival, "departure": self.departure}
+        return told | ({} if self.change == "CANCEL" else {name: value for name, value in hours.items() if value})
+
+
+def cookie(family: str) -> str:
+    """Each family has a draft of its own."""
+    return f"preau_brouillon_{quote(family, safe='')}"
+
+
+def read(written: str) -> list[Line]:
+    """By date. What cannot be read is left out: a cookie may be anything."""
+    return sorted({line for group in written.split("|") for line in _group(group)})
+
+
+def _group(group: str) -> Iterable[Line]:
+    child, activity, items = (*group.split(":"), "", "")[:3]
+    for item in items.split("+"):
+        found = _ITEM.fullmatch(item)
+        if found and child and activity:
+            change, month, days, arrival, departure = found.groups()
+            hours = (_hour(arrival), _hour(departure)) if arrival else (None, None)
+            for date in _days(month, int(days, 16)):
+                yield Line(date, unquote(child), unquote(activity), "BOOK" if change == "b" else "CANCEL", *hours)
+
+
+def _days(month: str, days: int) -> Iterable[dt.date]:
+    for day in range(1, 32):
+        if days >> (day - 1) & 1:
+            try:
+                yield dt.date(int(month[:4]), int(month[4:]), day)
+            except ValueError:
+                return
+
+
+def _hour(digits: str) -> str:
+    return f"{digits[:2]}:{digits[2:]}"
+
+
+def written(lines: Iterable[Line]) -> str:
+    """Raises TooLong."""
+    groups: dict[tuple[str, str], dict[tuple[str, str, str], int]] = {}
+    for line in sorted(lines):
+        hours = "@" + (line.arrival + line.departure).replace(":", "") if line.arrival and line.departure else ""
+        item = (line.change[0].lower(), f"{line.date:%Y%m}", hours)
+        group = groups.setdefault((line.child, line.activity), {})
+        group[item] = group.get(item, 0) | 1 << (line.date.day - 1)
+    text = "|".join(
+        f"{quote(child, safe='')}:{quote(activity, safe='')}:"
+        + "+".join(f"{change}{month}.{days:x}{hours}" for (change, month, hours), days in sorted(group.items()))
+        for (child, activity), group in sorted(groups.items())
+    )
+    if len(text) > LONGEST:
+        raise TooLong
+    return text
+
+
+def of(told: Iterable[Mapping[str, Any]]) -> list[Line]:
+    """A draft as the API tells it (BookingLine)."""
+    return [
+        Line(
+            dt.date.fromisoformat(each["date"]),
+            each["child"]["id"],
+            each["activity"]["id"],
+            each["change"],
+            *((each["arrival"], each["departure"]) if each["change"] == "BOOK" and each["activity"]["choosesHours"] else (None, None)),
+        )
+        for each in told
+    ]

@@ -1,0 +1,66 @@
+"""Dates, times and money as people read them, in French and English (CLDR, by Babel)."""
+
+import datetime as dt
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date
+from babel.numbers import format_currency
+
+from services.refusal import Language
+
+LOCALES: Final = {"fr": "fr_FR", "en": "en_GB"}
+#: Patterns of dates: lundi 2 novembre · lun. 2 nov. 2026 · 2 novembre 2026 · novembre 2026 · lundi · 2 nov. · 02/11/2026
+PATTERNS: Final = {
+    "day": "EEEE d MMMM",
+    "short": "EEE d MMM y",
+    "full": "EEEE d MMMM y",
+    "date": "d MMMM y",
+    "month": "LLLL y",
+    "weekday": "EEEE",
+    "brief": "d MMM",
+    "numbers": "dd/MM/y",
+}
+MINUS: Final = "−"
+
+
+@lru_cache(20_000)
+def date(value: dt.date | str, pattern: str, language: Language) -> str:
+    """`pattern`: of PATTERNS. A text is ISO 8601; a month alone ("2026-11") is its first day."""
+    if isinstance(value, str):
+        value = dt.date.fromisoformat(value if len(value) == 10 else f"{value}-01")
+    return format_date(value, PATTERNS[pattern], locale=LOCALES[language])
+
+
+@lru_cache(20_000)
+def money(cents: int, language: Language) -> str:
+    return format_currency(cents / 100, "EUR", locale=LOCALES[language]).replace("-", MINUS)
+
+
+def plain_money(cents: int, language: Language) -> str:
+    """For a field that somebody changes: 12,50"""
+    text = f"{'-' if cents < 0 else ''}{abs(cents) // 100}.{abs(cents) % 100:02}"
+    return text.replace(".", ",") if language == "fr" else text
+
+
+def time(value: str, language: Language) -> str:
+    """`value`: HH:MM. -> 7 h 30, 7:30"""
+    hours, minutes = value[:2].lstrip("0") or "0", value[3:5]
+    return f"{hours} h {minutes}" if language == "fr" else f"{hours}:{minutes}"
+
+
+def local(value: str | dt.datetime, timezone: str) -> dt.datetime:
+    """An instant, RFC 3339, where the structure is."""
+    return (dt.datetime.fromisoformat(value) if isinstance(value, str) else value).astimezone(ZoneInfo(timezone))
+
+
+def moment(value: str | dt.datetime, timezone: str, language: Language) -> str:
+    """-> 3 novembre 2026 à 06:15"""
+    at = local(value, timezone)
+    return f"{date(at.date(), 'date', language)} {'à' if language == 'fr' else 'at'} {at:%H:%M}"
+
+
+def clock(value: str | dt.datetime, timezone: str) -> str:
+    """-> 08:00:03"""
+    return f"{local(value, timezone):%H:%M:%S}"

@@ -1,0 +1,60 @@
+"""A sign-in, kept by the browser in a cookie that no script reads: its two tokens, and until when the first is good.
+
+A refresh token is good once, and using it twice ends the session. A browser that opens two pages at once sends the same one twice, so who
+comes second within a moment gets what the first one got. Several gateway processes need a balancer that keeps a browser at one of them.
+"""
+
+import asyncio
+import datetime as dt
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+#: A token that runs out within this is renewed first.
+MARGIN_SECONDS = 30
+#: How long what a refresh token gave is given again.
+AGAIN_SECONDS = 60.0
+MOST_KEPT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    access: str
+    until: int  #: seconds since 1970
+    refresh: str
+
+    @classmethod
+    def read(cls, written: str) -> Self | None:
+        access, until, refresh = (*written.split("~"), "", "")[:3]
+        return cls(access, int(until), refresh) if access and until.isascii() and until.isdigit() and refresh else None
+
+    @classmethod
+    def of(cls, signed_in: dict[str, Any]) -> Self:
+        """A `SignedIn`, with accessToken, accessTokenExpiresAt and refreshToken."""
+        until = dt.datetime.fromisoformat(signed_in["accessTokenExpiresAt"])
+        return cls(signed_in["accessToken"], int(until.timestamp()), signed_in["refreshToken"])
+
+    def written(self) -> str:
+        return f"{self.access}~{self.until}~{self.refresh}"
+
+
+@dataclass(slots=True)
+class Renewing:
+    """What refresh tokens gave a moment ago."""
+
+    _given: dict[str, tuple[float, asyncio.Future[Session | None]]] = field(default_factory=dict)
+
+    async def renewed(self, session: Session, renew: Callable[[str], Awaitable[Session | None]]) -> Session | None:
+        """None: the session is over. Raises what `renew` raises, and then the next one asks again."""
+        now = time.monotonic()
+        for old in [each for each, (until, _) in self._given.items() if until < now or len(self._given) > MOST_KEPT]:
+            del self._given[old]
+        known = self._given.get(session.refresh)
+        if known is None:
+            known = self._given[session.refresh] = now + AGAIN_SECONDS, asyncio.ensure_future(renew(session.refresh))
+        try:
+            return await asyncio.shield(known[1])
+        except Exception:
+            self._given.pop(session.refresh, None)
+            raise

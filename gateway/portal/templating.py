@@ -1,0 +1,60 @@
+"""Draws templates (templates/*.html): every value is escaped, and a name that is not there is an error."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from gateway.portal import assets, formats
+from gateway.portal.texts import count, phrase
+from services.refusal import Language
+
+FOLDER = Path(__file__).parent / "templates"
+
+
+@cache
+def environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.globals |= {"asset": assets.address, "SCRIPTED": Markup(assets.SCRIPTED), "MINUS": formats.MINUS}
+    return made
+
+
+@cache
+def words(language: Language) -> dict[str, Any]:
+    """What a template says in one language: `t` and `n` for texts, the rest for values."""
+
+    def town(text: str | None) -> str:
+        """The town's own words, which are French."""
+        return text or "" if language == "fr" else Markup('<span lang="fr">{}</span>').format(text or "")
+
+    return {
+        "language": language,
+        "t": lambda code, **told: phrase(code, language, **told),
+        "n": lambda code, how_many, **told: count(code, how_many, language, **told),
+        "town": town,
+        "money": lambda cents: formats.money(cents, language),
+        "plain_money": lambda cents: formats.plain_money(cents, language),
+        "date": lambda value, pattern="day": formats.date(value, pattern, language),
+        "time": lambda value: formats.time(value, language),
+        "moment": lambda value, timezone: formats.moment(value, timezone, language),
+        "clock": formats.clock,
+    }
+
+
+def drawn(template: str, language: Language, told: dict[str, Any]) -> str:
+    return environment().get_template(template).render(**words(language), **told)
+
+
+def paragraphs(text: str) -> Markup:
+    """A text with empty lines between its paragraphs."""
+    parts = [part.strip() for part in text.replace("\r", "").split("\n\n")]
+    return Markup("\n").join(Markup("<p>{}</p>").format(Markup("<br>").join(map(escape, part.split("\n")))) for part in parts if part)

@@ -1,0 +1,30 @@
+"""All words of the portal, French first, English second: a module for each part of it, for the frame around every page, for the desk.
+
+A text is (French, English); one that is counted is ((one, several), (one, several)), and French says "0 jour".
+"""
+
+from typing import Final
+
+from gateway.portal.texts import booking, desk, door, frame, home, legal, money, profile, tracking
+from services.refusal import Language
+
+Counted = tuple[tuple[str, str], tuple[str, str]]
+
+TEXTS: Final[dict[str, tuple[str, str]]] = {}
+COUNTED: Final[dict[str, Counted]] = {}
+for each in (frame, door, home, booking, tracking, money, profile, legal, desk):
+    double = (TEXTS.keys() | COUNTED.keys()) & (each.TEXTS.keys() | each.COUNTED.keys())
+    assert not double, f"said twice: {double}"
+    TEXTS.update(each.TEXTS)
+    COUNTED.update(each.COUNTED)
+
+
+def phrase(code: str, language: Language, **told: object) -> str:
+    """Raises KeyError: there is no such text, or something that it tells is missing."""
+    return TEXTS[code][language == "en"].format(**told)
+
+
+def count(code: str, how_many: int, language: Language, **told: object) -> str:
+    """With `n`, the number, among what is told."""
+    several = how_many > 1 if language == "fr" else how_many != 1
+    return COUNTED[code][language == "en"][several].format(n=how_many, **told)

@@ -1,0 +1,4 @@
+"""Of balances, payments, histories."""
+
+TEXTS: dict[str, tuple[str, str]] = {}
+COUNTED: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {}

@@ -1,0 +1,328 @@
+"""One request at the portal: who it is, in which language and structure, what is asked of the API, and the page that answers."""
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from gateway.portal import assets, draft, forms, security
+from gateway.portal.api import NOT_THERE, SIGN_IN_FIRST, TOO_MUCH, Answer, Api
+from gateway.portal.forms import Form
+from gateway.portal.operations import operation
+from gateway.portal.session import MARGIN_SECONDS, Renewing, Session
+from gateway.portal.templating import drawn
+from gateway.portal.texts import phrase
+from services.clock import Clock
+from services.refusal import Language, language_of
+from services.telemetry import log
+
+SESSION, SECRET, LANGUAGE, STRUCTURE, SAID = "preau_session", "preau_page", "preau_langue", "preau_structure", "preau_message"
+SESSION_SECONDS = 30 * 24 * 3600  #: As long as a session may last at all; whether it does, the API says.
+YEAR_SECONDS = 365 * 24 * 3600
+SIGN_IN = "/connexion"
+#: The menu: key, address, text.
+TABS = [
+    ("home", "/", "TAB_HOME"),
+    ("book", "/reserver", "TAB_BOOK"),
+    ("bookings", "/reservations", "TAB_BOOKINGS"),
+    ("money", "/soldes", "TAB_MONEY"),
+    ("history", "/historiques", "TAB_HISTORY"),
+    ("profile", "/profil", "TAB_PROFILE"),
+]
+DESK_TAB = [("desk", "/bureau", "TAB_DESK")]
+RENEW = operation("""mutation RenewSession($token: String!) { refreshSession(refreshToken: $token) {
+  __typename ... on SignedIn { accessToken accessTokenExpiresAt refreshToken } ... on Refusal { code } } }""")
+
+
+class Answered(Exception):
+    """What the visitor gets instead of the page: raise it anywhere."""
+
+    def __init__(self, response: Response) -> None:
+        self.response = response
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What all visits share."""
+
+    api: Api
+    renewing: Renewing
+    clock: Clock
+    secure: bool  #: The public address is https.
+    #: Where forms of the payment page lead at last.
+    payment_origins: frozenset[str] = frozenset()
+
+    def cookie(self, name: str) -> str:
+        """`__Host-`: no neighbour of ours under the same domain can set it."""
+        return f"__Host-{name}" if self.secure else name
+
+
+@dataclass(slots=True)
+class Visit:
+    request: Request
+    house: House
+    language: Language
+    session: Session | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)  #: Of the last question to the API.
+    partly: bool = False  #: A part of the answer is missing, for a service was away.
+    _cookies: dict[str, tuple[str, int | None]] = field(default_factory=dict)
+    _drafts: dict[str, str] = field(default_factory=dict)
+    _secret: str = ""
+
+    @classmethod
+    def of(cls, request: Request, house: House) -> "Visit":
+        told = request.query_params.get("lang") or request.cookies.get(LANGUAGE)
+        language: Language = "en" if told == "en" else "fr" if told == "fr" else language_of(request.headers.get("accept-language"))
+        visit = cls(request, house, language, Session.read(request.cookies.get(house.cookie(SESSION), "")))
+        if request.query_params.get("lang") in ("fr", "en"):
+            visit.keep(LANGUAGE, language, YEAR_SECONDS)
+        visit._secret = request.cookies.get(house.cookie(SECRET), "")
+        return visit
+
+    # ----------------------------------------------------------------------------------------------- what the browser keeps
+    def keep(self, name: str, value: str, seconds: int | None = None) -> None:
+        """In a cookie that no script reads. `seconds`: None: until the browser is closed."""
+        self._cookies[name] = (value, seconds)
+
+    def forget(self, name: str) -> None:
+        self._cookies[name] = ("", 0)
+
+    def kept(self, name: str) -> str:
+        """Empty: nothing."""
+        return self.request.cookies.get(self.house.cookie(name), "")
+
+    def sign_in(self, session: Session) -> None:
+        self.session = session
+        self.keep(SESSION, session.written(), SESSION_SECONDS)
+
+    def sign_out(self) -> None:
+        self.session = None
+        for name in (SESSION, SECRET, STRUCTURE):
+            self.forget(name)
+
+    def forget_drafts(self) -> None:
+        """Of every family that used this browser."""
+        self._drafts |= {name: "" for name in self.request.cookies if name.startswith("preau_brouillon_")}
+
+    def choices(self) -> list[draft.Line]:
+        """The draft: what the family chose and did not confirm."""
+        return draft.read(self.request.cookies.get(draft.cookie(self.family["id"]), ""))
+
+    def keep_choices(self, lines: Iterable[draft.Line]) -> None:
+        """Raises draft.TooLong."""
+        self._drafts[draft.cookie(self.family["id"])] = draft.written(lines)
+
+    # --------------------------------------------------------------------------------------------------- asking the API
+    async def ask(self, document: str, /, **variables: Any) -> Mapping[str, Any]:
+        """The answer's data, `data` from now on. Raises Answered: nobody is signed in, nothing can be told, or there is no such thing."""
+        answer = await self.house.api.ask(self.request, self.language, document, variables, await self._token())
+        self._judge(answer)
+        self.data, self.partly = answer.data, self.partly or bool(answer.errors)
+        return answer.data
+
+    def _judge(self, answer: Answer) -> None:
+        codes = answer.codes
+        if (codes & SIGN_IN_FIRST or ("me" in answer.data and answer.data["me"] is None)) and not codes - SIGN_IN_FIRST:
+            raise Answered(self.to_sign_in())
+        if codes & NOT_THERE:
+            raise Answered(self.trouble("NOT_HERE", 404))
+        if codes & TOO_MUCH:
+            raise Answered(self.trouble("TOO_MUCH", 429))
+        if codes and (not any(each is not None for each in answer.data.values()) or answer.data.get("me", self) is None):
+            log().warning("a page could not be made", codes=sorted(codes), path=self.request.url.path)
+            raise Answered(self.trouble("AWAY", 503))
+
+    async def _token(self) -> str | None:
+        """Raises Answered: the session is over, or nobody can say."""
+        session = self.session
+        if session is None:
+            return None
+        if session.until - self.house.clock.now().timestamp() > MARGIN_SECONDS:
+            return session.access
+        renewed = await self.house.renewing.renewed(session, self._renew)
+        if renewed is None:
+            self.sign_out()
+            raise Answered(self.to_sign_in(over=True))
+        self.sign_in(renewed)
+        return renewed.access
+
+    async def _renew(self, refresh: str) -> Session | None:
+        answer = await self.house.api.ask(self.request, self.language, RENEW, {"token": refresh}, None)
+        told = answer.data.get("refreshSession")
+        if told is None or (told["__typename"] != "SignedIn" and told["code"] != "INVALID_TOKEN"):
+            raise Answered(self.trouble("AWAY", 503))
+        return Session.of(told) if told["__typename"] == "SignedIn" else None
+
+    async def token(self) -> str:
+        """For what is passed on as it comes. Raises Answered."""
+        token = await self._token()
+        if token is None:
+            raise Answered(self.to_sign_in())
+        return token
+
+    # ------------------------------------------------------------------------------------------------------- who it is
+    @property
+    def families(self) -> list[Mapping[str, Any]]:
+        me = self.data.get("me")
+        return list(me["families"]) if me else []
+
+    @property
+    def family(self) -> Mapping[str, Any]:
+        """The one whose structure is being consulted (S5). Raises Answered: there is none."""
+        families = self.families
+        if not families:
+            raise Answered(self.trouble("NO_FAMILY", 200) if self.data.get("me") else self.to_sign_in())
+        wanted = self.kept(STRUCTURE)
+        return next((one for one in families if one["id"] == wanted), families[0])
+
+    # ------------------------------------------------------------------------------------------------------ what is sent
+    async def form(self) -> Form:
+        """Raises Answered: it is not ours."""
+        try:
+            return await forms.read(self.request, self._secret)
+        except forms.NotOurs:
+            raise Answered(self.trouble("NOT_OURS", 403)) from None
+
+    @property
+    def page_token(self) -> str:
+        """For a hidden field of a form; forms.py."""
+        if not self._secret:
+            self._secret = forms.new_secret()
+            self.keep(SECRET, self._secret)
+        return forms.token(self._secret)
+
+    # ------------------------------------------------------------------------------------------------------------ answers
+    def page(
+        self,
+        template: str,
+        *,
+        status: int = 200,
+        styles: Iterable[str] = (),
+        tab: str = "",
+        as_of: str | dt.datetime | None = None,
+        form_targets: Iterable[str] = (),
+        **told: Any,
+    ) -> Response:
+        """`styles`: of static/, beside the frame's. `tab`: of the menu. `as_of`: the newest thing shown (S6), else now."""
+        sheet = assets.styles(*styles)
+        frame = Frame(self, tab, as_of or self.house.clock.now(), sheet, self._said())
+        body = drawn(template, self.language, {"frame": frame, **told})
+        return HTMLResponse(body, status, headers=security.headers(sheet, form_targets))
+
+    def trouble(self, code: str, status: int) -> Response:
+        """A page that says one thing: CODE_TITLE and CODE of the texts."""
+        more = {"retry-after": "10"} if status in (429, 503) else {}
+        response = self.page("trouble.html", status=status, code=code)
+        response.headers.update(more)
+        return response
+
+    def see_other(self, path: str, said: str = "", **told: str | int) -> Response:
+        """After something was done: the page at `path`, which says `said` of the texts once."""
+        if said:
+            self.keep(SAID, quote(json.dumps([said, told], separators=(",", ":"))), 60)
+        return RedirectResponse(path, 303, headers={"cache-control": "no-store"})
+
+    def to_sign_in(self, *, over: bool = False) -> Response:
+        """And back here afterwards."""
+        url = self.request.url
+        here = (
+            url.path + (f"?{url.query}" if url.query else "")
+            if self.request.method == "GET"
+            else local(self.request.headers.get("referer"))
+        )
+        over = over or self.session is not None
+        self.sign_out()
+        return self.see_other(f"{SIGN_IN}?suite={quote(local(here), safe='')}" + ("&fin=1" if over else ""))
+
+    def dressed(self, response: Response) -> Response:
+        """With the cookies that this visit leaves."""
+        for name, (value, seconds) in self._cookies.items():
+            response.set_cookie(
+                self.house.cookie(name), value, max_age=seconds, path="/", secure=self.house.secure, httponly=True, samesite="lax"
+            )
+        for name, value in self._drafts.items():  # Scripts change it too.
+            seconds = draft.KEPT_SECONDS if value else 0
+            response.set_cookie(name, value, max_age=seconds, path="/", secure=self.house.secure, samesite="lax")
+        return response
+
+    def _said(self) -> str:
+        """What the page before has done, to be said once."""
+        kept = self.kept(SAID)
+        if not kept:
+            return ""
+        self.forget(SAID)
+        try:
+            code, told = json.loads(unquote(kept))
+            return phrase(code, self.language, **told)
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+            return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What stands around a page."""
+
+    visit: Visit
+    tab: str
+    as_of: str | dt.datetime
+    styles: str
+    said: str
+
+    @property
+    def me(self) -> Mapping[str, Any] | None:
+        """Whoever is signed in, as far as this page asked. None: nobody."""
+        return self.visit.data.get("me") if self.visit.session is not None else None
+
+    @property
+    def family(self) -> Mapping[str, Any] | None:
+        return self.visit.family if self.visit.families else None
+
+    @property
+    def families(self) -> list[Mapping[str, Any]]:
+        return self.visit.families
+
+    @property
+    def timezone(self) -> str:
+        family = self.family
+        return family["structure"]["timezone"] if family else "Europe/Paris"
+
+    @property
+    def partly(self) -> bool:
+        return self.visit.partly
+
+    @property
+    def token(self) -> str:
+        return self.visit.page_token
+
+    @property
+    def sheet(self) -> Markup:
+        return Markup(self.styles)  # Ours: static/*.css.
+
+    @property
+    def tabs(self) -> list[tuple[str, str, str]]:
+        me = self.me or {}
+        return [*(TABS if me.get("families") else TABS[:1] + TABS[-1:]), *(DESK_TAB if me.get("agentOf") else ())]
+
+    @property
+    def here(self) -> str:
+        url = self.visit.request.url
+        return url.path + (f"?{url.query}" if url.query else "")
+
+    @property
+    def other_language(self) -> str:
+        """This page in the other language."""
+        url = self.visit.request.url.include_query_params(lang="fr" if self.visit.language == "en" else "en")
+        return f"{url.path}?{url.query}"
+
+
+def local(address: str | None) -> str:
+    """A path of this site, whatever it was made of; `/` for what is none."""
+    parts = urlsplit(address or "/")
+    path = parts.path if parts.path.startswith("/") and not parts.path.startswith(("//", "/\\")) else "/"
+    return path + (f"?{parts.query}" if parts.query else "")
