@@ -16,8 +16,9 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Mount, Route, WebSocketRoute, request_response
+from starlette.routing import Route, WebSocketRoute, request_response
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
 from gateway import exploring, seen
 from gateway.asking import bad_request
@@ -106,6 +107,7 @@ def application(settings: Settings) -> Starlette:
 
     return Application(
         Browsers(entrance, origins, request_response(exploring.page) if settings.explorer else None),
+        Portal(entrance, settings, streams.trusted),
         lifespan=lifespan,
         routes=[
             *([Route("/graphql/{name}", exploring.part)] if settings.explorer else []),
@@ -125,7 +127,6 @@ def application(settings: Settings) -> Starlette:
             Route("/readyz", neighbours.readyz),
             Route("/metrics", _metrics),
             Route("/.well-known/jwks.json", neighbours.keys),
-            Mount("/", Portal(entrance, settings, streams.trusted)),
         ],
         exception_handlers={404: _not_here, 405: _not_here},
     )
@@ -141,6 +142,9 @@ class Portal:
     _app: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await WebSocketClose()(scope, receive, send)
+            return
         if self._app is None:
             from gateway.portal.app import portal  # noqa: PLC0415 -- see above
 
@@ -151,8 +155,9 @@ class Portal:
 class Application(Starlette):
     """GraphQL goes straight to its endpoint: it is nearly all that is asked for, and routes and middleware cost a tenth of an answer."""
 
-    def __init__(self, graphql: ASGIApp, **told: Any) -> None:
+    def __init__(self, graphql: ASGIApp, portal: ASGIApp, **told: Any) -> None:
         super().__init__(**told)
+        self.router.default, self.router.redirect_slashes = portal, False
         self._graphql = graphql
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

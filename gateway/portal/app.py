@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, Router, request_response
 from starlette.types import ASGIApp
 
@@ -14,6 +14,7 @@ from gateway.portal.operations import ALL
 from gateway.portal.pages import PAGES
 from gateway.portal.session import Renewing
 from gateway.portal.visit import Answered, House, Visit
+from gateway.texts import say
 from gateway.trusted import Trusted
 from services.settings import Settings
 
@@ -31,7 +32,10 @@ def portal(endpoint: ASGIApp, settings: Settings, trusted: Trusted) -> ASGIApp:
 
 
 async def _not_here(visit: Visit) -> Response:
-    return visit.trouble("NOT_HERE", 404)
+    """A page for people, a line for programs."""
+    if "text/html" in visit.request.headers.get("accept", ""):
+        return visit.trouble("NOT_HERE", 404)
+    return PlainTextResponse(say("NO_PAGE", visit.language), 404, headers={"x-content-type-options": "nosniff"})
 
 
 async def _answer(house: House, handler: Handler, request: Request) -> Response:

@@ -10,11 +10,12 @@ from urllib.parse import quote, unquote, urlsplit
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.types import Message, Receive, Scope, Send
 
 from gateway.portal import assets, draft, forms, security
 from gateway.portal.api import NOT_THERE, SIGN_IN_FIRST, TOO_MUCH, Answer, Api
 from gateway.portal.forms import Form
-from gateway.portal.operations import operation
+from gateway.portal.operations import SHELL, operation
 from gateway.portal.session import MARGIN_SECONDS, Renewing, Session
 from gateway.portal.templating import drawn
 from gateway.portal.texts import phrase
@@ -121,6 +122,8 @@ class Visit:
     # --------------------------------------------------------------------------------------------------- asking the API
     async def ask(self, document: str, /, **variables: Any) -> Mapping[str, Any]:
         """The answer's data, `data` from now on. Raises Answered: nobody is signed in, nothing can be told, or there is no such thing."""
+        if self.session is None and SHELL in document:
+            raise Answered(self.to_sign_in())
         answer = await self.house.api.ask(self.request, self.language, document, variables, await self._token())
         self._judge(answer)
         self.data, self.partly = answer.data, self.partly or bool(answer.errors)
@@ -159,12 +162,12 @@ class Visit:
             raise Answered(self.trouble("AWAY", 503))
         return Session.of(told) if told["__typename"] == "SignedIn" else None
 
-    async def token(self) -> str:
-        """For what is passed on as it comes. Raises Answered."""
+    async def follow(self, document: str, /, **variables: Any) -> Response:
+        """A subscription, as server-sent events: `next` with {"data": ...} each time, then `complete`. Raises Answered."""
         token = await self._token()
         if token is None:
-            raise Answered(self.to_sign_in())
-        return token
+            raise Answered(Response(status_code=204))  # Which tells a browser not to come again.
+        return Following(self, document, variables, token)
 
     # ------------------------------------------------------------------------------------------------------- who it is
     @property
@@ -262,6 +265,24 @@ class Visit:
             return phrase(code, self.language, **told)
         except (ValueError, KeyError, TypeError, AttributeError, IndexError):
             return ""
+
+
+class Following(Response):
+    """What the API tells from now on, passed on as it comes."""
+
+    def __init__(self, visit: Visit, document: str, variables: Mapping[str, Any], token: str) -> None:
+        super().__init__()
+        self._visit, self._document, self._variables, self._token = visit, document, variables, token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                cookies = [(name, value) for name, value in self.raw_headers if name == b"set-cookie"]
+                message = {**message, "headers": [*message["headers"], *cookies]}
+            await send(message)
+
+        visit = self._visit
+        await visit.house.api.follow(visit.request, visit.language, self._document, self._variables, self._token, sending)
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,14 +138,14 @@ async def test_public_keys_seen_last_serve_while_identity_cannot_be_asked(
     assert (await client.get("/.well-known/jwks.json")).json() == {"keys": [{"kid": "1"}]}
 
 
-async def test_the_home_page_says_what_this_is_in_french_then_in_english(client: httpx2.AsyncClient) -> None:
-    page = await client.get("/")
+async def test_whoever_comes_to_the_portal_is_led_to_its_door_and_back_again(client: httpx2.AsyncClient) -> None:
+    away = await client.get("/")
+    assert (away.status_code, away.headers["location"]) == (303, "/connexion?suite=%2F")
 
+    page = await client.get(away.headers["location"])
     assert page.headers["content-type"].startswith("text/html")
-    assert page.text.index("L’espace famille") < page.text.index("Your town’s family portal")
     assert '<html lang="fr">' in page.text
-    assert '<div lang="en">' in page.text
-    assert "/graphql" in page.text
+    assert '<html lang="en">' in (await client.get("/connexion", headers={"accept-language": "en"})).text
     assert "default-src 'none'" in page.headers["content-security-policy"]
 
 
