@@ -18,7 +18,7 @@ from gateway.portal.forms import Form
 from gateway.portal.operations import SHELL, operation
 from gateway.portal.session import MARGIN_SECONDS, Renewing, Session
 from gateway.portal.templating import drawn
-from gateway.portal.texts import phrase
+from gateway.portal.texts import COUNTED, count, phrase
 from services.clock import Clock
 from services.refusal import Language, language_of
 from services.telemetry import log
@@ -70,7 +70,7 @@ class Visit:
     house: House
     language: Language
     session: Session | None = None
-    data: Mapping[str, Any] = field(default_factory=dict)  #: Of the last question to the API.
+    data: Mapping[str, Any] = field(default_factory=dict)  #: Of all questions to the API.
     partly: bool = False  #: A part of the answer is missing, for a service was away.
     _cookies: dict[str, tuple[str, int | None]] = field(default_factory=dict)
     _drafts: dict[str, str] = field(default_factory=dict)
@@ -121,12 +121,12 @@ class Visit:
 
     # --------------------------------------------------------------------------------------------------- asking the API
     async def ask(self, document: str, /, **variables: Any) -> Mapping[str, Any]:
-        """The answer's data, `data` from now on. Raises Answered: nobody is signed in, nothing can be told, or there is no such thing."""
+        """The answer, in `data` from now on. Raises Answered: nobody is signed in, nothing can be told, or there is no such thing."""
         if self.session is None and SHELL in document:
             raise Answered(self.to_sign_in())
         answer = await self.house.api.ask(self.request, self.language, document, variables, await self._token())
         self._judge(answer)
-        self.data, self.partly = answer.data, self.partly or bool(answer.errors)
+        self.data, self.partly = {**self.data, **answer.data}, self.partly or bool(answer.errors)
         return answer.data
 
     def _judge(self, answer: Answer) -> None:
@@ -214,7 +214,7 @@ class Visit:
     ) -> Response:
         """`styles`: of static/, beside the frame's. `tab`: of the menu. `as_of`: the newest thing shown (S6), else now."""
         sheet = assets.styles(*styles)
-        frame = Frame(self, tab, as_of or self.house.clock.now(), sheet, self._said())
+        frame = Frame(self, tab, as_of or self.house.clock.now(), sheet, *self._said())
         body = drawn(template, self.language, {"frame": frame, **told})
         return HTMLResponse(body, status, headers=security.headers(sheet, form_targets))
 
@@ -225,10 +225,15 @@ class Visit:
         response.headers.update(more)
         return response
 
-    def see_other(self, path: str, said: str = "", **told: str | int) -> Response:
-        """After something was done: the page at `path`, which says `said` of the texts once."""
+    def see_other(self, path: str, said: str = "", *, undo: Iterable[draft.Line] | None = None, **told: str | int) -> Response:
+        """After something was done: the page at `path`, which says `said` of the texts once; of those that are counted, by `n`.
+
+        `undo`: the draft as it was before, which the page offers to bring back.
+        """
         if said:
-            self.keep(SAID, quote(json.dumps([said, told], separators=(",", ":"))), 60)
+            before = None if undo is None else draft.written(undo)
+            written = quote(json.dumps([said, told, before], separators=(",", ":")), safe=":|+")
+            self.keep(SAID, written if len(written) <= draft.LONGEST else quote(json.dumps([said, told, None])), 60)
         return RedirectResponse(path, 303, headers={"cache-control": "no-store"})
 
     def to_sign_in(self, *, over: bool = False) -> Response:
@@ -254,17 +259,18 @@ class Visit:
             response.set_cookie(name, value, max_age=seconds, path="/", secure=self.house.secure, samesite="lax")
         return response
 
-    def _said(self) -> str:
-        """What the page before has done, to be said once."""
+    def _said(self) -> tuple[str, str | None]:
+        """What the page before has done, to be said once, and the draft from before that."""
         kept = self.kept(SAID)
         if not kept:
-            return ""
+            return "", None
         self.forget(SAID)
         try:
-            code, told = json.loads(unquote(kept))
-            return phrase(code, self.language, **told)
+            code, told, before = json.loads(unquote(kept))
+            text = count(code, told.pop("n"), self.language, **told) if code in COUNTED else phrase(code, self.language, **told)
+            return text, None if before is None else draft.written(draft.read(before))
         except (ValueError, KeyError, TypeError, AttributeError, IndexError):
-            return ""
+            return "", None
 
 
 class Following(Response):
@@ -294,6 +300,7 @@ class Frame:
     as_of: str | dt.datetime
     styles: str
     said: str
+    undo: str | None  #: The draft as it was before what is said was done.
 
     @property
     def me(self) -> Mapping[str, Any] | None:

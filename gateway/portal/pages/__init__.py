@@ -1,7 +1,7 @@
 """A module for each group of pages; each lists its addresses: (path, methods, what answers)."""
 
-from gateway.portal.pages import door, home
+from gateway.portal.pages import door, draft, home
 
 READ, WRITE, BOTH = ("GET",), ("POST",), ("GET", "POST")
 
-PAGES = [*door.PAGES, *home.PAGES]
+PAGES = [*door.PAGES, *draft.PAGES, *home.PAGES]

@@ -26,6 +26,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "PRINT": ("Imprimer", "Print"),
     "SHOW": ("Afficher", "Show"),
     "UNDO": ("Annuler", "Undo"),
+    "UNDONE": ("Vos choix sont de nouveau comme avant.", "Your choices are as they were before."),
+    "EMPTIED": ("Vos choix sont effacés.", "Your choices are cleared."),
     "BACK": ("Retour", "Back"),
     "PREVIOUS_MONTH": ("Mois précédent : {month}", "Previous month: {month}"),
     "NEXT_MONTH": ("Mois suivant : {month}", "Next month: {month}"),
