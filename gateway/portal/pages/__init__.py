@@ -1,7 +1,13 @@
 """A module for each group of pages; each lists its addresses: (path, methods, what answers)."""
 
-from gateway.portal.pages import door, draft, home
+from gateway.portal.pages import door, draft, home, profile, security
 
 READ, WRITE, BOTH = ("GET",), ("POST",), ("GET", "POST")
 
-PAGES = [*door.PAGES, *draft.PAGES, *home.PAGES]
+PAGES = [
+    *door.PAGES,
+    *draft.PAGES,
+    *home.PAGES,
+    *profile.PAGES,
+    *security.PAGES,
+]
