@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from gateway.portal import assets, draft, forms, security
+from gateway.portal import assets, draft, formats, forms, security
 from gateway.portal.api import NOT_THERE, SIGN_IN_FIRST, TOO_MUCH, Answer, Api
 from gateway.portal.forms import Form
 from gateway.portal.operations import SHELL, operation
@@ -183,6 +183,11 @@ class Visit:
             raise Answered(self.trouble("NO_FAMILY", 200) if self.data.get("me") else self.to_sign_in())
         wanted = self.kept(STRUCTURE)
         return next((one for one in families if one["id"] == wanted), families[0])
+
+    @property
+    def today(self) -> dt.date:
+        """Where the structure is. Raises Answered: there is no family."""
+        return formats.local(self.house.clock.now(), self.family["structure"]["timezone"]).date()
 
     # ------------------------------------------------------------------------------------------------------ what is sent
     async def form(self) -> Form:

@@ -1,10 +1,18 @@
 """A module for each group of pages; each lists its addresses: (path, methods, what answers)."""
 
-from gateway.portal.pages import door, draft, home, profile, security
+from gateway.portal.pages import (
+    copying,
+    door,
+    draft,
+    home,
+    profile,
+    security,
+)
 
 READ, WRITE, BOTH = ("GET",), ("POST",), ("GET", "POST")
 
 PAGES = [
+    *copying.PAGES,
     *door.PAGES,
     *draft.PAGES,
     *home.PAGES,
