@@ -49,7 +49,7 @@ async def _after(visit: Visit, told: Any, said: str, field: str, typed: dict[str
     """What follows a mutation: the page that says so, or the form with what is wrong at `field`."""
     if "code" in told:
         return await _page(visit, {field: told["message"]}, **(typed or {}))
-    return visit.see_other(HERE, said, **words)
+    return visit.see_other(HERE, said, undo=None, **words)
 
 
 async def password(visit: Visit) -> Response:
