@@ -24,6 +24,7 @@ from services.refusal import Language, language_of
 from services.telemetry import log
 
 SESSION, SECRET, LANGUAGE, STRUCTURE, SAID = "preau_session", "preau_page", "preau_langue", "preau_structure", "preau_message"
+OFFICE = "preau_bureau"
 SESSION_SECONDS = 30 * 24 * 3600  #: As long as a session may last at all; whether it does, the API says.
 YEAR_SECONDS = 365 * 24 * 3600
 SIGN_IN = "/connexion"
@@ -72,6 +73,7 @@ class Visit:
     session: Session | None = None
     data: Mapping[str, Any] = field(default_factory=dict)  #: Of all questions to the API.
     partly: bool = False  #: A part of the answer is missing, for a service was away.
+    office: Mapping[str, Any] | None = None  #: At the agents' desk: the structure that is being worked for.
     _cookies: dict[str, tuple[str, int | None]] = field(default_factory=dict)
     _drafts: dict[str, str] = field(default_factory=dict)
     _secret: str = ""
@@ -104,7 +106,7 @@ class Visit:
 
     def sign_out(self) -> None:
         self.session = None
-        for name in (SESSION, SECRET, STRUCTURE):
+        for name in (SESSION, SECRET, STRUCTURE, OFFICE):
             self.forget(name)
 
     def forget_drafts(self) -> None:
@@ -321,9 +323,19 @@ class Frame:
         return self.visit.families
 
     @property
+    def office(self) -> Mapping[str, Any] | None:
+        """At the agents' desk: its structure."""
+        return self.visit.office
+
+    @property
+    def place(self) -> Mapping[str, Any] | None:
+        """The structure that is being consulted."""
+        return self.office or (self.family["structure"] if self.family else None)
+
+    @property
     def timezone(self) -> str:
-        family = self.family
-        return family["structure"]["timezone"] if family else "Europe/Paris"
+        place = self.place
+        return place["timezone"] if place else "Europe/Paris"
 
     @property
     def partly(self) -> bool:

@@ -2,6 +2,7 @@
 
 from gateway.portal.pages import (
     copying,
+    desk_roster,
     door,
     draft,
     home,
@@ -13,6 +14,7 @@ READ, WRITE, BOTH = ("GET",), ("POST",), ("GET", "POST")
 
 PAGES = [
     *copying.PAGES,
+    *desk_roster.PAGES,
     *door.PAGES,
     *draft.PAGES,
     *home.PAGES,

@@ -45,7 +45,7 @@ async def _page(visit: Visit, errors: dict[str, str], **typed: str) -> Response:
     return visit.page("profile.html", status=status, tab="profile", styles=("profile",), **told)
 
 
-async def _after(visit: Visit, told: Any, said: str, field: str, typed: dict[str, str] | None = None, **words: str) -> Response:
+async def _after(visit: Visit, told: Any, said: str, field: str, typed: dict[str, str] | None = None, **words: Any) -> Response:
     """What follows a mutation: the page that says so, or the form with what is wrong at `field`."""
     if "code" in told:
         return await _page(visit, {field: told["message"]}, **(typed or {}))

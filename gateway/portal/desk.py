@@ -1,0 +1,42 @@
+"""The agents' desk: for which structure, and by whom. Whoever is no agent finds nothing there; what is done there, the API audits."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import Response
+
+from gateway.portal.formats import local
+from gateway.portal.operations import operation
+from gateway.portal.visit import OFFICE, Answered, Visit
+
+DESK = operation("query Desk { ...Shell }")
+
+
+async def enter(visit: Visit) -> Mapping[str, Any]:
+    """The structure, with id, name and timezone. Raises Answered: nobody is signed in, or it is no agent."""
+    offices = (await visit.ask(DESK))["me"]["agentOf"]
+    if not offices:
+        raise Answered(visit.trouble("NO_AGENT", 403))
+    wanted = visit.kept(OFFICE)
+    visit.office = next((one for one in offices if one["id"] == wanted), offices[0])
+    return visit.office
+
+
+def today(visit: Visit) -> dt.date:
+    """Where the structure is."""
+    assert visit.office is not None, "whoever asks has entered"
+    return local(visit.house.clock.now(), visit.office["timezone"]).date()
+
+
+def date_of(text: str, otherwise: dt.date) -> dt.date:
+    """Of an address or a form, which may tell anything."""
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        return otherwise
+
+
+def desk_page(visit: Visit, template: str, here: str, *, status: int = 200, **told: Any) -> Response:
+    """`here`: which part of the desk's own menu."""
+    return visit.page(template, status=status, tab="desk", styles=("desk",), here=here, **told)

@@ -1,0 +1,227 @@
+"""Today's rosters and attendance, at the agents' desk. What a script sends at once, a form sends whole: both come to `_entry`."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.responses import JSONResponse, Response
+
+from gateway.portal.desk import date_of, desk_page, enter, today
+from gateway.portal.forms import Form
+from gateway.portal.operations import operation
+from gateway.portal.visit import OFFICE, YEAR_SECONDS, Visit
+
+HERE = "/bureau/pointage"
+KINDS = ("NOT_RECORDED", "PRESENT", "ABSENT_JUSTIFIED", "ABSENT_UNJUSTIFIED")
+COUNTS = "counts { places taken waiting present absent notRecorded withoutBooking byHour { at children } }"
+CHOOSE = operation(
+    """query DeskDay($structure: ID!) { ...Shell activities(structure: $structure) { id name category opensOn closesOn } }"""
+)
+ROSTER = operation(f"""query DeskRoster($structure: ID!, $activity: ID!, $date: Date!, $search: String, $searching: Boolean!) {{ ...Shell
+  activities(structure: $structure) {{ id name category opensOn closesOn }}
+  roster(activity: $activity, date: $date) {{ activity {{ id name arrival departure choosesHours }} date reason closed closedAt
+    entries {{ child {{ id firstName lastName }} booking {{ arrival departure }} enrolled attendance arrival departure note presumed }}
+    waiting {{ rank enrolled child {{ id firstName lastName }} }} {COUNTS} }}
+  families(structure: $structure, search: $search, first: 10) @include(if: $searching) {{
+    nodes {{ number children {{ id firstName lastName }} }} }} }}""")
+OPENINGS = operation("""query DeskOpening($activity: ID!, $date: Date!) { openings(activity: $activity, from: $date, to: $date) {
+  open reason capacity taken waiting } }""")
+RECORD = operation(f"""mutation RecordAttendance($activity: ID!, $date: Date!, $entries: [AttendanceInput!]!) {{
+  done: recordAttendance(activity: $activity, date: $date, entries: $entries) {{ __typename
+    ... on AttendanceRecorded {{ answers {{ child {{ id firstName lastName }} entry {{ attendance arrival departure note }}
+      refusal {{ code message }} }} roster {{ {COUNTS} }} }}
+    ... on Refusal {{ code message }} }} }}""")
+CLOSE = operation("""mutation CloseDay($activity: ID!, $date: Date!) { done: closeDay(activity: $activity, date: $date) {
+  __typename ... on Refusal { code message } } }""")
+REOPEN = operation("""mutation ReopenDay($activity: ID!, $date: Date!, $reason: String!) {
+  done: reopenDay(activity: $activity, date: $date, reason: $reason) { __typename ... on Refusal { code message } } }""")
+
+
+async def desk(visit: Visit) -> Response:
+    return visit.see_other(HERE)
+
+
+async def structure(visit: Visit) -> Response:
+    form = await visit.form()
+    visit.keep(OFFICE, form.one("structure"), YEAR_SECONDS)
+    return visit.see_other("/bureau")
+
+
+# ------------------------------------------------------------------------------------------------------------ looking
+async def roster(visit: Visit) -> Response:
+    """`?activite=&date=&chercher=`"""
+    asked = visit.request.query_params
+    office = await enter(visit)
+    date = date_of(asked.get("date", ""), today(visit))
+    if not asked.get("activite"):
+        return await _choice(visit, office["id"], date)
+    return await _page(visit, asked["activite"], date, search=asked.get("chercher", "").strip())
+
+
+async def _choice(visit: Visit, office: str, date: dt.date) -> Response:
+    """Which activities there are that day."""
+    days = []
+    for each in (await visit.ask(CHOOSE, structure=office))["activities"]:
+        if each["opensOn"] <= date.isoformat() <= each["closesOn"]:
+            shown = visit.data
+            found = (await visit.ask(OPENINGS, activity=each["id"], date=date.isoformat())).get("openings") or []
+            visit.data = shown
+            days += [{**each, "day": day} for day in found if day["open"] or day["taken"]]
+    return desk_page(visit, "desk_days.html", "roster", days=days, day=_day(visit, date))
+
+
+async def _page(
+    visit: Visit,
+    activity: str,
+    date: dt.date,
+    *,
+    errors: Mapping[str, str] | None = None,
+    typed: Mapping[str, Mapping[str, Any]] | None = None,
+    search: str = "",
+) -> Response:
+    """`typed`: child -> what was refused, as it stood in the form."""
+    office = visit.office or await enter(visit)
+    about = {"structure": office["id"], "activity": activity, "date": date.isoformat()}
+    data = await visit.ask(ROSTER, **about, search=search or None, searching=bool(search))
+    told = data["roster"]
+    entries = sorted(told["entries"], key=lambda each: (each["child"]["lastName"].casefold(), each["child"]["firstName"].casefold()))
+    there = {each["child"]["id"] for each in entries}
+    drawn_from = {each["child"]["id"]: state_of(each) for each in entries}
+    found = [
+        {**child, "number": family["number"], "there": child["id"] in there}
+        for family in (data.get("families") or {}).get("nodes", ())
+        for child in family["children"]
+    ]
+    return desk_page(
+        visit,
+        "desk_roster.html",
+        "roster",
+        status=422 if errors else 200,
+        roster=told,
+        entries=[{**each, **(typed or {}).get(each["child"]["id"], {})} for each in entries],
+        activities=data["activities"],
+        day=_day(visit, date),
+        search=search,
+        found=found,
+        errors=errors or {},
+        kinds=KINDS,
+        drawn_from=drawn_from,
+        frozen=told["closed"] or date > today(visit),
+    )
+
+
+def _day(visit: Visit, date: dt.date) -> dict[str, Any]:
+    step = dt.timedelta(days=1)
+    return {
+        "this": date.isoformat(),
+        "previous": (date - step).isoformat() if date > dt.date.min else None,
+        "next": (date + step).isoformat() if date < dt.date.max else None,
+        "today": today(visit).isoformat(),
+    }
+
+
+def state_of(entry: Mapping[str, Any]) -> str:
+    """What a form was drawn from: it sends only what was changed, so that two tablets do not take back each other's ticks."""
+    return "|".join([entry["attendance"], entry["arrival"] or "", entry["departure"] or "", entry["note"] or ""])
+
+
+# ----------------------------------------------------------------------------------------------------------- recording
+def _entry(child: str, told: str, arrival: str, departure: str, note: str) -> dict[str, Any]:
+    """AttendanceInput"""
+    attendance = told if told in KINDS else "NOT_RECORDED"
+    hours = {"arrival": arrival[:5], "departure": departure[:5]} if attendance == "PRESENT" else {}
+    return {"child": child, "attendance": attendance, **{name: value for name, value in {**hours, "note": note}.items() if value}}
+
+
+def _changed(form: Form, *, rest_present: bool) -> list[dict[str, Any]]:
+    """Of the whole roster's form: what is not as it was drawn."""
+    entries = []
+    for child in form["enfant"]:
+        now = [form.one(f"{name}-{child}") for name in ("presence", "arrivee", "depart", "note")]
+        if rest_present and now[0] in ("", "NOT_RECORDED"):
+            now[0] = "PRESENT"
+        if "|".join(now) != form.one(f"avant-{child}").strip():
+            entries.append(_entry(child, *now))
+    return entries
+
+
+async def tick(visit: Visit) -> Response:
+    """All that was changed, in one form; those who came without booking, too."""
+    form = await visit.form()
+    await enter(visit)
+    activity, date = form.one("activite"), date_of(form.one("date"), today(visit))
+    entries = _changed(form, rest_present=form.one("faire") == "tous")
+    if not entries:
+        return visit.see_other(_address(activity, date), "ROSTER_NOTHING")
+    told = (await visit.ask(RECORD, activity=activity, date=date.isoformat(), entries=entries))["done"]
+    if "code" in told:
+        return await _page(visit, activity, date, errors={"liste": told["message"]})
+    wrong = [each for each in told["answers"] if each["refusal"]]
+    if wrong:
+        blank = {"arrival": None, "departure": None, "note": None}
+        refused = [entry for entry, answer in zip(entries, told["answers"], strict=True) if answer["refusal"]]
+        typed = {entry["child"]: {**blank, **{name: told for name, told in entry.items() if name != "child"}} for entry in refused}
+        return await _page(visit, activity, date, errors={_field(each): _named(each) for each in wrong}, typed=typed)
+    return visit.see_other(_address(activity, date), "ROSTER_SAVED", n=len(entries))
+
+
+def _field(answer: Mapping[str, Any]) -> str:
+    return f"enfant-{answer['child']['id']}" if answer["child"] else "liste"
+
+
+def _named(answer: Mapping[str, Any]) -> str:
+    child = answer["child"]
+    return (f"{child['firstName']} {child['lastName']} : " if child else "") + str(answer["refusal"]["message"])
+
+
+async def tick_one(visit: Visit) -> Response:
+    """What a script sends: one child's. Answers with JSON: what it is now, or why it was not recorded."""
+    form = await visit.form()
+    activity, date = form.one("activite"), form.one("date")
+    entry = _entry(form.one("enfant"), *(form.one(name) for name in ("presence", "arrivee", "depart", "note")))
+    told = (await visit.ask(RECORD, activity=activity, date=date, entries=[entry]))["done"]
+    if "code" in told:
+        return _json({"refusal": told["message"], "code": told["code"]})
+    answer = told["answers"][0]
+    refusal = {"refusal": answer["refusal"]["message"], "code": answer["refusal"]["code"]} if answer["refusal"] else {}
+    return _json({"entry": answer["entry"], "counts": told["roster"]["counts"], **refusal})
+
+
+def _json(told: Mapping[str, Any]) -> Response:
+    return JSONResponse(told, headers={"cache-control": "no-store", "x-content-type-options": "nosniff"})
+
+
+async def close(visit: Visit) -> Response:
+    form = await visit.form()
+    await enter(visit)
+    activity, date = form.one("activite"), date_of(form.one("date"), today(visit))
+    told = (await visit.ask(CLOSE, activity=activity, date=date.isoformat()))["done"]
+    if "code" in told:
+        return await _page(visit, activity, date, errors={"clore": told["message"]})
+    return visit.see_other(_address(activity, date), "ROSTER_CLOSED_DONE")
+
+
+async def reopen(visit: Visit) -> Response:
+    form = await visit.form()
+    await enter(visit)
+    activity, date = form.one("activite"), date_of(form.one("date"), today(visit))
+    told = (await visit.ask(REOPEN, activity=activity, date=date.isoformat(), reason=form.one("motif")))["done"]
+    if "code" in told:
+        return await _page(visit, activity, date, errors={"motif": told["message"]})
+    return visit.see_other(_address(activity, date), "ROSTER_REOPENED")
+
+
+def _address(activity: str, date: dt.date) -> str:
+    return f"{HERE}?{urlencode({'activite': activity, 'date': date.isoformat()})}"
+
+
+PAGES = [
+    ("/bureau", ("GET",), desk),
+    ("/bureau/structure", ("POST",), structure),
+    (HERE, ("GET",), roster),
+    (HERE, ("POST",), tick),
+    ("/bureau/pointage/cocher", ("POST",), tick_one),
+    ("/bureau/pointage/clore", ("POST",), close),
+    ("/bureau/pointage/rouvrir", ("POST",), reopen),
+]
