@@ -2,6 +2,8 @@
 
 from gateway.portal.pages import (
     copying,
+    desk_activities,
+    desk_families,
     desk_roster,
     door,
     draft,
@@ -14,6 +16,8 @@ READ, WRITE, BOTH = ("GET",), ("POST",), ("GET", "POST")
 
 PAGES = [
     *copying.PAGES,
+    *desk_activities.PAGES,
+    *desk_families.PAGES,
     *desk_roster.PAGES,
     *door.PAGES,
     *draft.PAGES,

@@ -1,0 +1,154 @@
+"""Activities at the agents' desk: their days by month, changes to one of them, and how waiting requests were and would be decided."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from starlette.responses import Response
+
+from gateway.portal.desk import date_of, desk_page, enter, today
+from gateway.portal.operations import operation
+from gateway.portal.texts import phrase
+from gateway.portal.visit import Answered, Visit
+
+HERE = "/bureau/activites"
+DECISIONS = 50
+DECIDED = """candidates accepted waitlisted refused run { id number ranAt dueAt policy seed seedCommitment }
+  decisions(first: $first, after: $after) { activity { id name } child { firstName lastName } date outcome rank of points
+    criteria { criterion { name } points }
+    reasons together }"""
+ACTIVITIES = operation("""query DeskActivities($structure: ID!) { ...Shell activities(structure: $structure) {
+  id name category opensOn closesOn bookingRule cancellationRule allocation { mode rule } } }""")
+ACTIVITY = operation("""query DeskActivity($structure: ID!, $activity: ID!, $from: Date!, $to: Date!) { ...Shell
+  activities(structure: $structure) { id name category opensOn closesOn arrival departure choosesHours hourStepMinutes
+    bookingRule cancellationRule
+    settings { capacity waitingList weekdays schoolHolidays wallet { name } attendance { unrecorded closeAfterDays } }
+    allocation { mode rule nextRunAt seedCommitment points { criterion { name } points }
+      lastRuns(first: 5) { id number ranAt accepted waitlisted refused } } }
+  openings(activity: $activity, from: $from, to: $to) { date open reason notice capacity taken waiting waitingList } }""")
+SET_OPENING = operation("""mutation SetOpening($input: SetOpeningInput!) { done: setOpening(input: $input) {
+  __typename ... on Refusal { code message } } }""")
+RUN = operation(f"""query DeskRun($run: ID!, $first: Int!, $after: Int!) {{ ...Shell report: allocationRun(id: $run) {{ {DECIDED} }} }}""")
+REHEARSE = operation(f"""mutation RehearseAllocation($activity: ID!, $first: Int!, $after: Int!) {{
+  report: runAllocation(activity: $activity, dryRun: true) {{ __typename ... on AllocationReport {{ {DECIDED} }}
+    ... on Refusal {{ code message }} }} }}""")
+SHELL_ALONE = operation("query DeskRehearsal { ...Shell }")
+
+
+async def activities(visit: Visit) -> Response:
+    office = await enter(visit)
+    told = (await visit.ask(ACTIVITIES, structure=office["id"]))["activities"]
+    return desk_page(visit, "desk_activities.html", "activities", activities=told)
+
+
+# ----------------------------------------------------------------------------------------------------------- one of them
+async def activity(visit: Visit) -> Response:
+    """`/bureau/activites/{id}?mois=&jour=`"""
+    await enter(visit)
+    asked = visit.request.query_params
+    day = asked.get("jour", "")
+    month = _month(asked.get("mois") or day[:7], today(visit))
+    return await _page(visit, visit.request.path_params["id"], month, day)
+
+
+def _month(text: str, otherwise: dt.date) -> dt.date:
+    """Its first day."""
+    return date_of(f"{text}-01", otherwise).replace(day=1)
+
+
+def _next(month: dt.date) -> dt.date:
+    return (month + dt.timedelta(days=31)).replace(day=1)
+
+
+async def _page(visit: Visit, id: str, month: dt.date, day: str, errors: Mapping[str, str] | None = None, **typed: str) -> Response:
+    assert visit.office is not None, "whoever asks has entered"
+    last = _next(month) - dt.timedelta(days=1)
+    data = await visit.ask(ACTIVITY, structure=visit.office["id"], activity=id, **{"from": month.isoformat(), "to": last.isoformat()})
+    found = next((each for each in data["activities"] if each["id"] == id), None)
+    if found is None:
+        raise Answered(visit.trouble("NOT_HERE", 404))
+    days = data["openings"] or []
+    before = (month - dt.timedelta(days=1)).replace(day=1)
+    told = {
+        "activity": found,
+        "days": [each for each in days if each["open"] or each["taken"] or each["waiting"] or each["notice"] or each["date"] == day],
+        "chosen": next((each for each in days if each["date"] == day), None),
+        "month": {
+            "this": f"{month:%Y-%m}",
+            "previous": f"{before:%Y-%m}" if found["opensOn"] < month.isoformat() else None,
+            "next": f"{_next(month):%Y-%m}" if found["closesOn"] > last.isoformat() else None,
+        },
+        "today": today(visit).isoformat(),
+        "typed": typed,
+        "errors": errors or {},
+    }
+    return desk_page(visit, "desk_activity.html", "activities", status=422 if errors else 200, **told)
+
+
+async def day(visit: Visit) -> Response:
+    """A day's places, or whether it is open."""
+    form = await visit.form()
+    await enter(visit)
+    id, date = visit.request.path_params["id"], form.one("jour")
+    change: dict[str, Any] = {"activity": id, "date": date, "cancelBookings": form.one("annuler") == "oui"}
+    if form.one("reglage") == "habituel":
+        change["usualPlaces"] = True
+    elif form.one("places") != form.one("places-avant"):
+        if not _is_number(form.one("places")):
+            wrong = {"places": phrase("ACTIVITY_PLACES_WRONG", visit.language)}
+            return await _page(visit, id, _month(date[:7], today(visit)), date, wrong, places=form.one("places"), motif=form.one("motif"))
+        change["capacity"] = int(form.one("places")) if form.one("places") else None
+    if form.one("ouvert") != form.one("ouvert-avant"):
+        change["open"] = form.one("ouvert") == "oui"
+    if form.one("motif"):
+        change["reason"] = form.one("motif")
+    told = (await visit.ask(SET_OPENING, input=change))["done"]
+    if "code" in told:
+        field = "motif" if told["code"] == "REASON_REQUIRED" else "places"
+        typed = {name: form.one(name) for name in ("places", "ouvert", "motif")}
+        return await _page(visit, id, _month(date[:7], today(visit)), date, {field: told["message"]}, **typed)
+    return visit.see_other(f"{HERE}/{quote(id, safe='')}?mois={quote(date[:7])}", "ACTIVITY_DAY_DONE")
+
+
+def _is_number(text: str) -> bool:
+    return not text or (text.isascii() and text.isdigit() and len(text) <= 5)
+
+
+# ---------------------------------------------------------------------------------------------------------------- runs
+async def run(visit: Visit) -> Response:
+    """`/bureau/repartitions/{id}?apres=`: what a run decided, and why."""
+    await enter(visit)
+    after = visit.request.query_params.get("apres", "")
+    start = int(after) if _is_number(after) and after else 0
+    told = (await visit.ask(RUN, run=visit.request.path_params["id"], first=DECISIONS, after=start))["report"]
+    if told is None:
+        raise Answered(visit.trouble("AWAY", 503))
+    return desk_page(visit, "desk_run.html", "activities", report=told, more=_more(told, start), activity=None)
+
+
+def _more(report: Mapping[str, Any], start: int) -> int | None:
+    """Where the next page of decisions begins."""
+    told = len(report["decisions"])
+    return start + told if told == DECISIONS and start + told < report["candidates"] else None
+
+
+async def rehearse(visit: Visit) -> Response:
+    """What a run would decide now: without effect, and with lots drawn for it alone."""
+    await visit.form()
+    await enter(visit)
+    id = visit.request.path_params["id"]
+    told = (await visit.ask(REHEARSE, activity=id, first=200, after=0))["report"]
+    if "code" in told:
+        return await _page(visit, id, today(visit).replace(day=1), "", {"essai": told["message"]})
+    await visit.ask(SHELL_ALONE)
+    return desk_page(visit, "desk_run.html", "activities", report=told, more=None, activity=id)
+
+
+PAGES = [
+    (HERE, ("GET",), activities),
+    (f"{HERE}/{{id}}", ("GET",), activity),
+    (f"{HERE}/{{id}}/jour", ("POST",), day),
+    (f"{HERE}/{{id}}/essai", ("POST",), rehearse),
+    ("/bureau/repartitions/{id}", ("GET",), run),
+]

@@ -1,0 +1,161 @@
+"""Families at the agents' desk: found, shown, booked for, and let in again by a code on paper."""
+
+import datetime as dt
+import secrets
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from starlette.responses import Response
+
+from gateway.portal.desk import date_of, desk_page, enter, today
+from gateway.portal.forms import Form
+from gateway.portal.operations import operation
+from gateway.portal.texts import phrase
+from gateway.portal.visit import Answered, Visit
+
+HERE = "/bureau/familles"
+LONGEST_DAYS = 92  #: Of one booking for a family.
+FOUND = operation("""query DeskFamilies($structure: ID!, $search: String, $after: String) { ...Shell
+  families(structure: $structure, search: $search, first: 30, after: $after) { totalCount hasNextPage endCursor
+    nodes { id number adults { firstName lastName } children { firstName lastName } } } }""")
+FAMILY = operation("""query DeskFamily($structure: ID!, $search: String!, $from: Date!, $request: ID!, $asked: Boolean!) { ...Shell
+  families(structure: $structure, search: $search, first: 20) { nodes { id number
+    adults { id title firstName lastName account { login email hasPassword } }
+    children { id firstName lastName birthDate activities { id name choosesHours } }
+    balance { inDebit lines { wallet { name } balanceCents estimatedCostCents newBalanceCents } }
+    bookingAccess { open refusal { message } }
+    bookings(from: $from, first: 100, status: [ACCEPTED, WAITLISTED, SUBMITTED]) { totalCount
+      nodes { id date arrival departure status rank child { id firstName } activity { id name } } } } }
+  request(id: $request) @include(if: $asked) { number decided reason movements { change refusal { message }
+    booking { id date status rank child { firstName } activity { name } } } } }""")
+DAYS = operation("""query DeskOpenDays($activity: ID!, $from: Date!, $to: Date!) { openings(activity: $activity, from: $from, to: $to) {
+  date open } }""")
+_DONE = "{ __typename ... on Request { id } ... on Refusal { code message } }"
+BOOK = operation(f"mutation BookForFamily($input: BookForFamilyInput!) {{ done: bookForFamily(input: $input) {_DONE} }}")
+CANCEL = operation(f"mutation CancelForFamily($input: CancelForFamilyInput!) {{ done: cancelForFamily(input: $input) {_DONE} }}")
+CODE = operation("""mutation IssueCounterCode($account: ID!, $key: String!, $reason: String!) {
+  done: issueCounterCode(account: $account, idempotencyKey: $key, reason: $reason) { __typename
+    ... on CounterCode { codeOnPaper expiresAt } ... on Refusal { code message } } }""")
+SHELL_ALONE = operation("query DeskCode { ...Shell }")
+
+
+async def families(visit: Visit) -> Response:
+    """`?chercher=&apres=`"""
+    office = await enter(visit)
+    search = visit.request.query_params.get("chercher", "").strip()
+    after = visit.request.query_params.get("apres") or None
+    told = (await visit.ask(FOUND, structure=office["id"], search=search or None, after=after))["families"]
+    return desk_page(visit, "desk_families.html", "families", found=told, search=search)
+
+
+# ----------------------------------------------------------------------------------------------------------- one of them
+async def family(visit: Visit) -> Response:
+    """`/bureau/familles/{number}?demande=`"""
+    await enter(visit)
+    return await _page(visit, visit.request.path_params["number"], request=visit.request.query_params.get("demande", ""))
+
+
+async def _page(visit: Visit, number: str, errors: Mapping[str, str] | None = None, *, request: str = "", **typed: str) -> Response:
+    told = await found(visit, number, request)
+    more = {"key": secrets.token_hex(16), "today": today(visit).isoformat(), "request": visit.data.get("request")}
+    return desk_page(
+        visit, "desk_family.html", "families", status=422 if errors else 200, told=told, typed=typed, errors=errors or {}, **more
+    )
+
+
+async def found(visit: Visit, number: str, request: str = "") -> Mapping[str, Any]:
+    """The family of that number. Raises Answered: there is none."""
+    assert visit.office is not None, "whoever asks has entered"
+    about = {"structure": visit.office["id"], "search": number, "from": today(visit).isoformat()}
+    data = await visit.ask(FAMILY, **about, request=request or "-", asked=bool(request))
+    family: Mapping[str, Any] | None = next((one for one in data["families"]["nodes"] if one["number"] == number), None)
+    if family is None:
+        raise Answered(visit.trouble("NOT_HERE", 404))
+    return family
+
+
+def _address(number: str) -> str:
+    return f"{HERE}/{quote(number, safe='')}"
+
+
+async def book(visit: Visit) -> Response:
+    """One child, one activity, all days that it is open between two dates."""
+    form = await visit.form()
+    await enter(visit)
+    number = visit.request.path_params["number"]
+    typed = {name: form.one(name) for name in ("quoi", "du", "au", "arrivee", "depart", "motif")}
+    child, _, activity = form.one("quoi").partition(" ")
+    first = date_of(form.one("du"), dt.date.min)
+    last = date_of(form.one("au"), first)
+    if first == dt.date.min or not 0 <= (last - first).days < LONGEST_DAYS:
+        return await _page(visit, number, {"du": phrase("FAMILY_DAYS_WRONG", visit.language)}, **typed)
+    days = await _open_days(visit, activity, first, last)
+    if not days:
+        return await _page(visit, number, {"du": phrase("FAMILY_NO_DAY", visit.language)}, **typed)
+    hours = {"arrival": form.one("arrivee")[:5], "departure": form.one("depart")[:5]}
+    line = {"child": child, "activity": activity, **{name: value for name, value in hours.items() if value}}
+    order = {
+        "family": form.one("famille"),
+        "bookings": [{**line, "date": day} for day in days],
+        "idempotencyKey": form.one("cle"),
+        "reason": form.one("motif"),
+        "acceptWaitingList": form.one("attente") == "oui",
+        "pastDeadlines": form.one("hors-delai") == "oui",
+        "despiteDebt": form.one("malgre-dette") == "oui",
+    }
+    told = (await visit.ask(BOOK, input=order))["done"]
+    return await _after(visit, told, number, "motif" if told.get("code") == "REASON_REQUIRED" else "quoi", typed)
+
+
+async def _open_days(visit: Visit, activity: str, first: dt.date, last: dt.date) -> list[str]:
+    found = (await visit.ask(DAYS, activity=activity, **{"from": first.isoformat(), "to": last.isoformat()}))["openings"] or []
+    return [each["date"] for each in found if each["open"]]
+
+
+async def cancel(visit: Visit) -> Response:
+    form = await visit.form()
+    await enter(visit)
+    number = visit.request.path_params["number"]
+    if not form["reservation"]:
+        return await _page(visit, number, {"annulations": phrase("FAMILY_NONE_CHOSEN", visit.language)})
+    order = {
+        "family": form.one("famille"),
+        "bookings": form["reservation"],
+        "idempotencyKey": form.one("cle"),
+        "reason": form.one("motif-annuler"),
+        "pastDeadlines": form.one("hors-delai") == "oui",
+    }
+    told = (await visit.ask(CANCEL, input=order))["done"]
+    return await _after(visit, told, number, "motif-annuler" if told.get("code") == "REASON_REQUIRED" else "annulations", {})
+
+
+async def _after(visit: Visit, told: Mapping[str, Any], number: str, field: str, typed: dict[str, str]) -> Response:
+    if "code" in told:
+        return await _page(visit, number, {field: told["message"]}, **typed)
+    return visit.see_other(f"{_address(number)}?demande={quote(told['id'])}")
+
+
+async def code(visit: Visit) -> Response:
+    """A code on paper, shown once: whoever has it sets a new password, or links an identity from outside."""
+    form: Form = await visit.form()
+    await enter(visit)
+    number, account = visit.request.path_params["number"], form.one("compte")
+    told = (await visit.ask(CODE, account=account, key=form.one("cle"), reason=form.one(f"motif-{account}")))["done"]
+    if "code" in told:
+        return await _page(visit, number, {f"motif-{account}": told["message"]})
+    if told["codeOnPaper"] is None:
+        return visit.see_other(_address(number), "FAMILY_CODE_GONE")
+    await visit.ask(SHELL_ALONE)
+    response = desk_page(visit, "desk_code.html", "families", code=told, login=form.one("identifiant"), number=number)
+    response.headers["cache-control"] = "no-store"
+    return response
+
+
+PAGES = [
+    (HERE, ("GET",), families),
+    (f"{HERE}/{{number}}", ("GET",), family),
+    (f"{HERE}/{{number}}/reserver", ("POST",), book),
+    (f"{HERE}/{{number}}/annuler", ("POST",), cancel),
+    (f"{HERE}/{{number}}/code", ("POST",), code),
+]
