@@ -28,7 +28,7 @@ class TooLong(ValueError):
     """More than a browser keeps: a part has to be confirmed first."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Line:
     date: dt.date
     child: str
@@ -52,7 +52,11 @@ def cookie(family: str) -> str:
 
 def read(written: str) -> list[Line]:
     """By date. What cannot be read is left out: a cookie may be anything."""
-    return sorted({line for group in written.split("|") for line in _group(group)})
+    return sorted({line for group in written.split("|") for line in _group(group)}, key=_order)
+
+
+def _order(line: Line) -> tuple[dt.date, str, str, str, str]:
+    return line.date, line.child, line.activity, line.change, line.arrival or ""
 
 
 def _group(group: str) -> Iterable[Line]:
@@ -82,7 +86,7 @@ def _hour(digits: str) -> str:
 def written(lines: Iterable[Line]) -> str:
     """Raises TooLong."""
     groups: dict[tuple[str, str], dict[tuple[str, str, str], int]] = {}
-    for line in sorted(lines):
+    for line in sorted(lines, key=_order):
         hours = "@" + (line.arrival + line.departure).replace(":", "") if line.arrival and line.departure else ""
         item = (line.change[0].lower(), f"{line.date:%Y%m}", hours)
         group = groups.setdefault((line.child, line.activity), {})

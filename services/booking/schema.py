@@ -119,6 +119,12 @@ class Query(LiveQueries, RosterQueries, AgentQueries, RunQueries, PrivacyQueries
         return await Preview.of(info, answers)
 
     @strawberry.field
+    async def child(self, info: Info, id: ID) -> Child | None:
+        """One of the caller's. Null: no such child, or not theirs."""
+        found = await reading_of(info.context).child(str(id))
+        return None if found is None else Child(id=ID(found.child))
+
+    @strawberry.field
     async def request(self, info: Info, id: ID) -> Request | None:
         """Null: no such request, or not the caller's."""
         row = await reading_of(info.context).request(id)

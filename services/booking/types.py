@@ -74,6 +74,7 @@ class Activity:
     departure: LocalTime = strawberry.field(description="Its own, or the latest that a family may choose.")
     chooses_hours: bool
     hour_step_minutes: int | None
+    minimum_minutes: int | None = strawberry.field(description="The shortest time that a family may choose.")
     booking_words: Private[str]
     cancellation_words: Private[str]
 
@@ -92,6 +93,7 @@ class Activity:
             departure=LocalTime(spec.departure),
             chooses_hours=chosen is not None,
             hour_step_minutes=chosen.step_minutes if chosen else None,
+            minimum_minutes=chosen.minimum_minutes if chosen else None,
             booking_words=deadlines.in_words(spec.booking_deadline, language),
             cancellation_words=deadlines.in_words(spec.cancellation_deadline, language),
         )
@@ -217,6 +219,7 @@ class CalendarDay:
     state: DayState
     places_left: int | None = strawberry.field(description="Null when places are not counted, or the day is closed.")
     reason: str | None = strawberry.field(description="Why it is closed, in words; also where a booking stands on that day.")
+    reason_code: str | None = strawberry.field(description="TOO_LATE, PUBLIC_HOLIDAY, WEEKDAY, OUT_OF_SEASON...: for a word of one's own.")
     booking: Booking | None = strawberry.field(description="Of the selected activity.")
     revision: int = strawberry.field(description="Grows with each change of places: drop what is older than what you show.")
 
@@ -230,6 +233,7 @@ class ActivityDay:
     reason: str | None = strawberry.field(
         description="Why it is closed, in words: holiday, too late, not open, or what the town says; also where a booking stands."
     )
+    reason_code: str | None
     booking: Booking | None
     revision: int = strawberry.field(description="Grows with each change of places: drop what is older than what you show.")
 
@@ -252,6 +256,7 @@ def _calendar_day(date: dt.date, shown: Shown, revision: int, booking: Booked | 
         state=shown.state,
         places_left=shown.places_left,
         reason=_why(shown, language),
+        reason_code=shown.why_closed,
         booking=None if booking is None else Booking.of(booking),
         revision=revision,
     )
@@ -318,6 +323,7 @@ def _aggregated_day(date: dt.date, shown: Sequence[Shown], revision: int, langua
         state=aggregate(each.state for each in shown),
         places_left=None,
         reason=_why_all(shown, language),
+        reason_code=_code_of_all(shown),
         booking=None,
         revision=revision,
     )
@@ -325,11 +331,15 @@ def _aggregated_day(date: dt.date, shown: Sequence[Shown], revision: int, langua
 
 def _why_all(shown: Sequence[Shown], language: str) -> str | None:
     """Only where all are closed. Two that the town closed for reasons of their own say both."""
-    codes = {each.why_closed for each in shown}
-    if not codes or None in codes:
+    code = _code_of_all(shown)
+    if code is None:
         return None
-    code = most_telling(filter(None, codes))
     return " ; ".join(sorted({_why(each, language) or "" for each in shown if each.why_closed == code}))
+
+
+def _code_of_all(shown: Sequence[Shown]) -> str | None:
+    codes = {each.why_closed for each in shown}
+    return most_telling(filter(None, codes)) if codes and None not in codes else None
 
 
 def _newest(page: Page, now: dt.datetime) -> dt.datetime:
@@ -387,6 +397,7 @@ class Child:
                 state=day.shown.state,
                 places_left=day.shown.places_left,
                 reason=_why(day.shown, context.language),
+                reason_code=day.shown.why_closed,
                 booking=None if day.booking is None else Booking.of(day.booking),
                 revision=day.revision,
             )

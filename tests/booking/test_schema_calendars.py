@@ -49,6 +49,11 @@ async def test_a_child_has_the_activities_it_is_enrolled_in_by_name(carteville: 
     }
 
 
+async def test_a_family_asks_for_one_of_its_children(carteville: Screens) -> None:
+    found = await carteville.asks('{ mine: child(id: "amalia") { id } theirs: child(id: "zoe") { id } }')
+    assert found == {"mine": {"id": "amalia"}, "theirs": None}
+
+
 async def test_names_are_sorted_as_people_do_on_every_database(carteville: Screens) -> None:
     for number, name in enumerate(["Zoo", "École des arts", "ecole du cirque", "Échecs", "échecs"]):
         await carteville.opens(replace(APS_MATIN, id=f"club-{number}", name=name))
@@ -59,13 +64,14 @@ async def test_names_are_sorted_as_people_do_on_every_database(carteville: Scree
 
 
 async def test_an_activity_says_its_rules_in_the_callers_language(carteville: Screens) -> None:
-    query = entities("Activity", "multi", "name limited choosesHours hourStepMinutes bookingRule cancellationRule")
+    query = entities("Activity", "multi", "name limited choosesHours hourStepMinutes minimumMinutes bookingRule cancellationRule")
     french = (await carteville.asks(query))["_entities"][0]
     assert french == {
         "name": "Multi-accueil",
         "limited": False,
         "choosesHours": True,
         "hourStepMinutes": 15,
+        "minimumMinutes": 60,
         "bookingRule": "le jeudi de la semaine précédente avant 12 h",
         "cancellationRule": "plus de 48 h avant le début",
     }
@@ -135,7 +141,7 @@ async def test_s32_the_aggregated_calendar_and_the_list_of_a_day(carteville: Scr
     await carteville.has_booked("amalia", "aps-matin", dt.date(2026, 9, 15))
     found = await carteville.of_child(
         "amalia",
-        f'calendar(month: "2026-09") {{ activity {{ id }} {DAYS} }} '
+        f'calendar(month: "2026-09") {{ activity {{ id }} {DAYS} codes: days {{ date reasonCode }} }} '
         'day(date: "2026-09-14") { activity { id } date state placesLeft reason revision booking { id } }',
     )
     days = found["calendar"]["days"]
@@ -143,6 +149,7 @@ async def test_s32_the_aggregated_calendar_and_the_list_of_a_day(carteville: Scr
     assert on(days, 14) == {"date": "2026-09-14", "state": "AVAILABLE", "placesLeft": None, "reason": None, "revision": 1, "booking": None}
     assert on(days, 15)["state"] == "BOOKED"  # and the canteen can still be booked
     assert (on(days, 2)["state"], on(days, 2)["reason"]) == ("CLOSED", "Pas d'activité ce jour de la semaine")
+    assert (on(found["calendar"]["codes"], 2)["reasonCode"], on(found["calendar"]["codes"], 14)["reasonCode"]) == ("WEEKDAY", None)
     assert found["day"] == [
         {
             "activity": {"id": "aps-matin"},
