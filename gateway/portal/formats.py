@@ -1,6 +1,7 @@
 """Dates, times and money as people read them, in French and English (CLDR, by Babel)."""
 
 import datetime as dt
+import re
 from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -11,7 +12,8 @@ from babel.numbers import format_currency
 from services.refusal import Language
 
 LOCALES: Final = {"fr": "fr_FR", "en": "en_GB"}
-#: Patterns of dates: lundi 2 novembre · lun. 2 nov. 2026 · 2 novembre 2026 · novembre 2026 · lundi · 2 nov. · 02/11/2026
+#: Patterns of dates:
+#: lundi 2 novembre · lun. 2 nov. 2026 · 2 novembre 2026 · novembre 2026 · lundi · 2 nov. · 2 novembre · lun. 2 nov. · 02/11/2026
 PATTERNS: Final = {
     "day": "EEEE d MMMM",
     "short": "EEE d MMM y",
@@ -20,9 +22,12 @@ PATTERNS: Final = {
     "month": "LLLL y",
     "weekday": "EEEE",
     "brief": "d MMM",
+    "day_month": "d MMMM",
+    "weekday_brief": "EEE d MMM",
     "numbers": "dd/MM/y",
 }
 MINUS: Final = "−"
+_FIRST: Final = re.compile(r"\b1 (?=[a-zé])")  #: French says "1er novembre".
 
 
 @lru_cache(20_000)
@@ -30,7 +35,8 @@ def date(value: dt.date | str, pattern: str, language: Language) -> str:
     """`pattern`: of PATTERNS. A text is ISO 8601; a month alone ("2026-11") is its first day."""
     if isinstance(value, str):
         value = dt.date.fromisoformat(value if len(value) == 10 else f"{value}-01")
-    return format_date(value, PATTERNS[pattern], locale=LOCALES[language])
+    told = format_date(value, PATTERNS[pattern], locale=LOCALES[language])
+    return _FIRST.sub("1er ", told) if language == "fr" else told
 
 
 @lru_cache(20_000)

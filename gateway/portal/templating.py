@@ -4,10 +4,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from gateway.portal import assets, formats
+from gateway.portal import assets, days, formats
 from gateway.portal.texts import count, phrase
 from services.refusal import Language
 
@@ -24,7 +25,14 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.globals |= {"asset": assets.address, "SCRIPTED": Markup(assets.SCRIPTED), "MINUS": formats.MINUS}
+    made.globals |= {
+        "asset": assets.address,
+        "SCRIPTED": Markup(assets.SCRIPTED),
+        "MINUS": formats.MINUS,
+        "island": island,
+        "ICONS": days.ICONS,
+        "MARK_ICONS": days.MARK_ICONS,
+    }
     return made
 
 
@@ -48,6 +56,11 @@ def words(language: Language) -> dict[str, Any]:
         "moment": lambda value, timezone: formats.moment(value, timezone, language),
         "clock": formats.clock,
     }
+
+
+def island(told: Any) -> Markup:
+    """JSON for a script of the page, as the content of a <script type="application/json">."""
+    return Markup(msgspec.json.encode(told).decode().replace("<", "\\u003c"))
 
 
 def drawn(template: str, language: Language, told: dict[str, Any]) -> str:

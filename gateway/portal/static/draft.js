@@ -9,6 +9,8 @@ const hour = digits => digits ? `${digits.slice(0, 2)}:${digits.slice(2)}` : nul
 const order = line => [line.date, line.child, line.activity, line.change].join('\0');
 const byOrder = (one, other) => order(one) < order(other) ? -1 : order(one) > order(other) ? 1 : 0;
 
+const byKey = ([one], [other]) => one < other ? -1 : 1;
+
 export class TooLong extends Error {}
 
 /** By date. What cannot be read is left out. */
@@ -37,13 +39,13 @@ export function read(written) {
 export function written(lines) {
   const groups = new Map();
   for (const line of lines) {
-    const name = `${quote(line.child)}:${quote(line.activity)}`;
+    const name = `${line.child}\0${line.activity}`;
     const hours = line.arrival && line.departure ? '@' + (line.arrival + line.departure).replaceAll(':', '') : '';
     const item = [line.change === 'BOOK' ? 'b' : 'c', line.date.slice(0, 7).replace('-', ''), hours].join('\0');
     const items = groups.get(name) ?? groups.set(name, new Map()).get(name);
     items.set(item, (items.get(item) ?? 0) | 1 << (+line.date.slice(8) - 1));
   }
-  const text = [...groups].sort().map(([name, items]) => `${name}:` + [...items].sort().map(([item, days]) => {
+  const text = [...groups].sort(byKey).map(([name, items]) => `${name.split('\0').map(quote).join(':')}:` + [...items].sort(byKey).map(([item, days]) => {
     const [change, month, hours] = item.split('\0');
     return `${change}${month}.${(days >>> 0).toString(16)}${hours}`;
   }).join('+')).join('|');
