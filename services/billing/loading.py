@@ -126,11 +126,25 @@ async def wallet(context: Context, id: str) -> Wallet | None:
 
 
 async def _wallets(context: Context, ids: list[str]) -> list[Wallet | None]:
-    caller = context.signed_in()
     async with context.database.reading() as session:
-        found = await queries.wallets(session, ids)
+        return _seen(context, await queries.wallets(session, ids), ids)
+
+
+def _seen(context: Context, found: Mapping[str, Wallet], ids: list[str]) -> list[Wallet | None]:
+    caller = context.signed_in()
     seen = {id: wallet for id, wallet in found.items() if sees_structure(caller, wallet.structure)}
     return [seen.get(id) for id in ids]
+
+
+async def wallet_of_activity(context: Context, activity: str) -> Wallet | None:
+    """None where nobody knows the activity, or it belongs to a structure that is none of the caller's."""
+    loader: DataLoader[str, Wallet | None] = _loader(context, "wallets_by_activity", _wallets_by_activity)
+    return await loader.load(activity)
+
+
+async def _wallets_by_activity(context: Context, activities: list[str]) -> list[Wallet | None]:
+    async with context.database.reading() as session:
+        return _seen(context, await queries.wallets_by_activity(session, activities), activities)
 
 
 async def online_payment(context: Context, id: str) -> OnlinePayment | None:

@@ -70,6 +70,12 @@ async def wallets(session: AsyncSession, ids: Collection[str]) -> dict[str, Wall
     return {wallet.id: wallet for wallet in (await session.exec(select(Wallet).where(col(Wallet.id).in_(ids)))).all()}
 
 
+async def wallets_by_activity(session: AsyncSession, activities: Collection[str]) -> dict[str, Wallet]:
+    """Activity -> what it draws on (S12)."""
+    found = select(Activity.id, Wallet).where(Activity.wallet == Wallet.id, col(Activity.id).in_(activities))
+    return dict((await session.exec(found)).all())
+
+
 async def structures_of(session: AsyncSession, families: Collection[str]) -> dict[str, str]:
     """Family -> structure, of those that were heard of."""
     found = await session.exec(select(Family.id, Family.structure).where(col(Family.id).in_(families)))

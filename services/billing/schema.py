@@ -72,6 +72,13 @@ class PreviewLine:
         price = await loading.preview(info.context, self._line)
         return [PriceStep.of(step, info.context.language) for step in price.steps]
 
+    @strawberry.field
+    async def wallet(self, info: Info) -> Wallet | None:
+        """What its activity draws on (S12)."""
+        await loading.preview(info.context, self._line)  # Of whose child nothing is told, nothing is told of its wallets.
+        row = await loading.wallet_of_activity(info.context, self.activity.id)
+        return None if row is None else Wallet.of(row)
+
     @property
     def _line(self) -> Line:
         return Line(self.change is DraftChange.BOOK, self.child.id, self.activity.id, self.date, self.arrival, self.departure)

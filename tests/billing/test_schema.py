@@ -308,6 +308,14 @@ async def test_a_wallets_name_is_for_those_of_its_structure(town: Town) -> None:
 BOOK = line("BOOK", "amalia")
 
 
+async def test_a_recap_says_which_wallet_each_line_draws_on(town: Town) -> None:
+    """S12"""
+    answer = await town.represents("wallet { id name }", line("BOOK", "amalia"), line("CANCEL", "amalia"), line("BOOK", "nobody"))
+
+    assert answer.data[:2] == [{"wallet": {"id": "multiaccueil", "name": 'Multiaccueil "Les Tagazoux"'}}] * 2
+    assert (answer.data[2], answer.codes) == ({"wallet": None}, ["FORBIDDEN"])
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
