@@ -9,6 +9,8 @@ from gateway.portal.pages import (
     draft,
     home,
     profile,
+    recap,
+    requests,
     security,
 )
 
@@ -23,5 +25,7 @@ PAGES = [
     *draft.PAGES,
     *home.PAGES,
     *profile.PAGES,
+    *recap.PAGES,
+    *requests.PAGES,
     *security.PAGES,
 ]

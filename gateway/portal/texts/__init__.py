@@ -5,14 +5,40 @@ A text is (French, English); one that is counted is ((one, several), (one, sever
 
 from typing import Final
 
-from gateway.portal.texts import booking, calendar, desk, door, frame, home, legal, money, profile, several, tracking
+from gateway.portal.texts import (
+    booking,
+    calendar,
+    desk,
+    door,
+    frame,
+    home,
+    legal,
+    money,
+    profile,
+    recap,
+    several,
+    tracking,
+)
 from services.refusal import Language
 
 Counted = tuple[tuple[str, str], tuple[str, str]]
 
 TEXTS: Final[dict[str, tuple[str, str]]] = {}
 COUNTED: Final[dict[str, Counted]] = {}
-for each in (frame, door, home, calendar, booking, several, tracking, money, profile, legal, desk):
+for each in (
+    frame,
+    door,
+    home,
+    calendar,
+    booking,
+    recap,
+    several,
+    tracking,
+    money,
+    profile,
+    legal,
+    desk,
+):
     double = (TEXTS.keys() | COUNTED.keys()) & (each.TEXTS.keys() | each.COUNTED.keys())
     assert not double, f"said twice: {double}"
     TEXTS.update(each.TEXTS)
