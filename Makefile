@@ -26,10 +26,10 @@ run: setup ## the whole system on this machine, with the demo town; Ctrl-C ends 
 
 # Side by side: processes that are killed and waited for leave cores idle. More than three at a time starve those that give way.
 # What takes longest begins.
-PARTS := sqlite-flows sqlite-services sqlite-others postgresql-services postgresql-flows postgresql-others
+PARTS := sqlite-flows sqlite-services sqlite-portal sqlite-others postgresql-services postgresql-flows postgresql-others
 SERVICES := billing booking identity mailer
 test: setup ## all tests on SQLite; those that ask more of a database, on PostgreSQL too
-	@echo "Six parts, three at a time; each speaks when it is through, in ten minutes or so."
+	@echo "Seven parts, three at a time; each speaks when it is through, in ten minutes or so."
 	@$(MAKE) --no-print-directory --output-sync=line --jobs=3 $(PARTS:%=test-%)
 
 test-%-flows: setup
@@ -38,8 +38,12 @@ test-%-flows: setup
 test-%-services: setup
 	PREAU_TEST_DATABASE=$* $(BIN)/python -m pytest $(SERVICES:%=tests/%)
 
+# In a browser, where there is one; nothing in it depends on the database.
+test-%-portal: setup
+	PREAU_TEST_DATABASE=$* $(BIN)/python -m pytest tests/portal
+
 test-%-others: setup
-	PREAU_TEST_DATABASE=$* $(BIN)/python -m pytest --ignore=tests/flows $(SERVICES:%=--ignore=tests/%)
+	PREAU_TEST_DATABASE=$* $(BIN)/python -m pytest --ignore=tests/flows --ignore=tests/portal $(SERVICES:%=--ignore=tests/%)
 
 test-sqlite: setup
 	$(BIN)/python -m pytest

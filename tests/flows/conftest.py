@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -66,10 +67,16 @@ def _hive(system: System) -> Hive:
 @pytest.fixture
 async def found(system: System, tmp_path: Path) -> AsyncIterator[Found]:
     """`await found(activities=[...], families=[...])`: a new town in the running system."""
+    async with founding(system, tmp_path) as make:
+        yield make
+
+
+@asynccontextmanager
+async def founding(system: System, folder: Path) -> AsyncIterator[Found]:
     everywhere: list[Town] = []
 
     async def make(*, activities: Sequence[dict[str, Any]], families: Sequence[dict[str, Any]]) -> Town:
-        one = await towns.found(system, tmp_path, activities=activities, families=families)
+        one = await towns.found(system, folder, activities=activities, families=families)
         everywhere.append(one)
         return one
 

@@ -1,0 +1,87 @@
+"""A real Chromium that looks at the portal, and what must hold on every page that it opens."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import BrowserContext, ConsoleMessage, Page, Request, Response
+
+from tests.flows.town import PASSWORD, Town
+from tests.portal.visitor import guard_in
+
+FLAGS = ("--disable-gpu", "--disable-background-networking", "--mute-audio")
+DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+SHOTS = Path(__file__).parents[2] / "screenshots"
+
+AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text()
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "RGAAv4"]
+RUN = """tags => axe.run(document, {resultTypes: ["violations"], runOnly: {type: "tag", values: tags}, rules: {"target-size": {enabled: true}}})
+  .then(told => told.violations.flatMap(rule => rule.nodes.map(node => `${rule.id}: ${node.target}: ${node.failureSummary}`)))"""
+WIDE = """() => document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll("body *")]
+  .filter(each => each.getBoundingClientRect().right > innerWidth + 1).map(each => each.outerHTML.slice(0, 120))"""
+
+
+async def axe(page: Page) -> list[str]:
+    """What breaks WCAG 2.2 AA on the page as it is now: the rule, where, and why. It needs a page with script."""
+    if not await page.evaluate("() => 'axe' in window"):
+        await page.evaluate(AXE)
+    found: list[str] = await page.evaluate(RUN, TAGS)
+    return found
+
+
+async def too_wide(page: Page, width: int = 320) -> list[str]:
+    """What sticks out of a screen of that many pixels (RGAA 10.11), which the page has from now on."""
+    await page.set_viewport_size({"width": width, "height": 640})
+    found: list[str] = await page.evaluate(WIDE)
+    return found
+
+
+async def shot(page: Page, name: str) -> None:
+    """A picture of the whole page in screenshots/, if PREAU_SCREENSHOTS=1."""
+    if os.environ.get("PREAU_SCREENSHOTS"):
+        width = (page.viewport_size or {"width": 0})["width"]
+        await page.screenshot(path=SHOTS / f"{name}-{width}.png", full_page=True)
+
+
+async def signs_in(page: Page, town: Town, name: str) -> None:
+    """By the portal's own form, without drawing it: `name` is the family's in the town, or `agent`."""
+    address, request = f"{town.system.gateway}/connexion", page.context.request
+    guard = guard_in(await (await request.get(address)).text())
+    form = {"jeton_page": guard, "identifiant": town.named(name), "motdepasse": PASSWORD, "suite": "/"}
+    answer = await request.post(address, form=form, max_redirects=0)
+    assert answer.status == 303, await answer.text()
+
+
+@dataclass
+class Watch:
+    """Over the pages of a test: they say no error, ask nobody else, do nothing that their own policy forbids."""
+
+    origins: list[str]  #: Of ours; a test that goes to the payment site adds it.
+    expected: list[str] = field(default_factory=list)  #: Parts of complaints that a test brings about on purpose.
+    _complaints: list[str] = field(default_factory=list)
+    _refused: set[str] = field(default_factory=set)  #: Pages that came with a status of their own, such as 422: Chromium calls it an error.
+
+    def over(self, context: BrowserContext) -> None:
+        context.on("console", self._says)
+        context.on("weberror", lambda error: self._complaints.append(f"{error.error}"))
+        context.on("request", self._asks)
+        context.on("response", self._answers)
+
+    def _says(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self._complaints.append(f"{message.text} ({message.location.get('url')})")
+
+    def _asks(self, request: Request) -> None:
+        if not request.url.startswith((*self.origins, "data:", "blob:", "about:")):
+            self._complaints.append(f"a foreign request: {request.url}")
+
+    def _answers(self, response: Response) -> None:
+        if response.status >= 400 and response.request.is_navigation_request():
+            self._refused.add(f"Failed to load resource: the server responded with a status of {response.status} ")
+
+    @property
+    def complaints(self) -> list[str]:
+        fine = (*self.expected, *self._refused)
+        return [each for each in self._complaints if not any(part in each for part in fine)]

@@ -1,0 +1,85 @@
+"""Pages that nobody has to sign in for, and home: in a real browser, in every state that they have."""
+
+import pytest
+from playwright.async_api import Page
+
+from tests.flows.conftest import Found
+from tests.flows.system import System
+from tests.flows.test_mailed import INVITE, link_in
+from tests.flows.town import PASSWORD, activity, family
+from tests.portal.browsing import PHONE, axe, shot, signs_in, too_wide
+from tests.portal.conftest import Browse, MakeVisitor
+
+OPEN = {
+    "sign-in": "/connexion",
+    "sign-in-again": "/connexion?suite=%2Fsoldes&fin=1",
+    "not-here": "/nulle-part",
+    "new-password": "/mot-de-passe/nouveau?jeton=nothing",
+    "new-address": "/courriel/confirmer?jeton=nothing",
+    "old-address": "/courriel/annuler?jeton=nothing",
+    "invitation": "/invitation?jeton=nothing",
+}
+
+
+async def is_sound(page: Page, name: str) -> None:
+    """Nothing breaks WCAG 2.2 AA, and nothing sticks out of a narrow screen."""
+    await shot(page, name)
+    assert await axe(page) == [], name
+    assert await too_wide(page) == [], name
+
+
+@pytest.mark.parametrize("language", ["fr-FR", "en-GB"])
+async def test_pages_for_everybody_break_no_rule_of_accessibility(browse: Browse, language: str) -> None:
+    for name, path in OPEN.items():
+        page = await browse(PHONE, language=language)
+        await page.goto(path)
+        assert await page.get_attribute("html", "lang") == language[:2]
+        await is_sound(page, f"{name}-{language[:2]}")
+
+
+async def test_what_mails_link_to_breaks_none_either(desktop: Page, system: System, found: Found) -> None:
+    town = await found(activities=[activity("aps")], families=[family("dupont")])
+    await town.post("mutation($login: String!) { requestPasswordReset(login: $login) }", {"login": town.named("dupont")})
+    invited = {"family": town.named("dupont"), "email": f"{town.structure}@example.org", "idempotencyKey": "x"}
+    await town.post(INVITE, {"input": invited}, token=(await town.agent()).token)
+    for name, address, page in (
+        ("password", f"{town.named('dupont')}@example.org", "/mot-de-passe/nouveau"),
+        ("invitation", f"{town.structure}@example.org", "/invitation"),
+    ):
+        path, token = await link_in(system, address, page)
+        await desktop.goto(f"{path}?jeton={token}")
+        assert await desktop.locator("form").count() > 0
+        await is_sound(desktop, f"mailed-{name}")
+
+
+async def test_signing_in_without_script(without_script: Page, found: Found) -> None:
+    town = await found(activities=[activity("aps")], families=[family("dupont")])
+    await without_script.goto("/")
+    for password, heading in (("wrong", "Se connecter"), (PASSWORD, "DUPONT")):
+        await without_script.fill("#identifiant", town.named("dupont"))
+        await without_script.fill("#motdepasse", password)
+        await without_script.click("main button")
+        assert heading in await without_script.inner_text("body")
+
+
+async def test_home_and_a_sign_in_that_is_refused(phone: Page, found: Found) -> None:
+    town = await found(activities=[activity("aps")], families=[family("dupont")])
+    await phone.goto("/connexion")
+    await phone.fill("#identifiant", town.named("dupont"))
+    await phone.click("main button")
+    assert (await phone.title()).startswith("Erreur")
+    await is_sound(phone, "sign-in-refused")
+    await phone.set_viewport_size(PHONE["viewport"])
+    await signs_in(phone, town, "dupont")
+    await phone.goto("/")
+    assert "DUPONT" in await phone.inner_text("header")
+    await is_sound(phone, "home")
+
+
+async def test_a_visitor_without_a_browser_signs_in_and_out(visitor: MakeVisitor, found: Found) -> None:
+    town = await found(activities=[activity("aps")], families=[family("dupont")])
+    one = visitor()
+    home = await one.signs_in(town, "dupont")
+    assert (home.status_code, "DUPONT" in home.text) == (200, True)
+    assert "/connexion" in str((await one.sends("/deconnexion")).url)
+    assert "/connexion" in str((await one.opens("/")).url)
