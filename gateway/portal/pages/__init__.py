@@ -3,7 +3,9 @@
 from gateway.portal.pages import (
     copying,
     desk_activities,
+    desk_announcements,
     desk_families,
+    desk_payments,
     desk_roster,
     door,
     draft,
@@ -19,7 +21,9 @@ READ, WRITE, BOTH = ("GET",), ("POST",), ("GET", "POST")
 PAGES = [
     *copying.PAGES,
     *desk_activities.PAGES,
+    *desk_announcements.PAGES,
     *desk_families.PAGES,
+    *desk_payments.PAGES,
     *desk_roster.PAGES,
     *door.PAGES,
     *draft.PAGES,
