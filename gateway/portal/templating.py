@@ -29,7 +29,7 @@ def environment() -> Environment:
         "asset": assets.address,
         "SCRIPTED": Markup(assets.SCRIPTED),
         "MINUS": formats.MINUS,
-        "island": island,
+        "as_json": as_json,
         "ICONS": days.ICONS,
         "MARK_ICONS": days.MARK_ICONS,
     }
@@ -58,7 +58,7 @@ def words(language: Language) -> dict[str, Any]:
     }
 
 
-def island(told: Any) -> Markup:
+def as_json(told: Any) -> Markup:
     """JSON for a script of the page, as the content of a <script type="application/json">."""
     return Markup(msgspec.json.encode(told).decode().replace("<", "\\u003c"))
 

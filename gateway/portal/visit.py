@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
+from gateway.answering import gzipped, takes_gzip
 from gateway.portal import assets, draft, formats, forms, security
 from gateway.portal.api import NOT_THERE, SIGN_IN_FIRST, TOO_MUCH, Answer, Api
 from gateway.portal.forms import Form
@@ -222,8 +223,10 @@ class Visit:
         """`styles`: of static/, beside the frame's. `tab`: of the menu. `as_of`: the newest thing shown (S6), else now."""
         sheet = assets.styles(*styles)
         frame = Frame(self, tab, as_of or self.house.clock.now(), sheet, *self._said())
-        body = drawn(template, self.language, {"frame": frame, **told})
-        return HTMLResponse(body, status, headers=security.headers(sheet, form_targets))
+        body, headers = drawn(template, self.language, {"frame": frame, **told}).encode(), security.headers(sheet, form_targets)
+        if takes_gzip(self.request.headers.get("accept-encoding", "").encode()):
+            body, headers = gzipped(body), headers | {"content-encoding": "gzip"}
+        return HTMLResponse(body, status, headers=headers)
 
     def trouble(self, code: str, status: int) -> Response:
         """A page that says one thing: CODE_TITLE and CODE of the texts."""

@@ -1,6 +1,7 @@
 """A module for each group of pages; each lists its addresses: (path, methods, what answers)."""
 
 from gateway.portal.pages import (
+    booking,
     copying,
     desk_activities,
     desk_announcements,
@@ -19,6 +20,7 @@ from gateway.portal.pages import (
 READ, WRITE, BOTH = ("GET",), ("POST",), ("GET", "POST")
 
 PAGES = [
+    *booking.PAGES,
     *copying.PAGES,
     *desk_activities.PAGES,
     *desk_announcements.PAGES,
