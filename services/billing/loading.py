@@ -9,6 +9,7 @@ from strawberry.dataloader import DataLoader
 
 from services.billing import alerts, estimates, prices, queries
 from services.billing.balance import Balance
+from services.billing.online import LONGEST_PAGE
 from services.billing.prices import PreviewLine
 from services.billing.quote import Unpriced
 from services.billing.tables import OnlinePayment, Wallet
@@ -160,6 +161,18 @@ async def _online_payments(context: Context, ids: list[str]) -> list[OnlinePayme
     seen = {id: row for id, row in found.items() if row.family in caller.families or row.structure in caller.agent_of}
     saw(context, "MONEY", (Whose(row.structure, row.family) for row in seen.values()))
     return [seen.get(id) for id in ids]
+
+
+async def payments_under_way(context: Context, family: str) -> list[OnlinePayment]:
+    """Those of a family that the caller may see on whose pages one may still pay, newest first."""
+    loader: DataLoader[str, list[OnlinePayment]] = _loader(context, "payments_under_way", _payments_under_way)
+    return await loader.load(family)
+
+
+async def _payments_under_way(context: Context, families: list[str]) -> list[list[OnlinePayment]]:
+    async with context.database.reading() as session:
+        found = await queries.payments_under_way(session, families, context.running.clock.now() - LONGEST_PAGE)
+    return [found[family] for family in families]
 
 
 async def entry_of_online_payment(context: Context, id: str) -> str | None:

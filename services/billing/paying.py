@@ -135,9 +135,8 @@ def _check_bounds(cents: int, can: Capabilities) -> None:
 
 async def _check_open(session: AsyncSession, clock: Clock, family: str) -> None:
     """Of pages that nobody can pay on any more, none counts, whatever their provider says or does not say; nor where money came."""
-    count = select(func.count()).where(OnlinePayment.family == family, OnlinePayment.status == OnlinePaymentStatus.STARTED)
-    recent = col(OnlinePayment.started_at) > clock.now() - LONGEST_PAGE, col(OnlinePayment.trouble).is_(None)
-    if (await session.exec(count.where(*recent))).one() >= MOST_OPEN:
+    count = select(func.count()).where(OnlinePayment.family == family, *queries.under_way(clock.now() - LONGEST_PAGE))
+    if (await session.exec(count)).one() >= MOST_OPEN:
         raise Refused("TOO_MANY_OPEN_PAYMENTS", most=MOST_OPEN)
 
 

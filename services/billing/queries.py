@@ -17,6 +17,7 @@ from services.billing.bookkeeping import Booked
 from services.billing.certificate import Certificate, Move, Moved, certificate, settled
 from services.billing.hold import HoldKind, HoldState
 from services.billing.ledger import ADJUSTMENTS, OPENING, EntryKind, PaymentMode, is_wallet
+from services.billing.online import OnlinePaymentStatus
 from services.billing.tables import (
     Act,
     Activity,
@@ -200,6 +201,21 @@ async def online_payments(session: AsyncSession, ids: Collection[str]) -> dict[s
     """Those whose page somebody was given."""
     found = select(OnlinePayment).where(col(OnlinePayment.id).in_(ids), col(OnlinePayment.url).is_not(None))
     return {row.id: row for row in (await session.exec(found)).all()}
+
+
+def under_way(since: dt.datetime) -> tuple[Any, ...]:
+    """Conditions: it was started after `since`, and neither ended nor is in trouble."""
+    started = OnlinePayment.status == OnlinePaymentStatus.STARTED
+    return started, col(OnlinePayment.started_at) > since, col(OnlinePayment.trouble).is_(None)
+
+
+async def payments_under_way(session: AsyncSession, families: Collection[str], since: dt.datetime) -> dict[str, list[OnlinePayment]]:
+    """Family -> its payments that somebody was given a page for, newest first."""
+    found: dict[str, list[OnlinePayment]] = {family: [] for family in families}
+    those = select(OnlinePayment).where(col(OnlinePayment.family).in_(families), col(OnlinePayment.url).is_not(None), *under_way(since))
+    for row in (await session.exec(those.order_by(col(OnlinePayment.started_at).desc(), col(OnlinePayment.id)))).all():
+        found[row.family].append(row)
+    return found
 
 
 # ------------------------------------------------------------------------------------------------------------- histories

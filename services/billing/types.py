@@ -9,17 +9,18 @@ from strawberry import UNSET
 from strawberry.federation.schema_directives import Key
 from strawberry.federation.types import FieldSet
 
-from services.billing import files, loading, queries, tables, tariff
+from services.billing import cashier, files, loading, queries, tables, tariff
 from services.billing.balance import Balance as Page
 from services.billing.balance import WalletBalance as PageLine
 from services.billing.certificate import Certificate
 from services.billing.hold import BookingStatus, HoldKind
 from services.billing.ledger import EntryKind, PaymentMode
 from services.billing.online import OnlinePaymentStatus
+from services.billing.refusals import refusal_of
 from services.billing.texts import malformed, say
 from services.files import DocumentsUnavailable, FileFormat, FileLink, unavailable
-from services.graphql import Context, Info, LocalTime, YearMonth
-from services.refusal import CodedError, Language
+from services.graphql import Context, Info, LocalTime, Refusal, YearMonth
+from services.refusal import CodedError, Language, Refused
 from services.viewing import Whose
 
 strawberry.enum(HoldKind, description="What is held for: accepted bookings, or waiting and submitted ones.")
@@ -346,6 +347,12 @@ class Family:
         return await loading.threshold(info.context, self.id)
 
     @strawberry.field
+    async def payment_access(self, info: Info) -> "PaymentAccess":
+        """Whether the family can pay online, and what it has begun to pay."""
+        await loading.structure_of(info.context, self.id)
+        return await PaymentAccess.load(info.context, self.id)
+
+    @strawberry.field
     async def payments(self, info: Info, month: YearMonth) -> PaymentHistory:
         await loading.structure_of(info.context, self.id)
         lines = await loading.payments(info.context, self.id, month)
@@ -433,3 +440,26 @@ class OnlinePayment:
     async def load(cls, context: Context, id: str) -> "OnlinePayment | None":
         row = await loading.online_payment(context, id)
         return None if row is None else cls.of(row)
+
+
+@strawberry.type
+class PaymentAccess:
+    """Whether the family can pay online."""
+
+    open: bool
+    refusal: Refusal | None
+    least_cents: int | None = strawberry.field(description="That the payment site takes at once.")
+    most_cents: int | None
+    under_way: list[OnlinePayment] = strawberry.field(description="Whose pages may still be paid on, newest first.")
+
+    @classmethod
+    async def load(cls, context: Context, family: str) -> "PaymentAccess":
+        provider = next(iter(cashier.providers(context.running).values()), None)
+        no = None if provider else refusal_of(Refused("PAYMENT_UNAVAILABLE"), context.language)
+        return cls(
+            open=no is None,
+            refusal=no,
+            least_cents=provider.can.min_cents if provider else None,
+            most_cents=provider.can.max_cents if provider else None,
+            under_way=[OnlinePayment.of(row) for row in await loading.payments_under_way(context, family)],
+        )

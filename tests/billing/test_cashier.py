@@ -29,6 +29,7 @@ from tests.billing.bank import ASK, REFERENCE, START, Bank, Till
 from tests.billing.conftest import AGENT, JEAN_PAUL, NOW, STRANGER, Town
 
 HISTORY = 'payments(month: "2026-11") { totalCents payments { date mode reference payer bank wallet { id } amountCents } }'
+ACCESS = "paymentAccess { open leastCents mostCents underWay { id amountCents status } refusal { code message } }"
 DUPONT = {"__typename": "Family", "id": "dupont"}
 SECRET = "whsec_" + "c2VjcmV0IG9mIHRoZSBzYW5kYm94LCBsb25n"
 
@@ -105,6 +106,29 @@ async def test_s18_the_address_that_was_given_gets_the_receipt_and_is_kept_no_lo
     for _ in range(3):
         await till.later(days=1)
     assert [(await till.row(id)).email for id in (*ids, own)] == [None] * 4
+
+
+async def test_a_family_sees_whether_it_can_pay_online_and_what_it_has_begun(till: Till) -> None:
+    """Of what ended, ran out or is in trouble nobody has a page any more."""
+
+    async def access(caller: Any = JEAN_PAUL) -> Any:
+        answer = await till.town.represents(ACCESS, DUPONT, caller=caller)
+        return answer.codes or answer.data[0]["paymentAccess"]
+
+    assert await access() == {"open": True, "refusal": None, "leastCents": 1_00, "mostCents": 1_000_000_00, "underWay": []}
+    first, second = [str((await till.starts(key=key))["id"]) for key in ("first", "second")]
+    begun = (await access())["underWay"]
+    assert {one["id"] for one in begun} == {first, second}
+    assert {(one["amountCents"], one["status"]) for one in begun} == {(150_00, "STARTED")}
+    till.bank.comes_to("PAID")
+    await till.later(seconds=5)
+    assert [one["id"] for one in (await access(AGENT))["underWay"]] == [second]
+    await till.later(hours=26)
+    assert (await access())["underWay"] == []
+    assert await access(STRANGER) == ["FORBIDDEN"]
+    till.town.running.resources[cashier.PROVIDERS] = {}
+    refused = await access()
+    assert (refused["open"], refused["leastCents"], refused["refusal"]["code"]) == (False, None, "PAYMENT_UNAVAILABLE")
 
 
 async def test_an_agent_pays_for_a_family_with_an_address_that_is_told(till: Till) -> None:
