@@ -34,7 +34,7 @@ from gateway.http import GraphQLEndpoint
 from gateway.invited import Invited
 from gateway.live import Live
 from gateway.mailed import Mailed
-from gateway.notices import Notices, returned
+from gateway.notices import Notices
 from gateway.outside import Outside
 from gateway.reloading import Entrance, Loaded, Reloading
 from gateway.seen import Fetching
@@ -115,7 +115,6 @@ def application(settings: Settings) -> Starlette:
             Route("/ics/{name}", files.calendar),
             Route("/files/{service}/{path:path}", files.file),
             Route("/payments/notices/{provider}", notices.take, methods=["POST"]),
-            Route("/paiement/{id}", returned),
             Route("/mot-de-passe/nouveau", mailed.password, methods=["GET", "POST"]),
             Route("/courriel/confirmer", mailed.email, methods=["GET", "POST"]),
             Route("/invitation", Invited(subgraphs).invitation, methods=["GET", "POST"]),

@@ -1,26 +1,21 @@
-"""What payment providers tell the town, passed on to billing as it came: only there is it known whether it is genuine.
-
-And where they send a family's browser back to: a page that says nothing of the payment, for nothing is known from a browser's return.
-"""
+"""What payment providers tell the town, passed on to billing as it came: only there is it known whether it is genuine."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 
 from gateway.asking import passed_on
 from gateway.client import Subgraphs, SubgraphUnavailable
 from gateway.headers import NOTICE, lines
-from gateway.home import SECURITY
 from services.telemetry import log
 
 SECONDS = 10.0
 AT_ONCE = 8  #: On connections of their own: nobody who books waits behind them.
 LARGEST = 65_536  #: bytes
 _NAME = re.compile(r"[a-z0-9-]{1,40}")
-RETURN_HEADERS = {**SECURITY, "cache-control": "no-store", "x-robots-tag": "noindex"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +45,6 @@ class Notices:
         return _say(answer.body.decode(errors="replace"), answer.status)
 
 
-async def returned(request: Request) -> Response:
-    """`/paiement/{id}`: whoever comes back from the payment site."""
-    return HTMLResponse(BACK, headers=RETURN_HEADERS)
-
-
 async def bounded_body(request: Request, largest: int = LARGEST) -> bytes | None:
     """None: too large."""
     body = b""
@@ -73,23 +63,3 @@ def _lines(request: Request) -> bytes:
 def _say(text: str, status: int) -> Response:
     more = {"retry-after": "30"} if status == 503 else {}
     return PlainTextResponse(text, status, headers={"cache-control": "no-store", "x-content-type-options": "nosniff", **more})
-
-
-BACK = """<!doctype html>
-<html lang="fr">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Retour du paiement - Préau</title>
-<style>body{font:1.1rem/1.6 system-ui,sans-serif;max-width:40rem;margin:3rem auto;padding:0 1rem}</style></head>
-<body>
-<main>
-<h1>Retour du paiement</h1>
-<p>Si vous avez payé, votre règlement apparaît dans votre espace famille dès que le site de paiement l’a confirmé : le plus souvent en
-quelques secondes, parfois plus tard. Il n’est compté qu’une fois ; inutile de payer à nouveau.</p>
-<hr>
-<div lang="en">
-<p>If you have paid, your payment stands in your family account as soon as the payment site has confirmed it: mostly within seconds,
-sometimes later. It counts once; there is no need to pay again.</p>
-</div>
-</main>
-</body>
-</html>
-"""

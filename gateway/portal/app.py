@@ -11,13 +11,14 @@ from starlette.types import ASGIApp
 from gateway.portal import assets
 from gateway.portal.api import Api
 from gateway.portal.operations import ALL
-from gateway.portal.pages import PAGES
+from gateway.portal.pages import PAGES, payment
 from gateway.portal.session import Renewing
 from gateway.portal.visit import Answered, House, Visit
 from gateway.texts import say
 from gateway.trusted import Trusted
 from services.settings import Settings
 
+STRIPE = "https://checkout.stripe.com"
 #: What answers an address.
 Handler = Callable[[Visit], Awaitable[Response]]
 
@@ -25,10 +26,17 @@ Handler = Callable[[Visit], Awaitable[Response]]
 def portal(endpoint: ASGIApp, settings: Settings, trusted: Trusted) -> ASGIApp:
     """`endpoint`: GraphQL's, which is asked within this process. `trusted`: knows our operations from now on."""
     trusted.admit(ALL)
-    house = House(Api(endpoint), Renewing(), settings.clock, settings.public_url.startswith("https:"))
+    is_secure = settings.public_url.startswith("https:")
+    house = House(Api(endpoint), Renewing(), settings.clock, is_secure, payment_origins(settings))
     pages = [Route(path, partial(_answer, house, handler), methods=methods) for path, methods, handler in PAGES]
     unknown = partial(_answer, house, _not_here)
     return Router([Route("/portail/{version}/{name}", assets.served), *pages], default=request_response(unknown), redirect_slashes=False)
+
+
+def payment_origins(settings: Settings) -> frozenset[str]:
+    """Where the payment page's form may lead at last. To other payment sites there is a link on a page between."""
+    known = {"sandbox": settings.sandbox_url, "sandbox-unsigned": settings.sandbox_url, "stripe": STRIPE}
+    return frozenset(payment.origin(url) for name in settings.payment_providers if (url := known.get(name)))
 
 
 async def _not_here(visit: Visit) -> Response:

@@ -50,6 +50,15 @@ def plain_money(cents: int, language: Language) -> str:
     return text.replace(".", ",") if language == "fr" else text
 
 
+_AMOUNT = re.compile(r"(\d{1,9})(?:[.,](\d{1,2}))?")
+
+
+def cents(text: str) -> int | None:
+    """What somebody wrote as an amount, such as "1 250,5 €". None: it is none, or below zero."""
+    found = _AMOUNT.fullmatch("".join(text.split()).replace("€", ""))
+    return None if found is None else int(found[1]) * 100 + int((found[2] or "0").ljust(2, "0"))
+
+
 def time(value: str, language: Language) -> str:
     """`value`: HH:MM. -> 7 h 30, 7:30"""
     hours, minutes = value[:2].lstrip("0") or "0", value[3:5]

@@ -228,10 +228,10 @@ class Visit:
             body, headers = gzipped(body), headers | {"content-encoding": "gzip"}
         return HTMLResponse(body, status, headers=headers)
 
-    def trouble(self, code: str, status: int) -> Response:
-        """A page that says one thing: CODE_TITLE and CODE of the texts."""
+    def trouble(self, code: str, status: int, message: str = "") -> Response:
+        """A page that says one thing: CODE_TITLE and `message`, or CODE of the texts."""
         more = {"retry-after": "10"} if status in (429, 503) else {}
-        response = self.page("trouble.html", status=status, code=code)
+        response = self.page("trouble.html", status=status, code=code, message=message)
         response.headers.update(more)
         return response
 
@@ -245,6 +245,14 @@ class Visit:
             written = quote(json.dumps([said, told, before], separators=(",", ":")), safe=":|+")
             self.keep(SAID, written if len(written) <= draft.LONGEST else quote(json.dumps([said, told, None])), 60)
         return RedirectResponse(path, 303, headers={"cache-control": "no-store"})
+
+    def file(self, told: Mapping[str, Any] | None) -> Response:
+        """To a file that the API gives a link to (FileLink), or why it does not. None: nobody can say."""
+        if told is None:
+            return self.trouble("AWAY", 503)
+        if "url" not in told:
+            return self.trouble("NO_FILE", 503, message=told["message"])
+        return RedirectResponse(told["url"], 303, headers={"cache-control": "no-store"})
 
     def to_sign_in(self, *, over: bool = False) -> Response:
         """And back here afterwards."""

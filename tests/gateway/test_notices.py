@@ -83,12 +83,3 @@ async def test_only_so_much_and_only_by_post(client: httpx2.AsyncClient, billing
     assert (await client.get("/payments/notices/sandbox")).status_code == 405
     assert billing.heard == []
     assert (await client.post("/payments/notices/sandbox", content=b"x" * 65_536)).status_code == 200
-
-
-async def test_a_browser_that_returns_is_told_to_wait_and_moves_nothing(client: httpx2.AsyncClient, billing: Billing) -> None:
-    """S19: it may say what it wants."""
-    page = await client.get("/paiement/p1?status=paid&amount=15000")
-    assert (page.status_code, page.headers["cache-control"]) == (200, "no-store")
-    assert page.text.index("Retour du paiement") < page.text.index("It counts once")
-    assert "paid" not in page.text.replace("have paid", "")
-    assert billing.heard == []
