@@ -182,7 +182,7 @@ def month_of(
 ) -> Month:
     """`told`: every day of one month, by date; `lines`: what the draft does to them."""
     cells = [cell_of(day, lines.get(dt.date.fromisoformat(day["date"])), today, language) for day in told]
-    shown = _weekdays(told)
+    shown = weekdays_of(told)
     first, last = cells[0].date, cells[-1].date
     visible = [cell for cell in cells if cell.date.weekday() in shown]
     mondays = sorted({cell.date - cell.date.weekday() * DAY for cell in visible})
@@ -199,10 +199,10 @@ def month_of(
     )
 
 
-def _weekdays(told: Iterable[Mapping[str, Any]]) -> list[int]:
+def weekdays_of(told: Iterable[Mapping[str, Any]], also: Iterable[int] = ()) -> list[int]:
     """Those on which it is ever open; where it never is, the school's."""
     open_on = {dt.date.fromisoformat(day["date"]).weekday() for day in told if day["state"] != "CLOSED" or day["reasonCode"] not in NEVER}
-    return sorted(open_on) or list(range(5))
+    return sorted(open_on.union(also)) or list(range(5))
 
 
 def _column(weekday: int, cells: Sequence[Cell], language: Language) -> Bulk:

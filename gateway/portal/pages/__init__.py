@@ -18,6 +18,7 @@ from gateway.portal.pages import (
     recap,
     requests,
     security,
+    several,
 )
 
 READ, WRITE, BOTH = ("GET",), ("POST",), ("GET", "POST")
@@ -40,4 +41,5 @@ PAGES = [
     *recap.PAGES,
     *requests.PAGES,
     *security.PAGES,
+    *several.PAGES,
 ]

@@ -1,6 +1,86 @@
 """Of several activities on one day (P11), and of copying days (P12)."""
 
 TEXTS: dict[str, tuple[str, str]] = {
+    "SEVERAL_TITLE": ("Plusieurs activités pour {child}", "Several activities for {child}"),
+    "SEVERAL_LEAD": ("Ouvrez un jour pour choisir parmi ses activités.", "Open a day to choose among its activities."),
+    "SEVERAL_FULL": ("Tout complet", "All full"),
+    "SEVERAL_AVAILABLE": ("Libre", "Free"),
+    "SEVERAL_WAITLIST_OPEN": ("Attente possible", "Waiting list"),
+    "SEVERAL_BOOKED": ("Réservé", "Booked"),
+    "SEVERAL_WAITING": ("Réservé, attente", "Booked, waiting"),
+    "SEVERAL_BOOKED_LOCKED": ("Réservé", "Booked"),
+    "SEVERAL_WAITING_LOCKED": ("En attente", "Waiting"),
+    "SEVERAL_SHORT_FULL": ("Complet", "Full"),
+    "SEVERAL_SHORT_WAITLIST_OPEN": ("Attente ?", "Wait list"),
+    "SEVERAL_SHORT_WAITING": ("Attente", "Waiting"),
+    "SEVERAL_SHORT_WAITING_LOCKED": ("Attente", "Waiting"),
+    "SEVERAL_MORE_CLOSED": ("rien à réserver", "nothing to book"),
+    "SEVERAL_MORE_FULL": ("listes d’attente comprises", "waiting lists included"),
+    "SEVERAL_MORE_AVAILABLE": ("rien de réservé", "nothing booked"),
+    "SEVERAL_MORE_WAITLIST_OPEN": ("rien de réservé", "nothing booked"),
+    "SEVERAL_MORE_BOOKED": ("modifiable", "can be changed"),
+    "SEVERAL_MORE_WAITING": ("modifiable, une liste d’attente en fait partie", "can be changed, a waiting list is part of it"),
+    "SEVERAL_MORE_BOOKED_LOCKED": ("plus rien à changer", "nothing left to change"),
+    "SEVERAL_MORE_WAITING_LOCKED": ("en liste d’attente, plus rien à changer", "on a waiting list, nothing left to change"),
+    "SEVERAL_LEGEND_CLOSED": ("Rien d’ouvert, ou hors délai", "Nothing open, or too late"),
+    "SEVERAL_LEGEND_FULL": (
+        "Toutes les activités sont complètes, listes d’attente comprises",
+        "All activities are full, waiting lists included",
+    ),
+    "SEVERAL_LEGEND_AVAILABLE": ("Au moins une activité libre, aucune réservée", "At least one activity is free, none is booked"),
+    "SEVERAL_LEGEND_WAITLIST_OPEN": (
+        "Liste d’attente possible pour au moins une activité, aucune réservée",
+        "A waiting list is possible for at least one activity, none is booked",
+    ),
+    "SEVERAL_LEGEND_BOOKED": ("Au moins une activité réservée, modifiable", "At least one activity is booked, can be changed"),
+    "SEVERAL_LEGEND_WAITING": (
+        "Au moins une activité réservée, modifiable ; une activité est ou serait en liste d’attente",
+        "At least one activity is booked, can be changed; one is or would be on a waiting list",
+    ),
+    "SEVERAL_LEGEND_BOOKED_LOCKED": ("Réservé, plus rien à changer", "Booked, nothing left to change"),
+    "SEVERAL_LEGEND_WAITING_LOCKED": ("En liste d’attente, plus rien à changer", "On a waiting list, nothing left to change"),
+    "SEVERAL_LEGEND_DRAFT": ("Pointillé : des choix pas encore validés", "Dashed: choices not confirmed yet"),
+    "SEVERAL_LEGEND_DROPPED": ("Barré : seulement des annulations choisies", "Struck through: only cancellations are chosen"),
+    "SEVERAL_BOOKS": ("{n} à réserver", "{n} to book"),
+    "SEVERAL_CANCELS": ("{n} à annuler", "{n} to cancel"),
+    "SEVERAL_DAY": ("{day}, ouvrir ce jour", "{day}, open this day"),
+    "SEVERAL_NONE": ("Aucune demande pour le moment.", "No request so far."),
+    "ONE_DAY_TITLE": ("{child}, {day}", "{child}, {day}"),
+    "ONE_DAY_LEAD": ("Cochez les activités à réserver, décochez celles à annuler.", "Tick the activities to book, untick those to cancel."),
+    "ONE_DAY_ACTIVITIES": ("Activités de ce jour", "Activities of this day"),
+    "ONE_DAY_STUCK": ("Rien à changer pour celles-ci", "Nothing to change for these"),
+    "ONE_DAY_KEEP": ("Garder ces choix et revenir au mois", "Keep these choices and go back to the month"),
+    "ONE_DAY_BACK": ("Revenir au mois", "Back to the month"),
+    "ONE_DAY_PREVIOUS": ("Jour précédent : {day}", "Previous day: {day}"),
+    "ONE_DAY_NEXT": ("Jour suivant : {day}", "Next day: {day}"),
+    "ONE_DAY_CHILD": ("Le même jour pour", "The same day for"),
+    "ONE_DAY_STALE": ("Ce choix n’est plus possible : décochez-le.", "This choice is no longer possible: untick it."),
+    "ONE_DAY_ELSE": ("Activité où l’enfant n’est plus inscrit", "Activity in which the child is no longer enrolled"),
+    "ONE_DAY_HOURS": ("Horaires de {activity}, {day}", "Hours of {activity}, {day}"),
+    "ONE_DAY_CHANGE_HOURS": ("Changer les horaires", "Change the hours"),
+    "ONE_DAY_SAVE_HOURS": ("Valider ces horaires", "Save these hours"),
+    "ONE_DAY_LEAVE_HOURS": ("Fermer sans changer", "Close without change"),
+    "ONE_DAY_CANCEL": ("Annuler cette réservation", "Cancel this booking"),
+    "ONE_DAY_REBOOK": (
+        "D’autres horaires remplacent la réservation par une nouvelle demande : si l’activité est complète, la place peut être perdue.",
+        "Other hours replace the booking by a new request: if the activity is full, the place may be lost.",
+    ),
+    "ONE_DAY_SAID": ("{activity} : {what}", "{activity}: {what}"),
+    "ONE_DAY_UNDONE": ("Dernière action annulée.", "Last action undone."),
+    "ONE_DAY_LOST": (
+        "{activity} a changé entre-temps et n’a pas pu être prise en compte.",
+        "{activity} has changed meanwhile and could not be taken into account.",
+    ),
+    "ONE_DAY_KEPT_BUT": (
+        "Vos choix du {day} sont gardés, sauf {activity} : cette activité a changé entre-temps.",
+        "Your choices for {day} are kept, except {activity}: that activity has changed meanwhile.",
+    ),
+    "ONE_DAY_KEPT": (
+        "Vos choix du {day} sont gardés. Rien n’est réservé avant la validation.",
+        "Your choices for {day} are kept. Nothing is booked before you confirm.",
+    ),
+    "ONE_DAY_EMPTY": ("{child} n’est inscrit à aucune activité ce jour.", "{child} is enrolled in no activity on this day."),
+    "ONE_DAY_DEADLINES": ("Réservation : {booking}. Annulation : {cancelling}.", "Booking: {booking}. Cancelling: {cancelling}."),
     "COPY_TITLE": ("Copier des jours", "Copy days"),
     "COPY_LEAD": (
         "Reprenez des jours pour un autre enfant ou une autre activité. Vous voyez le détail avant que rien ne soit copié.",
@@ -36,13 +116,13 @@ TEXTS: dict[str, tuple[str, str]] = {
     "COPY_WHAT": ("Effet", "Effect"),
     "COPY_NOTHING": ("Rien à copier", "Nothing to copy"),
     "COPY_NOTHING_DRAFT": (
-        "Vous n'avez choisi aucun jour pour {child}, {activity} sur cette période. "
+        "Vous n’avez choisi aucun jour pour {child}, {activity} sur cette période. "
         "Cochez « Copier aussi les réservations déjà enregistrées » ou changez la période.",
         "You have chosen no day for {child}, {activity} in this period. "
         "Tick “Also copy the bookings that are already made”, or change the period.",
     ),
     "COPY_NOTHING_BOOKED": (
-        "Il n'y a ni choix ni réservation pour {child}, {activity} sur cette période.",
+        "Il n’y a ni choix ni réservation pour {child}, {activity} sur cette période.",
         "There are neither choices nor bookings for {child}, {activity} in this period.",
     ),
     "COPY_ALL_REFUSED": ("Aucun de ces jours ne peut être copié.", "None of these days can be copied."),
@@ -56,30 +136,35 @@ TEXTS: dict[str, tuple[str, str]] = {
     "COPY_REVERSED": ("La fin de la période doit être après son début", "The period must end after it begins"),
     "COPY_TOO_LONG": ("La période ne peut pas dépasser 400 jours", "The period cannot be longer than 400 days"),
     "COPY_NO_ACTIVITY": (
-        "Aucun enfant n'est inscrit à une activité : contactez votre mairie.",
+        "Aucun enfant n’est inscrit à une activité : contactez votre mairie.",
         "No child is enrolled in an activity: contact your town hall.",
     ),
     "HOURS_WRONG": (
-        "Choisissez une heure de départ assez longtemps après l'arrivée",
+        "Choisissez une heure de départ assez longtemps après l’arrivée",
         "Choose a departure that is long enough after the arrival",
     ),
     "ARRIVAL": ("Arrivée", "Arrival"),
     "DEPARTURE": ("Départ", "Departure"),
     "DATE": ("Date", "Date"),
     "DRAFT_TOO_LONG": (
-        "Vos choix sont trop nombreux pour être gardés : validez-en d'abord une partie.",
+        "Vos choix sont trop nombreux pour être gardés : validez-en d’abord une partie.",
         "Your choices are too many to be kept: confirm a part of them first.",
     ),
 }
 COUNTED: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
+    "SEVERAL_CHOICES": (("{n} choix", "{n} choix"), ("{n} choice", "{n} choices")),
+    "SEVERAL_DRAFT": (
+        ("{n} demande dans vos choix.", "{n} demandes dans vos choix."),
+        ("{n} request among your choices.", "{n} requests among your choices."),
+    ),
     "COPY_ADD": (
         ("Ajouter {n} jour à mes choix", "Ajouter {n} jours à mes choix"),
         ("Add {n} day to my choices", "Add {n} days to my choices"),
     ),
     "COPIED": (
         (
-            "{n} jour ajouté à vos choix pour {child}, {activity}. Rien n'est réservé avant la validation.",
-            "{n} jours ajoutés à vos choix pour {child}, {activity}. Rien n'est réservé avant la validation.",
+            "{n} jour ajouté à vos choix pour {child}, {activity}. Rien n’est réservé avant la validation.",
+            "{n} jours ajoutés à vos choix pour {child}, {activity}. Rien n’est réservé avant la validation.",
         ),
         (
             "{n} day added to your choices for {child}, {activity}. Nothing is booked before you confirm.",

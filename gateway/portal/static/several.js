@@ -1,0 +1,44 @@
+// The month of several activities: its days change with what others do, and with what was chosen in another tab. All else are links.
+import { load, written } from './draft.js';
+import { follow, fresh, lay, network } from './fresh.js';
+
+const told = JSON.parse(document.getElementById('donnees').textContent);
+const table = document.querySelector('table.cal');
+const days = () => [...table.querySelectorAll('a.day')];
+const dateOf = day => new URL(day.href).searchParams.get('date');
+let drawn = written(load(told.family));
+
+async function refresh() {
+  const there = await fresh();
+  if (!there) return;
+  for (const part of ['.cal a.day', '.draft', '#asof']) lay(there, part);
+  drawn = written(load(told.family));
+}
+
+follow(`/direct/activites?${new URLSearchParams({ enfant: told.child, mois: told.month })}`, ({ calendarChanged }) => {
+  const states = new Map(calendarChanged.days.map(day => [day.date, day.state]));
+  if (days().some(day => states.has(dateOf(day)) && states.get(dateOf(day)) !== day.dataset.s)) refresh();
+});
+const look = () => { if (!document.hidden && written(load(told.family)) !== drawn) refresh(); };
+document.addEventListener('visibilitychange', look);
+addEventListener('pageshow', event => { if (event.persisted) look(); });
+network();
+
+// Arrows among the days, as in the month of one activity: each stays a link of its own.
+table.addEventListener('keydown', event => {
+  const here = event.target.closest('a.day');
+  if (!here || event.ctrlKey || event.metaKey || event.altKey) return;
+  const rows = [...table.tBodies[0].rows].map(row => [...row.cells].map(cell => cell.querySelector('a.day')));
+  const r = rows.findIndex(row => row.includes(here)), c = rows[r].indexOf(here), all = days();
+  const column = rows.map(row => row[c]).filter(Boolean), line = rows[r].filter(Boolean);
+  const near = (list, step) => list[list.indexOf(here) + step];
+  if (event.key === 'PageUp' || event.key === 'PageDown') {
+    event.preventDefault();
+    document.querySelector(`.arrow[rel=${event.key === 'PageUp' ? 'prev' : 'next'}]`)?.click();
+    return;
+  }
+  const to = {
+    ArrowRight: near(all, 1), ArrowLeft: near(all, -1), ArrowDown: near(column, 1), ArrowUp: near(column, -1), Home: line[0], End: line.at(-1),
+  };
+  if (event.key in to) { event.preventDefault(); to[event.key]?.focus(); }
+});
