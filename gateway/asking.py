@@ -1,6 +1,5 @@
 """Reads GraphQL-over-HTTP requests: what is asked, in which form the answer is wanted, and what the services are told of the client."""
 
-import asyncio
 import re
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from gateway.trouble import RequestError
 from services.refusal import Language, language_of
 from services.tracing import new_traceparent
 from services.visitors import household_of
+from services.waited import Within
 
 LARGEST_BODY = 1_000_000  #: bytes; a draft of 500 lines is about 70,000
 BODY_SECONDS = 10.0
@@ -129,7 +129,7 @@ async def _body(headers: dict[bytes, bytes], receive: Receive) -> bytes:
     body = b""
     more = True
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        with Within(BODY_SECONDS):
             while more:
                 message = await receive()
                 body += message.get("body", b"")
@@ -159,12 +159,12 @@ class PassedOn(NamedTuple):
 
 def passed_on(scope: Scope, headers: dict[bytes, bytes]) -> PassedOn:
     """Who asks, in which language, under which trace, from which address. The address is the one that this process saw."""
-    trace = headers.get(b"traceparent", b"")
-    begins = not _TRACEPARENT.fullmatch(trace)
-    if begins:
+    trace = headers.get(b"traceparent")
+    begins = trace is None or not _TRACEPARENT.fullmatch(trace)
+    if trace is None or begins:
         trace = new_traceparent().encode()
-    request_id = headers.get(b"x-request-id", b"")
-    if not _REQUEST_ID.fullmatch(request_id):
+    request_id = headers.get(b"x-request-id")
+    if request_id is None or not _REQUEST_ID.fullmatch(request_id):
         request_id = trace[3:35]
     trail = trace if request_id == trace[3:35] else b"%b;%b" % (trace, request_id)
     lines = [b"%b: %b\r\n" % (name, headers[key]) for key, name in OPERATION.items() if key in headers and is_line(headers[key])]

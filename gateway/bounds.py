@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter
 
 from gateway.asking import PassedOn
 from gateway.cost import Cost, Variables
 from gateway.trouble import RequestError
+from services.tallies import Histograms
 from services.telemetry import log
 from services.visitors import household_of
 
@@ -31,11 +32,10 @@ ADDRESS_POINTS = 300_000
 BURST_SECONDS = 30.0
 #: For any request, whatever it asks.
 KNOCK = 100
-LONG_SECONDS = 0.002  #: Of work; a plan that is known, and the variables of a screen, take some 0.02 ms.
 MOST_BUCKETS = 50_000
 WARN_SECONDS = 60.0
 
-COSTS = Histogram("preau_gateway_cost", "Estimated cost of operations", buckets=(10, 100, 1_000, 10_000, 100_000))
+COSTS = Histograms("preau_gateway_cost", "Estimated cost of operations", bounds=(10, 100, 1_000, 10_000, 100_000)).of()
 LIMITED = Counter("preau_gateway_limited_total", "Requests refused because too much was asked before", ["by"])
 
 _household = lru_cache(maxsize=10_000)(household_of)
@@ -91,17 +91,15 @@ class Bounds:
         try:
             yield
         finally:
-            self.charge_work(passing, begun)
+            self.charge_work(passing, time.thread_time() - begun)
 
     def charge_account(self, passing: PassedOn, points: float) -> None:
         """For a look that news made necessary. Not the address's matter: in a rush all behind it get news at once, whatever they do."""
         if passing.authorization is not None and self.accounts.points:
             self.accounts.spend(hash(passing.authorization), points, self.clock())
 
-    def charge_work(self, passing: PassedOn, begun: float, *, always: bool = True) -> None:
-        """`begun`: by the thread's clock. Otherwise only what took long, such as to read thousands of lines in the variables."""
-        seconds = time.thread_time() - begun
-        if always or seconds >= LONG_SECONDS:
+    def charge_work(self, passing: PassedOn, seconds: float) -> None:
+        if seconds:
             self.charge(passing, seconds * 1_000_000)
 
     def spend(self, passing: PassedOn, points: float = KNOCK) -> None:

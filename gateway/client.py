@@ -7,7 +7,7 @@ an effect is ever sent twice; what only reads is, once, where the connection is 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple, cast
@@ -18,6 +18,7 @@ from prometheus_client import Counter, Gauge
 
 from gateway.breaker import CLOSED, FAIR_SECONDS, STATES, Breaker
 from gateway.retries import Budget
+from services.alarms import Alarm, alarms_of
 from services.telemetry import log
 
 #: Connections to one subgraph at once; further requests wait for a free one, within their time.
@@ -60,10 +61,11 @@ class Response(NamedTuple):
 class Connection(asyncio.Protocol):
     """One connection, one request at a time."""
 
-    __slots__ = ("_answer", "_chunks", "_parser", "_timer", "closed", "idle_since", "loop", "reusable", "transport")
+    __slots__ = ("_alarm", "_alarms", "_answer", "_chunks", "_parser", "closed", "idle_since", "loop", "reusable", "transport")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
+        self._alarms = alarms_of(loop)
         self.transport: asyncio.Transport | None = None
         self.closed = False
         self.reusable = False
@@ -71,7 +73,7 @@ class Connection(asyncio.Protocol):
         self._answer: asyncio.Future[Response] | None = None
         self._chunks: list[bytes] = []
         self._parser: Any = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm: Alarm | None = None
 
     def send(self, request: bytes, until: float, headers: dict[str, str] | None = None) -> "asyncio.Future[Response]":
         """`until`: by the loop's clock; then it fails with TimeoutError. `headers`: where to put those of the answer."""
@@ -80,8 +82,7 @@ class Connection(asyncio.Protocol):
         self._chunks = []
         self.reusable = False
         self._answer = self.loop.create_future()
-        # A timer instead of asyncio.timeout, which costs as much as writing the request.
-        self._timer = self.loop.call_at(until, self._expire)
+        self._alarm = self._alarms.at(until, self._expire)
         self.transport.write(request)
         return self._answer
 
@@ -124,9 +125,9 @@ class Connection(asyncio.Protocol):
     def _taken(self) -> "asyncio.Future[Response] | None":
         """Whoever waited; from now on nobody does."""
         answer, self._answer = self._answer, None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if self._alarm is not None:
+            self._alarm.put_off()
+            self._alarm = None
         return answer
 
     def _expire(self) -> None:
@@ -160,7 +161,8 @@ class Subgraph:
     breaker: Breaker = field(init=False)
     retries: Budget = field(default_factory=Budget)
     _idle: deque[Connection] = field(default_factory=deque)
-    _slots: asyncio.Semaphore = field(init=False)
+    _under_way: int = 0
+    _waiting: "deque[asyncio.Future[None]]" = field(default_factory=deque)  #: For one of those under way to be through.
     _host: str = field(init=False)
     _port: int = field(init=False)
     _ssl: bool = field(init=False)
@@ -172,7 +174,6 @@ class Subgraph:
         url = urlsplit(self.url)
         self._ssl = url.scheme == "https"
         self._host, self._port = url.hostname or "localhost", url.port or (443 if self._ssl else 80)
-        self._slots = asyncio.Semaphore(self.most_connections)
         path = url.path.rstrip("/")
         head = f"POST {path}/graphql HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Type: application/json\r\nAccept: application/json\r\n"
         self._post = head.encode()
@@ -232,22 +233,38 @@ class Subgraph:
         end = time.monotonic() + seconds  # the loop's clock, too
         self.retries.earn()
         try:
-            await self._slot(end)
+            if self._under_way < self.most_connections:
+                self._under_way += 1
+            else:
+                await self._turn(end)
             try:
                 return await self._asked(head, tail, end, again, headers)
             finally:
-                self._slots.release()
+                self._next()
         except TimeoutError as error:
             raise SubgraphSlow(f"no answer in {seconds:g} s") from error
         except OSError as error:
             raise SubgraphUnavailable(str(error) or type(error).__name__) from error
 
-    async def _slot(self, end: float) -> None:
-        if self._slots.locked():
+    async def _turn(self, end: float) -> None:
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
             async with asyncio.timeout_at(end):
-                await self._slots.acquire()
-        else:
-            await self._slots.acquire()
+                await turn
+        except BaseException:
+            if not turn.cancelled():  # it has come in the same moment
+                self._next()
+            raise
+
+    def _next(self) -> None:
+        """One is through: its place is for who has waited longest, if anybody waits."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._under_way -= 1
 
     async def _asked(self, head: bytes, tail: bytes, end: float, again: bool, headers: dict[str, str] | None) -> Response:
         try:
@@ -315,8 +332,8 @@ class Subgraphs:
     def at(cls, urls: Mapping[str, str], most_connections: int = MOST_CONNECTIONS) -> "Subgraphs":
         return cls({name: Subgraph(url, most_connections, name) for name, url in urls.items()})
 
-    async def __call__(self, service: str, body: bytes, headers: bytes, *, seconds: float, again: bool) -> bytes:
-        return await self.by_name[service].post(body, headers, seconds=seconds, again=again)
+    def __call__(self, service: str, body: bytes, headers: bytes, *, seconds: float, again: bool) -> Coroutine[Any, Any, bytes]:
+        return self.by_name[service].post(body, headers, seconds=seconds, again=again)
 
     def close(self) -> None:
         for subgraph in self.by_name.values():

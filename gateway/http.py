@@ -21,7 +21,7 @@ from gateway.trouble import RequestError, masked
 from services.telemetry import OPERATIONS
 from services.waited import Waited
 
-_SECONDS = OPERATIONS.labels("gateway")
+_SECONDS = OPERATIONS.of("gateway")
 
 _encode = msgspec.json.Encoder().encode
 

@@ -2,14 +2,14 @@
 
 from prometheus_client import Histogram
 
-from gateway.tallies import Counts, Levels, Timings
+from services.tallies import Counts, Histograms, Levels
 
-FETCHES = Timings("preau_gateway_fetch_seconds", "Requests to subgraphs", ["service"])
+FETCHES = Histograms("preau_gateway_fetch_seconds", "Requests to subgraphs", ["service"])
 IN_FLIGHT = Levels("preau_gateway_fetches_in_flight", "Requests to subgraphs that are under way now", ["service"])
 BYTES = Counts("preau_gateway_fetch_bytes_total", "Sent to subgraphs and received from them, without headers", ["service", "direction"])
 FAILURES = Counts("preau_gateway_fetch_failures_total", "Requests to subgraphs without a usable answer", ["service", "reason"])
 
-OPERATIONS = Timings("preau_gateway_operation_seconds", "What clients asked, but for subscriptions", ["operation", "kind", "outcome"])
+OPERATIONS = Histograms("preau_gateway_operation_seconds", "What clients asked, but for subscriptions", ["operation", "kind", "outcome"])
 ANSWERED = Counts("preau_gateway_operations_total", "Operations", ["kind", "outcome"])
 REFUSALS = Counts("preau_gateway_refusals_total", "Operations that no service heard of, by the first reason", ["code"])
 

@@ -6,6 +6,7 @@ Nothing of it says for whom, with which values or in which words something was a
 import time
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from gateway.plan import Plan
 from gateway.slowness import Slowness
 from gateway.trouble import RequestError
 from services import tracing
+from services.tallies import Number, Sizes
 from services.telemetry import is_told, log, tell
 from services.tracing import NOTHING, Span, traceparent
 
@@ -149,6 +151,20 @@ def refused(error: RequestError) -> None:
 # ------------------------------------------------------------------------------------------------------ what is asked of whom
 
 
+class Counted(NamedTuple):
+    """What is counted of one service."""
+
+    in_flight: Number
+    seconds: Sizes
+    sent: Number
+    received: Number
+
+
+@lru_cache
+def _counted(service: str) -> Counted:
+    return Counted(IN_FLIGHT.of(service), FETCHES.of(service), BYTES.of(service, "sent"), BYTES.of(service, "received"))
+
+
 class Fetching(NamedTuple):
     """The subgraphs, watched."""
 
@@ -156,23 +172,23 @@ class Fetching(NamedTuple):
 
     async def __call__(self, service: str, body: bytes, headers: bytes, *, seconds: float, again: bool) -> bytes:
         """Raises SubgraphUnavailable."""
-        in_flight, begun, trouble = IN_FLIGHT.of(service), time.perf_counter(), None
-        in_flight.value += 1
+        counted, begun, trouble = _counted(service), time.perf_counter(), None
+        counted.in_flight.value += 1
         try:
             if tracing.is_kept(traceparent.get()):
                 answer = await self._traced(service, body, headers, seconds, again)
             else:
                 answer = await self.subgraphs(service, body, headers, seconds=seconds, again=again)
-            BYTES.of(service, "received").value += len(answer)
+            counted.received.value += len(answer)
             return answer
         except SubgraphUnavailable as error:
             trouble = str(error)
             raise
         finally:
-            in_flight.value -= 1
             took = time.perf_counter() - begun
-            FETCHES.of(service).observe(took)
-            BYTES.of(service, "sent").value += len(body)
+            counted.in_flight.value -= 1
+            counted.seconds.observe(took)
+            counted.sent.value += len(body)
             seen = SEEN.get()
             if seen is not None and seen.fetches is not None:
                 seen.fetches.append(Fetched(service, took, body, trouble))

@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import time
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -71,11 +70,11 @@ class Streams:
         scopes = None
         if self.door is not None and self.documents.supergraph.guards:
             scopes = await self.door.scopes(passing.authorization)
-        made, begun = self.documents.plans_made, time.thread_time()
+        made, worked = self.documents.plans_made, self.documents.worked_seconds
         try:
             plan = self.documents.plan(operation, asked.variables, passing.language, scopes)
         finally:
-            self.bounds.charge_work(passing, begun, always=self.documents.plans_made != made)
+            self.bounds.charge_work(passing, self.documents.worked_seconds - worked)
         seen.planned(operation, plan, new=self.documents.plans_made != made)
         self.bounds.admit(plan.cost, asked.variables, passing)
         return plan

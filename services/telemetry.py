@@ -13,6 +13,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from services import tracing
 from services.settings import Settings, SettingsError
+from services.tallies import Histograms
 from services.tracing import new_traceparent, request_id_of, trace_id_of, traceparent
 
 __all__ = ["log", "log_to", "new_traceparent", "traceparent"]
@@ -21,7 +22,7 @@ HEARD = Counter("preau_events_heard_total", "Events handled", ["service", "outco
 PUBLISHED = Counter("preau_events_published_total", "Events acknowledged by the broker", ["service"])
 REPUBLISHED = Counter("preau_outbox_republished_total", "Times the outbox was published again", ["service"])
 PENDING = Gauge("preau_outbox_pending", "Events waiting to be published", ["service"])
-OPERATIONS = Histogram("preau_graphql_seconds", "GraphQL requests", ["service"])
+OPERATIONS = Histograms("preau_graphql_seconds", "GraphQL requests", ["service"])
 LAGS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5)
 LAG = Histogram("preau_event_loop_lag_seconds", "How much too late the process came to what was due", buckets=LAGS)
 

@@ -22,8 +22,8 @@ from gateway.seen import Fetching
 from gateway.signature import has_values, signature
 from gateway.slowness import MOST_A_MINUTE
 from gateway.streams import Streams
-from gateway.tallies import Timing
 from services import tracing
+from services.tallies import Sizes
 from tests.collector import Collector, collecting, told
 from tests.facts import until
 from tests.gateway.fakes import Gateway
@@ -101,7 +101,7 @@ def test_names_that_clients_make_up_do_not_fill_the_memory() -> None:
 
 
 def test_a_timing_is_a_histogram() -> None:
-    timing = Timing()
+    timing = Sizes()
     for seconds in (0.0004, 0.001, 0.3, 20.0):
         timing.observe(seconds)
     buckets = dict(timing.buckets())

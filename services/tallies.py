@@ -34,22 +34,23 @@ class Number:
             self.value -= 1
 
 
-class Timing:
-    """How long something took, each time."""
+class Sizes:
+    """How much something was, each time: how many seconds it took, mostly."""
 
-    __slots__ = ("counts", "total")
+    __slots__ = ("bounds", "counts", "total")
 
-    def __init__(self) -> None:
-        self.counts = [0] * (len(BOUNDS) + 1)
+    def __init__(self, bounds: Sequence[float] = BOUNDS) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
         self.total = 0.0
 
-    def observe(self, seconds: float) -> None:
-        self.counts[bisect_left(BOUNDS, seconds)] += 1
-        self.total += seconds
+    def observe(self, size: float) -> None:
+        self.counts[bisect_left(self.bounds, size)] += 1
+        self.total += size
 
     def buckets(self) -> Iterator[tuple[str, float]]:
         so_far = 0
-        for bound, count in zip((*map(str, BOUNDS), "+Inf"), self.counts, strict=True):
+        for bound, count in zip((*(str(float(each)) for each in self.bounds), "+Inf"), self.counts, strict=True):
             so_far += count
             yield bound, so_far
 
@@ -76,16 +77,20 @@ class _Tally(Collector, Generic[T]):
         return ()
 
 
-class Timings(_Tally[Timing]):
-    """A histogram of seconds."""
+class Histograms(_Tally[Sizes]):
+    """How often something was how much; `bounds` of the sizes that are told apart, by default in seconds."""
 
-    def _new(self) -> Timing:
-        return Timing()
+    def __init__(self, name: str, meaning: str, labels: Sequence[str] = (), bounds: Sequence[float] = BOUNDS) -> None:
+        super().__init__(name, meaning, labels)
+        self._bounds = bounds
+
+    def _new(self) -> Sizes:
+        return Sizes(self._bounds)
 
     def collect(self) -> Iterable[Metric]:
         family = HistogramMetricFamily(self.name, self.meaning, labels=self.labels)
-        for values, timing in self._all.items():
-            family.add_metric(values, list(timing.buckets()), timing.total)
+        for values, sizes in self._all.items():
+            family.add_metric(values, list(sizes.buckets()), sizes.total)
         yield family
 
 
