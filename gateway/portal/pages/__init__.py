@@ -2,6 +2,7 @@
 
 from gateway.portal.pages import (
     booking,
+    bookings,
     copying,
     desk_activities,
     desk_announcements,
@@ -25,6 +26,7 @@ READ, WRITE, BOTH = ("GET",), ("POST",), ("GET", "POST")
 
 PAGES = [
     *booking.PAGES,
+    *bookings.PAGES,
     *copying.PAGES,
     *desk_activities.PAGES,
     *desk_announcements.PAGES,
