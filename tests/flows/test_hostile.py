@@ -1,6 +1,8 @@
 """SEC3: whatever is sent to keep a process busy is refused at once: by the gateway, and by each service that is asked directly.
 
 Measured is the processor's time, of the whole handling of one request within its ASGI application: no network, and no other process.
+It is held against honest work that is done beside it, so that a slow or crowded machine is no reason to fail. What slips through a
+limit takes many times as long, or never ends.
 """
 
 import asyncio
@@ -8,11 +10,13 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from graphql import parse
 from starlette.types import ASGIApp
 
 from gateway.app import application
@@ -23,8 +27,9 @@ from services.service import Running
 from services.settings import Settings
 from tests.flows.questions import SUBGRAPHS
 
-SECONDS = 0.05  #: Of the processor.
 TRIES, MOST_TRIES = 3, 12  #: The quickest counts: whatever else happens in this process, or on the machine, only adds to it.
+#: What is honest: to read a document of 18,000 tokens. The worst of what is sent here takes half as long, less than 50 ms.
+HONEST = "{ " + " ".join(f"a{n}: b" for n in range(6_000)) + " }"
 PLACES = ("gateway", *SUBGRAPHS)
 #: One object with one field, of each schema, and a field that takes text.
 OBJECT = {
@@ -257,12 +262,27 @@ async def places(running: RunFixture) -> dict[str, Place]:
     return found
 
 
+def honest_work() -> float:
+    """Seconds of the processor."""
+    begun = time.process_time()
+    parse(HONEST, no_location=True)
+    return time.process_time() - begun
+
+
+@cache
+def usually() -> float:
+    return min(honest_work() for _ in range(5))
+
+
 async def refused(how: str, ask: Callable[[int], Awaitable[Answer]]) -> list[str]:
     """What is wrong with the answers, if anything is."""
     answers = [await ask(number) for number in range(TRIES)]
-    while (best := min(one.seconds for one in answers)) > SECONDS and len(answers) < MOST_TRIES:
+    share = min(one.seconds for one in answers) / usually()
+    while share > 1 and len(answers) < MOST_TRIES:
+        beside = honest_work()
         answers.append(await ask(len(answers)))
-    wrong = [] if best <= SECONDS else [f"{how}: {best * 1000:.0f} ms"]
+        share = min(share, answers[-1].seconds / beside)
+    wrong = [] if share <= 1 else [f"{how}: {share:.1f} times as long as honest work"]
     for one in answers[:1]:
         if one.status >= 500 or "INTERNAL_SERVER_ERROR" in one.text or "Traceback" in one.text:
             wrong.append(f"{how}: {one.status} {one.text[:300]}")
