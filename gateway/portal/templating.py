@@ -55,6 +55,7 @@ def words(language: Language) -> dict[str, Any]:
         "time": lambda value: formats.time(value, language),
         "moment": lambda value, timezone: formats.moment(value, timezone, language),
         "clock": formats.clock,
+        "paragraphs": paragraphs,
     }
 
 
