@@ -1,4 +1,4 @@
-"""The gateway's process: GraphQL at /graphql, files by links, what mails link to, the way to identities from outside, notices of payments.
+"""The gateway's process: GraphQL at /graphql, the families' portal, files by links, notices of payments.
 
 And what operators and other systems look at.
 """
@@ -31,11 +31,10 @@ from gateway.engine import Engine
 from gateway.files import Files
 from gateway.headers import LARGEST, are_too_large
 from gateway.http import GraphQLEndpoint
-from gateway.invited import Invited
 from gateway.live import Live
-from gateway.mailed import Mailed
 from gateway.notices import Notices
-from gateway.outside import Outside
+from gateway.portal import town_words
+from gateway.portal.town_words import TownWords
 from gateway.reloading import Entrance, Loaded, Reloading
 from gateway.seen import Fetching
 from gateway.slowness import Slowness
@@ -67,11 +66,11 @@ def app() -> Starlette:
 def application(settings: Settings) -> Starlette:
     log_to(settings, "gateway")
     path, urls = settings.supergraph or COMMITTED, dict(sorted(settings.subgraph_urls.items()))
-    loaded = Loaded.first(path, urls)
+    loaded, words = Loaded.first(path, urls), town_words.read(settings.portal)
     supergraph = loaded.supergraph
     subgraphs, files, notices = Subgraphs.at(urls), Files.at(urls), Notices.at(urls)
     origins = frozenset(each.encode() for each in settings.allowed_origins)
-    neighbours, mailed, outside = Neighbours(subgraphs), Mailed(subgraphs), Outside(subgraphs, settings.public_url)
+    neighbours = Neighbours(subgraphs)
 
     guarding = partial(_door, settings=settings, neighbours=neighbours)
     streams = Streams(
@@ -107,7 +106,7 @@ def application(settings: Settings) -> Starlette:
 
     return Application(
         Browsers(entrance, origins, request_response(exploring.page) if settings.explorer else None),
-        Portal(entrance, settings, streams.trusted),
+        Portal(entrance, settings, streams.trusted, words),
         lifespan=lifespan,
         routes=[
             *([Route("/graphql/{name}", exploring.part)] if settings.explorer else []),
@@ -115,13 +114,6 @@ def application(settings: Settings) -> Starlette:
             Route("/ics/{name}", files.calendar),
             Route("/files/{service}/{path:path}", files.file),
             Route("/payments/notices/{provider}", notices.take, methods=["POST"]),
-            Route("/mot-de-passe/nouveau", mailed.password, methods=["GET", "POST"]),
-            Route("/courriel/confirmer", mailed.email, methods=["GET", "POST"]),
-            Route("/invitation", Invited(subgraphs).invitation, methods=["GET", "POST"]),
-            Route("/courriel/annuler", mailed.cancel, methods=["GET", "POST"]),
-            Route("/connexion/retour", outside.back),
-            Route("/connexion/{provider}", outside.go),
-            Route("/connexion/{provider}/lier", outside.link, methods=["GET", "POST"]),
             Route("/livez", _livez),
             Route("/readyz", neighbours.readyz),
             Route("/metrics", _metrics),
@@ -138,6 +130,7 @@ class Portal:
     endpoint: ASGIApp
     settings: Settings
     trusted: Trusted
+    words: TownWords
     _app: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -147,7 +140,7 @@ class Portal:
         if self._app is None:
             from gateway.portal.app import portal  # noqa: PLC0415 -- see above
 
-            self._app = portal(self.endpoint, self.settings, self.trusted)
+            self._app = portal(self.endpoint, self.settings, self.trusted, self.words)
         await self._app(scope, receive, send)
 
 

@@ -50,6 +50,7 @@ SETTINGS = {
     "PREAU_FIELD_KEY": "seals what identity must read again, such as secrets of second factors: 64 hexadecimal digits, several by commas "
     "(the first seals, all open); embedded makes its own in PREAU_DATA",
     "PREAU_OIDC": "file of providers that may say who somebody is, such as FranceConnect (see Signing in from outside)",
+    "PREAU_PORTAL": "file of what the portal says of the town: whom to ask, who publishes it, how accessible it is (see The portal)",
     "PREAU_SCHOOL_HOLIDAYS": "CSV file of school holidays that Préau does not know, or knows wrongly (`deploy/town/README.md`)",
     "PREAU_TRUSTED_PROXIES": "reverse proxies before the gateway, by commas, whose `X-Forwarded-For` is believed (default none)",
     "PREAU_PAYMENT_PROVIDER": "`sandbox`, `sandbox-unsigned` or `stripe`; several by commas: the first takes new payments, the others end "
@@ -109,6 +110,7 @@ class Settings:
     signing_key: str | None
     field_key: str | None
     oidc: str | None  #: path of a file
+    portal: Path | None  #: a file
     payment_providers: tuple[str, ...]  #: The first takes new payments.
     sandbox_url: str | None
     sandbox_secret: str | None
@@ -163,6 +165,7 @@ class Settings:
             signing_key=environ.get("PREAU_SIGNING_KEY"),
             field_key=environ.get("PREAU_FIELD_KEY") or None,
             oidc=environ.get("PREAU_OIDC") or None,
+            portal=_path(environ, "PREAU_PORTAL"),
             payment_providers=tuple(filter(None, map(str.strip, environ.get("PREAU_PAYMENT_PROVIDER", "").split(",")))),
             sandbox_url=environ.get("SANDBOX_URL", "").rstrip("/") or None,
             sandbox_secret=environ.get("SANDBOX_SECRET") or None,

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -13,6 +14,7 @@ from gateway.portal.api import Api
 from gateway.portal.operations import ALL
 from gateway.portal.pages import PAGES, payment
 from gateway.portal.session import Renewing
+from gateway.portal.town_words import TownWords
 from gateway.portal.visit import Answered, House, Visit
 from gateway.texts import say
 from gateway.trusted import Trusted
@@ -23,11 +25,13 @@ STRIPE = "https://checkout.stripe.com"
 Handler = Callable[[Visit], Awaitable[Response]]
 
 
-def portal(endpoint: ASGIApp, settings: Settings, trusted: Trusted) -> ASGIApp:
+def portal(endpoint: ASGIApp, settings: Settings, trusted: Trusted, words: TownWords) -> ASGIApp:
     """`endpoint`: GraphQL's, which is asked within this process. `trusted`: knows our operations from now on."""
     trusted.admit(ALL)
-    is_secure = settings.public_url.startswith("https:")
-    house = House(Api(endpoint), Renewing(), settings.clock, is_secure, payment_origins(settings))
+    url = urlsplit(settings.public_url)
+    secure = url.scheme == "https"
+    passkeys = secure or url.hostname == "localhost"
+    house = House(Api(endpoint), Renewing(), settings.clock, secure, payment_origins(settings), words, passkeys)
     pages = [Route(path, partial(_answer, house, handler), methods=methods) for path, methods, handler in PAGES]
     unknown = partial(_answer, house, _not_here)
     return Router([Route("/portail/{version}/{name}", assets.served), *pages], default=request_response(unknown), redirect_slashes=False)

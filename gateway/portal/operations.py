@@ -6,7 +6,7 @@ from typing import Final
 #: What every page of somebody signed in shows around itself.
 SHELL: Final = """
 fragment Shell on Query {
-  me { id login title firstName lastName email language passwordIsHandedOut
+  me { id login title firstName lastName email language passwordIsHandedOut secondFactorMissing { name }
     families { id number structure { id name timezone } } agentOf { id name timezone } }
 }
 """

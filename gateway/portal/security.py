@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from starlette.responses import Response
+
 from gateway.portal import assets
 
 COMMON = {
@@ -12,6 +14,13 @@ COMMON = {
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
     "vary": "accept-encoding, accept-language, cookie",
 }
+#: Beside these, where the address or the page is a secret: kept nowhere, told to nobody.
+SECRET = {"cache-control": "no-store", "referrer-policy": "no-referrer", "x-robots-tag": "noindex"}
+
+
+def secret(response: Response) -> Response:
+    response.headers.update(SECRET)
+    return response
 
 
 def headers(styles: str, form_targets: Iterable[str] = ()) -> dict[str, str]:

@@ -7,8 +7,8 @@ comes second within a moment gets what the first one got. Several gateway proces
 import asyncio
 import datetime as dt
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 #: A token that runs out within this is renewed first.
@@ -30,10 +30,14 @@ class Session:
         return cls(access, int(until), refresh) if access and until.isascii() and until.isdigit() and refresh else None
 
     @classmethod
-    def of(cls, signed_in: dict[str, Any]) -> Self:
+    def of(cls, signed_in: Mapping[str, Any]) -> Self:
         """A `SignedIn`, with accessToken, accessTokenExpiresAt and refreshToken."""
         until = dt.datetime.fromisoformat(signed_in["accessTokenExpiresAt"])
         return cls(signed_in["accessToken"], int(until.timestamp()), signed_in["refreshToken"])
+
+    def run_out(self) -> Self:
+        """To be renewed by the next page."""
+        return replace(self, until=0)
 
     def written(self) -> str:
         return f"{self.access}~{self.until}~{self.refresh}"

@@ -13,13 +13,14 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from gateway.answering import gzipped, takes_gzip
-from gateway.portal import assets, draft, formats, forms, security
+from gateway.portal import assets, draft, formats, forms, security, town_words
 from gateway.portal.api import NOT_THERE, SIGN_IN_FIRST, TOO_MUCH, Answer, Api
 from gateway.portal.forms import Form
 from gateway.portal.operations import SHELL, operation
 from gateway.portal.session import MARGIN_SECONDS, Renewing, Session
 from gateway.portal.templating import drawn
 from gateway.portal.texts import COUNTED, count, phrase
+from gateway.portal.town_words import TownWords
 from services.clock import Clock
 from services.refusal import Language, language_of
 from services.telemetry import log
@@ -60,6 +61,8 @@ class House:
     secure: bool  #: The public address is https.
     #: Where forms of the payment page lead at last.
     payment_origins: frozenset[str] = frozenset()
+    town: TownWords = town_words.DEFAULT
+    passkeys: bool = False  #: Browsers make keys for this address.
 
     def cookie(self, name: str) -> str:
         """`__Host-`: no neighbour of ours under the same domain can set it."""
@@ -81,7 +84,7 @@ class Visit:
 
     @classmethod
     def of(cls, request: Request, house: House) -> "Visit":
-        told = request.query_params.get("lang") or request.cookies.get(LANGUAGE)
+        told = request.query_params.get("lang") or request.cookies.get(house.cookie(LANGUAGE))
         language: Language = "en" if told == "en" else "fr" if told == "fr" else language_of(request.headers.get("accept-language"))
         visit = cls(request, house, language, Session.read(request.cookies.get(house.cookie(SESSION), "")))
         if request.query_params.get("lang") in ("fr", "en"):
@@ -106,7 +109,7 @@ class Visit:
         self.keep(SESSION, session.written(), SESSION_SECONDS)
 
     def sign_out(self) -> None:
-        self.session = None
+        self.session, self._secret = None, ""
         for name in (SESSION, SECRET, STRUCTURE, OFFICE):
             self.forget(name)
 
@@ -131,6 +134,25 @@ class Visit:
         self._judge(answer)
         self.data, self.partly = {**self.data, **answer.data}, self.partly or bool(answer.errors)
         return answer.data
+
+    async def ask_as(self, token: str, document: str, /, **variables: Any) -> Mapping[str, Any]:
+        """As `ask`, in the name of somebody who does not stay signed in here. Raises Answered."""
+        answer = await self.house.api.ask(self.request, self.language, document, variables, token)
+        self._judge(answer)
+        return answer.data
+
+    async def look(self, document: str, /, **variables: Any) -> Mapping[str, Any] | None:
+        """As `ask`, of what anybody may know, where a page can do without. None: nobody can say now."""
+        answer = await self.house.api.ask(self.request, self.language, document, variables, None)
+        return answer.data if answer.data and not answer.errors else None
+
+    async def glance(self, document: str, /, **variables: Any) -> None:
+        """As `ask`, for a page that everybody may read: who is signed in, if anybody is, and it can be told."""
+        if self.session is not None:
+            try:
+                await self.ask(document, **variables)
+            except Answered:
+                self.data = {}
 
     def _judge(self, answer: Answer) -> None:
         codes = answer.codes

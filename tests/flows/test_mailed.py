@@ -1,5 +1,6 @@
 """S3, S7: what links in mails lead to, through the whole system: from asking for the letter to signing in with what it gave."""
 
+import html
 import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -7,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 from tests.facts import until
 from tests.flows.conftest import Found
 from tests.flows.system import System
-from tests.flows.town import PASSWORD, SIGN_IN, activity, family
+from tests.flows.town import PASSWORD, SIGN_IN, Town, activity, family
 
 NEW = "un cheval correct en pile"
 INVITE = """mutation ($input: InviteAdultInput!) { inviteAdult(input: $input) { ... on Invitation { state } ... on Refusal { code } } }"""
@@ -27,6 +28,14 @@ async def link_in(system: System, to: str, path: str) -> tuple[str, str]:
     return parts.path, parse_qs(parts.query)["jeton"][0]
 
 
+async def sends(town: Town, path: str, **fields: str) -> str:
+    """What the page answers to its form."""
+    page = await town.client.get("/mot-de-passe")
+    (ours,) = set(re.findall(r'name="jeton_page" value="([^"]+)"', page.text)[:1])
+    answer = await town.client.post(path, data={"jeton_page": ours, **fields})
+    return html.unescape(answer.text)
+
+
 async def test_s3_s7_links_in_mails_lead_to_a_new_password_and_a_new_address(system: System, found: Found) -> None:
     town = await found(activities=[activity("aps")], families=[family("dupont")])
     dupont = await town.sign_in("dupont")
@@ -35,10 +44,8 @@ async def test_s3_s7_links_in_mails_lead_to_a_new_password_and_a_new_address(sys
     path, token = await link_in(system, address, "/mot-de-passe/nouveau")
     page = await town.client.get(path, params={"jeton": token})
     assert (page.status_code, token in page.text) == (200, True)
-    done = await town.client.post(path, data={"jeton": token, "nouveau": NEW, "encore": NEW})
-    assert "Votre mot de passe est changé" in done.text
-    again = await town.client.post(path, data={"jeton": token, "nouveau": NEW + "!", "encore": NEW + "!"})
-    assert "Ce lien n&#x27;est plus valable" in again.text, "single use"
+    assert "Votre mot de passe est changé" in await sends(town, path, jeton=token, nouveau=NEW, encore=NEW)
+    assert "Ce lien n'est plus valable" in await sends(town, path, jeton=token, nouveau=f"{NEW}!", encore=f"{NEW}!"), "single use"
     signed_in: dict[str, Any] = (await town.post(HOME, {"login": login, "password": NEW}))["data"]["signIn"]
     (home,) = signed_in["account"]["families"]
     assert home["balance"] == {"inDebit": False}, "billing was asked with the token that this answer brings"
@@ -51,7 +58,7 @@ async def test_s3_s7_links_in_mails_lead_to_a_new_password_and_a_new_address(sys
     assert (await town.client.get(path, params={"jeton": token})).status_code == 200
     me = await town.post("{ me { email } }", {}, token=signed_in["accessToken"])
     assert me["data"]["me"]["email"] == address, "opening the link changes nothing"
-    assert new in (await town.client.post(path, data={"jeton": token})).text
+    assert new in await sends(town, path, jeton=token)
     me = await town.post("{ me { email sessions { current } } }", {}, token=signed_in["accessToken"])
     assert me["data"]["me"] == {"email": new, "sessions": [{"current": True}]}, "the page left no session of its own"
 
@@ -67,14 +74,14 @@ async def test_whom_a_town_does_not_know_answers_an_invitation(system: System, f
     path, token = await link_in(system, f"{elsewhere}@example.org", "/invitation")
     assert "vous propose" in (await town.client.get(path, params={"jeton": token})).text
     answer = {"jeton": token, "faire": "connexion", "identifiant": elsewhere, "mot-de-passe": PASSWORD}
-    assert "choisissez-en d&#x27;abord un autre" in (await town.client.post(path, data=answer)).text, "another town knows this one"
+    assert "choisissez-en d'abord un autre" in await sends(town, path, **answer), "another town knows this one"
     change = "mutation($new: String!, $current: String!) { changePassword(new: $new, current: $current) { __typename } }"
     petit = await other.sign_in("petit")
     await other.post(change, {"current": PASSWORD, "new": own}, token=petit.token)
     await other.post("mutation { signOut }", {}, token=petit.token)
     answer |= {"mot-de-passe": own}
-    assert "Votre réponse est enregistrée" in (await town.client.post(path, data=answer)).text
-    assert "Ce lien n&#x27;est plus valable" in (await town.client.post(path, data=answer)).text, "single use"
+    assert "Votre réponse est enregistrée" in await sends(town, path, **answer)
+    assert "Ce lien n'est plus valable" in await sends(town, path, **answer), "single use"
     path, token = await link_in(system, f"{town.structure}-new@example.org", "/invitation")
     login = f"{town.structure}-ana"
     answer = {
@@ -86,7 +93,7 @@ async def test_whom_a_town_does_not_know_answers_an_invitation(system: System, f
         "nouveau": NEW,
         "encore": NEW,
     }
-    assert "Votre réponse est enregistrée" in (await town.client.post(path, data=answer)).text
+    assert "Votre réponse est enregistrée" in await sends(town, path, **answer)
     seen = "{ me { email families { id } sessions { current } } }"
     for who, password, count in ((elsewhere, own, 2), (login, NEW, 1)):
         signed_in = (await town.post(SIGN_IN, {"login": who, "password": password}))["data"]["signIn"]

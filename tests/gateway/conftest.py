@@ -2,11 +2,9 @@
 
 from collections.abc import AsyncIterator
 
-import httpx2
 import pytest
 
 from tests.gateway.fakes import Gateway, Town, town
-from tests.gateway.paged import Identity, before
 from tests.gateway.stage import Scene, staged
 from tests.nats_server import NatsServer
 
@@ -31,15 +29,4 @@ async def scene(carteville: Town, nats_url: str) -> AsyncIterator[Scene]:
 async def fragile(carteville: Town, own_nats: NatsServer) -> AsyncIterator[Scene]:
     """With a broker that may be killed."""
     async with staged(carteville, own_nats.url) as one:
-        yield one
-
-
-@pytest.fixture
-def identity() -> Identity:
-    return Identity()
-
-
-@pytest.fixture
-async def client(identity: Identity) -> AsyncIterator[httpx2.AsyncClient]:
-    async with before(identity) as one:
         yield one

@@ -58,7 +58,7 @@ async def test_signing_in_without_script(without_script: Page, found: Found) -> 
     for password, heading in (("wrong", "Se connecter"), (PASSWORD, "DUPONT")):
         await without_script.fill("#identifiant", town.named("dupont"))
         await without_script.fill("#motdepasse", password)
-        await without_script.click("main button")
+        await without_script.click("main button.primary")
         assert heading in await without_script.inner_text("body")
 
 
@@ -66,7 +66,7 @@ async def test_home_and_a_sign_in_that_is_refused(phone: Page, found: Found) -> 
     town = await found(activities=[activity("aps")], families=[family("dupont")])
     await phone.goto("/connexion")
     await phone.fill("#identifiant", town.named("dupont"))
-    await phone.click("main button")
+    await phone.click("main button.primary")
     assert (await phone.title()).startswith("Erreur")
     await is_sound(phone, "sign-in-refused")
     await phone.set_viewport_size(PHONE["viewport"])

@@ -17,7 +17,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "TAB_DESK": ("Bureau des agents", "Agents' desk"),
     "MENU": ("Menu principal", "Main menu"),
     "FOOT": ("Pied de page", "Footer"),
-    "FOOT_ACCESSIBILITY": ("Accessibilité : non conforme", "Accessibility: not compliant"),
     "FOOT_HELP": ("Aide et contact", "Help and contact"),
     "FOOT_MAP": ("Plan du site", "Site map"),
     "FOOT_LEGAL": ("Mentions légales", "Legal notice"),

@@ -1,0 +1,71 @@
+"""What every public site says (P17): how accessible it is, what there is, whom to ask, who publishes it, what becomes of personal data.
+
+Whoever comes may read these, signed in or not. The town's own words are from a file (town_words.py).
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from starlette.responses import Response
+
+from gateway.portal.operations import operation
+from gateway.portal.visit import Visit
+
+WHO = operation("query Who { ...Shell }")
+#: Parts of the site map: heading -> pages, in order: address, text.
+PAGES_OF_FAMILIES: Final = {
+    "MAP_BOOKING": [
+        ("/reserver", "TAB_BOOK"),
+        ("/reserver/jour", "MAP_DAY"),
+        ("/reserver/copier", "MAP_COPY"),
+        ("/recapitulatif", "MAP_RECAP"),
+        ("/reservations", "TAB_BOOKINGS"),
+        ("/reservations?statut=attente", "MAP_WAITING"),
+    ],
+    "MAP_MONEY": [
+        ("/soldes", "MAP_BALANCES"),
+        ("/paiement", "MAP_PAYMENT"),
+        ("/historiques/consommations", "MAP_CONSUMPTIONS"),
+        ("/historiques/reglements", "MAP_PAYMENTS"),
+        ("/historiques/attestation", "MAP_CERTIFICATE"),
+    ],
+}
+OF_ALL: Final = [("/connexion", "SIGN_IN_TITLE"), ("/mot-de-passe", "FORGOTTEN_TITLE")]
+OF_ACCOUNTS: Final = [("/", "TAB_HOME"), ("/profil", "TAB_PROFILE")]
+OF_AGENTS: Final = [("/bureau", "TAB_DESK")]
+OF_THE_SITE: Final = [
+    ("/aide", "FOOT_HELP"),
+    ("/plan-du-site", "FOOT_MAP"),
+    ("/accessibilite", "ACCESSIBILITY_TITLE"),
+    ("/mentions-legales", "FOOT_LEGAL"),
+    ("/donnees-personnelles", "FOOT_PRIVACY"),
+]
+
+
+def _saying(template: str) -> Callable[[Visit], Awaitable[Response]]:
+    async def page(visit: Visit) -> Response:
+        await visit.glance(WHO)
+        return visit.page(template, styles=("legal",), town_words=visit.house.town, site=str(visit.request.base_url).rstrip("/"))
+
+    return page
+
+
+async def site_map(visit: Visit) -> Response:
+    """Every page that whoever asks may open, as far as it is there."""
+    await visit.glance(WHO)
+    me = visit.data.get("me") or {}
+    parts = {"MAP_ACCOUNT": OF_ACCOUNTS} if me else {"MAP_DOOR": OF_ALL}
+    parts |= PAGES_OF_FAMILIES if me.get("families") else {}
+    parts |= {"TAB_DESK": OF_AGENTS} if me.get("agentOf") else {}
+    parts |= {"MAP_SITE": OF_THE_SITE}
+    return visit.page("site_map.html", styles=("legal",), parts=parts)
+
+
+READ = ("GET",)
+PAGES = [
+    ("/accessibilite", READ, _saying("accessibility.html")),
+    ("/plan-du-site", READ, site_map),
+    ("/aide", READ, _saying("help.html")),
+    ("/mentions-legales", READ, _saying("notice.html")),
+    ("/donnees-personnelles", READ, _saying("privacy.html")),
+]

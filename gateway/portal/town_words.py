@@ -1,0 +1,137 @@
+"""What the portal says of the town that runs it: who publishes the site, whom to ask, how accessible it is. From a file (PREAU_PORTAL):
+
+contact: {name: Mairie de CarteVille, address: ..., phone: ..., email: ..., hours: ...}
+publisher: {name: ..., address: ..., director: ..., email: ...}
+host: {name: ..., address: ..., phone: ...}
+data_protection: {name: ..., address: ..., email: ...}
+accessibility: {state: partial, rate: 71, audited_by: ..., established: 2026-11-30, exceptions: [...], plan: {2027: [...]}}
+secret_questions: true
+
+Each may be missing. Texts are the town's, in French. README (Pages that the law asks for) says what each is.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from services.settings import SettingsError
+
+
+class Compliance(StrEnum):
+    """With RGAA. Without an audit that is valid, a site is not compliant, whatever it is like."""
+
+    NONE = "none"
+    PARTIAL = "partial"
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class Whom:
+    """Somebody to turn to. Empty: not told."""
+
+    name: str = ""
+    address: str = ""
+    phone: str = ""
+    email: str = ""
+    hours: str = ""
+    director: str = ""  #: of the publication
+
+
+@dataclass(frozen=True, slots=True)
+class Accessibility:
+    state: Compliance = Compliance.NONE
+    rate: int | None = None  #: percent of the criteria, of the audit
+    audited_by: str = ""
+    established: dt.date | None = None  #: the declaration
+    exceptions: tuple[str, ...] = ()  #: what is not accessible
+    plan: tuple[tuple[int, tuple[str, ...]], ...] = ()  #: years, and what is done in each
+
+
+@dataclass(frozen=True, slots=True)
+class TownWords:
+    contact: Whom = Whom()
+    publisher: Whom = Whom()
+    host: Whom = Whom()
+    data_protection: Whom = Whom()
+    accessibility: Accessibility = Accessibility()
+    secret_questions: bool = False  #: Whether some structure has them on (S3): a way back in is offered then.
+
+
+PEOPLE = ("contact", "publisher", "host", "data_protection")
+DEFAULT = TownWords()
+
+
+def read(path: Path | None) -> TownWords:
+    """Raises SettingsError: it names the place and what was expected."""
+    if path is None:
+        return DEFAULT
+    import yaml  # noqa: PLC0415 -- only where a town says something
+
+    try:
+        told = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError(f"PREAU_PORTAL: {path} cannot be read ({type(error).__name__})") from None
+    return _Reading(f"PREAU_PORTAL: {path}").town(told if told is not None else {})
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    where: str
+
+    def wrong(self, what: str) -> SettingsError:
+        return SettingsError(f"{self.where}: {what}")
+
+    def town(self, told: Any) -> TownWords:
+        parts = self.parts(told, "the file", (*PEOPLE, "accessibility", "secret_questions"))
+        people = {name: self.whom(parts[name], name) for name in PEOPLE if name in parts}
+        asks = parts.get("secret_questions", False)
+        if not isinstance(asks, bool):
+            raise self.wrong("secret_questions is true or false")
+        return TownWords(**people, accessibility=self.accessibility(parts.get("accessibility", {})), secret_questions=asks)
+
+    def parts(self, told: Any, name: str, known: tuple[str, ...]) -> Mapping[str, Any]:
+        if not isinstance(told, Mapping) or not set(told) <= set(known):
+            raise self.wrong(f"{name} has {', '.join(known)}, each of which may be missing")
+        return told
+
+    def whom(self, told: Any, name: str) -> Whom:
+        parts = self.parts(told, name, Whom.__slots__)
+        return Whom(**{each: self.text(parts[each], f"{name}.{each}") for each in parts})
+
+    def text(self, told: Any, name: str) -> str:
+        if not isinstance(told, str) or not told.strip():
+            raise self.wrong(f"{name} is a text")
+        return told.strip()
+
+    def texts(self, told: Any, name: str) -> tuple[str, ...]:
+        if not isinstance(told, list):
+            raise self.wrong(f"{name} is a list of texts")
+        return tuple(self.text(each, name) for each in told)
+
+    def accessibility(self, told: Any) -> Accessibility:
+        parts = self.parts(told, "accessibility", Accessibility.__slots__)
+        state, rate, established = parts.get("state", "none"), parts.get("rate"), parts.get("established")
+        if state not in tuple(Compliance):
+            raise self.wrong("accessibility.state is none, partial or full")
+        if rate is not None and (not isinstance(rate, int) or not 0 <= rate <= 100):
+            raise self.wrong("accessibility.rate is a number of percent, from 0 to 100")
+        if established is not None and type(established) is not dt.date:
+            raise self.wrong("accessibility.established is a date, such as 2026-11-30")
+        if state != Compliance.NONE and (rate is None or established is None or "audited_by" not in parts):
+            raise self.wrong("accessibility: whoever says partial or full says rate, audited_by and established: there was an audit")
+        return Accessibility(
+            Compliance(state),
+            rate,
+            self.text(parts["audited_by"], "accessibility.audited_by") if "audited_by" in parts else "",
+            established,
+            self.texts(parts.get("exceptions", []), "accessibility.exceptions"),
+            self.plan(parts.get("plan", {})),
+        )
+
+    def plan(self, told: Any) -> tuple[tuple[int, tuple[str, ...]], ...]:
+        if not isinstance(told, Mapping) or not all(isinstance(year, int) for year in told):
+            raise self.wrong("accessibility.plan has a list of texts for each year, such as 2027: [...]")
+        return tuple((year, self.texts(told[year], f"accessibility.plan.{year}")) for year in sorted(told))
