@@ -5,7 +5,6 @@ import signal
 import socket
 import stat
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 
 from tests.deploy.system import Preau, alive, gone
 from tests.deploy.test_checking import EXAMPLE, TEXT
+from tests.forked import run
 
 SERVICES = {"identity", "billing", "booking", "mailer"}
 EVERYBODY = SERVICES | {"gateway", "mailbox", "sandbox", "nats-server"}
@@ -52,8 +52,7 @@ def readable(folder: Path) -> list[str]:
 
 def preau(*arguments: str, data: Path) -> subprocess.CompletedProcess[str]:
     """Another command beside it."""
-    command = [sys.executable, "-m", "deploy.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PREAU_DATA": str(data)}, timeout=120, check=False)
+    return run("deploy.cli", *arguments, environ=os.environ | {"PREAU_DATA": str(data)})
 
 
 def test_a_newcomer_gets_a_working_town_that_survives_its_processes(tmp_path: Path, started: list[Preau]) -> None:
@@ -163,23 +162,17 @@ def test_an_empty_system(tmp_path: Path, started: list[Preau]) -> None:
     assert readable(town.data) == []
 
 
-def test_a_wrong_town_file_is_told_before_anything_stays(tmp_path: Path, started: list[Preau]) -> None:
+def test_a_wrong_town_file_is_told_and_keys_and_mails_are_for_nobody_elses_eyes(tmp_path: Path, started: list[Preau]) -> None:
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text(TEXT.replace("school_zone: B", "school_zone: D"), encoding="utf-8")
-    town = Preau(tmp_path / "data", "--town", str(wrong))
-    started.append(town)
-    assert town.process.wait(60) == 1
-    assert f"{wrong}:4: school_zone: 'D' is not possible; expected A, B, C" in town.rest()
-
-
-def test_keys_and_mails_are_for_nobody_elses_eyes(tmp_path: Path, started: list[Preau]) -> None:
     before = os.umask(0o022)
     try:
-        town = Preau(tmp_path / "data", "--town", str(tmp_path / "none.yaml"))
+        town = Preau(tmp_path / "data", "--town", str(wrong))
     finally:
         os.umask(before)
     started.append(town)
     assert town.process.wait(60) == 1
+    assert f"{wrong}:4: school_zone: 'D' is not possible; expected A, B, C" in town.rest()
     assert (town.data / "identity.sqlite").exists(), "control: it came as far as that"
     assert readable(town.data) == []
 
