@@ -1,0 +1,79 @@
+"""Every page that a link leads to, as a family and as an agent see it: on a phone, a narrow screen and a desktop, in both languages.
+
+Only the frame's rules are looked at: what a page is for, its own tests say.
+"""
+
+import re
+from urllib.parse import urljoin, urlsplit
+
+import pytest
+from playwright.async_api import Page
+
+from tests.flows.conftest import Found
+from tests.flows.town import Town, activity, family, next_days
+from tests.portal.browsing import PHONE, axe, shot, signs_in, too_wide
+from tests.portal.conftest import Browse
+
+#: What is no page of the portal, or ends the visit.
+ELSEWHERE = re.compile(r"^/(files|ics|graphql|direct|\.well-known|portail|connexion/)|\?.*\blang=|[?&]format=|^/deconnexion")
+MOST = 60
+LINKS = "() => [...document.querySelectorAll('a[href]')].map(each => each.getAttribute('href'))"
+OUTLINE = """() => [document.querySelectorAll("h1").length, document.querySelectorAll("main").length, document.title,
+  [...document.querySelectorAll("[id]")].map(each => each.id).filter((id, at, all) => all.indexOf(id) !== at)]"""
+
+
+async def small_town(found: Found) -> Town:
+    """A family with something on each of its pages."""
+    days = [f"today+{n}d" for n in (10, 11, 40)]
+    bookings = [{"child": "amalia", "activity": "aps", "date": day} for day in days]
+    paid = {"date": "today", "mode": "CHEQUE", "reference": "2578012", "payer": "DUPONT", "wallet": "periscolaire", "cents": 50_00}
+    town = await found(
+        activities=[activity("aps"), activity("etude", capacity=0, hours={"from": "16:30", "to": "18:30", "step_minutes": 15})],
+        families=[family("dupont", children=("amalia", "paolo"), activities=("aps", "etude"), bookings=bookings, payments=[paid])],
+    )
+    dupont = await town.sign_in("dupont")
+    await dupont.submits([dupont.line(day, child="paolo") for day in next_days(3)])
+    return town
+
+
+def pattern(path: str) -> str:
+    """Pages that differ by a month, an id or a choice are one kind: each kind is looked at once."""
+    parts = urlsplit(path)
+    kind = "/".join("*" if re.search(r"\d", step) or "%" in step or len(step) > 24 else step for step in parts.path.split("/"))
+    return kind + "?" + "&".join(sorted({field.partition("=")[0] for field in parts.query.split("&")}))
+
+
+async def walk(page: Page, start: str, wrong: list[str], name: str) -> list[str]:
+    """The addresses that links lead to from there."""
+    seen, ahead = {pattern(start)}, [start]
+    for path in ahead:
+        answer = await page.goto(path)
+        assert answer is not None
+        if answer.status >= 400:
+            wrong.append(f"{path}: {answer.status}")
+            continue
+        headings, mains, title, twice = await page.evaluate(OUTLINE)
+        if (headings, mains, twice) != (1, 1, []) or not title:
+            wrong.append(f"{path}: {headings} h1, {mains} main, title {title!r}, ids there twice: {twice}")
+        await shot(page, name + re.sub(r"\W+", "-", path))
+        wrong += [f"{path}: {each}" for each in await axe(page)]
+        wrong += [f"{path} at 320: {each}" for each in await too_wide(page)]
+        await page.set_viewport_size(PHONE["viewport"])
+        for link in await page.evaluate(LINKS):
+            onward = urlsplit(urljoin(page.url, link))
+            to = onward.path + (f"?{onward.query}" if onward.query else "")
+            if onward.netloc == urlsplit(page.url).netloc and not ELSEWHERE.search(to) and pattern(to) not in seen and len(seen) < MOST:
+                seen.add(pattern(to))
+                ahead.append(to)
+    return ahead
+
+
+@pytest.mark.parametrize("who", ["dupont", "agent"])
+async def test_every_page_breaks_no_rule_of_accessibility(browse: Browse, found: Found, who: str) -> None:
+    town, wrong = await small_town(found), list[str]()
+    page = await browse(PHONE)
+    await signs_in(page, town, who)
+    paths = await walk(page, "/" if who == "dupont" else "/bureau", wrong, who)
+    print(*paths, sep="\n")
+    assert not wrong, "\n".join(wrong)
+    assert len(paths) > 5
