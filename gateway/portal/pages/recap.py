@@ -28,7 +28,7 @@ MONEY = " money: me { families { id balance { lines { wallet { id name } newBala
 RECAP = operation("query Recap" + ASKED % (MONEY, "priceCents explanation { label amountCents } wallet { id }"))
 #: Booking goes on while nobody can tell what it costs.
 RECAP_WITHOUT_PRICES = operation("query RecapWithoutPrices" + ASKED % ("", ""))
-ENROLLED = operation("query RecapEnrolled { me { families { id children { id activities { id } } } } }")
+ENROLLED = operation("query RecapEnrolled { enrolled: me { families { id children { id activities { id } } } } }")
 SUBMIT = operation("""mutation SubmitDraft($input: SubmitInput!) { submitBookings(input: $input) { __typename
   ... on Request { id } ... on Refusal { code message } } }""")
 
@@ -90,7 +90,7 @@ async def act(visit: Visit) -> Response:
 def _asked(form: Form) -> Asked:
     """Without options in the form nobody was asked: then it is as usual."""
     asked = bool(form["options"])
-    return Asked(draft.read(form.one("lignes")), not asked or bool(form["attente"]), asked and bool(form["ensemble"]))
+    return Asked(draft.read(form.one("lignes")), not asked or bool(form.one("attente")), asked and bool(form.one("ensemble")))
 
 
 def _remove(visit: Visit, asked: Asked, lines: Sequence[Line]) -> Response:
@@ -164,7 +164,7 @@ async def _ask(visit: Visit, asked: Asked) -> Mapping[str, Any]:
 
 async def _known(visit: Visit) -> set[tuple[str, str]]:
     """Child and activity, of the family's children and what they are enrolled in."""
-    families = (await visit.ask(ENROLLED))["me"]["families"]
+    families = (await visit.ask(ENROLLED))["enrolled"]["families"]
     children = [child for one in families if one["id"] == visit.family["id"] for child in one["children"]]
     return {(child["id"], activity["id"]) for child in children for activity in child["activities"]}
 
