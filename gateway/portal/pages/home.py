@@ -15,13 +15,15 @@ AHEAD = dt.timedelta(days=14)  #: Bookings within so many days are shown.
 MOST_DAYS = 3  #: For each child.
 SEEN = "preau_annonces"
 VISIT = dt.timedelta(minutes=30)  #: Whoever comes back within this is still here: what was new stays new.
+#: Each part by itself: an outage of what counts the money takes no booked day from the page.
 HOME = operation("""query Home($from: Date!, $to: Date!) { ...Shell
   me { undeliverable secondFactorMissing { id name }
-    families { id structure { announcements { id title body publishedAt } } children { id firstName }
-      balance { balanceCents estimatedCostCents newBalanceCents inDebit } bookingAccess { open refusal { message } }
-      bookings(from: $from, to: $to, status: [ACCEPTED, WAITLISTED, SUBMITTED], first: 200) {
-        nodes { id date arrival departure status rank child { id } activity { id name } } }
-      requests(first: 1) { nodes { id number submittedAt decided movements { change refusal { code } booking { status } } } } } } }""")
+    families { id structure { announcements { id title body publishedAt } } children { id firstName } } }
+  money: me { families { id balance { balanceCents estimatedCostCents newBalanceCents inDebit } } }
+  booking: me { families { id bookingAccess { open refusal { message } }
+    bookings(from: $from, to: $to, status: [ACCEPTED, WAITLISTED, SUBMITTED], first: 200) {
+      nodes { id date arrival departure status rank child { id } activity { id name } } }
+    requests(first: 1) { nodes { id number submittedAt decided movements { change refusal { code } booking { status } } } } } } }""")
 
 
 async def home(visit: Visit) -> Response:
@@ -33,24 +35,31 @@ async def home(visit: Visit) -> Response:
     family = visit.family
     timezone = family["structure"]["timezone"]
     today = formats.local(now, timezone).date()
-    announcements = family["structure"]["announcements"] or []
+    announcements = family["structure"]["announcements"]
     fresh = _seen(visit, family["structure"]["id"], announcements)
-    requests = family["requests"]
-    last = requests["nodes"][0] if requests and requests["nodes"] else None
+    money, booking = (_part(visit, name, family["id"]) for name in ("money", "booking"))
+    last = next(iter(booking["requests"]["nodes"]), None) if booking else None
     return visit.page(
         "home.html",
         tab="home",
         styles=("home",),
-        family=family,
         fresh=[each for each in announcements if each["id"] in fresh],
         known=[each for each in announcements if each["id"] not in fresh],
-        children=days_to_come(family["children"] or [], family["bookings"]["nodes"], today) if family["bookings"] else [],
+        balance=money and money["balance"],
+        booking=booking,
+        children=days_to_come(family["children"], booking["bookings"]["nodes"], today) if booking else [],
         today=today,
         day_of=lambda instant: formats.local(instant, timezone).date(),
         last=last,
         answers={kind: len(them) for kind, them in sorted_by_kind(last).items()} if last else {},
         draft=len(visit.choices()),
     )
+
+
+def _part(visit: Visit, name: str, family: str) -> Mapping[str, Any] | None:
+    """None: who knows it was away."""
+    whose: list[Mapping[str, Any]] = (visit.data[name] or {"families": []})["families"]
+    return next((one for one in whose if one["id"] == family), None)
 
 
 def days_to_come(
