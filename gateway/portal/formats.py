@@ -50,11 +50,11 @@ def plain_money(cents: int, language: Language) -> str:
     return text.replace(".", ",") if language == "fr" else text
 
 
-_AMOUNT = re.compile(r"(\d{1,9})(?:[.,](\d{1,2}))?")
+_AMOUNT = re.compile(r"([0-9]{1,7})(?:[.,]([0-9]{1,2}))?")
 
 
 def cents(text: str) -> int | None:
-    """What somebody wrote as an amount, such as "1 250,5 €". None: it is none, or below zero."""
+    """What somebody wrote as an amount, such as "1 250,5 €". None: it is none, below zero, or more than the API can tell (Int)."""
     found = _AMOUNT.fullmatch("".join(text.split()).replace("€", ""))
     return None if found is None else int(found[1]) * 100 + int((found[2] or "0").ljust(2, "0"))
 

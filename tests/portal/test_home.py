@@ -1,0 +1,119 @@
+"""The home page (P3): what the town says (S2), the days to come, the money (S21), and what is asked of the account."""
+
+import datetime as dt
+from typing import Any
+
+from playwright.async_api import Page
+
+from gateway.portal.draft import Line, cookie, written
+from gateway.portal.pages.home import MOST_DAYS, days_to_come
+from tests.flows.conftest import Found
+from tests.flows.town import activity, family, next_days
+from tests.portal.browsing import PHONE, axe, shot, signs_in, too_wide
+from tests.portal.conftest import Browse, MakeVisitor
+from tests.portal.test_money import Api, holds, text_of
+
+TODAY = dt.date(2026, 11, 23)
+NOBODY: dict[str, Any] = {"undeliverable": None, "secondFactorMissing": []}
+
+
+def booking(date: str, arrival: str, child: str = "amalia") -> dict[str, Any]:
+    return {"date": date, "arrival": arrival, "child": {"id": child}}
+
+
+def test_the_next_days_of_each_child_by_the_hour() -> None:
+    amalia, paolo = {"id": "amalia"}, {"id": "paolo"}
+    days = [booking(f"2026-11-{day}", "08:00") for day in range(22, 28)]
+    told = days_to_come([amalia, paolo], [booking("2026-11-23", "16:30"), *days, booking("2026-11-23", "08:00", "nobody")], TODAY)
+    assert [(child["id"], len(found)) for child, found in told] == [("amalia", MOST_DAYS), ("paolo", 0)]
+    first, bookings = told[0][1][0]
+    assert (first, [each["arrival"] for each in bookings]) == ("2026-11-23", ["08:00", "16:30"])
+
+
+def api(**told: Any) -> Api:
+    """With whatever the home page asks for."""
+    one = Api(**told)
+    town = {"id": "t", "name": "T", "timezone": "Europe/Paris", "announcements": []}
+    one.me |= NOBODY
+    one.me["families"][0] |= {"structure": town, "children": []}
+    return one
+
+
+async def test_s2_what_is_new_stands_first_and_stays_new_until_the_next_visit() -> None:
+    one = api(money=None, booking=None)
+    news = one.me["families"][0]["structure"]["announcements"]
+    news += [{"id": "a", "title": "Old", "body": "One.\n\n<b>Two</b>", "publishedAt": "2026-11-01T08:00:00Z"}]
+    visitor = one.visitor()
+    assert [text_of((await visitor.opens("/")).text).count("New Old") for _ in (1, 2)] == [1, 1], "loaded again, it is still new"
+    before, seen, at = visitor.client.cookies["preau_annonces_t"].split("~")
+    visitor.client.cookies.delete("preau_annonces_t")
+    visitor.client.cookies.set("preau_annonces_t", f"{before}~{seen}~{int(at) - 3600}")
+    news.insert(0, {"id": "b", "title": "Fresh", "body": "", "publishedAt": "2026-11-02T08:00:00Z"})
+    page = (await visitor.opens("/")).text
+    shown = text_of(page)
+    assert "New Fresh" in shown
+    assert "New Old" not in shown
+    assert shown.index("Fresh") < shown.index("Old")
+    assert '<p lang="fr">' not in page
+    assert "&lt;b&gt;Two&lt;/b&gt;</p>" in page
+    visitor.client.cookies.delete("preau_annonces_t")
+    visitor.client.cookies.set("preau_annonces_t", "x~~9")
+    assert (await visitor.opens("/")).status_code == 200
+
+
+async def test_without_whoever_counts_the_money_or_the_days_there_is_still_a_home() -> None:
+    page = text_of((await api(money=None, booking=None).visitor().opens("/")).text)
+    assert "Hello Zoé" in page
+    assert "Your credit" not in page
+    assert "Pay online" not in page
+
+
+async def test_what_is_asked_of_the_account_and_the_way_of_an_agent_without_family() -> None:
+    one = api(money=None, booking=None)
+    one.me |= {"passwordIsHandedOut": True, "families": [], "agentOf": [{"id": "t", "name": "Town", "timezone": "Europe/Paris"}]}
+    one.me["secondFactorMissing"] = one.me["agentOf"]
+    page = (await one.visitor().opens("/")).text
+    for path, words in (
+        ("/profil", "choose your own"),
+        ("/profil", "Give an e-mail address"),
+        ("/profil/securite", "Town"),
+        ("/bureau", "desk"),
+    ):
+        assert f'href="{path}"' in page
+        assert words in page
+    one.me |= {"email": "a@example.org", "undeliverable": "2026-11-01T08:00:00Z", "passwordIsHandedOut": False, "agentOf": []}
+    page = (await one.visitor().opens("/")).text
+    assert "Our mails to a@example.org come back" in page
+    assert "No family" in page
+
+
+async def test_s21_whoever_is_in_debt_is_told_and_led_to_pay(found: Found, visitor: MakeVisitor) -> None:
+    charges = [{"date": "today-1d", "wallet": "periscolaire", "label": "Reprise", "cents": 25_80}]
+    town = await found(activities=[activity("aps")], families=[family("leroy", charges=charges)])
+    one = visitor()
+    page = await one.signs_in(town, "leroy")
+    assert "Les réservations sont fermées." in page.text
+    assert "Montant dû 25,80 €" in text_of(page.text)
+
+
+async def test_home_in_a_browser(browse: Browse, found: Found) -> None:
+    """A family with all there is to show: debtless, with days, a request, a draft; French and English, down to 320 pixels."""
+    payments = [holds(50_06)]
+    kids = ["amalia", "maximilien-alexandre-de-la-tour"]
+    bookings = [{"child": "amalia", "activity": "aps", "next": 3}]
+    town = await found(activities=[activity("aps")], families=[family("dupont", children=kids, payments=payments, bookings=bookings)])
+    (dupont,) = await town.everybody("dupont")
+    await dupont.submits([dupont.line(next_days(1)[0], child="amalia")])
+    for language, words in (("fr-FR", ("Dernière demande", "1 choix attend")), ("en-GB", ("Last request", "1 choice waits"))):
+        page: Page = await browse(PHONE, language=language)
+        await signs_in(page, town, "dupont")
+        line = Line(next_days(2)[1], town.named("amalia"), town.named("aps"))
+        told = {"name": cookie(dupont.id), "value": written([line]), "url": town.system.gateway}
+        await page.context.add_cookies([told])
+        await page.goto("/")
+        body = await page.inner_text("main")
+        assert all(each in body for each in words)
+        assert "APS" in body
+        await shot(page, f"home-{language[:2]}")
+        assert await axe(page) == []
+        assert await too_wide(page) == []
