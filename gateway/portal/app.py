@@ -1,13 +1,15 @@
 """The portal's addresses. The gateway loads this when somebody asks for the first page: clients of the API alone never need it."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlsplit
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, Router, request_response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.portal import assets
 from gateway.portal.api import Api
@@ -34,7 +36,10 @@ def portal(endpoint: ASGIApp, settings: Settings, trusted: Trusted, words: TownW
     house = House(Api(endpoint), Renewing(), settings.clock, secure, payment_origins(settings), words, passkeys)
     pages = [Route(path, partial(_answer, house, handler), methods=methods) for path, methods, handler in PAGES]
     unknown = partial(_answer, house, _not_here)
-    return Router([Route("/portail/{version}/{name}", assets.served), *pages], default=request_response(unknown), redirect_slashes=False)
+    return _Pages(
+        Router([Route("/portail/{version}/{name}", assets.served), *pages], default=request_response(unknown), redirect_slashes=False),
+        house,
+    )
 
 
 def payment_origins(settings: Settings) -> frozenset[str]:
@@ -43,9 +48,32 @@ def payment_origins(settings: Settings) -> frozenset[str]:
     return frozenset(payment.origin(url) for name in settings.payment_providers if (url := known.get(name)))
 
 
+@dataclass(frozen=True, slots=True)
+class _Pages:
+    """What is not used that way is said by a page, to people."""
+
+    router: Router
+    house: House
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self.router(scope, receive, send)
+        except HTTPException as no:
+            request = Request(scope, receive)
+            if no.status_code != 405 or not _wants_page(request):
+                raise
+            response = Visit.of(request, self.house).trouble("NOT_THAT_WAY", 405)
+            response.headers.update(no.headers or {})
+            await response(scope, receive, send)
+
+
+def _wants_page(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "")
+
+
 async def _not_here(visit: Visit) -> Response:
     """A page for people, a line for programs."""
-    if "text/html" in visit.request.headers.get("accept", ""):
+    if _wants_page(visit.request):
         return visit.trouble("NOT_HERE", 404)
     return PlainTextResponse(say("NO_PAGE", visit.language), 404, headers={"x-content-type-options": "nosniff"})
 

@@ -18,29 +18,39 @@ AGAIN_SECONDS = 60.0
 MOST_KEPT = 10_000
 
 
+#: Fields of a `SignedIn`.
+TOKENS = "accessToken accessTokenExpiresAt refreshToken refreshTokenExpiresAt"
+
+
+def _seconds(moment: str) -> int:
+    return int(dt.datetime.fromisoformat(moment).timestamp())
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     access: str
     until: int  #: seconds since 1970
     refresh: str
+    ends: int  #: seconds since 1970: when it is over, if it is not renewed before
 
     @classmethod
     def read(cls, written: str) -> Self | None:
-        access, until, refresh = (*written.split("~"), "", "")[:3]
-        return cls(access, int(until), refresh) if access and until.isascii() and until.isdigit() and refresh else None
+        access, until, refresh, ends = (*written.split("~"), "", "", "", "")[:4]
+        are_there = access and refresh and all(each.isascii() and each.isdigit() for each in (until, ends))
+        return cls(access, int(until), refresh, int(ends)) if are_there else None
 
     @classmethod
     def of(cls, signed_in: Mapping[str, Any]) -> Self:
-        """A `SignedIn`, with accessToken, accessTokenExpiresAt and refreshToken."""
-        until = dt.datetime.fromisoformat(signed_in["accessTokenExpiresAt"])
-        return cls(signed_in["accessToken"], int(until.timestamp()), signed_in["refreshToken"])
+        """A `SignedIn`, with what TOKENS asks of it."""
+        until, ends = (_seconds(signed_in[name]) for name in ("accessTokenExpiresAt", "refreshTokenExpiresAt"))
+        return cls(signed_in["accessToken"], until, signed_in["refreshToken"], ends)
 
     def run_out(self) -> Self:
         """To be renewed by the next page."""
         return replace(self, until=0)
 
     def written(self) -> str:
-        return f"{self.access}~{self.until}~{self.refresh}"
+        return f"{self.access}~{self.until}~{self.refresh}~{self.ends}"
 
 
 @dataclass(slots=True)

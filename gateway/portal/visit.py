@@ -17,7 +17,7 @@ from gateway.portal import assets, draft, formats, forms, security, town_words
 from gateway.portal.api import NOT_THERE, SIGN_IN_FIRST, TOO_MUCH, Answer, Api
 from gateway.portal.forms import Form
 from gateway.portal.operations import SHELL, operation
-from gateway.portal.session import MARGIN_SECONDS, Renewing, Session
+from gateway.portal.session import MARGIN_SECONDS, TOKENS, Renewing, Session
 from gateway.portal.templating import drawn
 from gateway.portal.texts import COUNTED, count, phrase
 from gateway.portal.town_words import TownWords
@@ -40,8 +40,8 @@ TABS = [
     ("profile", "/profil", "TAB_PROFILE"),
 ]
 DESK_TAB = [("desk", "/bureau", "TAB_DESK")]
-RENEW = operation("""mutation RenewSession($token: String!) { refreshSession(refreshToken: $token) {
-  __typename ... on SignedIn { accessToken accessTokenExpiresAt refreshToken } ... on Refusal { code } } }""")
+RENEW = operation(f"""mutation RenewSession($token: String!) {{ refreshSession(refreshToken: $token) {{
+  __typename ... on SignedIn {{ {TOKENS} }} ... on Refusal {{ code }} }} }}""")
 
 
 class Answered(Exception):
@@ -173,12 +173,25 @@ class Visit:
             return None
         if session.until - self.house.clock.now().timestamp() > MARGIN_SECONDS:
             return session.access
+        return (await self._renewed(session)).access
+
+    async def stay(self) -> None:
+        """Signed in, for as long again. Raises Answered: the session is over, or nobody can say."""
+        if self.session is not None:
+            await self._renewed(self.session)
+
+    @property
+    def seconds_left(self) -> int:
+        """Until the session is over, if nobody does anything; 0: it is, or there is none."""
+        return max(0, self.session.ends - int(self.house.clock.now().timestamp())) if self.session is not None else 0
+
+    async def _renewed(self, session: Session) -> Session:
         renewed = await self.house.renewing.renewed(session, self._renew)
         if renewed is None:
             self.sign_out()
             raise Answered(self.to_sign_in(over=True))
         self.sign_in(renewed)
-        return renewed.access
+        return renewed
 
     async def _renew(self, refresh: str) -> Session | None:
         answer = await self.house.api.ask(self.request, self.language, RENEW, {"token": refresh}, None)

@@ -3,6 +3,7 @@
 Passwords never come here, only what became of them (hashing.py).
 """
 
+import datetime as dt
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -42,6 +43,7 @@ class Opened:
     account: Account
     caller: Caller
     refresh_token: str
+    refresh_until: dt.datetime
     device_token: str | None = None  #: By which the account is known on this device.
 
 
@@ -124,7 +126,8 @@ async def admit(
     shown = row.factor_at is not None
     waits = kept_back(standing.second_factor, asked, shown=shown)
     token = new_token()
-    session.add(RefreshToken(token_sum=token_sum(token), session_id=row.id, expires_at=sessions.expiry(now, row.ends_at, _stay(standing))))
+    until = sessions.expiry(now, row.ends_at, _stay(standing))
+    session.add(RefreshToken(token_sum=token_sum(token), session_id=row.id, expires_at=until))
     families = await queries.families_of(session, account.id)
     caller = Caller(
         account=account.id,
@@ -137,7 +140,7 @@ async def admit(
         admin_of=standing.admin_of - waits,
         operator=standing.operator and (shown or asked is SecondFactor.OPTIONAL),
     )
-    return Opened(account, caller, token)
+    return Opened(account, caller, token, until)
 
 
 async def refresh(session: AsyncSession, clock: Clock, token: str, asked: SecondFactor) -> Opened | None:

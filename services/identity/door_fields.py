@@ -35,6 +35,9 @@ class SignedIn:
     access_token: str
     access_token_expires_at: dt.datetime
     refresh_token: str
+    refresh_token_expires_at: dt.datetime = strawberry.field(
+        description="Whoever does not use it before signs in again: tell people in time. Each new one moves it, as far as the session goes."
+    )
     device_token: str | None = strawberry.field(
         description="For `signIn(device:)` on this device: failures elsewhere do not keep it waiting. Null where nobody just signed in."
     )
@@ -67,6 +70,7 @@ async def signed_in(info: Info, opening: Awaitable[Opened]) -> SignedIn:
         access_token=entrance(info).signer.sign(opened.caller, info.context.now),
         access_token_expires_at=dt.datetime.fromtimestamp(opened.caller.expires_at, dt.UTC),
         refresh_token=opened.refresh_token,
+        refresh_token_expires_at=opened.refresh_until,
         device_token=opened.device_token,
     )
 

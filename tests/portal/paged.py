@@ -29,6 +29,7 @@ SIGNED_IN = {
     "accessToken": "secret-access",
     "accessTokenExpiresAt": "2036-11-30T00:00:00Z",
     "refreshToken": "secret-refresh",
+    "refreshTokenExpiresAt": "2036-11-30T12:00:00Z",
     "deviceToken": "secret-device",
     "account": ACCOUNT,
 }

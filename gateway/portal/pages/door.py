@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from gateway.portal.operations import operation
-from gateway.portal.session import Session
+from gateway.portal.session import TOKENS, Session
 from gateway.portal.texts import phrase
 from gateway.portal.visit import LANGUAGE, SIGN_IN, STRUCTURE, YEAR_SECONDS, Visit, local
 
@@ -25,9 +25,9 @@ OVER, LATE = "fin", "delai"
 NOTES: Final = {OVER: "SIGN_IN_OVER", LATE: "SIGN_IN_LATE"}
 #: Where nobody is led after signing in.
 DOORS: Final = (SIGN_IN, "/deconnexion", "/mot-de-passe", "/structure", SECOND, "/cle-d-acces", "/invitation", "/courriel/")
-CAME: Final = """__typename
-    ... on SignedIn { accessToken accessTokenExpiresAt refreshToken deviceToken account { language } }
-    ... on Refusal { code message } ... on SecondFactorRequired { challenge kinds passkeyOptions }"""
+CAME: Final = f"""__typename
+    ... on SignedIn {{ {TOKENS} deviceToken account {{ language }} }}
+    ... on Refusal {{ code message }} ... on SecondFactorRequired {{ challenge kinds passkeyOptions }}"""
 PASSWORD = operation(f"""mutation SignIn($login: String!, $password: String!, $device: String) {{
   signIn(login: $login, password: $password, device: $device) {{ {CAME} }} }}""")
 FINISH = operation(f"""mutation FinishSignIn($challenge: String!, $code: String, $assertion: String, $device: String) {{
@@ -168,6 +168,14 @@ async def sign_out(visit: Visit) -> Response:
     return visit.see_other(SIGN_IN, "SIGNED_OUT")
 
 
+async def session(visit: Visit) -> Response:
+    """`/session`: for static/session.js, how long the session lasts if nobody does anything; by POST, as long again."""
+    if visit.request.method == "POST":
+        await visit.form()
+        await visit.stay()
+    return JSONResponse({"seconds": visit.seconds_left}, headers={"cache-control": "no-store"})
+
+
 async def structure(visit: Visit) -> Response:
     """The switcher (S5): the same page again, of another structure."""
     form = await visit.form()
@@ -180,5 +188,6 @@ PAGES = [
     ("/cle-d-acces", ("POST",), passkey),
     (SECOND, ("GET", "POST"), second),
     ("/deconnexion", ("POST",), sign_out),
+    ("/session", ("GET", "POST"), session),
     ("/structure", ("POST",), structure),
 ]

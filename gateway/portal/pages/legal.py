@@ -21,18 +21,26 @@ PAGES_OF_FAMILIES: Final = {
         ("/recapitulatif", "MAP_RECAP"),
         ("/reservations", "TAB_BOOKINGS"),
         ("/reservations?statut=attente", "MAP_WAITING"),
+        ("/demandes", "REQUESTS_TITLE"),
     ],
     "MAP_MONEY": [
         ("/soldes", "MAP_BALANCES"),
         ("/paiement", "MAP_PAYMENT"),
-        ("/historiques/consommations", "MAP_CONSUMPTIONS"),
+        ("/historiques", "MAP_CONSUMPTIONS"),
         ("/historiques/reglements", "MAP_PAYMENTS"),
         ("/historiques/attestation", "MAP_CERTIFICATE"),
     ],
 }
 OF_ALL: Final = [("/connexion", "SIGN_IN_TITLE"), ("/mot-de-passe", "FORGOTTEN_TITLE")]
-OF_ACCOUNTS: Final = [("/", "TAB_HOME"), ("/profil", "TAB_PROFILE")]
-OF_AGENTS: Final = [("/bureau", "TAB_DESK")]
+OF_ACCOUNTS: Final = [("/", "TAB_HOME"), ("/profil", "TAB_PROFILE"), ("/profil/securite", "SECURITY_TITLE")]
+OF_AGENTS: Final = [
+    ("/bureau", "TAB_DESK"),
+    ("/bureau/pointage", "DESK_ROSTER"),
+    ("/bureau/activites", "DESK_ACTIVITIES"),
+    ("/bureau/familles", "DESK_FAMILIES"),
+    ("/bureau/paiements", "DESK_PAYMENTS"),
+    ("/bureau/annonces", "DESK_ANNOUNCEMENTS"),
+]
 OF_THE_SITE: Final = [
     ("/aide", "FOOT_HELP"),
     ("/plan-du-site", "FOOT_MAP"),
@@ -40,6 +48,19 @@ OF_THE_SITE: Final = [
     ("/mentions-legales", "FOOT_LEGAL"),
     ("/donnees-personnelles", "FOOT_PRIVACY"),
 ]
+#: What is no page to go to by itself: steps of something, links of mails, what scripts ask, files.
+NO_PAGES: Final = (
+    "/connexion/retour",
+    "/courriel/",
+    "/direct/",
+    "/double-authentification",
+    "/invitation",
+    "/mot-de-passe/",
+    "/reservations/fichier",
+    "/reserver/cout",
+    "/reserver/mois",
+    "/session",
+)
 
 
 def _saying(template: str) -> Callable[[Visit], Awaitable[Response]]:

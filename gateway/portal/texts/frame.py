@@ -40,6 +40,13 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Vous êtes hors connexion. Vos choix restent sur cet appareil.",
         "You are offline. Your choices stay on this device.",
     ),
+    "SESSION_ENDS": (
+        "Votre session se termine dans {minutes} min. Vos choix sont gardés.",
+        "Your session ends in {minutes} min. Your choices are kept.",
+    ),
+    "SESSION_OVER": ("Votre session a pris fin. Vos choix sont gardés.", "Your session has ended. Your choices are kept."),
+    "SESSION_STAY": ("Rester connecté", "Stay signed in"),
+    "SESSION_AGAIN": ("Se reconnecter", "Sign in again"),
     "AWAY_TITLE": ("Service momentanément indisponible", "Not available at the moment"),
     "AWAY": (
         "Rien n'est perdu : réessayez dans un instant. Si cela dure, contactez votre mairie.",
@@ -50,6 +57,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "NOT_HERE": (
         "L'adresse est peut-être incomplète, ou ce qu'elle montrait n'est plus là.",
         "The address may be incomplete, or what it showed is no longer there.",
+    ),
+    "NOT_THAT_WAY_TITLE": ("Cette adresse ne s'ouvre pas ainsi", "This address is not opened that way"),
+    "NOT_THAT_WAY": (
+        "Elle ne sert qu'à envoyer un formulaire. Revenez à la page d'où vous venez.",
+        "It only takes what a form sends. Go back to the page where you were.",
     ),
     "TO_HOME": ("Aller à l'accueil", "Go to the home page"),
     "NOT_OURS_TITLE": ("Ce formulaire a expiré", "This form has expired"),

@@ -1,0 +1,203 @@
+"""What holds on every page: whose forms are taken, what a page may load and lead to, what is said of what is not there (P17, too)."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from gateway.portal import assets, town_words
+from gateway.portal.pages import PAGES, legal
+from services.settings import SettingsError
+from tests.portal.paged import ACCOUNT, FORM, SECRETS, SIGNED_IN, Browser, Identity, before, refused, words
+
+#: Pages that anybody may open, and that identity alone answers.
+PUBLIC = ["/connexion", "/mot-de-passe", "/mot-de-passe/nouveau?jeton=x", "/accessibilite", "/plan-du-site", "/aide", "/mentions-legales"]
+PUBLIC += ["/donnees-personnelles", "/courriel/confirmer?jeton=x", "/connexion/fc/lier", "/nowhere"]
+
+
+@pytest.fixture
+def identity() -> Identity:
+    return Identity()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def browser(identity: Identity) -> AsyncIterator[Browser]:
+    async with before(identity) as one:
+        yield one
+
+
+async def signs_in(browser: Browser, identity: Identity) -> None:
+    identity.says["signIn"] = SIGNED_IN
+    await browser.opens("/connexion")
+    await browser.sends("/connexion", identifiant="dupont", motdepasse="x")
+
+
+async def test_no_page_has_anything_inline_or_foreign_and_its_policy_says_so(browser: Browser, identity: Identity) -> None:
+    async def look() -> None:
+        for path in PUBLIC:
+            for language in ("fr", "en"):
+                page = await browser.opens(path, language)
+                if page.status_code == 303:  # Who is in need not knock.
+                    continue
+                (sheet,) = re.findall(r"<style>(.*?)</style>", page.text, re.S)
+                policy = f"default-src 'none'; script-src 'self' {assets.hash_of(assets.SCRIPTED)}; style-src {assets.hash_of(sheet)}; "
+                policy += "img-src 'self' data:; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+                assert page.headers["content-security-policy"] == policy
+                assert page.headers["x-content-type-options"] == "nosniff"
+                assert f'<html lang="{language}">' in page.text
+                body = page.text.replace(sheet, "")
+                assert re.findall(r"<script>(.*?)</script>", body) == [assets.SCRIPTED]
+                assert re.findall(r'\sstyle="|\son\w+="|javascript:|<iframe|<object', body) == []
+                assert re.findall(r'(?:src|action)="(?:https?:)?//', body) == []
+                assert body.count("<h1>") == 1
+                assert not any(secret in page.text for secret in SECRETS)
+
+    await look()
+    await signs_in(browser, identity)
+    browser.client.cookies.delete("preau_langue")
+    await look()
+
+
+async def test_a_form_counts_only_from_a_page_that_was_drawn_for_this_browser(browser: Browser, identity: Identity) -> None:
+    identity.says["signIn"] = SIGNED_IN
+    sent = "identifiant=dupont&motdepasse=x"
+    await browser.opens("/connexion")
+    own, secret = browser.token, browser.client.cookies["preau_page"]
+    browser.client.cookies.clear()
+    await browser.opens("/connexion")
+    foreign = browser.token
+    browser.client.cookies.clear()
+    browser.client.cookies.set("preau_page", secret)
+    for token, site in (("", "same-origin"), (foreign, "same-origin"), (own[:-2], "same-origin"), (own, "cross-site"), (own, "same-site")):
+        headers = {**FORM, "sec-fetch-site": site, "accept": "text/html"}
+        answer = await browser.client.post("/connexion", content=f"{sent}&jeton_page={token}", headers=headers)
+        assert (answer.status_code, "Ce formulaire a expiré" in answer.text) == (403, True), (token, site)
+    assert identity.heard == []
+    assert (await browser.client.post("/connexion", content=f"{sent}&jeton_page={own}", headers=FORM)).status_code == 303
+
+
+async def test_cookies_are_for_this_site_alone_and_for_no_script(identity: Identity) -> None:
+    async with before(identity, "https://preau.test") as browser:
+        await signs_in(browser, identity)
+        names = [cookie.name for cookie in browser.client.cookies.jar]
+        assert {"__Host-preau_session", "__Host-preau_page", "__Host-preau_appareil"} <= set(names)
+        assert all(name.startswith("__Host-") for name in names)
+        assert all(
+            cookie.secure and cookie.path == "/" and cookie.has_nonstandard_attr("HttpOnly") for cookie in browser.client.cookies.jar
+        )
+
+
+async def test_a_page_is_only_looked_at_by_head_and_what_is_not_there_is_said_in_both_languages(browser: Browser) -> None:
+    for path in ("/aide", "/connexion"):
+        answer = await browser.client.head(path)
+        assert (answer.status_code, answer.content, "content-security-policy" in answer.headers) == (200, b"", True)
+    for path, status, french, english in (
+        ("/nowhere", 404, "Cette page n'existe pas", "There is no such page"),
+        ("/deconnexion", 405, "Cette adresse ne s'ouvre pas ainsi", "This address is not opened that way"),
+    ):
+        for language, said in (("fr", french), ("en", english)):
+            answer = await browser.opens(path, language)
+            assert (answer.status_code, said in words(answer)) == (status, True)
+        plain = await browser.client.get(path, headers={"accept-language": "fr"})
+        assert (plain.status_code, plain.headers["content-type"]) == (status, "text/plain; charset=utf-8")
+
+
+async def test_a_session_that_was_ended_elsewhere_leads_to_the_door_and_back(browser: Browser, identity: Identity) -> None:
+    await signs_in(browser, identity)
+    browser.client.cookies.set("preau_brouillon_dupont", "amalia:aps:b202612.3", domain="preau.test")
+    identity.says["me"] = None
+    gone = await browser.opens("/soldes?jusquau=2026-12-31")
+    assert gone.headers["location"] == "/connexion?suite=%2Fsoldes%3Fjusquau%3D2026-12-31&fin=1"
+    door = await browser.follows(gone)
+    assert "Votre session a pris fin" in door.text
+    assert browser.client.cookies.get("preau_session") is None
+    assert browser.client.cookies["preau_brouillon_dupont"] == "amalia:aps:b202612.3", "what was chosen is still there"
+    assert (await browser.opens("/aide")).status_code == 200
+    identity.says["me"] = ACCOUNT
+    answer = await browser.sends("/connexion", identifiant="dupont", motdepasse="x", suite="/soldes?jusquau=2026-12-31")
+    assert answer.headers["location"] == "/soldes?jusquau=2026-12-31"
+    await browser.opens("/aide")
+    await browser.sends("/deconnexion")
+    assert browser.client.cookies.get("preau_brouillon_dupont") is None, "the next at this computer sees nothing of it"
+
+
+async def test_rgaa_13_1_a_session_tells_how_long_it_lasts_and_can_be_prolonged(browser: Browser, identity: Identity) -> None:
+    assert (await browser.client.get("/session")).json() == {"seconds": 0}
+    await signs_in(browser, identity)
+    page = await browser.opens("/aide")
+    assert re.search(r'id="session" data-seconds="\d{8,}"', page.text)
+    identity.says["refreshSession"] = SIGNED_IN | {"refreshTokenExpiresAt": "2037-11-30T12:00:00Z", "refreshToken": "another"}
+    before_, after = (await browser.client.get("/session")).json(), (await browser.sends("/session")).json()
+    assert 364 < (after["seconds"] - before_["seconds"]) / 86400 < 367
+    assert identity.heard[-1][1] == {"token": "secret-refresh"}
+    identity.says["refreshSession"] = refused("INVALID_TOKEN")
+    assert (await browser.sends("/session")).headers["location"].startswith("/connexion")
+
+
+# ------------------------------------------------------------------------------------------------------------------ P17
+async def test_the_site_map_names_every_page_that_whoever_asks_may_open(browser: Browser, identity: Identity) -> None:
+    async def links() -> set[str]:
+        main = (await browser.opens("/plan-du-site")).text.split("<main")[1].split("</main>")[0]
+        return set(re.findall(r'href="([^"?]+)', main))
+
+    assert await links() == {path for path, _ in [*legal.OF_ALL, *legal.OF_THE_SITE]}
+    await signs_in(browser, identity)
+    family = {"id": "f", "number": "1", "structure": {"id": "c", "name": "Mairie", "timezone": "Europe/Paris"}}
+    identity.says["me"] = ACCOUNT | {"families": [family], "agentOf": [{"id": "c", "name": "Mairie", "timezone": "Europe/Paris"}]}
+    named = await links() | {path for path, _ in legal.OF_ALL}
+    known = {path for path, methods, _ in PAGES if "GET" in methods and "{" not in path}
+    assert named - known == set(), "no link leads nowhere"
+    assert {path for path in known - named if not path.startswith(legal.NO_PAGES)} == set(), "say on the map where it is (pages/legal.py)"
+
+
+async def test_how_accessible_the_site_is_stands_on_each_page_as_the_town_says_it(identity: Identity, tmp_path: Path) -> None:
+    async with before(identity) as browser:
+        page = words(await browser.opens("/accessibilite"))
+        for said in ("Accessibilité : non conforme", "absence d'audit", "Défenseur des droits", "Schéma pluriannuel", "RGAA"):
+            assert said in page
+    file = tmp_path / "portal.yaml"
+    file.write_text("""
+contact: {name: Mairie de <CarteVille>, phone: 01 23 45 67 89, email: famille@carteville.example}
+accessibility: {state: partial, rate: 71, audited_by: Audit SARL, established: 2026-11-30, exceptions: [Les PDF], plan: {2027: [Nouvel audit]}}
+""")
+    async with before(identity, PREAU_PORTAL=str(file)) as browser:
+        page = words(await browser.opens("/accessibilite"))
+        for said in (
+            "partiellement conforme",
+            "71 %",
+            "Audit SARL",
+            "30 novembre 2026",
+            "Les PDF",
+            "Nouvel audit",
+            "famille@carteville.example",
+        ):
+            assert said in page
+        help_ = await browser.opens("/aide", "en")
+        assert 'href="tel:0123456789"' in help_.text
+        assert "Accessibility: partially compliant" in help_.text
+        assert '<span lang="fr">Mairie de &lt;CarteVille&gt;</span>' in help_.text
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "{",
+        "[]",
+        "contact: x",
+        "contact: {fax: 1}",
+        "publisher: {name: ''}",
+        "secret_questions: maybe",
+        "accessibility: {state: good}",
+        "accessibility: {state: full}",
+        "accessibility: {rate: 101}",
+        "accessibility: {established: soon}",
+        "accessibility: {plan: [x]}",
+    ],
+)
+def test_a_file_that_cannot_be_meant_is_refused_with_what_was_expected(told: str, tmp_path: Path) -> None:
+    file = tmp_path / "portal.yaml"
+    file.write_text(told)
+    with pytest.raises(SettingsError, match="PREAU_PORTAL"):
+        town_words.read(file)
