@@ -98,6 +98,8 @@ async def test_s25_s33_a_draft_is_recapped_and_booked_once_however_often_it_is_c
     assert "/demandes/" in str(back.url)
     assert "Vos demandes sont acceptées" in text_of(back)
     assert dupont.drafted == [dupont.line(other)]
+    live = await dupont.visitor.client.get(f"/direct{back.url.path.replace('demandes', 'demande')}")
+    assert ("event: next" in live.text, '"decided":true' in live.text, "event: complete" in live.text) == (True, True, True), live.text
     assert text_of(await dupont.visitor.opens("/demandes")).count("Demande n°") == 1
 
 
@@ -233,6 +235,18 @@ async def test_odd_addresses_are_answered_with_a_page(parents: list[Parent], odd
     answer = await dupont.visitor.opens(f"/reservations?{odd}")
     assert answer.status_code in (200, 404, 422), text_of(answer)
     assert ("<title>Erreur" in answer.text) == (answer.status_code == 422)
+
+
+async def test_a_debt_leads_to_paying_and_keeps_the_draft(found: Found, visitor: MakeVisitor) -> None:
+    """S21"""
+    owes = [{"date": "today-25d", "wallet": "periscolaire", "label": "Reprise de solde", "cents": 1}]
+    town = await found(activities=[priced("lunch")], families=[family("dupont", activities=("lunch",), charges=owes)])
+    one = Parent(visitor(), town, "dupont")
+    await one.visitor.signs_in(town, "dupont")
+    one.chooses(one.line(DAYS[0], "lunch"))
+
+    page = await one.recap()
+    assert ("débiteur" in text_of(page), 'href="/paiement"' in page.text, len(one.drafted)) == (True, True, 1)
 
 
 async def test_english_pages_have_no_french_of_ours(parents: list[Parent], visitor: MakeVisitor) -> None:

@@ -1,0 +1,65 @@
+"""The recap, the outcome and the follow-up in a real browser: sound in each state, live, and good on paper (P13-P16)."""
+
+from typing import Any
+
+from playwright.async_api import Page
+
+from gateway.portal import draft
+from gateway.portal.draft import Line
+from tests.flows.conftest import Found
+from tests.flows.town import Town, activity, family, half_a_day_away, next_days
+from tests.portal.browsing import axe, shot, signs_in, too_wide
+from tests.portal.conftest import Browse
+
+DAYS = next_days(3)
+LONG = "Accueil périscolaire du matin et du soir, école Jacqueline-de-Romilly-et-Félix-Éboué"
+
+
+async def is_sound(page: Page, name: str) -> None:
+    size = page.viewport_size
+    await shot(page, name)
+    assert await axe(page) == [], name
+    assert await too_wide(page) == [], name
+    if size:
+        await page.set_viewport_size(size)
+
+
+async def chooses(page: Page, town: Town, *lines: Line) -> None:
+    named = [Line(each.date, town.named(each.child), town.named(each.activity), each.change) for each in lines]
+    cookie: Any = {"name": draft.cookie(town.named("dupont")), "value": draft.written(named), "url": town.system.gateway}
+    await page.context.add_cookies([cookie])
+
+
+async def test_from_the_recap_to_the_outcome_and_the_follow_up(phone: Page, browse: Browse, found: Found) -> None:
+    town = await found(
+        activities=[
+            activity("aps", name=LONG, capacity=1, waiting_list=2),
+            activity("run", allocation={"scheduled_at": half_a_day_away(), "policy": "arrival"}),
+        ],
+        families=[family("dupont", children=("ada", "bo"), activities=("aps", "run"))],
+    )
+    await signs_in(phone, town, "dupont")
+    await phone.goto("/recapitulatif")
+    assert (await phone.title()).startswith("Erreur")
+    await is_sound(phone, "recap-empty")
+
+    day = DAYS[0]
+    await chooses(
+        phone, town, Line(day, "ada", "aps"), Line(day, "bo", "aps"), Line(day, "ada", "run"), Line(DAYS[1], "ada", "aps", "CANCEL")
+    )
+    await phone.goto("/recapitulatif")
+    await is_sound(phone, "recap")
+    await phone.locator("details.why").first.click()
+    await phone.get_by_role("button", name="Valider mes 4 demandes").dblclick()
+    await phone.wait_for_url("**/demandes/*")
+    assert await phone.locator("#remarques").is_visible()
+    await is_sound(phone, "outcome")
+
+    await phone.goto("/reservations")
+    await is_sound(phone, "bookings")
+    english = await browse(language="en-GB")
+    await english.context.add_cookies([each for each in await phone.context.cookies() if "langue" not in each["name"]])  # type: ignore[misc]
+    for path, name in (("/reservations?statut=attente", "waiting"), ("/demandes", "requests")):
+        await english.goto(path)
+        assert await english.get_attribute("html", "lang") == "en"
+        await is_sound(english, f"{name}-en")
