@@ -39,7 +39,8 @@ SHELL_ALONE = operation("query DeskRehearsal { ...Shell }")
 async def activities(visit: Visit) -> Response:
     office = await enter(visit)
     told = (await visit.ask(ACTIVITIES, structure=office["id"]))["activities"]
-    return desk_page(visit, "desk_activities.html", "activities", activities=told)
+    grouped = [{**each, "category": each["category"] or ""} for each in told]  # None cannot be sorted
+    return desk_page(visit, "desk_activities.html", "activities", activities=grouped)
 
 
 # ----------------------------------------------------------------------------------------------------------- one of them
