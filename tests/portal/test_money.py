@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page
 from starlette.datastructures import QueryParams
 
-from gateway.portal import formats
+from gateway.portal import formats, town_words
 from gateway.portal.app import payment_origins, portal
 from gateway.portal.pages.history import months
 from gateway.portal.pages.money import Calculation
@@ -178,7 +178,8 @@ class Api:
 
     def visitor(self) -> Visitor:
         told = {"PREAU_PAYMENT_PROVIDER": "sandbox", "SANDBOX_URL": "http://bank:1"}
-        app = portal(self, Settings.from_environment(told), Trusted(None, only=False))
+        settings = Settings.from_environment(told)
+        app = portal(self, settings, Trusted(), town_words.read(settings.portal))
         client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://portal", headers={"accept-language": "en"})
         client.cookies.set("preau_session", "access~99999999999~refresh")
         return Visitor(client)
