@@ -9,6 +9,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from deploy.wire import Wire
 from services.settings import Settings
 
 PORTS = {"gateway": 8000, "identity": 8101, "billing": 8102, "booking": 8103, "mailer": 8104}  #: By default, in a container each.
@@ -40,7 +41,7 @@ def serve(name: str, settings: Settings, host: str, port: int | None, socket_fd:
         host=host,
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=Wire,
         access_log=False,
         log_config=None,  # as the rest of the process: services/telemetry.py
         log_level="warning",
