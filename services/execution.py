@@ -26,7 +26,7 @@ def _compile_shape(compiler: Compiler, type_: Any, asked: FieldDetailsList) -> P
 
 
 class LeanExecutionContext(StrawberryGraphQLCoreExecutionContext):
-    """Answers exactly what its base class does: tests/kernel/test_projection.py compares them."""
+    """Answers exactly what its base class does: tests/kernel/test_projection.py and test_contract_projections.py compare them."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
