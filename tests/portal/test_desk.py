@@ -1,0 +1,241 @@
+"""The agents' desk: attendance with and without a network, openings, families, payments, announcements."""
+
+import datetime as dt
+import re
+from typing import Any
+
+import pytest
+from playwright.async_api import expect
+
+from tests.flows.conftest import Found
+from tests.flows.system import System
+from tests.flows.town import Town, activity, family, next_days, today
+from tests.portal.browsing import PHONE, axe, shot, signs_in, too_wide
+from tests.portal.conftest import Browse, MakeVisitor
+from tests.portal.visitor import Visitor
+
+DAY = today()
+ROSTER = "/bureau/pointage"
+PLACES = ["/bureau/pointage", "/bureau/activites", "/bureau/familles", "/bureau/paiements", "/bureau/annonces"]
+
+
+async def a_town(found: Found, **more: Any) -> Town:
+    """Today Amalia, Paolo and Zoe have a place; Nina is enrolled, and has none."""
+    day = DAY.isoformat()
+    aps = activity("aps", open_on=[day], hours={"arrival": "00:00", "departure": "23:59"}, attendance={"close_after_days": 3}, **more)
+
+    def booked(child: str) -> dict[str, Any]:
+        return {"child": child, "activity": "aps", "date": day}
+
+    families = [
+        family("dupont", children=("amalia", "paolo"), bookings=[booked("amalia"), booked("paolo")]),
+        family("martin", children=("zoe", "nina"), bookings=[booked("zoe")]),
+    ]
+    return await found(activities=[aps], families=families)
+
+
+async def at_the_desk(visitor: MakeVisitor, found: Found) -> tuple[Town, Visitor]:
+    town = await a_town(found)
+    one = visitor()
+    await one.signs_in(town, "agent")
+    return town, one
+
+
+def form_of(html: str) -> dict[str, Any]:
+    """What the roster's form sends as it stands."""
+    fields: dict[str, Any] = {"enfant": re.findall(r'name="enfant" value="([^"]+)"', html)}
+    fields |= dict(re.findall(r'name="((?:avant|arrivee|depart|note)-[^"]+)" value="([^"]*)"', html))
+    return fields | dict(re.findall(r'name="(presence-[^"]+)" value="(\w+)" checked', html))
+
+
+def counts(html: str) -> dict[str, str]:
+    return dict(re.findall(r'data-count="(\w+)">(\d+)<', html))
+
+
+async def test_nobody_but_an_agent_of_the_structure_finds_anything(visitor: MakeVisitor, found: Found) -> None:
+    town, other = await a_town(found), await found(activities=[activity("aps")], families=[family("leroy")])
+    parent, stranger = visitor(), visitor()
+    await parent.signs_in(town, "dupont")
+    for path in PLACES:
+        assert (await parent.opens(path)).status_code == 403, path
+    assert "/bureau" not in (await parent.opens("/")).text
+    await stranger.signs_in(other, "agent")
+    aps, number = town.named("aps"), town.file["families"][0]["number"]
+    for path in (f"{ROSTER}?activite={aps}", f"/bureau/activites/{aps}", f"/bureau/familles/{number}", "/bureau/repartitions/x"):
+        assert (await stranger.opens(path)).status_code == 404, path
+    sent = {"activite": aps, "date": DAY.isoformat(), "enfant": town.named("zoe"), "presence": "PRESENT"}
+    assert (await stranger.sends(f"{ROSTER}/cocher", **sent)).status_code == 404
+    assert (await parent.sends(f"{ROSTER}/cocher", **sent)).status_code == 404
+
+
+async def test_the_roster_by_forms_alone_until_the_day_is_closed(visitor: MakeVisitor, found: Found) -> None:
+    town, one = await at_the_desk(visitor, found)
+    assert "APS" in (await one.opens(ROSTER)).text
+    where = {"activite": town.named("aps"), "date": DAY.isoformat()}
+    amalia, zoe = town.named("amalia"), town.named("zoe")
+    fields = form_of((await one.opens(ROSTER, **where)).text)
+    told = {f"presence-{amalia}": "PRESENT", f"arrivee-{amalia}": "07:41", f"note-{amalia}": "Doudou | oublié"}
+    saved = (await one.sends(ROSTER, **where, **fields | told)).text
+    assert "Pointage enregistré : 1." in saved
+    # Another tablet, whose page is older, sends what it changed and takes back nothing.
+    both = (await one.sends(ROSTER, **where, **fields | {f"presence-{zoe}": "ABSENT_JUSTIFIED"})).text
+    assert counts(both) == {"present": "1", "absent": "1", "notRecorded": "1"}
+    assert 'value="07:41"' in both
+    assert "Rien n&#39;avait changé" in (await one.sends(ROSTER, **where, **form_of(both))).text
+    wrong = await one.sends(ROSTER, **where, **form_of(both) | {f"depart-{amalia}": "06:00"})
+    assert (wrong.status_code, 'value="06:00"' in wrong.text) == (422, True)
+    rest = (await one.sends(ROSTER, **where, faire="tous", **form_of(both))).text
+    assert counts(rest) == {"present": "2", "absent": "1", "notRecorded": "0"}
+    searched = (await one.opens(ROSTER, **where, chercher="nina")).text
+    assert "Marquer présent : Nina MARTIN" in searched
+    nina = town.named("nina")
+    came = (await one.sends(ROSTER, **where, enfant=nina, **{f"presence-{nina}": "PRESENT"})).text
+    assert "sans réservation" in came
+    closed = (await one.sends(f"{ROSTER}/clore", **where)).text
+    assert "Journée close" in closed
+    assert "disabled" in closed
+    refused = await one.sends(f"{ROSTER}/cocher", **where, enfant=nina, presence="NOT_RECORDED")
+    assert refused.json()["code"] == "DAY_CLOSED"
+    assert 'id="motif-erreur"' in (await one.sends(f"{ROSTER}/rouvrir", **where, motif="")).text
+    assert "La journée est rouverte" in (await one.sends(f"{ROSTER}/rouvrir", **where, motif="Oubli d'un enfant")).text
+
+
+async def test_no_tick_is_lost_without_a_network(browse: Browse, found: Found, visitor: MakeVisitor, watch: Any) -> None:
+    town = await a_town(found)
+    watch.expected.append("ERR_INTERNET_DISCONNECTED")
+    page = await browse(PHONE)
+    await signs_in(page, town, "agent")
+    await page.goto(f"{ROSTER}?activite={town.named('aps')}&date={DAY.isoformat()}")
+
+    def tick(child: str, kind: str) -> Any:
+        return page.locator(f'[data-child="{town.named(child)}"] .{kind} input').check()
+
+    await tick("amalia", "PRESENT")
+    await expect(page.locator("[data-count=present]")).to_have_text("1")
+    await page.context.set_offline(True)
+    await tick("paolo", "PRESENT")
+    await tick("zoe", "ABSENT_UNJUSTIFIED")
+    await page.wait_for_selector("#file:not([hidden])")
+    assert "À envoyer : 2" in await page.inner_text("#file")
+    assert await axe(page) == []
+    await page.context.set_offline(False)
+    await page.reload()
+    await expect(page.locator("[data-count=absent]")).to_have_text("1")
+    await expect(page.locator(".sending")).to_have_count(0)
+    assert await page.inner_text("[data-count=present]") == "2"
+    # Ticked while somebody else closed the day: it says so, and shows what holds.
+    await page.context.set_offline(True)
+    await tick("zoe", "PRESENT")
+    other = visitor()
+    await other.signs_in(town, "agent")
+    await other.sends(f"{ROSTER}/clore", activite=town.named("aps"), date=DAY.isoformat())
+    await page.context.set_offline(False)
+    await page.wait_for_selector("#refus:not([hidden])")
+    assert "MARTIN Zoe" in await page.inner_text("#refus")
+    assert await page.locator(f'[data-child="{town.named("zoe")}"] .ABSENT_UNJUSTIFIED input').is_checked()
+    assert await page.evaluate("localStorage.length") == 0
+
+
+async def test_a_day_gets_other_places_and_is_closed_for_a_reason_that_families_read(visitor: MakeVisitor, found: Found) -> None:
+    town, one = await at_the_desk(visitor, found)
+    (day,) = next_days(1)
+    path = f"/bureau/activites/{town.named('aps')}"
+    assert 'name="places-avant" value="10"' in (await one.opens(path, jour=day.isoformat())).text
+    was = {"jour": day.isoformat(), "ouvert-avant": "oui", "places-avant": "10", "ouvert": "oui"}
+    assert (await one.sends(f"{path}/jour", **was, places="beaucoup")).status_code == 422
+    fewer = (await one.sends(f"{path}/jour", **was, places="7")).text
+    assert "0 / 7" in fewer
+    await one.sends(f"{path}/jour", **was | {"places-avant": "7", "ouvert": "non"}, places="7", motif="Panne de chauffage")
+    parent = await town.sign_in("dupont")
+    calendar = """query($activity: ID!, $month: YearMonth!) { me { families { children { id
+      calendar(activity: $activity, month: $month) { days { date reason } } } } } }"""
+    about = {"activity": town.named("aps"), "month": f"{day:%Y-%m}"}
+    children = (await parent.ask(calendar.replace("$child: ID!, ", ""), {k: v for k, v in about.items() if k != "child"}))["me"][
+        "families"
+    ][0]
+    days = {each["date"]: each["reason"] for each in children["children"][0]["calendar"]["days"]}
+    assert "Panne de chauffage" in days[day.isoformat()]
+
+
+async def test_an_agent_books_cancels_and_lets_in_again(visitor: MakeVisitor, found: Found) -> None:
+    town, one = await at_the_desk(visitor, found)
+    number = town.file["families"][0]["number"]
+    assert number in (await one.opens("/bureau/familles", chercher="amal")).text
+    path = f"/bureau/familles/{number}"
+    sent = {"famille": town.named("dupont"), "cle": "one", "quoi": f"{town.named('amalia')} {town.named('aps')}", "attente": "oui"}
+    first, last = next_days(2)
+    when = {"du": first.isoformat(), "au": last.isoformat()}
+    assert 'id="motif-erreur"' in (await one.sends(f"{path}/reserver", **sent, **when, motif="")).text
+    assert 'id="du-erreur"' in (await one.sends(f"{path}/reserver", **sent, du="demain", motif="Appel")).text
+    for _ in range(2):  # Twice sent is once booked.
+        booked = (await one.sends(f"{path}/reserver", **sent, **when, motif="Appel du père")).text
+    parent = await town.sign_in("dupont")
+    standing = {day: status for day, status in (await parent.bookings()).items() if day != DAY.isoformat()}
+    assert standing == {first.isoformat(): "ACCEPTED", last.isoformat(): "ACCEPTED"}
+    chosen = re.findall(r'name="reservation" value="([^"]+)"', booked)[-2:]
+    away = {"famille": town.named("dupont"), "cle": "two", "reservation": chosen, "motif-annuler": "Malade"}
+    assert "Annulé" in (await one.sends(f"{path}/annuler", **away)).text
+    assert {day for day in await parent.bookings() if day != DAY.isoformat()} == set()
+    (account,) = re.findall(r'name="compte" value="([^"]+)"', booked)
+    paper = await one.sends(f"{path}/code", compte=account, cle="three", identifiant="dupont", **{f"motif-{account}": "Oubli"})
+    assert re.search(r'class="bigcode">[A-Z0-9-]{14}<', paper.text)
+    assert paper.headers["cache-control"] == "no-store"
+
+
+async def test_s11_a_payment_is_recorded_once_to_the_cent_and_reversed_with_a_reason(visitor: MakeVisitor, found: Found) -> None:
+    town, one = await at_the_desk(visitor, found)
+    number, wallet = town.file["families"][0]["number"], town.file["wallets"][0]["id"]
+    page = (await one.opens("/bureau/paiements", famille=number)).text
+    assert "n° de pièce" in page.lower()
+    amount = f"montant-{wallet}"
+    sent = {"famille": number, "id": town.named("dupont"), "cle": "k", "mode": "CHEQUE", "payeur": "GUIDE DENIS", "date": DAY.isoformat()}
+    assert 'id="piece-erreur"' in (await one.sends("/bureau/paiements", **sent, **{amount: "50,00"})).text
+    assert f'id="{amount}-erreur"' in (await one.sends("/bureau/paiements", **sent, **{amount: "cinquante"})).text
+    cheque = sent | {"piece": "2578012", "banque": "CREDIT AGRICOLE", amount: "50,07"}
+    for _ in range(2):
+        paid = (await one.sends("/bureau/paiements", **cheque)).text
+    parent = await town.sign_in("dupont")
+    assert (await parent.balance())["balanceCents"] == 50_07
+    assert "Chèque 2578012, GUIDE DENIS, CREDIT AGRICOLE" in paid
+    (payment,) = re.findall(r'name="reglement" value="([^"]+)"', paid)
+    back = {"famille": number, "reglement": payment}
+    assert (await one.sends("/bureau/paiements/contrepasser", **back, **{f"motif-{payment}": ""})).status_code == 422
+    await one.sends("/bureau/paiements/contrepasser", **back, **{f"motif-{payment}": "Chèque sans provision"})
+    assert (await parent.balance())["balanceCents"] == 0
+
+
+async def test_s2_an_announcement_is_published_changed_and_withdrawn(visitor: MakeVisitor, found: Found) -> None:
+    town, one = await at_the_desk(visitor, found)
+    parent = visitor()
+    await parent.signs_in(town, "dupont")
+    assert (await one.sends("/bureau/annonces", cle="a", titre="", texte="Rien")).status_code == 422
+    until = (DAY + dt.timedelta(days=3)).isoformat()
+    shown = (await one.sends("/bureau/annonces", cle="b", titre="Grève mardi", texte="Pas de cantine.", au=until)).text
+    assert f'value="{until}"' in shown
+    assert "Grève mardi" in (await parent.opens("/")).text
+    (id,) = re.findall(r'name="annonce" value="([^"]+)"', shown)[:1]
+    changed = {f"titre-{id}": "Grève jeudi", f"texte-{id}": "Pas de cantine.", f"au-{id}": until}
+    await one.sends("/bureau/annonces/modifier", annonce=id, cle="c", **changed)
+    assert "Grève jeudi" in (await parent.opens("/")).text
+    assert (await one.sends("/bureau/annonces/retirer", annonce=id, cle="d")).status_code == 422
+    await one.sends("/bureau/annonces/retirer", annonce=id, cle="d", **{f"motif-retrait-{id}": "Grève levée"})
+    assert "Grève jeudi" not in (await parent.opens("/")).text
+
+
+@pytest.mark.parametrize("language", ["fr-FR", "en-GB"])
+async def test_the_desk_breaks_no_rule_of_accessibility(browse: Browse, found: Found, language: str, system: System) -> None:
+    town = await a_town(found)
+    page = await browse(PHONE, language=language)
+    await signs_in(page, town, "agent")
+    aps, number = town.named("aps"), town.file["families"][0]["number"]
+    more = [f"{ROSTER}?activite={aps}&chercher=nina", f"/bureau/activites/{aps}?jour={next_days(1)[0]}", f"/bureau/familles/{number}"]
+    for path in [*PLACES, *more, f"/bureau/paiements?famille={number}"]:
+        await page.set_viewport_size(PHONE["viewport"])
+        await page.goto(path)
+        await page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+        await shot(page, "desk" + re.sub(r"\W+", "-", path.replace(town.structure, "")))
+        assert await axe(page) == [], path
+        assert await too_wide(page) == [], path
+        if language == "en-GB":
+            found_french = re.search(r"\b(Annuler|Motif|Enregistrer|Chercher|Afficher|Présent|Règlement)\b", await page.inner_text("main"))
+            assert found_french is None, (path, found_french)
