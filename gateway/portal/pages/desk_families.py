@@ -11,6 +11,7 @@ from starlette.responses import Response
 from gateway.portal.desk import date_of, desk_page, enter, today
 from gateway.portal.forms import Form
 from gateway.portal.operations import operation
+from gateway.portal.security import secret
 from gateway.portal.texts import phrase
 from gateway.portal.visit import Answered, Visit
 
@@ -147,9 +148,7 @@ async def code(visit: Visit) -> Response:
     if told["codeOnPaper"] is None:
         return visit.see_other(_address(number), "FAMILY_CODE_GONE")
     await visit.ask(SHELL_ALONE)
-    response = desk_page(visit, "desk_code.html", "families", code=told, login=form.one("identifiant"), number=number)
-    response.headers["cache-control"] = "no-store"
-    return response
+    return secret(desk_page(visit, "desk_code.html", "families", code=told, login=form.one("identifiant"), number=number))
 
 
 PAGES = [

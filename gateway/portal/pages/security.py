@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from gateway.portal.forms import Form
 from gateway.portal.operations import operation
+from gateway.portal.security import secret
 from gateway.portal.visit import Visit
 
 HERE = "/profil/securite"
@@ -47,9 +48,7 @@ async def _step(visit: Visit, template: str, *, errors: dict[str, str] | None = 
     """A page that only this moment can show: there is a secret on it."""
     await visit.ask(SHELL_ALONE)
     wrong = errors or {}
-    response = visit.page(template, status=422 if wrong else 200, tab="profile", styles=("profile",), errors=wrong, **told)
-    response.headers["cache-control"] = "no-store"
-    return response
+    return secret(visit.page(template, status=422 if wrong else 200, tab="profile", styles=("profile",), errors=wrong, **told))
 
 
 async def totp(visit: Visit) -> Response:

@@ -208,8 +208,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "FAMILY_CODE_LOGIN": ("Identifiant : {login}", "Login: {login}"),
     "FAMILY_CODE_UNTIL": ("Valable jusqu'au {when}, une seule fois.", "Good until {when}, once."),
     "FAMILY_CODE_USE": (
-        "Sur la page « Mot de passe oublié », choisissez « J'ai un code de la mairie ».",
-        "On the page “Forgotten password”, choose “I have a code from the town hall”.",
+        "Sur la page « Mot de passe oublié », choisissez « Utiliser un code ».",
+        "On the page “Forgotten password”, choose “Use a code”.",
     ),
     "FAMILY_CODE_GONE": ("Ce code a déjà été montré : établissez-en un autre.", "This code was shown already: issue another."),
     # --------------------------------------------------------------------------------------------------------- payments

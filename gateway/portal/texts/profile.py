@@ -201,9 +201,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "SECURITY_OUTSIDE_LINK": ("Lier {name}", "Link {name}"),
     "SECURITY_OUTSIDE_UNLINK": ("Délier {name}", "Unlink {name}"),
     "SECURITY_OUTSIDE_UNLINKED": ("L'identité est déliée.", "The identity is unlinked."),
-    "SECURITY_OUTSIDE_DONE": ("L'identité est liée à votre compte.", "The identity is linked to your account."),
-    "SECURITY_OUTSIDE_GO": ("Continuer vers {name}", "Go on to {name}"),
-    "SECURITY_OUTSIDE_FAILED": ("L'identité n'a pas été liée.", "The identity was not linked."),
 }
 COUNTED: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
     "SECURITY_CODES_LEFT": (
