@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
+from tests.facts import until
 from tests.flows.conftest import Found
-from tests.flows.system import System
 from tests.flows.town import Town, activity, family, next_days, today
 from tests.portal.browsing import PHONE, axe, shot, signs_in, too_wide
 from tests.portal.conftest import Browse, MakeVisitor
@@ -140,7 +140,11 @@ async def test_a_day_gets_other_places_and_is_closed_for_a_reason_that_families_
     town, one = await at_the_desk(visitor, found)
     (day,) = next_days(1)
     path = f"/bureau/activites/{town.named('aps')}"
-    assert 'name="places-avant" value="10"' in (await one.opens(path, jour=day.isoformat())).text
+
+    async def is_shown() -> bool:
+        return 'name="places-avant" value="10"' in (await one.opens(path, jour=day.isoformat())).text
+
+    await until(is_shown)  # Whoever asks first of all waits longer than a busy gateway does.
     was = {"jour": day.isoformat(), "ouvert-avant": "oui", "places-avant": "10", "ouvert": "oui"}
     assert (await one.sends(f"{path}/jour", **was, places="beaucoup")).status_code == 422
     fewer = (await one.sends(f"{path}/jour", **was, places="7")).text
@@ -222,11 +226,12 @@ async def test_s2_an_announcement_is_published_changed_and_withdrawn(visitor: Ma
     assert "Grève jeudi" not in (await parent.opens("/")).text
 
 
-@pytest.mark.parametrize("language", ["fr-FR", "en-GB"])
-async def test_the_desk_breaks_no_rule_of_accessibility(browse: Browse, found: Found, language: str, system: System) -> None:
+@pytest.mark.parametrize("language", ["fr", "en"])
+async def test_the_desk_breaks_no_rule_of_accessibility(browse: Browse, found: Found, language: str) -> None:
     town = await a_town(found)
-    page = await browse(PHONE, language=language)
+    page = await browse(PHONE)
     await signs_in(page, town, "agent")
+    await page.goto(f"/bureau?lang={language}")
     aps, number = town.named("aps"), town.file["families"][0]["number"]
     more = [f"{ROSTER}?activite={aps}&chercher=nina", f"/bureau/activites/{aps}?jour={next_days(1)[0]}", f"/bureau/familles/{number}"]
     for path in [*PLACES, *more, f"/bureau/paiements?famille={number}"]:
@@ -236,6 +241,6 @@ async def test_the_desk_breaks_no_rule_of_accessibility(browse: Browse, found: F
         await shot(page, "desk" + re.sub(r"\W+", "-", path.replace(town.structure, "")))
         assert await axe(page) == [], path
         assert await too_wide(page) == [], path
-        if language == "en-GB":
+        if language == "en":
             found_french = re.search(r"\b(Annuler|Motif|Enregistrer|Chercher|Afficher|Présent|Règlement)\b", await page.inner_text("main"))
             assert found_french is None, (path, found_french)

@@ -7,10 +7,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Login: {login}. What you change here holds at once.",
     ),
     "PROFILE_SECTIONS": ("Sur cette page", "On this page"),
-    "PROFILE_HANDED_OUT": (
-        "Votre mot de passe vous a été remis par la mairie : choisissez-en un que vous seul connaissez.",
-        "Your password was handed out by the town hall: choose one that only you know.",
-    ),
     "PROFILE_PASSWORD": ("Mot de passe", "Password"),
     "PROFILE_PASSWORD_CHANGE": ("Changer de mot de passe", "Change your password"),
     "PROFILE_PASSWORD_NOW": ("Mot de passe actuel", "Present password"),
