@@ -41,7 +41,8 @@ async def _page(visit: Visit, errors: dict[str, str], **typed: str) -> Response:
     data = await visit.ask(PROFILE)
     family = visit.family if visit.families else None
     status = 422 if errors else 200
-    told: dict[str, Any] = {"questions": data.get("securityQuestions") or [], "family": family, "typed": typed, "errors": errors}
+    questions = (data.get("securityQuestions") or []) if visit.house.town.secret_questions else []  # Off by default (S3).
+    told: dict[str, Any] = {"questions": questions, "family": family, "typed": typed, "errors": errors}
     return visit.page("profile.html", status=status, tab="profile", styles=("profile",), **told)
 
 
