@@ -9,13 +9,14 @@ from playwright.async_api import expect
 
 from tests.facts import until
 from tests.flows.conftest import Found
-from tests.flows.town import Town, activity, family, next_days, today
+from tests.flows.town import Town, activity, family, half_a_day_away, next_days, today
 from tests.portal.browsing import PHONE, axe, shot, signs_in, too_wide
 from tests.portal.conftest import Browse, MakeVisitor
 from tests.portal.visitor import Visitor
 
 DAY = today()
 ROSTER = "/bureau/pointage"
+RUN = "mutation($activity: ID!) { runAllocation(activity: $activity) { __typename } }"
 PLACES = ["/bureau/pointage", "/bureau/activites", "/bureau/familles", "/bureau/paiements", "/bureau/annonces"]
 
 
@@ -159,6 +160,24 @@ async def test_a_day_gets_other_places_and_is_closed_for_a_reason_that_families_
     ][0]
     days = {each["date"]: each["reason"] for each in children["children"][0]["calendar"]["days"]}
     assert "Panne de chauffage" in days[day.isoformat()]
+
+
+async def test_a_run_is_rehearsed_and_tells_why(visitor: MakeVisitor, found: Found) -> None:
+    rule = {"scheduled_at": half_a_day_away(), "policy": "arrival"}
+    town = await found(activities=[activity("aps", capacity=1, allocation=rule)], families=[family("dupont", children=("amalia", "paolo"))])
+    parent, one = await town.sign_in("dupont"), visitor()
+    (day,) = next_days(1)
+    await parent.submits([parent.line(day, child="amalia"), parent.line(day, child="paolo")])
+    await one.signs_in(town, "agent")
+    path = f"/bureau/activites/{town.named('aps')}"
+    rehearsal = (await one.sends(f"{path}/essai")).text
+    assert "Acceptées : 1, en attente : 1, refusées : 0." in rehearsal
+    assert "Ceci est un essai" in rehearsal
+    await town.post(RUN, {"activity": town.named("aps")}, token=(await town.agent()).token)
+    (run,) = set(re.findall(r'href="(/bureau/repartitions/[^"]+)"', (await one.opens(path)).text))
+    decided = (await one.opens(run)).text
+    assert "1 sur 2" in decided
+    assert "Empreinte publiée avant" in decided
 
 
 async def test_an_agent_books_cancels_and_lets_in_again(visitor: MakeVisitor, found: Found) -> None:

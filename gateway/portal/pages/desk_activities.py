@@ -15,9 +15,7 @@ from gateway.portal.visit import Answered, Visit
 HERE = "/bureau/activites"
 DECISIONS = 50
 DECIDED = """candidates accepted waitlisted refused run { id number ranAt dueAt policy seed seedCommitment }
-  decisions(first: $first, after: $after) { activity { id name } child { firstName lastName } date outcome rank of points
-    criteria { criterion { name } points }
-    reasons together }"""
+  decisions(first: $first, after: $after) { activity { id name } child { firstName lastName } date outcome rank of points reasons }"""
 ACTIVITIES = operation("""query DeskActivities($structure: ID!) { ...Shell activities(structure: $structure) {
   id name category opensOn closesOn bookingRule cancellationRule allocation { mode rule } } }""")
 ACTIVITY = operation("""query DeskActivity($structure: ID!, $activity: ID!, $from: Date!, $to: Date!) { ...Shell
@@ -118,7 +116,7 @@ def _is_number(text: str) -> bool:
 
 # ---------------------------------------------------------------------------------------------------------------- runs
 async def run(visit: Visit) -> Response:
-    """`/bureau/repartitions/{id}?apres=`: what a run decided, and why."""
+    """`/bureau/repartitions/{id}?apres=`: what a run decided, and why. The id has a stroke: activity/number."""
     await enter(visit)
     after = visit.request.query_params.get("apres", "")
     start = int(after) if _is_number(after) and after else 0
@@ -151,5 +149,5 @@ PAGES = [
     (f"{HERE}/{{id}}", ("GET",), activity),
     (f"{HERE}/{{id}}/jour", ("POST",), day),
     (f"{HERE}/{{id}}/essai", ("POST",), rehearse),
-    ("/bureau/repartitions/{id}", ("GET",), run),
+    ("/bureau/repartitions/{id:path}", ("GET",), run),
 ]
