@@ -42,6 +42,16 @@ async def at_the_desk(visitor: MakeVisitor, found: Found) -> tuple[Town, Visitor
     return town, one
 
 
+async def shown(one: Visitor, path: str) -> str:
+    """The page, once there is one: whoever asks first of all may wait longer than a busy gateway does."""
+
+    async def is_there() -> bool:
+        return (await one.opens(path)).status_code == 200
+
+    await until(is_there)
+    return (await one.opens(path)).text
+
+
 def form_of(html: str) -> dict[str, Any]:
     """What the roster's form sends as it stands."""
     fields: dict[str, Any] = {"enfant": re.findall(r'name="enfant" value="([^"]+)"', html)}
@@ -141,11 +151,7 @@ async def test_a_day_gets_other_places_and_is_closed_for_a_reason_that_families_
     town, one = await at_the_desk(visitor, found)
     (day,) = next_days(1)
     path = f"/bureau/activites/{town.named('aps')}"
-
-    async def is_shown() -> bool:
-        return 'name="places-avant" value="10"' in (await one.opens(path, jour=day.isoformat())).text
-
-    await until(is_shown)  # Whoever asks first of all waits longer than a busy gateway does.
+    assert 'name="places-avant" value="10"' in await shown(one, f"{path}?jour={day.isoformat()}")
     was = {"jour": day.isoformat(), "ouvert-avant": "oui", "places-avant": "10", "ouvert": "oui"}
     assert (await one.sends(f"{path}/jour", **was, places="beaucoup")).status_code == 422
     fewer = (await one.sends(f"{path}/jour", **was, places="7")).text
@@ -174,7 +180,7 @@ async def test_a_run_is_rehearsed_and_tells_why(visitor: MakeVisitor, found: Fou
     assert "Acceptées : 1, en attente : 1, refusées : 0." in rehearsal
     assert "Ceci est un essai" in rehearsal
     await town.post(RUN, {"activity": town.named("aps")}, token=(await town.agent()).token)
-    (run,) = set(re.findall(r'href="(/bureau/repartitions/[^"]+)"', (await one.opens(path)).text))
+    (run,) = set(re.findall(r'href="(/bureau/repartitions/[^"]+)"', await shown(one, path)))
     decided = (await one.opens(run)).text
     assert "1 sur 2" in decided
     assert "Empreinte publiée avant" in decided
