@@ -108,7 +108,7 @@ async def book(visit: Visit) -> Response:
     place = Place.of(Form({name: query.getlist(name) for name in query}))
     if place.activity == "*":
         told = {name: value for name, value in (("enfant", place.child), ("mois", place.month)) if value}
-        return visit.see_other("/reserver/jour" + (f"?{urlencode(told)}" if told else ""))
+        return visit.see_other("/reserver/mois" + (f"?{urlencode(told)}" if told else ""))
     return await _drawn(visit, place)
 
 

@@ -1,6 +1,7 @@
 // One activity's month. The page already works without this: each button posts the form. Here the same buttons answer at once, and offline.
 import { load, save, TooLong, written } from './draft.js';
 import { icon, look, paint, speaking, why } from './days.js';
+import { listen } from './live.js';
 import { changes, effect, mark, toggle } from './toggling.js';
 
 const page = JSON.parse(document.getElementById('donnees').textContent);
@@ -222,7 +223,10 @@ async function askPrice() {
 }
 
 // ------------------------------------------------------------------------------------------------------------- the network
-function net() { bar.hidden = navigator.onLine; if (navigator.onLine) reckon(); }
+function net() {
+  bar.hidden = navigator.onLine;
+  if (navigator.onLine) reckon(); else { clearTimeout(price.timer); price.asked?.abort(); }
+}
 addEventListener('online', net); addEventListener('offline', net);
 $('#verifier').addEventListener('click', event => { if (!navigator.onLine) { event.preventDefault(); bar.hidden = false; say(bar.textContent, false); } });
 
@@ -230,19 +234,10 @@ $('#verifier').addEventListener('click', event => { if (!navigator.onLine) { eve
 function refresh() { const now = load(page.family); if (written(now) !== written(draft)) { draft = now; draw(); reckon(); } }
 addEventListener('pageshow', event => event.persisted && refresh());
 addEventListener('focus', refresh);
+document.addEventListener('visibilitychange', () => document.hidden || refresh());
 
-// ------------------------------------------------------ live: one stream, closed while nobody looks, opened again when it broke off
-let stream, again, delay = 2000;
-function listen() {
-  clearTimeout(again); stream?.close();
-  if (document.hidden) return;
-  stream = new EventSource(`/direct/calendrier?${new URLSearchParams({ enfant: page.child, activite: page.activity, mois: page.month })}`);
-  stream.addEventListener('next', event => { delay = 2000; hear(JSON.parse(event.data).data?.calendarChanged); });
-  stream.addEventListener('complete', retry);
-  stream.onerror = () => { if (stream.readyState === EventSource.CLOSED) retry(); };
-}
-function retry() { stream.close(); clearTimeout(again); again = setTimeout(listen, delay); delay = Math.min(delay * 2, 300000); }
-function hear(calendar) {
+// ----------------------------------------------------------------------------------------- live: places, and other families
+function hear({ calendarChanged: calendar }) {
   if (!calendar) return;
   const laid = changes(draft, page.child, page.activity), changed = [];
   for (const now of calendar.days) {
@@ -258,9 +253,11 @@ function hear(calendar) {
   for (const date of changed) { const button = buttons.get(date); button.classList.remove('flash'); void button.offsetWidth; button.classList.add('flash'); }
 }
 const sight = day => JSON.stringify([day.state, day.placesLeft ?? null, day.reasonCode ?? null, day.booking?.rank ?? null, day.booking?.arrival ?? null, day.booking?.departure ?? null]);
-document.addEventListener('visibilitychange', () => document.hidden ? (clearTimeout(again), stream?.close()) : (refresh(), listen()));
-addEventListener('pagehide', () => stream?.close());
 
-draw(); tellHours(); net();
-(window.requestIdleCallback ?? setTimeout)(listen);
+draw(); tellHours();
+(window.requestIdleCallback ?? setTimeout)(() => {
+  net();
+  const where = new URLSearchParams({ enfant: page.child, activite: page.activity, mois: page.month });
+  listen(`/direct/calendrier?${where}`, hear, { ends: false });
+});
 grid.dataset.ready = '1';

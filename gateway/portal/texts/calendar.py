@@ -16,7 +16,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "DAY_BOOKED_LOCKED": ("Réservé", "Booked"),
     "DAY_WAITING_LOCKED": ("En attente", "Waiting"),
     # ---- where there is little room
-    "SHORT_WAITLIST_OPEN": ("Attente\u00a0?", "Wait list"),
+    "SHORT_WAITLIST_OPEN": ("Attente ?", "Wait list"),
     "SHORT_WAITING": ("Attente", "Waiting"),
     "SHORT_CHOSEN": ("Choisi", "Chosen"),
     "SHORT_DROPPED": ("Retiré", "Dropped"),
