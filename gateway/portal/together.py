@@ -147,15 +147,11 @@ class Row:
     state: str
     line: Line | None  #: What the draft does to it, if that matters.
     booked: tuple[str, str] | None  #: The hours of its booking.
-    places: int | None
     look: Look
     looks: Mapping[str, Look]  #: as it is; the other way round; with other hours
     choosing: Choosing | None
     revision: int  #: Of its places.
-
-    @property
-    def acts(self) -> bool:
-        return self.state in ACTIONABLE
+    acts: bool  #: It can be changed.
 
     @property
     def is_stale(self) -> bool:
@@ -172,25 +168,28 @@ class Row:
         return self.choosing.arrivals[0], self.choosing.departures[-1]
 
 
-def rows_of(told: Iterable[Mapping[str, Any]], lines: Mapping[str, Line], today: dt.date, language: Language) -> list[Row]:
-    """`told`: ActivityDays; `lines`: by activity. Those that can be changed first."""
-    rows = [_row(each, lines.get(each["activity"]["id"]), today, language) for each in told]
+def rows_of(
+    told: Iterable[Mapping[str, Any]], lines: Mapping[str, Line], today: dt.date, language: Language, *, may_book: bool = True
+) -> list[Row]:
+    """`told`: ActivityDays; `lines`: by activity; `may_book`: False: only cancel (S21). Those that can be changed first."""
+    rows = [_row(each, lines.get(each["activity"]["id"]), today, language, may_book) for each in told]
     return sorted(rows, key=lambda row: not (row.acts or row.is_stale))
 
 
-def _row(told: Mapping[str, Any], line: Line | None, today: dt.date, language: Language) -> Row:
+def _row(told: Mapping[str, Any], line: Line | None, today: dt.date, language: Language, may_book: bool) -> Row:
     activity, state, booking = told["activity"], told["state"], told["booking"]
     booked = (booking["arrival"][:5], booking["departure"][:5]) if booking else None
     choosing, date = Choosing.of(activity), dt.date.fromisoformat(told["date"])
     line = line if line and _matters(line, state, booked) else None
     looks = {"none": Look.of(told, None, today, language)}
-    if state in ACTIONABLE:
+    acts = state in ACTIONABLE and (may_book or state in RESERVED)
+    if acts:
         looks["toggled"] = Look.of(told, Line(date, "", "", "CANCEL" if state in RESERVED else "BOOK"), today, language)
         looks["changed"] = Look.of(told, Line(date, "", ""), today, language)
     elif line:
         looks["toggled"] = Look.of(told, line, today, language)
     name = "none" if line is None else "changed" if line.change == "BOOK" and state in RESERVED else "toggled"
-    return Row(activity, state, line, booked, told["placesLeft"], looks[name], looks, choosing, told["revision"])
+    return Row(activity, state, line, booked, looks[name], looks, choosing, told["revision"], acts)
 
 
 def _matters(line: Line, state: str, booked: tuple[str, str] | None) -> bool:

@@ -16,7 +16,7 @@ from gateway.portal.operations import operation
 from gateway.portal.texts import phrase
 from gateway.portal.visit import Visit
 
-COPY = operation("""query Copy { ...Shell me { families { id children { id firstName
+COPY = operation("""query Copy { ...Shell me { families { id bookingAccess { open refusal { message } } children { id firstName
   activities { id name opensOn closesOn arrival departure choosesHours hourStepMinutes } } } } }""")
 PLAN = operation("""query CopyPlan($input: CopyInput!) { copyBookings(input: $input) { __typename
   ... on CopyPlan { draft { change child { id } activity { id choosesHours } date arrival departure } skipped { date code message } }
@@ -128,7 +128,15 @@ def _page(visit: Visit, asked: Asked, plan: Plan | None) -> Response:
     choosing = Choosing.of(asked.target.activity) if asked.target and asked.needs_hours else None
     status = 422 if asked.errors else 200
     return visit.page(
-        "copying.html", status=status, styles=("several",), tab="book", asked=asked, plan=plan, choosing=choosing, groups=_groups(children)
+        "copying.html",
+        status=status,
+        styles=("several",),
+        tab="book",
+        asked=asked,
+        plan=plan,
+        choosing=choosing,
+        groups=_groups(children),
+        access=visit.family["bookingAccess"],
     )
 
 
@@ -205,10 +213,15 @@ async def _plan(visit: Visit, asked: Asked, lines: list[Line]) -> Plan | None:
 
 def _take(visit: Visit, asked: Asked, plan: Plan, before: list[Line]) -> Response:
     _, target = asked.pairs
+    access = visit.family["bookingAccess"]
     try:
-        visit.keep_choices(plan.draft)
+        if access["open"] or not plan.added:
+            visit.keep_choices(plan.draft)
+        else:
+            asked.errors["vers"] = access["refusal"]["message"]
     except draft.TooLong:
         asked.errors["vers"] = phrase("DRAFT_TOO_LONG", visit.language)
+    if asked.errors:
         return _page(visit, asked, plan)
     changed = plan.added or plan.kept
     where = {"enfant": target.child["id"], "activite": target.activity["id"], "mois": f"{changed[0].date:%Y-%m}"}

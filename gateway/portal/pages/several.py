@@ -112,7 +112,7 @@ async def day(visit: Visit) -> Response:
     told = form if form is not None else Form({name: visit.request.query_params.getlist(name) for name in visit.request.query_params})
     date = _date(told.one("date"))
     if date is None:
-        return visit.see_other(f"{MONTH}?{urlencode({'enfant': told.one('enfant')})}")
+        return visit.see_other(month_path(told.one("enfant"), told.one("mois")))
     data = await visit.ask(OF_DAY, child=told.one("enfant"), date=date.isoformat())
     one = OneDay(visit, _child(visit, data), date, data["child"]["day"], visit.choices())
     return _day_page(one, one.lines) if form is None else _keep(one, form)
@@ -130,8 +130,8 @@ class OneDay:
 
     def rows(self, lines: Iterable[Line]) -> list[Row]:
         """With that draft laid over them."""
-        mine = together.lines_on(lines, self.child["id"], self.date)
-        return together.rows_of(self.told, mine, self.visit.today, self.visit.language)
+        mine, access = together.lines_on(lines, self.child["id"], self.date), self.visit.family["bookingAccess"]
+        return together.rows_of(self.told, mine, self.visit.today, self.visit.language, may_book=access is None or access["open"])
 
 
 def _day_page(one: OneDay, shown: list[Line], errors: Mapping[str, str] | None = None) -> Response:

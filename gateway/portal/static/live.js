@@ -18,11 +18,37 @@ export function listen(address, next, { ends = true } = {}) {
   start();
 }
 
-/** The part of this page with that id as the server draws it now; null where it cannot be had. */
-export async function drawnAnew(id) {
+/** This page as the server draws it now; null where it cannot be had. */
+export async function anew() {
   try {
     const answer = await fetch(location.href, { headers: { accept: 'text/html' } });
-    if (!answer.ok) return null;
-    return new DOMParser().parseFromString(await answer.text(), 'text/html').getElementById(id);
+    return answer.ok ? new DOMParser().parseFromString(await answer.text(), 'text/html') : null;
   } catch { return null; }
+}
+
+/** Its part with that id. */
+export async function drawnAnew(id) {
+  return (await anew())?.getElementById(id) ?? null;
+}
+
+/** Lays a page drawn anew over what is shown, part by part: only what differs is changed, and focus stays where it is. */
+export function lay(page, selector) {
+  const shown = [...document.querySelectorAll(selector)], drawn = [...page.querySelectorAll(selector)], focus = document.activeElement?.id;
+  if (shown.length !== drawn.length) return;
+  shown.forEach((old, index) => {
+    const now = drawn[index];
+    if (old.outerHTML === now.outerHTML) return;
+    for (const { name } of [...old.attributes]) if (!now.hasAttribute(name)) old.removeAttribute(name);
+    for (const { name, value } of now.attributes) old.setAttribute(name, value);
+    if (old.innerHTML !== now.innerHTML) old.innerHTML = now.innerHTML;
+  });
+  if (focus && document.activeElement?.id !== focus) document.getElementById(focus)?.focus();
+}
+
+/** Shows `bar` while there is no network. */
+export function network(bar) {
+  const look = () => { bar.hidden = navigator.onLine; };
+  addEventListener('online', look);
+  addEventListener('offline', look);
+  look();
 }

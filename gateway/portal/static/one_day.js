@@ -1,6 +1,6 @@
 // One day of a child: ticking an activity changes the draft at once, can be undone, and asks for hours where they are chosen.
 import { TooLong, load, save } from './draft.js';
-import { follow, fresh, lay, network } from './fresh.js';
+import { anew, lay, listen, network } from './live.js';
 
 const $ = (selector, within = document) => within.querySelector(selector);
 let told = JSON.parse($('#donnees').textContent);
@@ -143,20 +143,20 @@ form.addEventListener('submit', event => { if (!navigator.onLine) { event.preven
 // What others do: the page is asked for again, quietly.
 let known;
 async function refresh() {
-  const there = await fresh();
+  const there = await anew();
   if (!there || dialog.open || !$('#donnees', there)) return;
   told = JSON.parse($('#donnees', there).textContent);
   for (const part of ['.calcard', '#asof']) lay(there, part);
   count();
   paint();
 }
-follow(`/direct/activites?${new URLSearchParams({ enfant: told.child, mois: told.date.slice(0, 7) })}`, ({ calendarChanged }) => {
+listen(`/direct/activites?${new URLSearchParams({ enfant: told.child, mois: told.date.slice(0, 7) })}`, ({ calendarChanged }) => {
   const day = calendarChanged.days.find(each => each.date === told.date), mark = `${day?.state} ${day?.revision}`;
   if (known === undefined ? day && day.revision !== told.revision : known !== mark) refresh();
   known = mark;
 });
 document.addEventListener('visibilitychange', () => { if (!document.hidden) paint(); });
 addEventListener('pageshow', event => { if (event.persisted) paint(); });
-network();
+network($('#net'));
 count();
 paint();

@@ -1,6 +1,6 @@
 // The month of several activities: its days change with what others do, and with what was chosen in another tab. All else are links.
 import { load, written } from './draft.js';
-import { follow, fresh, lay, network } from './fresh.js';
+import { anew, lay, listen, network } from './live.js';
 
 const told = JSON.parse(document.getElementById('donnees').textContent);
 const table = document.querySelector('table.cal');
@@ -9,20 +9,20 @@ const dateOf = day => new URL(day.href).searchParams.get('date');
 let drawn = written(load(told.family));
 
 async function refresh() {
-  const there = await fresh();
+  const there = await anew();
   if (!there) return;
   for (const part of ['.cal a.day', '.draft', '#asof']) lay(there, part);
   drawn = written(load(told.family));
 }
 
-follow(`/direct/activites?${new URLSearchParams({ enfant: told.child, mois: told.month })}`, ({ calendarChanged }) => {
+listen(`/direct/activites?${new URLSearchParams({ enfant: told.child, mois: told.month })}`, ({ calendarChanged }) => {
   const states = new Map(calendarChanged.days.map(day => [day.date, day.state]));
   if (days().some(day => states.has(dateOf(day)) && states.get(dateOf(day)) !== day.dataset.s)) refresh();
 });
 const look = () => { if (!document.hidden && written(load(told.family)) !== drawn) refresh(); };
 document.addEventListener('visibilitychange', look);
 addEventListener('pageshow', event => { if (event.persisted) look(); });
-network();
+network(document.getElementById('net'));
 
 // Arrows among the days, as in the month of one activity: each stays a link of its own.
 table.addEventListener('keydown', event => {
