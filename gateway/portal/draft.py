@@ -101,6 +101,14 @@ def written(lines: Iterable[Line]) -> str:
     return text
 
 
+def kept(lines: Iterable[Line]) -> str | None:
+    """As it is written; None: it is too long for that, as only a cookie can be that somebody made by hand."""
+    try:
+        return written(lines)
+    except TooLong:
+        return None
+
+
 def of(told: Iterable[Mapping[str, Any]]) -> list[Line]:
     """A draft as the API tells it (BookingLine)."""
     return [

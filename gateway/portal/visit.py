@@ -276,7 +276,7 @@ class Visit:
         `undo`: the draft as it was before, which the page offers to bring back.
         """
         if said:
-            before = None if undo is None else draft.written(undo)
+            before = None if undo is None else draft.kept(undo)
             written = quote(json.dumps([said, told, before], separators=(",", ":")), safe=":|+")
             self.keep(SAID, written if len(written) <= draft.LONGEST else quote(json.dumps([said, told, None])), 60)
         return RedirectResponse(path, 303, headers={"cache-control": "no-store"})
@@ -321,7 +321,7 @@ class Visit:
         try:
             code, told, before = json.loads(unquote(kept))
             text = count(code, told.pop("n"), self.language, **told) if code in COUNTED else phrase(code, self.language, **told)
-            return text, None if before is None else draft.written(draft.read(before))
+            return text, None if before is None else draft.kept(draft.read(before))
         except (ValueError, KeyError, TypeError, AttributeError, IndexError):
             return "", None
 

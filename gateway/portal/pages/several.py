@@ -54,7 +54,7 @@ async def month(visit: Visit) -> Response:
         path=lambda other, activity: _other(other, activity, grid.this),
         day_path=lambda date: day_path(child["id"], date),
         month_path=lambda month: month_path(child["id"], month),
-        told={"family": visit.family["id"], "child": child["id"], "month": grid.this},
+        told={"family": visit.family["id"], "child": child["id"], "month": grid.this, "draft": draft.kept(lines)},
     )
 
 
@@ -198,7 +198,9 @@ def _keep(one: OneDay, form: Form) -> Response:
 
 
 def _onward(where: str, child: str, date: dt.date) -> str:
-    """`where`: a day, `enfant:` and another child's id; the month."""
+    """`where`: `recapitulatif`, a day, `enfant:` and another child's id; else the month."""
+    if where == "recapitulatif":
+        return "/recapitulatif"
     if where.startswith("enfant:"):
         return day_path(where.removeprefix("enfant:"), date)
     other = _date(where)

@@ -6,7 +6,7 @@ const told = JSON.parse(document.getElementById('donnees').textContent);
 const table = document.querySelector('table.cal');
 const days = () => [...table.querySelectorAll('a.day')];
 const dateOf = day => new URL(day.href).searchParams.get('date');
-let drawn = written(load(told.family));
+let drawn = told.draft; // The page may be an old one, from the browser's history.
 
 async function refresh() {
   const there = await anew();
@@ -22,6 +22,7 @@ listen(`/direct/activites?${new URLSearchParams({ enfant: told.child, mois: told
 const look = () => { if (!document.hidden && written(load(told.family)) !== drawn) refresh(); };
 document.addEventListener('visibilitychange', look);
 addEventListener('pageshow', event => { if (event.persisted) look(); });
+look();
 network(document.getElementById('net'));
 
 // Arrows among the days, as in the month of one activity: each stays a link of its own.
