@@ -14,6 +14,7 @@ from gateway.portal.app import payment_origins, portal
 from gateway.portal.pages.history import months
 from gateway.portal.pages.money import Calculation
 from gateway.portal.pages.payment import Line, Sent, new_balance, suggested
+from gateway.portal.session import Session
 from gateway.trusted import Trusted
 from services.settings import Settings
 from tests.facts import until
@@ -158,6 +159,9 @@ async def test_s16_to_s18_what_the_payment_page_asks_and_refuses(found: Found, v
     assert foreign.status_code == 404
 
 
+LATER = 99_999_999_999  #: seconds since 1970
+
+
 class Api:
     """Answers the portal's questions as it is told to, by the name of the operation."""
 
@@ -181,7 +185,7 @@ class Api:
         settings = Settings.from_environment(told)
         app = portal(self, settings, Trusted(), town_words.read(settings.portal))
         client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://portal", headers={"accept-language": "en"})
-        client.cookies.set("preau_session", "access~99999999999~refresh")
+        client.cookies.set("preau_session", Session("access", LATER, "refresh", LATER).written())
         return Visitor(client)
 
 
