@@ -154,7 +154,7 @@ listen(`/direct/activites?${new URLSearchParams({ enfant: told.child, mois: told
   const day = calendarChanged.days.find(each => each.date === told.date), mark = `${day?.state} ${day?.revision}`;
   if (known === undefined ? day && day.revision !== told.revision : known !== mark) refresh();
   known = mark;
-});
+}, { ends: false });
 document.addEventListener('visibilitychange', () => { if (!document.hidden) paint(); });
 addEventListener('pageshow', event => { if (event.persisted) paint(); });
 network($('#net'));

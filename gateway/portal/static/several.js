@@ -18,7 +18,7 @@ async function refresh() {
 listen(`/direct/activites?${new URLSearchParams({ enfant: told.child, mois: told.month })}`, ({ calendarChanged }) => {
   const states = new Map(calendarChanged.days.map(day => [day.date, day.state]));
   if (days().some(day => states.has(dateOf(day)) && states.get(dateOf(day)) !== day.dataset.s)) refresh();
-});
+}, { ends: false });
 const look = () => { if (!document.hidden && written(load(told.family)) !== drawn) refresh(); };
 document.addEventListener('visibilitychange', look);
 addEventListener('pageshow', event => { if (event.persisted) look(); });
