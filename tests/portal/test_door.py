@@ -99,9 +99,9 @@ async def test_a_second_factor_is_asked_on_a_page_that_shows_nothing_of_the_firs
     assert '<a href="#code">Faux.</a>' in (await browser.sends(SECOND, code="000 000")).text
     assert identity.heard[-1][1] == {"challenge": "half-way", "code": "000000", "device": None}
     identity.says["finishSignIn"] = refused("INVALID_PASSKEY", "Faux.")
-    assert '<a href="#cle">Faux.</a>' in (await browser.sends(SECOND, cle='{"id": 1}')).text
+    assert '<a href="#cle">Faux.</a>' in (await browser.sends(SECOND, reponse='{"id": 1}')).text
     identity.says["finishSignIn"] = SIGNED_IN
-    assert (await browser.sends(SECOND, cle='{"id": 1}')).headers["location"] == "/soldes?inclure=1"
+    assert (await browser.sends(SECOND, reponse='{"id": 1}')).headers["location"] == "/soldes?inclure=1"
     assert identity.heard[-1][1] == {"challenge": "half-way", "assertion": '{"id": 1}', "device": None}
     assert browser.client.cookies.get("preau_etape") is None
 
@@ -125,7 +125,7 @@ async def test_a_passkey_alone_opens_the_door_where_browsers_make_some(identity:
         page = await browser.follows(await browser.sends("/cle-d-acces", suite="/profil"))
         assert ("data-at-once" in page.text, 'name="code"' in page.text) == (True, False)
         identity.says["finishSignIn"] = SIGNED_IN
-        done = await browser.sends(SECOND, cle="{}")
+        done = await browser.sends(SECOND, reponse="{}")
         assert done.headers["location"] == "/profil"
         (kept,) = [line for line in done.headers.get_list("set-cookie") if "session" in line]
         assert kept.startswith("__Host-preau_session=")

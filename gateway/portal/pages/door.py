@@ -127,7 +127,7 @@ async def second(visit: Visit) -> Response:
     form = await visit.form()
     if step is None:
         return visit.see_other(f"{SIGN_IN}?{LATE}=1")
-    code, shown = "".join(form.one("code").split()), form.one("cle")
+    code, shown = "".join(form.one("code").split()), form.one("reponse")
     if not code and not shown:
         return _second_page(visit, step, {"code": phrase("SECOND_NO_CODE", visit.language)})
     given = {"assertion": shown} if shown else {"code": code}

@@ -1,5 +1,5 @@
 // A form that a passkey fills in: <form data-passkey data-options="{...}" data-no="what to say if it does not work">. What the device answers is
-// sent as the field `cle`. `data-at-once`: begins without a click.
+// sent as the field `reponse`. `data-at-once`: begins without a click.
 const decode = (text) => Uint8Array.from(atob(text.replace(/-/g, '+').replace(/_/g, '/')), (one) => one.charCodeAt(0));
 const encode = (bytes) =>
   btoa(String.fromCharCode(...new Uint8Array(bytes)))
@@ -27,7 +27,7 @@ for (const form of document.querySelectorAll('form[data-passkey]')) {
   const begin = async () => {
     status.textContent = '';
     try {
-      form.elements.cle.value = written(await navigator.credentials.get({ publicKey: parsed(JSON.parse(options)) }));
+      form.elements.reponse.value = written(await navigator.credentials.get({ publicKey: parsed(JSON.parse(options)) }));
       form.submit();
     } catch {
       status.textContent = no;
