@@ -75,11 +75,16 @@ def read(text: str) -> list[Seen] | None:
     return [Seen(NAMES[one[1]], None if one[2] is None else int(one[2])) for one in found if one]
 
 
-def compared(rows: Sequence[Row], seen: Sequence[Seen] | None) -> list[Row]:
-    """The rows, each with what it was where it is worse now. Of another number of lines nothing is known: all are new."""
-    if seen is None or len(seen) != len(rows):
-        return [Row(row.line, row.told, row.seen) for row in rows]
-    return [Row(row.line, row.told, was if is_worse(was, row) else None) for was, row in zip(seen, rows, strict=True)]
+def compared(rows: Iterable[Row], lines: Sequence[Line], seen: Sequence[Seen] | None) -> list[Row]:
+    """The rows, each with what it was where it is worse now. `seen`: of `lines`; if it does not fit them, all is new."""
+    shown = dict(zip(lines, seen, strict=True)) if seen is not None and len(seen) == len(lines) else {}
+    return [Row(row.line, row.told, _before(shown.get(row.line), row)) for row in rows]
+
+
+def _before(was: Seen | None, row: Row) -> Seen | None:
+    if was is None:
+        return row.seen
+    return was if is_worse(was, row) else None
 
 
 def is_worse(was: Seen, row: Row) -> bool:

@@ -173,6 +173,7 @@ async def test_what_is_not_there_any_more_is_left_out_and_said(parents: list[Par
 
     page = text_of(await dupont.recap())
     assert ("2 choix n'existent plus" in page, "Valider ma demande" in page) == (True, True)
+    assert dupont.drafted == [dupont.line(DAYS[0], "lunch")]
 
 
 async def test_a_session_that_ends_before_confirming_keeps_the_draft(parents: list[Parent], system: System) -> None:

@@ -63,13 +63,17 @@ def test_s24_only_what_became_worse_is_asked_again(was: Seen, now: Row, worse: b
 
 
 def test_what_a_page_showed_comes_back_with_its_form_and_anything_else_is_new() -> None:
-    rows = [row(1_31), row(None, "WAITLISTED"), row(-1, "REFUSED")]
+    days = (TUESDAY, WEDNESDAY, dt.date(2017, 3, 23))
+    told = (row(1_31), row(None, "WAITLISTED"), row(-1, "REFUSED"))
+    rows = [Row(Line(day, "amalia", "aps"), each.told) for day, each in zip(days, told, strict=True)]
 
     assert recap.written(rows) == "A131.W.R-1"
     assert recap.read("A131.W.R-1") == [Seen("ACCEPTED", 1_31), Seen("WAITLISTED", None), Seen("REFUSED", -1)]
     assert [recap.read(odd) for odd in ("", "A131.", "X1", "A1e3")] == [None] * 4
-    assert all(each.was for each in recap.compared(rows, None))
-    assert not any(each.was for each in recap.compared(rows, recap.read("A131.W.R")))
+    lines = [each.line for each in rows]
+    assert all(each.was for each in recap.compared(rows, lines, None))
+    assert all(each.was for each in recap.compared(rows, lines, recap.read("A131.W")))
+    assert not any(each.was for each in recap.compared(rows, lines, recap.read("A131.W.R")))
 
 
 def test_siblings_on_one_day_are_decided_together_and_one_child_alone_is_not() -> None:

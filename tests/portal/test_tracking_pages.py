@@ -57,6 +57,10 @@ async def test_from_the_recap_to_the_outcome_and_the_follow_up(phone: Page, brow
 
     await phone.goto("/reservations")
     await is_sound(phone, "bookings")
+    await phone.emulate_media(media="print")
+    await phone.set_viewport_size({"width": 703, "height": 990})  # A4 within its margins: the head of the table is on each page.
+    assert await phone.locator(".followed thead").evaluate("each => getComputedStyle(each).display") == "table-header-group"
+    assert not await phone.locator(".filters, nav, .act").evaluate_all("all => all.some(each => each.checkVisibility())")
     english = await browse(language="en-GB")
     await english.context.add_cookies([each for each in await phone.context.cookies() if "langue" not in each["name"]])  # type: ignore[misc]
     for path, name in (("/reservations?statut=attente", "waiting"), ("/demandes", "requests")):

@@ -104,7 +104,10 @@ async def file(visit: Visit) -> Response:
     wanted = visit.request.query_params.get("format", "").upper()
     if wanted not in ("CSV", "XLSX", "PDF"):
         return visit.trouble("NOT_HERE", 404)
-    await visit.ask(FILE, **_filters(visit).variables, format=wanted)
+    filters = _filters(visit)
+    if filters.errors:
+        return await _page(visit)
+    await visit.ask(FILE, **filters.variables, format=wanted)
     told = visit.family["bookingsFile"]
     if told["__typename"] != "FileLink":
         return await _page(visit, warning=told["message"])

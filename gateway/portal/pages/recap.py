@@ -68,7 +68,10 @@ async def show(visit: Visit) -> Response:
     asked = Asked(visit.choices(), query.get("attente") != "non", query.get("ensemble") == "oui")
     if not asked.lines:
         return visit.page("recap_empty.html", tab="book")
-    return _page(visit, asked, await _preview(visit, asked))
+    told = await _preview(visit, asked)
+    if asked.left_out:
+        visit.keep_choices(asked.lines)
+    return _page(visit, asked, told)
 
 
 async def act(visit: Visit) -> Response:
@@ -82,7 +85,7 @@ async def act(visit: Visit) -> Response:
             return _remove(visit, asked, draft.read("|".join(form["ligne"])))
         case "abandonner":
             return _remove(visit, asked, visit.choices())
-        case "valider":
+        case "valider" if asked.lines:
             return await _confirm(visit, asked, form)
     return visit.see_other(PATH + asked.query)
 
@@ -103,10 +106,10 @@ def _remove(visit: Visit, asked: Asked, lines: Sequence[Line]) -> Response:
 # ----------------------------------------------------------------------------------------------------------- confirming
 async def _confirm(visit: Visit, asked: Asked, form: Form) -> Response:
     """The same form sent again leads to the same request: its key is the draft's, and what is done already does not stand in its way."""
-    nonce, seen = form.one("envoi"), recap.read(form.one("vu"))
+    nonce, lines, seen = form.one("envoi"), asked.lines, recap.read(form.one("vu"))
     told = await _preview(visit, asked)
-    rows = recap.compared(told.rows, None if asked.left_out else seen)
-    if told.refusal is None and any(row.was for row in rows):
+    rows = recap.compared(told.rows, lines, seen)
+    if told.refusal is None and (asked.left_out or any(row.was for row in rows)):
         return _page(visit, asked, Told(rows, None, told.balance), status=422)
     answer = (await visit.ask(SUBMIT, input=_order(visit, asked, nonce)))["submitBookings"]
     if answer["__typename"] != "Request":
