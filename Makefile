@@ -58,10 +58,11 @@ lint: setup ## style, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup ## measure rushes, family homes, calendars, promotion, growth, the subgraphs, gateways (prints figures, judges nothing; twelve minutes)
+bench: setup ## measure rushes, family homes, calendars, promotion, growth, the subgraphs, gateways, the portal (prints figures, judges nothing; twelve minutes)
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench.subgraph
 	$(BIN)/python -m tests.bench gateways
+	$(BIN)/python -m tests.bench.portal
 
 lock: setup ## pin every dependency again, with hashes
 	$(BIN)/uv pip compile --quiet --upgrade --no-header --no-emit-index-url --generate-hashes --python-version 3.11 pyproject.toml --extra documents --extra otel --group dev -o requirements.lock

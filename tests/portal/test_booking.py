@@ -1,0 +1,475 @@
+"""Choosing days (P9, P10): the eight states, the three toggles, hours, undo, live places; with a script, without, and without a network."""
+
+import datetime as dt
+import random
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page, expect
+
+from gateway.portal import assets, days, draft
+from gateway.portal.days import Cell, cell_of, month_of
+from gateway.portal.draft import Line
+from services.booking import draft as rule
+from services.booking.calendar import DayState
+from tests.facts import until
+from tests.flows.conftest import Found, founding
+from tests.flows.system import System
+from tests.flows.town import Town, activity, family, today
+from tests.portal.browsing import PHONE, Watch, axe, shot, signs_in, too_wide
+from tests.portal.conftest import Browse, MakeVisitor
+
+TODAY = dt.date(2026, 11, 3)
+NOVEMBER = [dt.date(2026, 11, day) for day in range(1, 31)]
+SEASON = (dt.date(2026, 9, 1), dt.date(2027, 7, 6))
+BOOKED = {"rank": None, "arrival": "07:30", "departure": "08:45"}
+
+
+def told(date: dt.date, state: str, **more: Any) -> dict[str, Any]:
+    booking = {**BOOKED, "rank": 2 if "WAITING" in state else None} if state.startswith(("BOOKED", "WAITING")) else None
+    return {
+        "date": date.isoformat(),
+        "state": state,
+        "placesLeft": None,
+        "reason": None,
+        "reasonCode": None,
+        "booking": booking,
+        "revision": 1,
+    } | more
+
+
+def cell(state: str, change: str | None = None, **more: Any) -> Cell:
+    date = dt.date(2026, 11, 12)
+    line = None if change is None else Line(date, "amalia", "aps", "BOOK" if change == "BOOK" else "CANCEL")
+    return cell_of(told(date, state, **more), line, TODAY, "fr")
+
+
+# ------------------------------------------------------------------------------------------------------- words and signs
+def test_each_of_the_eight_states_has_signs_and_words_of_its_own() -> None:
+    cells = [cell(state.name) for state in DayState]
+    assert len({(each.icon, each.second) for each in cells}) == 8
+    assert len({(each.label, each.more) for each in cells}) == 8
+    assert [(each.state, each.pressed) for each in cells if each.acts] == [
+        ("AVAILABLE", False),
+        ("WAITLIST_OPEN", False),
+        ("BOOKED", True),
+        ("WAITING", True),
+    ]
+
+
+def test_s24_s30_a_day_tells_its_places_and_what_the_draft_does_to_it() -> None:
+    assert [cell("AVAILABLE", placesLeft=n).label for n in (0, 1, 3)] == ["0 place", "1 place", "3 places"]
+    marks = [
+        cell(state, change)
+        for state, change in (("AVAILABLE", "BOOK"), ("WAITLIST_OPEN", "BOOK"), ("BOOKED", "CANCEL"), ("WAITING", "CANCEL"))
+    ]
+    assert [(each.mark, each.label, each.pressed) for each in marks] == [
+        ("add", "À réserver", True),
+        ("addwait", "Vers attente", True),
+        ("cancel", "À annuler", False),
+        ("leave", "À retirer", False),
+    ]
+    assert (cell("FULL", "BOOK").mark, cell("BOOKED_LOCKED", "CANCEL").pressed) == ("", True)  # What cannot be changed looks as it is.
+    late = [cell_of(told(date, "CLOSED", reasonCode="TOO_LATE"), None, TODAY, "fr").label for date in (NOVEMBER[1], NOVEMBER[4])]
+    assert late == ["Passé", "Hors délai"]
+
+
+def test_a_month_shows_the_weekdays_that_are_ever_open_and_its_arrows_stop_with_the_season() -> None:
+    def of(month: list[dt.date], open_on: set[int]) -> days.Month:
+        rows = [told(day, "AVAILABLE") if day.weekday() in open_on else told(day, "CLOSED", reasonCode="WEEKDAY") for day in month]
+        return month_of(rows, {}, TODAY, SEASON, "fr")
+
+    november = of(NOVEMBER, {0, 2})
+    assert [each.text for each in november.columns] == ["lundi", "mercredi"]
+    assert [(week.bulk.text, [each and each.date.day for each in week.cells]) for week in november.weeks][0::4] == [
+        ("S45", [2, 4]),
+        ("S49", [30, None]),
+    ]
+    assert november.weeks[1].bulk.name("fr") == "semaine 46, du 9 novembre au 11 novembre : tout réserver"
+    assert (november.previous, november.next, len(of(NOVEMBER, set()).columns)) == ("2026-10", "2026-12", 5)
+    september = [dt.date(2026, 9, day) for day in range(1, 31)]
+    july = [dt.date(2027, 7, day) for day in range(1, 32)]
+    assert (of(september, {0}).previous, of(july, {0}).next) == (None, None)
+
+
+def test_s27_a_toggle_says_beforehand_what_the_first_day_that_can_be_changed_decides() -> None:
+    assert days.effect_of([cell("CLOSED"), cell("BOOKED_LOCKED"), cell("AVAILABLE"), cell("BOOKED")]) is True
+    assert days.effect_of([cell("FULL"), cell("AVAILABLE", "BOOK"), cell("AVAILABLE")]) is False
+    assert days.effect_of([cell("FULL"), cell("CLOSED")]) is None
+
+
+def test_s25_a_cookie_may_be_anything() -> None:
+    line = Line(dt.date(2026, 11, 1), "a", "b")
+    assert draft.read("a:b:b202611.1+b202611.1@07300845") == [line, Line(line.date, "a", "b", "BOOK", "07:30", "08:45")]
+    assert draft.read("|::|a:b|a:b:x|a:b:b202613.1+b202600.ff+c202602.80000000|%zz:b:b202611.fffffffff") == []
+
+
+def test_text_of_every_state_stands_out_from_its_fill_and_every_border_from_the_card() -> None:
+    tokens = dict(re.findall(r"--([\w-]+):(#[0-9a-f]{3,6})", assets.styles("calendar")))
+
+    def light(colour: str) -> float:
+        digits = colour[1:] if len(colour) == 7 else "".join(each * 2 for each in colour[1:])
+        parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    def ratio(one: str, other: str) -> float:
+        lighter, darker = sorted((light(tokens.get(one, one)), light(tokens.get(other, other))), reverse=True)
+        return (lighter + 0.05) / (darker + 0.05)
+
+    texts = ["closed-fg/closed-bg", "full-fg/full-bg", "full-fg/#dfe2e6", "open-fg/open-bg", "open-fg/#fff", "wlo-fg/wlo-bg", "bk-fg/bk-bg"]
+    texts += ["wt-fg/wt-bg", "wt-fg/#7a5cc4", "bk-ink/bk-soft", "wt-ink/wt-soft", "mute/card", "mute/bg", "mute/#f1f4f7", "ink/#f1f4f7"]
+    assert {pair: ratio(*pair.split("/")) for pair in texts if ratio(*pair.split("/")) < 4.5} == {}
+    borders = [name for name in ("full-bd", "open-bd", "wlo-bd", "bk-bg", "wt-bg", "focus", "brand") if ratio(name, "card") < 3]
+    assert borders == []
+
+
+# ------------------------------------------------------------------------------------------------------- the rule, twice
+SEQUENCES, ACTS = 40, 6
+PLAY = """async ([base, games]) => {
+  const [{ toggle }, { read, written }] = await Promise.all(['toggling', 'draft'].map(name => import(`${base}/${name}.js`)));
+  return games.map(({ before, acts }) => {
+    let lines = read(before);
+    for (const days of acts) lines = read(written(toggle(days, lines, 'amalia', 'aps', ['07:30', '08:45']).draft));
+    return written(lines);
+  });
+}"""
+
+
+def game(chance: random.Random) -> tuple[dict[str, Any], str]:
+    """Random clicks on a random month, now and then with another state of it; and the draft that the API's rule makes of them."""
+    states = {day: chance.choice(list(DayState)) for day in NOVEMBER}
+    other = rule.DraftLine(rule.DraftChange.BOOK, "paolo", "aps", NOVEMBER[4], "07:30", "08:45")
+    lines: tuple[rule.DraftLine, ...] = (other,)
+    acts = []
+    for _ in range(ACTS):
+        states |= {day: chance.choice(list(DayState)) for day in chance.sample(NOVEMBER, 3)}
+        meant = rule.days_of(chance.choice(list(rule.ToggleScope)), NOVEMBER, chance.choice(NOVEMBER))
+        its = [rule.Day(day, states[day], booked_hours=("07:30", "08:45")) for day in meant]
+        acts.append([{"date": day.isoformat(), "state": states[day].name} for day in meant])
+        lines = rule.toggle(rule.Choice("amalia", "aps", ("07:30", "08:45")), its, lines).draft
+    return {"before": written((other,)), "acts": acts}, written(lines)
+
+
+def written(lines: tuple[rule.DraftLine, ...]) -> str:
+    def hours(line: rule.DraftLine) -> tuple[str, str] | tuple[None, None]:
+        return (line.arrival, line.departure) if line.change is rule.DraftChange.BOOK else (None, None)
+
+    return draft.written(Line(line.date, line.child, line.activity, line.change.value, *hours(line)) for line in lines)
+
+
+async def test_s27_s28_s29_a_browser_makes_of_clicks_what_the_api_does(desktop: Page) -> None:
+    games = [game(random.Random(seed)) for seed in range(SEQUENCES)]
+    await desktop.goto("/connexion")
+    base = assets.address("draft.js").rpartition("/")[0]
+    assert await desktop.evaluate(PLAY, [base, [each for each, _ in games]]) == [draft for _, draft in games]
+
+
+# ---------------------------------------------------------------------------------------------------------- in a real town
+WEEK = ["monday", "tuesday", "wednesday", "thursday", "friday"]
+CHOSEN = {"from": "07:30", "to": "18:30", "step_minutes": 15, "minimum_minutes": 60}
+
+
+STATES = """query($child: ID!, $activity: ID!, $month: YearMonth!) {
+  child(id: $child) { calendar(month: $month, activity: $activity) { days { date state } } } }"""
+
+
+class Scene:
+    """`free`: days of the month after next on which the activity is open to all."""
+
+    def __init__(self, town: Town, free: list[dt.date]) -> None:
+        self.town, self.free = town, free
+        self.month = f"{free[0]:%Y-%m}"
+        self.query = {"enfant": town.named("amalia"), "activite": town.named("aps"), "mois": self.month}
+
+    @property
+    def path(self) -> str:
+        return "/reserver?" + "&".join(f"{name}={value}" for name, value in self.query.items())
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def scene(system: System, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+    async with founding(system, tmp_path_factory.mktemp("town")) as found:
+        yield await set_up(found)
+
+
+async def set_up(found: Found) -> Scene:
+    """A day that Amalia has, one for which she waits, one on which she could wait, a full one; then free ones."""
+    more = {"weekdays": WEEK, "open_on": [], "capacity": 2, "waiting_list": 1}
+    activities = [activity("aps", **more), activity("multi", **{**more, "hours": CHOSEN})]
+    debt = [{"date": "today-3d", "wallet": "periscolaire", "label": "Reprise de solde", "cents": 5000}]
+    families = [
+        family("dupont", children=["amalia", "paolo"], activities=["aps", "multi"]),
+        family("martin", children=["martin-child", "second", "third"]),
+        family("leroy", charges=debt),
+    ]
+    town = await found(activities=activities, families=families)
+    dupont, martin = await town.everybody("dupont", "martin")
+    month = f"{(today().replace(day=1) + dt.timedelta(days=62)):%Y-%m}"
+    told: dict[str, Any] = {}
+
+    async def answered() -> bool:
+        """Booking's first answer after a town was loaded may be late on a machine that is busy."""
+        asked = {"child": town.named("amalia"), "activity": town.named("aps"), "month": month}
+        told.clear()
+        told.update(await town.post(STATES, asked, token=dupont.token))
+        return "errors" not in told
+
+    await until(answered, within=60)
+    calendar = told["data"]["child"]["calendar"]
+    free = [dt.date.fromisoformat(each["date"]) for each in calendar["days"] if each["state"] == "AVAILABLE"]
+    booked, waiting, possible, full = free[:4]
+    await dupont.submits([dupont.line(booked, child="amalia")])
+    taken = [martin.line(date, child=child) for child in ("martin-child", "second") for date in (waiting, possible, full)]
+    await martin.submits([*taken, martin.line(full, child="third")])
+    await dupont.submits([dupont.line(waiting, child="amalia")])
+    return Scene(town, free)
+
+
+def cookie_of(jar: Any) -> list[Line]:
+    return next((draft.read(each.value.strip('"')) for each in jar if each.name.startswith("preau_brouillon_") and each.value), [])
+
+
+def said(html: str) -> str:
+    found = re.search(r'class="said".*?<p>(.*?)</p>', html, re.DOTALL)
+    return found.group(1) if found else ""
+
+
+async def test_without_script_each_click_is_kept_and_said_and_undone(visitor: MakeVisitor, scene: Scene) -> None:
+    one = visitor()
+    page = await one.signs_in(scene.town, "dupont", scene.path)
+    booked, waiting, possible, full, *others = scene.free
+    states = dict(re.findall(r'value="jour-([\d-]+)" class="day" data-s="(\w+)"', page.text))
+    assert [states[day.isoformat()] for day in scene.free[:5]] == ["BOOKED", "WAITING", "WAITLIST_OPEN", "FULL", "AVAILABLE"]
+
+    async def clicks(value: str, **more: str) -> str:
+        return (await one.sends("/reserver", **scene.query, bascule=value, **more)).text
+
+    text = await clicks(f"jour-{others[0]}")
+    assert said(text).endswith(": À réserver")
+    assert [line.date for line in cookie_of(one.client.cookies.jar)] == [others[0]]
+    assert f'value="jour-{others[0]}" class="day" data-s="AVAILABLE" data-p="add"' in text
+    assert said(await clicks(f"jour-{full}")).endswith(": Non traitée, activité complète")
+    text = await clicks("mois")  # The first that can be changed is booked: all are cancelled, and what was chosen is let go (S29).
+    assert [(line.date, line.change) for line in cookie_of(one.client.cookies.jar)] == [(booked, "CANCEL"), (waiting, "CANCEL")]
+    assert "2 jours à annuler" in text
+    text = await clicks("mois")
+    chosen = [line for line in cookie_of(one.client.cookies.jar) if line.change == "BOOK"]
+    assert len(chosen) == len(scene.free) - 3  # Not what is booked, waits or is full.
+    assert "dont 1 en liste d’attente" in text
+    assert said((await one.sends("/reserver", **scene.query, retirer=possible.isoformat())).text) == "Ce jour est retiré de vos choix."
+    assert possible not in [line.date for line in cookie_of(one.client.cookies.jar)]
+    cost = await one.opens("/reserver/cout", famille=scene.town.named("dupont"))
+    assert cost.json() == {"text": f"{131 * (len(chosen) - 1) / 100:.2f}".replace(".", ",") + "\xa0€"}
+    text = (await one.sends("/brouillon", brouillon="", suite=scene.path)).text
+    assert (cookie_of(one.client.cookies.jar), "Choisissez des jours" in text) == ([], True)
+
+
+async def test_s26_hours_are_asked_for_and_kept_within_the_bounds(visitor: MakeVisitor, scene: Scene) -> None:
+    one = visitor()
+    place = scene.query | {"activite": scene.town.named("multi")}
+    await one.signs_in(scene.town, "dupont")
+    page = await one.opens("/reserver", **place, lang="en")
+    assert re.findall(r'<option value="([\d:]+)"', page.text)[:3] == ["07:30", "07:45", "08:00"]
+    day = f"jour-{scene.free[4]}"
+    wrong = await one.sends("/reserver", **place, bascule=day, arrivee="09:00", depart="09:15")
+    assert (wrong.status_code, "<title>Error" in wrong.text, 'href="#arrivee"' in wrong.text) == (422, True, True)
+    right = await one.sends("/reserver", **place, bascule=day, arrivee="09:00", depart="11:30")
+    assert [(line.arrival, line.departure) for line in cookie_of(one.client.cookies.jar)] == [("09:00", "11:30")]
+    assert ("09:00–11:30" in right.text, 'value="09:00" selected' in right.text) == (True, True)
+
+
+async def test_s21_who_is_in_debt_books_nothing_and_is_shown_the_way_to_pay(visitor: MakeVisitor, scene: Scene) -> None:
+    one = visitor()
+    place = scene.query | {"enfant": scene.town.named("leroy-child")}
+    page = await one.signs_in(scene.town, "leroy", scene.path.replace(scene.query["enfant"], place["enfant"]))
+    assert ("débiteur" in page.text, 'href="/soldes"' in page.text) == (True, True)
+    refused = await one.sends("/reserver", **place, bascule=f"jour-{scene.free[4]}")
+    assert (refused.status_code, cookie_of(one.client.cookies.jar)) == (422, [])
+
+
+async def test_s23_the_child_comes_first_and_what_is_the_only_one_is_chosen(visitor: MakeVisitor, scene: Scene) -> None:
+    one, other = visitor(), visitor()
+    start = await one.signs_in(scene.town, "dupont", "/reserver")
+    assert ("Choisissez d’abord un enfant" in start.text, "Amalia" in start.text) == (True, True)
+    chosen = await one.opens("/reserver", enfant=scene.town.named("amalia"))
+    assert ("Réserver pour Amalia" in chosen.text, "MULTI" in chosen.text) == (True, True)
+    for odd in ({"enfant": "nobody", "activite": "nothing"}, scene.query | {"activite": "nothing"}, scene.query | {"mois": "2026-99"}):
+        assert (await one.opens("/reserver", **odd)).status_code in (200, 404)
+    only = await other.signs_in(scene.town, "leroy", "/reserver")
+    assert (only.url.params["activite"], "<table" in only.text) == (scene.town.named("aps"), True)
+    assert (await one.opens("/reserver", **scene.query | {"activite": "*"})).url.path == "/reserver/mois"
+
+
+async def test_a_draft_that_is_too_long_says_so_and_loses_nothing(visitor: MakeVisitor, scene: Scene) -> None:
+    one = visitor()
+    await one.signs_in(scene.town, "dupont", scene.path)
+    long = draft.written(Line(dt.date(2026, month, 1), f"child-{n}" * 3, f"activity-{n}" * 2) for n in range(55) for month in (1,))
+    one.client.cookies.set(draft.cookie(scene.town.named("dupont")), long)
+    while len(long) < draft.LONGEST - 20:
+        long += "|" + long.split("|")[0].replace("child-0", f"kid-{len(long)}")
+    one.client.cookies.set(draft.cookie(scene.town.named("dupont")), long[: draft.LONGEST])
+    answer = await one.sends("/reserver", **scene.query, bascule="mois")
+    assert (answer.status_code, "trop nombreux" in answer.text) == (422, True)
+
+
+# ------------------------------------------------------------------------------------------------------------- in a browser
+SEEN = """html => {
+  const cells = page => [...page.querySelectorAll('.cal button, .bulk.month, #lignes li, #lignes p:not(.cost)')].map(each => {
+    const told = [...each.attributes].filter(({ name }) => name !== 'tabindex').map(({ name, value }) => `${name}=${value}`);
+    return [each.localName, ...told.sort(), each.innerHTML].join(' '); });
+  const [sent, painted] = [new DOMParser().parseFromString(html, 'text/html'), document].map(cells);
+  return sent.flatMap((each, at) => each === painted[at] ? [] : [[each, painted[at]]]);
+}"""
+FOCUSED = "() => document.activeElement.value ?? document.activeElement.id"
+CUT = """() => [...document.querySelectorAll('.cal .day, .bulk, .btn, .chip')].filter(each => each.offsetParent &&
+  (each.scrollHeight > each.clientHeight + 2 || each.scrollWidth > each.clientWidth + 2)).map(each => each.value || each.textContent.trim())"""
+SMALL = """() => [...document.querySelectorAll('main button, main a, main select, main summary')].filter(each => each.offsetParent)
+  .map(each => [each.textContent.trim(), each.getBoundingClientRect()]).filter(([, box]) => Math.min(box.width, box.height) < 24).map(([text]) => text)"""
+SPACED = """() => { const sheet = new CSSStyleSheet();
+  sheet.replaceSync('*{line-height:1.5!important;letter-spacing:.12em!important;word-spacing:.16em!important}');
+  document.adoptedStyleSheets = [sheet]; }"""
+
+
+def day(date: dt.date) -> str:
+    return f".day[value='jour-{date}']"
+
+
+async def chosen(page: Page) -> list[tuple[dt.date, str]]:
+    cookies = await page.context.cookies()
+    text = next((each["value"] for each in cookies if each["name"].startswith("preau_brouillon_")), "")
+    return [(line.date, line.change) for line in draft.read(text.strip('"'))]
+
+
+async def opened(page: Page, scene: Scene, path: str | None = None) -> None:
+    await page.goto(path or scene.path)
+    await page.wait_for_selector("table[data-ready]")
+
+
+async def test_a_calendar_answers_at_once_by_pointer_and_by_keyboard_and_undoes(desktop: Page, scene: Scene) -> None:
+    page, (booked, waiting, possible, full, *others) = desktop, scene.free
+    await signs_in(page, scene.town, "dupont")
+    await opened(page, scene)
+    assert await page.evaluate(SEEN, await (await page.context.request.get(scene.path)).text()) == []
+    for date in (booked, waiting, possible, others[0]):
+        await page.click(day(date))
+    changed = [(booked, "CANCEL"), (waiting, "CANCEL"), (possible, "BOOK"), (others[0], "BOOK")]
+    assert await chosen(page) == changed
+    assert [await page.get_attribute(day(date), "data-p") for date, _ in changed] == ["cancel", "leave", "addwait", "add"]
+    assert await page.evaluate(SEEN, await (await page.context.request.get(scene.path)).text()) == []
+    await expect(page.locator("#cout")).to_have_text("2,62\xa0€")  # A waiting place included, as the recap sums it up.
+    await shot(page, "booking-draft")
+    assert await axe(page) == []
+    await page.dispatch_event(day(full), "click")
+    assert "complet, liste d’attente comprise" in await page.inner_text("#annonce")
+    await page.keyboard.press("Control+z")
+    await page.click("#defaire")
+    assert await chosen(page) == changed[:2]
+    await page.reload()
+    await page.wait_for_selector("table[data-ready]")
+    assert await page.get_attribute(day(booked), "data-p") == "cancel"
+    await page.click("#effacer")
+    assert await chosen(page) == []
+    await by_keyboard(page, others)
+    assert await page.evaluate("() => document.querySelectorAll('table.cal [tabindex=\"0\"]').length") == 1
+    await page.keyboard.press("PageUp")
+    await page.wait_for_url(lambda address: scene.month not in address)
+
+
+async def by_keyboard(page: Page, free: list[dt.date]) -> None:
+    """One tab stop, arrows, Home and End; Space, and with Shift, Control, Control+A as the grid of the ARIA practices has it."""
+    monday = next(date for date in free if date.weekday() == 0 and date + dt.timedelta(4) in free)
+    week = [monday + dt.timedelta(n) for n in range(5)]
+    await page.focus(day(week[1]))
+    for key, wanted in (
+        ("ArrowRight", f"jour-{week[2]}"),
+        ("End", f"jour-{week[4]}"),
+        ("Home", f"semaine-{monday}"),
+        ("ArrowRight", f"jour-{monday}"),
+        ("ArrowUp", f"jour-{monday - dt.timedelta(7)}"),
+        ("ArrowDown", f"jour-{monday}"),
+    ):
+        await page.keyboard.press(key)
+        above = f"colonne-{monday}" if key == "ArrowUp" else ""  # Of the first week.
+        assert await page.evaluate(FOCUSED) in (wanted, above), key
+    await page.focus(day(monday))
+    await page.keyboard.press("Space")
+    assert await chosen(page) == [(monday, "BOOK")]
+    await page.keyboard.press("Control+z")
+    await page.keyboard.press("Shift+Space")
+    assert await chosen(page) == [(date, "BOOK") for date in week]
+    await page.keyboard.press("Control+z")
+    await page.keyboard.press("Control+Space")
+    assert {date.weekday() for date, change in await chosen(page) if change == "BOOK"} <= {0}
+    await page.keyboard.press("Control+z")
+    await page.keyboard.press("Control+a")
+    assert len(await chosen(page)) > 1
+    await page.keyboard.press("Control+z")
+    assert await chosen(page) == []
+
+
+async def test_s24_another_familys_booking_shows_and_a_lost_network_loses_nothing(desktop: Page, watch: Watch, scene: Scene) -> None:
+    watch.expected.append("ERR_INTERNET_DISCONNECTED")  # What was on its way when the network went.
+    date, other = scene.free[6], scene.free[7]
+    await signs_in(desktop, scene.town, "dupont")
+    await opened(desktop, scene)
+    await desktop.click(day(date))
+    martin = await scene.town.sign_in("martin")
+    await martin.submits([martin.line(date, child="martin-child")])
+    await expect(desktop.locator(f"{day(date)} .lg")).to_have_text("À réserver")
+    await martin.submits([martin.line(date, child="second"), martin.line(other, child="second")])
+    await expect(desktop.locator(day(date))).to_have_attribute("data-p", "addwait", timeout=20_000)
+    await expect(desktop.locator("#annonce")).to_contain_text("la dernière place vient d’être prise")
+    await expect(desktop.locator(f"{day(other)} .lg")).to_have_text("1 place", timeout=20_000)
+    await desktop.context.set_offline(True)
+    await expect(desktop.locator("#hors-ligne")).to_be_visible()
+    await desktop.click(day(other))
+    await desktop.click("#verifier")
+    assert "/reserver" in desktop.url
+    await desktop.context.set_offline(False)
+    await expect(desktop.locator("#hors-ligne")).to_be_hidden()
+    assert (other, "BOOK") in await chosen(desktop)
+
+
+async def test_on_a_phone_hours_are_asked_for_and_nothing_is_cut_off_at_any_width(browse: Browse, scene: Scene) -> None:
+    page = await browse({**PHONE, "user_agent": "Mozilla/5.0 (Linux; Android 14) Mobile"})
+    await signs_in(page, scene.town, "dupont")
+    await opened(page, scene)
+    await shot(page, "booking")
+    assert (await axe(page), await page.evaluate(SMALL)) == ([], [])
+    for width in (412, 375, 360, 344, 320):
+        assert (await too_wide(page, width), await page.evaluate(CUT)) == ([], []), width
+    await page.set_viewport_size({"width": 1280, "height": 900})
+    await page.evaluate(SPACED)
+    assert await page.evaluate(CUT) == []
+    await page.set_viewport_size(PHONE["viewport"])
+    await opened(page, scene, scene.path.replace(scene.query["activite"], scene.town.named("multi")))
+    await page.click(".times-card summary")
+    await page.check("input[value=demander]")
+    await page.click(day(scene.free[4]))
+    await page.select_option("#arrivee-jour", "17:30")
+    assert await page.input_value("#depart-jour") == "18:30"  # Long enough after the arrival.
+    assert await axe(page) == []
+    await page.keyboard.press("Escape")
+    assert (await chosen(page), await page.evaluate(FOCUSED)) == ([], f"jour-{scene.free[4]}")
+    await page.click(day(scene.free[4]))
+    await page.select_option("#depart-jour", "12:00")
+    await page.click("dialog .primary")
+    assert await page.inner_text("#lignes .when + small") == "À réserver 07:30–12:00"
+
+
+async def test_in_english_nothing_is_french_but_the_towns_words_and_a_month_is_one_sheet_of_paper(browse: Browse, scene: Scene) -> None:
+    page = await browse()
+    await signs_in(page, scene.town, "dupont")
+    await opened(page, scene, f"{scene.path}&lang=en")
+    await page.click(day(scene.free[5]))
+    words: str = await page.evaluate(
+        "() => { const main = document.querySelector('main').cloneNode(true); "
+        "main.querySelectorAll('[lang=fr], script').forEach(each => each.remove()); return main.textContent; }"
+    )
+    assert re.findall(r"\w*(?:[éèàç]|Attente|Complet|Enfant|Horaire|jour|Annul)\w*", words) == []
+    sheets = len(re.findall(rb"/Type\s*/Page\b(?!s)", await page.pdf(format="A4")))
+    assert sheets == 1
