@@ -94,6 +94,7 @@ async def test_a_second_factor_is_asked_on_a_page_that_shows_nothing_of_the_firs
     page = await browser.opens(SECOND)
     assert ("half-way" in page.text + str(page.headers), 'autocomplete="one-time-code"' in page.text) == (False, True)
     assert 'data-options="{&#34;challenge&#34;: &#34;abc&#34;}"' in page.text
+    assert (page.text.count('name="reponse"'), 'id="reponse"' in page.text) == (1, False), "form.elements has one of that name"
     assert '<a href="#code">Indiquez le code.</a>' in (await browser.sends(SECOND, code=" ")).text
     identity.says["finishSignIn"] = refused("INVALID_CODE", "Faux.")
     assert '<a href="#code">Faux.</a>' in (await browser.sends(SECOND, code="000 000")).text
