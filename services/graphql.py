@@ -133,11 +133,11 @@ def _parse_date(value: object) -> dt.date:
 def _parse_instant(value: object) -> dt.datetime:
     try:
         moment = dt.datetime.fromisoformat(str(value))
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise BadValue("An instant, as 2026-11-23T07:00:00Z,", "un instant, comme 2026-11-23T07:00:00Z, est attendu", value)
-    return moment.astimezone(dt.UTC)
+        if moment.tzinfo is not None:
+            return moment.astimezone(dt.UTC)
+    except (ValueError, OverflowError):  # The first and the last day there are may be over the edge in UTC.
+        pass
+    raise BadValue("An instant, as 2026-11-23T07:00:00Z,", "un instant, comme 2026-11-23T07:00:00Z, est attendu", value)
 
 
 def _parse_time(value: object) -> LocalTime:

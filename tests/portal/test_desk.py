@@ -152,6 +152,8 @@ async def test_a_day_gets_other_places_and_is_closed_for_a_reason_that_families_
     (day,) = next_days(1)
     path = f"/bureau/activites/{town.named('aps')}"
     assert 'name="places-avant" value="10"' in await shown(one, f"{path}?jour={day.isoformat()}")
+    for odd in ("9999-12", "0001-01", "décembre"):
+        assert (await one.opens(path, mois=odd)).status_code == 200, odd
     was = {"jour": day.isoformat(), "ouvert-avant": "oui", "places-avant": "10", "ouvert": "oui"}
     assert (await one.sends(f"{path}/jour", **was, places="beaucoup")).status_code == 422
     fewer = (await one.sends(f"{path}/jour", **was, places="7")).text
@@ -238,6 +240,8 @@ async def test_s2_an_announcement_is_published_changed_and_withdrawn(visitor: Ma
     parent = visitor()
     await parent.signs_in(town, "dupont")
     assert (await one.sends("/bureau/annonces", cle="a", titre="", texte="Rien")).status_code == 422
+    unread = (await one.sends("/bureau/annonces", cle="a", titre="Grève", texte="Mardi", du="demain")).text
+    assert 'id="du-erreur"' in unread
     until = (DAY + dt.timedelta(days=3)).isoformat()
     shown = (await one.sends("/bureau/annonces", cle="b", titre="Grève mardi", texte="Pas de cantine.", au=until)).text
     assert f'value="{until}"' in shown

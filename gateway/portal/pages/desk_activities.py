@@ -52,8 +52,9 @@ async def activity(visit: Visit) -> Response:
 
 
 def _month(text: str, otherwise: dt.date) -> dt.date:
-    """Its first day."""
-    return date_of(f"{text}-01", otherwise).replace(day=1)
+    """Its first day; that of `otherwise` where it is none, or has no neighbours."""
+    month = date_of(f"{text}-01", otherwise).replace(day=1)
+    return month if dt.date.min.year < month.year < dt.date.max.year else otherwise.replace(day=1)
 
 
 def _next(month: dt.date) -> dt.date:

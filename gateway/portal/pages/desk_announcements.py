@@ -11,6 +11,7 @@ from starlette.responses import Response
 from gateway.portal.desk import desk_page, enter
 from gateway.portal.forms import Form
 from gateway.portal.operations import operation
+from gateway.portal.texts import phrase
 from gateway.portal.visit import Visit
 
 HERE = "/bureau/annonces"
@@ -45,18 +46,29 @@ def _written(instant: str | None, zone: ZoneInfo) -> str:
 
 
 def _instant(visit: Visit, text: str, *, days: int = 0) -> str | None:
-    """The midnight at which that day begins, where the structure is. None: it is no date, or none that has such a midnight."""
+    """The midnight at which that day begins, where the structure is. None: it is no date of our times."""
     assert visit.office is not None, "whoever asks has entered"
     try:
         day = dt.date.fromisoformat(text) + dt.timedelta(days=days)
     except (ValueError, OverflowError):
         return None
+    if not 1900 < day.year < 9000:
+        return None
     return dt.datetime.combine(day, dt.time(), ZoneInfo(visit.office["timezone"])).isoformat()
+
+
+def _wrong_dates(visit: Visit, form: Form, *names: str) -> dict[str, str]:
+    """Field -> what is wrong: a date that nobody can read is not left out in silence."""
+    return {
+        name: phrase("ANNOUNCEMENT_DATE_WRONG", visit.language) for name in names if form.one(name) and not _instant(visit, form.one(name))
+    }
 
 
 async def publish(visit: Visit) -> Response:
     form = await visit.form()
     office = await enter(visit)
+    if wrong := _wrong_dates(visit, form, "du", "au"):
+        return await _page(visit, wrong, {name: form.one(name) for name in form})
     wording = {"title": form.one("titre"), "body": form.one("texte"), "mail": form.one("courrier") == "oui"}
     when = {"publishAt": _instant(visit, form.one("du")), "endsAt": _instant(visit, form.one("au"), days=1)}
     order = {"structure": office["id"], "idempotencyKey": form.one("cle"), **wording, **{name: at for name, at in when.items() if at}}
@@ -67,6 +79,8 @@ async def change(visit: Visit) -> Response:
     form = await visit.form()
     await enter(visit)
     id = form.one("annonce")
+    if wrong := _wrong_dates(visit, form, f"au-{id}"):
+        return await _page(visit, wrong, {name: form.one(name) for name in form})
     order = {
         "announcement": id,
         "idempotencyKey": form.one("cle"),

@@ -264,6 +264,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "ANNOUNCEMENT_BODY_HINT": ("Une ligne vide sépare les paragraphes.", "An empty line parts paragraphs."),
     "ANNOUNCEMENT_FROM": ("À partir du", "From"),
     "ANNOUNCEMENT_FROM_HINT": ("Vide : aussitôt.", "Empty: at once."),
+    "ANNOUNCEMENT_DATE_WRONG": ("Écrivez une date, comme 2026-12-24.", "Write a date, such as 2026-12-24."),
     "ANNOUNCEMENT_UNTIL": ("Jusqu'au", "Until"),
     "ANNOUNCEMENT_UNTIL_HINT": ("Vide : jusqu'à son retrait.", "Empty: until it is withdrawn."),
     "ANNOUNCEMENT_MAIL": ("L'envoyer aussi aux familles par courrier électronique", "Send it to families by e-mail, too"),
