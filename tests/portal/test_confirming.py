@@ -251,10 +251,10 @@ async def test_a_debt_leads_to_paying_and_keeps_the_draft(found: Found, visitor:
 
 
 async def test_english_pages_have_no_french_of_ours(parents: list[Parent], visitor: MakeVisitor) -> None:
-    one = Parent(visitor("en"), parents[0].town, "dupont")
+    one = Parent(visitor(), parents[0].town, "dupont")
     await one.visitor.signs_in(one.town, "dupont")
     one.chooses(one.line(DAYS[0], "lunch"))
-    page = await one.recap()
+    page = await one.recap(lang="en")
     done = await one.confirms(page)
     pages: Iterable[httpx2.Response] = (page, done, await one.visitor.opens("/reservations"), await one.visitor.opens("/demandes"))
     for told, words in zip(pages, ("Check your requests", "Your requests are accepted", "My bookings", "My requests"), strict=True):
