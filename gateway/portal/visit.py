@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from markupsafe import Markup
+from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Message, Receive, Scope, Send
@@ -289,17 +290,19 @@ class Visit:
             return self.trouble("NO_FILE", 503, message=told["message"])
         return RedirectResponse(told["url"], 303, headers={"cache-control": "no-store"})
 
+    @property
+    def here(self) -> str:
+        """This page, or the one whose form was sent: a path of ours that can be opened again."""
+        if self.request.method not in ("GET", "HEAD"):
+            return local(self.request.headers.get("referer"))
+        url = self.request.url
+        return local(url.path + (f"?{url.query}" if url.query else ""))
+
     def to_sign_in(self, *, over: bool = False) -> Response:
         """And back here afterwards."""
-        url = self.request.url
-        here = (
-            url.path + (f"?{url.query}" if url.query else "")
-            if self.request.method == "GET"
-            else local(self.request.headers.get("referer"))
-        )
         over = over or self.session is not None
         self.sign_out()
-        return self.see_other(f"{SIGN_IN}?suite={quote(local(here), safe='')}" + ("&fin=1" if over else ""))
+        return self.see_other(f"{SIGN_IN}?suite={quote(self.here, safe='')}" + ("&fin=1" if over else ""))
 
     def dressed(self, response: Response) -> Response:
         """With the cookies that this visit leaves."""
@@ -402,18 +405,19 @@ class Frame:
 
     @property
     def here(self) -> str:
-        url = self.visit.request.url
-        return url.path + (f"?{url.query}" if url.query else "")
+        return self.visit.here
 
     @property
     def other_language(self) -> str:
         """This page in the other language."""
-        url = self.visit.request.url.include_query_params(lang="fr" if self.visit.language == "en" else "en")
-        return f"{url.path}?{url.query}"
+        return str(URL(self.here).include_query_params(lang="fr" if self.visit.language == "en" else "en"))
 
 
 def local(address: str | None) -> str:
     """A path of this site, whatever it was made of; `/` for what is none."""
-    parts = urlsplit(address or "/")
+    try:
+        parts = urlsplit(address or "/")
+    except ValueError:  # A bracket where a host would be.
+        return "/"
     path = parts.path if parts.path.startswith("/") and not parts.path.startswith(("//", "/\\")) else "/"
     return path + (f"?{parts.query}" if parts.query else "")

@@ -55,6 +55,8 @@ async def test_s1_whoever_signs_in_goes_on_where_they_wanted_to_go(browser: Brow
         "\t//evil.example",
         "/\t/evil.example",
         "javascript:alert(1)",
+        "//[",
+        "http://[evil]/",
         "evil",
         "",
     ],

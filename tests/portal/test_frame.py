@@ -104,6 +104,20 @@ async def test_a_page_is_only_looked_at_by_head_and_what_is_not_there_is_said_in
         assert (plain.status_code, plain.headers["content-type"]) == (status, "text/plain; charset=utf-8")
 
 
+async def test_what_a_page_leads_back_to_is_always_a_page_of_ours(browser: Browser, identity: Identity) -> None:
+    """The other language, trying again, the page after signing in: of an address that looks like another host's, and of a form that was sent."""
+    for path in ("//evil.example/x", "/\\evil.example/x"):
+        page = await browser.client.get(f"http://preau.test{path}", headers={"accept": "text/html"})
+        assert (page.status_code, re.findall(r'href="[/\\\\]{2}[^"]*', page.text)) == (404, []), path
+    await browser.opens("/mot-de-passe")
+    came_from = {"referer": "http://preau.test/mot-de-passe?envoyee=1", "accept": "text/html"}
+    page = await browser.sends("/cle-d-acces", came_from, jeton_page="x")
+    assert (page.status_code, 'href="/mot-de-passe?envoyee=1&amp;lang=en"' in page.text) == (403, True)
+    for referer in ("http://[", "//[", "javascript:alert(1)"):
+        page = await browser.sends("/cle-d-acces", {"referer": referer, "accept": "text/html"}, jeton_page="x")
+        assert (page.status_code, 'href="/?lang=en"' in page.text) == (403, True), referer
+
+
 async def test_a_session_that_was_ended_elsewhere_leads_to_the_door_and_back(browser: Browser, identity: Identity) -> None:
     await signs_in(browser, identity)
     browser.client.cookies.set("preau_brouillon_dupont", "amalia:aps:b202612.3", domain="preau.test")
