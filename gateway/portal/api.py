@@ -15,6 +15,8 @@ from services.refusal import Language
 SIGN_IN_FIRST = frozenset({"UNAUTHENTICATED", "UNAUTHORIZED_FIELD_OR_TYPE"})
 NOT_THERE = frozenset({"BAD_USER_INPUT", "FORBIDDEN", "GRAPHQL_VALIDATION_FAILED"})
 TOO_MUCH = frozenset({"TOO_MANY_REQUESTS", "RATE_LIMITED", "OPERATION_TOO_EXPENSIVE"})
+#: Whoever asked has left, so nothing was answered: nobody reads the page that is made of this.
+GONE = "GONE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Api:
             said.append(message.get("body", b""))
 
         await self.endpoint(_scope(request, language, token), _receive(request, document, variables), send)
+        if not any(said):
+            return Answer({}, [{"extensions": {"code": GONE}}])
         told = msgspec.json.decode(b"".join(said))
         return Answer(told.get("data") or {}, told.get("errors") or [])
 

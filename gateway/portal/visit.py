@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from gateway.answering import gzipped, takes_gzip
 from gateway.portal import assets, draft, formats, forms, security, town_words
-from gateway.portal.api import NOT_THERE, SIGN_IN_FIRST, TOO_MUCH, Answer, Api
+from gateway.portal.api import GONE, NOT_THERE, SIGN_IN_FIRST, TOO_MUCH, Answer, Api
 from gateway.portal.forms import Form
 from gateway.portal.operations import SHELL, operation
 from gateway.portal.session import MARGIN_SECONDS, TOKENS, Renewing, Session
@@ -164,7 +164,8 @@ class Visit:
         if codes & TOO_MUCH:
             raise Answered(self.trouble("TOO_MUCH", 429))
         if codes and (not any(each is not None for each in answer.data.values()) or answer.data.get("me", self) is None):
-            log().warning("a page could not be made", codes=sorted(codes), path=self.request.url.path)
+            if GONE not in codes:
+                log().warning("a page could not be made", codes=sorted(codes), path=self.request.url.path)
             raise Answered(self.trouble("AWAY", 503))
 
     async def _token(self) -> str | None:

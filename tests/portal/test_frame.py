@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from starlette.requests import Request
 
 from gateway.portal import assets, town_words
+from gateway.portal.api import GONE, Api
 from gateway.portal.pages import PAGES, legal
 from services.settings import SettingsError
 from tests.portal.paged import ACCOUNT, FORM, SECRETS, SIGNED_IN, Browser, Identity, before, refused, words
@@ -116,6 +118,14 @@ async def test_what_a_page_leads_back_to_is_always_a_page_of_ours(browser: Brows
     for referer in ("http://[", "//[", "javascript:alert(1)"):
         page = await browser.sends("/cle-d-acces", {"referer": referer, "accept": "text/html"}, jeton_page="x")
         assert (page.status_code, 'href="/?lang=en"' in page.text) == (403, True), referer
+
+
+async def test_whoever_leaves_before_the_answer_is_no_fault_of_the_page() -> None:
+    async def says_nothing(*_: object) -> None:
+        """As the endpoint, once a browser that asked has gone."""
+
+    asked = Request({"type": "http", "method": "GET", "path": "/", "headers": []})
+    assert (await Api(says_nothing).ask(asked, "fr", "query X { x }", {}, None)).codes == {GONE}
 
 
 async def test_a_session_that_was_ended_elsewhere_leads_to_the_door_and_back(browser: Browser, identity: Identity) -> None:
