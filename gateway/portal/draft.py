@@ -13,13 +13,16 @@ import datetime as dt
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final, Literal
 from urllib.parse import quote, unquote
 
 #: characters; a browser keeps 4,096 bytes of a cookie with its name.
 LONGEST: Final = 3_600
 KEPT_SECONDS: Final = 7 * 24 * 3600
-_ITEM = re.compile(r"([bc])(\d{6})\.([0-9a-f]{1,8})(?:@(\d{4})(\d{4}))?")
+#: lines; more than any cookie holds. What has more was made by hand, and reading all of it would keep everybody else waiting.
+MOST: Final = 7_500
+_ITEM = re.compile(r"([bc])([1-9]\d{3}(?:0[1-9]|1[0-2]))\.([0-9a-f]{1,8})(?:@(\d{4})(\d{4}))?", re.ASCII)
 
 Change = Literal["BOOK", "CANCEL"]
 
@@ -52,7 +55,8 @@ def cookie(family: str) -> str:
 
 def read(written: str) -> list[Line]:
     """By date. What cannot be read is left out: a cookie may be anything."""
-    return sorted({line for group in written.split("|") for line in _group(group)}, key=_order)
+    lines = (line for group in written.split("|") for line in _group(group))
+    return sorted(set(islice(lines, MOST)), key=_order)
 
 
 def _order(line: Line) -> tuple[dt.date, str, str, str, str]:

@@ -105,6 +105,13 @@ def test_s25_a_cookie_may_be_anything() -> None:
     line = Line(dt.date(2026, 11, 1), "a", "b")
     assert draft.read("a:b:b202611.1+b202611.1@07300845") == [line, Line(line.date, "a", "b", "BOOK", "07:30", "08:45")]
     assert draft.read("|::|a:b|a:b:x|a:b:b202613.1+b202600.ff+c202602.80000000|%zz:b:b202611.fffffffff") == []
+    assert draft.read("a:b:b٢٠٢٦١١.1|a:b:b202611.1@٠٧٣٠٠٨٤٥") == [], "digits are those that a script reads, too"
+
+
+def test_reading_a_draft_ends_before_anybody_has_to_wait_for_it() -> None:
+    endless = "a:b:" + "+".join(f"b{year}{month:02}.7fffffff" for year in range(2000, 2900) for month in range(1, 13))
+    assert len(draft.read(endless)) == draft.MOST
+    assert draft.LONGEST / len("+b202611.7fffffff") * 31 < draft.MOST, "as many as a cookie may hold are all read"
 
 
 def test_text_of_every_state_stands_out_from_its_fill_and_every_border_from_the_card() -> None:
