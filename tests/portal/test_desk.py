@@ -220,7 +220,10 @@ async def test_s11_a_payment_is_recorded_once_to_the_cent_and_reversed_with_a_re
     assert "n° de pièce" in page.lower()
     amount = f"montant-{wallet}"
     sent = {"famille": number, "id": town.named("dupont"), "cle": "k", "mode": "CHEQUE", "payeur": "GUIDE DENIS", "date": DAY.isoformat()}
-    assert 'id="piece-erreur"' in (await one.sends("/bureau/paiements", **sent, **{amount: "50,00"})).text
+    without_number = (await one.sends("/bureau/paiements", **sent, **{amount: "50,00"})).text
+    assert 'id="piece-erreur"' in without_number
+    assert 'name="cle" value="k"' in without_number, "sent again, what was recorded already is not recorded twice"
+    assert 'id="date-erreur"' in (await one.sends("/bureau/paiements", **sent | {"date": "hier"}, **{amount: "50,00"})).text
     assert f'id="{amount}-erreur"' in (await one.sends("/bureau/paiements", **sent, **{amount: "cinquante"})).text
     cheque = sent | {"piece": "2578012", "banque": "CREDIT AGRICOLE", amount: "50,07"}
     for _ in range(2):

@@ -1,7 +1,6 @@
 """Payments at the agents' desk: recorded, reversed, and those online that have not ended."""
 
 import datetime as dt
-import re
 import secrets
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +9,7 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from gateway.portal.desk import date_of, desk_page, enter, today
+from gateway.portal.formats import cents
 from gateway.portal.forms import Form
 from gateway.portal.operations import operation
 from gateway.portal.texts import phrase
@@ -34,7 +34,6 @@ RECORD = operation("""mutation RecordPayment($input: RecordPaymentInput!) { done
   __typename ... on Payment { id } ... on Refusal { code message } } }""")
 REVERSE = operation("""mutation ReversePayment($input: ReversePaymentInput!) { done: reversePayment(input: $input) {
   __typename ... on Refusal { code message } } }""")
-_AMOUNT = re.compile(r"(\d{1,6})(?:[.,](\d{1,2}))?")
 
 
 async def payments(visit: Visit) -> Response:
@@ -59,7 +58,7 @@ async def _page(visit: Visit, search: str, errors: Mapping[str, str] | None = No
         "acts": (data.get("moneyActs") or {}).get("nodes", []),
         "unsettled": data.get("unsettledPayments"),
         "modes": MODES,
-        "key": secrets.token_hex(16),
+        "key": (typed or {}).get("cle") or secrets.token_hex(16),  # What is sent again is the same payments.
         "today": today(visit).isoformat(),
         "typed": typed or {},
         "errors": errors or {},
@@ -71,26 +70,30 @@ def _of(family: Mapping[str, Any], month: str) -> list[Mapping[str, Any]]:
     return list((family[month] or {}).get("payments", []))
 
 
-def cents_of(text: str) -> int | None:
-    """As people write amounts: 12,50 or 12.5 or 12 €. None: it is none."""
-    found = _AMOUNT.fullmatch(re.sub(r"[\s€]", "", text))
-    return int(found[1]) * 100 + int((found[2] or "").ljust(2, "0")) if found else None
-
-
 def _amounts(form: Form) -> dict[str, int | None]:
     """Field -> cents, of the wallets for which something is written."""
-    return {name: cents_of(form.one(name)) for name in form if name.startswith("montant-") and form.one(name)}
+    return {name: cents(form.one(name)) for name in form if name.startswith("montant-") and form.one(name)}
+
+
+def _wrong(visit: Visit, form: Form, amounts: Mapping[str, int | None]) -> dict[str, str]:
+    """Field -> what is wrong with it, before anybody is asked. A date that nobody can read is not today."""
+    wrong = {name: phrase("PAYMENTS_AMOUNT_WRONG", visit.language) for name, amount in amounts.items() if not amount}
+    if not amounts:
+        wrong["montants"] = phrase("PAYMENTS_NOTHING", visit.language)
+    if form.one("date") and date_of(form.one("date"), dt.date.min) == dt.date.min:
+        wrong["date"] = phrase("ANNOUNCEMENT_DATE_WRONG", visit.language)
+    return wrong
 
 
 async def record(visit: Visit) -> Response:
     form = await visit.form()
     await enter(visit)
     number = form.one("famille")
-    typed = {name: form.one(name) for name in form if name not in ("jeton_page", "cle")}
+    typed = {"cle": "", **{name: form.one(name) for name in form}}
     amounts = _amounts(form)
-    wrong = {name: phrase("PAYMENTS_AMOUNT_WRONG", visit.language) for name, cents in amounts.items() if not cents}
-    if wrong or not amounts:
-        return await _page(visit, number, wrong or {"montants": phrase("PAYMENTS_NOTHING", visit.language)}, typed)
+    wrong = _wrong(visit, form, amounts)
+    if wrong:
+        return await _page(visit, number, wrong, typed)
     about = {
         "family": form.one("id"),
         "mode": form.one("mode") if form.one("mode") in MODES else "OTHER",
@@ -98,12 +101,14 @@ async def record(visit: Visit) -> Response:
         "date": date_of(form.one("date"), today(visit)).isoformat(),
         **{told: form.one(name) for told, name in (("reference", "piece"), ("bank", "banque")) if form.one(name)},
     }
-    for name, cents in amounts.items():
+    for name, amount in amounts.items():
         wallet = name.removeprefix("montant-")
         # What was recorded before one was refused is not recorded twice when the form is sent again.
-        order = {**about, "wallet": wallet, "amountCents": cents, "idempotencyKey": f"{form.one('cle')}-{wallet}"[:100]}
+        order = {**about, "wallet": wallet, "amountCents": amount, "idempotencyKey": f"{form.one('cle')}-{wallet}"[:100]}
         told = (await visit.ask(RECORD, input=order))["done"]
         if "code" in told:
+            if told["code"] == "IDEMPOTENCY_KEY_REUSED":  # The form is another one than what was recorded by it: it begins anew.
+                del typed["cle"]
             field = name if told["code"] == "INVALID_AMOUNT" else FIELDS.get(told["message"].partition(" ")[0].rstrip(":"), "mode")
             return await _page(visit, number, {field: told["message"]}, typed)
     return visit.see_other(f"{HERE}?famille={quote(number)}", "PAYMENTS_DONE", n=len(amounts))
