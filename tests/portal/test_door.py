@@ -46,6 +46,15 @@ async def test_s1_whoever_signs_in_goes_on_where_they_wanted_to_go(browser: Brow
     assert identity.heard[-1][1]["device"] == "secret-device", "strangers' failures do not keep this browser waiting"
 
 
+async def test_s4_whoever_signs_out_is_out_at_this_browser_even_while_identity_cannot_say(browser: Browser, identity: Identity) -> None:
+    identity.says |= {"signIn": SIGNED_IN, "signOut": None}
+    await signs_in(browser)
+    await browser.opens("/plan-du-site")
+    out = await browser.sends("/deconnexion")
+    assert (out.status_code, out.headers.get("location")) == (303, "/connexion")
+    assert browser.client.cookies.get("preau_session") is None
+
+
 @pytest.mark.parametrize(
     "elsewhere",
     [

@@ -6,6 +6,7 @@ Half a sign-in is kept in a cookie that no script reads: its challenge stands in
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -14,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from gateway.portal.operations import operation
 from gateway.portal.session import TOKENS, Session
 from gateway.portal.texts import phrase
-from gateway.portal.visit import LANGUAGE, SIGN_IN, STRUCTURE, YEAR_SECONDS, Visit, local
+from gateway.portal.visit import LANGUAGE, SIGN_IN, STRUCTURE, YEAR_SECONDS, Answered, Visit, local
 
 DEVICE, STEP = "preau_appareil", "preau_etape"
 STEP_SECONDS = 300  #: As long as the challenge is good.
@@ -160,9 +161,11 @@ def _unpacked(kept: str) -> dict[str, Any] | None:
 
 # ------------------------------------------------------------------------------------------------------------------------------
 async def sign_out(visit: Visit) -> Response:
+    """Whatever identity says, or cannot say: nobody who is told so stays signed in at this browser."""
     await visit.form()
     if visit.session is not None:
-        await visit.ask(SIGN_OUT)
+        with suppress(Answered):
+            await visit.ask(SIGN_OUT)
     visit.sign_out()
     visit.forget_drafts()
     return visit.see_other(SIGN_IN, "SIGNED_OUT")
