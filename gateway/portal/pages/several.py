@@ -34,6 +34,8 @@ YEARS = range(2000, 2200)
 async def month(visit: Visit) -> Response:
     """`/reserver/mois?enfant=&mois=`"""
     query = visit.request.query_params
+    if not query.get("enfant"):
+        return visit.see_other(START)
     shown = _month(query.get("mois", "")) or formats.local(visit.house.clock.now(), "Europe/Paris").date().replace(day=1)
     data = await visit.ask(OF_MONTH, child=query.get("enfant", ""), month=f"{shown:%Y-%m}")
     child = _child(visit, data)
@@ -111,7 +113,7 @@ async def day(visit: Visit) -> Response:
     form = await visit.form() if visit.request.method == "POST" else None
     told = form if form is not None else Form({name: visit.request.query_params.getlist(name) for name in visit.request.query_params})
     date = _date(told.one("date"))
-    if date is None:
+    if date is None or not told.one("enfant"):
         return visit.see_other(month_path(told.one("enfant"), told.one("mois")))
     data = await visit.ask(OF_DAY, child=told.one("enfant"), date=date.isoformat())
     one = OneDay(visit, _child(visit, data), date, data["child"]["day"], visit.choices())
