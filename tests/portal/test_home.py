@@ -74,13 +74,14 @@ async def test_what_is_asked_of_the_account_and_the_way_of_an_agent_without_fami
     one.me["secondFactorMissing"] = one.me["agentOf"]
     page = (await one.visitor().opens("/")).text
     for path, words in (
-        ("/profil", "choose your own"),
+        ("/profil#mot-de-passe", "choose your own"),
         ("/profil", "Give an e-mail address"),
         ("/profil/securite", "Town"),
         ("/bureau", "desk"),
     ):
         assert f'href="{path}"' in page
         assert words in page
+    assert page.count("Your password was") == 1, "said once"
     one.me |= {"email": "a@example.org", "undeliverable": "2026-11-01T08:00:00Z", "passwordIsHandedOut": False, "agentOf": []}
     page = (await one.visitor().opens("/")).text
     assert "Our mails to a@example.org come back" in page
