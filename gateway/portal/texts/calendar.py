@@ -69,7 +69,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "LEGEND_DRAFT": ("Pointillé : choix pas encore validé", "Dashed: not confirmed yet"),
     "LEGEND_DROPPED": ("Barré : sera annulé si vous validez", "Struck through: cancelled once you confirm"),
     # ---- who and what
-    "BOOK_TITLE": ("Réserver", "Book"),
     "BOOK_FOR": ("Réserver pour {child}", "Book for {child}"),
     "PICK_CHILD": ("Enfant", "Child"),
     "PICK_ACTIVITY": ("Activité", "Activity"),
@@ -125,9 +124,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "DRAFT_REMOVE": ("Retirer {day}", "Remove {day}"),
     "DRAFT_UNDO": ("Annuler la dernière action", "Undo the last action"),
     "DRAFT_UNDONE": ("Dernière action annulée.", "Last action undone."),
-    "DRAFT_CLEARED": ("Vos choix sont effacés.", "Your choices are cleared."),
     "DRAFT_REMOVED": ("Ce jour est retiré de vos choix.", "That day is removed from your choices."),
-    "DRAFT_CHANGED": ("Vos choix sont à jour (total : {n}).", "Your choices are up to date (total: {n})."),
     "DRAFT_MINI_BOOK": ("{n} à réserver", "{n} to book"),
     "DRAFT_MINI_CANCEL": ("{n} à annuler", "{n} to cancel"),
     "DAY_SAID": ("{day} : {what}", "{day}: {what}"),

@@ -4,7 +4,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "NO_FILE_TITLE": ("Ce document n'est pas disponible", "This document is not available"),
     # Balances: P6.
     "BALANCES_TITLE": ("Soldes et paiements", "Balances and payments"),
-    "BALANCES_FILTER": ("Calculer le coût des réservations", "Work out what the bookings cost"),
     "BALANCES_UNTIL": ("Jusqu'au", "Until"),
     "BALANCES_UNTIL_HINT": ("Ce jour compris. Vide : toutes les réservations à venir.", "That day included. Empty: all bookings to come."),
     "BALANCES_INCLUDE": ("Réservations comptées", "Bookings that count"),
@@ -123,8 +122,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "PART_CONSUMPTIONS": ("Consommations", "Consumptions"),
     "PART_PAYMENTS": ("Règlements", "Payments"),
     "PART_CERTIFICATE": ("Attestation fiscale", "Tax certificate"),
-    "HISTORY_CONSUMPTIONS_TITLE": ("Consommations de {month}", "Consumptions of {month}"),
-    "HISTORY_PAYMENTS_TITLE": ("Règlements de {month}", "Payments of {month}"),
+    "HISTORY_CONSUMPTIONS_TITLE": ("Consommations : {month}", "Consumptions of {month}"),
+    "HISTORY_PAYMENTS_TITLE": ("Règlements : {month}", "Payments of {month}"),
     "HISTORY_CONSUMPTIONS_NONE": ("Aucune consommation en {month}.", "No consumptions in {month}."),
     "HISTORY_PAYMENTS_NONE": ("Aucun règlement en {month}.", "No payments in {month}."),
     "MONEY_DATE": ("Date", "Date"),
@@ -177,7 +176,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "CERTIFICATE_NONE": ("Aucun montant pour {year}.", "No amount for {year}."),
     "CERTIFICATE_BORN": ("Naissance : {date}", "Born: {date}"),
     "CERTIFICATE_NO_BIRTH": (
-        "Nous ne connaissons pas la date de naissance de {name} : contactez votre mairie pour que ses frais puissent compter.",
+        "Date de naissance inconnue pour {name} : contactez votre mairie pour que ses frais puissent compter.",
         "We do not know {name}'s birth date: contact your town hall so that what was paid for them may count.",
     ),
     "CERTIFICATE_PAID": ("Payé", "Paid"),

@@ -73,7 +73,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "La structure consultée a changé entre-temps : voici vos choix pour celle-ci. Rien n'a été enregistré.",
         "Another structure has been chosen meanwhile: here are your choices for it. Nothing was recorded.",
     ),
-    "RECAP_KEPT": ("Vos choix sont gardés.", "Your choices are kept."),
     "RECAP_PAY": ("Payer maintenant", "Pay now"),
     "RECAP_TROUBLE_TITLE": ("Vos demandes ne peuvent pas être validées", "Your requests cannot be confirmed"),
     # ------------------------------------------------------------------------------------------------------ the outcome
@@ -172,5 +171,4 @@ COUNTED: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
     ),
     "OUTCOME_NOT": (("{n} remarque", "{n} remarques"), ("{n} remark", "{n} remarks")),
     "OUTCOME_OPEN": (("{n} en attente de réponse", "{n} en attente de réponse"), ("{n} to be answered", "{n} to be answered")),
-    "REQUEST_LINES": (("{n} ligne", "{n} lignes"), ("{n} line", "{n} lines")),
 }

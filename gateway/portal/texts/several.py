@@ -43,7 +43,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "SEVERAL_LEGEND_DROPPED": ("Barré : seulement des annulations choisies", "Struck through: only cancellations are chosen"),
     "SEVERAL_BOOKS": ("{n} à réserver", "{n} to book"),
     "SEVERAL_CANCELS": ("{n} à annuler", "{n} to cancel"),
-    "SEVERAL_DAY": ("{day}, ouvrir ce jour", "{day}, open this day"),
     "SEVERAL_NONE": ("Aucune demande pour le moment.", "No request so far."),
     "ONE_DAY_TITLE": ("{child}, {day}", "{child}, {day}"),
     "ONE_DAY_LEAD": ("Cochez les activités à réserver, décochez celles à annuler.", "Tick the activities to book, untick those to cancel."),
@@ -56,7 +55,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "ONE_DAY_CHILD": ("Le même jour pour", "The same day for"),
     "ONE_DAY_STALE": ("Ce choix n’est plus possible : décochez-le.", "This choice is no longer possible: untick it."),
     "ONE_DAY_ELSE": ("Activité où l’enfant n’est plus inscrit", "Activity in which the child is no longer enrolled"),
-    "ONE_DAY_HOURS": ("Horaires de {activity}, {day}", "Hours of {activity}, {day}"),
+    "ONE_DAY_HOURS": ("Horaires : {activity}, {day}", "Hours of {activity}, {day}"),
     "ONE_DAY_CHANGE_HOURS": ("Changer les horaires", "Change the hours"),
     "ONE_DAY_SAVE_HOURS": ("Valider ces horaires", "Save these hours"),
     "ONE_DAY_LEAVE_HOURS": ("Fermer sans changer", "Close without change"),
@@ -67,10 +66,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "ONE_DAY_SAID": ("{activity} : {what}", "{activity}: {what}"),
     "ONE_DAY_UNDONE": ("Dernière action annulée.", "Last action undone."),
-    "ONE_DAY_LOST": (
-        "{activity} a changé entre-temps et n’a pas pu être prise en compte.",
-        "{activity} has changed meanwhile and could not be taken into account.",
-    ),
     "ONE_DAY_KEPT_BUT": (
         "Vos choix du {day} sont gardés, sauf {activity} : cette activité a changé entre-temps.",
         "Your choices for {day} are kept, except {activity}: that activity has changed meanwhile.",
@@ -80,7 +75,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Your choices for {day} are kept. Nothing is booked before you confirm.",
     ),
     "ONE_DAY_EMPTY": ("{child} n’est inscrit à aucune activité ce jour.", "{child} is enrolled in no activity on this day."),
-    "ONE_DAY_DEADLINES": ("Réservation : {booking}. Annulation : {cancelling}.", "Booking: {booking}. Cancelling: {cancelling}."),
     "COPY_TITLE": ("Copier des jours", "Copy days"),
     "COPY_LEAD": (
         "Reprenez des jours pour un autre enfant ou une autre activité. Vous voyez le détail avant que rien ne soit copié.",
@@ -103,10 +97,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{activity} asks for hours: choose them, then show what will be copied.",
     ),
     "COPY_SHOW": ("Voir ce qui sera copié", "Show what will be copied"),
-    "COPY_PLAN": (
-        "De {child_from}, {activity_from} vers {child_to}, {activity_to}",
-        "From {child_from}, {activity_from} to {child_to}, {activity_to}",
-    ),
     "COPY_WILL": ("Ce qui sera copié", "What will be copied"),
     "COPY_CANNOT": ("Ce qui ne peut pas être copié", "What cannot be copied"),
     "COPY_CANNOT_LEAD": ("Ces jours restent comme ils sont.", "These days stay as they are."),

@@ -84,7 +84,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The link is made. Copy it now: it is shown once.",
     ),
     "FEED_GONE": ("Le lien est supprimé : il n'ouvre plus rien.", "The link is removed: it opens nothing any more."),
-    "FEED_LINK": ("Lien de l'agenda de {child}", "Link to the calendar of {child}"),
+    "FEED_LINK": ("Lien de l'agenda ({child})", "Link to the calendar of {child}"),
     "FEED_OPEN": ("Ouvrir dans mon agenda", "Open in my calendar"),
 }
 COUNTED: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
