@@ -2,11 +2,14 @@
 
 import datetime as dt
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import expect
 
+from gateway.portal.texts import TEXTS
+from services.audit import EMPTIED
 from tests.facts import until
 from tests.flows.conftest import Found
 from tests.flows.town import Town, activity, family, half_a_day_away, next_days, today
@@ -211,6 +214,13 @@ async def test_an_agent_books_cancels_and_lets_in_again(visitor: MakeVisitor, fo
     paper = await one.sends(f"{path}/code", compte=account, cle="three", identifiant="dupont", **{f"motif-{account}": "Oubli"})
     assert re.search(r'class="bigcode">[A-Z0-9-]{14}<', paper.text)
     assert paper.headers["cache-control"] == "no-store"
+
+
+def test_whatever_agents_did_with_money_has_words() -> None:
+    sources = "".join(path.read_text(encoding="utf-8") for path in Path("services/billing").glob("*.py"))
+    kinds = {*re.findall(r'\bDone\("([A-Z_]+)"', sources), EMPTIED}
+    assert len(kinds) == 8
+    assert {f"MONEY_ACT_{kind}" for kind in kinds} <= TEXTS.keys()
 
 
 async def test_s11_a_payment_is_recorded_once_to_the_cent_and_reversed_with_a_reason(visitor: MakeVisitor, found: Found) -> None:
