@@ -272,6 +272,10 @@ class Visit:
         response.headers.update(more)
         return response
 
+    def missing(self) -> Response:
+        """Instead of the page of something that the API did not tell: nobody can say, or there is no such thing."""
+        return self.trouble("AWAY", 503) if self.partly else self.trouble("NOT_HERE", 404)
+
     def see_other(self, path: str, said: str = "", *, undo: Iterable[draft.Line] | None = None, **told: str | int) -> Response:
         """After something was done: the page at `path`, which says `said` of the texts once; of those that are counted, by `n`.
 

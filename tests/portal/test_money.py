@@ -170,13 +170,14 @@ class Api:
         structure = {"id": "t", "name": "T", "timezone": "Europe/Paris"}
         family = {"id": "f", "number": "1", "structure": structure, "balance": BALANCE, "balanceAlertCents": None} | told.pop("family", {})
         self.me = {**shell, "passwordIsHandedOut": False, "agentOf": [], "families": [{"paymentAccess": OPEN, **family}]}
+        self.wrong = told.pop("errors", [])  #: Of the answers.
         self.told, self.asked = told, list[Any]()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         question = json.loads((await receive())["body"])
         self.asked.append(question)
         data = {"me": self.me} if "...Shell" in question["query"] else {}
-        body = json.dumps({"data": data | self.told}).encode()
+        body = json.dumps({"data": data | self.told, "errors": self.wrong}).encode()
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": body})
 

@@ -9,6 +9,7 @@ from gateway.portal import recap
 from gateway.portal.draft import Line
 from gateway.portal.pages import requests
 from gateway.portal.recap import Purse, Row, Seen, Total, is_worse
+from tests.portal.test_money import Api
 
 WEDNESDAY, TUESDAY = dt.date(2017, 3, 22), dt.date(2017, 3, 14)
 
@@ -117,3 +118,9 @@ def movement(status: str, change: str = "BOOK", refusal: str | None = None) -> d
 def test_s34_each_answer_stands_in_its_place(told: dict[str, Any], kind: str, state: str) -> None:
     assert requests.kind_of(told, decided=False) == kind
     assert requests.state_of(told, kind) == state
+
+
+async def test_while_nobody_can_tell_of_a_request_it_is_not_said_to_be_none() -> None:
+    away = Api(request=None, errors=[{"message": "Away.", "extensions": {"code": "SUBGRAPH_UNAVAILABLE"}}])
+    assert (await away.visitor().opens("/demandes/x")).status_code == 503
+    assert (await Api(request=None).visitor().opens("/demandes/x")).status_code == 404

@@ -168,7 +168,7 @@ async def returned(visit: Visit) -> Response:
         return visit.page("payment_return.html", styles=("money",), payment=None)
     await visit.ask(RETURNED, id=visit.request.path_params["id"])
     if visit.data["onlinePayment"] is None:
-        return visit.trouble("AWAY", 503) if visit.partly else visit.trouble("NOT_HERE", 404)
+        return visit.missing()
     return visit.page("payment_return.html", styles=("money",), tab="money", payment=visit.data["onlinePayment"])
 
 
@@ -177,7 +177,7 @@ async def receipt(visit: Visit) -> Response:
     await visit.ask(RECEIPT, id=visit.request.path_params["id"])
     payment = visit.data["onlinePayment"]
     if payment is None or payment["receipt"] is None:
-        return visit.trouble("AWAY", 503) if visit.partly else visit.trouble("NOT_HERE", 404)
+        return visit.missing()
     return visit.file(payment["receipt"])
 
 

@@ -66,7 +66,7 @@ async def outcome(visit: Visit) -> Response:
     """`/demandes/{id}`"""
     request = (await visit.ask(OUTCOME, id=visit.request.path_params["id"]))["request"]
     if request is None:
-        return visit.trouble("NOT_HERE", 404)
+        return visit.missing()
     found = sorted_by_kind(request)
     return visit.page(
         "outcome.html",
