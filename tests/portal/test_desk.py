@@ -200,7 +200,9 @@ async def test_an_agent_books_cancels_and_lets_in_again(visitor: MakeVisitor, fo
     first, last = next_days(2)
     when = {"du": first.isoformat(), "au": last.isoformat()}
     assert 'id="motif-erreur"' in (await one.sends(f"{path}/reserver", **sent, **when, motif="")).text
-    assert 'id="du-erreur"' in (await one.sends(f"{path}/reserver", **sent, du="demain", motif="Appel")).text
+    unread = (await one.sends(f"{path}/reserver", **sent | {"attente": ""}, du="demain", motif="Appel")).text
+    assert 'id="du-erreur"' in unread
+    assert 'name="attente" value="oui" checked' not in unread, "what was unticked stays so"
     for _ in range(2):  # Twice sent is once booked.
         booked = (await one.sends(f"{path}/reserver", **sent, **when, motif="Appel du père")).text
     parent = await town.sign_in("dupont")

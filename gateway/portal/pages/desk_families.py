@@ -17,6 +17,8 @@ from gateway.portal.visit import Answered, Visit
 
 HERE = "/bureau/familles"
 LONGEST_DAYS = 92  #: Of one booking for a family.
+#: Of its form: what stands there again where something is wrong.
+TYPED = ("quoi", "du", "au", "arrivee", "depart", "attente", "hors-delai", "malgre-dette", "motif")
 FOUND = operation("""query DeskFamilies($structure: ID!, $search: String, $after: String) { ...Shell
   families(structure: $structure, search: $search, first: 30, after: $after) { totalCount hasNextPage endCursor
     nodes { id number adults { firstName lastName } children { firstName lastName } } } }""")
@@ -85,7 +87,7 @@ async def book(visit: Visit) -> Response:
     form = await visit.form()
     await enter(visit)
     number = visit.request.path_params["number"]
-    typed = {name: form.one(name) for name in ("quoi", "du", "au", "arrivee", "depart", "motif")}
+    typed = {name: form.one(name) for name in TYPED}
     child, _, activity = form.one("quoi").partition(" ")
     first = date_of(form.one("du"), dt.date.min)
     last = date_of(form.one("au"), first)
