@@ -6,6 +6,7 @@ comes second within a moment gets what the first one got. Several gateway proces
 
 import asyncio
 import datetime as dt
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ AGAIN_SECONDS = 60.0
 MOST_KEPT = 10_000
 
 
+_SECONDS = re.compile(r"[0-9]{1,12}")
 #: Fields of a `SignedIn`.
 TOKENS = "accessToken accessTokenExpiresAt refreshToken refreshTokenExpiresAt"
 
@@ -36,7 +38,7 @@ class Session:
     @classmethod
     def read(cls, written: str) -> Self | None:
         access, until, refresh, ends = (*written.split("~"), "", "", "", "")[:4]
-        are_there = access and refresh and all(each.isascii() and each.isdigit() for each in (until, ends))
+        are_there = access and refresh and all(_SECONDS.fullmatch(each) for each in (until, ends))
         return cls(access, int(until), refresh, int(ends)) if are_there else None
 
     @classmethod

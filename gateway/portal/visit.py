@@ -30,6 +30,7 @@ SESSION, SECRET, LANGUAGE, STRUCTURE, SAID = "preau_session", "preau_page", "pre
 OFFICE = "preau_bureau"
 SESSION_SECONDS = 30 * 24 * 3600  #: As long as a session may last at all; whether it does, the API says.
 YEAR_SECONDS = 365 * 24 * 3600
+LONGEST_ID = 100
 SIGN_IN = "/connexion"
 #: The menu: key, address, text.
 TABS = [
@@ -97,6 +98,11 @@ class Visit:
     def keep(self, name: str, value: str, seconds: int | None = None) -> None:
         """In a cookie that no script reads. `seconds`: None: until the browser is closed."""
         self._cookies[name] = (value, seconds)
+
+    def choose(self, name: str, id: str) -> None:
+        """Which of several is looked at from now on. What can be none's id is left out; whether it is one's own is seen when it is used."""
+        if id.isascii() and len(id) <= LONGEST_ID:
+            self.keep(name, id, YEAR_SECONDS)
 
     def forget(self, name: str) -> None:
         self._cookies[name] = ("", 0)

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from gateway.portal import assets, town_words
 from gateway.portal.api import GONE, Api
 from gateway.portal.pages import PAGES, legal
+from gateway.portal.session import Session
 from services.settings import SettingsError
 from tests.portal.paged import ACCOUNT, FORM, SECRETS, SIGNED_IN, Browser, Identity, before, refused, words
 
@@ -118,6 +119,15 @@ async def test_what_a_page_leads_back_to_is_always_a_page_of_ours(browser: Brows
     for referer in ("http://[", "//[", "javascript:alert(1)"):
         page = await browser.sends("/cle-d-acces", {"referer": referer, "accept": "text/html"}, jeton_page="x")
         assert (page.status_code, 'href="/?lang=en"' in page.text) == (403, True), referer
+
+
+async def test_whatever_stands_in_a_cookie_or_a_choice_is_no_fault_of_the_page(browser: Browser) -> None:
+    assert Session.read(f"access~{'9' * 5000}~refresh~1") is None
+    assert Session.read("access~1~refresh~٣") is None
+    assert Session.read("access~1~refresh~2") == Session("access", 1, "refresh", 2)
+    for path, name in (("/structure", "famille"), ("/bureau/structure", "structure")):
+        answer = await browser.sends(path, **{name: "€"})
+        assert (answer.status_code, "preau_structure" in browser.client.cookies) == (303, False)
 
 
 async def test_whoever_leaves_before_the_answer_is_no_fault_of_the_page() -> None:

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from gateway.portal.desk import date_of, desk_page, enter, today
 from gateway.portal.forms import Form
 from gateway.portal.operations import operation
-from gateway.portal.visit import OFFICE, YEAR_SECONDS, Visit
+from gateway.portal.visit import OFFICE, Visit
 
 HERE = "/bureau/pointage"
 KINDS = ("NOT_RECORDED", "PRESENT", "ABSENT_JUSTIFIED", "ABSENT_UNJUSTIFIED")
@@ -44,7 +44,7 @@ async def desk(visit: Visit) -> Response:
 
 async def structure(visit: Visit) -> Response:
     form = await visit.form()
-    visit.keep(OFFICE, form.one("structure"), YEAR_SECONDS)
+    visit.choose(OFFICE, form.one("structure"))
     return visit.see_other("/bureau")
 
 

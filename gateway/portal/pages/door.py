@@ -182,7 +182,7 @@ async def session(visit: Visit) -> Response:
 async def structure(visit: Visit) -> Response:
     """The switcher (S5): the same page again, of another structure."""
     form = await visit.form()
-    visit.keep(STRUCTURE, form.one("famille"), YEAR_SECONDS)
+    visit.choose(STRUCTURE, form.one("famille"))
     return visit.see_other(local(form.one("suite")))
 
 
