@@ -54,8 +54,11 @@ _AMOUNT = re.compile(r"([0-9]{1,7})(?:[.,]([0-9]{1,2}))?")
 
 
 def cents(text: str) -> int | None:
-    """What somebody wrote as an amount, such as "1 250,5 €". None: it is none, below zero, or more than the API can tell (Int)."""
-    found = _AMOUNT.fullmatch("".join(text.split()).replace("€", ""))
+    """What somebody wrote as an amount, such as "1 250,5 €". None: it is none, below zero, or more than the API can tell (Int).
+
+    "5€50" is none either: without its sign it would be a hundred times as much.
+    """
+    found = _AMOUNT.fullmatch("".join(text.split()).removeprefix("€").removesuffix("€"))
     return None if found is None else int(found[1]) * 100 + int((found[2] or "0").ljust(2, "0"))
 
 

@@ -5,7 +5,7 @@ const money = cents => formatted.format(cents / 100).replace('-', '−');
 
 /** As the server reads an amount; null: it is none. */
 function cents(text) {
-  const found = /^(\d{1,7})(?:[.,](\d{1,2}))?$/.exec(text.replace(/[\s€]/g, ''));
+  const found = /^(\d{1,7})(?:[.,](\d{1,2}))?$/.exec(text.replace(/\s/g, '').replace(/^€|€$/g, ''));
   return found ? Number(found[1]) * 100 + Number((found[2] ?? '0').padEnd(2, '0')) : text.trim() ? null : 0;
 }
 
