@@ -207,19 +207,22 @@ addEventListener('keydown', event => {
 });
 
 // ------------------------------------------------------------------------------------------------ what it costs, once nobody clicks
-const price = { text: '', timer: 0, asked: null };
+const price = { text: '', later: $('#cout').textContent, timer: 0, asked: null };
 function reckon() {
   clearTimeout(price.timer); price.asked?.abort();
-  if (draft.length && navigator.onLine) price.timer = setTimeout(askPrice, 400);
+  if (draft.length && navigator.onLine) price.timer = setTimeout(askPrice, 400); else tellPrice('');
+}
+/** Empty: it is not known, for what was told is another draft's. */
+function tellPrice(text) {
+  if (price.text === text) return;
+  price.text = text; $('#cout').textContent = text || price.later; drawLines(changes(draft, page.child, page.activity));
 }
 async function askPrice() {
   price.asked = new AbortController();
   try {
     const answer = await fetch(`/reserver/cout?famille=${encodeURIComponent(page.family)}`, { signal: price.asked.signal, redirect: 'manual' });
-    if (!answer.ok) return;
-    const told = await answer.json();
-    price.text = $('#cout').textContent = told.text; drawLines(changes(draft, page.child, page.activity));
-  } catch { /* Away or interrupted: the recap tells it. */ }
+    tellPrice(answer.ok ? (await answer.json()).text : '');
+  } catch (error) { if (error.name !== 'AbortError') tellPrice(''); /* The recap tells it. */ }
 }
 
 // ------------------------------------------------------------------------------------------------------------- the network
