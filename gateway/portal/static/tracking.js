@@ -1,4 +1,6 @@
 // What is shown of requests and waiting places, kept up to date while somebody looks.
+import { listen } from './live.js'
+
 const said = document.getElementById('dit')
 
 for (const button of document.querySelectorAll('[data-print]')) button.addEventListener('click', () => print())
@@ -30,14 +32,7 @@ function whileSeen(start) {
 }
 
 const outcome = document.querySelector('[data-suivre]')
-if (outcome) {
-  whileSeen(() => {
-    const events = new EventSource(outcome.dataset.suivre)
-    events.addEventListener('next', () => redraw('resultat', outcome.dataset.dit))
-    events.addEventListener('complete', () => events.close())
-    return () => events.close()
-  })
-}
+if (outcome) listen(outcome.dataset.suivre, () => redraw('resultat', outcome.dataset.dit).catch(() => {}))
 
 const list = document.querySelector('[data-bouge]')
 if (list) {
