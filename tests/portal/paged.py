@@ -23,7 +23,15 @@ from tests.serving import at_an_address
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 TOKEN_FIELD = re.compile(r'name="jeton_page" value="([^"]+)"')
 ACCOUNT = {"__typename": "Account", "id": "a1", "login": "dupont", "title": "M.", "firstName": "Jean-Paul", "lastName": "<DUPONT>"}
-ACCOUNT |= {"email": None, "language": "fr", "passwordIsHandedOut": False, "secondFactorMissing": [], "families": [], "agentOf": []}
+ACCOUNT |= {
+    "email": None,
+    "undeliverable": None,
+    "language": "fr",
+    "passwordIsHandedOut": False,
+    "secondFactorMissing": [],
+    "families": [],
+    "agentOf": [],
+}
 SIGNED_IN = {
     "__typename": "SignedIn",
     "accessToken": "secret-access",

@@ -111,7 +111,7 @@ async def test_home_in_a_browser(browse: Browse, found: Found) -> None:
         line = Line(next_days(2)[1], town.named("amalia"), town.named("aps"))
         told = {"name": cookie(dupont.id), "value": written([line]), "url": town.system.gateway}
         await page.context.add_cookies([told])
-        await page.goto("/")
+        await page.goto(f"/?lang={language[:2]}")
         body = await page.inner_text("main")
         assert all(each in body for each in words)
         assert "APS" in body
