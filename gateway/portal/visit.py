@@ -303,17 +303,21 @@ class Visit:
 
     @property
     def here(self) -> str:
-        """This page, or the one whose form was sent: a path of ours that can be opened again."""
-        if self.request.method not in ("GET", "HEAD"):
-            return local(self.request.headers.get("referer"))
+        """This page, or the one whose form was sent, where the browser tells it: a path of ours."""
         url = self.request.url
-        return local(url.path + (f"?{url.query}" if url.query else ""))
+        return local(self._sender or url.path + (f"?{url.query}" if url.query else ""))
+
+    @property
+    def _sender(self) -> str:
+        """The page whose form was sent. Empty: none was, or the browser does not tell."""
+        return "" if self.request.method in ("GET", "HEAD") else self.request.headers.get("referer", "")
 
     def to_sign_in(self, *, over: bool = False) -> Response:
         """And back here afterwards."""
+        back = self.here if self.request.method in ("GET", "HEAD") else local(self._sender)
         over = over or self.session is not None
         self.sign_out()
-        return self.see_other(f"{SIGN_IN}?suite={quote(self.here, safe='')}" + ("&fin=1" if over else ""))
+        return self.see_other(f"{SIGN_IN}?suite={quote(back, safe='')}" + ("&fin=1" if over else ""))
 
     def dressed(self, response: Response) -> Response:
         """With the cookies that this visit leaves."""
