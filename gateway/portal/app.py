@@ -33,7 +33,7 @@ def portal(endpoint: ASGIApp, settings: Settings, trusted: Trusted, words: TownW
     url = urlsplit(settings.public_url)
     secure = url.scheme == "https"
     passkeys = secure or url.hostname == "localhost"
-    house = House(Api(endpoint), Renewing(), settings.clock, secure, payment_origins(settings), words, passkeys)
+    house = House(Api(endpoint), Renewing(), settings.clock, secure, payment_origins(settings), words, passkeys, settings.public_url)
     pages = [Route(path, partial(_answer, house, handler), methods=methods) for path, methods, handler in PAGES]
     unknown = partial(_answer, house, _not_here)
     return _Pages(

@@ -65,6 +65,7 @@ class House:
     payment_origins: frozenset[str] = frozenset()
     town: TownWords = town_words.DEFAULT
     passkeys: bool = False  #: Browsers make keys for this address.
+    site: str = ""  #: The public address.
 
     def cookie(self, name: str) -> str:
         """`__Host-`: no neighbour of ours under the same domain can set it."""

@@ -66,7 +66,7 @@ NO_PAGES: Final = (
 def _saying(template: str) -> Callable[[Visit], Awaitable[Response]]:
     async def page(visit: Visit) -> Response:
         await visit.glance(WHO)
-        return visit.page(template, styles=("legal",), town_words=visit.house.town, site=str(visit.request.base_url).rstrip("/"))
+        return visit.page(template, styles=("legal",), town_words=visit.house.town, site=visit.house.site)
 
     return page
 
