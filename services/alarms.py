@@ -5,7 +5,7 @@ A timer of the loop costs as much as it costs to write a request, and each reque
 
 import asyncio
 from collections.abc import Callable
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, proxy
 
 #: An alarm rings so much late, at most, and the loop wakes up so often, at most.
 TICK_SECONDS = 0.01
@@ -30,7 +30,7 @@ class Alarms:
     __slots__ = ("_by_tick", "_loop", "_next", "_timer")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+        self._loop = proxy(loop)  # No loop lives longer for having alarms.
         self._by_tick: dict[int, set[Alarm]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._next = 0  #: The tick of the timer.
@@ -62,7 +62,13 @@ class Alarms:
             for alarm in [*among]:
                 if alarm in among:  # none before it has put it off
                     alarm.put_off()
-                    alarm.ring()
+                    self._ring(alarm)
+
+    def _ring(self, alarm: Alarm) -> None:
+        try:
+            alarm.ring()
+        except Exception as error:  # None of the others is to wait for ever.
+            self._loop.call_exception_handler({"message": "an alarm failed", "exception": error})
 
 
 _by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, Alarms] = WeakKeyDictionary()

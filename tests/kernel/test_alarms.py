@@ -1,6 +1,8 @@
 """Alarms ring in time, in their order and once; and what is put off costs the loop no timer."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -40,6 +42,31 @@ async def test_an_alarm_is_put_off_even_by_one_that_rings_in_the_same_moment() -
     await over.wait()
 
     assert len(rung) == 1
+
+
+async def test_one_that_fails_is_told_of_and_keeps_no_other_from_ringing() -> None:
+    loop, failed, rung = asyncio.get_running_loop(), list[str](), asyncio.Event()
+    loop.set_exception_handler(lambda _, told: failed.append(repr(told["exception"])))
+    alarms, at = alarms_of(loop), loop.time() + 0.02
+
+    def fails() -> None:
+        raise RuntimeError("no")
+
+    alarms.at(at, fails)
+    alarms.at(at, rung.set)
+    async with asyncio.timeout(5):
+        await rung.wait()
+    assert failed == ["RuntimeError('no')"]
+
+
+def test_no_loop_lives_longer_for_having_alarms() -> None:
+    loop = asyncio.new_event_loop()
+    alarms_of(loop)
+    loop.close()
+    gone = weakref.ref(loop)
+    del loop
+    gc.collect()
+    assert gone() is None
 
 
 async def test_a_thousand_that_are_put_off_share_one_timer_and_leave_none(monkeypatch: pytest.MonkeyPatch) -> None:
