@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from gateway.portal import together
 from gateway.portal.draft import Line, read, written
@@ -312,22 +312,25 @@ async def test_choosing_with_script_asks_for_hours_undoes_and_follows_what_other
     await page.goto(f"/reserver/mois?enfant={town.named('amalia')}&mois={WATCHED:%Y-%m}")
     await sound(page, "several-month")
     await page.click(f'a.day[href$="{WATCHED}"]')
+    await page.wait_for_load_state()
     multi, aps = page.get_by_role("checkbox", name="MULTI"), page.get_by_role("checkbox", name="Accueil")
 
     await multi.click()
+    await expect(page.locator("dialog")).to_be_visible()
     await page.keyboard.press("Escape")
-    assert await multi.is_checked() is False
+    await expect(page.locator("dialog")).to_be_hidden()
+    await expect(multi).not_to_be_checked()
     await multi.click()
-    assert await page.locator("dialog button:visible").count() == 2  # Nothing is booked: nothing to cancel.
+    await expect(page.locator("dialog button:visible")).to_have_count(2)  # Nothing is booked: nothing to cancel.
     await shot(page, "several-hours")
     assert await axe(page) == []
     await page.select_option("dialog select[name=a]", "08:00")
     await page.select_option("dialog select[name=b]", "08:30")
     await page.click("dialog button[value=save]")
-    assert await page.is_visible("dialog .wrong")
+    await expect(page.locator("dialog .wrong")).to_be_visible()
     await page.select_option("dialog select[name=b]", "17:00")
     await page.click("dialog button[value=save]")
-    assert await multi.is_checked()
+    await expect(multi).to_be_checked()
     await aps.click()
     await page.keyboard.press("Control+z")
     assert (await aps.is_checked(), await multi.is_checked()) == (False, True)
