@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from gateway.portal.formats import local
+from gateway.portal.formats import day_of, local
 from gateway.portal.operations import operation
 from gateway.portal.visit import OFFICE, Answered, Visit
 
@@ -31,10 +31,7 @@ def today(visit: Visit) -> dt.date:
 
 def date_of(text: str, otherwise: dt.date) -> dt.date:
     """Of an address or a form, which may tell anything."""
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        return otherwise
+    return day_of(text) or otherwise
 
 
 def desk_page(visit: Visit, template: str, here: str, *, status: int = 200, **told: Any) -> Response:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from gateway.portal import draft
 from gateway.portal.draft import Line
+from gateway.portal.formats import day_of
 
 #: As an address says it -> as the API does. In the order of the page.
 STATUSES = {
@@ -65,10 +66,7 @@ class Filters:
 
 
 def _day(text: str) -> dt.date | None:
-    try:
-        return dt.date.fromisoformat(text) if len(text) == 10 else None
-    except ValueError:
-        return None
+    return day_of(text) if len(text) == 10 else None
 
 
 @dataclass(frozen=True, slots=True)

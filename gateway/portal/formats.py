@@ -68,6 +68,14 @@ def time(value: str, language: Language) -> str:
     return f"{hours} h {minutes}" if language == "fr" else f"{hours}:{minutes}"
 
 
+def day_of(text: str) -> dt.date | None:
+    """A date, ISO 8601, out of an address or a form, which may tell anything. None: it is no date."""
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
 def local(value: str | dt.datetime, timezone: str) -> dt.datetime:
     """An instant, RFC 3339, where the structure is."""
     return (dt.datetime.fromisoformat(value) if isinstance(value, str) else value).astimezone(ZoneInfo(timezone))

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from gateway.portal import draft
 from gateway.portal.draft import Line
+from gateway.portal.formats import day_of
 from gateway.portal.forms import Form
 from gateway.portal.hours import Choosing
 from gateway.portal.operations import operation
@@ -183,7 +184,7 @@ def _check(visit: Visit, asked: Asked) -> None:
         asked.errors["vers"] = phrase("COPY_NO_TARGET", visit.language)
     elif asked.source and asked.target.value == asked.source.value:
         asked.errors["vers"] = phrase("COPY_SAME", visit.language)
-    first, last = _date(asked.first), _date(asked.last)
+    first, last = day_of(asked.first), day_of(asked.last)
     if first is None:
         asked.errors["du"] = phrase("COPY_NO_DATE", visit.language)
     if last is None or (first and last < first):
@@ -193,13 +194,6 @@ def _check(visit: Visit, asked: Asked) -> None:
     choosing = Choosing.of(asked.target.activity) if asked.target and asked.needs_hours else None
     if choosing and asked.arrival and not choosing.allow(asked.arrival, asked.departure):
         asked.errors["depart"] = phrase("HOURS_WRONG", visit.language)
-
-
-def _date(text: str) -> dt.date | None:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        return None
 
 
 async def _plan(visit: Visit, asked: Asked, lines: list[Line]) -> Plan | None:

@@ -42,10 +42,7 @@ class Calculation:
 
     @property
     def day(self) -> dt.date | None:
-        try:
-            return dt.date.fromisoformat(self.until) if len(self.until) == 10 else None
-        except ValueError:
-            return None
+        return formats.day_of(self.until) if len(self.until) == 10 else None
 
     @property
     def is_wrong(self) -> bool:

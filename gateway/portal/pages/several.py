@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from gateway.portal import draft, formats, together
 from gateway.portal.draft import Line
+from gateway.portal.formats import day_of
 from gateway.portal.forms import Form
 from gateway.portal.operations import operation
 from gateway.portal.texts import TEXTS, phrase
@@ -81,11 +82,8 @@ def _month(text: str) -> dt.date | None:
 
 
 def _date(text: str) -> dt.date | None:
-    try:
-        date = dt.date.fromisoformat(text)
-    except ValueError:
-        return None
-    return date if date.year in YEARS else None
+    date = day_of(text)
+    return date if date is not None and date.year in YEARS else None
 
 
 def _season(activities: Iterable[Mapping[str, Any]]) -> tuple[dt.date, dt.date] | None:
