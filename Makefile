@@ -26,7 +26,7 @@ run: setup ## the whole system on this machine, with the demo town; Ctrl-C ends 
 
 # Side by side: processes that are killed and waited for leave cores idle. More than three at a time starve those that give way.
 # What takes longest begins.
-PARTS := sqlite-flows sqlite-services sqlite-portal sqlite-others postgresql-services postgresql-flows postgresql-others
+PARTS := sqlite-flows sqlite-others sqlite-services postgresql-services sqlite-portal postgresql-flows postgresql-others
 SERVICES := billing booking identity mailer
 test: setup ## all tests on SQLite; those that ask more of a database, on PostgreSQL too
 	@echo "Seven parts, three at a time; each speaks when it is through, in ten minutes or so."

@@ -15,7 +15,6 @@ from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.bulk import one_of
-from services.database import Database
 from services.events import BY_TYPE
 from services.outbox import DeadLetter, Outgoing, Withdrawal, forget_secret, spent_secrets
 
@@ -24,7 +23,8 @@ if TYPE_CHECKING:
 
 OUTGOING, DEAD, WITHDRAWAL = (rows.metadata.tables[str(rows.__tablename__)] for rows in (Outgoing, DeadLetter, Withdrawal))
 OUT = OUTGOING.c
-WIPE_SECONDS = 30.0  #: For so long a wipe waits for whoever writes.
+WIPE_SECONDS = 5.0  #: For so long a wipe waits for whoever reads or writes, holding up who would write.
+WIPE_AGAIN_SECONDS = 1.0
 
 
 #: A wish to erase a family is refused where what stands in its way is not known for so long: then nobody weighs it any more.
@@ -123,24 +123,34 @@ def _emptied(value: Any) -> Any:
     return None
 
 
-async def wipe(database: Database) -> None:
-    """Write SQLite's file anew, so that nothing that was deleted can be read in it. PostgreSQL does so with time, by its own VACUUM."""
-    if database.is_sqlite:
-        await asyncio.to_thread(_wipe, str(database.engine.url.database))
+async def wipe(running: "Running") -> None:
+    """Write SQLite's file anew, so that nothing that was deleted can be read in it. PostgreSQL does so with time, by its own VACUUM.
+
+    Whoever reads or writes all the while keeps a log with the old pages: then it is tried again, until the process drains.
+    """
+    if not running.database.is_sqlite:
+        return
+    while not await asyncio.to_thread(_wiped, str(running.database.engine.url.database)):
+        await running.rest(WIPE_AGAIN_SECONDS)
 
 
-def _wipe(path: str) -> None:
+def _wiped(path: str) -> bool:
     connection = sqlite3.connect(path, timeout=WIPE_SECONDS, isolation_level=None)
     try:
         connection.execute("VACUUM")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (held, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise
+        return False
     finally:
         connection.close()
+    return not held
 
 
 def wipe_soon(running: "Running") -> None:
     """Something of a family was deleted."""
-    running.soon(wipe(running.database))
+    running.soon(wipe(running))
 
 
 FORGET_EVERY_SECONDS = 3600.0

@@ -76,7 +76,7 @@ class Preau:
 
     def rest(self) -> list[str]:
         """What it said until its end."""
-        while (line := self._said.get(timeout=10)) is not None:
+        while (line := self._said.get(timeout=60)) is not None:
             self.lines.append(line)
         return self.lines
 

@@ -166,11 +166,11 @@ class System:
 
     # ---------------------------------------------------------------------------------------------------------- clients
     def client(self) -> httpx2.AsyncClient:
-        return httpx2.AsyncClient(base_url=self.gateway, timeout=20)
+        return httpx2.AsyncClient(base_url=self.gateway, timeout=60)
 
     async def mails(self, to: str) -> list[dict[str, Any]]:
         """What the town's mail server took for this address."""
-        async with httpx2.AsyncClient(base_url=self.mailbox, timeout=20) as client:
+        async with httpx2.AsyncClient(base_url=self.mailbox, timeout=60) as client:
             found: list[dict[str, Any]] = (await client.get("/messages", params={"to": to})).json()
         return found
 

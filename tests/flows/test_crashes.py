@@ -305,7 +305,7 @@ class Asking:
 
     async def asks_day_by_day(self, days: list[dt.date]) -> list[str]:
         found = []
-        async with httpx2.AsyncClient(timeout=20) as client:
+        async with httpx2.AsyncClient(timeout=60) as client:
             for day in days:
                 order = {"family": self.family.id, "idempotencyKey": f"{self.family.id}-{day}", "lines": [self.family.line(day)]}
                 for _ in range(2):  # a double click

@@ -69,7 +69,7 @@ async def test_s10_a_family_takes_its_money_away_on_paper_for_some_minutes_signe
         f"Attestation fiscale {today().year}": home["taxCertificate"]["document"]["url"],
     }
     assert await dupont.ask("mutation { signOut }") == {"signOut": True}
-    async with httpx2.AsyncClient(timeout=20) as browser:
+    async with httpx2.AsyncClient(timeout=60) as browser:
         for words, url in urls.items():
             assert url.startswith(f"{system.gateway}/files/billing/")
             answer = await browser.get(url, headers={"accept-language": "en"})

@@ -236,7 +236,7 @@ async def test_a_gateway_that_is_told_to_end_under_load_fails_nobody(found: Foun
 
     async def asks() -> None:
         at = old
-        async with httpx2.AsyncClient(timeout=20, headers={"authorization": f"Bearer {dupont.token}"}) as client:
+        async with httpx2.AsyncClient(timeout=60, headers={"authorization": f"Bearer {dupont.token}"}) as client:
             while not over.is_set():
                 try:
                     answer = await client.post(f"{at}/graphql", json={"query": "{ me { login } }"})
@@ -248,7 +248,7 @@ async def test_a_gateway_that_is_told_to_end_under_load_fails_nobody(found: Foun
                 assert (answer.headers.get("connection") == "close") <= (at == old)
 
     async def looks() -> None:
-        async with httpx2.AsyncClient(timeout=20) as client:
+        async with httpx2.AsyncClient(timeout=60) as client:
             with suppress(httpx2.ConnectError, httpx2.ReadError):  # Cut off: that, too, is an answer.
                 while True:
                     told.add((await client.get(f"{old}/readyz")).status_code)

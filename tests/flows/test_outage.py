@@ -28,7 +28,7 @@ async def entered(system: System, token: str) -> AsyncIterator[httpx2.AsyncClien
     name = await asyncio.to_thread(system.start_another, "gateway", PREAU_SUBGRAPH_SECONDS=f"billing={BILLING_SECONDS}")
     headers = {"authorization": f"Bearer {token}"}
     try:
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{system.ports[name]}", headers=headers, timeout=20) as client:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{system.ports[name]}", headers=headers, timeout=60) as client:
             yield client
     finally:
         await asyncio.to_thread(system.terminate, name)

@@ -106,7 +106,7 @@ async def test_s19_whatever_the_site_does_wrong_the_wallets_are_what_it_took(fou
     """Every misbehaviour, on a signed and an unsigned site, paid, refused and given up; two processes of billing reconcile."""
     town = await found(activities=[activity("aps")], families=[family("signed"), family("unsigned")])
     other = await asyncio.to_thread(system.start_another, "billing", PREAU_PAYMENT_PROVIDER="sandbox-unsigned,sandbox")
-    async with httpx2.AsyncClient(timeout=20) as browser:
+    async with httpx2.AsyncClient(timeout=60) as browser:
         signed, unsigned = (
             Buyer(system, one, process, browser)
             for one, process in zip(await town.everybody("signed", "unsigned"), ("billing", other), strict=True)
@@ -164,7 +164,7 @@ END = """mutation($input: EndOnlinePaymentInput!) { endOnlinePayment(input: $inp
 async def test_s19_an_agent_credits_what_really_came_and_the_family_sees_it(found: Found, system: System) -> None:
     """A cent more than was asked for: nobody is credited, until somebody at the town hall says whose it is. Billing dies meanwhile."""
     town = await found(activities=[activity("aps")], families=[family("dupont")])
-    async with httpx2.AsyncClient(timeout=20) as browser:
+    async with httpx2.AsyncClient(timeout=60) as browser:
         buyer, agent = Buyer(system, await town.sign_in("dupont"), "billing", browser), await town.agent()
         await buyer.starts("more", 50_00)
         await buyer.presses("more", "pay", "more")
@@ -206,7 +206,7 @@ async def forges(system: System, browser: httpx2.AsyncClient, secret: str | None
 @pytest.mark.parametrize("point", PAYING)
 async def test_s19_dying_there_while_a_family_pays_credits_it_once(found: Found, system: System, point: str) -> None:
     town = await found(activities=[activity("aps")], families=[family("dupont")])
-    async with httpx2.AsyncClient(timeout=20) as browser:
+    async with httpx2.AsyncClient(timeout=60) as browser:
         buyer = Buyer(system, await town.sign_in("dupont"), "billing", browser)
         if point.startswith(("notice", "settle")):
             await buyer.starts("once", 50_00)
@@ -233,7 +233,7 @@ async def test_s19_dying_there_while_a_family_pays_credits_it_once(found: Found,
 async def test_s19_the_site_is_gone_while_a_family_pays_and_comes_back(found: Found, system: System) -> None:
     """No page can be had, then one can; nobody answers what became of it, then somebody does."""
     town = await found(activities=[activity("aps")], families=[family("dupont")])
-    async with httpx2.AsyncClient(timeout=20) as browser:
+    async with httpx2.AsyncClient(timeout=60) as browser:
         dupont = await town.sign_in("dupont")
         buyer = Buyer(system, dupont, "billing", browser)
         system.kill("sandbox")

@@ -100,7 +100,7 @@ async def test_an_erased_family_leaves_no_byte_and_the_books_stay_right(system: 
         return not left
 
     try:
-        await until(wiped, within=10)
+        await until(wiped)
     except AssertionError:
         assert left == {}
 
@@ -222,7 +222,7 @@ async def _given_up(canary: Family) -> None:
                 found = (await session.exec(select(OnlinePayment.status).where(OnlinePayment.family == canary.id))).one()
             return found != "STARTED"
 
-        await until(over, within=10)
+        await until(over)
     finally:
         await database.close()
 

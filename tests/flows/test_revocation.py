@@ -110,7 +110,7 @@ def built(system: System, doubled: list[str], tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture
 async def scene(system: System, doubled: list[str], built: Town) -> AsyncIterator[Scene]:
-    clients = {name: httpx2.AsyncClient(base_url=f"http://127.0.0.1:{system.ports[name]}", timeout=20) for name in doubled}
+    clients = {name: httpx2.AsyncClient(base_url=f"http://127.0.0.1:{system.ports[name]}", timeout=60) for name in doubled}
     async with system.client() as client:
         built.client = client
         yield Scene(system, built, next(numbers), clients)

@@ -111,7 +111,7 @@ async def test_the_id_of_a_request_finds_its_way_through_all_logs(story: Story, 
         return all(any(line["event"] == what for line in lines()[name]) for name, what in expected.items())
 
     expected = {"gateway": "answered", "identity": "answered", "booking": "answered", "billing": "heard", "mailer": "mailed"}
-    await until(all_told, within=10)
+    await until(all_told)
     for name, of in lines().items():
         for line in of:
             assert (line["service"], line["request_id"], line["trace_id"], line["level"]) == (name, REQUEST_ID, BOOKED, "info")

@@ -208,7 +208,7 @@ async def all_of(system: System, subject: str) -> list[Msg]:
     async with stream(system) as jetstream:
         state = (await jetstream.stream_info(STREAM[False], subjects_filter=subject)).state
         listening = await jetstream.subscribe(subject, stream=STREAM[False], ordered_consumer=True)
-        return [await listening.next_msg(timeout=10) for _ in range(sum((state.subjects or {}).values()))]
+        return [await listening.next_msg(timeout=60) for _ in range(sum((state.subjects or {}).values()))]
 
 
 def troubles(message: Msg, town: Town) -> list[str]:

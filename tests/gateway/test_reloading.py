@@ -114,7 +114,7 @@ async def running(carteville: Town, nats_url: str, tmp_path: Path) -> AsyncItera
         environ = {**os.environ, **urls, "NATS_URL": nats_url, "PREAU_SUPERGRAPH": str(file), "PREAU_DATA": str(tmp_path)}
         process = await asyncio.to_thread(Forked, "deploy.cli", "serve", "gateway", "--port", str(port), environ=environ, output=log)
         stack.callback(process.kill)
-        client = await stack.enter_async_context(httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20))
+        client = await stack.enter_async_context(httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60))
 
         async def ready() -> bool:
             assert process.poll() is None, log.read_text()
@@ -135,7 +135,7 @@ async def load(running: Running) -> AsyncIterator[list[int]]:
     ending, counted = asyncio.Event(), [0] * FAMILIES
 
     async def family(number: int) -> None:
-        async with httpx2.AsyncClient(base_url=running.client.base_url, timeout=20) as client:
+        async with httpx2.AsyncClient(base_url=running.client.base_url, timeout=60) as client:
             while not ending.is_set():
                 answer = await client.post("/graphql", json={"query": QUERY})
                 assert answer.status_code == 200, answer.text

@@ -1,13 +1,18 @@
 """What is kept for a while is forgotten when there is no reason to keep it any more."""
 
+import asyncio
 import datetime as dt
+import sqlite3
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import insert
+import pytest
+from sqlalchemy import delete, insert
 from sqlmodel import col, select
 
+from services import personal
 from services.billing import commands as billing_commands
 from services.billing import personal as billing
 from services.billing.online import OnlinePaymentStatus
@@ -25,7 +30,7 @@ from services.clock import Clock
 from services.events import BookingLooksTaken, DataRequested, LooksEvent, StructureChanged
 from services.graphql import Context
 from services.outbox import Outgoing
-from services.personal import forget_in_time
+from services.personal import forget_in_time, wipe
 from services.retention import PERIODS
 from services.telling import new_key, opened, public_part
 from tests.identity.town import NOW, RunFixture
@@ -282,3 +287,31 @@ async def test_what_a_site_sent_of_a_payment_is_told_to_whoever_paid_alone(runni
         assert [row["id"] for row in told["payment_notice"]["rows"]] == notices
         addresses = [row["email"] for row in told["online_payment"]["rows"]]
         assert [one for one in addresses if one] == [f"{one}@example.org" for one in notices]
+
+
+async def test_what_was_deleted_leaves_the_file_though_somebody_reads_meanwhile(
+    running: RunFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(personal, "WIPE_SECONDS", 0.05)
+    monkeypatch.setattr(personal, "WIPE_AGAIN_SECONDS", 0.05)
+    one = await running("booking", clock=Clock(frozen_at=NOW), start=False)
+    if not one.database.is_sqlite:
+        pytest.skip("PostgreSQL wipes by itself")
+    path = str(one.database.engine.url.database)
+
+    def left() -> bool:
+        return any(b"vogelsangka" in file.read_bytes() for file in Path(path).parent.glob(Path(path).name + "*") if file.is_file())
+
+    reader = sqlite3.connect(path, isolation_level=None)
+    async with one.database.transaction() as session:
+        session.add(Activity(id="aps", structure="carteville", wallet="w", name="vogelsangka", rules={}))
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT name FROM activity").fetchall() == [("vogelsangka",)]
+    async with one.database.transaction() as session:
+        await session.exec(delete(Activity))
+    wiping = asyncio.create_task(wipe(one))
+    await asyncio.sleep(0.5)
+    assert (wiping.done(), left()) == (False, True), "whoever reads needs the old pages"
+    reader.close()
+    await wiping
+    assert not left()

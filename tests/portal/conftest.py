@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.chromium import ABSENT, CHROMIUM
 from tests.flows.conftest import Found, collector, founding, system
@@ -22,6 +22,9 @@ from tests.portal.visitor import Visitor
 __all__ = ["collector", "system"]
 Browse = Callable[..., Awaitable[Page]]
 MakeVisitor = Callable[..., Visitor]
+
+PATIENCE_MS = 60_000  #: A busy machine is slow, and no test is to fail for that.
+expect.set_options(timeout=PATIENCE_MS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -66,7 +69,7 @@ async def browse(browser: Browser, watch: Watch, system: System) -> AsyncIterato
             context = await browser.new_context(**{**told, **size, **more})
             stack.push_async_callback(context.close)
             watch.over(context)
-            context.set_default_timeout(15_000)
+            context.set_default_timeout(PATIENCE_MS)
             return await context.new_page()
 
         yield open_one

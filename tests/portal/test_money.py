@@ -269,7 +269,7 @@ async def test_s19_the_return_asks_and_never_believes(found: Found, visitor: Mak
     one.client.follow_redirects = False
     bank = (await one.sends("/paiement", cle="k", famille=town.named("dupont"), **{wallet: "52,55"})).headers["location"]
     one.client.follow_redirects = True
-    async with httpx2.AsyncClient(timeout=20) as browser:
+    async with httpx2.AsyncClient(timeout=60) as browser:
         path = (await browser.post(bank, data={"action": "pay", "misbehaviour": "late"})).headers["location"].rpartition("/paiement/")[2]
     waiting = await one.opens(f"/paiement/{path}", status="paid")
     assert "en attente de confirmation" in text_of(waiting.text)
@@ -278,7 +278,7 @@ async def test_s19_the_return_asks_and_never_believes(found: Found, visitor: Mak
     async def is_paid() -> bool:
         return "Paiement reçu 52,55 €" in text_of((await one.opens(f"/paiement/{path}")).text)
 
-    await until(is_paid, within=20)
+    await until(is_paid)
     assert (await one.opens(f"/paiement/{path}/recu")).content.startswith(b"%PDF")
     once_more = await one.sends("/paiement", cle="k", famille=town.named("dupont"), **{wallet: "52,55"})
     assert str(once_more.url).endswith(f"/paiement/{path}"), "going back and sending it again pays nothing twice"
@@ -326,7 +326,7 @@ async def test_a_journey_to_the_payment_site_declined_given_up_and_paid(
     async def is_mailed() -> bool:
         return any(mail["subject"].startswith("Paiement reçu") for mail in await dupont.mails())
 
-    await until(is_mailed, within=20)
+    await until(is_mailed)
 
 
 async def is_sound(page: Page, name: str) -> None:
@@ -352,7 +352,7 @@ async def test_paying_without_script(without_script: Page, found: Found, system:
         await page.reload()
         return "Paiement reçu" in await page.inner_text("h1")
 
-    await until(is_paid, within=20)
+    await until(is_paid)
 
 
 # -------------------------------------------------------------------------------------------------------------- histories

@@ -21,7 +21,7 @@ class Visitor:
     @classmethod
     def of(cls, system: System, language: str = "fr") -> "Visitor":
         headers = {"accept": "text/html", "accept-language": language}
-        return cls(httpx2.AsyncClient(base_url=system.gateway, timeout=20, follow_redirects=True, headers=headers))
+        return cls(httpx2.AsyncClient(base_url=system.gateway, timeout=60, follow_redirects=True, headers=headers))
 
     async def opens(self, path: str, **query: str) -> httpx2.Response:
         return self._seen(await self.client.get(path, params=query or None))
