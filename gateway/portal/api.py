@@ -28,6 +28,12 @@ class Answer:
     def codes(self) -> frozenset[str]:
         return frozenset(str((error.get("extensions") or {}).get("code")) for error in self.errors)
 
+    @property
+    def away(self) -> frozenset[str]:
+        """Services that did not answer their part."""
+        told = [error.get("extensions") or {} for error in self.errors]
+        return frozenset(each["serviceName"] for each in told if "serviceName" in each and each.get("code") not in NOT_THERE)
+
 
 @dataclass(frozen=True, slots=True)
 class Api:

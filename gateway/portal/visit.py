@@ -32,6 +32,9 @@ SESSION_SECONDS = 30 * 24 * 3600  #: As long as a session may last at all; wheth
 YEAR_SECONDS = 365 * 24 * 3600
 LONGEST_ID = 100
 SIGN_IN = "/connexion"
+SERVICES = frozenset({"identity", "booking", "billing"})
+#: Codes that are no outage.
+_SAID_OTHERWISE = SIGN_IN_FIRST | NOT_THERE | TOO_MUCH
 #: The menu: key, address, text.
 TABS = [
     ("home", "/", "TAB_HOME"),
@@ -51,6 +54,12 @@ class Answered(Exception):
 
     def __init__(self, response: Response) -> None:
         self.response = response
+
+
+def _is_lost(answer: Answer) -> bool:
+    """Nothing of it is there, or not who asks."""
+    there = [each for each in answer.data.values() if each is not None]
+    return bool(answer.codes) and (not there or answer.data.get("me", answer) is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +89,7 @@ class Visit:
     session: Session | None = None
     data: Mapping[str, Any] = field(default_factory=dict)  #: Of all questions to the API.
     partly: bool = False  #: A part of the answer is missing, for a service was away.
+    away: frozenset[str] = frozenset()  #: Services that did not answer.
     office: Mapping[str, Any] | None = None  #: At the agents' desk: the structure that is being worked for.
     _cookies: dict[str, tuple[str, int | None]] = field(default_factory=dict)
     _drafts: dict[str, str] = field(default_factory=dict)
@@ -138,10 +148,39 @@ class Visit:
         """The answer, in `data` from now on. Raises Answered: nobody is signed in, nothing can be told, or there is no such thing."""
         if self.session is None and SHELL in document:
             raise Answered(self.to_sign_in())
-        answer = await self.house.api.ask(self.request, self.language, document, variables, await self._token())
+        answer = await self._answer(document, variables)
         self._judge(answer)
-        self.data, self.partly = {**self.data, **answer.data}, self.partly or bool(answer.errors)
         return answer.data
+
+    async def seek(self, document: str, /, **variables: Any) -> Mapping[str, Any]:
+        """As `ask`, where the page can do without it: nothing, if nobody can tell it now. Raises Answered for all else."""
+        answer = await self._answer(document, variables)
+        if _is_lost(answer) and not answer.codes & _SAID_OTHERWISE:
+            self._warn(answer)
+            return {}
+        self._judge(answer)
+        return answer.data
+
+    async def order(self, document: str, /, **variables: Any) -> Mapping[str, Any]:
+        """What became of a form: `done` of a mutation. Raises Answered: nobody is signed in, or it is too much.
+
+        What is not there, and who cannot be reached now, is a refusal as any other, with a code and a message: NOT_THERE, AWAY.
+        """
+        answer = await self._answer(document, variables)
+        if answer.codes & NOT_THERE and not answer.codes & SIGN_IN_FIRST:
+            return {"code": "NOT_THERE", "message": phrase("FORM_NOT_THERE", self.language)}
+        if _is_lost(answer) and not answer.codes & _SAID_OTHERWISE:
+            self._warn(answer)
+            return {"code": "AWAY", "message": phrase("FORM_AWAY", self.language)}
+        self._judge(answer)
+        done: Mapping[str, Any] = answer.data["done"]
+        return done
+
+    async def _answer(self, document: str, variables: Mapping[str, Any]) -> Answer:
+        answer = await self.house.api.ask(self.request, self.language, document, variables, await self._token())
+        told = {name: each for name, each in answer.data.items() if name != "me" or each is not None}
+        self.data, self.partly, self.away = {**self.data, **told}, self.partly or bool(answer.errors), self.away | answer.away
+        return answer
 
     async def ask_as(self, token: str, document: str, /, **variables: Any) -> Mapping[str, Any]:
         """As `ask`, in the name of somebody who does not stay signed in here. Raises Answered."""
@@ -170,10 +209,13 @@ class Visit:
             raise Answered(self.trouble("NOT_HERE", 404))
         if codes & TOO_MUCH:
             raise Answered(self.trouble("TOO_MUCH", 429))
-        if codes and (not any(each is not None for each in answer.data.values()) or answer.data.get("me", self) is None):
-            if GONE not in codes:
-                log().warning("a page could not be made", codes=sorted(codes), path=self.request.url.path)
+        if _is_lost(answer):
+            self._warn(answer)
             raise Answered(self.trouble("AWAY", 503))
+
+    def _warn(self, answer: Answer) -> None:
+        if GONE not in answer.codes:
+            log().warning("a page could not be made", codes=sorted(answer.codes), path=self.request.url.path)
 
     async def _token(self) -> str | None:
         """Raises Answered: the session is over, or nobody can say."""
@@ -230,6 +272,18 @@ class Visit:
             raise Answered(self.trouble("NO_FAMILY", 200) if self.data.get("me") else self.to_sign_in())
         wanted = self.kept(STRUCTURE)
         return next((one for one in families if one["id"] == wanted), families[0])
+
+    def part(self, name: str) -> Mapping[str, Any] | None:
+        """What `name: me` tells of that family: by a name of its own an outage takes nothing else from the page. None: there is one."""
+        told = (self.data.get(name) or {}).get("families") or ()
+        return next((one for one in told if one["id"] == self.family["id"]), None)
+
+    @property
+    def household(self) -> Mapping[str, Any]:
+        """That family, and from `booking: me` its `bookingAccess` and the children's `activities`. None of both: booking is away."""
+        told = self.part("booking") or {}
+        children = [{"activities": None, **each} for each in told.get("children") or self.family["children"]]
+        return {**self.family, "bookingAccess": None, **told, "children": children}
 
     @property
     def today(self) -> dt.date:
@@ -403,8 +457,10 @@ class Frame:
         return place["timezone"] if place else "Europe/Paris"
 
     @property
-    def partly(self) -> bool:
-        return self.visit.partly
+    def missing(self) -> list[str]:
+        """What cannot be shown now, in words. Empty: nothing."""
+        told = [phrase(f"AWAY_{service.upper()}", self.visit.language) for service in sorted(self.visit.away & SERVICES)]
+        return told or ([phrase("PARTLY", self.visit.language)] if self.visit.partly else [])
 
     @property
     def token(self) -> str:

@@ -18,13 +18,14 @@ from gateway.portal.texts import phrase
 from gateway.portal.visit import Visit
 
 _FAMILIES = """
+fragment Children on Account { families { id children { id firstName } } }
 fragment Families on Account { families {
   id bookingAccess { open refusal { message } } children { id firstName activities { id name } } } }"""
 _DAYS = """
 fragment Days on Calendar { asOf days { date state placesLeft reason reasonCode revision booking { rank arrival departure } } }"""
-START = operation("query BookingStart { ...Shell me { ...Families } }" + _FAMILIES)
+START = operation("query BookingStart { ...Shell me { ...Children } booking: me { ...Families } }" + _FAMILIES)
 MONTH = operation(
-    """query BookingMonth($child: ID!, $activity: ID!, $month: YearMonth!) { ...Shell me { ...Families }
+    """query BookingMonth($child: ID!, $activity: ID!, $month: YearMonth!) { ...Shell me { ...Children } booking: me { ...Families }
   child(id: $child) { id calendar(month: $month, activity: $activity) { ...Days activity { id name opensOn closesOn arrival departure
     choosesHours hourStepMinutes minimumMinutes bookingRule cancellationRule } } } }"""
     + _FAMILIES
@@ -118,7 +119,7 @@ async def _drawn(visit: Visit, place: Place, errors: Mapping[str, str] | None = 
         return _start(visit, place)
     month = place.month or f"{formats.local(visit.house.clock.now(), SOMEWHERE):%Y-%m}"
     data = await visit.ask(MONTH, child=place.child, activity=place.activity, month=month)
-    child = _named(visit.family["children"], place.child)
+    child = _named(visit.household["children"], place.child)
     activity = child and _named(child["activities"], place.activity)
     if child is None or activity is None or not data["child"]:
         return _start(visit, place)
@@ -141,18 +142,25 @@ def _season(activity: Mapping[str, Any]) -> tuple[dt.date, dt.date]:
 # ---------------------------------------------------------------------------------------------------------- for whom and what
 def _start(visit: Visit, place: Place) -> Response:
     """One child, one activity: chosen (S23)."""
-    children = visit.family["children"] or []
+    children = visit.household["children"]
     child = _named(children, place.child) or (children[0] if len(children) == 1 else None)
     activities = child["activities"] or [] if child else []
     if child and len(activities) == 1 and place.activity != activities[0]["id"]:
         return visit.see_other(Place(child["id"], activities[0]["id"], place.month).address)
-    return visit.page("booking_start.html", styles=("calendar",), tab="book", child=child, **_around(visit, place, child))
+    status = 503 if visit.partly and visit.request.method == "POST" else 200
+    told = {"child": child, "away": visit.partly, **_around(visit, place, child)}
+    return visit.page("booking_start.html", status=status, styles=("calendar",), tab="book", **told)
+
+
+def not_now(visit: Visit, child: str) -> Response:
+    """Instead of days that nobody can tell now: who there is."""
+    return _start(visit, Place(child, "", ""))
 
 
 def _around(visit: Visit, place: Place, child: Mapping[str, Any] | None) -> dict[str, Any]:
     """What both pages show: who, what, and whether the family may book (S21)."""
-    access = visit.family["bookingAccess"]
-    children = visit.family["children"] or []
+    access = visit.household["bookingAccess"]
+    children = visit.household["children"]
 
     def path(child_id: str, activity_id: str) -> str:
         has = activity_id == "*" or _named((_named(children, child_id) or {}).get("activities"), activity_id)
@@ -221,7 +229,7 @@ def _is_of(line: Line, place: Place) -> bool:
 
 def _names(visit: Visit) -> dict[str, dict[str, str]]:
     """id -> name, of children and of activities."""
-    children = visit.family["children"] or []
+    children = visit.household["children"]
     activities = {each["id"]: each["name"] for child in children for each in child["activities"] or []}
     return {"children": {child["id"]: child["firstName"] for child in children}, "activities": activities}
 
@@ -273,7 +281,7 @@ async def _change(visit: Visit, form: Form) -> Response:
     """One click, worked out by the API (S27-S29)."""
     place = Place.of(form)
     await visit.ask(START)
-    if not place.month or _named(visit.family["children"], place.child) is None:
+    if not place.month or _named(visit.household["children"], place.child) is None:
         return visit.see_other("/reserver")
     before = visit.choices()
     if form.one("retirer"):
@@ -296,7 +304,7 @@ async def _toggled(visit: Visit, place: Place, before: list[Line], scope: str, d
         return await _drawn(visit, place, {field: answer["message"]})
     after = draft.of(answer["draft"])
     new, gone = [line for line in after if line not in mine], [line for line in mine if line not in after]
-    access = visit.family["bookingAccess"]
+    access = visit.household["bookingAccess"]
     if access and not access["open"] and any(line.change == "BOOK" for line in new):
         return await _drawn(visit, place, {"calendrier": access["refusal"]["message"]})
     try:

@@ -1,7 +1,7 @@
 """Following bookings and waiting lists (P15, P16): what stands, what was asked for, files of it, calendars, giving back."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -20,7 +20,8 @@ FEED, FEED_SECONDS = "preau_agenda", 120
 _SAME = "from: $from, to: $to, child: $child, activity: $activity"
 BOOKINGS = operation(
     "query Bookings($from: Date, $to: Date, $child: ID, $activity: ID, $status: [BookingStatus!], $first: Int!, $after: String) {"
-    "  ...Shell me { families { id children { id firstName calendarFeed { createdAt } activities { id name } }"
+    "  ...Shell me { families { id children { id firstName } } }"
+    "  booking: me { families { id children { id firstName calendarFeed { createdAt } activities { id name } }"
     f" bookings({_SAME}, status: $status, first: $first, after: $after) {{ totalCount endCursor hasNextPage"
     "  nodes { id number date arrival departure status rank reason cancellable child { id firstName }"
     "    activity { id name cancellationRule } } }"
@@ -29,10 +30,10 @@ BOOKINGS = operation(
 )
 FILE = operation(
     "query BookingsFile($format: FileFormat!, $from: Date, $to: Date, $child: ID, $activity: ID, $status: [BookingStatus!]) {"
-    f"  ...Shell me {{ families {{ id bookingsFile(format: $format, {_SAME}, status: $status) {{ __typename"
+    f"  ...Shell booking: me {{ families {{ id bookingsFile(format: $format, {_SAME}, status: $status) {{ __typename"
     " ... on FileLink { url } ... on Refusal { message } } } } }"
 )
-DAY = operation("""query BookingOfDay($day: Date!, $child: ID, $activity: ID) { ...Shell me { families { id
+DAY = operation("""query BookingOfDay($day: Date!, $child: ID, $activity: ID) { ...Shell booking: me { families { id
   bookings(from: $day, to: $day, child: $child, activity: $activity) {
     nodes { id status date child { firstName } activity { name } } } } } }""")
 LEAVE = operation("""mutation LeaveWaitingList($booking: ID!) { cancelBooking(booking: $booking) { __typename
@@ -53,8 +54,8 @@ async def _page(visit: Visit, *, errors: Mapping[str, str] | None = None, warnin
     filters = _filters(visit)
     size = ALL if filters.whole else PER_PAGE
     await visit.ask(BOOKINGS, **filters.variables, first=size, after=filters.after or None)
-    family, drafted = visit.family, set(visit.choices())
-    today = visit.house.clock.today(family["structure"]["timezone"])
+    told, drafted = visit.part("booking"), set(visit.choices())
+    page: Mapping[str, Any] = told["bookings"] if told else {"nodes": [], "totalCount": 0, "endCursor": None, "hasNextPage": False}
     wrong = {name: phrase(code, visit.language) for name, code in filters.errors.items()} | dict(errors or {})
     return visit.page(
         "bookings.html",
@@ -64,12 +65,13 @@ async def _page(visit: Visit, *, errors: Mapping[str, str] | None = None, warnin
         filters=filters,
         errors=wrong,
         warning=warning,
-        rows=[Followed(each, today, line_of(each) in drafted) for each in family["bookings"]["nodes"]],
-        total=family["bookings"]["totalCount"],
-        end=family["bookings"]["endCursor"] if family["bookings"]["hasNextPage"] else None,
-        counts={word: family[word]["totalCount"] for word in STATUSES},
-        children=family["children"],
-        activities=_activities(family),
+        away=told is None,
+        rows=[Followed(each, visit.today, line_of(each) in drafted) for each in page["nodes"]],
+        total=page["totalCount"],
+        end=page["endCursor"] if page["hasNextPage"] else None,
+        counts={word: told[word]["totalCount"] for word in STATUSES} if told else {},
+        children=told["children"] if told else visit.family["children"],
+        activities=_activities(told["children"]) if told else [],
         feed=_feed(visit),
         many=PER_PAGE,
     )
@@ -80,9 +82,9 @@ def _filters(visit: Visit) -> Filters:
     return Filters.of(visit.request.query_params, visit.house.clock.today("Europe/Paris"))
 
 
-def _activities(family: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _activities(children: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Id and name, of all children's, by name."""
-    found = {each["id"]: each["name"] for child in family["children"] for each in child["activities"]}
+    found = {each["id"]: each["name"] for child in children for each in child["activities"]}
     return sorted(found.items(), key=lambda each: each[1].casefold())
 
 
@@ -108,10 +110,10 @@ async def file(visit: Visit) -> Response:
     if filters.errors:
         return await _page(visit)
     await visit.ask(FILE, **filters.variables, format=wanted)
-    told = visit.family["bookingsFile"]
-    if told["__typename"] != "FileLink":
-        return await _page(visit, warning=told["message"])
-    return visit.see_other(told["url"])
+    told = visit.part("booking")
+    if told and told["bookingsFile"]["__typename"] != "FileLink":
+        return await _page(visit, warning=told["bookingsFile"]["message"])
+    return visit.file(told and told["bookingsFile"])
 
 
 # ------------------------------------------------------------------------------------------------------------ what is done
@@ -155,7 +157,10 @@ async def _leave(visit: Visit, form: Form) -> Response:
     if not meant:
         return visit.see_other(_here(visit))
     await visit.ask(DAY, day=meant[0].date.isoformat(), child=meant[0].child, activity=meant[0].activity)
-    found = next((each for each in visit.family["bookings"]["nodes"] if each["id"] == booking), None)
+    told = visit.part("booking")
+    if told is None:
+        return await _page(visit, warning=phrase("FORM_AWAY", visit.language))
+    found = next((each for each in told["bookings"]["nodes"] if each["id"] == booking), None)
     if found is None or found["status"] != "WAITLISTED":
         return await _page(visit, warning=phrase("LEAVE_NOT_WAITING", visit.language))
     told = (await visit.ask(LEAVE, booking=booking))["cancelBooking"]

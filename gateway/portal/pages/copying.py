@@ -17,7 +17,8 @@ from gateway.portal.operations import operation
 from gateway.portal.texts import phrase
 from gateway.portal.visit import Visit
 
-COPY = operation("""query Copy { ...Shell me { families { id bookingAccess { open refusal { message } } children { id firstName
+COPY = operation("""query Copy { ...Shell me { families { id children { id firstName } } }
+  booking: me { families { id bookingAccess { open refusal { message } } children { id firstName
   activities { id name opensOn closesOn arrival departure choosesHours hourStepMinutes } } } } }""")
 PLAN = operation("""query CopyPlan($input: CopyInput!) { copyBookings(input: $input) { __typename
   ... on CopyPlan { draft { change child { id } activity { id choosesHours } date arrival departure } skipped { date code message } }
@@ -125,7 +126,7 @@ async def copy(visit: Visit) -> Response:
 
 
 def _page(visit: Visit, asked: Asked, plan: Plan | None) -> Response:
-    children = visit.family["children"] or []
+    children = visit.household["children"]
     choosing = Choosing.of(asked.target.activity) if asked.target and asked.needs_hours else None
     status = 422 if asked.errors else 200
     return visit.page(
@@ -137,7 +138,8 @@ def _page(visit: Visit, asked: Asked, plan: Plan | None) -> Response:
         plan=plan,
         choosing=choosing,
         groups=_groups(children),
-        access=visit.family["bookingAccess"],
+        access=visit.household["bookingAccess"],
+        away=visit.part("booking") is None,
     )
 
 
@@ -146,7 +148,7 @@ def _groups(children: Iterable[Mapping[str, Any]]) -> list[tuple[Mapping[str, An
 
 
 def _asked(visit: Visit, told: Form, lines: list[Line]) -> Asked:
-    pairs = {each.value: each for _, group in _groups(visit.family["children"] or []) for each in group}
+    pairs = {each.value: each for _, group in _groups(visit.household["children"]) for each in group}
     source = pairs.get(told.one("de") or pair(told.one("enfant"), told.one("activite"))) or _likely(pairs, told, lines)
     target = pairs.get(told.one("vers"))
     first, last = _period(visit, source, told, lines)
@@ -207,9 +209,9 @@ async def _plan(visit: Visit, asked: Asked, lines: list[Line]) -> Plan | None:
 
 def _take(visit: Visit, asked: Asked, plan: Plan, before: list[Line]) -> Response:
     _, target = asked.pairs
-    access = visit.family["bookingAccess"]
+    access = visit.household["bookingAccess"]
     try:
-        if access["open"] or not plan.added:
+        if access is None or access["open"] or not plan.added:
             visit.keep_choices(plan.draft)
         else:
             asked.errors["vers"] = access["refusal"]["message"]

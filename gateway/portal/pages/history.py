@@ -11,22 +11,23 @@ from gateway.portal.visit import Visit
 
 FORMATS = {"csv": "CSV", "xlsx": "XLSX", "pdf": "PDF"}
 FIRST_MONTH = "2000-01"
-CONSUMPTIONS = operation("""query ConsumptionHistory($month: YearMonth!) { ...Shell me { families { id consumptions(month: $month) {
+CONSUMPTIONS = operation("""query ConsumptionHistory($month: YearMonth!) { ...Shell money: me { families { id consumptions(month: $month) {
   totalCents consumptions { id date child { id firstName } activity { id name } wallet { id name } arrival departure attendance amountCents
     explanation { label amountCents } } } } } }""")
-PAYMENTS = operation("""query PaymentHistory($month: YearMonth!) { ...Shell me { families { id payments(month: $month) {
+PAYMENTS = operation("""query PaymentHistory($month: YearMonth!) { ...Shell money: me { families { id payments(month: $month) {
   totalCents payments { id kind date mode reference payer bank wallet { id name } amountCents reason }
   adjustments { id date wallet { id name } amountCents reason } } } } }""")
-CONSUMPTIONS_FILE = operation("""query ConsumptionHistoryFile($month: YearMonth!, $format: FileFormat!) { ...Shell me { families { id
+CONSUMPTIONS_FILE = operation("""query ConsumptionHistoryFile($month: YearMonth!, $format: FileFormat!) { ...Shell money: me { families { id
   file: consumptionsFile(month: $month, format: $format) { ... on FileLink { url } ... on Refusal { message } } } } }""")
-PAYMENTS_FILE = operation("""query PaymentHistoryFile($month: YearMonth!, $format: FileFormat!) { ...Shell me { families { id
+PAYMENTS_FILE = operation("""query PaymentHistoryFile($month: YearMonth!, $format: FileFormat!) { ...Shell money: me { families { id
   file: paymentsFile(month: $month, format: $format) { ... on FileLink { url } ... on Refusal { message } } } } }""")
-RECEIPTS = operation("""query ReceiptOfPayment($month: YearMonth!) { ...Shell me { families { id payments(month: $month) {
+RECEIPTS = operation("""query ReceiptOfPayment($month: YearMonth!) { ...Shell money: me { families { id payments(month: $month) {
   payments { id receipt { ... on FileLink { url } ... on Refusal { message } } } } } } }""")
-CERTIFICATE = operation("""query TaxCertificate($year: Int!) { ...Shell me { families { id taxCertificate(year: $year) { provisional asOf
+CERTIFICATE = operation("""query TaxCertificate($year: Int!) { ...Shell
+  money: me { families { id taxCertificate(year: $year) { provisional asOf
   totalCents children { birthDate paidCents child { id firstName lastName } activities { paidCents activity { id name } } }
   childrenWithoutBirthDate { id firstName } } } } }""")
-CERTIFICATE_FILE = operation("""query TaxCertificateFile($year: Int!) { ...Shell me { families { id taxCertificate(year: $year) {
+CERTIFICATE_FILE = operation("""query TaxCertificateFile($year: Int!) { ...Shell money: me { families { id taxCertificate(year: $year) {
   document { ... on FileLink { url } ... on Refusal { message } } } } } }""")
 _MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])")
 _YEAR = re.compile(r"20\d\d")
@@ -83,7 +84,7 @@ async def _month(visit: Visit, document: str, part: str, name: str) -> Response:
         tab="history",
         part=part,
         month=months(month, latest),
-        history=visit.family[name],
+        history=(visit.part("money") or {name: None})[name],
         latest=latest,
     )
 
@@ -95,7 +96,8 @@ async def file(visit: Visit) -> Response:
     if document is None or told["format"] not in FORMATS or not _MONTH.fullmatch(told["month"]):
         return visit.trouble("NOT_HERE", 404)
     await visit.ask(document, month=told["month"], format=FORMATS[told["format"]])
-    return visit.file(visit.family["file"])
+    money = visit.part("money")
+    return visit.file(money and money["file"])
 
 
 async def receipt(visit: Visit) -> Response:
@@ -104,7 +106,7 @@ async def receipt(visit: Visit) -> Response:
     if not _MONTH.fullmatch(told["month"]):
         return visit.trouble("NOT_HERE", 404)
     await visit.ask(RECEIPTS, month=told["month"])
-    history: Mapping[str, Any] = visit.family["payments"] or {"payments": []}
+    history: Mapping[str, Any] = (visit.part("money") or {"payments": {"payments": []}})["payments"]
     found = next((one for one in history["payments"] if one["id"] == told["id"]), None)
     if found is None and not visit.partly:
         return visit.trouble("NOT_HERE", 404)
@@ -125,7 +127,7 @@ async def certificate(visit: Visit) -> Response:
         tab="history",
         part="attestation",
         years=years,
-        certificate=visit.family["taxCertificate"],
+        certificate=(visit.part("money") or {"taxCertificate": None})["taxCertificate"],
         latest=latest[:7],
     )
 
@@ -136,8 +138,8 @@ async def certificate_file(visit: Visit) -> Response:
     if not _YEAR.fullmatch(year):
         return visit.trouble("NOT_HERE", 404)
     await visit.ask(CERTIFICATE_FILE, year=int(year))
-    told = visit.family["taxCertificate"]
-    return visit.file(told and told["document"])
+    money = visit.part("money")
+    return visit.file(money and money["taxCertificate"]["document"])
 
 
 async def certificates(visit: Visit) -> Response:

@@ -37,7 +37,7 @@ async def home(visit: Visit) -> Response:
     today = formats.local(now, timezone).date()
     announcements = family["structure"]["announcements"]
     fresh = _seen(visit, family["structure"]["id"], announcements)
-    money, booking = (_part(visit, name, family["id"]) for name in ("money", "booking"))
+    money, booking = visit.part("money"), visit.part("booking")
     last = next(iter(booking["requests"]["nodes"]), None) if booking else None
     return visit.page(
         "home.html",
@@ -54,12 +54,6 @@ async def home(visit: Visit) -> Response:
         answers={kind: len(them) for kind, them in sorted_by_kind(last).items()} if last else {},
         draft=len(visit.choices()),
     )
-
-
-def _part(visit: Visit, name: str, family: str) -> Mapping[str, Any] | None:
-    """None: who knows it was away."""
-    whose: list[Mapping[str, Any]] = (visit.data[name] or {"families": []})["families"]
-    return next((one for one in whose if one["id"] == family), None)
 
 
 def days_to_come(

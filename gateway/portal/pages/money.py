@@ -16,7 +16,7 @@ from gateway.portal.visit import Visit
 
 #: Of the address -> what is held for.
 KINDS = {"confirmees": "CONFIRMED", "attente": "PENDING"}
-BALANCES = operation("""query Balances($until: Date, $include: [HoldKind!]!) { ...Shell me { families { id balanceAlertCents
+BALANCES = operation("""query Balances($until: Date, $include: [HoldKind!]!) { ...Shell money: me { families { id balanceAlertCents
   balance(until: $until, include: $include) { balanceCents estimatedCostCents newBalanceCents inDebit
     lines { wallet { id name } balanceCents estimatedCostCents newBalanceCents suggestedPaymentCents } }
   paymentAccess { open refusal { message } underWay { id amountCents } } } } }""")
@@ -70,17 +70,16 @@ async def balances(visit: Visit) -> Response:
 
 
 def _page(visit: Visit, calculation: Calculation, errors: Mapping[str, str], threshold: str | None = None) -> Response:
-    family = visit.family
-    alert = family["balanceAlertCents"]
+    money = visit.part("money") or {"balance": None, "paymentAccess": None, "balanceAlertCents": None}
+    alert = money["balanceAlertCents"]
     written = formats.plain_money(alert, visit.language) if alert is not None else ""
     return visit.page(
         "balances.html",
         status=422 if errors else 200,
         styles=("money",),
         tab="money",
-        family=family,
-        balance=family["balance"],
-        access=family["paymentAccess"],
+        balance=money["balance"],
+        access=money["paymentAccess"],
         calculation=calculation,
         threshold=written if threshold is None else threshold,
         errors=errors,

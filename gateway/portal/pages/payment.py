@@ -18,13 +18,13 @@ from gateway.portal.visit import Visit
 
 #: Fields of the form: an amount for each wallet, before its id.
 AMOUNT = "montant-"
-QUOTE = operation("""query PaymentQuote($until: Date, $include: [HoldKind!]!) { ...Shell me { families { id
+QUOTE = operation("""query PaymentQuote($until: Date, $include: [HoldKind!]!) { ...Shell money: me { families { id
   balance(until: $until, include: $include) { newBalanceCents
     lines { wallet { id name } balanceCents estimatedCostCents suggestedPaymentCents } }
   paymentAccess { open refusal { message } leastCents underWay { id amountCents } } } } }""")
 START = operation("""mutation StartPayment($input: StartPaymentInput!) { startPayment(input: $input) { __typename
   ... on OnlinePayment { id status redirectUrl } ... on Refusal { code message } } }""")
-RETURNED = operation("""query PaymentReturn($id: ID!) { ...Shell me { families { id balance { balanceCents } } }
+RETURNED = operation("""query PaymentReturn($id: ID!) { ...Shell money: me { families { id balance { balanceCents } } }
   onlinePayment(id: $id) { id status amountCents redirectUrl reference } }""")
 RECEIPT = operation("""query PaymentReceipt($id: ID!) { ...Shell
   onlinePayment(id: $id) { receipt { ... on FileLink { url } ... on Refusal { message } } } }""")
@@ -132,9 +132,8 @@ async def _page(
     visit: Visit, calculation: Calculation, sent: Sent | None, errors: Mapping[str, str], *, refused: str | None = None
 ) -> Response:
     await visit.ask(QUOTE, **calculation.asked)
-    family = visit.family
-    balance, access = family["balance"], family["paymentAccess"]
-    lines = [_line(visit, told, sent) for told in balance["lines"]] if balance else []
+    family, money = visit.family, visit.part("money")
+    lines = [_line(visit, told, sent) for told in money["balance"]["lines"]] if money else []
     told_email = sent is not None and ("courriel" in errors or bool(sent.email))
     return visit.page(
         "payment.html",
@@ -145,7 +144,8 @@ async def _page(
         family=family,
         lines=lines,
         total_cents=sum(line.payment_cents or 0 for line in lines),
-        access=access,
+        access=money and money["paymentAccess"],
+        away=money is None,
         calculation=calculation,
         asks_email=told_email or not visit.data["me"]["email"],
         sent=Sent(key=sent.key if sent and sent.key else new_secret(), email=sent.email if sent else ""),
@@ -165,11 +165,13 @@ def _line(visit: Visit, told: Mapping[str, Any], sent: Sent | None) -> Line:
 async def returned(visit: Visit) -> Response:
     """`/paiement/{id}`: whoever comes back from the payment site, or wants to know."""
     if visit.session is None:
-        return visit.page("payment_return.html", styles=("money",), payment=None)
+        return visit.page("payment_return.html", styles=("money",), payment=None, balance=None)
     await visit.ask(RETURNED, id=visit.request.path_params["id"])
     if visit.data["onlinePayment"] is None:
         return visit.missing()
-    return visit.page("payment_return.html", styles=("money",), tab="money", payment=visit.data["onlinePayment"])
+    money = visit.part("money") if visit.families else None
+    told = {"payment": visit.data["onlinePayment"], "balance": money and money["balance"]}
+    return visit.page("payment_return.html", styles=("money",), tab="money", **told)
 
 
 async def receipt(visit: Visit) -> Response:

@@ -13,7 +13,7 @@ from gateway.portal.draft import KEPT_SECONDS, Line
 from gateway.portal.forms import Form
 from gateway.portal.operations import operation
 from gateway.portal.recap import Row
-from gateway.portal.visit import Answered, Visit
+from gateway.portal.visit import Visit
 
 PATH = "/recapitulatif"
 #: What a browser's next request is told apart by; recap.key_of.
@@ -67,8 +67,10 @@ async def show(visit: Visit) -> Response:
     await visit.ask(FAMILY)
     asked = Asked(visit.choices(), query.get("attente") != "non", query.get("ensemble") == "oui")
     if not asked.lines:
-        return visit.page("recap_empty.html", tab="book")
+        return visit.page("recap_empty.html", tab="book", waiting=0)
     told = await _preview(visit, asked)
+    if told is None:
+        return visit.page("recap_empty.html", tab="book", waiting=len(asked.lines))
     if asked.left_out:
         visit.keep_choices(asked.lines)
     return _page(visit, asked, told)
@@ -108,6 +110,8 @@ async def _confirm(visit: Visit, asked: Asked, form: Form) -> Response:
     """The same form sent again leads to the same request: its key is the draft's, and what is done already does not stand in its way."""
     nonce, lines, seen = form.one("envoi"), asked.lines, recap.read(form.one("vu"))
     told = await _preview(visit, asked)
+    if told is None:
+        return visit.page("recap_empty.html", status=503, tab="book", waiting=len(asked.lines))
     rows = recap.compared(told.rows, lines, seen)
     if told.refusal is None and (asked.left_out or any(row.was for row in rows)):
         return _page(visit, asked, Told(rows, None, told.balance), status=422)
@@ -133,9 +137,11 @@ def _order(visit: Visit, asked: Asked, nonce: str) -> dict[str, Any]:
 
 
 # -------------------------------------------------------------------------------------------------------------- preview
-async def _preview(visit: Visit, asked: Asked) -> Told:
-    """Also takes out of `asked` what is not there any more, if anything."""
+async def _preview(visit: Visit, asked: Asked) -> Told | None:
+    """Also takes out of `asked` what is not there any more, if anything. None: nobody can tell now."""
     told = await _ask(visit, asked)
+    if not told:
+        return None
     if told["previewBookings"]["__typename"] in ("UnknownChild", "UnknownActivity"):
         known = await _known(visit)
         left = [line for line in asked.lines if (line.child, line.activity) in known]
@@ -156,13 +162,7 @@ async def _ask(visit: Visit, asked: Asked) -> Mapping[str, Any]:
         "wait": asked.waits,
         "together": asked.groups,
     }
-    try:
-        return await visit.ask(RECAP, **variables)
-    except Answered as answered:
-        if answered.response.status_code != 503:
-            raise
-    visit.partly = True
-    return await visit.ask(RECAP_WITHOUT_PRICES, **variables)
+    return await visit.seek(RECAP, **variables) or await visit.seek(RECAP_WITHOUT_PRICES, **variables)
 
 
 async def _known(visit: Visit) -> set[tuple[str, str]]:

@@ -13,7 +13,7 @@ OUTCOME = operation("""query Outcome($id: ID!) { ...Shell request(id: $id) { id 
   movements { change refusal { message } booking { id date arrival departure status rank reason child { id firstName }
     activity { id name allocation { nextRunAt } } } } } }""")
 DECIDED = operation("subscription OutcomeDecided($id: ID!) { requestDecided(request: $id) { id decided } }")
-REQUESTS = operation("""query Requests($first: Int!, $after: String) { ...Shell me { families { id
+REQUESTS = operation("""query Requests($first: Int!, $after: String) { ...Shell booking: me { families { id
   requests(first: $first, after: $after) { endCursor hasNextPage nodes { id number submittedAt decided
     movements { change refusal { code } booking { status } } } } } } }""")
 REMARKS, ACCEPTED, CANCELLED, OPEN = "remarks", "accepted", "cancelled", "open"
@@ -89,13 +89,15 @@ async def requests(visit: Visit) -> Response:
     """`/demandes?apres=`"""
     after = visit.request.query_params.get("apres") or None
     await visit.ask(REQUESTS, first=PER_PAGE, after=after)
-    page = visit.family["requests"]
+    told = visit.part("booking")
+    page: Mapping[str, Any] = told["requests"] if told else {"nodes": [], "hasNextPage": False}
     return visit.page(
         "requests.html",
         tab="bookings",
         styles=("recap",),
         page=page,
         after=after,
+        away=told is None,
         counts=[{kind: len(them) for kind, them in sorted_by_kind(each).items()} for each in page["nodes"]],
     )
 

@@ -13,17 +13,18 @@ from gateway.portal.draft import Line
 from gateway.portal.formats import day_of
 from gateway.portal.forms import Form
 from gateway.portal.operations import operation
+from gateway.portal.pages.booking import not_now
 from gateway.portal.texts import TEXTS, phrase
 from gateway.portal.together import Row, Wish
 from gateway.portal.visit import Answered, Visit
 
 START, MONTH, DAY = "/reserver", "/reserver/mois", "/reserver/jour"
 OF_MONTH = operation("""query SeveralMonth($child: ID!, $month: YearMonth!) { ...Shell
-  me { families { id children { id firstName } bookingAccess { open refusal { message } } } }
+  me { families { id children { id firstName } } } booking: me { families { id bookingAccess { open refusal { message } } } }
   child(id: $child) { id activities { id name opensOn closesOn }
     calendar(month: $month) { days { date state reason reasonCode revision } asOf } } }""")
 OF_DAY = operation("""query SeveralDay($child: ID!, $date: Date!) { ...Shell
-  me { families { id children { id firstName } bookingAccess { open refusal { message } } } }
+  me { families { id children { id firstName } } } booking: me { families { id bookingAccess { open refusal { message } } } }
   child(id: $child) { id day(date: $date) { date state placesLeft reason reasonCode revision booking { id rank arrival departure }
     activity { id name arrival departure choosesHours hourStepMinutes minimumMinutes bookingRule cancellationRule } } } }""")
 LIVE = operation("""subscription SeveralLive($child: ID!, $month: YearMonth!) { calendarChanged(child: $child, month: $month) {
@@ -39,7 +40,7 @@ async def month(visit: Visit) -> Response:
         return visit.see_other(START)
     shown = _month(query.get("mois", "")) or formats.local(visit.house.clock.now(), "Europe/Paris").date().replace(day=1)
     data = await visit.ask(OF_MONTH, child=query.get("enfant", ""), month=f"{shown:%Y-%m}")
-    child = _child(visit, data)
+    child = _child(visit, data, query.get("enfant", ""))
     activities, told, lines = data["child"]["activities"], data["child"]["calendar"], visit.choices()
     grid = together.grid_of(told["days"], together.chosen(lines, child["id"]), visit.today, _season(activities), visit.language)
     return visit.page(
@@ -48,8 +49,8 @@ async def month(visit: Visit) -> Response:
         tab="book",
         as_of=told["asOf"],
         child=child,
-        children=visit.family["children"],
-        access=visit.family["bookingAccess"],
+        children=visit.household["children"],
+        access=visit.household["bookingAccess"],
         activities=activities,
         grid=grid,
         lines=lines,
@@ -91,12 +92,12 @@ def _season(activities: Iterable[Mapping[str, Any]]) -> tuple[dt.date, dt.date] 
     return (min(first for first, _ in days), max(last for _, last in days)) if days else None
 
 
-def _child(visit: Visit, data: Mapping[str, Any]) -> Mapping[str, Any]:
+def _child(visit: Visit, data: Mapping[str, Any], asked: str) -> Mapping[str, Any]:
     """Of the family whose structure is being consulted. Raises Answered: it is another's, or nobody can tell."""
     found = [each for each in visit.family["children"] if data["child"] and each["id"] == data["child"]["id"]]
     if found:
         return dict(found[0])
-    raise Answered(visit.trouble("AWAY", 503) if visit.partly else visit.see_other(START))
+    raise Answered(not_now(visit, asked) if visit.partly else visit.see_other(START))
 
 
 async def live(visit: Visit) -> Response:
@@ -114,7 +115,8 @@ async def day(visit: Visit) -> Response:
     if date is None or not told.one("enfant"):
         return visit.see_other(month_path(told.one("enfant"), told.one("mois")))
     data = await visit.ask(OF_DAY, child=told.one("enfant"), date=date.isoformat())
-    one = OneDay(visit, _child(visit, data), date, data["child"]["day"], visit.choices())
+    child = _child(visit, data, told.one("enfant"))
+    one = OneDay(visit, child, date, data["child"]["day"], visit.choices())
     return _day_page(one, one.lines) if form is None else _keep(one, form)
 
 
@@ -130,7 +132,7 @@ class OneDay:
 
     def rows(self, lines: Iterable[Line]) -> list[Row]:
         """With that draft laid over them."""
-        mine, access = together.lines_on(lines, self.child["id"], self.date), self.visit.family["bookingAccess"]
+        mine, access = together.lines_on(lines, self.child["id"], self.date), self.visit.household["bookingAccess"]
         return together.rows_of(self.told, mine, self.visit.today, self.visit.language, may_book=access is None or access["open"])
 
 
@@ -146,7 +148,7 @@ def _day_page(one: OneDay, shown: list[Line], errors: Mapping[str, str] | None =
         tab="book",
         child=child,
         siblings=[each for each in visit.family["children"] if each["id"] != child["id"]],
-        access=visit.family["bookingAccess"],
+        access=visit.household["bookingAccess"],
         day=date,
         rows=rows,
         known=known,

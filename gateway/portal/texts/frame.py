@@ -36,6 +36,27 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Une partie des informations ne peut pas être affichée pour le moment. Réessayez dans un instant.",
         "Some information cannot be shown at the moment. Try again in a moment.",
     ),
+    "AWAY_IDENTITY": (
+        "Les comptes et les familles ne sont pas disponibles pour le moment. Réessayez dans un instant.",
+        "Accounts and families are not available at the moment. Try again in a moment.",
+    ),
+    "AWAY_BOOKING": (
+        "Les activités et les réservations ne sont pas disponibles pour le moment. Réessayez dans un instant.",
+        "Activities and bookings are not available at the moment. Try again in a moment.",
+    ),
+    "AWAY_BILLING": (
+        "Les soldes, les prix et les règlements ne sont pas disponibles pour le moment. Réessayez dans un instant.",
+        "Balances, prices and payments are not available at the moment. Try again in a moment.",
+    ),
+    "NOT_NOW": ("Pas disponible pour le moment.", "Not available at the moment."),
+    "FORM_AWAY": (
+        "Le service ne répond pas. Envoyez à nouveau dans un instant : ce ne sera fait qu'une fois.",
+        "The service does not answer. Send it again in a moment: it is done only once.",
+    ),
+    "FORM_NOT_THERE": (
+        "Ce qui a été envoyé ne convient pas, ou n'existe plus : vérifiez-le.",
+        "What was sent does not fit, or is no longer there: check it.",
+    ),
     "OFFLINE": (
         "Vous êtes hors connexion. Vos choix restent sur cet appareil.",
         "You are offline. Your choices stay on this device.",
