@@ -53,7 +53,7 @@ export function why(day, today, { t }) {
   return closedWord(day, today) === 'PAST' ? t('WHY_PAST') : day.reason ?? t('DAY_CLOSED');
 }
 
-const put = (element, text) => { if (element.textContent !== text) element.textContent = text; };
+export const put = (element, text) => { if (element.textContent !== text) element.textContent = text; };
 export const icon = (element, name) => { const use = element.querySelector('use'), href = name ? `#i-${name}` : '#'; if (use.getAttribute('href') !== href) use.setAttribute('href', href); };
 
 /** `element`: the day's button. */

@@ -1,6 +1,6 @@
 // One activity's month. The page already works without this: each button posts the form. Here the same buttons answer at once, and offline.
 import { load, save, TooLong, written } from './draft.js';
-import { icon, look, paint, speaking, why } from './days.js';
+import { icon, look, paint, put, speaking, why } from './days.js';
 import { listen } from './live.js';
 import { changes, effect, mark, toggle } from './toggling.js';
 
@@ -25,20 +25,30 @@ const monday = date => { const day = new Date(date); day.setUTCDate(day.getUTCDa
 const weekday = date => new Date(date).getUTCDay();
 
 /** The days of a button's value: jour-, semaine- or colonne- with a date, or mois. */
+const reached = new Map();
 function meant(value) {
   const [scope, date] = [value.split('-')[0], value.slice(value.indexOf('-') + 1)];
-  return [...days.values()].filter(day => scope === 'mois' || (scope === 'jour' ? day.date === date
-    : scope === 'semaine' ? monday(day.date) === date : weekday(day.date) === weekday(date)));
+  if (!reached.has(value)) reached.set(value, [...days.keys()].filter(each => scope === 'mois' || (scope === 'jour' ? each === date
+    : scope === 'semaine' ? monday(each) === date : weekday(each) === weekday(date))));
+  return reached.get(value).map(each => days.get(each));
 }
 
+/** A click changes a few days, or all: what stays as it was is not touched, and nothing is measured, which would lay the page out at once. */
+const painted = new Map();
 function draw() {
   const laid = changes(draft, page.child, page.activity);
-  for (const [date, button] of buttons) paint(button, days.get(date), look(days.get(date), laid.get(date), page.today, { t, n }));
+  for (const [date, button] of buttons) {
+    const day = days.get(date), line = laid.get(date), was = painted.get(date);
+    if (was && was[0] === day && was[1] === line) continue;
+    painted.set(date, [day, line]); paint(button, day, look(day, line, page.today, { t, n }));
+  }
   for (const button of bulks) drawBulk(button, effect(meant(button.value), laid));
   drawLines(laid);
 }
 
 function drawBulk(button, does) {
+  if (painted.get(button) === does) return;
+  painted.set(button, does);
   const sign = does === null ? '' : does ? 'book' : 'cancel', code = sign.toUpperCase() || 'NONE';
   button.dataset.w = sign;
   if (does === null) button.setAttribute('aria-disabled', 'true'); else button.removeAttribute('aria-disabled');
@@ -49,23 +59,44 @@ function drawBulk(button, does) {
 function drawLines(laid) {
   const book = draft.filter(line => line.change === 'BOOK').length, cancel = draft.length - book, marks = new Map();
   for (const [date, line] of laid) marks.set(date, days.has(date) ? mark(days.get(date).state, line.change) || 'stale' : line.change === 'BOOK' ? 'add' : 'cancel');
-  const wait = [...marks.values()].filter(one => one === 'addwait').length, scrolled = list.scrollTop;
+  const wait = [...marks.values()].filter(one => one === 'addwait').length;
   $('.none', lines).hidden = draft.length > 0;
   count('.count-book', book && n('DRAFT_BOOK', book), wait ? `, ${n('DRAFT_WAIT', wait)}` : '');
   count('.count-cancel', cancel && n('DRAFT_CANCEL', cancel), '');
-  list.replaceChildren(...[...laid].sort().map(([date, line]) => drawLine(date, line, marks.get(date))), ...others());
-  list.hidden = !draft.length; list.scrollTop = scrolled;
-  $('.cost', lines).hidden = !draft.length;
-  $('#verifier').textContent = t('DRAFT_CHECK') + (draft.length ? ` (${draft.length})` : '');
+  arrange([...[...laid].sort().map(([date, line]) => kept(`${date} ${marks.get(date)} ${line.arrival}-${line.departure}`, () => drawLine(date, line, marks.get(date)))), ...others()]);
+  list.hidden = !draft.length; $('.cost', lines).hidden = !draft.length;
+  put($('#verifier'), t('DRAFT_CHECK') + (draft.length ? ` (${draft.length})` : ''));
   $('.cta').classList.toggle('off', !draft.length);
   $('#effacer').hidden = !draft.length; $('#defaire').hidden = !past.length;
+  drawShort();
+}
+
+/** What stands beside the button, where there is little room. */
+function drawShort() {
+  const book = draft.filter(line => line.change === 'BOOK').length, cancel = draft.length - book;
   const shown = [[price.text, 'b'], [book && t('DRAFT_MINI_BOOK', { n: book }), 'span'], [cancel && t('DRAFT_MINI_CANCEL', { n: cancel }), 'span']];
   $('.mini').replaceChildren(...shown.filter(([text]) => text).map(([text, tag]) => Object.assign(document.createElement(tag), { textContent: text })));
 }
 
+/** The item of the list that says this already, or a new one. */
+const items = new Map();
+function kept(name, make) {
+  if (!items.has(name)) items.set(name, make());
+  return items.get(name);
+}
+
+/** Items that stay are not moved: the list keeps what it was scrolled to, and the focus. */
+function arrange(wanted) {
+  const stay = new Set(wanted);
+  for (const old of [...list.children]) if (!stay.has(old)) old.remove();
+  wanted.forEach((item, at) => { if (list.children[at] !== item) list.insertBefore(item, list.children[at] ?? null); });
+  for (const [name, item] of items) if (!stay.has(item)) items.delete(name);
+}
+
 function count(selector, strong, more) {
-  const bold = strong ? Object.assign(document.createElement('b'), { textContent: strong }) : '';
-  $(selector, lines).replaceChildren(...(strong ? [bold, more] : []));
+  const place = $(selector, lines);
+  if (place.textContent === (strong ? strong + more : '')) return;
+  place.replaceChildren(...(strong ? [Object.assign(document.createElement('b'), { textContent: strong }), more] : []));
 }
 
 function drawLine(date, line, its) {
@@ -82,13 +113,15 @@ function drawLine(date, line, its) {
 function others() {
   const found = new Map();
   for (const line of draft) if (!isMine(line)) { const name = `${line.child}\0${line.activity}`; found.set(name, [...found.get(name) ?? [], line]); }
-  return [...found.values()].map(held => {
-    const item = $('#autre').content.firstElementChild.cloneNode(true), link = $('a', item), { child, activity, date } = held[0];
-    link.href = `/reserver?${new URLSearchParams({ enfant: child, activite: activity, mois: date.slice(0, 7) })}`;
-    link.textContent = `${page.names.children[child] ?? '?'}, ${page.names.activities[activity] ?? '?'}`;
-    $('small', item).textContent = n('DRAFT_DAYS', held.length);
-    return item;
-  });
+  return [...found].map(([name, held]) => kept(`${name}\0${held[0].date}\0${held.length}`, () => drawOther(held)));
+}
+
+function drawOther(held) {
+  const item = $('#autre').content.firstElementChild.cloneNode(true), link = $('a', item), { child, activity, date } = held[0];
+  link.href = `/reserver?${new URLSearchParams({ enfant: child, activite: activity, mois: date.slice(0, 7) })}`;
+  link.textContent = `${page.names.children[child] ?? '?'}, ${page.names.activities[activity] ?? '?'}`;
+  $('small', item).textContent = n('DRAFT_DAYS', held.length);
+  return item;
 }
 
 // ------------------------------------------------------------------------------------------------------------------- acting
@@ -215,7 +248,7 @@ function reckon() {
 /** Empty: it is not known, for what was told is another draft's. */
 function tellPrice(text) {
   if (price.text === text) return;
-  price.text = text; $('#cout').textContent = text || price.later; drawLines(changes(draft, page.child, page.activity));
+  price.text = text; $('#cout').textContent = text || price.later; drawShort();
 }
 async function askPrice() {
   price.asked = new AbortController();
