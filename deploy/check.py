@@ -72,7 +72,7 @@ async def check(settings: Settings) -> bool:
         results += [_tell(promise, found) for promise, found in (await _between(looks, databases)).items()]
         results.append(_tell("dead letters: there are none", await _dead_letters(databases)))
         if bus is None:
-            print(f"?       {CONSUMERS} (no broker at {settings.nats_url} to ask)")
+            print(f"?       {CONSUMERS} (no broker at {settings.nats_place} to ask)")
     return all(results)
 
 

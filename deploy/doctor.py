@@ -143,7 +143,7 @@ async def _broker(settings: Settings) -> str:
         bus = await connect(settings)
     except BROKER_TROUBLE as error:
         raise Sick(
-            f"no answer from {settings.nats_url} ({error or type(error).__name__})", "start nats-server, or correct NATS_URL"
+            f"no answer from {settings.nats_place} ({error or type(error).__name__})", "start nats-server, or correct NATS_URL"
         ) from None
     try:
         waiting = await unhandled(bus)

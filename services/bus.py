@@ -66,6 +66,30 @@ def _command(letter: Letter, more: str) -> bytes | None:
     return b"HPUB %b %d %d\r\n%b%b\r\n" % (letter.subject.encode(), len(head), len(head) + len(letter.body), head, letter.body)
 
 
+def stream(internal: bool, replicas: int) -> StreamConfig:
+    """What is kept of all that is told: the one place that says how."""
+    return StreamConfig(
+        name=STREAM[internal],
+        subjects=[SUBJECTS[internal]],
+        storage=StorageType.FILE,
+        num_replicas=replicas,
+        allow_atomic=True,
+        duplicate_window=120,
+    )
+
+
+def consumer(durable: str, filters: Iterable[str]) -> ConsumerConfig:
+    """How a service listens to a stream: the one place that says how."""
+    return ConsumerConfig(
+        durable_name=durable,
+        filter_subjects=sorted(filters),
+        ack_policy=AckPolicy.EXPLICIT,
+        ack_wait=5,  # What a dead process had in hand comes again soon; a slow one hears it twice, which the inbox is for.
+        max_deliver=-1,  # We count ourselves, and bury what cannot be handled where operators see it.
+        max_ack_pending=5000,
+    )
+
+
 @dataclass(slots=True)
 class Bus:
     """One connection to the broker. It may be down for as long as it likes: `connected` says when it is not."""
@@ -84,7 +108,7 @@ class Bus:
             try:
                 self.client = await self._connect()
             except BROKER_TROUBLE as error:
-                log().info("no broker yet", url=self.settings.nats_url, error=repr(error))
+                log().info("no broker yet", url=self.settings.nats_place, error=repr(error))
                 await asyncio.sleep(RETRY_SECONDS)
         await self._on_connected()
 
@@ -125,32 +149,19 @@ class Bus:
 
     async def ensure_stream(self, internal: bool) -> StreamInfo:
         """The stream, created if it is missing. Several services may do this at once."""
-        wanted = StreamConfig(
-            name=STREAM[internal],
-            subjects=[SUBJECTS[internal]],
-            storage=StorageType.FILE,
-            num_replicas=self.settings.nats_replicas,
-            allow_atomic=True,
-            duplicate_window=120,
-        )
         try:
             return await self.jetstream.stream_info(STREAM[internal])
         except nats.js.errors.NotFoundError:
-            return await self.jetstream.add_stream(wanted)
+            return await self.jetstream.add_stream(stream(internal, self.settings.nats_replicas))
 
     async def ensure_consumer(self, internal: bool, durable: str, filters: Sequence[str]) -> None:
         """Remember, on the server, how far this service has listened: one consumer for all it hears of a stream."""
-        await self.jetstream.add_consumer(
-            STREAM[internal],
-            ConsumerConfig(
-                durable_name=durable,
-                filter_subjects=sorted(filters),
-                ack_policy=AckPolicy.EXPLICIT,
-                ack_wait=5,  # What a dead process had in hand comes again soon; a slow one hears it twice, which the inbox is for.
-                max_deliver=-1,  # We count ourselves, and bury what cannot be handled where operators see it.
-                max_ack_pending=5000,
-            ),
-        )
+        await self.jetstream.add_consumer(STREAM[internal], consumer(durable, filters))
+
+    async def waiting(self, internal: bool, durable: str) -> int:
+        """Messages that this consumer has before it, or that somebody has in hand for it. Raises one of BROKER_TROUBLE."""
+        info = await self.jetstream.consumer_info(STREAM[internal], durable)
+        return (info.num_pending or 0) + (info.num_ack_pending or 0)
 
     async def subscribe(self, internal: bool, durable: str) -> JetStreamContext.PullSubscription:
         return await self.jetstream.pull_subscribe_bind(durable=durable, stream=STREAM[internal])

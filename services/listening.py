@@ -43,6 +43,25 @@ class NotYetKnown(Exception):
     """Something this event needs was not heard yet: it is handled later."""
 
 
+KINDS_OF_EARS = ((False, False), (True, False), (True, True))  #: What a service listens with: (is internal, is urgent).
+
+
+def durable(service: "Service", urgent: bool) -> str:
+    """The consumer's name."""
+    return f"{service.name}-urgent" if urgent else service.name
+
+
+def filters(service: "Service", internal: bool, urgent: bool) -> list[str]:
+    """The subjects that it hears so. Empty: there is no such consumer."""
+    return [kind.filter() for kind in service.heard() if (kind.internal, kind.urgent) == (internal, urgent)]
+
+
+def ears(service: "Service") -> list[tuple[bool, str, list[str]]]:
+    """All that a service listens with: (of the internal stream, consumer, subjects)."""
+    every = [(internal, durable(service, urgent), filters(service, internal, urgent)) for internal, urgent in KINDS_OF_EARS]
+    return [ear for ear in every if ear[2]]
+
+
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """One message as it came: read, or with the reason why it cannot be."""
@@ -109,7 +128,7 @@ class Listener:
         self._running = running
         self._internal = internal
         self.is_urgent = urgent
-        self._durable = f"{running.service.name}-urgent" if urgent else running.service.name
+        self._durable = durable(running.service, urgent)
         self.stopping = False
         self.is_up_to_date = False  #: Once: all that was said before it came has been handled, or another process has it in hand.
         self._failures: dict[str, int] = {}
@@ -122,8 +141,7 @@ class Listener:
             self._waiting.cancel()
 
     def _filters(self) -> list[str]:
-        heard = self._running.service.heard()
-        return [kind.filter() for kind in heard if (kind.internal, kind.urgent) == (self._internal, self.is_urgent)]
+        return filters(self._running.service, self._internal, self.is_urgent)
 
     async def run(self) -> None:
         """Until `stopping`. A consumer that vanished with its stream is made again, and hears everything again."""

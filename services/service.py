@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from services import tracing
+from services.arrears import keep_counting
 from services.bus import Bus
 from services.claims import Verifier
 from services.clock import Clock
@@ -27,7 +28,7 @@ from services.crowd import Crowd
 from services.database import Database
 from services.ending import ENDING, ended, told_to_end
 from services.events import Event
-from services.listening import Listener, NotYetKnown, call_all
+from services.listening import KINDS_OF_EARS, Listener, NotYetKnown, call_all, ears
 from services.relay import Relay
 from services.revoking import REACTIONS, Watchman, apply
 from services.settings import Settings
@@ -159,7 +160,7 @@ class Running:
         """Load what is needed to answer, then begin to speak and to listen. The broker may come later."""
         watchman = Watchman(self)
         await watchman.look()
-        self._listeners = [Listener(self, internal, urgent) for internal, urgent in ((False, False), (True, False), (True, True))]
+        self._listeners = [Listener(self, internal, urgent) for internal, urgent in KINDS_OF_EARS]
         for name, work in (
             ("watchman", watchman.run),
             ("bus", self.bus.keep_connecting),
@@ -167,7 +168,7 @@ class Running:
             *((f"listener {n}", listener.run) for n, listener in enumerate(self._listeners)),
         ):
             self._tasks.append(asyncio.create_task(_forever(name, work), name=name))
-        for task in self.service.tasks:
+        for task in (keep_counting, *self.service.tasks):
             self._tasks.append(asyncio.create_task(_forever(task.__name__, partial(task, self)), name=task.__name__))
 
     async def stop(self) -> None:
@@ -198,13 +199,17 @@ class Running:
         except Exception as error:
             log().info("the outbox keeps the rest", error=repr(error))
 
+    async def unheard(self) -> int:
+        """Events that wait for this service, or that one of its processes has in hand. Raises one of BROKER_TROUBLE."""
+        return sum([await self.bus.waiting(internal, name) for internal, name, _ in ears(self.service)])
+
     async def not_ready(self) -> list[str]:
         """Why this process cannot serve now. Empty if it can."""
         reasons = await self._database_trouble()
         if self.settings.production:
             reasons += await weak_broker(self.settings)
         if not self.bus.connected.is_set():
-            reasons.append(f"broker: no connection to {self.settings.nats_url}")
+            reasons.append(f"broker: no connection to {self.settings.nats_place}")
         if not self.verifier.is_ready:
             reasons.append("tokens: identity's public key is not known yet")
         if not all(listener.is_up_to_date for listener in self._listeners if listener.is_urgent):
@@ -215,7 +220,8 @@ class Running:
         try:
             async with self.database.engine.connect() as connection:
                 version = (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar()
-                if version != (wanted := _newest_migration(self.service.name)):
+                wanted = _newest_migration(self.service.name)
+                if version is None or version < wanted:  # A newer one is what a deployment begins with: whoever is there serves on.
                     return [f"database: it is at version {version}, not {wanted}: run `preau migrate {self.service.name}`"]
                 if self.database.is_sqlite or not self.settings.production:
                     return []

@@ -124,6 +124,11 @@ class Settings:
     slow_seconds: float
     collecting: Collecting | None  #: traces
 
+    @property
+    def nats_place(self) -> str:
+        """The broker's address without the password that may be in it: for logs, and for whoever asks why we are not ready."""
+        return re.sub(r"(//|^|,)[^/,]*@", r"\1", self.nats_url)
+
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ, process: str | None = None) -> "Settings":
         """Raises SettingsError. In production `process` (a service's name, or gateway) says which settings may not be missing."""

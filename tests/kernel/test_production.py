@@ -86,3 +86,26 @@ async def test_a_database_without_the_newest_migration_is_not_ready(database_url
         await connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
     assert any("run `preau migrate booking`" in reason for reason in await running.not_ready())
     await running.database.close()
+
+
+async def test_a_database_that_a_newer_version_has_migrated_is_served_on(database_url: MakeUrl, nats_url: str) -> None:
+    """A deployment migrates first: until the new processes are there the old ones are all there is."""
+    url = await database_url("booking")
+    settings = Settings.from_environment({})
+    running = Running.of(
+        service_of("booking"), replace(settings, nats_url=nats_url, database_urls={**settings.database_urls, "booking": url})
+    )
+    async with running.database.engine.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    assert not [reason for reason in await running.not_ready() if reason.startswith("database")]
+    await running.database.close()
+
+
+def test_a_password_in_the_brokers_address_is_told_to_nobody() -> None:
+    for url, place in (
+        ("nats://booking:secret@nats:4222", "nats://nats:4222"),
+        ("nats://u:secret@a:4222,nats://u:secret@b:4222", "nats://a:4222,nats://b:4222"),
+        ("u:secret@a", "a"),
+        ("nats://nats:4222", "nats://nats:4222"),
+    ):
+        assert Settings.from_environment({"NATS_URL": url}).nats_place == place
