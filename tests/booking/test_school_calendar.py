@@ -1,6 +1,7 @@
 """French school zones and public holidays, with the end of what is known."""
 
 import datetime as dt
+import sys
 
 from services.booking.school_calendar import SchoolCalendar
 
@@ -18,6 +19,11 @@ def test_public_holidays_are_the_national_ones() -> None:
     assert dt.date(2026, 4, 6) in public  # Easter Monday
     assert dt.date(2026, 4, 3) not in public  # Good Friday: a day off in Alsace alone
     assert dt.date(2040, 7, 14) in public
+
+
+def test_no_country_but_france_is_loaded_for_them() -> None:
+    """Nor in the midst of a family's first calendar, which took seconds on a busy machine."""
+    assert [name for name in sys.modules if name.startswith("holidays.countries")] == ["holidays.countries.france"]
 
 
 def test_without_a_zone_there_are_no_school_holidays() -> None:
