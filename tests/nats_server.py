@@ -26,6 +26,7 @@ class NatsServer:
     port: int = field(default_factory=free_port)
     monitor: int = field(default_factory=free_port)
     sync: str = "always"
+    settings: str = ""  #: The whole configuration, if not the usual one.
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -40,7 +41,8 @@ class NatsServer:
         assert self.process is None
         config = self.folder / "nats.conf"
         config.write_text(
-            f'listen: "127.0.0.1:{self.port}"\nhttp: "127.0.0.1:{self.monitor}"\n'
+            self.settings
+            or f'listen: "127.0.0.1:{self.port}"\nhttp: "127.0.0.1:{self.monitor}"\n'
             f'jetstream {{ store_dir: "{self.store}", sync_interval: {self.sync} }}\n'
         )
         self.process = subprocess.Popen(

@@ -1,0 +1,168 @@
+{{- define "preau.fullname" -}}
+{{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 40 | trimSuffix "-" }}{{ else }}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 40 | trimSuffix "-" }}{{ end }}
+{{- end -}}
+
+{{- define "preau.labels" -}}
+app.kubernetes.io/name: preau
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .name }}
+app.kubernetes.io/part-of: preau
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
+{{- end -}}
+
+{{- define "preau.selector" -}}
+app.kubernetes.io/name: preau
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .name }}
+{{- end -}}
+
+{{/* The same on one line. */}}
+{{- define "preau.match" -}}
+{app.kubernetes.io/name: preau, app.kubernetes.io/instance: {{ .root.Release.Name }}, app.kubernetes.io/component: {{ .name }}}
+{{- end -}}
+
+{{- define "preau.image" -}}
+{{- $i := .Values.image -}}
+{{- if $i.digest }}{{ $i.repository }}@{{ $i.digest }}{{ else }}{{ $i.repository }}:{{ $i.tag | default .Chart.AppVersion }}{{ end -}}
+{{- end -}}
+
+{{- define "preau.secret" -}}
+{{ .service.secret | default (printf "%s-%s" (include "preau.fullname" .root) .name) }}
+{{- end -}}
+
+{{- define "preau.migrations" -}}
+{{- $auto := ternary "hook" "initContainer" (and (eq .Values.database.mode "external") (eq .Values.secrets.mode "existingSecret")) -}}
+{{- ternary $auto .Values.migrations.mode (eq .Values.migrations.mode "auto") -}}
+{{- end -}}
+
+{{/* The database of one service, as environment. In a CloudNativePG cluster the operator made the Secret, in parts. */}}
+{{- define "preau.database" -}}
+{{- $setting := printf "%s_DATABASE_URL" (upper .name) -}}
+{{- if eq .root.Values.database.mode "cnpg" -}}
+{{- $cluster := printf "%s-%s-db" (include "preau.fullname" .root) .name -}}
+{{- range $part := list "username" "password" "host" "dbname" }}
+- name: {{ upper $.name }}_{{ upper $part }}
+  valueFrom: {secretKeyRef: {name: {{ $cluster }}-app, key: {{ $part }}}}
+{{- end }}
+- name: {{ $setting }}
+  value: postgresql+asyncpg://$({{ upper .name }}_USERNAME):$({{ upper .name }}_PASSWORD)@$({{ upper .name }}_HOST):{{ .root.Values.database.port }}/$({{ upper .name }}_DBNAME)?ssl=require
+{{- else }}
+- name: {{ $setting }}
+  valueFrom: {secretKeyRef: {name: {{ include "preau.secret" . }}, key: {{ $setting }}}}
+{{- end }}
+{{- end -}}
+
+{{- define "preau.broker" -}}
+{{- $b := .root.Values.broker -}}
+{{- if eq $b.auth "password" }}
+- name: NATS_PASSWORD
+  valueFrom: {secretKeyRef: {name: {{ $b.secret }}, key: {{ .name }}}}
+- name: NATS_URL
+  value: nats://{{ .name }}:$(NATS_PASSWORD)@{{ $b.host }}:{{ $b.port }}
+{{- else }}
+- name: NATS_URL
+  value: nats://{{ $b.host }}:{{ $b.port }}
+{{- end }}
+- name: NATS_REPLICAS
+  value: {{ $b.replicas | quote }}
+{{- end -}}
+
+
+{{/* All settings of one service's process. */}}
+{{- define "preau.env" -}}
+{{- $root := .root -}}{{- $s := .service -}}
+- name: PREAU_ENV
+  value: production
+- name: PREAU_PUBLIC_URL
+  value: {{ $root.Values.publicUrl | quote }}
+{{- include "preau.broker" . }}
+{{- if $s.monitorsBroker }}
+- name: NATS_MONITOR_URL
+  value: {{ $root.Values.broker.monitorUrl | quote }}
+{{- end }}
+{{- range $called := $s.calls }}
+- name: {{ upper $called }}_URL
+  value: http://{{ include "preau.fullname" $root }}-{{ $called }}:{{ (index $root.Values.services $called).port }}
+{{- end }}
+{{- if $s.database }}
+{{- include "preau.database" . }}
+{{- end }}
+{{- if $s.mails }}
+- name: PREAU_MAIL_FROM
+  value: {{ $root.Values.mailFrom | quote }}
+{{- end }}
+{{- if and $root.Values.paymentProvider (has .name (list "gateway" "billing")) }}
+- name: PREAU_PAYMENT_PROVIDER
+  value: {{ $root.Values.paymentProvider | quote }}
+{{- end }}
+{{- if $root.Values.network.tracing.enabled }}
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: {{ $root.Values.network.tracing.endpoint | quote }}
+{{- end }}
+{{- range $setting := $s.secretSettings }}
+- name: {{ $setting }}
+  valueFrom: {secretKeyRef: {name: {{ include "preau.secret" $ }}, key: {{ $setting }}}}
+{{- end }}
+{{- range $setting, $file := $s.files }}
+- name: {{ $setting }}
+  value: /etc/preau/{{ $setting }}/{{ $file.key }}
+{{- end }}
+{{- range $setting, $value := merge (deepCopy $s.env) $root.Values.extraEnv }}
+- name: {{ $setting }}
+  value: {{ $value | quote }}
+{{- end }}
+{{- end -}}
+
+{{- define "preau.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: {{ .Values.pods.user }}
+runAsGroup: {{ .Values.pods.user }}
+fsGroup: {{ .Values.pods.user }}
+seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
+{{- define "preau.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end -}}
+
+{{/* The beginning of every container: its image, and what it may not do. */}}
+{{- define "preau.container" -}}
+image: {{ include "preau.image" . }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+securityContext:
+  {{- include "preau.containerSecurity" . | nindent 2 }}
+{{- end -}}
+
+{{- define "preau.placement" -}}
+serviceAccountName: {{ include "preau.fullname" . }}
+automountServiceAccountToken: false
+enableServiceLinks: false
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets:
+{{- range . }}
+  - name: {{ . }}
+{{- end }}
+{{- end }}
+securityContext:
+  {{- include "preau.podSecurity" . | nindent 2 }}
+{{- with .Values.pods.nodeSelector }}
+nodeSelector: {{ toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.pods.tolerations }}
+tolerations: {{ toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* A NetworkPolicy rule's peers and port; none: any address. */}}
+{{- define "preau.to" -}}
+{{- with .to }}
+- to: {{ toYaml . | nindent 4 }}
+  ports: [{protocol: TCP, port: {{ $.port }}}]
+{{- else }}
+- ports: [{protocol: TCP, port: {{ .port }}}]
+{{- end }}
+{{- end -}}

@@ -1,0 +1,87 @@
+"""The streams and consumers that the services declare: shown, made before they start, or as NACK's resources for a cluster."""
+
+import json
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+
+import yaml
+
+from deploy.backlog import connect
+from services import bus
+from services.bus import STREAM
+from services.listening import ears
+from services.service import Service
+from services.settings import SERVICES, Settings
+
+HEAD = "# Streams and consumers for NACK, the NATS controller. Written by `preau streams nack`: what services declare in code.\n"
+
+
+def _service(name: str) -> Service:
+    found: Service = import_module(f"services.{name}.app").service
+    return found
+
+
+def _ears() -> list[tuple[bool, str, list[str]]]:
+    return [ear for name in SERVICES for ear in ears(_service(name))]
+
+
+def shown(settings: Settings) -> str:
+    """JSON, as the broker's own API and its command line take it."""
+    streams = [bus.stream(internal, settings.nats_replicas).as_dict() for internal in STREAM]
+    consumers = [{"stream": STREAM[internal], **bus.consumer(name, filters).as_dict()} for internal, name, filters in _ears()]
+    return json.dumps({"streams": streams, "consumers": consumers}, indent=2) + "\n"
+
+
+async def declare(settings: Settings) -> list[str]:
+    """Make what is missing, bring consumers up to date; safe to do twice. Returns what is there. Raises one of BROKER_TROUBLE."""
+    broker = await connect(settings)
+    try:
+        for internal in STREAM:
+            await broker.ensure_stream(internal)
+        for internal, name, filters in _ears():
+            await broker.ensure_consumer(internal, name, filters)
+    finally:
+        await broker.close()
+    return [*STREAM.values(), *(f"{STREAM[internal]}/{name}" for internal, name, _ in _ears())]
+
+
+# ------------------------------------------------------------------------------------------------------------- Kubernetes
+def nack(settings: Settings) -> str:
+    """Resources of jetstream.nats.io/v1beta2, whose names are those of the chart's other objects: lower case, no underscores."""
+    return HEAD + "---\n".join(yaml.safe_dump(each, sort_keys=False, width=1000) for each in _resources(settings.nats_replicas))
+
+
+def _resources(replicas: int) -> Iterator[dict[str, object]]:
+    for internal in STREAM:
+        wanted = bus.stream(internal, replicas)
+        spec = {
+            "name": wanted.name,
+            "subjects": wanted.subjects,
+            "storage": "file",
+            "replicas": wanted.num_replicas,
+            "duplicateWindow": f"{wanted.duplicate_window or 0:.0f}s",
+            "allowAtomicPublish": wanted.allow_atomic,
+            "preventDelete": True,
+        }
+        yield _resource("Stream", _name(STREAM[internal]), spec)
+    for internal, name, filters in _ears():
+        wish = bus.consumer(name, filters)
+        spec = {
+            "streamName": STREAM[internal],
+            "durableName": wish.durable_name,
+            "filterSubjects": wish.filter_subjects,
+            "deliverPolicy": "all",
+            "ackPolicy": "explicit",
+            "ackWait": f"{wish.ack_wait or 0:.0f}s",
+            "maxDeliver": wish.max_deliver,
+            "maxAckPending": wish.max_ack_pending,
+        }
+        yield _resource("Consumer", f"{_name(STREAM[internal])}-{name}", spec)
+
+
+def _resource(kind: str, name: str, spec: Mapping[str, object]) -> dict[str, object]:
+    return {"apiVersion": "jetstream.nats.io/v1beta2", "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+def _name(stream: str) -> str:
+    return stream.lower().replace("_", "-")

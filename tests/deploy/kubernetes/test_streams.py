@@ -1,0 +1,55 @@
+"""Streams and consumers have one source: what the services declare. All that is printed, committed and made comes of it."""
+
+import json
+from dataclasses import replace
+
+import yaml
+
+from deploy.streams import declare, nack, shown
+from services.bus import Bus
+from services.listening import ears
+from services.settings import SERVICES, Settings
+from tests.conftest import Empty, service_of
+from tests.deploy.kubernetes.rendered import ROOT, Rendered, of_kind
+
+SETTINGS = Settings.from_environment({"NATS_REPLICAS": "3"})
+
+
+def test_the_committed_resources_are_what_services_declare() -> None:
+    """`make kustomize` writes them again."""
+    assert (ROOT / "deploy" / "chart" / "nack.yaml").read_text(encoding="utf-8") == nack(SETTINGS)
+
+
+def test_the_chart_has_them_with_as_many_copies_as_it_is_told(everything: Rendered) -> None:
+    made = of_kind(everything.objects["cnpg"], "Stream", "Consumer")
+    wanted = list(yaml.safe_load_all(nack(replace(SETTINGS, nats_replicas=5))))
+    assert made == wanted
+    assert {each["spec"]["replicas"] for each in of_kind(made, "Stream")} == {5}
+
+
+def test_what_the_chart_scales_by_exists() -> None:
+    services = yaml.safe_load((ROOT / "deploy" / "chart" / "values.yaml").read_text(encoding="utf-8"))["services"]
+    for name in SERVICES:
+        mine = {("PREAU_INTERNAL" if internal else "PREAU", durable) for internal, durable, _ in ears(service_of(name))}
+        assert {(each["stream"], each["name"]) for each in services[name]["consumers"]} == mine - {("PREAU_INTERNAL", f"{name}-urgent")}
+
+
+async def test_declared_before_is_as_services_declare_it_themselves(emptied: Empty) -> None:
+    settings = replace(Settings.from_environment({}), nats_url=await emptied())
+    names = await declare(settings)
+    assert names == await declare(settings), "safe to do twice"
+    assert {"PREAU", "PREAU_INTERNAL", "PREAU/booking", "PREAU_INTERNAL/mailer-urgent"} <= set(names)
+    bus = Bus(settings, "booking")
+    await bus.keep_connecting()
+    before = {stream: await bus.jetstream.consumers_info(stream) for stream in ("PREAU", "PREAU_INTERNAL")}
+    told = json.loads(shown(settings))
+    assert {(each["stream"], each["durable_name"]) for each in told["consumers"]} == {
+        (stream, consumer.name) for stream, those in before.items() for consumer in those
+    }
+    for internal, durable, filters in ears(service_of("booking")):
+        await bus.ensure_stream(internal)
+        await bus.ensure_consumer(internal, durable, filters)
+    after = {stream: await bus.jetstream.consumers_info(stream) for stream in before}
+    for stream in before:
+        assert [each.config for each in after[stream]] == [each.config for each in before[stream]]
+    await bus.close()
