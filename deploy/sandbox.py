@@ -88,6 +88,10 @@ MISBEHAVIOURS = {
 
 
 # ----------------------------------------------------------------------------------------------------- what is kept
+async def late() -> None:
+    await asyncio.sleep(LATE_SECONDS)
+
+
 @dataclass(slots=True)
 class Session:
     """One payment as the site sees it."""
@@ -253,7 +257,7 @@ class Site:
     async def _all_the_same(self, one: Session) -> None:
         """Given up or run out, and paid in the end: each is told, and the words may overtake one another."""
         self._soon(self._notify(one))
-        await asyncio.sleep(LATE_SECONDS)
+        await late()
         self._come_to(one, "PAID")
         await self._notify(one)
 
@@ -272,7 +276,7 @@ class Site:
                 await self._send(one, kind)
 
     async def _later(self, one: Session) -> None:
-        await asyncio.sleep(LATE_SECONDS)
+        await late()
         await self._send(one, "good")
 
     async def _send(self, one: Session, kind: str) -> None:

@@ -85,7 +85,7 @@ class Preau:
         body = json.dumps({"query": query, "variables": variables or {}}).encode()
         headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/graphql", body, headers)
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             found: dict[str, Any] = json.loads(answer.read())
         assert "errors" not in found, found
         data: dict[str, Any] = found["data"]

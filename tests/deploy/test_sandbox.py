@@ -44,7 +44,7 @@ class Played:
         return Order(payment, 150_00, "guide@example.org", "fr", "PERISCOLAIRE <b>", f"{self.url}/town", back, 1_764_010_800)
 
     async def press(self, url: str, action: str, misbehaviour: str = "none") -> httpx2.Response:
-        async with httpx2.AsyncClient() as client:
+        async with httpx2.AsyncClient(timeout=60) as client:
             return await client.post(url, data={"action": action, "misbehaviour": misbehaviour})
 
     async def tells(self, count: int) -> list[tuple[dict[str, str], bytes]]:
@@ -70,7 +70,7 @@ async def test_the_page_is_french_or_english_and_lets_one_pay(played: Played) ->
     page = await box.start(played.order())
     assert await box.start(played.order()) == page, "one page of one order"
     assert await box.ask(page.session) == Told(OnlinePaymentStatus.STARTED, order="p1")
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(timeout=60) as client:
         french = (await client.get(page.url)).text
         english = (await client.get(page.url, params={"lang": "en"})).text
         home = (await client.get(played.url, headers={"accept-language": "en"})).text
@@ -184,7 +184,8 @@ async def test_what_it_says_is_as_wrong_as_one_wishes(played: Played, monkeypatc
     assert statuses(await said("away")) == statuses(await said("garbage")) == ["trouble", "trouble", "PAID"]
     assert statuses(await said("unknown")) == [None, None, "PAID"]
     assert statuses(await said("behind")) == ["STARTED", "STARTED", "PAID"]
-    monkeypatch.setattr(sandbox, "LATE_SECONDS", 1.0)  # late enough to be asked before
+    asked = asyncio.Event()
+    monkeypatch.setattr(sandbox, "late", asked.wait)
     page = await box.start(played.order("after"))
     await played.press(page.url, "pay", "after-cancelled")
     seen: list[str] = []
@@ -193,6 +194,7 @@ async def test_what_it_says_is_as_wrong_as_one_wishes(played: Played, monkeypatc
         """it says that it was paid"""
         told = await box.ask(page.session)
         seen.append(str(told and told.status))
+        asked.set()
         return seen[-1] == "PAID"
 
     await until(paid_in_the_end)
@@ -212,7 +214,7 @@ async def test_it_remembers_across_a_restart_and_lets_pages_run_out(played: Play
 
 
 async def test_what_is_not_there(played: Played) -> None:
-    async with httpx2.AsyncClient(base_url=played.url) as client:
+    async with httpx2.AsyncClient(base_url=played.url, timeout=60) as client:
         for path in ("/pay/none", "/api/sessions/none", "/payfip/operations/none"):
             assert (await client.get(path)).status_code == 404
         assert (await client.post("/misbehaviour", json={"name": "worse"})).status_code == 400

@@ -80,7 +80,7 @@ async def test_answers_of_each_kind_come_whole() -> None:
         return StreamingResponse(parts())
 
     app = Starlette(routes=[Route("/plain", plain), Route("/slow", slow)])
-    async with at_an_address(app, http=Wire) as url, httpx2.AsyncClient(base_url=url) as client:
+    async with at_an_address(app, http=Wire) as url, httpx2.AsyncClient(base_url=url, timeout=60) as client:
         for _ in range(2):  # over one connection
             assert (await client.get("/plain")).text == "x" * 100_000
         assert (await client.head("/plain")).headers["content-length"] == "100000"

@@ -32,7 +32,7 @@ async def test_s35_a_family_takes_its_follow_up_away_with_the_childrens_names(fo
     made = await link(dupont)
     assert made["url"].startswith(f"{system.gateway}/files/booking/")
     assert not any(secret in made["url"] for secret in ("Amalia", "dupont", town.structure))
-    async with httpx2.AsyncClient() as browser:
+    async with httpx2.AsyncClient(timeout=60) as browser:
         answer = await browser.get(made["url"])
         rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"), newline=""), delimiter=";"))
         assert [(row[1], row[2], row[3], row[6]) for row in rows[1:]] == [
@@ -90,7 +90,7 @@ async def test_s35_a_childs_calendar_follows_its_bookings(found: Found, system: 
     url = (await martin.ask(RENEW, {"child": child}))["renewCalendarFeed"]["url"]
     assert url.startswith(f"{system.gateway}/ics/")
     assert (await dupont.ask(RENEW, {"child": child}))["renewCalendarFeed"] == {"code": "UNKNOWN_CHILD"}
-    async with httpx2.AsyncClient() as program:
+    async with httpx2.AsyncClient(timeout=60) as program:
         first = await program.get(url)
         assert statuses(first) == ["TENTATIVE"]
         assert (await program.get(url, headers={"if-none-match": first.headers["etag"]})).status_code == 304

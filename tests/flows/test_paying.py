@@ -97,7 +97,7 @@ async def receipts(buyer: Buyer, many: int = 1) -> list[dict[str, Any]]:
 
 async def truth(system: System) -> dict[str, dict[str, Any]]:
     """Order -> what the site says that happened."""
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(timeout=60) as client:
         return {one["order"]: one for one in (await client.get(f"{system.sandbox}/truth")).json()}
 
 

@@ -145,7 +145,7 @@ def test_memory_is_bounded_and_who_owes_nothing_is_forgotten_first(monkeypatch: 
 async def poor(carteville: Town) -> AsyncIterator[tuple[str, httpx2.AsyncClient]]:
     """A gateway at which a token is good for one request with its operation, and no more for a long time."""
     gateway = Gateway(carteville, bounds=Bounds(1000, Buckets(KNOCK / BURST_SECONDS / 2), Buckets(0)))
-    async with served(gateway) as one, httpx2.AsyncClient(base_url=one.url, headers={"authorization": "Bearer t"}) as client:
+    async with served(gateway) as one, httpx2.AsyncClient(base_url=one.url, headers={"authorization": "Bearer t"}, timeout=60) as client:
         gateway.documents.operation(ME, None)
         gateway.bounds.spend(PassedOn(b"", b"", "", authorization="Bearer t"))
         yield one.url, client
@@ -177,7 +177,7 @@ DEAR = '{ families(structure: "s", first: 500) { nodes { children { activities {
 async def test_too_dear_is_refused_with_the_figures_before_any_service_hears_of_it(entrance: Gateway, carteville: Town) -> None:
     entrance.bounds.most_cost = 20_000
     cost = 1 + 500 * (1 + 4 * (1 + 6 * 2))
-    async with served(entrance) as one, httpx2.AsyncClient(base_url=one.url) as client:
+    async with served(entrance) as one, httpx2.AsyncClient(base_url=one.url, timeout=60) as client:
         french = (await client.post("/graphql", json={"query": DEAR})).json()["errors"][0]
         async with events(one.url, DEAR) as stream:
             assert await stream.refusal() == "OPERATION_TOO_EXPENSIVE"
@@ -193,7 +193,7 @@ async def test_too_dear_is_refused_with_the_figures_before_any_service_hears_of_
 
 async def test_the_cost_is_told_to_whoever_asks_for_it(entrance: Gateway) -> None:
     asked: dict[str, Any] = {"query": ME, "extensions": {"cost": True}}
-    async with served(entrance) as one, httpx2.AsyncClient(base_url=one.url) as client:
+    async with served(entrance) as one, httpx2.AsyncClient(base_url=one.url, timeout=60) as client:
         told = (await client.post("/graphql", json=asked)).json()
         untold = (await client.post("/graphql", json={"query": ME})).json()
 
@@ -203,7 +203,7 @@ async def test_the_cost_is_told_to_whoever_asks_for_it(entrance: Gateway) -> Non
 
 async def test_a_document_that_has_to_be_read_first_is_paid_for_also_when_it_is_refused(entrance: Gateway) -> None:
     """Ever new documents are what costs a gateway most."""
-    async with served(entrance) as one, httpx2.AsyncClient(base_url=one.url, headers={"authorization": "Bearer t"}) as client:
+    async with served(entrance) as one, httpx2.AsyncClient(base_url=one.url, headers={"authorization": "Bearer t"}, timeout=60) as client:
         key = hash("Bearer t")
         entrance.bounds.clock = lambda: 0.0
 

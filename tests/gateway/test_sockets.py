@@ -223,7 +223,7 @@ async def test_one_address_has_so_many_connections_and_others_have_theirs(scene:
             async with wire(scene.url):
                 pass
         assert refused.value.response.status_code == 429
-        async with httpx2.AsyncClient(base_url=scene.url) as client:
+        async with httpx2.AsyncClient(base_url=scene.url, timeout=60) as client:
             asked = {"headers": {"accept": "text/event-stream"}, "json": {"query": CALENDAR}}
             answer = await client.post("/graphql", **asked)
             assert (answer.status_code, answer.json()["errors"][0]["extensions"]["code"]) == (429, "TOO_MANY_CONNECTIONS")

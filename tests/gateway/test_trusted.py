@@ -50,7 +50,7 @@ def trusting(carteville: Town) -> Entrance:
 
 @pytest.fixture
 async def only(trusting: Entrance, file: Path) -> AsyncIterator[tuple[str, httpx2.AsyncClient]]:
-    async with served(trusting(file, only=True)) as one, httpx2.AsyncClient(base_url=one.url) as client:
+    async with served(trusting(file, only=True)) as one, httpx2.AsyncClient(base_url=one.url, timeout=60) as client:
         yield one.url, client
 
 
@@ -59,7 +59,7 @@ def code(response: httpx2.Response) -> str:
 
 
 async def test_a_known_hash_takes_the_texts_place_by_post_and_by_get(trusting: Entrance, file: Path) -> None:
-    async with served(trusting(file)) as one, httpx2.AsyncClient(base_url=one.url) as client:
+    async with served(trusting(file)) as one, httpx2.AsyncClient(base_url=one.url, timeout=60) as client:
         posted = await client.post("/graphql", json=by_hash(sum_of(ME)))
         got = await client.get("/graphql", params={"extensions": json.dumps(by_hash(sum_of(ME))["extensions"])})
         unknown = await client.post("/graphql", json=by_hash("0" * 64))
@@ -75,7 +75,7 @@ async def test_a_known_hash_takes_the_texts_place_by_post_and_by_get(trusting: E
 
 
 async def test_without_a_list_a_hash_alone_says_so_and_with_its_text_is_no_hindrance(trusting: Entrance) -> None:
-    async with served(trusting(None)) as one, httpx2.AsyncClient(base_url=one.url) as client:
+    async with served(trusting(None)) as one, httpx2.AsyncClient(base_url=one.url, timeout=60) as client:
         alone = await client.post("/graphql", json=by_hash(sum_of(ME)))
         both = await client.post("/graphql", json={"query": ME, **by_hash(sum_of(ME))})
 
@@ -131,7 +131,7 @@ async def test_the_list_is_read_again_when_it_changes_and_a_broken_one_changes_n
         new.write_text(text)
         os.replace(new, file)
 
-    async with served(trusting(file, only=True)) as one, httpx2.AsyncClient(base_url=one.url) as client:
+    async with served(trusting(file, only=True)) as one, httpx2.AsyncClient(base_url=one.url, timeout=60) as client:
         write("{")
         assert (await client.post("/graphql", json=by_hash(sum_of(ME)))).json() == {"data": {"me": {"login": "dupont"}}}
         write(json.dumps({sum_of(ANONYMOUS): ANONYMOUS}))

@@ -319,7 +319,7 @@ async def test_a_journey_to_the_payment_site_declined_given_up_and_paid(
         await is_sound(desktop, f"payment-{action}")
     await balances.wait_for_function("() => document.querySelector('#nouvelles').textContent")
     assert "111,06" in await balances.inner_text("#chiffres")
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(timeout=60) as client:
         orders = [one["status"] for one in (await client.get(f"{system.sandbox}/truth")).json() if one["amount_cents"] == 61_00]
     assert sorted(orders) == ["CANCELLED", "PAID", "REFUSED"]
     (dupont,) = await town.everybody("dupont")
