@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from deploy import broker
 from deploy.trouble import Trouble
 from services.settings import Settings, SettingsError
 
@@ -116,6 +117,9 @@ def settings_of(data: Path | None) -> Settings:
     kept = _kept(Path(environ.get("PREAU_DATA", "var")))
     if len(kept) == len(Ports.__dataclass_fields__):
         environ = Ports(**kept).environment() | environ
+    key = broker.key_file(Path(environ.get("PREAU_DATA", "var")) / broker.FOLDER, broker.OPERATOR)
+    if key.exists():
+        environ.setdefault("NATS_CREDENTIALS", str(key))
     try:
         return Settings.from_environment(environ)
     except SettingsError as error:

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 import nats.js.errors
 from nats.aio.client import Client
 
+from services import bus as broker
 from services import relay
 from services.bus import BROKER_TROUBLE, STREAM, Bus
 from services.database import Database
 from services.settings import SERVICES, Settings
 
 PATIENCE_SECONDS = 4.0
+OURS = frozenset({*SERVICES, *(f"{service}-urgent" for service in SERVICES)})  #: Consumers. Others may take their time.
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +37,15 @@ async def connect(settings: Settings) -> Bus:
 
 async def _client(settings: Settings) -> Client:
     async with asyncio.timeout(PATIENCE_SECONDS):  # the client itself would try for two minutes
-        client: Client = await nats.connect(
-            settings.nats_url,
-            user_credentials=settings.nats_credentials,
-            name="operator",
+        return await broker.connect(
+            settings,
+            "operator",
             connect_timeout=3,
             allow_reconnect=False,
             max_reconnect_attempts=1,
             reconnect_time_wait=0.1,
             error_cb=_silent,
         )
-    return client
 
 
 async def _silent(_: Exception) -> None:
@@ -71,7 +71,7 @@ async def unhandled(bus: Bus) -> dict[str, int]:
             consumers = await bus.jetstream.consumers_info(stream)
         except nats.js.errors.NotFoundError:
             continue
-        for consumer in consumers:
+        for consumer in (one for one in consumers if one.name in OURS):
             waiting = (consumer.num_pending or 0) + (consumer.num_ack_pending or 0)
             counts[consumer.name] = counts.get(consumer.name, 0) + waiting
     return counts

@@ -14,7 +14,7 @@ import nats.js.errors
 from sqlalchemy import and_, case, func
 from sqlmodel import col, select
 
-from deploy.backlog import connect
+from deploy.backlog import OURS, connect
 from services.billing.hold import HoldKind, HoldState
 from services.billing.tables import ClosedDay, Consumption, Hold
 from services.billing.tables import Standing as Weighed
@@ -228,7 +228,7 @@ async def _unheard(bus: Bus | None) -> set[str]:
         except nats.js.errors.NotFoundError:
             continue
         for one in consumers:
-            if (one.num_pending or 0) + (one.num_ack_pending or 0):
+            if one.name in OURS and (one.num_pending or one.num_ack_pending):
                 place = one.ack_floor.stream_seq if one.ack_floor else 0
                 found.add(f"{one.name} stays at event {place} of {stream}, and there are more: does it run?")
     return found

@@ -183,6 +183,51 @@ def streams(
         print(streams.nack(settings) if action == "nack" else streams.shown(settings), end="")
 
 
+@app.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="Where backups are: a new folder is made in it.")],
+    keep: Annotated[int | None, typer.Option(min=1, help="Keep so many, and delete older ones.")] = None,
+    data: Data = None,
+) -> None:
+    """Copy all databases as they are at one moment, while everybody works on; and who may do what at the broker."""
+    from deploy.backup import backup as run  # noqa: PLC0415 -- see above
+
+    print(_run(run(existing(settings_of(data)), folder, keep)))
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(help="One backup.")],
+    services: Annotated[list[str] | None, typer.Argument(help="Which services (default: all, which is what is sound).")] = None,
+    anyway: Annotated[bool, typer.Option("--anyway", help="Even if others know what these would not have told.")] = False,
+    data: Data = None,
+) -> None:
+    """Put a backup in the databases' place. Stop everything first; what was there is kept beside it."""
+    from deploy.restore import restore as run  # noqa: PLC0415 -- see above
+
+    if unknown := set(services or ()) - set(SERVICES):
+        raise Trouble(f"there is no service {', '.join(sorted(unknown))}: there are {', '.join(SERVICES)}")
+    for line in _run(run(settings_of(data), folder, services or (), anyway=anyway)):
+        print(line)
+
+
+@app.command()
+def partners(
+    action: Annotated[Literal["list", "add", "renew", "remove"], typer.Argument(help="list, add, renew (its key) or remove.")] = "list",
+    name: Annotated[str | None, typer.Argument(help="What the partner is called, such as canteen.")] = None,
+    hears: Annotated[str | None, typer.Argument(help="A town, or a service or event of it, such as carteville.booking.")] = None,
+    public_key: Annotated[str | None, typer.Option(help="The partner's own, U... (default: a new pair is made).")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Of keys and the broker's accounts (default: broker/ in the data folder).")] = None,
+    data: Data = None,
+) -> None:
+    """Other systems that may hear a town's events from the broker; writes its accounts, and keys for our own processes."""
+    from deploy.broker import FOLDER  # noqa: PLC0415 -- see above
+    from deploy.partners import act  # noqa: PLC0415 -- see above
+
+    settings = settings_of(data)
+    _run(act(settings, folder or settings.data / FOLDER, action, name, hears, public_key))
+
+
 @app.command("dead-letters")
 def dead_letters(
     action: Annotated[Action, typer.Argument(help="list, retry or drop.")] = "list",

@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -13,13 +13,14 @@ from sqlmodel import col, select
 
 from deploy.addresses import missing_file
 from deploy.backlog import connect, unhandled
+from deploy.broker import FOLDER, Partner, partners_in
 from deploy.migrate import is_current
 from services import documents
 from services.booking.activity import ActivitySpec, from_json
 from services.booking.holiday_file import ZONES
 from services.booking.school_calendar import SchoolCalendar, follow
 from services.booking.tables import Activity
-from services.bus import BROKER_TROUBLE
+from services.bus import BROKER_TROUBLE, STREAM
 from services.database import Database
 from services.outbox import DeadLetter, Outgoing
 from services.settings import SERVICES, Settings, SettingsError
@@ -48,6 +49,8 @@ async def examine(settings: Settings) -> bool:
         healthy.append(await _finding(f"{service}'s database", partial(_database, settings, service)))
     healthy.append(await _finding("school holidays", partial(_holidays, settings)))
     healthy.append(await _finding("broker", partial(_broker, settings)))
+    if partners := partners_in(settings.data / FOLDER):
+        healthy.append(await _finding("partners", partial(_partners, settings, partners)))
     healthy.append(await _finding("mail server", partial(_mail, settings)))
     healthy.append(await _finding("documents", _documents))
     healthy.append(await _finding("payment online", partial(_payments, settings)))
@@ -143,7 +146,8 @@ async def _broker(settings: Settings) -> str:
         bus = await connect(settings)
     except BROKER_TROUBLE as error:
         raise Sick(
-            f"no answer from {settings.nats_place} ({error or type(error).__name__})", "start nats-server, or correct NATS_URL"
+            f"no answer from {settings.nats_place} ({error or type(error).__name__})",
+            "start nats-server, or correct NATS_URL and NATS_CREDENTIALS",
         ) from None
     try:
         waiting = await unhandled(bus)
@@ -159,6 +163,23 @@ async def _broker(settings: Settings) -> str:
     if missing:
         raise Sick(f"{', '.join(missing)} never listened", "start these services once")
     return "reachable, everybody listens and keeps up"
+
+
+async def _partners(settings: Settings, partners: Sequence[Partner]) -> str:
+    """That one is behind is its own matter: its consumer keeps its place."""
+    try:
+        bus = await connect(settings)
+    except BROKER_TROUBLE:
+        raise Sick("no broker to ask", "see above") from None
+    try:
+        known = {one.name: one.num_pending or 0 for one in await bus.jetstream.consumers_info(STREAM[False])}
+    except BROKER_TROUBLE as error:
+        raise Sick(f"no stream to ask ({error!r})", "start the services once") from None
+    finally:
+        await bus.close()
+    if lost := [one.name for one in partners if one.name not in known]:
+        raise Sick(f"{', '.join(lost)} have no consumer", "preau partners: it makes them again, and they hear everything again")
+    return ", ".join(f"{one.name} has {known[one.name]} events before it" for one in partners)
 
 
 async def _mail(settings: Settings) -> str:

@@ -67,6 +67,11 @@ async def is_current(service: str, url: str) -> bool:
         await database.close()
 
 
+def versions_of(service: str) -> set[str]:
+    """All that this version of the product knows."""
+    return {script.revision for script in ScriptDirectory.from_config(_config(service)).walk_revisions()}
+
+
 async def differs(service: str, url: str) -> list[str]:
     """What the code's tables have that the migrations do not make. Empty if all is well; needs a migrated database."""
 

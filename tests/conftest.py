@@ -238,6 +238,7 @@ ON_ONE_DATABASE = {
     "billing/test_documents.py",
     "billing/test_viewing.py",
     "booking/test_viewing.py",
+    "deploy/test_broker.py",
     "deploy/test_firstload.py",
     "deploy/test_loaded_again.py",
     "deploy/test_loading.py",

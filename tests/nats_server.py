@@ -1,5 +1,6 @@
 """A real nats-server for tests: started, killed, started again on the same store, or on an empty one."""
 
+import json
 import os
 import shutil
 import signal
@@ -27,6 +28,7 @@ class NatsServer:
     monitor: int = field(default_factory=free_port)
     sync: str = "always"
     settings: str = ""  #: The whole configuration, if not the usual one.
+    accounts: Path | None = None  #: What says who may do what (deploy/broker.py); without, anybody anything.
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -44,6 +46,7 @@ class NatsServer:
             self.settings
             or f'listen: "127.0.0.1:{self.port}"\nhttp: "127.0.0.1:{self.monitor}"\n'
             f'jetstream {{ store_dir: "{self.store}", sync_interval: {self.sync} }}\n'
+            + (f"include {str(self.accounts.relative_to(self.folder))!r}\n" if self.accounts else "")
         )
         self.process = subprocess.Popen(
             ["nats-server", "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
@@ -66,6 +69,19 @@ class NatsServer:
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", self.port)) != 0, "something still answers"
         self.process = None
+
+    def read_again(self) -> None:
+        """Its configuration, as SIGHUP has it do. It answers over HTTP again when it is through."""
+        assert self.process is not None
+        since = self._configured()
+        self.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 20
+        while self._configured() == since and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    def _configured(self) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.monitor}/varz", timeout=20) as answer:
+            return str(json.load(answer)["config_load_time"])
 
     def wipe(self) -> None:
         """Lose the whole disk of a stopped server."""

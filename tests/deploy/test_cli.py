@@ -28,6 +28,7 @@ COMMANDS = (
     "operator",
     "replay-allocation",
     "doctor",
+    "partners",
 )
 
 
@@ -132,5 +133,5 @@ def test_the_doctor_says_what_to_do(tmp_path: Path) -> None:
     lines = [line for line in done.stdout.splitlines() if not line.startswith(("ok    school holidays: known until ", "ok    documents: "))]
     assert [line.split()[0] for line in lines[::2]] == ["SICK"] * 11
     assert any(line.startswith("      -> preau migrate booking; or is --data") for line in lines)
-    assert "      -> start nats-server, or correct NATS_URL" in lines
+    assert "      -> start nats-server, or correct NATS_URL and NATS_CREDENTIALS" in lines
     assert "      -> start it, or correct SMTP_URL; mails wait meanwhile" in lines

@@ -11,7 +11,8 @@ from typing import Any
 
 import httpx2
 
-from services.settings import SERVICES
+from deploy import broker
+from services.settings import SERVICES, Settings
 from tests.forked import Forked, run
 from tests.nats_server import NatsServer, free_port
 
@@ -34,7 +35,19 @@ class System:
 
     def __post_init__(self) -> None:
         (self.folder / "nats").mkdir(parents=True)
-        self.nats = NatsServer(self.folder / "nats")
+        self.nats = NatsServer(self.folder / "nats", accounts=broker.write(self.keys))
+
+    @property
+    def keys(self) -> Path:
+        """Who may do what at the broker is as in production."""
+        return self.folder / "nats" / broker.FOLDER
+
+    def key_of(self, process: str) -> dict[str, str]:
+        return {"NATS_CREDENTIALS": str(broker.key_file(self.keys, process))} if process in broker.OURS else {}
+
+    def settings_of(self, process: str) -> Settings:
+        """To connect to the broker as this process does."""
+        return Settings.from_environment(self.environment | self.key_of(process))
 
     @property
     def environment(self) -> dict[str, str]:
@@ -46,6 +59,7 @@ class System:
             "PREAU_DATA": str(self.folder),
             "PREAU_PORT": str(self.ports["gateway"]),
             "NATS_URL": self.nats.url,
+            **self.key_of(broker.OPERATOR),
             "SMTP_URL": f"smtp://127.0.0.1:{self.ports['smtp']}",
             "PREAU_PAYMENT_PROVIDER": "sandbox,sandbox-unsigned",
             "SANDBOX_URL": self.sandbox,
@@ -96,7 +110,9 @@ class System:
             command = ["deploy.mailbox", *mail]
         if name == "sandbox":
             command = ["deploy.sandbox", "--data", str(self.folder / "sandbox"), "--port", str(self.ports["sandbox"])]
-        self.processes[name] = Forked(*command, environ={**self.environment, **more}, output=self.folder / f"{name}.log")
+        self.processes[name] = Forked(
+            *command, environ={**self.environment, **self.key_of(service), **more}, output=self.folder / f"{name}.log"
+        )
 
     def wait_until_ready(self, name: str) -> None:
         path = {"mailbox": "/messages", "sandbox": "/truth"}.get(name, "/readyz")

@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import nats
 import pytest
 import yaml
 
-from services.bus import WAKE
+from services.bus import WAKE, connect
 from services.crowd import CALL
 from services.listening import WAIT_SECONDS
-from services.settings import Settings
 from tests.facts import until
 from tests.flows import town
 from tests.flows.system import System
@@ -192,7 +190,7 @@ async def test_who_loses_a_family_or_a_role_refreshes_and_goes_on_without_it(sce
 @asynccontextmanager
 async def crowd(system: System) -> AsyncIterator[None]:
     """Booking calls out that families crowd: all that can wait waits."""
-    client = await nats.connect(Settings.from_environment(system.environment).nats_url)
+    client = await connect(system.settings_of("booking"), "booking")
 
     async def call() -> None:
         while True:

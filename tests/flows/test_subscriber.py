@@ -10,15 +10,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-import nats
 import pytest
 import yaml
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 from deploy.asyncapi import FILE
-from services.bus import MESSAGE_ID, STREAM
+from deploy.broker import key_file
+from services.bus import MESSAGE_ID, STREAM, connect
 from services.events import BY_TYPE
 from tests.facts import until
 from tests.flows.conftest import Found
@@ -31,14 +32,19 @@ DOCUMENT: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
 BY_NAME = {message["name"]: message for message in DOCUMENT["components"]["messages"].values()}
 
 
-def five_lines(system: System, town: Town) -> str:
-    """README's subscriber; only the broker's address and the structure's name are replaced."""
+def five_lines(system: System, town: Town) -> tuple[str, str]:
+    """README's subscriber; only the broker's address, the key's file and the partner's name are others."""
     section = README.partition("\n## Events\n")[2].partition("\n## ")[0]
     (code,) = re.findall(r"^```python\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
     assert len(code.splitlines()) == 5
     assert "nats://127.0.0.1:4222" in code
-    assert "preau.carteville.booking.>" in code
-    return code.replace("nats://127.0.0.1:4222", system.nats.url).replace("carteville", town.structure)
+    assert '"canteen.nk"' in code
+    partner = f"canteen-{uuid4().hex[:8]}"  # of this town alone
+    system.preau("partners", "add", partner, f"{town.structure}.booking", "--folder", str(system.keys))
+    for _ in range(2):  # as `preau up` has it do
+        system.nats.read_again()
+    file = str(key_file(system.keys, partner))
+    return partner, code.replace("nats://127.0.0.1:4222", system.nats.url).replace("canteen.nk", file).replace('"canteen"', f'"{partner}"')
 
 
 class Listener:
@@ -92,7 +98,7 @@ async def running(system: System, *command: str) -> AsyncIterator[Listener]:
 
 @asynccontextmanager
 async def stream(system: System) -> AsyncIterator[JetStreamContext]:
-    client = await nats.connect(system.nats.url)
+    client = await connect(system.settings_of("operator"), "operator")
     try:
         yield client.jetstream()
     finally:
@@ -117,7 +123,7 @@ async def story(found: Found) -> tuple[Town, list[str]]:
 
 async def test_the_five_lines_print_what_a_family_does_and_never_twice(system: System, found: Found) -> None:
     town = await found(activities=[activity("aps")], families=[family("dupont")])
-    program = five_lines(system, town)
+    partner, program = five_lines(system, town)
     dupont = await town.sign_in("dupont")
     first, second = next_days(2)
 
@@ -128,24 +134,24 @@ async def test_the_five_lines_print_what_a_family_does_and_never_twice(system: S
         data = json.loads(accepted.partition(" ")[2])
         assert (data["family"], data["child"], data["date"]) == (dupont.id, town.named("dupont-child"), first.isoformat())
         assert not any(f".{service}." in line for line in listener.lines for service in ("billing", "identity", "mailer"))
-        await all_are_acknowledged(system)
+        await all_are_acknowledged(system, partner)
         heard = set(listener.lines)
         await listener.ends(signal.SIGTERM)
 
     await dupont.asks(second)  # while nobody listens
     async with running(system, "-c", program) as again:
         await again.hears("booking.requested.v1", "booking.accepted.v1", "booking.request_decided.v1", "booking.capacity_changed.v1")
-        await all_are_acknowledged(system)
+        await all_are_acknowledged(system, partner)
         assert not heard & set(again.lines)
         assert all(second.isoformat() in line for line in again.lines)
 
 
-async def all_are_acknowledged(system: System) -> None:
-    """The broker knows that the canteen has heard everything there is."""
+async def all_are_acknowledged(system: System, partner: str) -> None:
+    """The broker knows that the partner has heard everything there is."""
     async with stream(system) as jetstream:
 
         async def so() -> bool:
-            consumer = await jetstream.consumer_info(STREAM[False], "canteen")
+            consumer = await jetstream.consumer_info(STREAM[False], partner)
             return consumer.num_pending == 0 and consumer.num_ack_pending == 0
 
         await until(so)

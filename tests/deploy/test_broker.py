@@ -1,0 +1,391 @@
+"""Who may do what at the broker (SEC8): every key against every class of subjects, on a real server with the configuration that we write."""
+
+import json
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import nats.errors
+import nats.js.errors
+import pytest
+from nats.aio.client import Client
+
+from deploy import broker
+from deploy.backlog import connect as connect_operator
+from deploy.broker import OURS, accounts, key_file, new_key, partner, write
+from deploy.partners import act, ensure_all
+from deploy.trouble import Trouble
+from services import nkeys
+from services.bus import connect
+from services.settings import SERVICES, Settings
+from tests.facts import until
+from tests.nats_server import NatsServer
+
+#: partner -> what it hears. Two of one town, one of another.
+HEARS = {"canteen": "carteville", "accounting": "carteville.billing", "school": "otherville"}
+EVERYBODY = (*SERVICES, "gateway", *HEARS, "operator")  #: The last of them may delete a stream, and does.
+STREAMS = ("PREAU", "PREAU_INTERNAL")
+TOWNS = ("carteville", "otherville")
+DURABLES = (*SERVICES, *(f"{service}-urgent" for service in SERVICES), *(f"{service}-look" for service in SERVICES), *HEARS, "new")
+
+PER_STREAM = (
+    *("INFO", "CREATE", "UPDATE", "DELETE", "PURGE", "MSG.GET", "MSG.DELETE", "SNAPSHOT", "RESTORE", "LEADER.STEPDOWN", "PEER.REMOVE"),
+    "CONSUMER_LIST",
+)
+PER_CONSUMER = ("CREATE", "DURABLE.CREATE", "INFO", "DELETE", "PAUSE", "RESET", "UNPIN", "LEADER.STEPDOWN", "MSG.NEXT")
+
+
+def subjects_to_publish() -> list[str]:
+    """One of each class, and more of those that matter."""
+    events = [f"{root}.{town}.{service}.event" for root in ("preau", "preau-internal") for town in TOWNS for service in SERVICES]
+    streams = [f"$JS.API.STREAM.{act}.{stream}" for act in PER_STREAM[:-1] for stream in (*STREAMS, "OTHER")]
+    lists = [f"$JS.API.CONSUMER.{act}.{stream}" for act in ("LIST", "NAMES", "CREATE") for stream in STREAMS]
+    whose = [(stream, durable) for stream in STREAMS for durable in DURABLES]
+    consumers = [f"$JS.API.CONSUMER.{act}.{stream}.{durable}" for act in PER_CONSUMER for stream, durable in whose]
+    with_filter = [f"$JS.API.CONSUMER.CREATE.{stream}.{durable}.preau.carteville.>" for stream, durable in whose]
+    lent = [f"$JS.PREAU.API.CONSUMER.{act}.PREAU.{durable}" for act in PER_CONSUMER for durable in DURABLES]
+    acks = [f"$JS.ACK.{stream}.{durable}.1.1.1.1.0" for stream, durable in whose]
+    others = ["$JS.API.INFO", "$JS.API.STREAM.LIST", "$JS.API.STREAM.NAMES", "$JS.API.ACCOUNT.PURGE.PREAU", "$JS.API.META.LEADER.STEPDOWN"]
+    others += [
+        "$JS.API.DIRECT.GET.PREAU",
+        "$JS.API.SERVER.REMOVE",
+        "$JS.PREAU.API.STREAM.PURGE.PREAU",
+        "$KV.any.key",
+        "$O.any.C.1",
+        "anything",
+    ]
+    others += ["preau-wake.booking", "preau-wake.crowd", *(f"_INBOX.{who}.x" for who in (*OURS, "x"))]
+    others += [
+        f"$SYS.{rest}" for rest in ("REQ.SERVER.PING", "REQ.ACCOUNT.PING.CONNZ", "REQ.USER.INFO", "REQ.ACCOUNT.PREAU.CONNZ", "ACCOUNT.x")
+    ]
+    return [*events, *streams, *lists, *consumers, *with_filter, *lent, *acks, *others]
+
+
+SUBSCRIBED = (
+    *(">", "*.>", "preau.>", "preau.*.booking.>", "preau-internal.>", "preau-internal.*.identity.>", "preau-wake.>", "$JS.>", "$JS.ACK.>"),
+    *("$JS.API.>", "$JS.EVENT.>", "$SYS.>", "$KV.>", "_INBOX.>", "_R_.>", "anything"),
+    *(f"preau.{town}.>" for town in TOWNS),
+    *("preau.carteville.booking.>", "preau.carteville.billing.>", "preau.carteville.billing.entry_posted", "preau.all.>"),
+    *("preau-internal.*.identity.tokens_revoked", "preau-internal.*.identity.key_withdrawn", "preau-internal.*.identity.reset_link_made"),
+    *(f"_INBOX.{who}.>" for who in (*OURS, "x")),
+)
+
+
+def may_publish(who: str) -> set[str]:
+    """As it is documented (README, Partners): said here once more, by hand."""
+    if who in HEARS:
+        mine = {f"$JS.PREAU.API.CONSUMER.{act}.PREAU.{who}" for act in ("MSG.NEXT", "INFO", "RESET")}
+        return mine | {f"$JS.ACK.PREAU.{who}.1.1.1.1.0"}
+    if who == "gateway":
+        return set()
+    if who == "operator":
+        streams = {f"$JS.API.STREAM.{act}.{stream}" for act in ("INFO", "CREATE", "MSG.GET", "DELETE") for stream in (*STREAMS, "OTHER")}
+        every = {subject for subject in subjects_to_publish() if subject.startswith("$JS.API.CONSUMER.")}
+        return streams | every | {"$JS.API.INFO", "$JS.API.STREAM.LIST", "$JS.API.STREAM.NAMES"}
+    may = {f"{root}.{town}.{who}.event" for root in ("preau", "preau-internal") for town in TOWNS} | {
+        "preau-wake.booking",
+        "preau-wake.crowd",
+    }
+    for stream in STREAMS:
+        may |= {f"$JS.API.STREAM.{act}.{stream}" for act in ("INFO", "CREATE", "MSG.GET", "MSG.DELETE")}
+        for durable in (who, f"{who}-urgent", f"{who}-look"):
+            may |= {f"$JS.API.CONSUMER.{act}.{stream}.{durable}" for act in ("INFO", "MSG.NEXT")} | {
+                f"$JS.ACK.{stream}.{durable}.1.1.1.1.0"
+            }
+        may |= {f"$JS.API.CONSUMER.DURABLE.CREATE.{stream}.{durable}" for durable in (who, f"{who}-urgent")}
+        may |= {f"$JS.API.CONSUMER.{act}.{stream}.{who}-look" for act in ("CREATE", "DELETE")}
+    return may
+
+
+def may_subscribe(who: str) -> set[str]:
+    town = {"preau.carteville.billing.>", "preau.carteville.billing.entry_posted"}
+    match who:
+        case "canteen":
+            return town | {"preau.carteville.>", "preau.carteville.booking.>"} | {one for one in SUBSCRIBED if one.startswith("_INBOX.")}
+        case "accounting":
+            return town | {
+                one for one in SUBSCRIBED if one.startswith("_INBOX.")
+            }  # In an account of its own: nobody else's answers are there.
+        case "school":
+            return {"preau.otherville.>"} | {one for one in SUBSCRIBED if one.startswith("_INBOX.")}
+        case "gateway":
+            every = {one for one in SUBSCRIBED if one.startswith("preau.")}
+            ends = {"preau-internal.*.identity.tokens_revoked", "preau-internal.*.identity.key_withdrawn"}
+            return every | ends | {"_INBOX.gateway.>"}
+        case "operator":
+            return {"_INBOX.operator.>"}
+    return {f"_INBOX.{who}.>", "preau-wake.>"}
+
+
+@dataclass
+class Broker:
+    """A server with accounts, and whoever connects to it."""
+
+    server: NatsServer
+    folder: Path
+    errors: dict[str, list[str]] = field(default_factory=dict)
+    open: list[Client] = field(default_factory=list)
+
+    def settings(self, who: str) -> Settings:
+        return replace(Settings.from_environment({}), nats_url=self.server.url, nats_credentials=str(key_file(self.folder, who)))
+
+    async def sign_in(self, who: str) -> Client:
+        self.errors[who] = []
+
+        async def on_error(error: Exception) -> None:
+            self.errors[who].append(str(error))
+
+        client = await connect(self.settings(who), who, error_cb=on_error, allow_reconnect=False)
+        self.open.append(client)
+        return client
+
+    async def refused(self, who: str, client: Client) -> set[str]:
+        """What the server has said no to since the last time, in small letters."""
+        last = f"never.{len(self.open)}.{time.monotonic_ns()}"
+        await client.publish(last)  # Nobody may: what is refused is told in order.
+
+        async def told() -> bool:
+            return any(last in error for error in self.errors[who])
+
+        await until(told)
+        found = {error.rpartition(" to ")[2].strip('"') for error in self.errors[who] if "permissions violation" in error.lower()}
+        self.errors[who].clear()
+        return found - {last}
+
+
+@asynccontextmanager
+async def serving(folder: Path) -> AsyncIterator[Broker]:
+    keys = folder / "broker"
+    write(keys, [partner(name, hears, new_key(keys_made(keys), name)) for name, hears in HEARS.items()])
+    server = NatsServer(folder, accounts=keys / broker.ACCOUNTS)
+    server.start()
+    one = Broker(server, keys)
+    try:
+        operator = await connect_operator(one.settings("operator"))
+        await operator.ensure_stream(True)
+        await operator.close()
+        await ensure_all(one.settings("operator"), keys)
+        yield one
+    finally:
+        for client in one.open:
+            await client.close()
+        server.stop()
+
+
+def keys_made(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+async def guarded(tmp_path: Path) -> AsyncIterator[Broker]:
+    async with serving(tmp_path) as one:
+        yield one
+
+
+async def say(guarded: Broker, *subjects: str) -> None:
+    """As the services do."""
+    for subject in subjects:
+        client = next((one for one in guarded.open if one.options["name"] == subject.split(".")[2]), None) or await guarded.sign_in(
+            subject.split(".")[2]
+        )
+        await client.jetstream().publish(subject, b"{}", headers={"Nats-Msg-Id": f"{subject}-{time.monotonic_ns()}"})
+
+
+async def test_sec8_every_key_against_every_class_of_subjects(guarded: Broker) -> None:
+    publish = subjects_to_publish()
+    assert len(publish) == len(set(publish)) > 400
+    for who in EVERYBODY:
+        client = await guarded.sign_in(who)
+        if who == "operator":
+            state = (await guarded.open[0].jetstream().stream_info("PREAU")).state
+            assert state.messages == len(TOWNS) * len(SERVICES), "each service's own event of each town, and nothing of anybody else's"
+        for subject in publish:
+            await client.publish(subject, b"not even JSON")  # Nothing comes of it but where nothing need be said.
+        refused = await guarded.refused(who, client)
+        wanted = may_publish(who)
+        allowed = {subject for subject in publish if subject.lower() not in refused}
+        assert allowed == wanted, (who, sorted(allowed ^ wanted))
+
+        for subject in SUBSCRIBED:
+            await client.subscribe(subject)
+        refused = await guarded.refused(who, client)
+        allowed = {subject for subject in SUBSCRIBED if subject.lower() not in refused}
+        assert allowed == may_subscribe(who), (who, sorted(allowed ^ may_subscribe(who)))
+
+
+async def test_nobody_unknown_comes_in(guarded: Broker) -> None:
+    stranger = replace(guarded.settings("canteen"), nats_credentials=None)
+    with pytest.raises(nats.errors.Error, match=r"(?i)authorization violation"):
+        await connect(stranger, "stranger", allow_reconnect=False)
+    key_file(guarded.folder, "stranger").write_text(nkeys.new_seed())
+    with pytest.raises(nats.errors.Error, match=r"(?i)authorization violation"):
+        await guarded.sign_in("stranger")
+    key_file(guarded.folder, "stranger").write_text("SUxx")
+    with pytest.raises(OSError, match="NATS_CREDENTIALS"):
+        await guarded.sign_in("stranger")
+
+
+async def test_a_partner_hears_its_town_live_and_from_the_beginning_and_goes_back_where_it_likes(guarded: Broker) -> None:
+    mine = ["preau.carteville.booking.accepted", "preau.carteville.billing.held"]
+    await say(guarded, mine[0], "preau.otherville.booking.accepted", mine[1], "preau-internal.carteville.identity.reset_link_made")
+    canteen, accounting = await guarded.sign_in("canteen"), await guarded.sign_in("accounting")
+    live = await canteen.subscribe("preau.carteville.>")
+    await canteen.flush()
+    ear = await canteen.jetstream(domain="PREAU").pull_subscribe_bind("canteen", stream="PREAU")
+    heard = await ear.fetch(10, timeout=5)
+    assert [message.subject for message in heard] == mine
+    for message in heard:
+        await message.ack_sync()
+    await say(guarded, "preau.otherville.billing.held", mine[0])
+    assert (await live.next_msg(60)).subject == mine[0]
+    (late,) = await ear.fetch(10, timeout=5)
+    await late.ack_sync()
+    jetstream = canteen.jetstream(domain="PREAU")
+    info = await jetstream.consumer_info("PREAU", "canteen")
+    assert (info.num_pending, info.num_ack_pending) == (0, 0)
+
+    await jetstream.reset_consumer("PREAU", "canteen", seq=1)
+    assert [message.subject for message in await ear.fetch(10, timeout=5)] == [*mine, mine[0]]
+
+    # Whoever hears one service hears nothing else, and each has its own place.
+    ear = await accounting.jetstream(domain="PREAU").pull_subscribe_bind("accounting", stream="PREAU")
+    assert [message.subject for message in await ear.fetch(10, timeout=5)] == [mine[1]]
+
+
+#: What would do harm if it were said by somebody else than the broker.
+TARGETS = (
+    *("$JS.API.STREAM.PURGE.PREAU", "$JS.API.STREAM.DELETE.PREAU_INTERNAL", "$JS.API.CONSUMER.DELETE.PREAU.booking"),
+    *("preau.carteville.billing.entry_posted", "preau-internal.carteville.identity.tokens_revoked", "preau-wake.booking"),
+)
+
+
+async def test_what_a_partner_has_delivered_elsewhere_stays_with_itself(guarded: Broker) -> None:
+    """A pull may name any subject for its answers: it names one of its own account, whatever it is called."""
+    for service in SERVICES:
+        await say(guarded, f"preau.carteville.{service}.event")
+    operator = await connect_operator(guarded.settings("operator"))
+    before = [(await operator.jetstream.stream_info(stream)).state.messages for stream in ("PREAU",)]
+    gateway = await guarded.sign_in("gateway")
+    overheard = [await gateway.subscribe(subject) for subject in ("preau.>", "preau-internal.*.identity.tokens_revoked")]
+    await gateway.flush()
+    canteen = await guarded.sign_in("canteen")
+    for target in TARGETS:
+        pull = json.dumps({"batch": 1, "no_wait": True}).encode()
+        await canteen.publish("$JS.PREAU.API.CONSUMER.MSG.NEXT.PREAU.canteen", pull, reply=target)
+        await canteen.publish("$JS.ACK.PREAU.canteen.1.1.1.1.0", b"+NXT", reply=target)
+    await canteen.flush()
+    await say(guarded, "preau.carteville.booking.last")
+    heard = [await overheard[0].next_msg(60)]
+    assert [message.subject for message in heard] == ["preau.carteville.booking.last"], "nothing else came before"
+    assert overheard[1].pending_msgs == 0
+    assert [(await operator.jetstream.stream_info(stream)).state.messages for stream in ("PREAU",)] == [before[0] + 1]
+    await operator.close()
+
+
+async def test_a_service_has_no_consumer_made_or_changed_but_its_own(guarded: Broker) -> None:
+    """The name stands in the subject and in the request: the broker wants them to agree."""
+    mailer = await guarded.sign_in("mailer")
+    for subject, stream, name in (
+        ("$JS.API.CONSUMER.DURABLE.CREATE.PREAU.mailer", "PREAU", "booking"),
+        ("$JS.API.CONSUMER.DURABLE.CREATE.PREAU.mailer", "PREAU_INTERNAL", "mailer"),
+        ("$JS.API.CONSUMER.CREATE.PREAU.mailer-look", "PREAU", "canteen"),
+    ):
+        config = {"name": name, "durable_name": name, "ack_policy": "explicit"}
+        answer = await mailer.request(subject, json.dumps({"stream_name": stream, "config": config}).encode(), timeout=20)
+        assert "error" in json.loads(answer.data), (subject, answer.data)
+
+
+async def test_partners_come_and_go_while_the_broker_runs(guarded: Broker, capsys: pytest.CaptureFixture[str]) -> None:
+    await say(guarded, "preau.carteville.booking.accepted")
+    settings = guarded.settings("operator")
+    await act(settings, guarded.folder, "add", "library", "carteville.booking", None)
+    told = capsys.readouterr().out
+    assert "library hears preau.carteville.booking.>" in told
+    assert str(key_file(guarded.folder, "library")) in told
+    assert "SU" not in told.replace(str(guarded.folder), ""), "the key itself is for its file"
+    guarded.server.read_again()
+
+    async def comes_in() -> Client | None:
+        try:
+            return await guarded.sign_in("library")
+        except (nats.errors.Error, OSError):
+            return None
+
+    library = await until(comes_in)
+    guarded.server.read_again()  # as `preau up` does: only then does a new account hear from an old one
+    ear = await library.jetstream(domain="PREAU").pull_subscribe_bind("library", stream="PREAU")
+
+    async def hears() -> list[str]:
+        try:
+            return [message.subject for message in await ear.fetch(1, timeout=1)]
+        except (nats.js.errors.Error, nats.errors.Error):
+            return []
+
+    assert await until(hears) == ["preau.carteville.booking.accepted"]
+
+    await act(settings, guarded.folder, "list", None, None, None)
+    assert "library  hears preau.carteville.booking.>  0 events before it, 1 in hand" in capsys.readouterr().out
+    # A new key, and the old one opens nothing.
+    before = key_file(guarded.folder, "library").read_text()
+    await act(settings, guarded.folder, "renew", "library", None, None)
+    assert key_file(guarded.folder, "library").read_text() != before
+    guarded.server.read_again()
+
+    async def cut_off() -> bool:
+        return bool(library.is_closed)
+
+    await until(cut_off)
+
+    await act(settings, guarded.folder, "remove", "library", None, None)
+    guarded.server.read_again()
+    assert "library hears nothing any more" in capsys.readouterr().out
+    operator = await connect_operator(settings)
+    with pytest.raises(nats.js.errors.NotFoundError):
+        await operator.jetstream.consumer_info("PREAU", "library")
+    await operator.close()
+    assert not key_file(guarded.folder, "library").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "hears"),
+    [("booking", "carteville"), ("booking-urgent", "carteville"), ("Cantine", "carteville"), ("a b", "carteville"), ("operator", "x"),
+     ("canteen", "*"), ("canteen", ">"), ("canteen", "all"), ("canteen", "carteville.>"), ("canteen", "carteville.booking.nothing"),
+     ("canteen", "carteville.identity.reset_link_made"), ("canteen", "a b"), ("canteen", "")],
+)  # fmt: skip
+def test_who_is_no_partner(name: str, hears: str) -> None:
+    with pytest.raises(Trouble):
+        partner(name, hears, nkeys.public_of(nkeys.new_seed()))
+
+
+def test_the_configuration_holds_no_secret_and_the_keys_are_for_their_owner_alone(tmp_path: Path) -> None:
+    write(tmp_path)
+    files = sorted((tmp_path / "keys").iterdir())
+    assert [file.stem for file in files] == sorted(OURS)
+    assert all(file.stat().st_mode & 0o077 == 0 for file in files)
+    text = (tmp_path / broker.ACCOUNTS).read_text()
+    assert not any(file.read_text().strip() in text for file in files)
+    write(tmp_path)
+    assert (tmp_path / broker.ACCOUNTS).read_text() == text, "keys stay"
+
+
+def test_keys_are_as_nats_io_has_them() -> None:
+    """The pair that its own documentation shows."""
+    seed, public = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY", "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4"
+    assert nkeys.public_of(seed) == public
+    assert nkeys.is_public(public)
+    for wrong in (seed[:-1] + "A", public, "SU", "", seed.lower(), seed.replace("SU", "SA", 1)):
+        with pytest.raises(nkeys.NotAKey):
+            nkeys.public_of(wrong)
+
+
+def partners_named(names: Iterable[str]) -> list[broker.Partner]:
+    return [partner(name, "carteville", nkeys.public_of(nkeys.new_seed())) for name in names]
+
+
+def test_two_partners_of_one_town_share_its_export() -> None:
+    keys = dict.fromkeys(OURS, nkeys.public_of(nkeys.new_seed()))
+    text = accounts(keys, partners_named(["canteen", "school-bus"]))
+    assert text.count('stream: "preau.carteville.>", accounts: ["partner_canteen", "partner_school_bus"]') == 1
