@@ -14,7 +14,7 @@ from services.audit import differences
 from services.billing import loading, queries, tables, unsettled
 from services.billing.audit import ActRow
 from services.billing.ledger import EntryKind, PaymentMode
-from services.billing.online import CURRENCY, End, Heard, Trouble
+from services.billing.online import CURRENCY, End, Heard, Trouble, may_end
 from services.billing.queries import ModeTotal as Totalled
 from services.billing.queries import Sums
 from services.billing.refusals import (
@@ -260,6 +260,7 @@ class UnsettledPayment:
     )
     asked_next_at: dt.datetime | None = strawberry.field(description="Null: never again, unless the site tells something.")
     trouble: PaymentTrouble | None
+    waits_for_agent: bool = strawberry.field(description="`endOnlinePayment` takes it: its money credits nobody, or its site is silent.")
 
     @classmethod
     def of(cls, row: tables.OnlinePayment, noticed_at: dt.datetime | None, now: dt.datetime, language: str) -> Self:
@@ -275,6 +276,7 @@ class UnsettledPayment:
             noticed_at=noticed_at,
             asked_next_at=row.look_at,
             trouble=PaymentTrouble.of(row, language),
+            waits_for_agent=may_end(row.status, row.trouble, row.heard, row.started_at, now),
         )
 
 

@@ -29,6 +29,8 @@ class PaymentUnavailable(Refusal):
 class InvalidPayment(Refusal):
     """Nobody pays, or is paid, like that; the message says what is wrong."""
 
+    field: str | None = strawberry.field(default=None, description="Of the input: what is wrong with it. Null: with the whole.")
+
 
 @strawberry.federation.type(shareable=True)
 class ReasonRequired(Refusal):
@@ -90,8 +92,9 @@ BY_CODE = {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).upper(): kind for 
 def refusal_of(refused: Refused, language: str) -> Any:
     """The member of a mutation's or query's union. Any: which one, only its code knows.
 
-    Among its details may be `text`, another than the code's own to be filled with the rest.
+    Among its details may be `text`, another than the code's own to be filled with the rest, and `field`, of the input.
     """
     details = {**refused.details}
-    text = str(details.pop("text", refused.code))
-    return BY_CODE[refused.code](code=refused.code, message=say(text, language, **details))
+    text, field = str(details.pop("text", refused.code)), details.pop("field", None)
+    told = {} if field is None else {"field": field}
+    return BY_CODE[refused.code](code=refused.code, message=say(text, language, **details), **told)

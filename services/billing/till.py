@@ -66,7 +66,7 @@ async def refund_family(session: AsyncSession, clock: Clock, agent: Agent, key: 
     """
     why = reason_of(reason)
     today = await _begin(session, clock, agent, money.family, money.wallet)
-    paid = await _nameless(session, _payment(agent, key, money, today))
+    paid = await _nameless(session, _payment(agent, key, money, today, "payee"))
     entry = refund(paid.cause, money.family, money.wallet, money.mode, money.cents)
     await _has_credit(session, agent, paid.cause, money.family, money.wallet, money.cents)
     posted = await post_with_detail(session, clock, entry, paid, why)
@@ -128,7 +128,7 @@ async def transfer(
     await _begin(session, clock, agent, family, giving, taking)
     check_cents(cents)
     if giving == taking:
-        raise Refused("INVALID_PAYMENT", text="SAME_WALLET")
+        raise Refused("INVALID_PAYMENT", text="SAME_WALLET", field="toWallet")
     cause = _cause(agent, key)
     await _has_credit(session, agent, cause, family, giving, cents)
     leaves, arrives = adjustment(cause, family, giving, -cents), adjustment(f"{cause}{queries.TRANSFERRED}", family, taking, cents)
@@ -157,17 +157,17 @@ def _cause(agent: Agent, key: str) -> str:
     return f"counter/{hashlib.sha256(orjson.dumps([agent.structure, agent.account, key])).hexdigest()}"
 
 
-def _payment(agent: Agent, key: str, money: Money, today: dt.date) -> Payment:
-    """Raises Refused: INVALID_AMOUNT, INVALID_PAYMENT."""
+def _payment(agent: Agent, key: str, money: Money, today: dt.date, payer_field: str = "payer") -> Payment:
+    """`payer_field`: what the input calls who pays, or is paid. Raises Refused: INVALID_AMOUNT, INVALID_PAYMENT."""
     check_cents(money.cents)
     if money.mode is PaymentMode.INTERNET:
-        raise Refused("INVALID_PAYMENT", text="NOT_AT_THE_COUNTER")
+        raise Refused("INVALID_PAYMENT", text="NOT_AT_THE_COUNTER", field="mode")
     check_date(money.date, today)
-    reference, payer, bank = line_of("reference", money.reference), line_of("payer", money.payer), line_of("bank", money.bank)
+    reference, payer, bank = line_of("reference", money.reference), line_of(payer_field, money.payer), line_of("bank", money.bank)
     if payer is None:
-        raise Refused("INVALID_PAYMENT", text="PAYER_MISSING")
+        raise Refused("INVALID_PAYMENT", text="PAYER_MISSING", field=payer_field)
     if money.mode is PaymentMode.CHEQUE and reference is None:
-        raise Refused("INVALID_PAYMENT", text="CHEQUE_WITHOUT_NUMBER")
+        raise Refused("INVALID_PAYMENT", text="CHEQUE_WITHOUT_NUMBER", field="reference")
     cause = _cause(agent, key)
     return Payment(cause, agent.structure, money.family, money.wallet, money.mode, money.cents, money.date, reference, payer, bank)
 
@@ -181,16 +181,16 @@ async def _nameless(session: AsyncSession, paid: Payment) -> Payment:
 def check_date(date: dt.date | None, today: dt.date) -> None:
     """Raises Refused INVALID_PAYMENT."""
     if date is not None and date > today:
-        raise Refused("INVALID_PAYMENT", text="DATE_TO_COME")
+        raise Refused("INVALID_PAYMENT", text="DATE_TO_COME", field="date")
     if date is not None and date < today - LONG_AGO:
-        raise Refused("INVALID_PAYMENT", text="DATE_LONG_AGO", years=LONG_AGO.days // 365)
+        raise Refused("INVALID_PAYMENT", text="DATE_LONG_AGO", field="date", years=LONG_AGO.days // 365)
 
 
 def line_of(name: str, text: str | None) -> str | None:
     """As it is kept: one line, or none. Raises Refused INVALID_PAYMENT."""
     said = (text or "").strip()
     if len(said) > LONGEST or not said.isprintable():
-        raise Refused("INVALID_PAYMENT", text="LINE_NOT_POSSIBLE", name=name, most=LONGEST)
+        raise Refused("INVALID_PAYMENT", text="LINE_NOT_POSSIBLE", field=name, most=LONGEST)
     return said or None
 
 

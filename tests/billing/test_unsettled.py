@@ -27,7 +27,7 @@ from tests.billing.test_office import CLOSING, TODAY, asks
 UNSETTLED = """query($troubled: Boolean, $first: Int, $after: String) {
   unsettledPayments(structure: "carteville", troubled: $troubled, first: $first, after: $after) {
     nodes { payment { id status amountCents } family { id } lines { wallet { id } amountCents } provider startedAt ageSeconds heard heardAt
-      noticedAt askedNextAt trouble { code message since amountCents currency order reference } }
+      noticedAt askedNextAt waitsForAgent trouble { code message since amountCents currency order reference } }
     endCursor hasNextPage totalCount totalCents } }"""
 END = """mutation($input: EndOnlinePaymentInput!) { endOnlinePayment(input: $input) { __typename
   ... on EndedPayment { payment { id status reference } payments { mode reference payer bank amountCents reason wallet { id } } }
@@ -59,6 +59,7 @@ async def in_trouble(till: Till, *lines: tuple[str, int], key: str = "once", **o
     till.bank.comes_to("PAID", f"s{len(till.bank.orders) - 1}", **(other or {"amount_cents": 150_01}))
     await till.later(seconds=5)
     assert (await till.row(id)).trouble is not None
+    assert {one["payment"]["id"]: one["waitsForAgent"] for one in (await unsettled(till))["nodes"]}[id]
     return id
 
 
@@ -96,6 +97,7 @@ async def test_agents_see_what_is_open_and_what_was_last_heard_of_it(till: Till)
             "heardAt": "2026-11-23T07:00:05Z",
             "noticedAt": "2026-11-23T07:00:05Z",
             "askedNextAt": "2026-11-23T07:00:06Z",
+            "waitsForAgent": False,
             "trouble": None,
         }
     ]
