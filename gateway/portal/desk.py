@@ -34,6 +34,11 @@ def date_of(text: str, otherwise: dt.date) -> dt.date:
     return day_of(text) or otherwise
 
 
+def not_now(visit: Visit, title: str, here: str, errors: Mapping[str, str] | None = None) -> Response:
+    """Instead of what nobody can tell now. `title`: a code of the texts."""
+    return desk_page(visit, "desk_away.html", here, status=422 if errors else 200, title=title, errors=errors or {})
+
+
 def desk_page(visit: Visit, template: str, here: str, *, status: int = 200, **told: Any) -> Response:
     """`here`: which part of the desk's own menu."""
     return visit.page(template, status=status, tab="desk", styles=("desk",), here=here, **told)

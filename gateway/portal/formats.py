@@ -68,6 +68,15 @@ def time(value: str, language: Language) -> str:
     return f"{hours} h {minutes}" if language == "fr" else f"{hours}:{minutes}"
 
 
+_TIME = re.compile(r"([01]?[0-9]|2[0-3])[:hH]([0-5][0-9])(?::[0-5][0-9])?")
+
+
+def time_of(text: str) -> str | None:
+    """A time of day out of a form, which may tell anything -> HH:MM. None: it is none."""
+    found = _TIME.fullmatch("".join(text.split()))
+    return None if found is None else f"{int(found[1]):02}:{found[2]}"
+
+
 def day_of(text: str) -> dt.date | None:
     """A date, ISO 8601, out of an address or a form, which may tell anything. None: it is no date."""
     try:

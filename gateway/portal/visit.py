@@ -90,6 +90,7 @@ class Visit:
     data: Mapping[str, Any] = field(default_factory=dict)  #: Of all questions to the API.
     partly: bool = False  #: A part of the answer is missing, for a service was away.
     away: frozenset[str] = frozenset()  #: Services that did not answer.
+    unanswered: bool = False  #: Nor was a form.
     office: Mapping[str, Any] | None = None  #: At the agents' desk: the structure that is being worked for.
     _cookies: dict[str, tuple[str, int | None]] = field(default_factory=dict)
     _drafts: dict[str, str] = field(default_factory=dict)
@@ -161,8 +162,8 @@ class Visit:
         self._judge(answer)
         return answer.data
 
-    async def order(self, document: str, /, **variables: Any) -> Mapping[str, Any]:
-        """What became of a form: `done` of a mutation. Raises Answered: nobody is signed in, or it is too much.
+    async def order(self, document: str, /, **variables: Any) -> Any:
+        """What became of a form: `done` of the answer. Raises Answered: nobody is signed in, or it is too much.
 
         What is not there, and who cannot be reached now, is a refusal as any other, with a code and a message: NOT_THERE, AWAY.
         """
@@ -171,10 +172,10 @@ class Visit:
             return {"code": "NOT_THERE", "message": phrase("FORM_NOT_THERE", self.language)}
         if _is_lost(answer) and not answer.codes & _SAID_OTHERWISE:
             self._warn(answer)
+            self.unanswered = True
             return {"code": "AWAY", "message": phrase("FORM_AWAY", self.language)}
         self._judge(answer)
-        done: Mapping[str, Any] = answer.data["done"]
-        return done
+        return answer.data["done"]
 
     async def _answer(self, document: str, variables: Mapping[str, Any]) -> Answer:
         answer = await self.house.api.ask(self.request, self.language, document, variables, await self._token())
@@ -319,6 +320,7 @@ class Visit:
         **told: Any,
     ) -> Response:
         """`styles`: of static/, beside the frame's. `tab`: of the menu. `as_of`: the newest thing shown (S6), else now."""
+        status = 503 if self.unanswered and status == 422 else status
         sheet = assets.styles(*styles)
         frame = Frame(self, tab, as_of or self.house.clock.now(), sheet, *self._said())
         body, headers = drawn(template, self.language, {"frame": frame, **told}).encode(), security.headers(sheet, form_targets)

@@ -7,7 +7,9 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
-from gateway.portal.desk import date_of, desk_page, enter, today
+from gateway.portal.desk import date_of, desk_page, enter, not_now, today
+from gateway.portal.formats import day_of
+from gateway.portal.forms import Form
 from gateway.portal.operations import operation
 from gateway.portal.texts import phrase
 from gateway.portal.visit import Answered, Visit
@@ -21,7 +23,7 @@ ACTIVITIES = operation("""query DeskActivities($structure: ID!) { ...Shell activ
 ACTIVITY = operation("""query DeskActivity($structure: ID!, $activity: ID!, $from: Date!, $to: Date!) { ...Shell
   activities(structure: $structure) { id name category opensOn closesOn arrival departure choosesHours hourStepMinutes
     bookingRule cancellationRule
-    settings { capacity waitingList weekdays schoolHolidays wallet { name } attendance { unrecorded closeAfterDays } }
+    purse: settings { wallet { name } } settings { capacity waitingList weekdays schoolHolidays attendance { unrecorded closeAfterDays } }
     allocation { mode rule nextRunAt seedCommitment points { criterion { name } points }
       lastRuns(first: 5) { id number ranAt accepted waitlisted refused } } }
   openings(activity: $activity, from: $from, to: $to) { date open reason notice capacity taken waiting waitingList } }""")
@@ -29,15 +31,17 @@ SET_OPENING = operation("""mutation SetOpening($input: SetOpeningInput!) { done:
   __typename ... on Refusal { code message } } }""")
 RUN = operation(f"""query DeskRun($run: ID!, $first: Int!, $after: Int!) {{ ...Shell report: allocationRun(id: $run) {{ {DECIDED} }} }}""")
 REHEARSE = operation(f"""mutation RehearseAllocation($activity: ID!, $first: Int!, $after: Int!) {{
-  report: runAllocation(activity: $activity, dryRun: true) {{ __typename ... on AllocationReport {{ {DECIDED} }}
+  done: runAllocation(activity: $activity, dryRun: true) {{ __typename ... on AllocationReport {{ {DECIDED} }}
     ... on Refusal {{ code message }} }} }}""")
 SHELL_ALONE = operation("query DeskRehearsal { ...Shell }")
 
 
 async def activities(visit: Visit) -> Response:
     office = await enter(visit)
-    told = (await visit.ask(ACTIVITIES, structure=office["id"]))["activities"]
-    grouped = [{**each, "category": each["category"] or ""} for each in told]  # None cannot be sorted
+    told = await visit.seek(ACTIVITIES, structure=office["id"])
+    if not told:
+        return not_now(visit, "DESK_ACTIVITIES", "activities")
+    grouped = [{**each, "category": each["category"] or ""} for each in told["activities"]]  # None cannot be sorted
     return desk_page(visit, "desk_activities.html", "activities", activities=grouped)
 
 
@@ -64,7 +68,9 @@ def _next(month: dt.date) -> dt.date:
 async def _page(visit: Visit, id: str, month: dt.date, day: str, errors: Mapping[str, str] | None = None, **typed: str) -> Response:
     assert visit.office is not None, "whoever asks has entered"
     last = _next(month) - dt.timedelta(days=1)
-    data = await visit.ask(ACTIVITY, structure=visit.office["id"], activity=id, **{"from": month.isoformat(), "to": last.isoformat()})
+    data = await visit.seek(ACTIVITY, structure=visit.office["id"], activity=id, **{"from": month.isoformat(), "to": last.isoformat()})
+    if not data:
+        return not_now(visit, "DESK_ACTIVITIES", "activities", errors)
     found = next((each for each in data["activities"] if each["id"] == id), None)
     if found is None:
         raise Answered(visit.trouble("NOT_HERE", 404))
@@ -91,24 +97,29 @@ async def day(visit: Visit) -> Response:
     form = await visit.form()
     await enter(visit)
     id, date = visit.request.path_params["id"], form.one("jour")
+    if day_of(date) is None:
+        return await _page(visit, id, today(visit).replace(day=1), "", {"jour": phrase("DESK_DATE_WRONG", visit.language)})
     change: dict[str, Any] = {"activity": id, "date": date, "cancelBookings": form.one("annuler") == "oui"}
     if form.one("reglage") == "habituel":
         change["usualPlaces"] = True
     elif form.one("places") != form.one("places-avant"):
         if not _is_number(form.one("places")):
             wrong = {"places": phrase("ACTIVITY_PLACES_WRONG", visit.language)}
-            return await _page(visit, id, _month(date[:7], today(visit)), date, wrong, places=form.one("places"), motif=form.one("motif"))
+            return await _page(visit, id, _month(date[:7], today(visit)), date, wrong, **_typed(form))
         change["capacity"] = int(form.one("places")) if form.one("places") else None
     if form.one("ouvert") != form.one("ouvert-avant"):
         change["open"] = form.one("ouvert") == "oui"
     if form.one("motif"):
         change["reason"] = form.one("motif")
-    told = (await visit.ask(SET_OPENING, input=change))["done"]
+    told = await visit.order(SET_OPENING, input=change)
     if "code" in told:
         field = "motif" if told["code"] == "REASON_REQUIRED" else "places"
-        typed = {name: form.one(name) for name in ("places", "ouvert", "motif")}
-        return await _page(visit, id, _month(date[:7], today(visit)), date, {field: told["message"]}, **typed)
+        return await _page(visit, id, _month(date[:7], today(visit)), date, {field: told["message"]}, **_typed(form))
     return visit.see_other(f"{HERE}/{quote(id, safe='')}?mois={quote(date[:7])}", "ACTIVITY_DAY_DONE")
+
+
+def _typed(form: Form) -> dict[str, str]:
+    return {name: form.one(name) for name in ("places", "ouvert", "motif", "reglage", "annuler")}
 
 
 def _is_number(text: str) -> bool:
@@ -121,9 +132,9 @@ async def run(visit: Visit) -> Response:
     await enter(visit)
     after = visit.request.query_params.get("apres", "")
     start = int(after) if _is_number(after) and after else 0
-    told = (await visit.ask(RUN, run=visit.request.path_params["id"], first=DECISIONS, after=start))["report"]
+    told = (await visit.seek(RUN, run=visit.request.path_params["id"], first=DECISIONS, after=start)).get("report")
     if told is None:
-        raise Answered(visit.trouble("AWAY", 503))
+        return not_now(visit, "RUN_TITLE_ALONE", "activities")
     return desk_page(visit, "desk_run.html", "activities", report=told, more=_more(told, start), activity=None)
 
 
@@ -138,7 +149,7 @@ async def rehearse(visit: Visit) -> Response:
     await visit.form()
     await enter(visit)
     id = visit.request.path_params["id"]
-    told = (await visit.ask(REHEARSE, activity=id, first=200, after=0))["report"]
+    told = await visit.order(REHEARSE, activity=id, first=200, after=0)
     if "code" in told:
         return await _page(visit, id, today(visit).replace(day=1), "", {"essai": told["message"]})
     await visit.ask(SHELL_ALONE)

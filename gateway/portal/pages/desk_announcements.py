@@ -36,7 +36,12 @@ async def _page(visit: Visit, errors: Mapping[str, str] | None = None, typed: Ma
     told = (await visit.ask(ANNOUNCEMENTS, structure=visit.office["id"]))["announcementsOf"]["nodes"]
     zone = ZoneInfo(visit.office["timezone"])
     shown = [{**each, "until": _written(each["endsAt"], zone)} for each in told]
-    about: dict[str, Any] = {"shown": shown, "key": secrets.token_hex(16), "errors": errors or {}, "typed": typed or {}}
+    about: dict[str, Any] = {
+        "shown": shown,
+        "key": (typed or {}).get("cle") or secrets.token_hex(16),
+        "errors": errors or {},
+        "typed": typed or {},
+    }
     return desk_page(visit, "desk_announcements.html", "announcements", status=422 if errors else 200, **about)
 
 
@@ -72,7 +77,7 @@ async def publish(visit: Visit) -> Response:
     wording = {"title": form.one("titre"), "body": form.one("texte"), "mail": form.one("courrier") == "oui"}
     when = {"publishAt": _instant(visit, form.one("du")), "endsAt": _instant(visit, form.one("au"), days=1)}
     order = {"structure": office["id"], "idempotencyKey": form.one("cle"), **wording, **{name: at for name, at in when.items() if at}}
-    return await _after(visit, form, (await visit.ask(PUBLISH, input=order))["done"], "ANNOUNCED", "")
+    return await _after(visit, form, await visit.order(PUBLISH, input=order), "ANNOUNCED", "")
 
 
 async def change(visit: Visit) -> Response:
@@ -89,7 +94,7 @@ async def change(visit: Visit) -> Response:
         "endsAt": _instant(visit, form.one(f"au-{id}"), days=1),
         **({"reason": form.one(f"motif-{id}")} if form.one(f"motif-{id}") else {}),
     }
-    return await _after(visit, form, (await visit.ask(CHANGE, input=order))["done"], "ANNOUNCEMENT_CHANGED", f"-{id}")
+    return await _after(visit, form, await visit.order(CHANGE, input=order), "ANNOUNCEMENT_CHANGED", f"-{id}")
 
 
 async def withdraw(visit: Visit) -> Response:
@@ -97,9 +102,9 @@ async def withdraw(visit: Visit) -> Response:
     await enter(visit)
     id = form.one("annonce")
     order = {"announcement": id, "idempotencyKey": form.one("cle"), "reason": form.one(f"motif-retrait-{id}")}
-    told = (await visit.ask(WITHDRAW, input=order))["done"]
+    told = await visit.order(WITHDRAW, input=order)
     if "code" in told:
-        return await _page(visit, {f"motif-retrait-{id}": told["message"]})
+        return await _page(visit, {f"motif-retrait-{id}": told["message"]}, {name: form.one(name) for name in form})
     return visit.see_other(HERE, "ANNOUNCEMENT_GONE")
 
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from gateway.portal.desk import date_of, desk_page, enter, today
+from gateway.portal.formats import day_of, time_of
 from gateway.portal.forms import Form
 from gateway.portal.operations import operation
 from gateway.portal.security import secret
@@ -18,22 +19,24 @@ from gateway.portal.visit import Answered, Visit
 HERE = "/bureau/familles"
 LONGEST_DAYS = 92  #: Of one booking for a family.
 #: Of its form: what stands there again where something is wrong.
-TYPED = ("quoi", "du", "au", "arrivee", "depart", "attente", "hors-delai", "malgre-dette", "motif")
+TYPED = ("quoi", "du", "au", "arrivee", "depart", "attente", "hors-delai", "malgre-dette", "motif", "cle")
 FOUND = operation("""query DeskFamilies($structure: ID!, $search: String, $after: String) { ...Shell
   families(structure: $structure, search: $search, first: 30, after: $after) { totalCount hasNextPage endCursor
     nodes { id number adults { firstName lastName } children { firstName lastName } } } }""")
-FAMILY = operation("""query DeskFamily($structure: ID!, $search: String!, $from: Date!, $request: ID!, $asked: Boolean!) { ...Shell
-  families(structure: $structure, search: $search, first: 20) { nodes { id number
-    adults { id title firstName lastName account { login email hasPassword } }
-    children { id firstName lastName birthDate activities { id name choosesHours } }
-    balance { inDebit lines { wallet { name } balanceCents estimatedCostCents newBalanceCents } }
-    bookingAccess { open refusal { message } }
-    bookings(from: $from, first: 100, status: [ACCEPTED, WAITLISTED, SUBMITTED]) { totalCount
-      nodes { id date arrival departure status rank child { id firstName } activity { id name } } } } }
-  request(id: $request) @include(if: $asked) { number decided reason movements { change refusal { message }
-    booking { id date status rank child { firstName } activity { name } } } } }""")
-DAYS = operation("""query DeskOpenDays($activity: ID!, $from: Date!, $to: Date!) { openings(activity: $activity, from: $from, to: $to) {
-  date open } }""")
+_SAME = "families(structure: $structure, search: $search, first: 20)"
+#: What each service tells of it is asked by itself: an outage of one takes nothing of the others from the page.
+FAMILY = operation(f"""query DeskFamily($structure: ID!, $search: String!) {{ ...Shell {_SAME} {{ nodes {{ id number
+  adults {{ id title firstName lastName account {{ login email hasPassword }} }} children {{ id firstName lastName birthDate }} }} }} }}""")
+MONEY = operation(f"""query DeskFamilyMoney($structure: ID!, $search: String!) {{ {_SAME} {{ nodes {{ number
+  balance {{ inDebit lines {{ wallet {{ name }} balanceCents estimatedCostCents newBalanceCents }} }} }} }} }}""")
+BOOKINGS = operation(f"""query DeskFamilyBookings($structure: ID!, $search: String!, $from: Date!) {{ {_SAME} {{ nodes {{ number
+  enrolled: children {{ id activities {{ id name choosesHours }} }} bookingAccess {{ open refusal {{ message }} }}
+  bookings(from: $from, first: 100, status: [ACCEPTED, WAITLISTED, SUBMITTED]) {{ totalCount
+    nodes {{ id date arrival departure status rank child {{ id firstName }} activity {{ id name }} }} }} }} }} }}""")
+REQUEST = operation("""query DeskFamilyRequest($request: ID!) { done: request(id: $request) { number decided reason
+  movements { change refusal { message } booking { id date status rank child { firstName } activity { name } } } } }""")
+DAYS = operation("""query DeskOpenDays($activity: ID!, $from: Date!, $to: Date!) {
+  done: openings(activity: $activity, from: $from, to: $to) { date open } }""")
 _DONE = "{ __typename ... on Request { id } ... on Refusal { code message } }"
 BOOK = operation(f"mutation BookForFamily($input: BookForFamilyInput!) {{ done: bookForFamily(input: $input) {_DONE} }}")
 CANCEL = operation(f"mutation CancelForFamily($input: CancelForFamilyInput!) {{ done: cancelForFamily(input: $input) {_DONE} }}")
@@ -60,22 +63,32 @@ async def family(visit: Visit) -> Response:
 
 
 async def _page(visit: Visit, number: str, errors: Mapping[str, str] | None = None, *, request: str = "", **typed: str) -> Response:
-    told = await found(visit, number, request)
-    more = {"key": secrets.token_hex(16), "today": today(visit).isoformat(), "request": visit.data.get("request")}
+    told = await found(visit, number)
+    made = await visit.seek(REQUEST, request=request) if request else {}
+    key = typed.get("cle") or secrets.token_hex(16)  # What is sent again is the same.
+    more = {"key": key, "today": today(visit).isoformat(), "request": made.get("done")}
     return desk_page(
         visit, "desk_family.html", "families", status=422 if errors else 200, told=told, typed=typed, errors=errors or {}, **more
     )
 
 
-async def found(visit: Visit, number: str, request: str = "") -> Mapping[str, Any]:
-    """The family of that number. Raises Answered: there is none."""
+async def found(visit: Visit, number: str) -> Mapping[str, Any]:
+    """The family of that number; `balance`, `bookings` and `bookingAccess` None: who knows is away. Raises Answered: there is none."""
     assert visit.office is not None, "whoever asks has entered"
-    about = {"structure": visit.office["id"], "search": number, "from": today(visit).isoformat()}
-    data = await visit.ask(FAMILY, **about, request=request or "-", asked=bool(request))
-    family: Mapping[str, Any] | None = next((one for one in data["families"]["nodes"] if one["number"] == number), None)
+    about = {"structure": visit.office["id"], "search": number}
+    family = _numbered(await visit.ask(FAMILY, **about), number)
     if family is None:
         raise Answered(visit.trouble("NOT_HERE", 404))
-    return family
+    money = _numbered(await visit.seek(MONEY, **about), number)
+    booking = _numbered(await visit.seek(BOOKINGS, **about, **{"from": today(visit).isoformat()}), number)
+    activities = {each["id"]: each["activities"] for each in booking["enrolled"]} if booking else {}
+    children = [{**each, "activities": activities.get(each["id"], [])} for each in family["children"]]
+    return {"balance": None, "bookings": None, "bookingAccess": None, **family, **(money or {}), **(booking or {}), "children": children}
+
+
+def _numbered(told: Mapping[str, Any], number: str) -> Mapping[str, Any] | None:
+    nodes = (told.get("families") or {"nodes": ()})["nodes"]
+    return next((one for one in nodes if one["number"] == number), None)
 
 
 def _address(number: str) -> str:
@@ -89,14 +102,18 @@ async def book(visit: Visit) -> Response:
     number = visit.request.path_params["number"]
     typed = {name: form.one(name) for name in TYPED}
     child, _, activity = form.one("quoi").partition(" ")
+    wrong = _wrong(visit, form)
+    if wrong:
+        return await _page(visit, number, wrong, **typed)
     first = date_of(form.one("du"), dt.date.min)
-    last = date_of(form.one("au"), first)
-    if first == dt.date.min or not 0 <= (last - first).days < LONGEST_DAYS:
-        return await _page(visit, number, {"du": phrase("FAMILY_DAYS_WRONG", visit.language)}, **typed)
-    days = await _open_days(visit, activity, first, last)
+    asked = {"from": first.isoformat(), "to": date_of(form.one("au"), first).isoformat()}
+    opened = await visit.order(DAYS, activity=activity, **asked)
+    if "code" in opened:
+        return await _page(visit, number, {"quoi": opened["message"]}, **typed)
+    days = [each["date"] for each in opened if each["open"]]
     if not days:
         return await _page(visit, number, {"du": phrase("FAMILY_NO_DAY", visit.language)}, **typed)
-    hours = {"arrival": form.one("arrivee")[:5], "departure": form.one("depart")[:5]}
+    hours = {"arrival": time_of(form.one("arrivee")), "departure": time_of(form.one("depart"))}
     line = {"child": child, "activity": activity, **{name: value for name, value in hours.items() if value}}
     order = {
         "family": form.one("famille"),
@@ -107,21 +124,32 @@ async def book(visit: Visit) -> Response:
         "pastDeadlines": form.one("hors-delai") == "oui",
         "despiteDebt": form.one("malgre-dette") == "oui",
     }
-    told = (await visit.ask(BOOK, input=order))["done"]
+    told = await visit.order(BOOK, input=order)
     return await _after(visit, told, number, "motif" if told.get("code") == "REASON_REQUIRED" else "quoi", typed)
 
 
-async def _open_days(visit: Visit, activity: str, first: dt.date, last: dt.date) -> list[str]:
-    found = (await visit.ask(DAYS, activity=activity, **{"from": first.isoformat(), "to": last.isoformat()}))["openings"] or []
-    return [each["date"] for each in found if each["open"]]
+def _wrong(visit: Visit, form: Form) -> dict[str, str]:
+    """Field -> what is wrong with it, before anybody is asked."""
+    first, last = day_of(form.one("du")), day_of(form.one("au") or form.one("du"))
+    hours = {
+        name: phrase("DESK_TIME_WRONG", visit.language) for name in ("arrivee", "depart") if form.one(name) and not time_of(form.one(name))
+    }
+    if first is None:
+        return {"du": phrase("DESK_DATE_WRONG", visit.language), **hours}
+    if last is None:
+        return {"au": phrase("DESK_DATE_WRONG", visit.language), **hours}
+    if not 0 <= (last - first).days < LONGEST_DAYS:
+        return {"du": phrase("FAMILY_DAYS_WRONG", visit.language), **hours}
+    return hours
 
 
 async def cancel(visit: Visit) -> Response:
     form = await visit.form()
     await enter(visit)
     number = visit.request.path_params["number"]
+    typed = {"cle": form.one("cle"), "motif-annuler": form.one("motif-annuler"), "coches": "|".join(form["reservation"])}
     if not form["reservation"]:
-        return await _page(visit, number, {"annulations": phrase("FAMILY_NONE_CHOSEN", visit.language)})
+        return await _page(visit, number, {"annulations": phrase("FAMILY_NONE_CHOSEN", visit.language)}, **typed)
     order = {
         "family": form.one("famille"),
         "bookings": form["reservation"],
@@ -129,12 +157,14 @@ async def cancel(visit: Visit) -> Response:
         "reason": form.one("motif-annuler"),
         "pastDeadlines": form.one("hors-delai") == "oui",
     }
-    told = (await visit.ask(CANCEL, input=order))["done"]
-    return await _after(visit, told, number, "motif-annuler" if told.get("code") == "REASON_REQUIRED" else "annulations", {})
+    told = await visit.order(CANCEL, input=order)
+    return await _after(visit, told, number, "motif-annuler" if told.get("code") == "REASON_REQUIRED" else "annulations", typed)
 
 
 async def _after(visit: Visit, told: Mapping[str, Any], number: str, field: str, typed: dict[str, str]) -> Response:
     if "code" in told:
+        if told["code"] == "IDEMPOTENCY_KEY_REUSED":  # The form is another one than what was done by it: it begins anew.
+            typed.pop("cle")
         return await _page(visit, number, {field: told["message"]}, **typed)
     return visit.see_other(f"{_address(number)}?demande={quote(told['id'])}")
 
@@ -144,9 +174,10 @@ async def code(visit: Visit) -> Response:
     form: Form = await visit.form()
     await enter(visit)
     number, account = visit.request.path_params["number"], form.one("compte")
-    told = (await visit.ask(CODE, account=account, key=form.one("cle"), reason=form.one(f"motif-{account}")))["done"]
+    reason = form.one(f"motif-{account}")
+    told = await visit.order(CODE, account=account, key=form.one("cle"), reason=reason)
     if "code" in told:
-        return await _page(visit, number, {f"motif-{account}": told["message"]})
+        return await _page(visit, number, {f"motif-{account}": told["message"]}, **{"cle": form.one("cle"), f"motif-{account}": reason})
     if told["codeOnPaper"] is None:
         return visit.see_other(_address(number), "FAMILY_CODE_GONE")
     await visit.ask(SHELL_ALONE)

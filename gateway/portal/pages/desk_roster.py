@@ -1,16 +1,18 @@
 """Today's rosters and attendance, at the agents' desk. What a script sends at once, a form sends whole: both come to `_entry`."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 from starlette.responses import JSONResponse, Response
 
-from gateway.portal.desk import date_of, desk_page, enter, today
+from gateway.portal.desk import desk_page, enter, not_now, today
+from gateway.portal.formats import day_of, time_of
 from gateway.portal.forms import Form
 from gateway.portal.operations import operation
-from gateway.portal.visit import OFFICE, Visit
+from gateway.portal.texts import phrase
+from gateway.portal.visit import OFFICE, Answered, Visit
 
 HERE = "/bureau/pointage"
 KINDS = ("NOT_RECORDED", "PRESENT", "ABSENT_JUSTIFIED", "ABSENT_UNJUSTIFIED")
@@ -53,22 +55,29 @@ async def roster(visit: Visit) -> Response:
     """`?activite=&date=&chercher=`"""
     asked = visit.request.query_params
     office = await enter(visit)
-    date = date_of(asked.get("date", ""), today(visit))
+    date, wrong = _read(visit, asked.get("date", ""))
     if not asked.get("activite"):
-        return await _choice(visit, office["id"], date)
-    return await _page(visit, asked["activite"], date, search=asked.get("chercher", "").strip())
+        return await _choice(visit, office["id"], date, wrong)
+    return await _page(visit, asked["activite"], date, errors=wrong, search=asked.get("chercher", "").strip())
 
 
-async def _choice(visit: Visit, office: str, date: dt.date) -> Response:
+def _read(visit: Visit, text: str) -> tuple[dt.date, dict[str, str]]:
+    """The day that an address or a form tells, and what is wrong with it: then it is today. None told: today."""
+    date = day_of(text) if text else today(visit)
+    return (date, {}) if date else (today(visit), {"date": phrase("DESK_DATE_WRONG", visit.language)})
+
+
+async def _choice(visit: Visit, office: str, date: dt.date, errors: Mapping[str, str]) -> Response:
     """Which activities there are that day."""
-    days = []
-    for each in (await visit.ask(CHOOSE, structure=office))["activities"]:
+    days, told = [], await visit.seek(CHOOSE, structure=office)
+    if not told:
+        return not_now(visit, "ROSTER_TITLE", "roster", errors)
+    for each in told["activities"]:
         if each["opensOn"] <= date.isoformat() <= each["closesOn"]:
-            shown = visit.data
-            found = (await visit.ask(OPENINGS, activity=each["id"], date=date.isoformat())).get("openings") or []
-            visit.data = shown
+            found = (await visit.seek(OPENINGS, activity=each["id"], date=date.isoformat())).get("openings", ())
             days += [{**each, "day": day} for day in found if day["open"] or day["taken"]]
-    return desk_page(visit, "desk_days.html", "roster", days=days, day=_day(visit, date))
+    status = 422 if errors else 200
+    return desk_page(visit, "desk_days.html", "roster", status=status, days=days, day=_day(visit, date), errors=errors)
 
 
 async def _page(
@@ -79,11 +88,19 @@ async def _page(
     errors: Mapping[str, str] | None = None,
     typed: Mapping[str, Mapping[str, Any]] | None = None,
     search: str = "",
+    reason: str = "",
 ) -> Response:
     """`typed`: child -> what was refused, as it stood in the form."""
     office = visit.office or await enter(visit)
     about = {"structure": office["id"], "activity": activity, "date": date.isoformat()}
-    data = await visit.ask(ROSTER, **about, search=search or None, searching=bool(search))
+    try:
+        data = await visit.seek(ROSTER, **about, search=search or None, searching=bool(search))
+    except Answered as answered:
+        if answered.response.status_code != 404 or not errors:
+            raise
+        return await _choice(visit, office["id"], date, errors)  # There is no such activity: that is what the form says wrong.
+    if not data:
+        return not_now(visit, "ROSTER_TITLE", "roster", errors)
     told = data["roster"]
     entries = sorted(told["entries"], key=lambda each: (each["child"]["lastName"].casefold(), each["child"]["firstName"].casefold()))
     there = {each["child"]["id"] for each in entries}
@@ -105,6 +122,7 @@ async def _page(
         search=search,
         found=found,
         errors=errors or {},
+        reason=reason,
         kinds=KINDS,
         drawn_from=drawn_from,
         frozen=told["closed"] or date > today(visit),
@@ -128,9 +146,9 @@ def state_of(entry: Mapping[str, Any]) -> str:
 
 # ----------------------------------------------------------------------------------------------------------- recording
 def _entry(child: str, told: str, arrival: str, departure: str, note: str) -> dict[str, Any]:
-    """AttendanceInput"""
+    """AttendanceInput; hours that nobody can read as they are."""
     attendance = told if told in KINDS else "NOT_RECORDED"
-    hours = {"arrival": arrival[:5], "departure": departure[:5]} if attendance == "PRESENT" else {}
+    hours = {name: time_of(text) or text for name, text in (("arrival", arrival), ("departure", departure)) if attendance == "PRESENT"}
     return {"child": child, "attendance": attendance, **{name: value for name, value in {**hours, "note": note}.items() if value}}
 
 
@@ -146,24 +164,35 @@ def _changed(form: Form, *, rest_present: bool) -> list[dict[str, Any]]:
     return entries
 
 
+def _misread(entry: Mapping[str, Any]) -> bool:
+    return any(time_of(entry[name]) is None for name in ("arrival", "departure") if name in entry)
+
+
 async def tick(visit: Visit) -> Response:
     """All that was changed, in one form; those who came without booking, too."""
     form = await visit.form()
     await enter(visit)
-    activity, date = form.one("activite"), date_of(form.one("date"), today(visit))
+    activity, (date, errors) = form.one("activite"), _read(visit, form.one("date"))
     entries = _changed(form, rest_present=form.one("faire") == "tous")
-    if not entries:
+    if not entries and not errors:
         return visit.see_other(_address(activity, date), "ROSTER_NOTHING")
-    told = (await visit.ask(RECORD, activity=activity, date=date.isoformat(), entries=entries))["done"]
+    errors |= {f"enfant-{each['child']}": phrase("DESK_TIME_WRONG", visit.language) for each in entries if _misread(each)}
+    if errors:
+        return await _page(visit, activity, date, errors=errors, typed=_as_typed(entries))
+    told = await visit.order(RECORD, activity=activity, date=date.isoformat(), entries=entries)
     if "code" in told:
-        return await _page(visit, activity, date, errors={"liste": told["message"]})
+        return await _page(visit, activity, date, errors={"liste": told["message"]}, typed=_as_typed(entries))
     wrong = [each for each in told["answers"] if each["refusal"]]
     if wrong:
-        blank = {"arrival": None, "departure": None, "note": None}
         refused = [entry for entry, answer in zip(entries, told["answers"], strict=True) if answer["refusal"]]
-        typed = {entry["child"]: {**blank, **{name: told for name, told in entry.items() if name != "child"}} for entry in refused}
-        return await _page(visit, activity, date, errors={_field(each): _named(each) for each in wrong}, typed=typed)
+        return await _page(visit, activity, date, errors={_field(each): _named(each) for each in wrong}, typed=_as_typed(refused))
     return visit.see_other(_address(activity, date), "ROSTER_SAVED", n=len(entries))
+
+
+def _as_typed(entries: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Child -> what stands in the form again."""
+    blank = {"arrival": None, "departure": None, "note": None}
+    return {entry["child"]: {**blank, **{name: told for name, told in entry.items() if name != "child"}} for entry in entries}
 
 
 def _field(answer: Mapping[str, Any]) -> str:
@@ -178,9 +207,12 @@ def _named(answer: Mapping[str, Any]) -> str:
 async def tick_one(visit: Visit) -> Response:
     """What a script sends: one child's. Answers with JSON: what it is now, or why it was not recorded."""
     form = await visit.form()
-    activity, date = form.one("activite"), form.one("date")
+    activity, date = form.one("activite"), day_of(form.one("date"))
     entry = _entry(form.one("enfant"), *(form.one(name) for name in ("presence", "arrivee", "depart", "note")))
-    told = (await visit.ask(RECORD, activity=activity, date=date, entries=[entry]))["done"]
+    if date is None or _misread(entry):
+        wrong = phrase("DESK_DATE_WRONG" if date is None else "DESK_TIME_WRONG", visit.language)
+        return _json({"refusal": wrong, "code": "MISREAD"})
+    told = (await visit.ask(RECORD, activity=activity, date=date.isoformat(), entries=[entry]))["done"]
     if "code" in told:
         return _json({"refusal": told["message"], "code": told["code"]})
     answer = told["answers"][0]
@@ -195,8 +227,10 @@ def _json(told: Mapping[str, Any]) -> Response:
 async def close(visit: Visit) -> Response:
     form = await visit.form()
     await enter(visit)
-    activity, date = form.one("activite"), date_of(form.one("date"), today(visit))
-    told = (await visit.ask(CLOSE, activity=activity, date=date.isoformat()))["done"]
+    activity, (date, errors) = form.one("activite"), _read(visit, form.one("date"))
+    if errors:
+        return await _page(visit, activity, date, errors=errors)
+    told = await visit.order(CLOSE, activity=activity, date=date.isoformat())
     if "code" in told:
         return await _page(visit, activity, date, errors={"clore": told["message"]})
     return visit.see_other(_address(activity, date), "ROSTER_CLOSED_DONE")
@@ -205,10 +239,12 @@ async def close(visit: Visit) -> Response:
 async def reopen(visit: Visit) -> Response:
     form = await visit.form()
     await enter(visit)
-    activity, date = form.one("activite"), date_of(form.one("date"), today(visit))
-    told = (await visit.ask(REOPEN, activity=activity, date=date.isoformat(), reason=form.one("motif")))["done"]
+    activity, (date, errors) = form.one("activite"), _read(visit, form.one("date"))
+    if errors:
+        return await _page(visit, activity, date, errors=errors)
+    told = await visit.order(REOPEN, activity=activity, date=date.isoformat(), reason=form.one("motif"))
     if "code" in told:
-        return await _page(visit, activity, date, errors={"motif": told["message"]})
+        return await _page(visit, activity, date, errors={"motif": told["message"]}, reason=form.one("motif"))
     return visit.see_other(_address(activity, date), "ROSTER_REOPENED")
 
 

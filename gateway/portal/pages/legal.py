@@ -39,6 +39,11 @@ OF_AGENTS: Final = [
     ("/bureau/activites", "DESK_ACTIVITIES"),
     ("/bureau/familles", "DESK_FAMILIES"),
     ("/bureau/paiements", "DESK_PAYMENTS"),
+    ("/bureau/paiements/remises", "MONEY_PLACE_DEPOSITS"),
+    ("/bureau/paiements/en-ligne", "MONEY_PLACE_ONLINE"),
+    ("/bureau/paiements/impayes", "MONEY_PLACE_DEBTORS"),
+    ("/bureau/paiements/caisse", "MONEY_PLACE_CLOSING"),
+    ("/bureau/paiements/operations", "MONEY_PLACE_ACTS"),
     ("/bureau/annonces", "DESK_ANNOUNCEMENTS"),
 ]
 OF_THE_SITE: Final = [
@@ -51,6 +56,7 @@ OF_THE_SITE: Final = [
 #: What is no page to go to by itself: steps of something, links of mails, what scripts ask, files.
 NO_PAGES: Final = (
     "/connexion/retour",
+    "/bureau/paiements/journal",
     "/courriel/",
     "/direct/",
     "/double-authentification",

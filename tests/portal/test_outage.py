@@ -1,0 +1,148 @@
+"""Pages while a service is away: each draws what there is and says what is missing, to families and to agents."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urljoin, urlsplit
+
+import httpx2
+
+from gateway.app import application
+from gateway.portal.draft import Line, cookie, written
+from services.settings import Settings
+from tests.flows.conftest import Found
+from tests.flows.system import System
+from tests.flows.town import Town, next_days
+from tests.nats_server import free_port
+from tests.portal.conftest import MakeVisitor
+from tests.portal.test_everywhere import ELSEWHERE, pattern, small_town
+from tests.portal.test_money import text_of
+from tests.portal.visitor import Visitor
+
+#: A service -> what each page says of its outage that would show something of it.
+MISSING = {
+    "billing": "Les soldes, les prix et les règlements ne sont pas disponibles",
+    "booking": "Les activités et les réservations ne sont pas disponibles",
+}
+NOT_NOW = "Pas disponible pour le moment."
+#: What still stands on pages of a family, and of its agent, while that service is away; `{}`: the town's name for it.
+STANDS = {
+    ("dupont", "billing"): {"/": "Amalia", "/reservations": "APS", "/reserver": "Paolo", "/soldes": NOT_NOW, "/paiement": NOT_NOW},
+    ("dupont", "booking"): {"/": "Votre crédit 50,00 €", "/soldes": "50,00 €", "/reservations": NOT_NOW, "/reserver": "Amalia"},
+    ("agent", "billing"): {"/bureau/familles": "DUPONT", "/bureau/paiements": "Famille : nom", "/bureau/activites": "APS"},
+    ("agent", "booking"): {"/bureau/familles": "DUPONT", "/bureau/paiements": "Opérations", "/bureau/activites": NOT_NOW},
+}
+LINK = re.compile(r'<a\b[^>]*\bhref="([^"]+)"')
+#: Pages that every site has alike, and files.
+ALIKE = re.compile(
+    r"^/(aide|plan-du-site|mentions-legales|donnees-personnelles|accessibilite|connexion|mot-de-passe|profil)|/(csv|xlsx|pdf)$"
+)
+
+
+@asynccontextmanager
+async def without(system: System, service: str, like: Visitor) -> AsyncIterator[Visitor]:
+    """Whoever `like` is, at a gateway that leads nowhere where that service would be."""
+    settings = Settings.from_environment({**system.environment, f"{service.upper()}_URL": f"http://127.0.0.1:{free_port()}"})
+    app = application(settings)
+    transport, headers = httpx2.ASGITransport(app=app), like.client.headers
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(transport=transport, base_url=system.gateway, headers=headers, follow_redirects=True) as client,
+    ):
+        client.cookies.update(like.client.cookies)
+        yield Visitor(client)
+
+
+async def walked(one: Visitor, start: str) -> list[str]:
+    """The address of a page of every kind that links lead to from there."""
+    ahead, seen = [start], {pattern(start)}
+    for path in ahead:
+        page = await one.opens(path)
+        assert page.status_code == 200, path
+        for link in LINK.findall(page.text):
+            onward = urlsplit(urljoin(str(page.url), link.replace("&amp;", "&")))
+            to = onward.path + (f"?{onward.query}" if onward.query else "")
+            ours = onward.netloc == urlsplit(str(page.url)).netloc and not ELSEWHERE.search(to) and not ALIKE.search(to)
+            if ours and pattern(to) not in seen:
+                seen.add(pattern(to))
+                ahead.append(to)
+    return ahead
+
+
+async def test_every_page_draws_what_there_is(system: System, found: Found, visitor: MakeVisitor) -> None:
+    town, wrong = await small_town(found), []
+    for who, start in (("dupont", "/"), ("agent", "/bureau")):
+        usual = visitor()
+        await usual.signs_in(town, who)
+        paths = await walked(usual, start)
+        for service, words in MISSING.items():
+            drawn, stands = 0, STANDS[who, service]
+            async with without(system, service, usual) as one:
+                for path in paths:
+                    page = await one.opens(path)
+                    says, told = words in page.text, text_of(page.text) if "<main" in page.text else ""
+                    # A page of nothing but one answer to one request says that it cannot be told, and keeps the menu.
+                    whole = page.status_code == (503 if path.startswith("/demandes/") and service == "booking" else 200)
+                    if (
+                        not whole
+                        or (NOT_NOW in told and not says)
+                        or stands.get(path, "") not in told
+                        or 'class="wrap nav"' not in page.text
+                    ):
+                        wrong.append(f"{who}, without {service}: {page.status_code} {path}: {told[:300]}")
+                    drawn += says
+            assert drawn > 2, (who, service)
+    assert not wrong, "\n".join(wrong)
+
+
+async def test_what_was_chosen_is_kept_while_nobody_can_tell_what_would_come_of_it(
+    system: System, found: Found, visitor: MakeVisitor
+) -> None:
+    """S25: the recap without booking; and with it again."""
+    town, usual = await small_town(found), visitor()
+    await usual.signs_in(town, "dupont")
+    line = Line(next_days(9)[8], town.named("amalia"), town.named("aps"))
+    usual.client.cookies.set(cookie(town.named("dupont")), written([line]))
+    async with without(system, "booking", usual) as one:
+        told = await one.opens("/recapitulatif")
+        assert (told.status_code, MISSING["booking"] in told.text) == (200, True)
+        assert "Votre choix est gardé" in told.text
+        sent = {"famille": town.named("dupont"), "lignes": written([line]), "acte": "valider", "envoi": "n"}
+        assert (await one.sends("/recapitulatif", **sent)).status_code == 503
+        assert one.client.cookies[cookie(town.named("dupont"))] == written([line])
+    assert "Valider ma demande" in (await usual.opens("/recapitulatif")).text
+
+
+async def test_a_form_of_the_desk_that_reaches_nobody_stands_there_again(system: System, found: Found, visitor: MakeVisitor) -> None:
+    town, usual = await small_town(found), visitor()
+    await usual.signs_in(town, "agent")
+    await usual.opens("/bureau/paiements")
+    for service in MISSING:
+        async with without(system, service, usual) as one:
+            one.guard = usual.guard
+            for path, fields, kept in [form[1:] for form in forms_of(town) if form[0] == service]:
+                answer = await one.sends(path, **fields)
+                assert (answer.status_code, "Envoyez à nouveau" in answer.text) == (503, True), path
+                assert all(f'value="{each}"' in answer.text for each in kept), (path, kept)
+
+
+def forms_of(town: Town) -> list[tuple[str, str, dict[str, str], list[str]]]:
+    """A service, a form that needs it, and what of it is to stand there again."""
+    number, day = town.file["families"][0]["number"], next_days(1)[0].isoformat()
+    about = {"famille": number, "id": town.named("dupont"), "cle": "k"}
+    paid = {"mode": "CASH", "payeur": "GUIDE DENIS", "date": day, f"montant-{town.named('periscolaire')}": "12,34"}
+    booked = {
+        "famille": town.named("dupont"),
+        "quoi": f"{town.named('amalia')} {town.named('aps')}",
+        "du": day,
+        "motif": "Appel",
+        "cle": "k",
+    }
+    back = {"rembourser-porte": town.named("multi"), "rembourser-montant": "5,01", "rembourser-mode": "CASH", "rembourser-motif": "Départ"}
+    slip = {"cle": "k", "mode": "CASH", "piece": "p1", "bordereau": "B-12", "date": day}
+    return [
+        ("billing", "/bureau/paiements", about | paid, ["GUIDE DENIS", "12,34", "k"]),
+        ("billing", "/bureau/paiements/rembourser", about | back, [town.named("multi"), "5,01", "Départ", "k"]),
+        ("billing", "/bureau/paiements/remises", slip, ["p1", "B-12", day, "k"]),
+        ("booking", f"/bureau/familles/{number}/reserver", booked, [day, "Appel", "k"]),
+    ]
