@@ -40,8 +40,8 @@ def takes_gzip(accept: bytes | None) -> bool:
     return wanted.get(b"gzip", wanted.get(b"*", False))
 
 
-def gzipped(body: bytes) -> bytes:
-    packer = zlib.compressobj(LEVEL, zlib.DEFLATED, 31, SMALL_MEMORY if len(body) < SMALL else MEMORY)
+def gzipped(body: bytes, level: int = LEVEL) -> bytes:
+    packer = zlib.compressobj(level, zlib.DEFLATED, 31, SMALL_MEMORY if len(body) < SMALL else MEMORY)
     return packer.compress(body) + packer.flush()
 
 

@@ -5,11 +5,13 @@ page's Content-Security-Policy, so nothing else that might get into a page is ev
 """
 
 import hashlib
+import re
 from base64 import b64encode
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -20,6 +22,7 @@ KEPT = {"cache-control": "public, max-age=31536000, immutable", "x-content-type-
 KINDS = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".png": "image/png"}
 #: Before anything is drawn: what styles do where there is script.
 SCRIPTED = "document.documentElement.className='js'"
+_IMPORTED = re.compile(r"^import .* from '\./([a-z0-9_]+\.js)'", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,22 @@ def address(name: str) -> str:
     """Raises KeyError: there is no such file."""
     assets()[name]
     return f"/portail/{version()}/{name}"
+
+
+@cache
+def module(name: str) -> Markup:
+    """What loads a script, and at once with it those that it imports: found out one after another they cost a phone half a second more."""
+    first = Markup('<script type="module" src="{}"></script>').format(address(name))
+    return first + Markup("").join(Markup('<link rel="modulepreload" href="{}">').format(address(each)) for each in imported(name))
+
+
+@cache
+def imported(name: str) -> tuple[str, ...]:
+    """The scripts that one needs beside itself."""
+    found: dict[str, None] = {}
+    for each in _IMPORTED.findall(assets()[name].body.decode()):
+        found |= dict.fromkeys((each, *imported(each)))
+    return tuple(found)
 
 
 @cache

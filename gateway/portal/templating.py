@@ -26,7 +26,7 @@ def environment() -> Environment:
         auto_reload=False,
     )
     made.globals |= {
-        "asset": assets.address,
+        "module": assets.module,
         "SCRIPTED": Markup(assets.SCRIPTED),
         "MINUS": formats.MINUS,
         "as_json": as_json,

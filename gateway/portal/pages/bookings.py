@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlencode
 
 from starlette.responses import Response
 
@@ -17,6 +17,8 @@ from gateway.portal.visit import Visit
 PATH = "/reservations"
 #: The link to a child's calendar that was just made: it is shown once.
 FEED, FEED_SECONDS = "preau_agenda", 120
+#: A browser opens six connections to one address, for all its pages of it.
+MOST_FOLLOWED = 3
 _SAME = "from: $from, to: $to, child: $child, activity: $activity"
 BOOKINGS = operation(
     "query Bookings($from: Date, $to: Date, $child: ID, $activity: ID, $status: [BookingStatus!], $first: Int!, $after: String) {"
@@ -74,7 +76,15 @@ async def _page(visit: Visit, *, errors: Mapping[str, str] | None = None, warnin
         activities=_activities(told["children"]) if told else [],
         feed=_feed(visit),
         many=PER_PAGE,
+        live=_live(page["nodes"]),
     )
+
+
+def _live(bookings: Iterable[Mapping[str, Any]]) -> str:
+    """The addresses that tell when waiting places move: of each child's months, the next ones, beside what else a browser follows."""
+    waiting = [each for each in bookings if each["status"] == "WAITLISTED"]
+    months = dict.fromkeys((each["child"]["id"], each["date"][:7]) for each in waiting)
+    return " ".join(f"/direct/calendrier?{urlencode({'enfant': child, 'mois': month})}" for child, month in list(months)[:MOST_FOLLOWED])
 
 
 def _filters(visit: Visit) -> Filters:

@@ -27,8 +27,6 @@ OF_DAY = operation("""query SeveralDay($child: ID!, $date: Date!) { ...Shell
   me { families { id children { id firstName } } } booking: me { families { id bookingAccess { open refusal { message } } } }
   child(id: $child) { id day(date: $date) { date state placesLeft reason reasonCode revision booking { id rank arrival departure }
     activity { id name arrival departure choosesHours hourStepMinutes minimumMinutes bookingRule cancellationRule } } } }""")
-LIVE = operation("""subscription SeveralLive($child: ID!, $month: YearMonth!) { calendarChanged(child: $child, month: $month) {
-  days { date state reason reasonCode revision } asOf } }""")
 YEARS = range(2000, 2200)
 
 
@@ -98,12 +96,6 @@ def _child(visit: Visit, data: Mapping[str, Any], asked: str) -> Mapping[str, An
     if found:
         return dict(found[0])
     raise Answered(not_now(visit, asked) if visit.partly else visit.see_other(START))
-
-
-async def live(visit: Visit) -> Response:
-    """`/direct/activites?enfant=&mois=`"""
-    query = visit.request.query_params
-    return await visit.follow(LIVE, child=query.get("enfant", ""), month=query.get("mois", ""))
 
 
 # ----------------------------------------------------------------------------------------------------------- one day
@@ -229,5 +221,4 @@ def _wishes(form: Form, rows: Iterable[Row], visit: Visit) -> tuple[list[Wish], 
 PAGES = [
     (MONTH, ("GET",), month),
     (DAY, ("GET", "POST"), day),
-    ("/direct/activites", ("GET",), live),
 ]

@@ -22,7 +22,7 @@ export function listen(address, next, { ends = true } = {}) {
 export async function anew() {
   try {
     const answer = await fetch(location.href, { headers: { accept: 'text/html' } });
-    return answer.ok ? new DOMParser().parseFromString(await answer.text(), 'text/html') : null;
+    return answer.ok && !answer.redirected ? new DOMParser().parseFromString(await answer.text(), 'text/html') : null;
   } catch { return null; }
 }
 

@@ -150,7 +150,7 @@ async function refresh() {
   count();
   paint();
 }
-listen(`/direct/activites?${new URLSearchParams({ enfant: told.child, mois: told.date.slice(0, 7) })}`, ({ calendarChanged }) => {
+listen(`/direct/calendrier?${new URLSearchParams({ enfant: told.child, mois: told.date.slice(0, 7) })}`, ({ calendarChanged }) => {
   const day = calendarChanged.days.find(each => each.date === told.date), mark = `${day?.state} ${day?.revision}`;
   if (known === undefined ? day && day.revision !== told.revision : known !== mark) refresh();
   known = mark;

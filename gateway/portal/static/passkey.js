@@ -1,8 +1,7 @@
 // Asks the device for a new passkey, and sends what it gives by the form.
-const form = document.getElementById('cle-form'), create = document.getElementById('cle-creer'), failed = document.getElementById('cle-rate');
-const decode = text => Uint8Array.from(atob(text.replace(/-/g, '+').replace(/_/g, '/')), c => c.charCodeAt(0));
-const encode = bytes => btoa(String.fromCharCode(...new Uint8Array(bytes))).replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '');
+import { decode, encode } from './base64url.js';
 
+const form = document.getElementById('cle-form'), create = document.getElementById('cle-creer'), failed = document.getElementById('cle-rate');
 /** PublicKeyCredential's JSON forms, for browsers that do not have them. */
 const parse = options => PublicKeyCredential.parseCreationOptionsFromJSON?.(options) ?? {
   ...options, challenge: decode(options.challenge), user: { ...options.user, id: decode(options.user.id) },

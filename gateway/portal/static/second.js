@@ -1,11 +1,6 @@
 // A form that a passkey fills in: <form data-passkey data-options="{...}" data-no="what to say if it does not work">. What the device answers is
 // sent as the field `reponse`. `data-at-once`: begins without a click.
-const decode = (text) => Uint8Array.from(atob(text.replace(/-/g, '+').replace(/_/g, '/')), (one) => one.charCodeAt(0));
-const encode = (bytes) =>
-  btoa(String.fromCharCode(...new Uint8Array(bytes)))
-    .replace(/\+/g, '-')
-    .replace(/\//g, '_')
-    .replace(/=+$/, '');
+import { decode, encode } from './base64url.js';
 
 const parsed = (options) => ({
   ...options,

@@ -15,7 +15,7 @@ async function refresh() {
   drawn = written(load(told.family));
 }
 
-listen(`/direct/activites?${new URLSearchParams({ enfant: told.child, mois: told.month })}`, ({ calendarChanged }) => {
+listen(`/direct/calendrier?${new URLSearchParams({ enfant: told.child, mois: told.month })}`, ({ calendarChanged }) => {
   const states = new Map(calendarChanged.days.map(day => [day.date, day.state]));
   if (days().some(day => states.has(dateOf(day)) && states.get(dateOf(day)) !== day.dataset.s)) refresh();
 }, { ends: false });
