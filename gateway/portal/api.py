@@ -1,5 +1,6 @@
 """Asks the GraphQL API within this process: as a client from outside would, under the same limits, without a network between."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,13 +40,23 @@ class Answer:
 class Api:
     endpoint: ASGIApp
 
-    async def ask(self, request: Request, language: Language, document: str, variables: Mapping[str, Any], token: str | None) -> Answer:
+    async def ask(
+        self,
+        request: Request,
+        language: Language,
+        document: str,
+        variables: Mapping[str, Any],
+        token: str | None,
+        *,
+        to_the_end: bool = False,
+    ) -> Answer:
+        """`to_the_end`: also if whoever asks hangs up."""
         said: list[bytes] = []
 
         async def send(message: Message) -> None:
             said.append(message.get("body", b""))
 
-        await self.endpoint(_scope(request, language, token), _receive(request, document, variables), send)
+        await self.endpoint(_scope(request, language, token), _receive(None if to_the_end else request, document, variables), send)
         if not any(said):
             return Answer({}, [{"extensions": {"code": GONE}}])
         told = msgspec.json.decode(b"".join(said))
@@ -67,7 +78,7 @@ def _scope(request: Request, language: Language, token: str | None, accept: byte
     return {**told, "method": "POST", "path": "/graphql", "raw_path": b"/graphql", "query_string": b"", "headers": passed, "root_path": ""}
 
 
-def _receive(request: Request, document: str, variables: Mapping[str, Any]) -> Receive:
+def _receive(request: Request | None, document: str, variables: Mapping[str, Any]) -> Receive:
     body = msgspec.json.encode({"query": document, "variables": variables})
     parts = _messages(request, body)
 
@@ -77,9 +88,12 @@ def _receive(request: Request, document: str, variables: Mapping[str, Any]) -> R
     return receive
 
 
-async def _messages(request: Request, body: bytes) -> AsyncIterator[Message]:
-    """Ours, and then that the browser has gone, once it has."""
+async def _messages(request: Request | None, body: bytes) -> AsyncIterator[Message]:
+    """Ours, and then that the browser has gone, once it has. `request`: None: nobody is told that."""
     yield {"type": "http.request", "body": body, "more_body": False}
+    if request is None:
+        await asyncio.Event().wait()
+        return
     while True:
         message = await request.receive()
         if message["type"] == "http.disconnect":

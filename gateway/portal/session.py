@@ -55,6 +55,10 @@ class Session:
         return f"{self.access}~{self.until}~{self.refresh}~{self.ends}"
 
 
+class NobodyCanSay(Exception):
+    """Whether a session goes on: identity is away."""
+
+
 @dataclass(slots=True)
 class Renewing:
     """What refresh tokens gave a moment ago."""

@@ -14,11 +14,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from gateway.answering import gzipped, takes_gzip
-from gateway.portal import assets, draft, formats, forms, security, town_words
+from gateway.portal import assets, draft, forms, security, town_words
 from gateway.portal.api import GONE, NOT_THERE, SIGN_IN_FIRST, TOO_MUCH, Answer, Api
 from gateway.portal.forms import Form
 from gateway.portal.operations import SHELL, operation
-from gateway.portal.session import MARGIN_SECONDS, TOKENS, Renewing, Session
+from gateway.portal.session import MARGIN_SECONDS, TOKENS, NobodyCanSay, Renewing, Session
 from gateway.portal.templating import drawn
 from gateway.portal.texts import COUNTED, count, phrase
 from gateway.portal.town_words import TownWords
@@ -27,13 +27,15 @@ from services.refusal import Language, language_of
 from services.telemetry import log
 
 SESSION, SECRET, LANGUAGE, STRUCTURE, SAID = "preau_session", "preau_page", "preau_langue", "preau_structure", "preau_message"
-OFFICE = "preau_bureau"
+OFFICE, ZONE = "preau_bureau", "preau_fuseau"
 SESSION_SECONDS = 30 * 24 * 3600  #: As long as a session may last at all; whether it does, the API says.
 YEAR_SECONDS = 365 * 24 * 3600
 LONGEST_ID = 100
 #: Of gzip: a month of 52 KB takes 11.7 and 1.2 ms of CPU, where level 1 takes 14.0 and 0.5; phones are what waits.
 PAGE_LEVEL = 6
 SIGN_IN = "/connexion"
+#: Where the structure is, until the API or the browser says otherwise.
+SOMEWHERE = "Europe/Paris"
 SERVICES = frozenset({"identity", "booking", "billing"})
 #: Codes that are no outage.
 _SAID_OTHERWISE = SIGN_IN_FIRST | NOT_THERE | TOO_MUCH
@@ -97,6 +99,7 @@ class Visit:
     _cookies: dict[str, tuple[str, int | None]] = field(default_factory=dict)
     _drafts: dict[str, str] = field(default_factory=dict)
     _secret: str = ""
+    _left: bool = False  #: Whoever was signed in is not any more.
 
     @classmethod
     def of(cls, request: Request, house: House) -> "Visit":
@@ -130,6 +133,7 @@ class Visit:
         self.keep(SESSION, session.written(), SESSION_SECONDS)
 
     def sign_out(self) -> None:
+        self._left = self._left or self.session is not None
         self.session, self._secret = None, ""
         for name in (SESSION, SECRET, STRUCTURE, OFFICE):
             self.forget(name)
@@ -185,8 +189,8 @@ class Visit:
         self.data, self.partly, self.away = {**self.data, **told}, self.partly or bool(answer.errors), self.away | answer.away
         return answer
 
-    async def ask_as(self, token: str, document: str, /, **variables: Any) -> Mapping[str, Any]:
-        """As `ask`, in the name of somebody who does not stay signed in here. Raises Answered."""
+    async def ask_as(self, token: str | None, document: str, /, **variables: Any) -> Mapping[str, Any]:
+        """As `ask`, in the name of somebody who does not stay signed in here; None: of nobody. Raises Answered."""
         answer = await self.house.api.ask(self.request, self.language, document, variables, token)
         self._judge(answer)
         return answer.data
@@ -240,7 +244,10 @@ class Visit:
         return max(0, self.session.ends - int(self.house.clock.now().timestamp())) if self.session is not None else 0
 
     async def _renewed(self, session: Session) -> Session:
-        renewed = await self.house.renewing.renewed(session, self._renew)
+        try:
+            renewed = await self.house.renewing.renewed(session, self._renew)
+        except NobodyCanSay:
+            raise Answered(self.trouble("AWAY", 503)) from None
         if renewed is None:
             self.sign_out()
             raise Answered(self.to_sign_in(over=True))
@@ -248,10 +255,11 @@ class Visit:
         return renewed
 
     async def _renew(self, refresh: str) -> Session | None:
-        answer = await self.house.api.ask(self.request, self.language, RENEW, {"token": refresh}, None)
+        """To its end, also if this browser hangs up: others wait for it, and the token is used up."""
+        answer = await self.house.api.ask(self.request, self.language, RENEW, {"token": refresh}, None, to_the_end=True)
         told = answer.data.get("refreshSession")
         if told is None or (told["__typename"] != "SignedIn" and told["code"] != "INVALID_TOKEN"):
-            raise Answered(self.trouble("AWAY", 503))
+            raise NobodyCanSay
         return Session.of(told) if told["__typename"] == "SignedIn" else None
 
     async def follow(self, document: str, /, **variables: Any) -> Response:
@@ -291,7 +299,21 @@ class Visit:
     @property
     def today(self) -> dt.date:
         """Where the structure is. Raises Answered: there is no family."""
-        return formats.local(self.house.clock.now(), self.family["structure"]["timezone"]).date()
+        return self.house.clock.today(self.family["structure"]["timezone"])
+
+    @property
+    def likely_today(self) -> dt.date:
+        """The same before anybody was asked: as far as this browser has been told where its structure is."""
+        zone = self.kept(ZONE)
+        try:
+            return self.house.clock.today(zone or SOMEWHERE)
+        except (ValueError, KeyError, OSError):  # A cookie may be anything.
+            return self.house.clock.today(SOMEWHERE)
+
+    def _remember_where(self) -> None:
+        zone = self.family["structure"]["timezone"] if self.families else SOMEWHERE
+        if self.families and zone != (self.kept(ZONE) or SOMEWHERE):
+            self.keep(ZONE, zone, YEAR_SECONDS)
 
     # ------------------------------------------------------------------------------------------------------ what is sent
     async def form(self) -> Form:
@@ -319,14 +341,19 @@ class Visit:
         tab: str = "",
         as_of: str | dt.datetime | None = None,
         form_targets: Iterable[str] = (),
+        compressed: bool = True,
         **told: Any,
     ) -> Response:
-        """`styles`: of static/, beside the frame's. `tab`: of the menu. `as_of`: the newest thing shown (S6), else now."""
+        """`styles`: of static/, beside the frame's. `tab`: of the menu. `as_of`: the newest thing shown (S6), else now.
+
+        `compressed`: False where something stands in it that opens something: how well that compresses would tell of it (BREACH).
+        """
         status = 503 if self.unanswered and status == 422 else status
         sheet = assets.styles(*styles)
+        self._remember_where()
         frame = Frame(self, tab, as_of or self.house.clock.now(), sheet, *self._said())
         body, headers = drawn(template, self.language, {"frame": frame, **told}).encode(), security.headers(sheet, form_targets)
-        if takes_gzip(self.request.headers.get("accept-encoding", "").encode()):
+        if compressed and takes_gzip(self.request.headers.get("accept-encoding", "").encode()):
             body, headers = gzipped(body, PAGE_LEVEL), headers | {"content-encoding": "gzip"}
         return HTMLResponse(body, status, headers=headers)
 
@@ -379,7 +406,9 @@ class Visit:
         return self.see_other(f"{SIGN_IN}?suite={quote(back, safe='')}" + ("&fin=1" if over else ""))
 
     def dressed(self, response: Response) -> Response:
-        """With the cookies that this visit leaves."""
+        """With the cookies that this visit leaves. Who signs out leaves no page behind: Back would show them to whoever sits there next."""
+        if self._left and self.session is None:
+            response.headers["clear-site-data"] = '"cache"'
         for name, (value, seconds) in self._cookies.items():
             response.set_cookie(
                 self.house.cookie(name), value, max_age=seconds, path="/", secure=self.house.secure, httponly=True, samesite="lax"
@@ -458,7 +487,7 @@ class Frame:
     @property
     def timezone(self) -> str:
         place = self.place
-        return place["timezone"] if place else "Europe/Paris"
+        return place["timezone"] if place else SOMEWHERE
 
     @property
     def missing(self) -> list[str]:

@@ -41,6 +41,7 @@ async def test_s1_whoever_signs_in_goes_on_where_they_wanted_to_go(browser: Brow
     assert not any(secret in page.text for secret in SECRETS)
     identity.says["signOut"] = True
     out = await browser.sends("/deconnexion")
+    assert out.headers["clear-site-data"] == '"cache"', "who goes Back at this computer sees nothing"
     assert "Vous êtes déconnecté." in (await browser.follows(out)).text
     assert await signs_in(browser) == "/soldes?inclure=1"
     assert identity.heard[-1][1]["device"] == "secret-device", "strangers' failures do not keep this browser waiting"
@@ -116,6 +117,28 @@ async def test_a_second_factor_is_asked_on_a_page_that_shows_nothing_of_the_firs
     assert (await browser.sends(SECOND, reponse='{"id": 1}')).headers["location"] == "/soldes?inclure=1"
     assert identity.heard[-1][1] == {"challenge": "half-way", "assertion": '{"id": 1}', "device": None}
     assert browser.client.cookies.get("preau_etape") is None
+
+
+async def test_the_door_asks_as_nobody_whoever_was_in_before(browser: Browser, identity: Identity) -> None:
+    """A session that is over takes no form along that somebody has filled in."""
+    identity.says |= {"signIn": SIGNED_IN, "refreshSession": refused("INVALID_TOKEN"), "requestPasswordReset": True}
+    await browser.opens("/connexion")
+    browser.client.cookies.set("preau_session", "old~1~old~1", domain="preau.test")
+    assert "envoyee=1" in (await browser.sends(FORGOTTEN, faire="lettre", identifiant="dupont")).headers["location"]
+    browser.client.cookies.set("preau_session", "old~1~old~1", domain="preau.test")
+    done = await browser.sends("/connexion", identifiant="dupont", motdepasse="x", suite="/profil")
+    assert (done.headers["location"], "clear-site-data" in done.headers) == ("/profil", False)
+    assert ([token for _, _, token in identity.heard], "refreshSession" in identity.asked) == ([None, None], False)
+
+
+async def test_an_address_that_is_too_long_to_be_kept_is_not_returned_to(browser: Browser, identity: Identity) -> None:
+    identity.says |= {"signIn": {**HALF, "kinds": ["PASSKEY"]}, "finishSignIn": SIGNED_IN}
+    for letters, is_kept in ((120, True), (4_000, False)):
+        wanted = "/reservations?x=" + "%C3%A9" * letters
+        assert await signs_in(browser, wanted) == SECOND
+        assert len(browser.client.cookies["preau_etape"]) < 3_800
+        await browser.opens(SECOND)
+        assert (await browser.sends(SECOND, reponse="{}")).headers["location"] == (wanted if is_kept else "/")
 
 
 async def test_half_a_sign_in_that_is_too_old_begins_again(browser: Browser, identity: Identity) -> None:

@@ -1,17 +1,24 @@
 """What holds on every page: whose forms are taken, what a page may load and lead to, what is said of what is not there (P17, too)."""
 
+import asyncio
+import datetime as dt
 import re
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 import pytest
 import pytest_asyncio
 from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Send
 
 from gateway.portal import assets, town_words
 from gateway.portal.api import GONE, Api
 from gateway.portal.pages import PAGES, legal
-from gateway.portal.session import Session
+from gateway.portal.session import Renewing, Session
+from gateway.portal.visit import Answered, House, Visit
+from services.clock import Clock
 from services.settings import SettingsError
 from tests.portal.paged import ACCOUNT, FORM, SECRETS, SIGNED_IN, Browser, Identity, before, refused, words
 
@@ -136,6 +143,46 @@ async def test_whoever_leaves_before_the_answer_is_no_fault_of_the_page() -> Non
 
     asked = Request({"type": "http", "method": "GET", "path": "/", "headers": []})
     assert (await Api(says_nothing).ask(asked, "fr", "query X { x }", {}, None)).codes == {GONE}
+
+
+async def test_a_session_is_renewed_to_the_end_and_who_waits_for_that_has_a_page_of_their_own(identity: Identity) -> None:
+    """A token that renews is used up: whoever hangs up meanwhile must not take along what it brings."""
+    hears: list[bool] = []
+
+    async def never_hangs_up(_: object, receive: Receive, send: Send) -> None:
+        await receive()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0):
+                hears.append((await receive())["type"] == "http.disconnect")
+        await send({"type": "http.response.body", "body": b'{"data": null, "errors": [{"extensions": {"code": "SUBGRAPH_UNAVAILABLE"}}]}'})
+
+    async def gone() -> Message:
+        return {"type": "http.disconnect"}
+
+    house = House(Api(never_hangs_up), Renewing(), Clock(), secure=False)
+    cookie = [(b"cookie", b"preau_session=access~1~refresh~99999999999")]
+    visits = [
+        Visit.of(Request({"type": "http", "method": "GET", "path": "/", "headers": cookie, "query_string": b""}, gone), house) for _ in "12"
+    ]
+    answers = await asyncio.gather(*(visit.stay() for visit in visits), return_exceptions=True)
+    pages = [answer.response for answer in answers if isinstance(answer, Answered)]
+    assert ([page.status_code for page in pages], len({id(page) for page in pages}), hears) == ([503, 503], 2, [])
+
+
+async def test_where_the_structure_is_the_browser_remembers(browser: Browser, identity: Identity) -> None:
+    """A day is another one overseas: before the API was asked, it is the one of where the family looked last."""
+    noon = Clock(frozen_at=dt.datetime(2026, 11, 30, 11, tzinfo=dt.UTC))
+    house = House(Api(cast("ASGIApp", None)), Renewing(), noon, secure=False)
+    for zone, day in (("Pacific/Auckland", 1), ("America/Martinique", 30), ("", 30), ("../../etc/passwd", 30), ("Europe", 30), ("é", 30)):
+        request = Request(
+            {"type": "http", "method": "GET", "path": "/", "headers": [(b"cookie", f"preau_fuseau={zone}".encode())], "query_string": b""}
+        )
+        assert Visit.of(request, house).likely_today.day == day, zone
+    await signs_in(browser, identity)
+    there = {"id": "there", "name": "Nouméa", "timezone": "Pacific/Noumea", "announcements": []}
+    identity.says["me"] = ACCOUNT | {"families": [{"id": "f", "number": "1", "structure": there, "children": []}]}
+    await browser.opens("/aide")
+    assert browser.client.cookies["preau_fuseau"].strip('"') == "Pacific/Noumea"
 
 
 async def test_a_session_that_was_ended_elsewhere_leads_to_the_door_and_back(browser: Browser, identity: Identity) -> None:

@@ -41,8 +41,6 @@ FOLLOW = operation(
   calendarChanged(child: $child, activity: $activity, month: $month) { ...Days } }"""
     + _DAYS
 )
-#: Before the API says where the structure is.
-SOMEWHERE = "Europe/Paris"
 _SCOPES = {"jour": "DAY", "semaine": "WEEK", "colonne": "WEEKDAY", "mois": "MONTH"}
 _MONTH = re.compile(r"[12]\d{3}-(0[1-9]|1[0-2])")
 #: Words that calendar.js says, beside those of the days.
@@ -117,7 +115,7 @@ async def _drawn(visit: Visit, place: Place, errors: Mapping[str, str] | None = 
     if not (place.child and place.activity):
         await visit.ask(START)
         return _start(visit, place)
-    month = place.month or f"{formats.local(visit.house.clock.now(), SOMEWHERE):%Y-%m}"
+    month = place.month or f"{visit.likely_today:%Y-%m}"
     data = await visit.ask(MONTH, child=place.child, activity=place.activity, month=month)
     child = _named(visit.household["children"], place.child)
     activity = child and _named(child["activities"], place.activity)

@@ -58,6 +58,7 @@ async def _page(visit: Visit, *, errors: Mapping[str, str] | None = None, warnin
     await visit.ask(BOOKINGS, **filters.variables, first=size, after=filters.after or None)
     told, drafted = visit.part("booking"), set(visit.choices())
     page: Mapping[str, Any] = told["bookings"] if told else {"nodes": [], "totalCount": 0, "endCursor": None, "hasNextPage": False}
+    feed = _feed(visit)
     wrong = {name: phrase(code, visit.language) for name, code in filters.errors.items()} | dict(errors or {})
     return visit.page(
         "bookings.html",
@@ -74,9 +75,10 @@ async def _page(visit: Visit, *, errors: Mapping[str, str] | None = None, warnin
         counts={word: told[word]["totalCount"] for word in STATUSES} if told else {},
         children=told["children"] if told else visit.family["children"],
         activities=_activities(told["children"]) if told else [],
-        feed=_feed(visit),
+        feed=feed,
         many=PER_PAGE,
         live=_live(page["nodes"]),
+        compressed=feed is None,
     )
 
 
@@ -88,8 +90,7 @@ def _live(bookings: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _filters(visit: Visit) -> Filters:
-    """The family is not known yet: its day is that of most towns."""
-    return Filters.of(visit.request.query_params, visit.house.clock.today("Europe/Paris"))
+    return Filters.of(visit.request.query_params, visit.likely_today)
 
 
 def _activities(children: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:

@@ -181,7 +181,8 @@ async def code(visit: Visit) -> Response:
     if told["codeOnPaper"] is None:
         return visit.see_other(_address(number), "FAMILY_CODE_GONE")
     await visit.ask(SHELL_ALONE)
-    return secret(desk_page(visit, "desk_code.html", "families", code=told, login=form.one("identifiant"), number=number))
+    told_once = {"code": told, "login": form.one("identifiant"), "number": number}
+    return secret(desk_page(visit, "desk_code.html", "families", compressed=False, **told_once))
 
 
 PAGES = [

@@ -19,7 +19,7 @@ from gateway.portal.visit import LANGUAGE, SIGN_IN, STRUCTURE, YEAR_SECONDS, Ans
 
 DEVICE, STEP = "preau_appareil", "preau_etape"
 STEP_SECONDS = 300  #: As long as the challenge is good.
-LONGEST_COOKIE = 3_800
+LONGEST_COOKIE, LONGEST_WAY = 3_800, 800
 SECOND = "/double-authentification"
 OVER, LATE = "fin", "delai"
 #: What the door says above itself: parameter of the address -> text.
@@ -57,7 +57,7 @@ async def _with_password(visit: Visit) -> Response:
     missing = {"identifiant": "SIGN_IN_NO_LOGIN"} if not login else {"motdepasse": "SIGN_IN_NO_PASSWORD"} if not password else {}
     if missing:
         return await door(visit, onward, {id: phrase(text, visit.language) for id, text in missing.items()}, login=login)
-    told = (await visit.ask(PASSWORD, login=login, password=password, device=visit.kept(DEVICE) or None))["signIn"]
+    told = (await visit.ask_as(None, PASSWORD, login=login, password=password, device=visit.kept(DEVICE) or None))["signIn"]
     return came(visit, told, onward) or await door(visit, onward, {"identifiant": told["message"]}, login=login)
 
 
@@ -97,16 +97,16 @@ def let_in(visit: Visit, told: Mapping[str, Any], onward: str) -> Response:
 
 
 def beyond(address: str | None) -> str:
-    """Where somebody who signs in wants to go: a path of ours, and none of the door's own."""
+    """Where somebody who signs in wants to go: a path of ours, none of the door's own, and none that is too long to be kept meanwhile."""
     path = local(address)
-    return "/" if path.startswith(DOORS) else path
+    return "/" if path.startswith(DOORS) or len(path) > LONGEST_WAY else path
 
 
 # --------------------------------------------------------------------------------------------------------------- the second step
 async def passkey(visit: Visit) -> Response:
     """`/cle-d-acces`: signing in with a passkey alone."""
     onward = beyond((await visit.form()).one("suite"))
-    started = (await visit.ask(PASSKEY))["startPasskeySignIn"]
+    started = (await visit.ask_as(None, PASSKEY))["startPasskeySignIn"]
     if started["__typename"] != "PasskeyStarted":
         return await door(visit, onward, {"cle": started["message"]})
     return _half(visit, {"challenge": started["challenge"], "kinds": [], "options": started["options"], "onward": onward})
@@ -132,7 +132,7 @@ async def second(visit: Visit) -> Response:
     if not code and not shown:
         return _second_page(visit, step, {"code": phrase("SECOND_NO_CODE", visit.language)})
     given = {"assertion": shown} if shown else {"code": code}
-    told = (await visit.ask(FINISH, challenge=step["challenge"], device=visit.kept(DEVICE) or None, **given))["finishSignIn"]
+    told = (await visit.ask_as(None, FINISH, challenge=step["challenge"], device=visit.kept(DEVICE) or None, **given))["finishSignIn"]
     if told["__typename"] == "SignedIn":
         return let_in(visit, told, beyond(step["onward"]))
     if told["code"] == "INVALID_TOKEN":

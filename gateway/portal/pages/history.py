@@ -48,8 +48,7 @@ def _moved(month: str, by: int) -> str:
 
 
 def _today(visit: Visit) -> str:
-    timezone = visit.family["structure"]["timezone"] if visit.families else "Europe/Paris"
-    return visit.house.clock.today(timezone).isoformat()
+    return (visit.today if visit.families else visit.likely_today).isoformat()
 
 
 async def start(visit: Visit) -> Response:

@@ -44,7 +44,7 @@ async def password(visit: Visit) -> Response:
         return over(visit)
     if wrong := password_errors(visit, new, form.whole("encore")):
         return _password_page(visit, told, wrong)
-    answer = (await visit.ask(RESET, token=token, new=new))["resetPassword"]
+    answer = (await visit.ask_as(None, RESET, token=token, new=new))["resetPassword"]
     if answer["__typename"] == "SignedIn":
         # Nobody goes on from here: whoever came by a link signs in with the new password.
         await visit.ask_as(answer["accessToken"], LEAVE)
@@ -96,7 +96,7 @@ async def _pressed(visit: Visit, document: str, name: str, done: Callable[[Visit
     token = (await visit.form()).one("jeton")
     if not may_be_a_token(token):
         return over(visit)
-    answer = (await visit.ask(document, token=token))[name]
+    answer = (await visit.ask_as(None, document, token=token))[name]
     return over(visit) if "code" in answer else done(visit, answer)
 
 

@@ -57,7 +57,7 @@ class Gone:
 async def go(visit: Visit) -> Response:
     """`/connexion/PROVIDER?suite=`: to the provider's own page."""
     provider = visit.request.path_params["provider"]
-    started = (await visit.ask(START, provider=provider))["startOidc"]
+    started = (await visit.ask_as(None, START, provider=provider))["startOidc"]
     if started["__typename"] != "OidcStarted":
         return _failed(visit, started["message"])
     _keep(visit, started, provider, beyond(visit.request.query_params.get("suite")))
@@ -99,7 +99,7 @@ async def back(visit: Visit) -> Response:
         told = (await visit.ask(LINK, **values))["linkOidc"]
         done = visit.see_other(mine.onward, "OUTSIDE_LINKED") if told["__typename"] == "Account" else None
     else:
-        told = (await visit.ask(FINISH, device=visit.kept(DEVICE) or None, **values))["finishOidc"]
+        told = (await visit.ask_as(None, FINISH, device=visit.kept(DEVICE) or None, **values))["finishOidc"]
         done = came(visit, told, beyond(mine.onward))
     visit.forget(COOKIE)
     unlinked = not done and told["code"] == "IDENTITY_NOT_LINKED"

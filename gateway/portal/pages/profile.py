@@ -13,7 +13,7 @@ PROFILE = operation("""query Profile { ...Shell
   me { pendingEmail pendingEmailFrom pendingEmailWaits securityQuestion reports announcementsByMail undeliverable
     sessions { id device startedAt lastUsedAt current }
     families { adults { id title firstName lastName } children { id firstName lastName birthDate }
-      dataExports { id askedAt state file { url } } } }
+      dataExports { id askedAt state } } }
   securityQuestions }""")
 CHANGE_PASSWORD = operation("""mutation ChangePassword($current: String!, $new: String!) {
   done: changePassword(current: $current, new: $new) { __typename ... on Refusal { code message } } }""")
@@ -28,6 +28,7 @@ END_SESSION = operation("mutation EndSession($id: ID!) { endSession(id: $id) }")
 SIGN_OUT_EVERYWHERE = operation("mutation SignOutEverywhere { signOutEverywhere }")
 REQUEST_DATA = operation("""mutation RequestMyData($family: ID!) { done: requestMyData(family: $family) {
   __typename ... on Refusal { code message } } }""")
+DATA_FILE = operation("query DataFile { ...Shell me { families { id dataExports { id file { url } } } } }")
 CLOSE = operation("""mutation CloseAccount($password: String!) { done: closeAccount(password: $password) {
   __typename ... on AccountClosed { login } ... on Refusal { code message } } }""")
 
@@ -122,6 +123,16 @@ async def data_file(visit: Visit) -> Response:
     return await _after(visit, told, "PROFILE_DATA_ASKED", "demander-donnees")
 
 
+async def fetch_data(visit: Visit) -> Response:
+    """`/profil/donnees/{id}`: its link is made now, and stands in no page."""
+    data = await visit.ask(DATA_FILE)
+    wanted = visit.request.path_params["id"]
+    found = [each for family in data["me"]["families"] for each in family["dataExports"] or () if each["id"] == wanted]
+    if found and found[0]["file"]:
+        return visit.file(found[0]["file"])
+    return visit.missing()
+
+
 async def close(visit: Visit) -> Response:
     form = await visit.form()
     told = (await visit.ask(CLOSE, password=form.whole("motdepasse-fermer")))["done"]
@@ -143,5 +154,6 @@ PAGES = [
     ("/profil/sessions", ("POST",), end_session),
     ("/profil/sessions/toutes", ("POST",), end_all),
     ("/profil/donnees", ("POST",), data_file),
+    ("/profil/donnees/{id}", ("GET",), fetch_data),
     ("/profil/fermer", ("POST",), close),
 ]

@@ -39,14 +39,14 @@ async def forgotten(visit: Visit) -> Response:
     if not login:
         return _page(visit, {field: phrase("SIGN_IN_NO_LOGIN", visit.language)})
     if does == "lettre":
-        await visit.ask(LETTER, login=login)
+        await visit.ask_as(None, LETTER, login=login)
         return visit.see_other(f"{PATH}?envoyee=1")
     if does == "question":
-        question = (await visit.ask(ASK, login=login))["recoveryQuestion"]
+        question = (await visit.ask_as(None, ASK, login=login))["recoveryQuestion"]
         return _question_page(visit, login, question)
     if not form.one(secret):
         return _page(visit, {secret: phrase("SECOND_NO_CODE", visit.language)}, form.one(field))
-    told = (await visit.ask(CODE, login=login, code=form.one(secret)))["useRecoveryCode"]
+    told = (await visit.ask_as(None, CODE, login=login, code=form.one(secret)))["useRecoveryCode"]
     return _granted(visit, told) or _page(visit, {secret: told["message"]}, login)
 
 
@@ -56,7 +56,7 @@ async def question(visit: Visit) -> Response:
         return visit.see_other(PATH)
     form = await visit.form()
     login, answer = form.one("identifiant"), form.one("reponse")
-    told = (await visit.ask(ANSWER, login=login, answer=answer))["answerRecoveryQuestion"]
+    told = (await visit.ask_as(None, ANSWER, login=login, answer=answer))["answerRecoveryQuestion"]
     return _granted(visit, told) or _question_page(visit, login, form.one("question"), {"reponse": told["message"]})
 
 

@@ -48,7 +48,8 @@ async def _step(visit: Visit, template: str, *, errors: dict[str, str] | None = 
     """A page that only this moment can show: there is a secret on it."""
     await visit.ask(SHELL_ALONE)
     wrong = errors or {}
-    return secret(visit.page(template, status=422 if wrong else 200, tab="profile", styles=("profile",), errors=wrong, **told))
+    page = visit.page(template, status=422 if wrong else 200, tab="profile", styles=("profile",), compressed=False, errors=wrong, **told)
+    return secret(page)
 
 
 async def totp(visit: Visit) -> Response:

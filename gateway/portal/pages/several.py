@@ -36,7 +36,7 @@ async def month(visit: Visit) -> Response:
     query = visit.request.query_params
     if not query.get("enfant"):
         return visit.see_other(START)
-    shown = _month(query.get("mois", "")) or formats.local(visit.house.clock.now(), "Europe/Paris").date().replace(day=1)
+    shown = _month(query.get("mois", "")) or visit.likely_today.replace(day=1)
     data = await visit.ask(OF_MONTH, child=query.get("enfant", ""), month=f"{shown:%Y-%m}")
     child = _child(visit, data, query.get("enfant", ""))
     activities, told, lines = data["child"]["activities"], data["child"]["calendar"], visit.choices()

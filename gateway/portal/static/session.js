@@ -30,5 +30,12 @@ stay.addEventListener('click', async () => {
   look();
 });
 document.addEventListener('visibilitychange', () => document.hidden || look());
+// Back to a page that the browser kept as it was: the one that was left by signing out is empty, and no other is for whoever is out.
+document.querySelector('form[action="/deconnexion"]').addEventListener('submit', () => addEventListener('pagehide', () => document.body.replaceChildren()));
+addEventListener('pageshow', async event => {
+  if (!event.persisted) return;
+  await learn();
+  if (ends <= Date.now()) location.reload();
+});
 setInterval(look, 30000);
 look();
