@@ -111,6 +111,12 @@ async def test_what_was_paid_is_brought_to_the_bank_and_stands_in_the_days_books
     acts = text_of((await one.opens(f"{HERE}/operations")).text)
     assert acts.count("Règlement enregistré") == 2 * 2, "each has its details"
     assert "Remise en banque" in acts
+    await one.opens(HERE, lang="en")
+    for path in ("", f"?famille={sent['famille']}", "/remises", "/en-ligne", "/impayes", "/caisse", "/operations"):
+        english = text_of((await one.opens(HERE + path)).text)
+        assert re.findall(r"\b(?:Règlement|Remise|Motif|Montant|Enregistrer|Aucun|Porte-monnaie|Impayés|Chèque|Date :)\b", english) == [], (
+            path
+        )
 
 
 async def test_s21_who_owes_stands_in_a_list_the_deepest_first(found: Found, visitor: MakeVisitor) -> None:

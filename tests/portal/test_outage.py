@@ -109,7 +109,15 @@ async def test_what_was_chosen_is_kept_while_nobody_can_tell_what_would_come_of_
         assert "Votre choix est gardé" in told.text
         sent = {"famille": town.named("dupont"), "lignes": written([line]), "acte": "valider", "envoi": "n"}
         assert (await one.sends("/recapitulatif", **sent)).status_code == 503
+        click = {"enfant": town.named("amalia"), "activite": town.named("aps"), "mois": f"{line.date:%Y-%m}", "bascule": "mois"}
+        assert ((toggled := await one.sends("/reserver", **click)).status_code, "Amalia" in toggled.text) == (503, True)
         assert one.client.cookies[cookie(town.named("dupont"))] == written([line])
+    async with without(system, "billing", usual) as one:
+        one.guard = usual.guard
+        alert = await one.sends("/soldes/alerte", seuil="12,34")
+        assert (alert.status_code, 'value="12,34"' in alert.text, "Envoyez à nouveau" in alert.text) == (503, True, True)
+        paid = {"cle": "k", "famille": town.named("dupont"), "faire": "payer", f"montant-{town.named('periscolaire')}": "5"}
+        assert ((begun := await one.sends("/paiement", **paid)).status_code, "Envoyez à nouveau" in begun.text) == (503, True)
     assert "Valider ma demande" in (await usual.opens("/recapitulatif")).text
 
 

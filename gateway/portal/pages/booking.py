@@ -296,7 +296,9 @@ async def _toggled(visit: Visit, place: Place, before: list[Line], scope: str, d
     mine = [line for line in before if _is_of(line, place)]
     told: dict[str, Any] = {"scope": scope, "child": place.child, "activity": place.activity, "month": place.month, "day": day or None}
     told |= {"arrival": place.arrival or None, "departure": place.departure or None, "draft": [line.input for line in mine]}
-    answer = (await visit.ask(TOGGLE, input=told))["toggleBookings"]
+    answer = (await visit.seek(TOGGLE, input=told)).get("toggleBookings")
+    if answer is None:
+        return not_now(visit, place.child)
     if answer["__typename"] != "Toggled":
         field = "arrivee" if answer["code"].startswith("HOURS") else "calendrier"
         return await _drawn(visit, place, {field: answer["message"]})

@@ -200,7 +200,10 @@ def _check(visit: Visit, asked: Asked) -> None:
 
 async def _plan(visit: Visit, asked: Asked, lines: list[Line]) -> Plan | None:
     """None: refused, and `asked.errors` says why."""
-    told = (await visit.ask(PLAN, input=asked.input(lines)))["copyBookings"]
+    told = (await visit.seek(PLAN, input=asked.input(lines))).get("copyBookings")
+    if told is None:
+        asked.errors["vers"] = phrase("FORM_AWAY", visit.language)
+        return None
     if told["__typename"] == "CopyPlan":
         return Plan.of(told, asked, lines)
     asked.errors["depart" if told["code"].startswith("HOURS") else "vers"] = told["message"]

@@ -94,7 +94,10 @@ async def alert(visit: Visit) -> Response:
     if written and below is None:
         return await _refused_alert(visit, phrase("AMOUNT_WRONG", visit.language), written)
     await visit.ask(MINE)
-    told = (await visit.ask(SET_ALERT, family=visit.family["id"], below=below))["setBalanceAlert"]
+    told = (await visit.seek(SET_ALERT, family=visit.family["id"], below=below)).get("setBalanceAlert")
+    if told is None:
+        visit.unanswered = True
+        return await _refused_alert(visit, phrase("FORM_AWAY", visit.language), written)
     if told["__typename"] != "Family":
         return await _refused_alert(visit, told["message"], written)
     if below is None:

@@ -109,7 +109,9 @@ def _wrong(visit: Visit, sent: Sent) -> dict[str, str]:
 
 async def _start(visit: Visit, calculation: Calculation, sent: Sent, family: str) -> Response:
     asked = {"family": family, "lines": sent.lines, "email": sent.email or None, "idempotencyKey": sent.idempotency_key}
-    told = (await visit.ask(START, input=asked))["startPayment"]
+    told = (await visit.seek(START, input=asked)).get("startPayment")
+    if told is None:  # Whether it was begun nobody knows: sent again, it is the same.
+        return await _page(visit, calculation, sent, {}, refused=phrase("FORM_AWAY", visit.language))
     if told["__typename"] == "OnlinePayment":
         is_known = origin(told["redirectUrl"]) in visit.house.payment_origins
         if told["status"] != "STARTED" or not is_known:  # Its page says what became of it, and has a link to the payment site.
