@@ -72,6 +72,10 @@ def _inbox(process: str) -> tuple[str, ...]:
 
 
 def _of_streams(service: str) -> Iterable[str]:
+    if service == "mailer":  # its webhooks (services/mailer/calling.py)
+        hooks = f"{service}-hooks"
+        yield f"{API}.CONSUMER.DURABLE.CREATE.{STREAM[False]}.{hooks}"
+        yield from _hearing(STREAM[False], hooks)
     for stream in STREAM.values():
         for act in ("INFO", "CREATE", "MSG.GET", "MSG.DELETE"):  # the last: what is to be forgotten
             yield f"{API}.STREAM.{act}.{stream}"

@@ -228,6 +228,24 @@ def partners(
     _run(act(settings, folder or settings.data / FOLDER, action, name, hears, public_key))
 
 
+@app.command()
+def webhooks(
+    action: Annotated[
+        Literal["list", "add", "renew", "enable", "disable", "skip", "replay", "remove"],
+        typer.Argument(help="list, add, renew (the secret), enable, disable, skip (the next event), replay or remove."),
+    ] = "list",
+    what: Annotated[str | None, typer.Argument(metavar="ID|TOWN", help="Which one; add: of which town.")] = None,
+    url: Annotated[str | None, typer.Argument(help="add: where it is told, https://...")] = None,
+    events: Annotated[list[str] | None, typer.Option("--event", help="add: a service, or an event of it (default: all).")] = None,
+    since: Annotated[str | None, typer.Option(help="replay: from when on, such as 2026-11-30T08:00.")] = None,
+    data: Data = None,
+) -> None:
+    """Other systems of a town that are told events by HTTP, signed, in order, until they took each. Secrets are shown once."""
+    from deploy.webhooks import Wish, act  # noqa: PLC0415 -- see above
+
+    _run(act(existing(settings_of(data)), Wish(action, what, url, tuple(events or ()), since)))
+
+
 @app.command("dead-letters")
 def dead_letters(
     action: Annotated[Action, typer.Argument(help="list, retry or drop.")] = "list",

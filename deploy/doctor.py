@@ -22,6 +22,7 @@ from services.booking.school_calendar import SchoolCalendar, follow
 from services.booking.tables import Activity
 from services.bus import BROKER_TROUBLE, STREAM
 from services.database import Database
+from services.mailer.tables import Webhook, WebhookState
 from services.outbox import DeadLetter, Outgoing
 from services.settings import SERVICES, Settings, SettingsError
 
@@ -51,6 +52,8 @@ async def examine(settings: Settings) -> bool:
     healthy.append(await _finding("broker", partial(_broker, settings)))
     if partners := partners_in(settings.data / FOLDER):
         healthy.append(await _finding("partners", partial(_partners, settings, partners)))
+    if hooks := await _webhooks(settings):
+        healthy.append(await _finding("webhooks", partial(_told, hooks)))
     healthy.append(await _finding("mail server", partial(_mail, settings)))
     healthy.append(await _finding("documents", _documents))
     healthy.append(await _finding("payment online", partial(_payments, settings)))
@@ -180,6 +183,28 @@ async def _partners(settings: Settings, partners: Sequence[Partner]) -> str:
     if lost := [one.name for one in partners if one.name not in known]:
         raise Sick(f"{', '.join(lost)} have no consumer", "preau partners: it makes them again, and they hear everything again")
     return ", ".join(f"{one.name} has {known[one.name]} events before it" for one in partners)
+
+
+async def _webhooks(settings: Settings) -> Sequence[Webhook]:
+    """None, if the mailer's database has none to read: its own finding says why."""
+    url = settings.database_urls["mailer"]
+    if missing_file(url):
+        return ()
+    database = Database(url)
+    try:
+        async with database.reading() as session:
+            return (await session.exec(select(Webhook))).all()
+    except (SQLAlchemyError, OSError):
+        return ()
+    finally:
+        await database.close()
+
+
+async def _told(hooks: Sequence[Webhook]) -> str:
+    if away := [row for row in hooks if row.state is WebhookState.DISABLED or row.failing_since is not None]:
+        words = [f"{row.id} of {row.structure} {row.state.lower()}, {row.last_error or 'by hand'}" for row in away]
+        raise Worry("\n      ".join(words), "whoever runs it sets it right; then preau webhooks enable ID, or remove it")
+    return f"{len(hooks)}, all told"
 
 
 async def _mail(settings: Settings) -> str:

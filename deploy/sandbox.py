@@ -30,8 +30,8 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from deploy.mailbox import CAREFUL, Pages, listen
-from services.billing.signature import standard
 from services.refusal import language_of
+from services.standard_webhooks import standard
 from services.yielding import give_way
 
 LATE_SECONDS = 3.0  #: Of a notification that is late, and of money that comes after all.

@@ -26,10 +26,10 @@ from deploy.firstload import load_first
 from deploy.migrate import migrate
 from deploy.partners import ensure_all
 from deploy.trouble import Trouble
-from services.billing.signature import new_secret
 from services.booking.school_calendar import follow
 from services.bus import BROKER_TROUBLE
 from services.settings import SERVICES, Settings, SettingsError
+from services.standard_webhooks import new_secret
 
 START_SECONDS = 90.0  #: For everything to be ready; a slow machine that compiles its modules for the first time needs some.
 SETTLE_SECONDS = 30.0

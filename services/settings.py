@@ -46,6 +46,7 @@ SETTINGS = {
     "SMTP_URL": "the town's mail server, `smtp://`, `smtp+starttls://` or `smtps://` (default `smtp://127.0.0.1:8025`)",
     "PREAU_MAIL_FROM": "sender of every mail (default `Préau <no-reply@localhost>`)",
     "PREAU_MAIL_RATES": "mails per second to addresses of a provider, such as `orange.fr=2,gmail.com=5` (default none: no bound)",
+    "PREAU_PRIVATE_WEBHOOKS": "`true`: webhooks may lead into our own network, and outside production need no TLS (default `false`)",
     "PREAU_SIGNING_KEY": "identity's private Ed25519 key as a JWK; embedded makes its own in PREAU_DATA",
     "PREAU_FIELD_KEY": "seals what identity must read again, such as secrets of second factors: 64 hexadecimal digits, several by commas "
     "(the first seals, all open); embedded makes its own in PREAU_DATA",
@@ -107,6 +108,7 @@ class Settings:
     smtp_url: str
     mail_from: str
     mail_rates: Mapping[str, float]  #: domain -> mails per second
+    private_webhooks: bool
     signing_key: str | None
     field_key: str | None
     oidc: str | None  #: path of a file
@@ -167,6 +169,7 @@ class Settings:
             smtp_url=environ.get("SMTP_URL", "smtp://127.0.0.1:8025"),
             mail_from=environ.get("PREAU_MAIL_FROM", "Préau <no-reply@localhost>"),
             mail_rates=_mail_rates(environ),
+            private_webhooks=_flag(environ, "PREAU_PRIVATE_WEBHOOKS"),
             signing_key=environ.get("PREAU_SIGNING_KEY"),
             field_key=environ.get("PREAU_FIELD_KEY") or None,
             oidc=environ.get("PREAU_OIDC") or None,

@@ -11,12 +11,12 @@ from services.billing.online import PAGE_LIVES, OnlinePaymentStatus
 from services.billing.paying import Intent
 from services.billing.provider import Order, Provider, ProviderTrouble
 from services.billing.sandbox import Sandbox, Unsigned
-from services.billing.signature import is_secret
 from services.billing.stripe import Stripe
 from services.billing.tables import OnlinePayment
 from services.refusal import Refused
 from services.service import Running
 from services.settings import Settings, SettingsError
+from services.standard_webhooks import is_secret
 from services.telemetry import log
 
 PROVIDERS = "billing.providers"

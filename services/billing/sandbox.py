@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 from services.billing.online import OnlinePaymentStatus, Told
 from services.billing.provider import Capabilities, Notice, Order, Page, ProviderTrouble, cents, exchange, line, read_json, text
-from services.billing.signature import is_standard
+from services.standard_webhooks import is_standard
 
 UNCERTAIN = frozenset({"P5", "P1"})
 RESULTS = {

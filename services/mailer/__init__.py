@@ -1,6 +1,6 @@
 """Mails: what families are told, to which address, once.
 
-Owns: copies of names and addresses, letters, mails and their attempts, what waits to be told.
+Owns: copies of names and addresses, letters, mails and their attempts, what waits to be told; webhooks, and what they are told.
 Publishes: mail_sent, mail_failed.
 Reacts to: structure_changed, contacts_changed, reset_link_made, address_link_made, address_cancel_made, invitation_made,
 security_notice_made and announcement_due of identity; activity_changed, request_decided, request_explained, request_delayed,

@@ -16,6 +16,7 @@ from services.events import (
     SecurityNoticeMade,
 )
 from services.mailer.announcing import announce_now, keep_announcing
+from services.mailer.calling import keep_calling, keep_hearing
 from services.mailer.forgetting import keep_forgetting
 from services.mailer.reactions import service
 from services.mailer.sending import keep_sending, look_now
@@ -28,6 +29,8 @@ __all__ = ["app", "service"]
 service.runs(keep_sending)
 service.runs(keep_announcing)
 service.runs(keep_forgetting)
+service.runs(keep_hearing)
+service.runs(keep_calling)
 at_once = (AddressCancelMade, AddressLinkMade, InvitationMade, PaymentFailed, PlaceExpired, PlaceGiven, RequestDecided, RequestExplained)
 for kind in (*at_once, ResetLinkMade, SecurityNoticeMade):
     service.after(kind)(look_now)

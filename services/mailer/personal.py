@@ -30,6 +30,8 @@ FATES: Fates = {
     "announcement": Fate.NOBODY,
     "digest_line": Fate.DELETED,
     "pace": Fate.NOBODY,
+    "webhook": Fate.NOBODY,
+    "outward_event": Fate.NUMBER,
 }
 
 

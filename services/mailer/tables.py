@@ -159,3 +159,46 @@ class Pace(MailerTable, table=True):
 
     domain: str = Field(primary_key=True)
     free_at: dt.datetime = Field(sa_type=Instant)
+
+
+# -------------------------------------------------------------------------------------------------- who is told without NATS
+class WebhookState(StrEnum):
+    ACTIVE = "ACTIVE"
+    DISABLED = "DISABLED"  #: by hand, by its own word, or because it failed for too long
+
+
+class Webhook(MailerTable, table=True):
+    """Another system of a town, which is told events by HTTP: one after the other, in their order, until each was taken."""
+
+    id: str = Field(primary_key=True, max_length=32)
+    structure: str = Field(index=True)
+    url: str
+    events: list[str] = Field(sa_column=Column(JSON, nullable=False))  #: A service or an event each, such as booking.accepted; none: all.
+    secret: str
+    secret_before: str | None = None  #: Signs, too, until then.
+    secret_before_until: dt.datetime | None = Field(default=None, sa_type=Instant)
+    since: dt.datetime = Field(sa_type=Instant)  #: What happened before is not told.
+    after: int = Field(sa_type=BIGINT)  #: Position of the last event that was taken, or is not to be told.
+    state: WebhookState = Field(default=WebhookState.ACTIVE, sa_type=as_text(WebhookState))
+    attempts: int = 0  #: Of the next event.
+    failing_since: dt.datetime | None = Field(default=None, sa_type=Instant)
+    next_attempt_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    taken_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    last_error: str | None = Field(default=None, sa_type=Text)
+    claimed_by: str | None = None  #: The process that has it in hand, until `claimed_until` (real time, whatever the clock says).
+    claimed_until: dt.datetime | None = Field(default=None, sa_type=Instant)
+
+
+class OutwardEvent(MailerTable, table=True):
+    """A public event of a town that has webhooks: kept for a month, so that it can be told again."""
+
+    __tablename__ = "outward_event"
+    __table_args__ = (Index("ix_outward_event_of_structure", "structure", "position"),)
+    position: int | None = Field(default=None, sa_column=Column(BIGINT, primary_key=True, autoincrement=True))
+    event_id: str = Field(unique=True, max_length=64)
+    structure: str
+    kind: str  #: Such as booking.accepted.
+    type: str
+    about: str
+    occurred_at: dt.datetime = Field(index=True, sa_type=Instant)
+    body: str = Field(sa_type=Text)

@@ -17,8 +17,8 @@ from services.billing import provider
 from services.billing.online import LONGEST_PAGE, NEXT, OPEN, OnlinePaymentStatus, Outcome, Told, Trouble, next_look, outcome, run_out
 from services.billing.provider import Notice, Order, Page, ProviderTrouble
 from services.billing.sandbox import Sandbox, Unsigned
-from services.billing.signature import is_secret, is_standard, standard
 from services.billing.stripe import Stripe
+from services.standard_webhooks import is_secret, is_standard, standard
 
 STARTED, PAID, REFUSED, CANCELLED, EXPIRED = OnlinePaymentStatus
 AT = dt.datetime(2026, 11, 23, 7, tzinfo=dt.UTC)

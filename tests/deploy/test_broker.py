@@ -28,7 +28,14 @@ HEARS = {"canteen": "carteville", "accounting": "carteville.billing", "school": 
 EVERYBODY = (*SERVICES, "gateway", *HEARS, "operator")  #: The last of them may delete a stream, and does.
 STREAMS = ("PREAU", "PREAU_INTERNAL")
 TOWNS = ("carteville", "otherville")
-DURABLES = (*SERVICES, *(f"{service}-urgent" for service in SERVICES), *(f"{service}-look" for service in SERVICES), *HEARS, "new")
+DURABLES = (
+    *SERVICES,
+    *(f"{service}-urgent" for service in SERVICES),
+    *(f"{service}-look" for service in SERVICES),
+    "mailer-hooks",
+    *HEARS,
+    "new",
+)
 
 PER_STREAM = (
     *("INFO", "CREATE", "UPDATE", "DELETE", "PURGE", "MSG.GET", "MSG.DELETE", "SNAPSHOT", "RESTORE", "LEADER.STEPDOWN", "PEER.REMOVE"),
@@ -96,6 +103,9 @@ def may_publish(who: str) -> set[str]:
             }
         may |= {f"$JS.API.CONSUMER.DURABLE.CREATE.{stream}.{durable}" for durable in (who, f"{who}-urgent")}
         may |= {f"$JS.API.CONSUMER.{act}.{stream}.{who}-look" for act in ("CREATE", "DELETE")}
+    if who == "mailer":  # webhooks
+        may |= {f"$JS.API.CONSUMER.{act}.PREAU.mailer-hooks" for act in ("DURABLE.CREATE", "INFO", "MSG.NEXT")}
+        may |= {"$JS.ACK.PREAU.mailer-hooks.1.1.1.1.0"}
     return may
 
 

@@ -29,6 +29,9 @@ COMMANDS = (
     "replay-allocation",
     "doctor",
     "partners",
+    "webhooks",
+    "backup",
+    "restore",
 )
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from deploy.check import check
 from deploy.sandbox import MISBEHAVIOURS
-from services.billing.signature import standard
 from services.settings import Settings
+from services.standard_webhooks import standard
 from tests.facts import until
 from tests.flows.conftest import Found
 from tests.flows.system import System
