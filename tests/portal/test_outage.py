@@ -35,7 +35,7 @@ STANDS = {
 LINK = re.compile(r'<a\b[^>]*\bhref="([^"]+)"')
 #: Pages that every site has alike, and files.
 ALIKE = re.compile(
-    r"^/(aide|plan-du-site|mentions-legales|donnees-personnelles|accessibilite|connexion|mot-de-passe|profil)|/(csv|xlsx|pdf)$"
+    r"^/(aide|plan-du-site|mentions-legales|donnees-personnelles|accessibilite|connexion|mot-de-passe|profil)|/(csv|xlsx|pdf)$|/recu/"
 )
 
 
