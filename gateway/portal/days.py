@@ -56,6 +56,11 @@ class Cell:
     is_today: bool
 
     @property
+    def heard(self) -> str:
+        """Beside the label: times, too; of a rank `more` tells."""
+        return ", ".join(part for part in (self.hours if self.hours[:1].isdigit() else "", self.more) if part)
+
+    @property
     def acts(self) -> bool:
         return self.state in ACTIONABLE
 

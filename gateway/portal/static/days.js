@@ -56,6 +56,9 @@ export function why(day, today, { t }) {
 export const put = (element, text) => { if (element.textContent !== text) element.textContent = text; };
 export const icon = (element, name) => { const use = element.querySelector('use'), href = name ? `#i-${name}` : '#'; if (use.getAttribute('href') !== href) use.setAttribute('href', href); };
 
+/** For whoever hears the page: what stands beside the label, times among it. */
+export const heard = ({ hours, more }) => [/^\d/.test(hours) ? hours : '', more].filter(Boolean).map(part => `, ${part}`).join('');
+
 /** `element`: the day's button. */
 export function paint(element, day, its) {
   const [sign, second] = element.querySelectorAll('svg');
@@ -65,5 +68,5 @@ export function paint(element, day, its) {
   else { element.removeAttribute('aria-pressed'); element.setAttribute('aria-disabled', 'true'); }
   icon(sign, its.icon); icon(second, its.second);
   put(element.querySelector('.lg'), its.label); put(element.querySelector('.sm'), its.short);
-  put(element.querySelector('.h'), its.hours); put(element.querySelector('.d'), its.more && `, ${its.more}`);
+  put(element.querySelector('.h'), its.hours); put(element.querySelector('.d'), heard(its));
 }
