@@ -34,7 +34,13 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture(scope="session")
-def system(postgresql: str | None, collector: Collector) -> Iterator[System]:
+def host() -> str:
+    """By which the system is reached."""
+    return "127.0.0.1"
+
+
+@pytest.fixture(scope="session")
+def system(postgresql: str | None, collector: Collector, host: str) -> Iterator[System]:
     folder = Path(tempfile.mkdtemp(prefix="preau-system-"))
     urls = {}
     for service in SERVICES:
@@ -44,7 +50,7 @@ def system(postgresql: str | None, collector: Collector) -> Iterator[System]:
         asyncio.run(migrate(service, urls[service]))
     # Seen is what asks for it: a trace that a client lets be kept, and requests whose trace's id ends as one of a million does.
     seen = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_TRACES_SAMPLER": "parentbased_always_off"}
-    one = System(folder / "run", urls, {**seen, "OTEL_BSP_SCHEDULE_DELAY": "100", "PREAU_ACCESS_LOG": "0.000001"})
+    one = System(folder / "run", urls, {**seen, "OTEL_BSP_SCHEDULE_DELAY": "100", "PREAU_ACCESS_LOG": "0.000001"}, host=host)
     hive = _hive(one) if os.environ.get("PREAU_THROUGH_HIVE") else None
     try:
         one.start()

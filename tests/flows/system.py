@@ -32,6 +32,7 @@ class System:
     ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in (*PROCESSES, "smtp")})
     processes: dict[str, Forked] = field(default_factory=dict)
     graphql: str = "/graphql"  #: Where the families' questions go: another gateway may stand there (conftest.py).
+    host: str = "127.0.0.1"  #: By which families reach it.
 
     def __post_init__(self) -> None:
         (self.folder / "nats").mkdir(parents=True)
@@ -58,6 +59,7 @@ class System:
             "HOME": str(self.folder),
             "PREAU_DATA": str(self.folder),
             "PREAU_PORT": str(self.ports["gateway"]),
+            "PREAU_PUBLIC_URL": self.gateway,
             "NATS_URL": self.nats.url,
             **self.key_of(broker.OPERATOR),
             "SMTP_URL": f"smtp://127.0.0.1:{self.ports['smtp']}",
@@ -72,7 +74,7 @@ class System:
 
     @property
     def gateway(self) -> str:
-        return f"http://127.0.0.1:{self.ports['gateway']}"
+        return f"http://{self.host}:{self.ports['gateway']}"
 
     @property
     def sandbox(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from playwright.async_api import BrowserContext, ConsoleMessage, Page, Request, Response
 
+from tests.facts import until
 from tests.flows.town import PASSWORD, Town
 from tests.portal.visitor import guard_in
 
@@ -21,6 +22,14 @@ RUN = """tags => axe.run(document, {resultTypes: ["violations"], runOnly: {type:
   .then(told => told.violations.flatMap(rule => rule.nodes.map(node => `${rule.id}: ${node.target}: ${node.failureSummary}`)))"""
 WIDE = """() => document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll("body *")]
   .filter(each => each.getBoundingClientRect().right > innerWidth + 1).map(each => each.outerHTML.slice(0, 120))"""
+
+#: What letters do not fit into (RGAA 10.4, 10.12).
+CUT = """() => [...document.querySelectorAll('main button, main .btn, main .chip, main .tag, main th, nav a, .cal .day, .bulk')].filter(each =>
+  each.checkVisibility() && !each.matches('.vh') && getComputedStyle(each).overflow !== 'visible'
+  && (each.scrollHeight > each.clientHeight + 2 || each.scrollWidth > each.clientWidth + 2)).map(each => each.outerHTML.slice(0, 120))"""
+SPACED = """() => { const sheet = new CSSStyleSheet();
+  sheet.replaceSync('*{line-height:1.5!important;letter-spacing:.12em!important;word-spacing:.16em!important}p{margin-bottom:2em!important}');
+  document.adoptedStyleSheets = [sheet]; }"""
 
 
 async def axe(page: Page) -> list[str]:
@@ -38,11 +47,57 @@ async def too_wide(page: Page, width: int = 320) -> list[str]:
     return found
 
 
+async def cut_off(page: Page) -> list[str]:
+    """What is lost, or sticks out, where letters are twice as large at 640 pixels, or as far apart as WCAG 1.4.12 lets people set them."""
+    devtools = await page.context.new_cdp_session(page)
+    found: list[str] = []
+    try:
+        await devtools.send("Page.setFontSizes", {"fontSizes": {"standard": 32, "fixed": 26}})  # As in the browser's own settings.
+        assert await page.evaluate("() => getComputedStyle(document.documentElement).fontSize") == "32px"
+        found += [f"at 200 %: {each}" for each in await too_wide(page, 640) + await page.evaluate(CUT)]
+        await devtools.send("Page.setFontSizes", {"fontSizes": {"standard": 16, "fixed": 13}})
+        await page.evaluate(SPACED)
+        found += [f"spaced: {each}" for each in await too_wide(page) + await page.evaluate(CUT)]
+        await page.evaluate("() => { document.adoptedStyleSheets = []; }")
+    finally:
+        await devtools.detach()
+    return found
+
+
+def keeps() -> bool:
+    """Whether pictures are wished for, in screenshots/: PREAU_SCREENSHOTS=1."""
+    if not os.environ.get("PREAU_SCREENSHOTS"):
+        return False
+    SHOTS.mkdir(exist_ok=True)
+    return True
+
+
 async def shot(page: Page, name: str) -> None:
-    """A picture of the whole page in screenshots/, if PREAU_SCREENSHOTS=1."""
-    if os.environ.get("PREAU_SCREENSHOTS"):
+    """A picture of the whole page, if they are wished for."""
+    if keeps():
         width = (page.viewport_size or {"width": 0})["width"]
         await page.screenshot(path=SHOTS / f"{name}-{width}.png", full_page=True)
+
+
+async def is_sound(page: Page, name: str) -> None:
+    """Nothing breaks WCAG 2.2 AA, and nothing sticks out of a narrow screen. `name`: of its picture."""
+    await shot(page, name)
+    assert await axe(page) == [], name
+    size = page.viewport_size
+    assert await too_wide(page) == [], name
+    if size is not None:
+        await page.set_viewport_size(size)
+
+
+async def comes_to_show(page: Page, selector: str) -> None:
+    """Asked for again while a service is away: what is the first question of all may take longer than a page waits."""
+
+    async def is_there() -> bool:
+        if not await page.locator(selector).count():
+            await page.reload()
+        return bool(await page.locator(selector).count())
+
+    await until(is_there)
 
 
 async def signs_in(page: Page, town: Town, name: str) -> None:

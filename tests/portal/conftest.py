@@ -17,6 +17,7 @@ from tests.chromium import ABSENT, CHROMIUM
 from tests.flows.conftest import Found, collector, founding, system
 from tests.flows.system import System
 from tests.portal.browsing import DESKTOP, FLAGS, PHONE, Watch
+from tests.portal.paged import Guest, Identity, before
 from tests.portal.visitor import Visitor
 
 __all__ = ["collector", "system"]
@@ -39,6 +40,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if CHROMIUM is None:
         left = [report for report in terminalreporter.stats.get("skipped", ()) if ABSENT in str(report.longrepr)]
         terminalreporter.write_sep("!", f"{len(left)} tests in a browser were NOT run: {ABSENT}", red=True, bold=True)
+
+
+@pytest.fixture(scope="session")
+def host() -> str:
+    """By which the portal is reached: browsers make passkeys for a name, not for an address."""
+    return "localhost"
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -109,3 +116,16 @@ async def visitor(system: System) -> AsyncIterator[MakeVisitor]:
     yield make
     for one in everybody:
         await one.client.aclose()
+
+
+@pytest.fixture
+def identity() -> Identity:
+    """Which answers as a test tells it to (paged.py)."""
+    return Identity()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def guest(identity: Identity) -> AsyncIterator[Guest]:
+    """Somebody at the portal before that identity."""
+    async with before(identity) as one:
+        yield one

@@ -77,7 +77,7 @@ class Identity:
 
 
 @dataclass
-class Browser:
+class Guest:
     """Keeps cookies, and the token of the page that it opened last."""
 
     client: httpx2.AsyncClient
@@ -108,7 +108,7 @@ def words(answer: httpx2.Response) -> str:
 
 
 @asynccontextmanager
-async def before(identity: Identity, public_url: str = "http://preau.test", **settings: str) -> AsyncIterator[Browser]:
+async def before(identity: Identity, public_url: str = "http://preau.test", **settings: str) -> AsyncIterator[Guest]:
     routes = [Route("/graphql", identity.answer, methods=["POST"])]
     async with at_an_address(Starlette(routes=routes)) as url:
         app = application(Settings.from_environment({"IDENTITY_URL": url, "PREAU_PUBLIC_URL": public_url, **settings}))
@@ -116,4 +116,4 @@ async def before(identity: Identity, public_url: str = "http://preau.test", **se
             app.router.lifespan_context(app),
             httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=public_url) as one,
         ):
-            yield Browser(one)
+            yield Guest(one)

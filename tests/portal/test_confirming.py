@@ -37,7 +37,9 @@ class Parent:
 
     def chooses(self, *lines: Line) -> None:
         cookie = draft.cookie(self.town.named(self.name))
-        self.visitor.client.cookies.set(cookie, draft.written(lines), domain="127.0.0.1", path="/")
+        host = self.visitor.client.base_url.host
+        domain = host if "." in host else f"{host}.local"  # As Python's jar of cookies calls it.
+        self.visitor.client.cookies.set(cookie, draft.written(lines), domain=domain, path="/")
 
     @property
     def drafted(self) -> list[Line]:

@@ -3,13 +3,11 @@
 import asyncio
 import datetime as dt
 import re
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
 import pytest
-import pytest_asyncio
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Send
 
@@ -20,35 +18,24 @@ from gateway.portal.session import Renewing, Session
 from gateway.portal.visit import Answered, House, Visit
 from services.clock import Clock
 from services.settings import SettingsError
-from tests.portal.paged import ACCOUNT, FORM, SECRETS, SIGNED_IN, Browser, Identity, before, refused, words
+from tests.portal.paged import ACCOUNT, FORM, SECRETS, SIGNED_IN, Guest, Identity, before, refused, words
 
 #: Pages that anybody may open, and that identity alone answers.
 PUBLIC = ["/connexion", "/mot-de-passe", "/mot-de-passe/nouveau?jeton=x", "/accessibilite", "/plan-du-site", "/aide", "/mentions-legales"]
 PUBLIC += ["/donnees-personnelles", "/courriel/confirmer?jeton=x", "/connexion/fc/lier", "/nowhere"]
 
 
-@pytest.fixture
-def identity() -> Identity:
-    return Identity()
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def browser(identity: Identity) -> AsyncIterator[Browser]:
-    async with before(identity) as one:
-        yield one
-
-
-async def signs_in(browser: Browser, identity: Identity) -> None:
+async def signs_in(guest: Guest, identity: Identity) -> None:
     identity.says["signIn"] = SIGNED_IN
-    await browser.opens("/connexion")
-    await browser.sends("/connexion", identifiant="dupont", motdepasse="x")
+    await guest.opens("/connexion")
+    await guest.sends("/connexion", identifiant="dupont", motdepasse="x")
 
 
-async def test_no_page_has_anything_inline_or_foreign_and_its_policy_says_so(browser: Browser, identity: Identity) -> None:
+async def test_no_page_has_anything_inline_or_foreign_and_its_policy_says_so(guest: Guest, identity: Identity) -> None:
     async def look() -> None:
         for path in PUBLIC:
             for language in ("fr", "en"):
-                page = await browser.opens(path, language)
+                page = await guest.opens(path, language)
                 if page.status_code == 303:  # Who is in need not knock.
                     continue
                 (sheet,) = re.findall(r"<style>(.*?)</style>", page.text, re.S)
@@ -65,76 +52,76 @@ async def test_no_page_has_anything_inline_or_foreign_and_its_policy_says_so(bro
                 assert not any(secret in page.text for secret in SECRETS)
 
     await look()
-    await signs_in(browser, identity)
-    browser.client.cookies.delete("preau_langue")
+    await signs_in(guest, identity)
+    guest.client.cookies.delete("preau_langue")
     await look()
 
 
-async def test_a_form_counts_only_from_a_page_that_was_drawn_for_this_browser(browser: Browser, identity: Identity) -> None:
+async def test_a_form_counts_only_from_a_page_that_was_drawn_for_this_browser(guest: Guest, identity: Identity) -> None:
     identity.says["signIn"] = SIGNED_IN
     sent = "identifiant=dupont&motdepasse=x"
-    await browser.opens("/connexion")
-    own, secret = browser.token, browser.client.cookies["preau_page"]
-    browser.client.cookies.clear()
-    await browser.opens("/connexion")
-    foreign = browser.token
-    browser.client.cookies.clear()
-    browser.client.cookies.set("preau_page", secret)
+    await guest.opens("/connexion")
+    own, secret = guest.token, guest.client.cookies["preau_page"]
+    guest.client.cookies.clear()
+    await guest.opens("/connexion")
+    foreign = guest.token
+    guest.client.cookies.clear()
+    guest.client.cookies.set("preau_page", secret)
     for token, site in (("", "same-origin"), (foreign, "same-origin"), (own[:-2], "same-origin"), (own, "cross-site"), (own, "same-site")):
         headers = {**FORM, "sec-fetch-site": site, "accept": "text/html"}
-        answer = await browser.client.post("/connexion", content=f"{sent}&jeton_page={token}", headers=headers)
+        answer = await guest.client.post("/connexion", content=f"{sent}&jeton_page={token}", headers=headers)
         assert (answer.status_code, "Ce formulaire a expiré" in answer.text) == (403, True), (token, site)
     assert identity.heard == []
-    assert (await browser.client.post("/connexion", content=f"{sent}&jeton_page={own}", headers=FORM)).status_code == 303
+    assert (await guest.client.post("/connexion", content=f"{sent}&jeton_page={own}", headers=FORM)).status_code == 303
 
 
 async def test_cookies_are_for_this_site_alone_and_for_no_script(identity: Identity) -> None:
-    async with before(identity, "https://preau.test") as browser:
-        await signs_in(browser, identity)
-        names = [cookie.name for cookie in browser.client.cookies.jar]
+    async with before(identity, "https://preau.test") as guest:
+        await signs_in(guest, identity)
+        names = [cookie.name for cookie in guest.client.cookies.jar]
         assert {"__Host-preau_session", "__Host-preau_page", "__Host-preau_appareil"} <= set(names)
         assert all(name.startswith("__Host-") for name in names)
         assert all(
-            cookie.secure and cookie.path == "/" and cookie.has_nonstandard_attr("HttpOnly") for cookie in browser.client.cookies.jar
+            cookie.secure and cookie.path == "/" and cookie.has_nonstandard_attr("HttpOnly") for cookie in guest.client.cookies.jar
         )
 
 
-async def test_a_page_is_only_looked_at_by_head_and_what_is_not_there_is_said_in_both_languages(browser: Browser) -> None:
+async def test_a_page_is_only_looked_at_by_head_and_what_is_not_there_is_said_in_both_languages(guest: Guest) -> None:
     for path in ("/aide", "/connexion"):
-        answer = await browser.client.head(path)
+        answer = await guest.client.head(path)
         assert (answer.status_code, answer.content, "content-security-policy" in answer.headers) == (200, b"", True)
     for path, status, french, english in (
         ("/nowhere", 404, "Cette page n'existe pas", "There is no such page"),
         ("/deconnexion", 405, "Cette adresse ne s'ouvre pas ainsi", "This address is not opened that way"),
     ):
         for language, said in (("fr", french), ("en", english)):
-            answer = await browser.opens(path, language)
+            answer = await guest.opens(path, language)
             assert (answer.status_code, said in words(answer)) == (status, True)
-        plain = await browser.client.get(path, headers={"accept-language": "fr"})
+        plain = await guest.client.get(path, headers={"accept-language": "fr"})
         assert (plain.status_code, plain.headers["content-type"]) == (status, "text/plain; charset=utf-8")
 
 
-async def test_what_a_page_leads_back_to_is_always_a_page_of_ours(browser: Browser, identity: Identity) -> None:
+async def test_what_a_page_leads_back_to_is_always_a_page_of_ours(guest: Guest, identity: Identity) -> None:
     """The other language, trying again, the page after signing in: of an address that looks like another host's, and of a form that was sent."""
     for path in ("//evil.example/x", "/\\evil.example/x"):
-        page = await browser.client.get(f"http://preau.test{path}", headers={"accept": "text/html"})
+        page = await guest.client.get(f"http://preau.test{path}", headers={"accept": "text/html"})
         assert (page.status_code, re.findall(r'href="[/\\\\]{2}[^"]*', page.text)) == (404, []), path
-    await browser.opens("/mot-de-passe")
+    await guest.opens("/mot-de-passe")
     came_from = {"referer": "http://preau.test/mot-de-passe?envoyee=1", "accept": "text/html"}
-    page = await browser.sends("/cle-d-acces", came_from, jeton_page="x")
+    page = await guest.sends("/cle-d-acces", came_from, jeton_page="x")
     assert (page.status_code, 'href="/mot-de-passe?envoyee=1&amp;lang=en"' in page.text) == (403, True)
     for referer in ("http://[", "//[", "javascript:alert(1)"):
-        page = await browser.sends("/cle-d-acces", {"referer": referer, "accept": "text/html"}, jeton_page="x")
+        page = await guest.sends("/cle-d-acces", {"referer": referer, "accept": "text/html"}, jeton_page="x")
         assert (page.status_code, 'href="/?lang=en"' in page.text) == (403, True), referer
 
 
-async def test_whatever_stands_in_a_cookie_or_a_choice_is_no_fault_of_the_page(browser: Browser) -> None:
+async def test_whatever_stands_in_a_cookie_or_a_choice_is_no_fault_of_the_page(guest: Guest) -> None:
     assert Session.read(f"access~{'9' * 5000}~refresh~1") is None
     assert Session.read("access~1~refresh~٣") is None
     assert Session.read("access~1~refresh~2") == Session("access", 1, "refresh", 2)
     for path, name in (("/structure", "famille"), ("/bureau/structure", "structure")):
-        answer = await browser.sends(path, **{name: "€"})
-        assert (answer.status_code, "preau_structure" in browser.client.cookies) == (303, False)
+        answer = await guest.sends(path, **{name: "€"})
+        assert (answer.status_code, "preau_structure" in guest.client.cookies) == (303, False)
 
 
 async def test_whoever_leaves_before_the_answer_is_no_fault_of_the_page() -> None:
@@ -169,7 +156,7 @@ async def test_a_session_is_renewed_to_the_end_and_who_waits_for_that_has_a_page
     assert ([page.status_code for page in pages], len({id(page) for page in pages}), hears) == ([503, 503], 2, [])
 
 
-async def test_where_the_structure_is_the_browser_remembers(browser: Browser, identity: Identity) -> None:
+async def test_where_the_structure_is_the_browser_remembers(guest: Guest, identity: Identity) -> None:
     """A day is another one overseas: before the API was asked, it is the one of where the family looked last."""
     noon = Clock(frozen_at=dt.datetime(2026, 11, 30, 11, tzinfo=dt.UTC))
     house = House(Api(cast("ASGIApp", None)), Renewing(), noon, secure=False)
@@ -178,53 +165,53 @@ async def test_where_the_structure_is_the_browser_remembers(browser: Browser, id
             {"type": "http", "method": "GET", "path": "/", "headers": [(b"cookie", f"preau_fuseau={zone}".encode())], "query_string": b""}
         )
         assert Visit.of(request, house).likely_today.day == day, zone
-    await signs_in(browser, identity)
+    await signs_in(guest, identity)
     there = {"id": "there", "name": "Nouméa", "timezone": "Pacific/Noumea", "announcements": []}
     identity.says["me"] = ACCOUNT | {"families": [{"id": "f", "number": "1", "structure": there, "children": []}]}
-    await browser.opens("/aide")
-    assert browser.client.cookies["preau_fuseau"].strip('"') == "Pacific/Noumea"
+    await guest.opens("/aide")
+    assert guest.client.cookies["preau_fuseau"].strip('"') == "Pacific/Noumea"
 
 
-async def test_a_session_that_was_ended_elsewhere_leads_to_the_door_and_back(browser: Browser, identity: Identity) -> None:
-    await signs_in(browser, identity)
-    browser.client.cookies.set("preau_brouillon_dupont", "amalia:aps:b202612.3", domain="preau.test")
+async def test_a_session_that_was_ended_elsewhere_leads_to_the_door_and_back(guest: Guest, identity: Identity) -> None:
+    await signs_in(guest, identity)
+    guest.client.cookies.set("preau_brouillon_dupont", "amalia:aps:b202612.3", domain="preau.test")
     identity.says["me"] = None
-    gone = await browser.opens("/soldes?jusquau=2026-12-31")
+    gone = await guest.opens("/soldes?jusquau=2026-12-31")
     assert gone.headers["location"] == "/connexion?suite=%2Fsoldes%3Fjusquau%3D2026-12-31&fin=1"
-    door = await browser.follows(gone)
+    door = await guest.follows(gone)
     assert "Votre session a pris fin" in door.text
-    assert browser.client.cookies.get("preau_session") is None
-    assert browser.client.cookies["preau_brouillon_dupont"] == "amalia:aps:b202612.3", "what was chosen is still there"
-    assert (await browser.opens("/aide")).status_code == 200
+    assert guest.client.cookies.get("preau_session") is None
+    assert guest.client.cookies["preau_brouillon_dupont"] == "amalia:aps:b202612.3", "what was chosen is still there"
+    assert (await guest.opens("/aide")).status_code == 200
     identity.says["me"] = ACCOUNT
-    answer = await browser.sends("/connexion", identifiant="dupont", motdepasse="x", suite="/soldes?jusquau=2026-12-31")
+    answer = await guest.sends("/connexion", identifiant="dupont", motdepasse="x", suite="/soldes?jusquau=2026-12-31")
     assert answer.headers["location"] == "/soldes?jusquau=2026-12-31"
-    await browser.opens("/aide")
-    await browser.sends("/deconnexion")
-    assert browser.client.cookies.get("preau_brouillon_dupont") is None, "the next at this computer sees nothing of it"
+    await guest.opens("/aide")
+    await guest.sends("/deconnexion")
+    assert guest.client.cookies.get("preau_brouillon_dupont") is None, "the next at this computer sees nothing of it"
 
 
-async def test_rgaa_13_1_a_session_tells_how_long_it_lasts_and_can_be_prolonged(browser: Browser, identity: Identity) -> None:
-    assert (await browser.client.get("/session")).json() == {"seconds": 0}
-    await signs_in(browser, identity)
-    page = await browser.opens("/aide")
+async def test_rgaa_13_1_a_session_tells_how_long_it_lasts_and_can_be_prolonged(guest: Guest, identity: Identity) -> None:
+    assert (await guest.client.get("/session")).json() == {"seconds": 0}
+    await signs_in(guest, identity)
+    page = await guest.opens("/aide")
     assert re.search(r'id="session" data-seconds="\d{8,}"', page.text)
     identity.says["refreshSession"] = SIGNED_IN | {"refreshTokenExpiresAt": "2037-11-30T12:00:00Z", "refreshToken": "another"}
-    before_, after = (await browser.client.get("/session")).json(), (await browser.sends("/session")).json()
+    before_, after = (await guest.client.get("/session")).json(), (await guest.sends("/session")).json()
     assert 364 < (after["seconds"] - before_["seconds"]) / 86400 < 367
     assert identity.heard[-1][1] == {"token": "secret-refresh"}
     identity.says["refreshSession"] = refused("INVALID_TOKEN")
-    assert (await browser.sends("/session")).headers["location"].startswith("/connexion")
+    assert (await guest.sends("/session")).headers["location"].startswith("/connexion")
 
 
 # ------------------------------------------------------------------------------------------------------------------ P17
-async def test_the_site_map_names_every_page_that_whoever_asks_may_open(browser: Browser, identity: Identity) -> None:
+async def test_the_site_map_names_every_page_that_whoever_asks_may_open(guest: Guest, identity: Identity) -> None:
     async def links() -> set[str]:
-        main = (await browser.opens("/plan-du-site")).text.split("<main")[1].split("</main>")[0]
+        main = (await guest.opens("/plan-du-site")).text.split("<main")[1].split("</main>")[0]
         return set(re.findall(r'href="([^"?]+)', main))
 
     assert await links() == {path for path, _ in [*legal.OF_ALL, *legal.OF_THE_SITE]}
-    await signs_in(browser, identity)
+    await signs_in(guest, identity)
     family = {"id": "f", "number": "1", "structure": {"id": "c", "name": "Mairie", "timezone": "Europe/Paris"}}
     identity.says["me"] = ACCOUNT | {"families": [family], "agentOf": [{"id": "c", "name": "Mairie", "timezone": "Europe/Paris"}]}
     named = await links() | {path for path, _ in legal.OF_ALL}
@@ -234,8 +221,8 @@ async def test_the_site_map_names_every_page_that_whoever_asks_may_open(browser:
 
 
 async def test_how_accessible_the_site_is_stands_on_each_page_as_the_town_says_it(identity: Identity, tmp_path: Path) -> None:
-    async with before(identity) as browser:
-        page = words(await browser.opens("/accessibilite"))
+    async with before(identity) as guest:
+        page = words(await guest.opens("/accessibilite"))
         for said in ("Accessibilité : non conforme", "absence d'audit", "Défenseur des droits", "Schéma pluriannuel", "RGAA"):
             assert said in page
     file = tmp_path / "portal.yaml"
@@ -243,8 +230,8 @@ async def test_how_accessible_the_site_is_stands_on_each_page_as_the_town_says_i
 contact: {name: Mairie de <CarteVille>, phone: 01 23 45 67 89, email: famille@carteville.example}
 accessibility: {state: partial, rate: 71, audited_by: Audit SARL, established: 2026-11-30, exceptions: [Les PDF], plan: {2027: [Nouvel audit]}}
 """)
-    async with before(identity, PREAU_PORTAL=str(file)) as browser:
-        page = words(await browser.opens("/accessibilite"))
+    async with before(identity, PREAU_PORTAL=str(file)) as guest:
+        page = words(await guest.opens("/accessibilite"))
         for said in (
             "partiellement conforme",
             "71 %",
@@ -255,7 +242,7 @@ accessibility: {state: partial, rate: 71, audited_by: Audit SARL, established: 2
             "famille@carteville.example",
         ):
             assert said in page
-        help_ = await browser.opens("/aide", "en")
+        help_ = await guest.opens("/aide", "en")
         assert 'href="tel:0123456789"' in help_.text
         assert "Accessibility: partially compliant" in help_.text
         assert '<span lang="fr">Mairie de &lt;CarteVille&gt;</span>' in help_.text

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
 from gateway.portal import together
 from gateway.portal.draft import Line, read, written
@@ -21,7 +21,7 @@ from tests.facts import until
 from tests.flows.conftest import founding
 from tests.flows.system import System
 from tests.flows.town import Town, activity, family, today
-from tests.portal.browsing import PHONE, axe, shot, signs_in, too_wide
+from tests.portal.browsing import PHONE, axe, is_sound, shot, signs_in
 from tests.portal.conftest import Browse, MakeVisitor
 from tests.portal.visitor import Visitor
 
@@ -310,7 +310,7 @@ async def test_choosing_with_script_asks_for_hours_undoes_and_follows_what_other
     page = await browse(PHONE)
     await signs_in(page, town, "dupont")
     await page.goto(f"/reserver/mois?enfant={town.named('amalia')}&mois={WATCHED:%Y-%m}")
-    await sound(page, "several-month")
+    await is_sound(page, "several-month")
     await page.click(f'a.day[href$="{WATCHED}"]')
     await page.wait_for_load_state()
     multi, aps = page.get_by_role("checkbox", name="MULTI"), page.get_by_role("checkbox", name="Accueil")
@@ -334,7 +334,7 @@ async def test_choosing_with_script_asks_for_hours_undoes_and_follows_what_other
     await aps.click()
     await page.keyboard.press("Control+z")
     assert (await aps.is_checked(), await multi.is_checked()) == (False, True)
-    await sound(page, "several-day")
+    await is_sound(page, "several-day")
 
     async with page.expect_response(lambda answer: "/reserver/jour" in answer.url):  # Quietly, and what was chosen stays.
         other = await town.sign_in("leroy")
@@ -344,13 +344,4 @@ async def test_choosing_with_script_asks_for_hours_undoes_and_follows_what_other
     await page.click("main .go button")
     assert "1 choix" in await page.inner_text(f'a.day[href$="{WATCHED}"]')
     await page.goto(f"/reserver/copier?de={town.named('amalia')}:{town.named('multi')}&vers={town.named('paolo')}:{town.named('multi')}")
-    await sound(page, "copy")
-
-
-async def sound(page: Page, name: str) -> None:
-    await shot(page, name)
-    assert await axe(page) == [], name
-    size = page.viewport_size
-    assert await too_wide(page) == [], name
-    assert size is not None
-    await page.set_viewport_size(size)
+    await is_sound(page, "copy")

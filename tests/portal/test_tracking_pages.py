@@ -8,20 +8,11 @@ from gateway.portal import draft
 from gateway.portal.draft import Line
 from tests.flows.conftest import Found
 from tests.flows.town import Town, activity, family, half_a_day_away, next_days
-from tests.portal.browsing import axe, shot, signs_in, too_wide
+from tests.portal.browsing import is_sound, signs_in
 from tests.portal.conftest import Browse
 
 DAYS = next_days(3)
 LONG = "Accueil périscolaire du matin et du soir, école Jacqueline-de-Romilly-et-Félix-Éboué"
-
-
-async def is_sound(page: Page, name: str) -> None:
-    size = page.viewport_size
-    await shot(page, name)
-    assert await axe(page) == [], name
-    assert await too_wide(page) == [], name
-    if size:
-        await page.set_viewport_size(size)
 
 
 async def chooses(page: Page, town: Town, *lines: Line) -> None:
