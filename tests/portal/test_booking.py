@@ -1,6 +1,7 @@
 """Choosing days (P9, P10): the eight states, the three toggles, hours, undo, live places; with a script, without, and without a network."""
 
 import datetime as dt
+import itertools
 import random
 import re
 from collections.abc import AsyncIterator
@@ -15,11 +16,12 @@ from gateway.portal.days import Cell, cell_of, month_of
 from gateway.portal.draft import Line
 from services.booking import draft as rule
 from services.booking.calendar import DayState
+from services.refusal import Language
 from tests.facts import until
 from tests.flows.conftest import Found, founding
 from tests.flows.system import System
 from tests.flows.town import Town, activity, family, today
-from tests.portal.browsing import PHONE, Watch, axe, shot, signs_in, too_wide
+from tests.portal.browsing import CUT, PHONE, Watch, axe, cut_off, keeps, shot, signs_in, too_wide
 from tests.portal.conftest import Browse, MakeVisitor
 
 TODAY = dt.date(2026, 11, 3)
@@ -114,24 +116,38 @@ def test_reading_a_draft_ends_before_anybody_has_to_wait_for_it() -> None:
     assert draft.LONGEST / len("+b202611.7fffffff") * 31 < draft.MOST, "as many as a cookie may hold are all read"
 
 
-def test_text_of_every_state_stands_out_from_its_fill_and_every_border_from_the_card() -> None:
+#: What is left of red, green and blue, in linear light (Machado, Oliveira and Fernandes 2009, at their worst).
+SIGHT = {
+    "all": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    "no red": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)),
+    "no green": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881)),
+    "no blue": ((1.255528, -0.076749, -0.178779), (-0.078411, 0.930809, 0.147602), (0.004733, 0.691367, 0.303900)),
+    "grey": ((0.2126, 0.7152, 0.0722),) * 3,
+}
+TEXT_ON_FILL = "closed-fg/closed-bg full-fg/full-bg full-fg/#dfe2e6 open-fg/open-bg open-fg/#fff wlo-fg/wlo-bg bk-fg/bk-bg wt-fg/wt-bg"
+TEXT_ON_FILL += " wt-fg/#7a5cc4 bk-ink/bk-soft wt-ink/wt-soft mute/card mute/bg mute/#f1f4f7 ink/#f1f4f7"
+ON_THE_CARD = "full-bd/card open-bd/card wlo-bd/card bk-bg/card wt-bg/card focus/card brand/card"
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+def test_text_of_every_state_stands_out_from_its_fill_and_every_border_from_the_card(sight: str) -> None:
+    """WCAG 1.4.3 and 1.4.11, whatever somebody sees of colours."""
     tokens = dict(re.findall(r"--([\w-]+):(#[0-9a-f]{3,6})", assets.styles("calendar")))
 
     def light(colour: str) -> float:
+        colour = tokens.get(colour, colour)
         digits = colour[1:] if len(colour) == 7 else "".join(each * 2 for each in colour[1:])
         parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
-        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
-        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        seen = [min(1, max(0, sum(a * b for a, b in zip(row, linear, strict=True)))) for row in SIGHT[sight]]
+        return sum(a * b for a, b in zip((0.2126, 0.7152, 0.0722), seen, strict=True))
 
-    def ratio(one: str, other: str) -> float:
-        lighter, darker = sorted((light(tokens.get(one, one)), light(tokens.get(other, other))), reverse=True)
-        return (lighter + 0.05) / (darker + 0.05)
+    def ratio(pair: str) -> float:
+        lighter, darker = sorted(map(light, pair.split("/")), reverse=True)
+        return round((lighter + 0.05) / (darker + 0.05), 2)
 
-    texts = ["closed-fg/closed-bg", "full-fg/full-bg", "full-fg/#dfe2e6", "open-fg/open-bg", "open-fg/#fff", "wlo-fg/wlo-bg", "bk-fg/bk-bg"]
-    texts += ["wt-fg/wt-bg", "wt-fg/#7a5cc4", "bk-ink/bk-soft", "wt-ink/wt-soft", "mute/card", "mute/bg", "mute/#f1f4f7", "ink/#f1f4f7"]
-    assert {pair: ratio(*pair.split("/")) for pair in texts if ratio(*pair.split("/")) < 4.5} == {}
-    borders = [name for name in ("full-bd", "open-bd", "wlo-bd", "bk-bg", "wt-bg", "focus", "brand") if ratio(name, "card") < 3]
-    assert borders == []
+    assert {pair: ratio(pair) for pair in TEXT_ON_FILL.split() if ratio(pair) < 4.5} == {}
+    assert {pair: ratio(pair) for pair in ON_THE_CARD.split() if ratio(pair) < 3} == {}
 
 
 # ------------------------------------------------------------------------------------------------------- the rule, twice
@@ -173,6 +189,47 @@ async def test_s27_s28_s29_a_browser_makes_of_clicks_what_the_api_does(desktop: 
     await desktop.goto("/connexion")
     base = assets.address("draft.js").rpartition("/")[0]
     assert await desktop.evaluate(PLAY, [base, [each for each, _ in games]]) == [draft for _, draft in games]
+
+
+LOOK = """async ([base, games]) => {
+  const { heard, look, speaking } = await import(`${base}/days.js`);
+  return games.map(({ words, language, told, line, today }) => {
+    const its = look(told, line ?? undefined, today, speaking(words, language));
+    return [its.mark, its.icon, its.second, its.label, its.short, its.hours, heard(its), its.acts, its.pressed];
+  });
+}"""
+
+
+async def test_s24_s30_a_browser_draws_each_state_of_a_day_as_the_page_was_sent(desktop: Page) -> None:
+    """All eight, under each draft, with every reason to be closed, in both languages."""
+    games, sent = [], []
+    languages: tuple[Language, ...] = ("fr", "en")
+    hours = {"arrival": "08:00", "departure": "11:30"}
+    for language, state, change, code in itertools.product(languages, DayState, (None, "BOOK", "CANCEL"), (None, *days.CLOSED_WORDS)):
+        for date, places in ((NOVEMBER[1], 1), (NOVEMBER[11], 3)):
+            line = change and {"date": date.isoformat(), "child": "amalia", "activity": "aps", "change": change, **hours}
+            its = told(date, state.name, placesLeft=places if state.name == "AVAILABLE" else None, reasonCode=code)
+            words = days.words(language, days.DAY_TEXTS, days.DAY_COUNTED)
+            games.append({"words": words, "language": language, "told": its, "line": line, "today": TODAY.isoformat()})
+            kept = Line(date, "amalia", "aps", change, *hours.values()) if change else None  # type: ignore[arg-type]
+            cell = cell_of(its, kept, TODAY, language)
+            sent.append(
+                [
+                    cell.mark,
+                    cell.icon,
+                    cell.second,
+                    cell.label,
+                    cell.short,
+                    cell.hours,
+                    cell.heard and f", {cell.heard}",
+                    cell.acts,
+                    cell.pressed,
+                ]
+            )
+    await desktop.goto("/connexion")
+    drawn = await desktop.evaluate(LOOK, [assets.address("draft.js").rpartition("/")[0], games])
+    differ = [(game, one, other) for game, one, other in zip(games, sent, drawn, strict=True) if one != other]
+    assert differ == []
 
 
 # ---------------------------------------------------------------------------------------------------------- in a real town
@@ -331,14 +388,16 @@ SEEN = """html => {
   const [sent, painted] = [new DOMParser().parseFromString(html, 'text/html'), document].map(cells);
   return sent.flatMap((each, at) => each === painted[at] ? [] : [[each, painted[at]]]);
 }"""
+#: Without a word or a colour: its border, its outline, its signs.
+BORDERS = """path => { const day = document.querySelector(path), style = getComputedStyle(day);
+  return [parseFloat(style.borderTopWidth), style.borderTopStyle, style.outlineStyle,
+    ...[...day.querySelectorAll('use')].map(each => each.getAttribute('href'))]; }"""
+#: Signs in a colour of their own, which nobody may see on what the system paints behind them.
+UNSEEN = """() => [...document.querySelectorAll('main svg.ic')].filter(each => each.checkVisibility()
+  && getComputedStyle(each).color !== getComputedStyle(each.parentElement).color).map(each => each.outerHTML)"""
 FOCUSED = "() => document.activeElement.value ?? document.activeElement.id"
-CUT = """() => [...document.querySelectorAll('.cal .day, .bulk, .btn, .chip')].filter(each => each.offsetParent &&
-  (each.scrollHeight > each.clientHeight + 2 || each.scrollWidth > each.clientWidth + 2)).map(each => each.value || each.textContent.trim())"""
 SMALL = """() => [...document.querySelectorAll('main button, main a, main select, main summary')].filter(each => each.offsetParent)
   .map(each => [each.textContent.trim(), each.getBoundingClientRect()]).filter(([, box]) => Math.min(box.width, box.height) < 24).map(([text]) => text)"""
-SPACED = """() => { const sheet = new CSSStyleSheet();
-  sheet.replaceSync('*{line-height:1.5!important;letter-spacing:.12em!important;word-spacing:.16em!important}');
-  document.adoptedStyleSheets = [sheet]; }"""
 
 
 def day(date: dt.date) -> str:
@@ -382,8 +441,11 @@ async def test_a_calendar_answers_at_once_by_pointer_and_by_keyboard_and_undoes(
     assert await chosen(page) == []
     await by_keyboard(page, others)
     assert await page.evaluate("() => document.querySelectorAll('table.cal [tabindex=\"0\"]').length") == 1
-    await page.keyboard.press("PageUp")
-    await page.wait_for_url(lambda address: scene.month not in address)
+    for key, is_there in (("PageUp", False), ("PageDown", True)):
+        await page.locator(".cal .day").first.focus()
+        await page.keyboard.press(key)
+        await page.wait_for_url(lambda address, is_there=is_there: (scene.month in address) is is_there)
+        await page.wait_for_selector("table[data-ready]")
 
 
 async def by_keyboard(page: Page, free: list[dt.date]) -> None:
@@ -398,6 +460,8 @@ async def by_keyboard(page: Page, free: list[dt.date]) -> None:
         ("ArrowRight", f"jour-{monday}"),
         ("ArrowUp", f"jour-{monday - dt.timedelta(7)}"),
         ("ArrowDown", f"jour-{monday}"),
+        ("Control+Home", await page.get_attribute(".cal .day", "value")),
+        ("Control+End", await page.locator(".cal .day").last.get_attribute("value")),
     ):
         await page.keyboard.press(key)
         above = f"colonne-{monday}" if key == "ArrowUp" else ""  # Of the first week.
@@ -450,8 +514,7 @@ async def test_on_a_phone_hours_are_asked_for_and_nothing_is_cut_off_at_any_widt
     for width in (412, 375, 360, 344, 320):
         assert (await too_wide(page, width), await page.evaluate(CUT)) == ([], []), width
     await page.set_viewport_size({"width": 1280, "height": 900})
-    await page.evaluate(SPACED)
-    assert await page.evaluate(CUT) == []
+    assert await cut_off(page) == []
     await page.set_viewport_size(PHONE["viewport"])
     await opened(page, scene, scene.path.replace(scene.query["activite"], scene.town.named("multi")))
     await page.click(".times-card summary")
@@ -480,3 +543,30 @@ async def test_in_english_nothing_is_french_but_the_towns_words_and_a_month_is_o
     assert re.findall(r"\w*(?:[éèàç]|Attente|Complet|Enfant|Horaire|jour|Annul)\w*", words) == []
     sheets = len(re.findall(rb"/Type\s*/Page\b(?!s)", await page.pdf(format="A4")))
     assert sheets == 1
+
+
+async def test_3_1_states_are_told_apart_without_colours(browse: Browse, scene: Scene) -> None:
+    """RGAA 3.1: in colours that the system forces, by border and sign; pictures of how others see them are there to be looked at."""
+    page = await browse()
+    await signs_in(page, scene.town, "dupont")
+    await opened(page, scene)
+    free, other = scene.free[4:6]
+    await page.click(day(free))
+    devtools = await page.context.new_cdp_session(page)
+    for sight in ("protanopia", "deuteranopia", "tritanopia", "achromatopsia", "blurredVision") if keeps() else ():
+        await devtools.send("Emulation.setEmulatedVisionDeficiency", {"type": sight})
+        await shot(page, f"booking-{sight}")
+    await devtools.send("Emulation.setEmulatedVisionDeficiency", {"type": "none"})
+    await page.emulate_media(forced_colors="active")
+    await shot(page, "booking-forced-colours")
+    looks = [await page.evaluate(BORDERS, day(date)) for date in (*scene.free[:4], free, other)]
+    assert len({str(look) for look in looks}) == len(looks), looks
+    assert all(width >= 1 for width, *_ in looks), looks
+    assert (looks[0][0], looks[1][1], looks[4][2]) == (4, "dashed", "dashed"), "booked, waiting, chosen"
+    assert await page.evaluate(UNSEEN) == []
+    tabs = await page.eval_on_selector_all(
+        ".nav a", "all => all.map(each => [!!each.ariaCurrent, getComputedStyle(each).borderBottomColor])"
+    )
+    here, elsewhere = ({colour for is_here, colour in tabs if is_here is wanted} for wanted in (True, False))
+    assert (len(here), len(elsewhere), here & elsewhere) == (1, 1, set()), "where one is, is marked"
+    assert await axe(page) == []

@@ -1,6 +1,5 @@
 """P1, P2, S1, S3, S4: the door of the portal, in both languages and in each of its states."""
 
-
 import pytest
 
 from tests.portal.paged import ACCOUNT, SECRETS, SIGNED_IN, Guest, Identity, before, refused, words

@@ -11,7 +11,7 @@ from playwright.async_api import Error, Page, Response
 
 from tests.flows.conftest import Found
 from tests.flows.town import Town, activity, family, next_days
-from tests.portal.browsing import PHONE, axe, shot, signs_in, too_wide
+from tests.portal.browsing import DESKTOP, PHONE, axe, cut_off, shot, signs_in, too_wide
 from tests.portal.conftest import Browse
 
 #: What is no page of the portal, or ends the visit.
@@ -69,9 +69,13 @@ async def walk(page: Page, start: str, wrong: list[str], name: str) -> list[str]
         headings, mains, title, twice = await page.evaluate(OUTLINE)
         if (headings, mains, twice) != (1, 1, []) or not title:
             wrong.append(f"{path}: {headings} h1, {mains} main, title {title!r}, ids there twice: {twice}")
-        await shot(page, name + re.sub(r"\W+", "-", path))
+        picture = name + re.sub(r"\W+", "-", pattern(path))
+        await shot(page, picture)
         wrong += [f"{path}: {each}" for each in await axe(page)]
         wrong += [f"{path} at 320: {each}" for each in await too_wide(page)]
+        wrong += [f"{path} {each}" for each in await cut_off(page)]
+        await page.set_viewport_size(DESKTOP["viewport"])
+        await shot(page, picture)
         await page.set_viewport_size(PHONE["viewport"])
         for link in await page.evaluate(LINKS):
             onward = urlsplit(urljoin(page.url, link))

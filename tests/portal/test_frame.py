@@ -81,9 +81,7 @@ async def test_cookies_are_for_this_site_alone_and_for_no_script(identity: Ident
         names = [cookie.name for cookie in guest.client.cookies.jar]
         assert {"__Host-preau_session", "__Host-preau_page", "__Host-preau_appareil"} <= set(names)
         assert all(name.startswith("__Host-") for name in names)
-        assert all(
-            cookie.secure and cookie.path == "/" and cookie.has_nonstandard_attr("HttpOnly") for cookie in guest.client.cookies.jar
-        )
+        assert all(cookie.secure and cookie.path == "/" and cookie.has_nonstandard_attr("HttpOnly") for cookie in guest.client.cookies.jar)
 
 
 async def test_a_page_is_only_looked_at_by_head_and_what_is_not_there_is_said_in_both_languages(guest: Guest) -> None:

@@ -21,7 +21,7 @@ from tests.facts import until
 from tests.flows.conftest import Found
 from tests.flows.system import System
 from tests.flows.town import Town, activity, family, next_days, today
-from tests.portal.browsing import PHONE, Watch, axe, shot, signs_in, too_wide
+from tests.portal.browsing import PHONE, Watch, is_sound, signs_in
 from tests.portal.conftest import Browse, MakeVisitor
 from tests.portal.visitor import Visitor
 
@@ -330,12 +330,6 @@ async def test_a_journey_to_the_payment_site_declined_given_up_and_paid(
     await until(is_mailed)
 
 
-async def is_sound(page: Page, name: str) -> None:
-    await shot(page, name)
-    assert await axe(page) == [], name
-    assert await too_wide(page) == [], name
-
-
 async def test_paying_without_script(without_script: Page, found: Found, system: System, watch: Watch) -> None:
     town = await guide(found)
     watch.origins.append(system.sandbox)
@@ -360,7 +354,8 @@ async def test_paying_without_script(without_script: Page, found: Found, system:
 async def test_s9_to_s11_the_guides_payments(found: Found, visitor: MakeVisitor) -> None:
     """S11: 01/02/2017 CHEQUE 2578012 GUIDE DENIS, CREDIT AGRICOLE, 50,00; 29/01/2017 INTERNET ..., 150,00; total 200,00."""
     lines = [holds(50_00, **CHEQUE), holds(150_00, **INTERNET)]
-    both = [holds(50_00, **{**CHEQUE, "date": "2017-03-02"}), holds(150_00, **{**INTERNET, "date": "2017-03-01"})]
+    formula = {**INTERNET, "date": "2017-03-01", "payer": "=1+1"}
+    both = [holds(50_00, **{**CHEQUE, "date": "2017-03-02"}), holds(150_00, **formula)]
     town = await found(activities=[activity("aps")], families=[family("guide", payments=[*lines, *both])])
     one = visitor()
     february = text_of((await one.signs_in(town, "guide", "/historiques/reglements/2017-02")).text)
@@ -372,6 +367,7 @@ async def test_s9_to_s11_the_guides_payments(found: Found, visitor: MakeVisitor)
     csv = await one.opens("/historiques/reglements/2017-03/csv")
     assert csv.content.startswith(b"\xef\xbb\xbf")
     assert ";150,00" in csv.text
+    assert ";'=1+1;" in csv.text, "a spreadsheet reckons nothing out of what somebody wrote"
     for kind, begins in (("xlsx", b"PK"), ("pdf", b"%PDF")):
         assert (await one.opens(f"/historiques/reglements/2017-03/{kind}")).content.startswith(begins)
     receipt = re.search(r'href="(/historiques/reglements/2017-03/recu/[^"]+)"', (await one.opens("/historiques/reglements/2017-03")).text)
@@ -384,6 +380,8 @@ async def odd_addresses(one: Visitor) -> None:
     month, year = f"{today():%Y-%m}", today().year
     assert str((await one.opens("/historiques")).url).endswith(f"/historiques/consommations/{month}")
     assert str((await one.opens("/historiques/reglements/2099-01")).url).endswith(f"/historiques/reglements/{month}")
+    latest = (await one.opens(f"/historiques/reglements/{month}")).text
+    assert ('rel="prev"' in latest, 'rel="next"' in latest) == (True, False), "the arrows stop"
     empty = await one.opens("/historiques/consommations/2016-05")
     assert "Aucune consommation en mai 2016" in text_of(empty.text)
     assert "2016-06" in empty.text

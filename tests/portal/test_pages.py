@@ -1,5 +1,7 @@
 """Pages that nobody has to sign in for, and home: in a real browser, in every state that they have."""
 
+import re
+
 import pytest
 from playwright.async_api import Page
 
@@ -7,7 +9,7 @@ from tests.flows.conftest import Found
 from tests.flows.system import System
 from tests.flows.test_mailed import INVITE, link_in
 from tests.flows.town import PASSWORD, activity, family
-from tests.portal.browsing import PHONE, axe, shot, signs_in, too_wide
+from tests.portal.browsing import PHONE, is_sound, signs_in
 from tests.portal.conftest import Browse, MakeVisitor
 
 OPEN = {
@@ -19,13 +21,6 @@ OPEN = {
     "old-address": "/courriel/annuler?jeton=nothing",
     "invitation": "/invitation?jeton=nothing",
 }
-
-
-async def is_sound(page: Page, name: str) -> None:
-    """Nothing breaks WCAG 2.2 AA, and nothing sticks out of a narrow screen."""
-    await shot(page, name)
-    assert await axe(page) == [], name
-    assert await too_wide(page) == [], name
 
 
 @pytest.mark.parametrize("language", ["fr-FR", "en-GB"])
@@ -83,3 +78,18 @@ async def test_a_visitor_without_a_browser_signs_in_and_out(visitor: MakeVisitor
     assert (home.status_code, "DUPONT" in home.text) == (200, True)
     assert "/connexion" in str((await one.sends("/deconnexion")).url)
     assert "/connexion" in str((await one.opens("/")).url)
+
+
+async def test_s1_s3_the_door_tells_nobody_who_has_an_account(visitor: MakeVisitor, found: Found) -> None:
+    town = await found(activities=[activity("aps")], families=[family("dupont")])
+    one = visitor()
+
+    async def answers(login: str) -> list[tuple[int, str]]:
+        told = [
+            await one.sends("/connexion", identifiant=login, motdepasse="faux"),
+            await one.sends("/mot-de-passe", faire="lettre", identifiant=login),
+            await one.sends("/mot-de-passe", faire="code", code="A1B2", **{"identifiant-code": login}),
+        ]
+        return [(each.status_code, re.sub(r'name="jeton_page" value="[^"]+"', "", each.text).replace(login, "somebody")) for each in told]
+
+    assert await answers(town.named("dupont")) == await answers(town.named("nobody"))

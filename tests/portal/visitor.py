@@ -1,10 +1,12 @@
 """Somebody at the portal as far as HTTP goes: what needs neither layout nor script is told without a browser, in milliseconds."""
 
+import html
 import re
 from dataclasses import dataclass
 
 import httpx2
 
+from gateway.portal.texts import TEXTS
 from tests.flows.system import System
 from tests.flows.town import PASSWORD, Town
 
@@ -46,3 +48,10 @@ def guard_in(html: str) -> str:
     """Of the page's forms; empty: it has none."""
     found = re.search(r'name="jeton_page" value="([^"]+)"', html)
     return found.group(1) if found else ""
+
+
+def french_in(page: str) -> list[str]:
+    """What an English page says in French, beside the town's own words."""
+    said = html.unescape(re.sub(r'<(\w+)[^>]* lang="fr"[^>]*>.*?</\1>|<script.*?</script>', "", page, flags=re.S))
+    ours = [french for french, english in TEXTS.values() if french != english and len(french) > 8 and "{" not in french]
+    return [french for french in ours if re.search(rf"(?<!\w){re.escape(french)}(?!\w)", said)]
