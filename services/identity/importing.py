@@ -203,7 +203,7 @@ class _Portion:
         joins = adult.login not in was.accounts
         wanted = _words(adult, known)
         outcome, why = LineOutcome.CREATED if joins else LineOutcome.UNCHANGED, None
-        if wanted != (known.title, known.first_name, known.last_name, known.loaded_email, known.language):
+        if wanted != (known.title, known.first_name, known.last_name, known.loaded_email, known.loaded_language):
             if known.changeable:
                 await register.put_account(self.session, self.clock, _changed(known, adult, self.agent.structure))
                 self.accounts[adult.login] = KnownAccount(known.id, known.login, *wanted, changeable=True)
@@ -232,7 +232,7 @@ def _words(adult: Adult, known: KnownAccount | None) -> Words:
         adult.first_name or known.first_name,
         adult.last_name or known.last_name,
         adult.email or known.loaded_email,
-        adult.language or known.language,
+        adult.language or known.loaded_language,
     )
 
 

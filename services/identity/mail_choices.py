@@ -9,10 +9,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.claims import Caller
 from services.clock import Clock
-from services.identity import queries
+from services.identity import entries, queries
 from services.identity.ending import lock_account
 from services.identity.households import ReportsWanted
-from services.identity.register import tell_contacts
+from services.identity.register import change_profile, tell_contacts
 from services.identity.tables import Account, Undeliverable
 from services.refusal import Unauthenticated
 
@@ -30,6 +30,19 @@ async def choose(
         account.version += 1
         session.add(account)
         await tell_contacts(session, clock, account.id)
+    return account
+
+
+async def speak(session: AsyncSession, clock: Clock, caller: Caller, language: str) -> Account:
+    """In force at once: the next mail is in it. What the town's file said last is kept, so that it undoes nothing when it is loaded again.
+
+    Raises Refused INVALID_ENTRY.
+    """
+    if await queries.signed_in_account(session, caller) is None:
+        raise Unauthenticated
+    account = await lock_account(session, caller.account)
+    loaded = account.loaded_language or account.language
+    await change_profile(session, clock, account, {"language": entries.language_of(language), "loaded_language": loaded})
     return account
 
 

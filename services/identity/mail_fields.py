@@ -1,4 +1,6 @@
-"""Which mails an account wants, as GraphQL."""
+"""Which mails an account wants, and in which language, as GraphQL."""
+
+from typing import Annotated
 
 import strawberry
 
@@ -6,7 +8,10 @@ from services.graphql import Info
 from services.identity import mail_choices
 from services.identity.entrance import entrance
 from services.identity.households import ReportsWanted
+from services.identity.refusals import InvalidEntry, or_refusal
 from services.identity.types import Account
+
+LanguageResult = Annotated[Account | InvalidEntry, strawberry.union("LanguageResult")]
 
 
 @strawberry.type
@@ -21,10 +26,23 @@ class MailMutations:
         """Whether this adult gets the structure's announcements by mail, too. In force at once."""
         return await _chosen(info, announcements=wanted)
 
+    @strawberry.mutation
+    async def set_language(self, info: Info, wanted: str) -> LanguageResult:
+        """Of this account's mails, and of what is written for it: "fr" or "en". In force at once, for what is written from now on."""
+        return await or_refusal(info, _spoken(info, wanted))
+
 
 async def _chosen(info: Info, reports: ReportsWanted | None = None, announcements: bool | None = None) -> Account:
     caller, running = info.context.signed_in(), info.context.running
     async with running.database.transaction() as session:
         await mail_choices.choose(session, running.clock, caller, reports, announcements)
+    running.outbox_written()
+    return Account.of(await entrance(info).account(caller))
+
+
+async def _spoken(info: Info, language: str) -> Account:
+    caller, running = info.context.signed_in(), info.context.running
+    async with running.database.transaction() as session:
+        await mail_choices.speak(session, running.clock, caller, language)
     running.outbox_written()
     return Account.of(await entrance(info).account(caller))

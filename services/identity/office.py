@@ -265,6 +265,8 @@ async def change_account(session: AsyncSession, clock: Clock, agent: Agent, acco
     before = {name: getattr(row, name) for name in values}
     if "email" in values:
         values |= {"loaded_email": values["email"], "pending_email": None, "pending_due_at": None}
+    if "language" in values:
+        values |= {"loaded_language": row.loaded_language or row.language}  # The file undoes nothing.
     new_address = "email" in values and values["email"] != row.email
     if new_address:
         record(session, EmailChanged(structure=agent.structure, occurred_at=clock.now(), account=account))

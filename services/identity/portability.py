@@ -43,7 +43,7 @@ AGAIN_AFTER = dt.timedelta(days=1)  #: Who asks before then is shown what was as
 TELLING = frozenset({"billing", "booking", "mailer"})
 #: Columns that are told to nobody. What a family is found by holds both parents' logins.
 NOBODY_S = (
-    *("loaded", "loaded_email", "private_key", "key", "sealed_secret", "last_step", "public_key", "token_sum"),
+    *("loaded", "loaded_email", "loaded_language", "private_key", "key", "sealed_secret", "last_step", "public_key", "token_sum"),
     *("looked_for_by", "invited_by", "withdrawn_at"),
 )
 MOST_ACTS = 1000

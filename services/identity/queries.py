@@ -403,7 +403,7 @@ class KnownAccount:
     first_name: str | None
     last_name: str | None
     loaded_email: str | None
-    language: str
+    loaded_language: str
     changeable: bool  #: It belongs to the structure alone, and to nobody who works there or runs the installation.
     belongs: bool = True  #: To the structure, alone or not.
 
@@ -418,7 +418,7 @@ async def known_accounts(session: AsyncSession, logins: Collection[str], structu
         ~exists().where(col(AgentRole.account_id) == Account.id),
         ~exists().where(col(Operator.account_id) == Account.id),
     )
-    words = A.id, A.login, A.title, A.first_name, A.last_name, A.loaded_email, A.language
+    words = A.id, A.login, A.title, A.first_name, A.last_name, A.loaded_email, func.coalesce(A.loaded_language, A.language)
     found = select_columns(*words, changeable, belongs).where(A.login.in_(sorted(logins)))
     rows = await (await session.connection()).execute(found)
     return {row.login: KnownAccount(*row) for row in rows}

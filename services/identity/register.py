@@ -191,7 +191,8 @@ async def open_account(session: AsyncSession, clock: Clock, spec: AccountSpec, a
 
 def _new_account(spec: AccountSpec, now: dt.datetime) -> Account:
     id_, login = uuid4().hex, plain_login(spec.login)
-    return Account(id=id_, login=login, email=spec.email, loaded_email=spec.email, opened_at=now, **profile_of(spec))
+    loaded = {"email": spec.email, "loaded_email": spec.email, "language": spec.language, "loaded_language": spec.language}
+    return Account(id=id_, login=login, opened_at=now, **loaded, **profile_of(spec))
 
 
 async def _insert_accounts(session: AsyncSession, accounts: Sequence[Account]) -> bool:
@@ -246,6 +247,8 @@ def _news(account: Account, spec: AccountSpec) -> dict[str, Any]:
     values = profile_of(spec)
     if spec.email != account.loaded_email:
         values |= {"email": spec.email, "loaded_email": spec.email}
+    if spec.language != (account.loaded_language or account.language):
+        values |= {"language": spec.language, "loaded_language": spec.language}
     return values
 
 
@@ -278,7 +281,7 @@ def profile_of(spec: AccountSpec) -> dict[str, Any]:
     """What it says of the account itself."""
     choices = {"reports": spec.reports, "announcements_by_mail": spec.announcements_by_mail}
     said = {name: value for name, value in choices.items() if value is not None}
-    return {"title": spec.title, "first_name": spec.first_name, "last_name": spec.last_name, "language": spec.language, **said}
+    return {"title": spec.title, "first_name": spec.first_name, "last_name": spec.last_name, **said}
 
 
 async def _set_roles(session: AsyncSession, clock: Clock, account: str, spec: AccountSpec) -> None:

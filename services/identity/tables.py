@@ -83,6 +83,7 @@ class Account(IdentityTable, table=True):
     pending_due_at: dt.datetime | None = Field(default=None, sa_type=Instant, index=True)  #: When it comes into force; None: not confirmed.
     loaded_email: str | None = None  #: As the town last gave it: the family's own choice stands until the town's changes.
     language: str = "fr"
+    loaded_language: str | None = None  #: The same of the language. None: as it is.
     security_question: str | None = None  #: A code of `questions`; before there was a list, the family's own words.
     opened_at: dt.datetime = Field(sa_type=Instant)
     signed_in_at: dt.datetime | None = Field(default=None, sa_type=Instant)  #: The last time.

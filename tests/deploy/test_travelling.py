@@ -28,7 +28,7 @@ GOES = {
 ANEW = {
     "structure": {"version", "loaded"},
     "announcement": {"id", "loaded_title", "loaded_body", "loaded", "told_at", "withdrawn_at"},  # One that was withdrawn stays here.
-    "account": {"id", "loaded_email", "opened_at", "version"},
+    "account": {"id", "loaded_email", "loaded_language", "opened_at", "version"},
     "membership": {"account_id", "structure_id", "loaded"},
     "agent_role": {"account_id"},
     "family": {"version", "loaded"},

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ from tests.mailer.mail_server import mail_server
 ME = "{ me { email reports announcementsByMail undeliverable } }"
 REPORTS = "mutation ($wanted: ReportsWanted!) { setReports(wanted: $wanted) { reports announcementsByMail } }"
 ASK = "mutation ($login: String!) { requestPasswordReset(login: $login) }"
+SPEAK = """mutation ($wanted: String!) { setLanguage(wanted: $wanted) {
+    ... on Account { language } ... on Refusal { code message } } }"""
 ANNOUNCEMENTS = "mutation ($wanted: Boolean!) { setAnnouncementsByMail(wanted: $wanted) { reports announcementsByMail } }"
 
 
@@ -60,13 +63,35 @@ async def test_s7_an_adult_chooses_one_report_a_day_and_the_mailer_is_told(runni
     assert (me["reports"], me["announcementsByMail"]) == ("DAILY", False)
 
 
+async def test_s7_an_adult_chooses_the_language_of_mails_and_the_towns_file_undoes_it_only_by_saying_otherwise(running: RunFixture) -> None:
+    town = await Town.of(running)
+    token = (await town.signs_in())["accessToken"]
+    before = len(await town.events("contacts_changed"))
+    for _ in range(2):
+        assert (await town.answers(SPEAK, token, wanted="en"))["setLanguage"] == {"language": "en"}
+    assert (await town.answers(SPEAK, token, wanted="de"))["setLanguage"]["code"] == "INVALID_ENTRY"
+    (told,) = [json.loads(event.body) for event in (await town.events("contacts_changed"))[before:]]
+    assert told["adults"][0]["language"] == "en"
+    await town.answers(ASK, login="dupont")
+    assert json.loads((await town.events("reset_link_made"))[-1].body)["language"] == "en"
+
+    async def after(said: str) -> str:
+        await town.puts(replace(DUPONT, language=said))
+        return str((await town.answers("{ me { language } }", (await town.signs_in())["accessToken"]))["me"]["language"])
+
+    assert await after("fr") == "en", "as it said before"
+    assert await after("en") == "en"
+    assert await after("fr") == "fr", "it says otherwise now"
+
+
 async def test_nobody_chooses_for_another_or_after_signing_out(running: RunFixture) -> None:
     town = await Town.of(running)
     token = (await town.signs_in())["accessToken"]
     await town.answers("mutation { signOut }", token)
     for bearer in (None, token):
-        _, errors = await town.asked(REPORTS, bearer, wanted="DAILY")
-        assert errors is not None
+        for text, wanted in ((REPORTS, {"wanted": "DAILY"}), (SPEAK, {"wanted": "en"})):
+            _, errors = await town.asked(text, bearer, **wanted)
+            assert errors is not None
     assert all(json.loads(event.body)["adults"][0]["reports"] == "at_once" for event in await town.events("contacts_changed"))
 
 

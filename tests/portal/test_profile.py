@@ -4,10 +4,13 @@ import re
 
 import pyotp
 
+from services.database import Database
+from services.mailer import tables
+from tests.facts import until
 from tests.flows.conftest import Found
 from tests.flows.system import System
 from tests.flows.test_mailed import link_in
-from tests.flows.town import PASSWORD, Town, activity, family
+from tests.flows.town import PASSWORD, Town, activity, family, next_days
 from tests.portal.browsing import PHONE, axe, shot, signs_in, too_wide
 from tests.portal.conftest import Browse, MakeVisitor
 from tests.portal.visitor import Visitor
@@ -77,6 +80,33 @@ async def test_mails_language_sessions_data_and_closing(visitor: MakeVisitor, fo
     assert (still.status_code, "Ce compte sert encore" in still.text) == (422, True)
     assert "déconnecté de tous vos appareils" in (await one.sends("/profil/sessions/toutes")).text
     assert "/connexion" in str((await one.opens("/profil")).url)
+
+
+async def test_s7_the_language_that_is_chosen_is_that_of_the_next_mail_and_of_the_pages(
+    visitor: MakeVisitor, found: Found, system: System
+) -> None:
+    town, one = await at_home(visitor, found)
+    dupont = await town.sign_in("dupont")
+    assert 'value="fr" checked' in (await one.opens("/profil")).text
+    said = await one.sends("/profil/langue", langue="en")
+    assert ("Your profile" in said.text, 'value="en" checked' in said.text) == (True, True)
+    assert "Your profile" in (await one.opens("/profil")).text
+    mailer = Database(system.databases["mailer"])
+
+    async def mailer_knows() -> bool:
+        async with mailer.reading() as session:
+            return (await session.get_one(tables.Family, dupont.id)).adults[0]["language"] == "en"
+
+    async def mails() -> list[str]:
+        return [mail["text"] for mail in await dupont.mails()]
+
+    try:
+        await until(mailer_knows)
+    finally:
+        await mailer.close()
+    assert await dupont.asks(*next_days(1)) == ["ACCEPTED"]
+    (report,) = await until(mails)
+    assert "BOOKINGS ACCEPTED" in report
 
 
 async def test_a_second_step_by_an_application_and_codes_that_are_shown_once(visitor: MakeVisitor, found: Found) -> None:

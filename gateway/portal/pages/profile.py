@@ -24,6 +24,8 @@ CHANGE_QUESTION = operation("""mutation ChangeSecurityQuestion($question: String
     __typename ... on Refusal { code message } } }""")
 CHOOSE_MAILS = operation("""mutation ChooseMails($reports: ReportsWanted!, $announcements: Boolean!) {
   setReports(wanted: $reports) { id } setAnnouncementsByMail(wanted: $announcements) { id } }""")
+SPEAK = operation("""mutation Speak($language: String!) { done: setLanguage(wanted: $language) {
+  __typename ... on Refusal { code message } } }""")
 END_SESSION = operation("mutation EndSession($id: ID!) { endSession(id: $id) }")
 SIGN_OUT_EVERYWHERE = operation("mutation SignOutEverywhere { signOutEverywhere }")
 REQUEST_DATA = operation("""mutation RequestMyData($family: ID!) { done: requestMyData(family: $family) {
@@ -99,8 +101,11 @@ async def mails(visit: Visit) -> Response:
 
 
 async def language(visit: Visit) -> Response:
+    """Of the account, in which mails are written; the pages in this browser follow."""
     form = await visit.form()
-    visit.keep(LANGUAGE, "en" if form.one("langue") == "en" else "fr", YEAR_SECONDS)
+    wanted = "en" if form.one("langue") == "en" else "fr"
+    await visit.ask(SPEAK, language=wanted)
+    visit.keep(LANGUAGE, wanted, YEAR_SECONDS)
     return visit.see_other(HERE, "PROFILE_MAILS_DONE")
 
 

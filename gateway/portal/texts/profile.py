@@ -74,8 +74,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "PROFILE_ANNOUNCEMENTS": ("Recevoir aussi les annonces par courrier électronique", "Get announcements by e-mail, too"),
     "PROFILE_LANGUAGE": ("Langue", "Language"),
     "PROFILE_LANGUAGE_HINT": (
-        "De ce site, sur cet appareil. Celle de vos courriers se change à la mairie.",
-        "Of this site, on this device. That of your mails is changed by the town hall.",
+        "De vos courriers ; ce site la suit sur cet appareil.",
+        "Of your mails; this site follows it on this device.",
     ),
     "PROFILE_ANSWER_MISSING": ("Écrivez une réponse.", "Write an answer."),
     "PROFILE_SAVE": ("Enregistrer", "Save"),
