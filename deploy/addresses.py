@@ -10,7 +10,7 @@ from typing import Any
 
 from deploy import broker
 from deploy.trouble import Trouble
-from services.settings import Settings, SettingsError
+from services.settings import SERVICES, Settings, SettingsError
 
 HOST = "127.0.0.1"
 FILE = "addresses.json"
@@ -38,14 +38,14 @@ class Ports:
             "NATS_URL": f"nats://{HOST}:{self.nats}",
             "SMTP_URL": f"smtp://{HOST}:{self.smtp}",
             "SANDBOX_URL": f"http://{HOST}:{self.sandbox}",
-            **{f"{service.upper()}_URL": f"http://{HOST}:{getattr(self, service)}" for service in ("identity", "billing", "booking")},
+            **{f"{service.upper()}_URL": f"http://{HOST}:{getattr(self, service)}" for service in SERVICES},
         }
 
 
 def choose(folder: Path, gateway: int, environ: Mapping[str, str]) -> Ports:
     """Those that the environment sets; else those of last time, while nobody else took them; else free ones."""
     before = _kept(folder)
-    set_by = {name: f"{name.upper()}_URL" for name in ("nats", "smtp", "sandbox", "identity", "billing", "booking")}
+    set_by = {name: f"{name.upper()}_URL" for name in ("nats", "smtp", "sandbox", *SERVICES)}
     chosen = {name: _port_of(environ[setting]) for name, setting in set_by.items() if environ.get(setting)} | {"gateway": gateway}
     taken: list[socket.socket] = []
     for name in Ports.__dataclass_fields__.keys() - chosen.keys():

@@ -17,7 +17,7 @@ from graphql import DocumentNode, Node, parse, print_ast
 from gateway import headline
 
 GATEWAY = Path(__file__).resolve().parent.parent / "gateway"
-SUBGRAPHS = ("identity", "billing", "booking")
+SUBGRAPHS = ("identity", "billing", "booking", "mailer")
 #: What every subgraph has for the gateway's sake; composition adds it itself.
 MACHINERY = frozenset({"_Any", "_Entity", "_Service"})
 ENTRANCES = frozenset({"_entities", "_service"})

@@ -1006,6 +1006,13 @@ class MailFailed(MailEvent):
     name = "mail_failed"
 
 
+class MailerLooksTaken(LooksEvent):
+    """An agent saw which mails a family was sent."""
+
+    service = "mailer"
+    name = "looks_taken"
+
+
 class MailerDataTold(DataToldEvent):
     """What the mailer knows of an adult of a family."""
 

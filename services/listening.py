@@ -321,12 +321,18 @@ async def bury(database: Database, one: Arrival, error: str, attempts: int, now:
 
 async def retry_dead_letter(service: "Service", database: Database, letter: DeadLetter, clock: Clock) -> None:
     """Handle a buried event now, and forget that it was buried. Raises what its reaction raises; ValueError if it is unreadable."""
+    async with database.transaction("reaction") as session:
+        await handle_again(service, session, letter, clock)
+
+
+async def handle_again(service: "Service", session: AsyncSession, letter: DeadLetter, clock: Clock) -> Event:
+    """The same, in the session's transaction."""
     if letter.occurred_at is None:
         raise ValueError("unreadable: it can only be dropped")
     event = read(letter.event_id, letter.type, letter.occurred_at.isoformat(), letter.body.encode())
-    async with database.transaction("reaction") as session:
-        await react(service, session, [event], clock)
-        await session.exec(delete(DeadLetter).where(col(DeadLetter.id) == letter.id))
+    await react(service, session, [event], clock)
+    await session.exec(delete(DeadLetter).where(col(DeadLetter.id) == letter.id))
+    return event
 
 
 async def _leave(farewell: object) -> None:

@@ -28,6 +28,7 @@ SETTINGS = {
     "IDENTITY_URL": "where the gateway finds identity's subgraph (default `http://127.0.0.1:8101`)",
     "BILLING_URL": "where the gateway finds billing's subgraph (default `http://127.0.0.1:8102`)",
     "BOOKING_URL": "where the gateway finds booking's subgraph (default `http://127.0.0.1:8103`)",
+    "MAILER_URL": "where the gateway finds the mailer's subgraph (default `http://127.0.0.1:8104`)",
     "PREAU_SUBGRAPH_SECONDS": "how long the gateway waits for a subgraph's answer to a query, and for some of them, such as "
     "`5,billing=2` (default 5)",
     "PREAU_REQUEST_SECONDS": "how long a whole query may take, however many subgraphs it needs one after another (default 10)",
@@ -91,8 +92,8 @@ class Settings:
     nats_monitor_url: str | None
     nats_replicas: int
     database_urls: Mapping[str, str]  #: service -> SQLAlchemy URL with an async driver
-    subgraph_urls: Mapping[str, str]  #: identity, billing, booking -> base URL
-    subgraph_seconds: Mapping[str, float]  #: identity, billing, booking -> how long a query waits for it
+    subgraph_urls: Mapping[str, str]  #: service -> base URL
+    subgraph_seconds: Mapping[str, float]  #: service -> how long a query waits for it
     request_seconds: float
     supergraph: Path | None
     compression: bool
@@ -151,7 +152,7 @@ class Settings:
             database_urls={service: _database_url(environ, data, service) for service in SERVICES},
             subgraph_urls={
                 service: environ.get(f"{service.upper()}_URL", f"http://127.0.0.1:{default}").rstrip("/")
-                for service, default in (("identity", 8101), ("billing", 8102), ("booking", 8103))
+                for service, default in zip(SERVICES, (8101, 8102, 8103, 8104), strict=True)
             },
             subgraph_seconds=_subgraph_seconds(environ.get("PREAU_SUBGRAPH_SECONDS", "")),
             request_seconds=_seconds("PREAU_REQUEST_SECONDS", environ.get("PREAU_REQUEST_SECONDS") or "10"),
@@ -235,21 +236,21 @@ def _seconds(name: str, text: str) -> float:
 
 def _subgraph_seconds(text: str) -> dict[str, float]:
     name = "PREAU_SUBGRAPH_SECONDS"
-    found = dict.fromkeys(("identity", "billing", "booking"), 5.0)
+    found = dict.fromkeys(SERVICES, 5.0)
     parts = [part.rpartition("=") for part in text.split(",") if part.strip()]
     for _, _, seconds in (part for part in parts if not part[1]):
         found = dict.fromkeys(found, _seconds(name, seconds))
     for service, _, seconds in (part for part in parts if part[1]):
         if service.strip() not in found:
-            raise SettingsError(f"{name} names identity, billing, booking, not {service!r}")
+            raise SettingsError(f"{name} names {', '.join(SERVICES)}, not {service!r}")
         found[service.strip()] = _seconds(name, seconds)
     return found
 
 
 def _checked(environ: Mapping[str, str]) -> frozenset[str]:
     named = frozenset(filter(None, map(str.strip, environ.get("PREAU_CHECKED_SUBGRAPHS", "").split(","))))
-    if not named <= {"identity", "billing", "booking"}:
-        raise SettingsError("PREAU_CHECKED_SUBGRAPHS names identity, billing, booking, by commas")
+    if not named <= {*SERVICES}:
+        raise SettingsError(f"PREAU_CHECKED_SUBGRAPHS names {', '.join(SERVICES)}, by commas")
     return named
 
 
@@ -312,7 +313,7 @@ def _replicas(environ: Mapping[str, str], kind: str) -> int:
 
 #: What each process may not be without in production: no more than it uses, so that only identity knows its keys.
 NEEDED = {
-    "gateway": ("IDENTITY_URL", "BILLING_URL", "BOOKING_URL", "NATS_URL"),
+    "gateway": (*(f"{service.upper()}_URL" for service in SERVICES), "NATS_URL"),
     "identity": ("IDENTITY_DATABASE_URL", "NATS_URL", "NATS_MONITOR_URL", "PREAU_SIGNING_KEY", "PREAU_FIELD_KEY"),
     "billing": ("BILLING_DATABASE_URL", "NATS_URL", "NATS_MONITOR_URL"),
     "booking": ("BOOKING_DATABASE_URL", "NATS_URL", "NATS_MONITOR_URL"),

@@ -241,6 +241,7 @@ ON_ONE_DATABASE = {
     "deploy/test_broker.py",
     "deploy/test_firstload.py",
     "deploy/test_loaded_again.py",
+    "kernel/test_dead_letters.py",
     "deploy/test_loading.py",
     "deploy/test_moving.py",
     "deploy/test_pricing.py",

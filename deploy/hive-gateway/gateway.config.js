@@ -74,7 +74,7 @@ export const gatewayConfig = defineConfig({
   supergraph: settings.PREAU_SUPERGRAPH ?? new URL("../../gateway/supergraph.graphql", import.meta.url).pathname,
   host: settings.HOST ?? "127.0.0.1",
   port: Number(settings.PREAU_PORT ?? 8000),
-  transportEntries: { identity: at("identity", 8101), billing: at("billing", 8102), booking: at("booking", 8103) },
+  transportEntries: { identity: at("identity", 8101), billing: at("billing", 8102), booking: at("booking", 8103), mailer: at("mailer", 8104) },
   propagateHeaders: {
     fromClientToSubgraphs({ request, context }) {
       const passed = PASSED_ON.map((name) => [name, request.headers.get(name)]);

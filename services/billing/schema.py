@@ -11,6 +11,7 @@ from strawberry import UNSET
 from services import topics
 from services.billing import cashier, commands, loading, queries, tariff
 from services.billing.agents import AgentMutations, AgentQueries
+from services.billing.dead_letter_fields import DeadLetterMutations, DeadLetterQueries
 from services.billing.deposit_desk import DepositMutations, DepositQueries
 from services.billing.hold import BookingStatus
 from services.billing.paying import Intent
@@ -138,7 +139,7 @@ class StartPaymentInput:
 
 
 @strawberry.type
-class Query(AgentQueries, DepositQueries):
+class Query(AgentQueries, DeadLetterQueries, DepositQueries):
     @strawberry.field
     async def online_payment(self, info: Info, id: strawberry.ID) -> OnlinePayment | None:
         """Null: no such payment, or not the caller's."""
@@ -160,7 +161,7 @@ SetBalanceAlertResult = Annotated[Family | InvalidAmount, strawberry.union("SetB
 
 
 @strawberry.type
-class Mutation(AgentMutations, DepositMutations):
+class Mutation(AgentMutations, DeadLetterMutations, DepositMutations):
     @strawberry.mutation
     async def set_balance_alert(self, info: Info, family: strawberry.ID, below_cents: int | None = None) -> SetBalanceAlertResult:
         """A mail to whoever asks, when the family's balance falls below that; once, until it has recovered. Null: no mails any more."""

@@ -9,6 +9,7 @@ from strawberry import ID
 from services.booking import drafting
 from services.booking.activity_types import Weekday
 from services.booking.agents import AgentMutations, AgentQueries
+from services.booking.dead_letter_fields import DeadLetterMutations, DeadLetterQueries
 from services.booking.draft import Outcome, ToggleScope
 from services.booking.draft_types import (
     BookingLine,
@@ -51,7 +52,7 @@ async def _skipped(info: Info, outcome: Outcome, child: str, activity: str) -> l
 
 
 @strawberry.type
-class Query(LiveQueries, RosterQueries, AgentQueries, RunQueries, PrivacyQueries):
+class Query(DeadLetterQueries, LiveQueries, RosterQueries, AgentQueries, RunQueries, PrivacyQueries):
     """Drafts live in the client: none of these has an effect."""
 
     @strawberry.field
@@ -132,7 +133,7 @@ class Query(LiveQueries, RosterQueries, AgentQueries, RunQueries, PrivacyQueries
 
 
 @strawberry.type
-class Mutation(LinkMutations, AttendanceMutations, AgentMutations, RunMutations):
+class Mutation(DeadLetterMutations, LinkMutations, AttendanceMutations, AgentMutations, RunMutations):
     @strawberry.mutation
     async def submit_bookings(self, info: Info, input: SubmitInput) -> SubmitResult:
         """Answers when every movement on an IMMEDIATE activity is decided, or after 5 s with what is known (SUBMITTED).

@@ -16,6 +16,7 @@ from services.events import (
     LooksEvent,
     MailerDataTold,
     MailerErased,
+    MailerLooksTaken,
     MailFailed,
     MailSent,
 )
@@ -94,5 +95,5 @@ async def hear_looks(session: AsyncSession, event: LooksEvent, clock: Clock) -> 
     await viewing.hear(session, event)
 
 
-for _looks in (BillingLooksTaken, BookingLooksTaken):
+for _looks in (BillingLooksTaken, BookingLooksTaken, MailerLooksTaken):
     service.reacts_to(_looks)(hear_looks)

@@ -191,7 +191,7 @@ async def open_account(session: AsyncSession, clock: Clock, spec: AccountSpec, a
 
 def _new_account(spec: AccountSpec, now: dt.datetime) -> Account:
     id_, login = uuid4().hex, plain_login(spec.login)
-    loaded = {"email": spec.email, "loaded_email": spec.email, "language": spec.language, "loaded_language": spec.language}
+    loaded: dict[str, Any] = {"email": spec.email, "loaded_email": spec.email, "language": spec.language, "loaded_language": spec.language}
     return Account(id=id_, login=login, opened_at=now, **loaded, **profile_of(spec))
 
 

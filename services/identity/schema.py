@@ -4,6 +4,7 @@ import strawberry
 
 from services.graphql import Info, subgraph
 from services.identity.announcement_fields import AnnouncementMutations, AnnouncementQueries
+from services.identity.dead_letter_fields import DeadLetterMutations, DeadLetterQueries
 from services.identity.door_fields import DoorMutations
 from services.identity.factor_fields import FactorMutations
 from services.identity.import_fields import ImportMutations
@@ -22,6 +23,7 @@ from services.identity.viewing_fields import ViewingQueries
 
 @strawberry.type
 class Mutation(
+    DeadLetterMutations,
     DoorMutations,
     FactorMutations,
     MailMutations,
@@ -41,7 +43,15 @@ class Mutation(
 
 @strawberry.type
 class Query(
-    AnnouncementQueries, InvitationQueries, OfficeQueries, OidcQueries, PrivacyQueries, ProfileQueries, RankQueries, ViewingQueries
+    AnnouncementQueries,
+    DeadLetterQueries,
+    InvitationQueries,
+    OfficeQueries,
+    OidcQueries,
+    PrivacyQueries,
+    ProfileQueries,
+    RankQueries,
+    ViewingQueries,
 ):
     @strawberry.field
     async def me(self, info: Info) -> Account | None:

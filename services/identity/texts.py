@@ -365,8 +365,8 @@ DATA_COLUMNS: dict[str, tuple[str, str]] = {
 }
 #: What keeps the portal going, and tells nobody anything: in the JSON alone.
 DATA_UNSHOWN = frozenset(
-    {"attempts", "cause", "content", "key", "lines", "line", "listed", "loaded_email", "loaded_language", "own_address", "party", "pending_proven",
-     "place_order", "position", "seq", "settles", "tariff_version", "told_by", "version"}
+    {"attempts", "cause", "content", "key", "lines", "line", "listed", "loaded_email", "loaded_language",
+     "own_address", "party", "pending_proven", "place_order", "position", "seq", "settles", "tariff_version", "told_by", "version"}
 )  # fmt: skip
 YES_NO = (("non", "oui"), ("no", "yes"))
 

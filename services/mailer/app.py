@@ -1,6 +1,7 @@
-"""The mailer's process: it hears, queues and sends. Nobody asks it anything, so it has no schema."""
+"""The mailer's process: it hears, queues and sends, and tells agents what became of mails."""
 
 from starlette.applications import Starlette
+from starlette.routing import Route
 
 from services.events import (
     AddressCancelMade,
@@ -15,11 +16,14 @@ from services.events import (
     ResetLinkMade,
     SecurityNoticeMade,
 )
+from services.graphql import endpoint
 from services.mailer.announcing import announce_now, keep_announcing
 from services.mailer.calling import keep_calling, keep_hearing
 from services.mailer.forgetting import keep_forgetting
 from services.mailer.reactions import service
+from services.mailer.schema import schema
 from services.mailer.sending import keep_sending, look_now
+from services.mailer.viewing import LOG
 from services.service import Running, application
 from services.settings import Settings
 from services.yielding import give_way
@@ -31,6 +35,7 @@ service.runs(keep_announcing)
 service.runs(keep_forgetting)
 service.runs(keep_hearing)
 service.runs(keep_calling)
+service.runs(LOG.keep_viewings)
 at_once = (AddressCancelMade, AddressLinkMade, InvitationMade, PaymentFailed, PlaceExpired, PlaceGiven, RequestDecided, RequestExplained)
 for kind in (*at_once, ResetLinkMade, SecurityNoticeMade):
     service.after(kind)(look_now)
@@ -48,4 +53,5 @@ async def let_families_pass(running: Running) -> None:
 
 
 def app(settings: Settings) -> Starlette:
-    return application(service, settings, on_start=step_back)
+    graphql = Route("/graphql", endpoint(schema, service.name), methods=["POST"])
+    return application(service, settings, routes=[graphql], on_start=step_back)

@@ -148,7 +148,7 @@ async def postpone(session: AsyncSession, mail_id: str, now: dt.datetime, note: 
     mail = await _unfinished(session, mail_id)
     if mail is None:
         return
-    if given_up(mail.created_at, now):
+    if given_up(mail.again_at or mail.created_at, now):
         await give_up(session, mail_id, now, note)
         return
     mail.attempts += 1
@@ -160,7 +160,7 @@ async def postpone(session: AsyncSession, mail_id: str, now: dt.datetime, note: 
 async def lose_patience(session: AsyncSession, mail_id: str, now: dt.datetime, note: str) -> None:
     """There is no mail server to try it on: give it up if that has lasted too long."""
     mail = await _unfinished(session, mail_id)
-    if mail is not None and given_up(mail.created_at, now):
+    if mail is not None and given_up(mail.again_at or mail.created_at, now):
         await give_up(session, mail_id, now, note)
 
 

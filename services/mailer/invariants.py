@@ -2,10 +2,11 @@
 
 import datetime as dt
 
-from sqlmodel import col, or_, select
+from sqlmodel import col, func, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.mailer.attempts import PATIENCE
+from services.mailer.audit import broken_seals
 from services.mailer.tables import SECRET, DigestLine, Family, Mail, MailKind, MailState
 
 #: A report that was queued while everything stood still may be a little older than its patience before somebody looks at it.
@@ -20,6 +21,7 @@ async def violations(session: AsyncSession) -> list[str]:
         *await _misdirected(session),
         *await _secrets_kept(session),
         *await _untold(session),
+        *await broken_seals(session),
     ]
 
 
@@ -33,9 +35,8 @@ async def _unsaid(session: AsyncSession) -> list[str]:
 async def _mistimed(session: AsyncSession) -> list[str]:
     stuck = await session.exec(select(Mail.id).where(Mail.state == MailState.QUEUED, col(Mail.next_attempt_at).is_(None)))
     unsent = await session.exec(select(Mail.id).where(Mail.state == MailState.SENT, col(Mail.sent_at).is_(None)))
-    old = await session.exec(
-        select(Mail.id).where(Mail.state == MailState.QUEUED, col(Mail.created_at) < dt.datetime.now(dt.UTC) - PATIENCE - GRACE)
-    )
+    since = func.coalesce(col(Mail.again_at), col(Mail.created_at))
+    old = await session.exec(select(Mail.id).where(Mail.state == MailState.QUEUED, since < dt.datetime.now(dt.UTC) - PATIENCE - GRACE))
     return [
         *(f"mail {mail} is queued and will never be tried" for mail in stuck),
         *(f"mail {mail} is sent, at no time" for mail in unsent),

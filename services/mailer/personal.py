@@ -32,6 +32,7 @@ FATES: Fates = {
     "pace": Fate.NOBODY,
     "webhook": Fate.NOBODY,
     "outward_event": Fate.NUMBER,
+    "act": Fate.TRAIL,  # Ids alone.
 }
 
 
@@ -68,5 +69,5 @@ async def tell(session: AsyncSession, event: DataRequested, clock: Clock) -> Non
     mine = and_(col(Mail.account) == account, or_(col(Mail.family) == event.family, col(Mail.family).is_(None)))
     line = and_(col(DigestLine.account) == account, col(DigestLine.family) == event.family)
     whose: Whose = {Mail: mine, DigestLine: line}
-    found = await rows_of(session, whose, but=("html", "claimed_by", "claimed_until", "next_attempt_at", "last_error"))
+    found = await rows_of(session, whose, but=("html", "claimed_by", "claimed_until", "next_attempt_at", "last_error", "again_at"))
     record(session, *await in_parts(MailerDataTold, event, found, clock.now()))

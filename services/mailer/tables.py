@@ -82,6 +82,10 @@ class MailState(StrEnum):
     UNADDRESSED = "UNADDRESSED"  #: sans adresse : nobody of the family has one, nothing is sent
 
 
+#: Those that never reached anybody, in the words of their index.
+IS_TROUBLED = "state IN ('FAILED', 'UNADDRESSED', 'WITHDRAWN')"
+
+
 class Mail(MailerTable, table=True):
     """One message. It is made once per `cause`, whatever arrives twice, and its id is made from that cause."""
 
@@ -98,6 +102,7 @@ class Mail(MailerTable, table=True):
             sqlite_where=text("state <> 'QUEUED' AND subject <> ''"),
             postgresql_where=text("state <> 'QUEUED' AND subject <> ''"),
         ),
+        Index("ix_mail_troubled", "structure", "created_at", sqlite_where=text(IS_TROUBLED), postgresql_where=text(IS_TROUBLED)),
     )
 
     id: str = Field(primary_key=True, max_length=32)  #: Also the left half of the Message-ID: the same at every attempt.
@@ -123,6 +128,7 @@ class Mail(MailerTable, table=True):
     sent_at: dt.datetime | None = Field(default=None, sa_type=Instant)
     last_error: str | None = Field(default=None, sa_type=Text)
     traceparent: str | None = None  #: What it is the end of: services/tracing.py.
+    again_at: dt.datetime | None = Field(default=None, sa_type=Instant)  #: When an agent last had it sent again: patience begins anew.
 
 
 # -------------------------------------------------------------------------------------------------------- what is told later
@@ -202,3 +208,21 @@ class OutwardEvent(MailerTable, table=True):
     about: str
     occurred_at: dt.datetime = Field(index=True, sa_type=Instant)
     body: str = Field(sa_type=Text)
+
+
+# ---------------------------------------------------------------------------------------------------------------------- trail
+class Act(MailerTable, table=True):
+    """One thing that an agent did. Rows are only ever added: the database refuses to change or delete one (audit.py)."""
+
+    __tablename__ = "act"
+    __table_args__ = (Index("ix_act_structure_position", "structure", "position"),)
+
+    position: int | None = Field(default=None, sa_column=Column(BIGINT, primary_key=True, autoincrement=True))
+    structure: str
+    account: str  #: The agent's.
+    at: dt.datetime = Field(sa_type=Instant)
+    kind: str  #: UPPER_SNAKE of what was asked, such as SEND_MAIL_AGAIN.
+    mail: str | None = None
+    family: str | None = None
+    dead_letter: str | None = None  #: The event's id.
+    seal: str  #: SHA-256 of this row and of the structure's seal before it: a chain that shows a missing or changed link.

@@ -67,7 +67,7 @@ def system(postgresql: str | None, collector: Collector, host: str) -> Iterator[
 
 def _hive(system: System) -> Hive:
     assert ready(), ABSENT
-    return Hive({name: f"http://127.0.0.1:{system.ports[name]}" for name in ("identity", "billing", "booking")}, system.folder / "hive.log")
+    return Hive({name: f"http://127.0.0.1:{system.ports[name]}" for name in SERVICES}, system.folder / "hive.log")
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ from graphql import (
 from gateway.api import api_schema
 
 GATEWAY = Path(__file__).parents[2] / "gateway"
-SUBGRAPHS = ("identity", "billing", "booking")
+SUBGRAPHS = ("identity", "billing", "booking", "mailer")
 #: Argument -> whose id it is. A new argument of type ID must be added here: then it is asked too.
 NAMES = {
     "family": "family",
@@ -59,6 +59,8 @@ NAMES = {
     "adult": "account",
     "announcement": "announcement",
     "invitation": "invitation",
+    "mail": "mail",
+    "deadLetter": "deadLetter",
     "afterFamily": "family",
 }
 #: Arguments that are plainly called `id`: the field says whose.

@@ -53,7 +53,7 @@ class System:
     @property
     def environment(self) -> dict[str, str]:
         urls = {f"{name.upper()}_DATABASE_URL": url for name, url in self.databases.items()}
-        places = {f"{name.upper()}_URL": f"http://127.0.0.1:{self.ports[name]}" for name in ("identity", "billing", "booking")}
+        places = {f"{name.upper()}_URL": f"http://127.0.0.1:{self.ports[name]}" for name in SERVICES}
         return {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),

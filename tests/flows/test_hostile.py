@@ -37,8 +37,15 @@ OBJECT = {
     "identity": ("me", "login", "Account"),
     "billing": ('onlinePayment(id: "x")', "id", "OnlinePayment"),
     "booking": ('request(id: "x")', "id", "Request"),
+    "mailer": ('mailCounts(structure: "x")', "waiting", "MailCounts"),
 }
-TEXT = {"gateway": "request(id", "identity": "structure(id", "billing": "onlinePayment(id", "booking": "request(id"}
+TEXT = {
+    "gateway": "request(id",
+    "identity": "structure(id",
+    "billing": "onlinePayment(id",
+    "booking": "request(id",
+    "mailer": "mailCounts(structure",
+}
 RunFixture = Callable[..., Awaitable[Running]]
 
 

@@ -7,6 +7,7 @@ import asyncio
 import base64
 import contextlib
 import datetime as dt
+import hashlib
 import json
 import random
 import re
@@ -231,6 +232,8 @@ def ids_of(one: Family, request: dict[str, Any]) -> dict[str, str]:
         "request": request["id"],
         "payment": "no-payment-at-the-counter",
         "criterion": "resident",
+        "mail": hashlib.sha256(f"report:{request['id']}".encode()).hexdigest()[:32],
+        "deadLetter": f"dead-letter-of-{one.id}",
     }
     return {**town_ids, **own, "account": "own", "agent": "own/own", "announcement": "no-announcement", "invitation": "no-invitation"}
 

@@ -1,4 +1,4 @@
-"""The gateway's whole process over real HTTP: three services on ports of their own, and what operators look at."""
+"""The gateway's whole process over real HTTP: all services on ports of their own, and what operators look at."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ from deploy import doctor
 from gateway import app as gateway_app
 from gateway.app import application
 from gateway.headers import are_too_large
-from services.settings import Settings
+from services.settings import SERVICES, Settings
 from tests.gateway.fakes import Town
 
 
@@ -65,7 +65,7 @@ class Service:
 
 @pytest.fixture
 def services(carteville: Town) -> dict[str, Service]:
-    return {name: Service(name, carteville) for name in ("identity", "billing", "booking")}
+    return {name: Service(name, carteville) for name in SERVICES}
 
 
 @pytest.fixture

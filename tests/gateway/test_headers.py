@@ -13,7 +13,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from gateway.app import application
-from services.settings import Settings
+from services.settings import SERVICES, Settings
 from tests.gateway.fakes import Gateway, Town
 from tests.gateway.followers import events, served, wire
 from tests.serving import at_an_address
@@ -95,7 +95,7 @@ async def test_the_services_get_what_the_table_names_and_clients_what_is_ours() 
     services = Noting()
     everything = Starlette(routes=[Route("/{path:path}", services.answer, methods=["GET", "POST"])])
     async with behind_a_server(everything) as url:
-        urls = {f"{service.upper()}_URL": url for service in ("identity", "billing", "booking")}
+        urls = {f"{service.upper()}_URL": url for service in SERVICES}
         async with behind_a_server(application(Settings.from_environment(urls))) as gateway:
             mine = {"Host": "evil.example", "Connection": "close, authorization", "Authorization": "Bearer t", "Accept-Language": "en"}
             sent = {**HOSTILE, **mine, "User-Agent": "x", "Content-Type": "application/json"}

@@ -29,7 +29,7 @@ from tests.gateway.worlds import Federation, World, answered
 from tests.serving import at_an_address
 
 installed = pytest.mark.skipif(not hive.ready(), reason=hive.ABSENT)
-SERVICES = ("identity", "billing", "booking")
+SERVICES = ("identity", "billing", "booking", "mailer")
 
 
 @dataclass

@@ -89,7 +89,7 @@ def test_every_mutation_that_looks_at_a_secret_is_counted() -> None:
         "signOutEverywhere",
     }
     free |= {"createFamily", "changeFamily", "addChild", "changeChild", "removeChild", "addAdult", "removeAdult"}
-    free |= {"inviteAdult", "inviteColleague", "withdrawInvitation"}
+    free |= {"retryIdentityDeadLetter", "inviteAdult", "inviteColleague", "withdrawInvitation"}
     free |= {"importFamilies", "setRole", "resetFactors", "createStructure", "changeStructure"}
     free |= {"publishAnnouncement", "changeAnnouncement", "withdrawAnnouncement"}
     mutation = SUPERGRAPH.types["Mutation"].fields

@@ -35,7 +35,7 @@ from tests.gateway.followers import events, wire
 from tests.nats_server import free_port
 from tests.serving import at_an_address
 
-SERVICES = ("identity", "billing", "booking")
+SERVICES = ("identity", "billing", "booking", "mailer")
 FAMILIES = 4
 QUERY = '{ me { firstName families { balance { newBalanceCents } children { calendar(month: "2026-11") { days { date state } } } } } }'
 LOGIN = "{ me { login } }"

@@ -21,7 +21,7 @@ def test_an_operator_says_how_long_a_subgraph_is_waited_for(text: str, billing: 
 
 @pytest.mark.parametrize(
     "environ",
-    [{"PREAU_SUBGRAPH_SECONDS": text} for text in ("0", "x", "mailer=2", "billing=", "billing=-1", "5s")]
+    [{"PREAU_SUBGRAPH_SECONDS": text} for text in ("0", "x", "kitchen=2", "billing=", "billing=-1", "5s")]
     + [{"PREAU_REQUEST_SECONDS": "0"}],
 )
 def test_times_that_nobody_can_mean_are_refused(environ: dict[str, str]) -> None:

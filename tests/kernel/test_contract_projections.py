@@ -36,7 +36,7 @@ def results(schema: Any, world: World, root: GraphQLObjectType, name: str) -> It
         yield {}
 
 
-@pytest.mark.parametrize("service", ["identity", "billing", "booking"])
+@pytest.mark.parametrize("service", ["identity", "billing", "booking", "mailer"])
 @pytest.mark.parametrize("odd", [False, True], ids=["sound", "odd"])
 async def test_every_operation_is_answered_as_graphql_core_answers_it(service: str, odd: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     schema = import_module(f"services.{service}.schema").schema

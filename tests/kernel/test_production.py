@@ -21,7 +21,7 @@ WHOLE = {
     "PREAU_SIGNING_KEY": "{}",
     "PREAU_FIELD_KEY": "00" * 32,
     **{f"{name}_DATABASE_URL": f"postgresql+asyncpg://db/{name.lower()}" for name in ("IDENTITY", "BILLING", "BOOKING", "MAILER")},
-    **{f"{name}_URL": f"http://{name.lower()}" for name in ("IDENTITY", "BILLING", "BOOKING")},
+    **{f"{name}_URL": f"http://{name.lower()}" for name in ("IDENTITY", "BILLING", "BOOKING", "MAILER")},
 }
 
 

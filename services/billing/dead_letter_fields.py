@@ -1,0 +1,25 @@
+"""What billing could not handle, for agents: services/dead_letters.py."""
+
+import datetime as dt
+
+import strawberry
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services import dead_letters
+from services.billing import audit
+from services.billing.commands import lock_structure
+from services.dead_letters import KIND, Noting
+
+
+async def _note(session: AsyncSession, now: dt.datetime, structure: str, account: str, event: str) -> None:
+    await audit.note(session, now, structure, account, audit.Done(KIND, after={"dead_letter": event}))
+
+
+@strawberry.type
+class DeadLetterQueries:
+    billing_dead_letters = dead_letters.listed()
+
+
+@strawberry.type
+class DeadLetterMutations:
+    retry_billing_dead_letter = dead_letters.retried(Noting(lock_structure, _note))
