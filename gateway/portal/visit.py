@@ -36,7 +36,7 @@ PAGE_LEVEL = 6
 SIGN_IN = "/connexion"
 #: Where the structure is, until the API or the browser says otherwise.
 SOMEWHERE = "Europe/Paris"
-SERVICES = frozenset({"identity", "booking", "billing"})
+SERVICES = frozenset({"identity", "booking", "billing", "mailer"})
 #: Codes that are no outage.
 _SAID_OTHERWISE = SIGN_IN_FIRST | NOT_THERE | TOO_MUCH
 #: The menu: key, address, text.

@@ -679,6 +679,7 @@ KEYS = {
     "identity": ("Child", "Family"),
     "billing": ("Booking", "Child", "Family", "OnlinePayment"),
     "booking": ("Booking", "Child", "Family", "Request"),
+    "mailer": ("Family",),
 }
 #: What could tell agents of families, and tells nothing here but what was asked: because, or where it is seen to be logged.
 TELLS_NOTHING_HERE = {
@@ -706,6 +707,8 @@ TELLS_NOTHING_HERE = {
     "booking Family.criteria": "tests/booking/test_viewing.py",
     **{f"booking PreviewLine.{name}": "nothing is found by it" for name in ("forecast", "rank", "refusal")},
     **{f"{service} PreviewLine.{name}": "its key" for service in ("billing", "booking") for name in KEY_OF_A_LINE},
+    "mailer Query.mails": "tests/mailer/test_desk.py",
+    "mailer Query.mailActs": "tests/mailer/test_desk.py",
     **{f"{service} {name}.id": "its key" for service, names in KEYS.items() for name in names},
 }
 OWN = ("family", "child", "booking", "request", "onlinePayment")

@@ -11,15 +11,17 @@ from gateway.portal.desk import desk_page, enter, not_now, today
 from gateway.portal.formats import day_of, time_of
 from gateway.portal.forms import Form
 from gateway.portal.operations import operation
+from gateway.portal.pages.desk_dead_letters import SERVICES as DEAD_LETTERS_OF
 from gateway.portal.texts import phrase
 from gateway.portal.visit import OFFICE, Answered, Visit
 
 HERE = "/bureau/pointage"
 KINDS = ("NOT_RECORDED", "PRESENT", "ABSENT_JUSTIFIED", "ABSENT_UNJUSTIFIED")
 COUNTS = "counts { places taken waiting present absent notRecorded withoutBooking byHour { at children } }"
-CHOOSE = operation(
-    """query DeskDay($structure: ID!) { ...Shell activities(structure: $structure) { id name category opensOn closesOn } }"""
-)
+_DEAD = " ".join(f"{each}: {each}DeadLetters(structure: $structure, first: 0) {{ totalCount }}" for each in DEAD_LETTERS_OF)
+CHOOSE = operation(f"""query DeskDay($structure: ID!) {{ ...Shell
+  activities(structure: $structure) {{ id name category opensOn closesOn }}
+  mailCounts(structure: $structure) {{ failed givenUp noAddress }} {_DEAD} }}""")
 ROSTER = operation(f"""query DeskRoster($structure: ID!, $activity: ID!, $date: Date!, $search: String, $searching: Boolean!) {{ ...Shell
   activities(structure: $structure) {{ id name category opensOn closesOn }}
   roster(activity: $activity, date: $date) {{ activity {{ id name arrival departure choosesHours }} date reason closed closedAt
@@ -72,12 +74,16 @@ async def _choice(visit: Visit, office: str, date: dt.date, errors: Mapping[str,
     days, told = [], await visit.seek(CHOOSE, structure=office)
     if not told:
         return not_now(visit, "ROSTER_TITLE", "roster", errors)
+    trouble = {
+        "mails": sum((told["mailCounts"] or {}).values()),
+        "dead_letters": sum(told[each]["totalCount"] for each in DEAD_LETTERS_OF if told[each]),
+    }
     for each in told["activities"]:
         if each["opensOn"] <= date.isoformat() <= each["closesOn"]:
             found = (await visit.seek(OPENINGS, activity=each["id"], date=date.isoformat())).get("openings", ())
             days += [{**each, "day": day} for day in found if day["open"] or day["taken"]]
-    status = 422 if errors else 200
-    return desk_page(visit, "desk_days.html", "roster", status=status, days=days, day=_day(visit, date), errors=errors)
+    more = {"days": days, "day": _day(visit, date), "trouble": trouble, "errors": errors}
+    return desk_page(visit, "desk_days.html", "roster", status=422 if errors else 200, **more)
 
 
 async def _page(

@@ -45,6 +45,8 @@ OF_AGENTS: Final = [
     ("/bureau/paiements/caisse", "MONEY_PLACE_CLOSING"),
     ("/bureau/paiements/operations", "MONEY_PLACE_ACTS"),
     ("/bureau/annonces", "DESK_ANNOUNCEMENTS"),
+    ("/bureau/courriers", "DESK_MAILS"),
+    ("/bureau/messages-en-echec", "DESK_DEAD_LETTERS"),
 ]
 OF_THE_SITE: Final = [
     ("/aide", "FOOT_HELP"),

@@ -9,6 +9,7 @@ from gateway.portal.texts import (
     booking,
     calendar,
     desk,
+    desk_mails,
     door,
     frame,
     home,
@@ -38,6 +39,7 @@ for each in (
     profile,
     legal,
     desk,
+    desk_mails,
 ):
     double = (TEXTS.keys() | COUNTED.keys()) & (each.TEXTS.keys() | each.COUNTED.keys())
     assert not double, f"said twice: {double}"

@@ -356,6 +356,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "MONEY_ACT_TRANSFER": ("Transfert entre porte-monnaie", "Transfer between wallets"),
     "MONEY_ACT_END_ONLINE_PAYMENT": ("Paiement en ligne terminé", "Online payment ended"),
     "MONEY_ACT_RECORD_DEPOSIT": ("Remise en banque", "Deposit"),
+    "MONEY_ACT_RETRY_DEAD_LETTER": ("Message en échec traité", "Failed message handled"),
     "MONEY_ACT_ERASE_FAMILY": ("Données d'une famille effacées", "A family's data erased"),
     # ---------------------------------------------------------------------------------------------------- announcements
     "ANNOUNCEMENT_NEW": ("Nouvelle annonce", "New announcement"),
