@@ -111,9 +111,12 @@ async def test_ready_is_as_long_as_any_service_lives(client: httpx2.AsyncClient,
     answer = await client.get("/readyz")
     assert (answer.status_code, answer.json()["away"]) == (200, ["identity: HTTP 500"])
 
-    services["billing"].alive = services["booking"].alive = False
+    services["billing"].alive = services["booking"].alive = services["mailer"].alive = False
     answer = await client.get("/readyz")
-    assert (answer.status_code, answer.json()["reasons"]) == (503, [f"{name}: HTTP 500" for name in ("billing", "booking", "identity")])
+    assert (answer.status_code, answer.json()["reasons"]) == (
+        503,
+        [f"{name}: HTTP 500" for name in ("billing", "booking", "identity", "mailer")],
+    )
     assert (await client.get("/livez")).text == "ok"
 
 

@@ -130,6 +130,6 @@ async def test_while_the_mailer_is_away_the_rest_is_there(visitor: MakeVisitor, 
         mails = await one.opens(MAILS)
         assert (mails.status_code, "Les courriers ne sont pas disponibles" in mails.text) == (200, True)
         unsent = await one.sends(f"{MAILS}/renvoyer", courrier="a", etat="")
-        assert (unsent.status_code, "Le service ne répond pas" in unsent.text) == (422, True)
+        assert (unsent.status_code, "Le service ne répond pas" in unsent.text) == (503, True)
     finally:
         await asyncio.to_thread(system.terminate, name)

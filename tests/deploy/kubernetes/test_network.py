@@ -10,7 +10,7 @@ from tests.deploy.kubernetes.rendered import ROOT, Object, Rendered, of_kind, po
 
 BROKER = {"app.kubernetes.io/name": "nats", "app.kubernetes.io/instance": "preau-nats"}
 #: README, The picture: the gateway asks three services; each keeps its own database, and all meet at the broker alone.
-ASKED = {("gateway", "identity", 8101), ("gateway", "billing", 8102), ("gateway", "booking", 8103)}
+ASKED = {("gateway", "identity", 8101), ("gateway", "billing", 8102), ("gateway", "booking", 8103), ("gateway", "mailer", 8104)}
 WITH_DATABASES = ("identity", "billing", "booking", "mailer")
 SERVICES = ("gateway", *WITH_DATABASES)
 BROKERED = {(name, "broker", 4222) for name in SERVICES} | {(name, "broker", 8222) for name in WITH_DATABASES}
