@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from gateway.portal import assets, days, draft
+from gateway.portal import assets, days, draft, formats
 from gateway.portal.days import Cell, cell_of, month_of
 from gateway.portal.draft import Line
 from services.booking import draft as rule
@@ -395,6 +395,8 @@ BORDERS = """path => { const day = document.querySelector(path), style = getComp
 #: Signs in a colour of their own, which nobody may see on what the system paints behind them.
 UNSEEN = """() => [...document.querySelectorAll('main svg.ic')].filter(each => each.checkVisibility()
   && getComputedStyle(each).color !== getComputedStyle(each.parentElement).color).map(each => each.outerHTML)"""
+SEEN_WORDS = """all => all.map(button => [...button.querySelectorAll('.n, .lg, .sm, .h, .dn')].filter(each => each.checkVisibility())
+  .map(each => each.innerText.trim()).filter(Boolean))"""
 FOCUSED = "() => document.activeElement.value ?? document.activeElement.id"
 SMALL = """() => [...document.querySelectorAll('main button, main a, main select, main summary')].filter(each => each.offsetParent)
   .map(each => [each.textContent.trim(), each.getBoundingClientRect()]).filter(([, box]) => Math.min(box.width, box.height) < 24).map(([text]) => text)"""
@@ -446,6 +448,46 @@ async def test_a_calendar_answers_at_once_by_pointer_and_by_keyboard_and_undoes(
         await page.keyboard.press(key)
         await page.wait_for_url(lambda address, is_there=is_there: (scene.month in address) is is_there)
         await page.wait_for_selector("table[data-ready]")
+
+
+async def names(page: Page) -> list[str]:
+    """Of the buttons, as Chromium tells them to whoever does not see the page."""
+    devtools = await page.context.new_cdp_session(page)
+    nodes = (await devtools.send("Accessibility.getFullAXTree"))["nodes"]
+    await devtools.detach()
+    told = [each for each in nodes if not each.get("ignored") and each["role"]["value"].lower() in ("button", "togglebutton")]
+    return [re.sub(r"\s+", " ", each["name"]["value"]).strip() for each in told]
+
+
+def squeezed(text: str) -> str:
+    return re.sub(r"[\s,]+", " ", text).strip()
+
+
+async def test_7_1_a_calendar_tells_its_days_and_what_its_toggles_will_do(browse: Browse, scene: Scene) -> None:
+    """RGAA 7.1, S27, S30: as Chromium computes the names, in both languages; and none is less than what is seen (WCAG 2.5.3)."""
+    booked, waiting, possible, full, free = scene.free[:5]
+    said: dict[str, dict[dt.date, str]] = {
+        "fr": {booked: "Réservé", waiting: "En attente", possible: "Attente", full: "Complet", free: "2 places"},
+        "en": {booked: "Booked", waiting: "Waiting", possible: "Waiting", full: "Full", free: "2 places"},
+    }
+    page = await browse()
+    await signs_in(page, scene.town, "dupont")
+    for language in ("fr", "en"):
+        await opened(page, scene, f"{scene.path}&lang={language}")
+        told = await names(page)
+        for date, word in said[language].items():
+            (name,) = [each for each in told if each.startswith(f"{formats.date(date, 'day', language)},")]  # type: ignore[arg-type]
+            assert word in name, name
+        seen = await page.eval_on_selector_all(".cal button", SEEN_WORDS)
+        assert len(seen) > 25
+        less = [words for words in seen if not any(all(squeezed(each) in squeezed(name) for each in words) for name in told)]
+        assert less == []
+        toggles = [each for each in told if re.search(r": (tout|aucun|book all|cancel all|no day)", each)]
+        assert len(toggles) == await page.locator(".bulk:not(.month)").count()
+        await page.click(day(free))
+        (now,) = [each for each in await names(page) if each.startswith(f"{formats.date(free, 'day', language)},")]  # type: ignore[arg-type]
+        assert ("À réserver" if language == "fr" else "To book") in now
+        await page.click(day(free))
 
 
 async def by_keyboard(page: Page, free: list[dt.date]) -> None:
