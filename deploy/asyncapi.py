@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
+from deploy import event_pages
 from deploy.examples import EXAMPLES
 from services import events
 from services.bus import MESSAGE_ID, REQUEST_ID, STREAM
@@ -222,6 +223,7 @@ def _summary(kind: type[Event]) -> str:
 
 def main() -> None:
     FILE.write_text(text(), encoding="utf-8")
+    event_pages.write(document())
     sys.stdout.write(f"deploy/asyncapi.yaml: {len(public_events())} events\n")
 
 

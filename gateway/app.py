@@ -20,7 +20,7 @@ from starlette.routing import Route, WebSocketRoute, request_response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from gateway import exploring, seen
+from gateway import catalogue, exploring, seen
 from gateway.asking import bad_request
 from gateway.bounds import Bounds, Buckets
 from gateway.breaker import STATES
@@ -110,6 +110,8 @@ def application(settings: Settings) -> Starlette:
         lifespan=lifespan,
         routes=[
             *([Route("/graphql/{name}", exploring.part)] if settings.explorer else []),
+            Route("/evenements", catalogue.page),
+            Route("/evenements/{name}", catalogue.part),
             WebSocketRoute("/graphql", entrance.sockets),
             Route("/ics/{name}", files.calendar),
             Route("/files/{service}/{path:path}", files.file),

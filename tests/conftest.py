@@ -245,6 +245,7 @@ ON_ONE_DATABASE = {
     "deploy/test_loading.py",
     "deploy/test_moving.py",
     "deploy/test_pricing.py",
+    "deploy/test_subscribers.py",
     "deploy/test_travelling.py",
     "flows/test_agents.py",
     "flows/test_attendance.py",

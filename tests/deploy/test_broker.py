@@ -201,7 +201,9 @@ async def say(guarded: Broker, *subjects: str) -> None:
         client = next((one for one in guarded.open if one.options["name"] == subject.split(".")[2]), None) or await guarded.sign_in(
             subject.split(".")[2]
         )
-        await client.jetstream().publish(subject, b"{}", headers={"Nats-Msg-Id": f"{subject}-{time.monotonic_ns()}"})
+        id = f"{subject}-{time.monotonic_ns()}"
+        headers = {"Nats-Msg-Id": id, "ce-id": id, "ce-type": f"fr.preau.{'.'.join(subject.split('.')[2:])}.v1"}
+        await client.jetstream().publish(subject, b"{}", headers=headers)
 
 
 async def test_sec8_every_key_against_every_class_of_subjects(guarded: Broker) -> None:

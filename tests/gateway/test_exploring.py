@@ -47,6 +47,24 @@ async def test_who_opens_the_address_gets_a_page_of_three_files_and_nothing_from
     assert sum(len(part.content) for part in (page, *parts.values())) < 30_000
 
 
+async def test_the_page_about_events_is_two_files_in_the_visitors_language_and_nothing_from_elsewhere() -> None:
+    async with await client() as browser:
+        page = await browser.get("/evenements", headers=HTML)
+        english = await browser.get("/evenements", headers=HTML | {"accept-language": "en"})
+        style = await browser.get("/evenements/events.css")
+        assert (await browser.get("/evenements/fr.html")).status_code == 404
+
+    assert '<html lang="fr">' in page.text
+    assert '<html lang="en">' in english.text
+    assert "L'enfant a une place (accepté)." in page.text.replace("&#x27;", "'")
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src" not in policy
+    assert "<script" not in page.text
+    assert re.findall(r'(?:src|href)="([^#"][^"]*)"', page.text) == ["/evenements/events.css"]
+    assert style.headers["content-type"].startswith("text/css")
+
+
 async def test_the_page_is_in_the_visitors_language() -> None:
     async with await client() as browser:
         french = await browser.get("/graphql", headers=HTML)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy import event_pages
 from deploy.asyncapi import FILE, document, headers_of, public_events, text
 from deploy.examples import EXAMPLES
 from services.events import BY_TYPE, Event
@@ -19,6 +20,15 @@ MESSAGES: dict[str, Any] = DOCUMENT["components"]["messages"]
 
 def test_the_committed_document_is_what_the_code_says_now() -> None:
     assert FILE.read_text(encoding="utf-8") == text(), "run `make asyncapi` and commit what it writes"
+
+
+def test_so_are_the_gateway_s_pages_about_events_with_every_event_in_french_too() -> None:
+    for name, page in event_pages.pages(document()).items():
+        assert (event_pages.FOLDER / name).read_text(encoding="utf-8") == page, "run `make asyncapi` and commit what it writes"
+        assert all(f'<h2 id="{key}">' in page for key in DOCUMENT["channels"])
+        assert "http://" not in page
+        assert "https://" not in page, "nothing is fetched elsewhere"
+    assert event_pages.FRENCH.keys() == MESSAGES.keys()
 
 
 def test_it_is_the_same_each_time() -> None:
