@@ -20,7 +20,15 @@ from tests.portal.visitor import Visitor
 DAY = today()
 ROSTER = "/bureau/pointage"
 RUN = "mutation($activity: ID!) { runAllocation(activity: $activity) { __typename } }"
-PLACES = ["/bureau/pointage", "/bureau/activites", "/bureau/familles", "/bureau/paiements", "/bureau/annonces"]
+PLACES = [
+    "/bureau/pointage",
+    "/bureau/activites",
+    "/bureau/familles",
+    "/bureau/paiements",
+    "/bureau/annonces",
+    "/bureau/courriers",
+    "/bureau/messages-en-echec",
+]
 
 
 async def a_town(found: Found, **more: Any) -> Town:

@@ -9,10 +9,13 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 from playwright.async_api import Error, Page, Response
 
+from tests.facts import until
 from tests.flows.conftest import Found
+from tests.flows.system import System
 from tests.flows.town import Town, activity, family, next_days
 from tests.portal.browsing import DESKTOP, PHONE, axe, cut_off, shot, signs_in, too_wide
 from tests.portal.conftest import Browse
+from tests.portal.planted import bury, fail_mails
 
 #: What is no page of the portal, or ends the visit.
 ELSEWHERE = re.compile(r"^/(files|ics|graphql|direct|\.well-known|portail|connexion/)|\?.*\blang=|[?&]format=|^/deconnexion")
@@ -34,6 +37,16 @@ async def small_town(found: Found) -> Town:
     dupont = await town.sign_in("dupont")
     await dupont.submits([dupont.line(day, child="paolo") for day in next_days(3)])
     return town
+
+
+async def something_wrong(system: System, structure: str) -> None:
+    """A mail that was refused, and a message that could not be handled."""
+
+    async def is_refused() -> bool:  # That it was sent is written a moment after the mail server has it.
+        return bool(await fail_mails(system, structure))
+
+    await until(is_refused)
+    await bury(system, "booking", structure)
 
 
 def pattern(path: str) -> str:
@@ -87,8 +100,10 @@ async def walk(page: Page, start: str, wrong: list[str], name: str) -> list[str]
 
 
 @pytest.mark.parametrize("who", ["dupont", "agent"])
-async def test_every_page_breaks_no_rule_of_accessibility(browse: Browse, found: Found, who: str) -> None:
+async def test_every_page_breaks_no_rule_of_accessibility(browse: Browse, found: Found, system: System, who: str) -> None:
     town, wrong = await small_town(found), list[str]()
+    if who == "agent":
+        await something_wrong(system, town.structure)
     page = await browse(PHONE)
     await signs_in(page, town, who)
     paths = await walk(page, "/" if who == "dupont" else "/bureau", wrong, who)
