@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from deploy import broker
 from deploy.trouble import Trouble
@@ -46,7 +47,8 @@ def choose(folder: Path, gateway: int, environ: Mapping[str, str]) -> Ports:
     """Those that the environment sets; else those of last time, while nobody else took them; else free ones."""
     before = _kept(folder)
     set_by = {name: f"{name.upper()}_URL" for name in ("nats", "smtp", "sandbox", *SERVICES)}
-    chosen = {name: _port_of(environ[setting]) for name, setting in set_by.items() if environ.get(setting)} | {"gateway": gateway}
+    named = {name: environ[setting] for name, setting in set_by.items() if environ.get(setting)}
+    chosen = {name: _port_of(url) for name, url in named.items() if name != "smtp" or is_here(url)} | {"gateway": gateway}
     taken: list[socket.socket] = []
     for name in Ports.__dataclass_fields__.keys() - chosen.keys():
         taken.append(_free(before.get(name, 0)) or listening(HOST, 0))
@@ -54,6 +56,11 @@ def choose(folder: Path, gateway: int, environ: Mapping[str, str]) -> Ports:
     for one in taken:
         one.close()
     return Ports(**chosen)
+
+
+def is_here(url: str) -> bool:
+    """Whether it leads to this machine."""
+    return urlsplit(url).hostname in (HOST, "localhost")
 
 
 def _port_of(url: str) -> int:

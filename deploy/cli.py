@@ -64,14 +64,20 @@ def serve(
 @app.command()
 def migrate(
     services: Annotated[list[str] | None, typer.Argument(help="Which services (default: all).")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Only say which are not; exit code 1 if any.")] = False,
     data: Data = None,
 ) -> None:
     """Bring databases up to date. Safe to run twice, and from two places at once."""
     from deploy.migrate import migrate as run  # noqa: PLC0415 -- see above
+    from deploy.upgrade import behind  # noqa: PLC0415 -- see above
 
     if unknown := set(services or ()) - set(SERVICES):
         raise Trouble(f"there is no service {', '.join(sorted(unknown))}: there are {', '.join(SERVICES)}")
     settings = settings_of(data)
+    if check:
+        late = [service for service in _run(behind(existing(settings))) if service in (services or SERVICES)]
+        print("\n".join(f"{service}: not up to date" for service in late) or "up to date")
+        raise typer.Exit(1 if late else 0)
     settings.data.mkdir(parents=True, exist_ok=True)
     for service in services or SERVICES:
         _run(run(service, settings.database_urls[service]))
@@ -193,6 +199,18 @@ def backup(
     from deploy.backup import backup as run  # noqa: PLC0415 -- see above
 
     print(_run(run(existing(settings_of(data)), folder, keep)))
+
+
+@app.command()
+def upgrade(
+    backups: Annotated[Path, typer.Argument(help="Where the backup is made that comes before.")],
+    data: Data = None,
+) -> None:
+    """Bring databases up to date with this version: backed up first, tried on the copies, then done."""
+    from deploy.upgrade import upgrade as run  # noqa: PLC0415 -- see above
+
+    for line in _run(run(existing(settings_of(data)), backups)):
+        print(line)
 
 
 @app.command()

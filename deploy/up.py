@@ -99,15 +99,17 @@ class System:
         (folder / "nats.conf").write_text(NATS_CONFIG.format(**store))
         self.add("nats", _nats_server(), "-c", str(folder / "nats.conf"))
         mail = ("--data", str(folder / "mail"), "--smtp-port", str(ports.smtp), "--http-port", str(ports.mailbox))
-        self.add("mailbox", sys.executable, "-m", "deploy.mailbox", *mail)
+        if addresses.is_here(self.settings.smtp_url):  # else a real mail server was named
+            self.add("mailbox", sys.executable, "-m", "deploy.mailbox", *mail)
         pay = ("--data", str(folder / "sandbox"), "--port", str(ports.sandbox))
-        self.add("sandbox", sys.executable, "-m", "deploy.sandbox", *pay)
+        if any(one.startswith("sandbox") for one in self.settings.payment_providers):
+            self.add("sandbox", sys.executable, "-m", "deploy.sandbox", *pay)
         for name in (*SERVICES, "gateway"):
             fd = str(self.sockets[name].fileno())
             self.add(name, sys.executable, "-m", "deploy.cli", "serve", name, "--socket-fd", fd, socket_of=name)
 
     def some(self, *names: str) -> list[Child]:
-        return [self.children[name] for name in names]
+        return [self.children[name] for name in names if name in self.children]
 
 
 def say(line: str) -> None:
@@ -227,13 +229,9 @@ async def _keeping(system: System) -> AsyncIterator[dict[str, asyncio.Task[None]
 
 
 async def _start(system: System, wish: Wish, keepers: dict[str, asyncio.Task[None]]) -> None:
-    ports = system.ports
-    say(f"gateway http://{HOST}:{ports.gateway}")
-    say(f"mailbox http://{HOST}:{ports.mailbox}")
-    say(f"smtp smtp://{HOST}:{ports.smtp}")
-    say(f"nats nats://{HOST}:{ports.nats}")
-    say(f"sandbox http://{HOST}:{ports.sandbox}")
-    for name in ("nats", "mailbox", "sandbox"):
+    for line in _places(system):
+        say(line)
+    for name in system.children.keys() & {"nats", "mailbox", "sandbox"}:
         keepers[name] = asyncio.create_task(system.children[name].keep())
     keepers["partners"] = asyncio.create_task(_keep_partners(system))
     loaded = await load_first(system.settings, system.folder, wish.towns, demo=wish.demo)
@@ -244,11 +242,18 @@ async def _start(system: System, wish: Wish, keepers: dict[str, asyncio.Task[Non
     await _until_ready(system)
     if loaded.demo:
         await _settle(system)
-        await ask_for_the_full_day(f"http://{HOST}:{ports.gateway}", system.settings.clock)
+        await ask_for_the_full_day(f"http://{HOST}:{system.ports.gateway}", system.settings.clock)
     if loaded.changed:
         await _settle(system)
     for line in loaded.logins:
         say(line)
+
+
+def _places(system: System) -> list[str]:
+    ports, children = system.ports, system.children
+    mail = [f"mailbox http://{HOST}:{ports.mailbox}", f"smtp smtp://{HOST}:{ports.smtp}"] if "mailbox" in children else []
+    pay = [f"sandbox http://{HOST}:{ports.sandbox}"] if "sandbox" in children else []
+    return [f"gateway http://{HOST}:{ports.gateway}", *mail, f"nats nats://{HOST}:{ports.nats}", *pay]
 
 
 async def _keep_partners(system: System) -> None:

@@ -247,6 +247,7 @@ ON_ONE_DATABASE = {
     "deploy/test_pricing.py",
     "deploy/test_subscribers.py",
     "deploy/test_travelling.py",
+    "deploy/test_upgrade.py",
     "flows/test_agents.py",
     "flows/test_attendance.py",
     "flows/test_files.py",

@@ -32,6 +32,7 @@ COMMANDS = (
     "webhooks",
     "backup",
     "restore",
+    "upgrade",
 )
 
 

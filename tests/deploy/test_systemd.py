@@ -1,0 +1,37 @@
+"""deploy/systemd: what the units start is there, with options that it has, and settings that are ours."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from deploy.cli import app
+from services.settings import SETTINGS, Settings
+
+FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "systemd"
+COMMANDS = [
+    command
+    for unit in sorted(FOLDER.glob("*.service"))
+    for command in re.findall(r"/opt/preau/\.venv/bin/preau ([^\n']+)", unit.read_text(encoding="utf-8"))
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_unit_starts_what_there_is(command: str) -> None:
+    name, *arguments = shlex.split(command)
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    commands[name].make_context(name, arguments)  # it would say what is wrong with them
+
+
+def test_all_is_there() -> None:
+    assert len(COMMANDS) == 3
+    assert (FOLDER / "preau-backup.timer").exists()
+
+
+def test_the_settings_are_ours_and_can_be_read() -> None:
+    lines = [line for line in (FOLDER / "preau.env").read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+    environ = dict(line.split("=", 1) for line in lines)
+    assert environ.keys() <= SETTINGS.keys()
+    assert Settings.from_environment(environ).public_url == "https://famille.example.org"
