@@ -60,7 +60,7 @@ from services.booking.refusals import (
 from services.booking.run_types import AllocationPolicy
 from services.booking.soundness import Flaw
 from services.booking.texts import say, say_closed
-from services.booking.types import Activity, Booking, Child, reading_of
+from services.booking.types import Activity, Booking, Child, Enrollment, reading_of
 from services.graphql import Info, LocalTime
 
 
@@ -117,20 +117,6 @@ class Opening:
 
     async def _standing(self, info: Info) -> int:
         return await reading_of(info.context).standing_on(self.spec.id, self.date)
-
-
-@strawberry.type
-class Enrollment:
-    """A child admitted to an activity, both days included ("inscription")."""
-
-    spec: Private[ActivitySpec]
-    child: Child
-    from_: dt.date | None = strawberry.field(name="from")
-    until: dt.date | None
-
-    @strawberry.field
-    def activity(self, info: Info) -> Activity:
-        return Activity.of(self.spec, info.context.language)
 
 
 # ------------------------------------------------------------------------------------------------------- the audit trail

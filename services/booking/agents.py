@@ -27,7 +27,6 @@ from services.booking.agent_types import (
     EndEnrollmentInput,
     EnrollChildInput,
     EnrollChildResult,
-    Enrollment,
     MoveBookingInput,
     MoveBookingResult,
     Opening,
@@ -47,7 +46,7 @@ from services.booking.refusals import refusal_of
 from services.booking.rulebook import RuleBook
 from services.booking.soundness import Flaw
 from services.booking.texts import malformed
-from services.booking.types import Activity, Booking, Child, answers_of, reading_of
+from services.booking.types import Activity, Booking, Child, Enrollment, answers_of, reading_of
 from services.graphql import Context, Info
 from services.idempotency import key_of
 from services.paging import cursor_of, position_of, size_of, stays

@@ -1,5 +1,6 @@
 """Booking's part of the graph: activities, calendars, bookings. Fields load through `Reading`, so that many cost what one costs."""
 
+import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
@@ -372,6 +373,19 @@ class Child:
             raise Forbidden
         return [Activity.of(rules.spec, info.context.language) for rules in found]
 
+    @strawberry.field
+    async def enrollments(self, info: Info) -> list["Enrollment"]:
+        """In which activities the child is, was or will be admitted, by name, and for how long."""
+        await self.mine(info)
+        reading = reading_of(info.context)
+        periods = await reading.enrolled(str(self.id))
+        found = zip(periods.values(), await asyncio.gather(*map(reading.rules, periods)), strict=True)
+        return [
+            Enrollment(spec=rules.spec, child=self, from_=period.starts_on, until=period.ends_on)
+            for period, rules in found
+            if rules is not None
+        ]
+
     @strawberry.field(graphql_type=Calendar)  # type: ignore[untyped-decorator]  # no types for this form
     def calendar(self, info: Info, month: YearMonth, activity: ID | None = None) -> Awaitable[Calendar]:
         """Every day of the month, for one activity, or for all of the child's (S32)."""
@@ -404,6 +418,20 @@ class Child:
             for activity in span.enrolled
             for day in [span.day(activity, date, context.now)]
         ]
+
+
+@strawberry.type
+class Enrollment:
+    """A child admitted to an activity, both days included ("inscription")."""
+
+    spec: Private[ActivitySpec]
+    child: Child
+    from_: dt.date | None = strawberry.field(name="from")
+    until: dt.date | None
+
+    @strawberry.field
+    def activity(self, info: Info) -> Activity:
+        return Activity.of(self.spec, info.context.language)
 
 
 async def child_of(info: Info, child: str) -> Owned:

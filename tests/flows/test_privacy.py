@@ -10,11 +10,10 @@ from typing import Any
 
 import asyncpg
 import yaml
-from sqlmodel import col, select, update
+from sqlmodel import select
 
 from services.billing.tables import LedgerEntry, OnlinePayment
 from services.database import Database
-from services.identity.tables import AgentRole
 from services.outbox import Withdrawal
 from services.settings import SERVICES
 from tests.facts import until
@@ -71,7 +70,7 @@ async def test_an_erased_family_leaves_no_byte_and_the_books_stay_right(system: 
     wish: dict[str, Any] = {"family": canary.id, "reason": "Demande écrite du 3 novembre", "idempotencyKey": "k1"}
     refused = await town.post(ERASE, {"input": wish}, token=agent.token)
     assert refused["errors"][0]["extensions"]["code"] == "FORBIDDEN", "an agent, and no administrator"
-    admin = await _administrator(system, town)
+    admin = await town.administrator()
     obstructed = (await admin.ask(ERASE, {"input": wish}))["eraseFamily"]
     assert obstructed == {
         "__typename": "ErasureObstructed",
@@ -225,16 +224,6 @@ async def _given_up(canary: Family) -> None:
         await until(over)
     finally:
         await database.close()
-
-
-async def _administrator(system: System, town: Town) -> Family:
-    database = Database(system.databases["identity"])
-    try:
-        async with database.transaction() as session:
-            await session.exec(update(AgentRole).where(col(AgentRole.structure_id) == town.structure).values(administrator=True))
-    finally:
-        await database.close()
-    return await town.agent()
 
 
 # ------------------------------------------------------------------------------------------------------- what is looked at

@@ -13,12 +13,14 @@ from zoneinfo import ZoneInfo
 
 import httpx2
 import yaml
+from sqlmodel import col, update
 
 from deploy.backlog import settled
 from deploy.town.checking import read_town
 from deploy.town.loading import load
 from services.clock import Clock
 from services.database import Database
+from services.identity.tables import AgentRole
 from services.settings import Settings
 from tests.facts import until
 from tests.flows.system import System
@@ -230,6 +232,16 @@ class Town:
         result = (await self.post(SIGN_IN, {"login": self.named("agent"), "password": PASSWORD}))["data"]["signIn"]
         assert "accessToken" in result, result
         return Family(self, "", result["accessToken"], result["refreshToken"], "")
+
+    async def administrator(self) -> Family:
+        """The agent, who administers the structure from now on."""
+        database = Database(self.system.databases["identity"])
+        try:
+            async with database.transaction() as session:
+                await session.exec(update(AgentRole).where(col(AgentRole.structure_id) == self.structure).values(administrator=True))
+        finally:
+            await database.close()
+        return await self.agent()
 
     async def everybody(self, *names: str) -> list[Family]:
         return list(await asyncio.gather(*(self.sign_in(name) for name in names)))

@@ -10,6 +10,7 @@ from gateway.portal.texts import (
     calendar,
     desk,
     desk_mails,
+    desk_people,
     door,
     frame,
     home,
@@ -40,6 +41,7 @@ for each in (
     legal,
     desk,
     desk_mails,
+    desk_people,
 ):
     double = (TEXTS.keys() | COUNTED.keys()) & (each.TEXTS.keys() | each.COUNTED.keys())
     assert not double, f"said twice: {double}"
