@@ -158,6 +158,75 @@ async def test_no_tick_is_lost_without_a_network(browse: Browse, found: Found, v
     assert await page.evaluate("localStorage.length") == 0
 
 
+async def test_todays_roster_opens_without_a_network_and_for_nobody_else(browse: Browse, found: Found, watch: Any) -> None:
+    town = await a_town(found)
+    watch.expected += ["ERR_INTERNET_DISCONNECTED", "ERR_FAILED"]
+    page = await browse(PHONE)
+    await signs_in(page, town, "agent")
+    roster = f"{ROSTER}?activite={town.named('aps')}&date={DAY.isoformat()}"
+
+    def tick(child: str, kind: str) -> Any:
+        return page.locator(f'[data-child="{town.named(child)}"] .{kind} input')
+
+    async def keeps(count: int) -> None:
+        """Pages of rosters, and lists of them."""
+        script = """async () => { const cache = await caches.open('preau-pointage'), kept = await cache.keys();
+          return kept.filter(each => new URL(each.url).pathname === '/bureau/pointage').length }"""
+
+        async def does() -> bool:
+            return bool(await page.evaluate(script) == count)
+
+        await until(does)
+
+    await page.goto(roster)
+    await keeps(1)
+    await tick("amalia", "PRESENT").check()
+
+    async def is_newer() -> bool:
+        return bool(await page.evaluate("localStorage.length === 0"))
+
+    await until(is_newer)  # What was sent is on the copy, too.
+    await page.context.set_offline(True)
+    await page.reload()
+    await expect(page.locator("#file")).to_contain_text("Sans réseau : liste de")
+    await expect(tick("amalia", "PRESENT")).to_be_checked()
+    assert await axe(page) == []
+    await tick("zoe", "ABSENT_JUSTIFIED").check()
+    await page.reload()
+    await expect(tick("zoe", "ABSENT_JUSTIFIED")).to_be_checked()
+    await expect(page.locator("#file")).to_contain_text("À envoyer : 1")
+    await page.goto(f"{ROSTER}?date={next_days(1)[0].isoformat()}")
+    await expect(page.locator("h1")).to_have_text("Pas de réseau")
+    await page.goto(roster)
+    await page.context.set_offline(False)
+    await expect(page.locator("html:not([data-kept])")).to_have_count(1)  # It loads anew by itself, once all is sent.
+    await expect(page.locator("[data-count=absent]")).to_have_text("1")
+    # Who signs out leaves nothing behind.
+    await keeps(1)
+    await page.goto(ROSTER)
+    await keeps(2)
+    await page.locator('form[action="/deconnexion"] button').click()
+    await page.wait_for_url("**/connexion**")
+    await keeps(0)
+    # Nor is anything of one account shown to another, or after its day.
+    await signs_in(page, town, "agent")
+    await page.goto(roster)
+    await keeps(1)
+    await page.evaluate("""async () => { const cache = await caches.open('preau-pointage'), [key] = (await cache.keys()).filter(each =>
+      new URL(each.url).pathname === '/bureau/pointage'), page = await cache.match(key, { ignoreVary: true });
+      const [, day, until] = page.headers.get('preau-garde').split(' '), headers = new Headers(page.headers);
+      headers.set('preau-garde', `somebody ${day} ${until}`);
+      await cache.put('/bureau/pointage?activite=other', new Response('their roster', { headers }));
+      headers.set('preau-garde', `somebody ${day} 1`);
+      await cache.put('/bureau/pointage?activite=old', new Response('an old roster', { headers })); }""")
+    await page.context.set_offline(True)
+    await page.goto(f"{ROSTER}?activite=old")
+    assert "an old roster" not in await page.content()
+    await page.context.set_offline(False)
+    await page.goto("/profil")
+    await keeps(0)
+
+
 async def test_a_day_gets_other_places_and_is_closed_for_a_reason_that_families_read(visitor: MakeVisitor, found: Found) -> None:
     town, one = await at_the_desk(visitor, found)
     (day,) = next_days(1)

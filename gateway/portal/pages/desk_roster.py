@@ -3,10 +3,12 @@
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
+from zoneinfo import ZoneInfo
 
 from starlette.responses import JSONResponse, Response
 
+from gateway.portal import assets
 from gateway.portal.desk import desk_page, enter, not_now, today
 from gateway.portal.formats import day_of, time_of
 from gateway.portal.forms import Form
@@ -59,8 +61,31 @@ async def roster(visit: Visit) -> Response:
     office = await enter(visit)
     date, wrong = _read(visit, asked.get("date", ""))
     if not asked.get("activite"):
-        return await _choice(visit, office["id"], date, wrong)
-    return await _page(visit, asked["activite"], date, errors=wrong, search=asked.get("chercher", "").strip())
+        return _may_be_kept(visit, await _choice(visit, office["id"], date, wrong), date)
+    search = asked.get("chercher", "").strip()
+    page = await _page(visit, asked["activite"], date, errors=wrong, search=search)
+    return page if search else _may_be_kept(visit, page, date)
+
+
+def _may_be_kept(visit: Visit, response: Response, date: dt.date) -> Response:
+    """Today's, by the browser of whoever is signed in, for when there is no network: until the day or the session is over."""
+    if response.status_code == 200 and date == today(visit) and not visit.partly and visit.office is not None and visit.session is not None:
+        midnight = dt.datetime.combine(date + dt.timedelta(days=1), dt.time(), ZoneInfo(visit.office["timezone"]))
+        until = min(int(midnight.timestamp()), visit.session.ends)
+        response.headers["preau-garde"] = f"{quote(visit.data['me']['id'])} {date.isoformat()} {until}"
+    return response
+
+
+async def worker(visit: Visit) -> Response:
+    """`/bureau/hors-ligne.js`: beside what it is for, since it answers for no address above its own."""
+    policy = {"content-security-policy": "default-src 'none'; connect-src 'self'", "x-content-type-options": "nosniff"}
+    found = assets.assets()["roster_worker.js"]
+    return Response(found.body, headers={"cache-control": "no-cache", **policy}, media_type=found.kind)
+
+
+async def away(visit: Visit) -> Response:
+    """Instead of a page that was not opened before the network went. It says nothing of anybody."""
+    return visit.page("desk_offline.html", tab="desk")
 
 
 def _read(visit: Visit, text: str) -> tuple[dt.date, dict[str, str]]:
@@ -262,6 +287,8 @@ PAGES = [
     ("/bureau", ("GET",), desk),
     ("/bureau/structure", ("POST",), structure),
     (HERE, ("GET",), roster),
+    (f"{HERE}/hors-ligne", ("GET",), away),
+    ("/bureau/hors-ligne.js", ("GET",), worker),
     (HERE, ("POST",), tick),
     ("/bureau/pointage/cocher", ("POST",), tick_one),
     ("/bureau/pointage/clore", ("POST",), close),

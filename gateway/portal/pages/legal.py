@@ -44,9 +44,12 @@ OF_AGENTS: Final = [
     ("/bureau/paiements/impayes", "MONEY_PLACE_DEBTORS"),
     ("/bureau/paiements/caisse", "MONEY_PLACE_CLOSING"),
     ("/bureau/paiements/operations", "MONEY_PLACE_ACTS"),
+    ("/bureau/nouvelle-famille", "REGISTER_NEW"),
     ("/bureau/annonces", "DESK_ANNOUNCEMENTS"),
     ("/bureau/courriers", "DESK_MAILS"),
     ("/bureau/messages-en-echec", "DESK_DEAD_LETTERS"),
+    ("/bureau/equipe", "TEAM_TITLE"),
+    ("/bureau/invitations", "INVITATIONS_TITLE"),
 ]
 OF_THE_SITE: Final = [
     ("/aide", "FOOT_HELP"),
@@ -57,6 +60,9 @@ OF_THE_SITE: Final = [
 ]
 #: What is no page to go to by itself: steps of something, links of mails, what scripts ask, files.
 NO_PAGES: Final = (
+    "/bureau/effacements",  # For administrators alone.
+    "/bureau/hors-ligne.js",
+    "/bureau/pointage/hors-ligne",
     "/connexion/retour",
     "/bureau/paiements/journal",
     "/courriel/",

@@ -1,4 +1,6 @@
 // Each tick is sent at once; what could not be sent stays on this device, through reloads too, until it could.
+// What was sent is remembered until the copy of this page is newer, which is shown when there is no network (offline.js).
+import { refresh } from './offline.js';
 const words = document.getElementById('mots').dataset, form = document.getElementById('pointage');
 const badge = document.getElementById('file'), refused = document.getElementById('refus');
 const PREFIX = 'preau-pointage ', account = form?.dataset.account ?? '';
@@ -8,8 +10,8 @@ const fill = (text, told) => text.replace(/\{(\w+)\}/g, (_, name) => told[name])
 const day = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: 'medium' });
 const AGAIN = 5000, FIELDS = ['presence', 'arrivee', 'depart', 'note'];
 
-/** What waits, oldest first: one for each child, day and activity. Key -> what is to be sent. */
-function waiting() {
+/** All that is remembered, oldest first: one for each child, day and activity. Key -> what was ticked. */
+function remembered() {
   const found = [];
   for (let i = 0; i < localStorage.length; i++) {
     const key = localStorage.key(i);
@@ -17,6 +19,8 @@ function waiting() {
   }
   return found.sort((a, b) => a[1].at - b[1].at);
 }
+/** What is to be sent. */
+const waiting = () => remembered().filter(([, tick]) => !tick.sent);
 const keyOf = tick => `${PREFIX}${account} ${tick.activite} ${tick.date} ${tick.enfant}`;
 const row = tick => tick.activite === here.activite && tick.date === here.date ? document.querySelector(`[data-child="${CSS.escape(tick.enfant)}"]`) : null;
 
@@ -55,7 +59,8 @@ function show() {
   badge.hidden = !ticks.length && !said;
   badge.classList.toggle('ok', !ticks.length);
   // Said only where the network makes somebody wait, not at each tick.
-  if (ticks.length && (stuck || !navigator.onLine)) { badge.textContent = fill(words.queue, { n: ticks.length }); said = true; }
+  if (!ticks.length && document.documentElement.dataset.kept !== undefined) { badge.hidden = false; badge.classList.remove('ok'); badge.textContent = words.kept; }
+  else if (ticks.length && (stuck || !navigator.onLine)) { badge.textContent = fill(words.queue, { n: ticks.length }); said = true; }
   else if (ticks.length) badge.hidden = !said;
   else if (said) badge.textContent = words.sent;
 }
@@ -73,6 +78,13 @@ function signInAgain() {
   badge.hidden = false; badge.replaceChildren(words.over + ' ', link);
 }
 
+/** What was sent before, a newer copy of the page shows; where none is kept, nobody needs to remember it. */
+async function renew() {
+  const sent = remembered().filter(([, tick]) => tick.sent);
+  if (!sent.length || (navigator.serviceWorker?.controller && !await refresh())) return;
+  for (const [key, tick] of sent) if (JSON.parse(localStorage.getItem(key))?.sent === tick.sent) localStorage.removeItem(key);
+}
+
 let busy = false, stuck = false, timer;
 async function send() {
   if (busy || !account) return;
@@ -88,7 +100,8 @@ async function send() {
       const told = answer.status === 404 ? {} : await answer.json();
       // What was ticked meanwhile stays to be sent.
       if (JSON.parse(localStorage.getItem(key))?.at === tick.at) {
-        localStorage.removeItem(key);
+        if (told.entry) localStorage.setItem(key, JSON.stringify({ ...tick, sent: Date.now() }));
+        else localStorage.removeItem(key);
         if (told.entry) paint({ ...tick, presence: told.entry.attendance, arrivee: told.entry.arrival ?? '', depart: told.entry.departure ?? '', note: told.entry.note ?? '' });
         else undo(tick);
         if (told.refusal) refuse(tick, told.refusal);
@@ -96,18 +109,24 @@ async function send() {
       if (told.counts && row(tick)) for (const each of document.querySelectorAll('[data-count]')) each.textContent = told.counts[each.dataset.count];
       stuck = false; show();
     }
+    await renew();
   } catch { stuck = true; timer = setTimeout(send, AGAIN); }
   busy = false; show();
 }
 
 if (form) {
-  for (const [, tick] of waiting()) {
+  const isKept = document.documentElement.dataset.kept !== undefined;
+  for (const [key, tick] of remembered()) {
     const line = row(tick); if (!line) continue;
+    if (tick.sent && !isKept) { localStorage.removeItem(key); continue; }  // The page is newer.
     const now = controls(tick.enfant);
     for (const name of FIELDS) now[name].value = tick[name];
   }
   form.addEventListener('change', event => { const child = event.target.closest('[data-child]')?.dataset.child; if (child) keep(child); });
-  addEventListener('online', send);
+  addEventListener('online', async () => {
+    await send();
+    if (document.documentElement.dataset.kept !== undefined && !waiting().length && !refused.matches(':not([hidden])')) location.reload();
+  });
   addEventListener('offline', show);
   addEventListener('pageshow', () => { show(); send(); });
 }

@@ -1,4 +1,5 @@
 // Says half an hour before a session ends that it will, and prolongs it: nobody loses what they are typing without a warning (RGAA 13.1).
+import { forget, keepOnly } from './keeping.js';
 const bar = document.getElementById('session'), [words, stay, again] = bar.children;
 const WARNED = 1800;
 let ends = Date.now() + bar.dataset.seconds * 1000, told = '';
@@ -39,3 +40,5 @@ addEventListener('pageshow', async event => {
 });
 setInterval(look, 30000);
 look();
+keepOnly(bar.dataset.account);
+document.querySelector('form[action="/deconnexion"]')?.addEventListener('submit', forget);
