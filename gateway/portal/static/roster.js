@@ -59,7 +59,7 @@ function show() {
   badge.hidden = !ticks.length && !said;
   badge.classList.toggle('ok', !ticks.length);
   // Said only where the network makes somebody wait, not at each tick.
-  if (!ticks.length && document.documentElement.dataset.kept !== undefined) { badge.hidden = false; badge.classList.remove('ok'); badge.textContent = words.kept; }
+  if (!ticks.length && isKept()) { badge.hidden = false; badge.classList.remove('ok'); badge.textContent = words.kept; }
   else if (ticks.length && (stuck || !navigator.onLine)) { badge.textContent = fill(words.queue, { n: ticks.length }); said = true; }
   else if (ticks.length) badge.hidden = !said;
   else if (said) badge.textContent = words.sent;
@@ -83,6 +83,14 @@ async function renew() {
   const sent = remembered().filter(([, tick]) => tick.sent);
   if (!sent.length || (navigator.serviceWorker?.controller && !await refresh())) return;
   for (const [key, tick] of sent) if (JSON.parse(localStorage.getItem(key))?.sent === tick.sent) localStorage.removeItem(key);
+}
+
+const isKept = () => document.documentElement.dataset.kept !== undefined;
+
+/** The copy has done its service once there is a network again, and nothing is left to be sent or read. */
+async function leaveCopy() {
+  if (refused.hidden && await refresh()) location.reload();
+  else timer = setTimeout(send, 6 * AGAIN);
 }
 
 let busy = false, stuck = false, timer;
@@ -110,23 +118,21 @@ async function send() {
       stuck = false; show();
     }
     await renew();
+    if (isKept()) await leaveCopy();
   } catch { stuck = true; timer = setTimeout(send, AGAIN); }
   busy = false; show();
+  if (!stuck && waiting().length) send();  // Ticked while the copy was made anew.
 }
 
 if (form) {
-  const isKept = document.documentElement.dataset.kept !== undefined;
   for (const [key, tick] of remembered()) {
     const line = row(tick); if (!line) continue;
-    if (tick.sent && !isKept) { localStorage.removeItem(key); continue; }  // The page is newer.
+    if (tick.sent && !isKept()) { localStorage.removeItem(key); continue; }  // The page is newer.
     const now = controls(tick.enfant);
     for (const name of FIELDS) now[name].value = tick[name];
   }
   form.addEventListener('change', event => { const child = event.target.closest('[data-child]')?.dataset.child; if (child) keep(child); });
-  addEventListener('online', async () => {
-    await send();
-    if (document.documentElement.dataset.kept !== undefined && !waiting().length && !refused.matches(':not([hidden])')) location.reload();
-  });
+  addEventListener('online', send);
   addEventListener('offline', show);
   addEventListener('pageshow', () => { show(); send(); });
 }

@@ -33,14 +33,14 @@ async function kept(url) {
   const page = url.searchParams.has('chercher') ? null : await caches.match(keyOf(url), { cacheName: NAME, ignoreVary: true });
   if (!page) return null;
   const [, day, until] = marks(page), date = url.searchParams.get('date');
-  if (over(until)) { await caches.delete(NAME); return null; }
+  if (over(until)) { await tidy(); return null; }
   return !date || date === day ? page : null;
 }
 
 const late = () => new Promise((_, fail) => setTimeout(fail, PATIENCE, new Error('late')));
 
 async function roster(event, url) {
-  const page = await kept(url);
+  const page = event.request.mode === 'navigate' ? await kept(url) : null;  // Whoever wants a newer copy is served with no old one.
   try {
     const asked = fetch(event.request), answer = await (page ? Promise.race([asked, late()]) : asked);
     if (page && answer.status >= 500) return told(page);
