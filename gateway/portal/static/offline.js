@@ -7,7 +7,7 @@ export async function refresh() {
   if (!worker() || document.documentElement.dataset.day === undefined) return false;
   try {
     const answer = await fetch(location.href, { redirect: 'manual', headers: { accept: 'text/html' } });
-    return answer.ok;
+    return answer.status === 200;
   } catch { return false; }
 }
 

@@ -54,7 +54,8 @@ async function roster(event, url) {
     return answer;
   } catch (trouble) {
     if (page) return told(page);
-    const away = event.request.mode === 'navigate' && await caches.match(AWAY, { ignoreVary: true });
+    if (event.request.mode !== 'navigate') return new Response(null, { status: 204 });  // No newer copy.
+    const away = await caches.match(AWAY, { cacheName: NAME, ignoreVary: true });
     if (away) return away;
     throw trouble;
   }
