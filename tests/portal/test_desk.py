@@ -168,10 +168,11 @@ async def test_todays_roster_opens_without_a_network_and_for_nobody_else(browse:
     def tick(child: str, kind: str) -> Any:
         return page.locator(f'[data-child="{town.named(child)}"] .{kind} input')
 
+    script = """async () => { const cache = await caches.open('preau-pointage'), kept = await cache.keys();
+      return kept.filter(each => new URL(each.url).pathname === '/bureau/pointage').length }"""
+
     async def keeps(count: int) -> None:
         """Pages of rosters, and lists of them."""
-        script = """async () => { const cache = await caches.open('preau-pointage'), kept = await cache.keys();
-          return kept.filter(each => new URL(each.url).pathname === '/bureau/pointage').length }"""
 
         async def does() -> bool:
             return bool(await page.evaluate(script) == count)
@@ -223,8 +224,12 @@ async def test_todays_roster_opens_without_a_network_and_for_nobody_else(browse:
     await page.goto(f"{ROSTER}?activite=old")
     await expect(page.locator("h1")).to_have_text("Pas de réseau")
     await page.context.set_offline(False)
-    await page.goto("/profil")
-    await keeps(0)
+
+    async def is_gone() -> bool:
+        await page.goto("/profil")
+        return bool(await page.evaluate(script) == 0)
+
+    await until(is_gone)
 
 
 async def test_a_day_gets_other_places_and_is_closed_for_a_reason_that_families_read(visitor: MakeVisitor, found: Found) -> None:

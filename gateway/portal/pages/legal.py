@@ -37,6 +37,7 @@ OF_AGENTS: Final = [
     ("/bureau", "TAB_DESK"),
     ("/bureau/pointage", "DESK_ROSTER"),
     ("/bureau/activites", "DESK_ACTIVITIES"),
+    ("/bureau/nouvelle-activite", "SETTINGS_NEW"),
     ("/bureau/familles", "DESK_FAMILIES"),
     ("/bureau/paiements", "DESK_PAYMENTS"),
     ("/bureau/paiements/remises", "MONEY_PLACE_DEPOSITS"),

@@ -10,6 +10,7 @@ from gateway.portal.texts import (
     calendar,
     desk,
     desk_mails,
+    desk_activities,
     desk_people,
     door,
     frame,
@@ -41,6 +42,7 @@ for each in (
     legal,
     desk,
     desk_mails,
+    desk_activities,
     desk_people,
 ):
     double = (TEXTS.keys() | COUNTED.keys()) & (each.TEXTS.keys() | each.COUNTED.keys())
