@@ -61,10 +61,8 @@ async def roster(visit: Visit) -> Response:
     office = await enter(visit)
     date, wrong = _read(visit, asked.get("date", ""))
     if not asked.get("activite"):
-        return _may_be_kept(visit, await _choice(visit, office["id"], date, wrong), date)
-    search = asked.get("chercher", "").strip()
-    page = await _page(visit, asked["activite"], date, errors=wrong, search=search)
-    return page if search else _may_be_kept(visit, page, date)
+        return await _choice(visit, office["id"], date, wrong)
+    return await _page(visit, asked["activite"], date, errors=wrong, search=asked.get("chercher", "").strip())
 
 
 def _may_be_kept(visit: Visit, response: Response, date: dt.date) -> Response:
@@ -108,7 +106,8 @@ async def _choice(visit: Visit, office: str, date: dt.date, errors: Mapping[str,
             found = (await visit.seek(OPENINGS, activity=each["id"], date=date.isoformat())).get("openings", ())
             days += [{**each, "day": day} for day in found if day["open"] or day["taken"]]
     more = {"days": days, "day": _day(visit, date), "trouble": trouble, "errors": errors}
-    return desk_page(visit, "desk_days.html", "roster", status=422 if errors else 200, **more)
+    page = desk_page(visit, "desk_days.html", "roster", status=422 if errors else 200, **more)
+    return _may_be_kept(visit, page, date)
 
 
 async def _page(
@@ -141,7 +140,7 @@ async def _page(
         for family in (data.get("families") or {}).get("nodes", ())
         for child in family["children"]
     ]
-    return desk_page(
+    page = desk_page(
         visit,
         "desk_roster.html",
         "roster",
@@ -158,6 +157,7 @@ async def _page(
         drawn_from=drawn_from,
         frozen=told["closed"] or date > today(visit),
     )
+    return page if search else _may_be_kept(visit, page, date)
 
 
 def _day(visit: Visit, date: dt.date) -> dict[str, Any]:
