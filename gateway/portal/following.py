@@ -29,7 +29,7 @@ class Filters:
     child: str = ""
     activity: str = ""
     status: str = ""  #: Of STATUSES; empty: any.
-    first_day: str = ""  #: As it was typed; empty: without a bound.
+    first_day: str = ""  #: Empty: without a bound. What is no date, as it was typed.
     last_day: str = ""
     after: str = ""
     whole: bool = False  #: All on one page, for paper.
@@ -39,8 +39,9 @@ class Filters:
     def of(cls, query: Mapping[str, str], today: dt.date) -> "Filters":
         """Where nothing is said of days: from today on."""
         first, last = query.get("du", today.isoformat()).strip(), query.get("au", "").strip()
-        days = {name: _day(text) for name, text in (("du", first), ("au", last)) if text}
+        days = {name: day_of(text) for name, text in (("du", first), ("au", last)) if text}
         errors = {name: "PERIOD_WRONG" for name, day in days.items() if day is None}
+        first, last = (f"{days.get(name) or text}" for name, text in (("du", first), ("au", last)))
         if not errors and len(days) == 2 and first > last:
             errors = {"au": "PERIOD_REVERSED"}
         status = query.get("statut", "")
@@ -63,10 +64,6 @@ class Filters:
         told = {"enfant": self.child, "activite": self.activity, "statut": self.status, "du": self.first_day, "au": self.last_day}
         told |= {"tout": "1"} if self.whole else {}
         return urlencode({name: value for name, value in (told | other).items() if value or name == "du"})
-
-
-def _day(text: str) -> dt.date | None:
-    return day_of(text) if len(text) == 10 else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,10 +77,14 @@ def time_of(text: str) -> str | None:
     return None if found is None else f"{int(found[1]):02}:{found[2]}"
 
 
+_TYPED = re.compile(r"([0-9]{1,2})[/. -]([0-9]{1,2})[/. -]([0-9]{4})")
+
+
 def day_of(text: str) -> dt.date | None:
-    """A date, ISO 8601, out of an address or a form, which may tell anything. None: it is no date."""
+    """A date out of an address or a form, which may tell anything: ISO 8601, or 24/12/2026. None: it is no date."""
+    found = _TYPED.fullmatch(text.strip())
     try:
-        return dt.date.fromisoformat(text)
+        return dt.date(int(found[3]), int(found[2]), int(found[1])) if found else dt.date.fromisoformat(text)
     except ValueError:
         return None
 

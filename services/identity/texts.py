@@ -216,7 +216,7 @@ DATA_TABLES: dict[str, tuple[str, str]] = {
     "account": ("Votre compte", "Your login"),
     "membership": ("Structures de votre compte", "Structures of your login"),
     "account_session": ("Vos connexions", "Your sessions"),
-    "factor": ("Vos seconds facteurs", "Your second factors"),
+    "factor": ("Vos deuxièmes étapes de connexion", "Your second steps of signing in"),
     "outside_identity": ("Vos identités d'autres services", "Your identities of other services"),
     "data_request": ("Demandes de données", "Requests for data"),
     "erasure": ("Demandes d'effacement", "Requests for erasure"),

@@ -45,7 +45,7 @@ async def test_s3_s7_links_in_mails_lead_to_a_new_password_and_a_new_address(sys
     page = await town.client.get(path, params={"jeton": token})
     assert (page.status_code, token in page.text) == (200, True)
     assert "Votre mot de passe est changé" in await sends(town, path, jeton=token, nouveau=NEW, encore=NEW)
-    assert "Ce lien n'est plus valable" in await sends(town, path, jeton=token, nouveau=f"{NEW}!", encore=f"{NEW}!"), "single use"
+    assert "Ce lien n’est plus valable" in await sends(town, path, jeton=token, nouveau=f"{NEW}!", encore=f"{NEW}!"), "single use"
     signed_in: dict[str, Any] = (await town.post(HOME, {"login": login, "password": NEW}))["data"]["signIn"]
     (home,) = signed_in["account"]["families"]
     assert home["balance"] == {"inDebit": False}, "billing was asked with the token that this answer brings"
@@ -81,7 +81,7 @@ async def test_whom_a_town_does_not_know_answers_an_invitation(system: System, f
     await other.post("mutation { signOut }", {}, token=petit.token)
     answer |= {"mot-de-passe": own}
     assert "Votre réponse est enregistrée" in await sends(town, path, **answer)
-    assert "Ce lien n'est plus valable" in await sends(town, path, **answer), "single use"
+    assert "Ce lien n’est plus valable" in await sends(town, path, **answer), "single use"
     path, token = await link_in(system, f"{town.structure}-new@example.org", "/invitation")
     login = f"{town.structure}-ana"
     answer = {

@@ -116,11 +116,11 @@ async def test_s24_whoever_is_second_for_the_last_place_sees_what_changed_before
 
     again = await martin.confirms(pages[1])
     assert (again.status_code, "1 demande a changé" in text_of(again)) == (422, True)
-    assert "Liste d'attente, position 1 Avant : place disponible" in text_of(again)
+    assert "Liste d’attente, position 1 Avant : place disponible" in text_of(again)
     assert text_of(await martin.visitor.opens("/demandes")).count("Demande n°") == 0, "nothing was sent"
 
     done = await martin.confirms(again)
-    assert "Mise en liste d'attente, position 1" in text_of(done)
+    assert "Mise en liste d’attente, position 1" in text_of(done)
 
 
 async def test_s24_two_who_confirm_at_once_have_one_place_between_them(parents: list[Parent]) -> None:
@@ -145,7 +145,7 @@ async def test_nobody_else_sees_a_request_and_who_does_not_wait_is_refused(paren
     page = await martin.recap(attente="non")
     assert "Non traitée, activité complète" in text_of(page)
     refused = await martin.confirms(page, attente="")
-    assert "Vos demandes n'ont pas abouti" in text_of(refused)
+    assert "Vos demandes n’ont pas abouti" in text_of(refused)
     assert "Non traitée, activité complète" in text_of(refused)
 
 
@@ -155,7 +155,7 @@ async def test_siblings_may_be_kept_together_and_lines_removed_and_brought_back(
     dupont.chooses(*pair)
 
     together = await dupont.recap(ensemble="oui")
-    assert text_of(together).count("Liste d'attente, position") == 2, "there is one place"
+    assert text_of(together).count("Liste d’attente, position") == 2, "there is one place"
     gone = await dupont.visitor.sends(
         "/recapitulatif", famille=hidden_in(together, "famille"), lignes="", acte="retirer", ligne=draft.written(pair[:1])
     )
@@ -174,7 +174,7 @@ async def test_what_is_not_there_any_more_is_left_out_and_said(parents: list[Par
     dupont.chooses(dupont.line(DAYS[0], "lunch"), dupont.line(DAYS[0], "gone"), dupont.line(DAYS[1], child="martin-child"))
 
     page = text_of(await dupont.recap())
-    assert ("2 choix n'existent plus" in page, "Valider ma demande" in page) == (True, True)
+    assert ("2 choix n’existent plus" in page, "Valider ma demande" in page) == (True, True)
     assert dupont.drafted == [dupont.line(DAYS[0], "lunch")]
 
 
@@ -199,14 +199,14 @@ async def test_s35_s36_bookings_are_followed_given_back_and_waiting_places_left(
         await one.confirms(await one.recap())
 
     page = await martin.visitor.opens("/reservations")
-    assert [word in text_of(page) for word in ("Toutes 2", "Accepté 1", "Liste d'attente 1", "Liste d'attente n° 1")] == [True] * 4
+    assert [word in text_of(page) for word in ("Toutes 2", "Accepté 1", "Liste d’attente 1", "Liste d’attente n° 1")] == [True] * 4
     waiting = await martin.visitor.opens("/reservations", statut="attente")
     left = await martin.visitor.sends("/reservations?statut=attente", acte="quitter", reservation=hidden_in(waiting, "reservation"))
-    assert "Liste d'attente quittée" in text_of(left)
-    assert "Vous n'êtes sur aucune liste d'attente" in text_of(left)
+    assert "Liste d’attente quittée" in text_of(left)
+    assert "Vous n’êtes sur aucune liste d’attente" in text_of(left)
 
     again = await martin.visitor.sends("/reservations?statut=attente", acte="quitter", reservation=hidden_in(waiting, "reservation"))
-    assert "n'est plus en liste d'attente" in text_of(again)
+    assert "n’est plus en liste d’attente" in text_of(again)
     none = await martin.visitor.sends("/reservations", acte="annuler")
     assert (none.status_code, "Cochez au moins une réservation" in text_of(none)) == (422, True)
     line = draft.written([martin.line(DAYS[1], "lunch", "CANCEL")])

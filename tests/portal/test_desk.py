@@ -103,7 +103,7 @@ async def test_the_roster_by_forms_alone_until_the_day_is_closed(visitor: MakeVi
     both = (await one.sends(ROSTER, **where, **fields | {f"presence-{zoe}": "ABSENT_JUSTIFIED"})).text
     assert counts(both) == {"present": "1", "absent": "1", "notRecorded": "1"}
     assert 'value="07:41"' in both
-    assert "Rien n&#39;avait changé" in (await one.sends(ROSTER, **where, **form_of(both))).text
+    assert "Rien n’avait changé" in (await one.sends(ROSTER, **where, **form_of(both))).text
     wrong = await one.sends(ROSTER, **where, **form_of(both) | {f"depart-{amalia}": "06:00"})
     assert (wrong.status_code, 'value="06:00"' in wrong.text) == (422, True)
     rest = (await one.sends(ROSTER, **where, faire="tous", **form_of(both))).text
@@ -119,7 +119,7 @@ async def test_the_roster_by_forms_alone_until_the_day_is_closed(visitor: MakeVi
     refused = await one.sends(f"{ROSTER}/cocher", **where, enfant=nina, presence="NOT_RECORDED")
     assert refused.json()["code"] == "DAY_CLOSED"
     assert 'id="motif-erreur"' in (await one.sends(f"{ROSTER}/rouvrir", **where, motif="")).text
-    assert "La journée est rouverte" in (await one.sends(f"{ROSTER}/rouvrir", **where, motif="Oubli d'un enfant")).text
+    assert "La journée est rouverte" in (await one.sends(f"{ROSTER}/rouvrir", **where, motif="Oubli d’un enfant")).text
 
 
 async def test_no_tick_is_lost_without_a_network(browse: Browse, found: Found, visitor: MakeVisitor, watch: Any) -> None:

@@ -125,7 +125,7 @@ async def test_s21_who_owes_stands_in_a_list_the_deepest_first(found: Found, vis
     take = {"corriger-porte": town.named("periscolaire"), "corriger-sens": "retirer", "corriger-motif": "Reprise"}
     await one.sends(f"{HERE}/corriger", **sent | take, **{"corriger-montant": "25,80"})
     listed = text_of((await one.opens(f"{HERE}/impayes")).text)
-    assert "1 famille doit de l'argent. Total dû : 25,80 €." in listed
+    assert "1 famille doit de l’argent. Total dû : 25,80 €." in listed
     assert f"({sent['famille']}) Compte débiteur : réservations fermées −25,80 €" in listed
 
 

@@ -129,7 +129,7 @@ async def test_an_address_that_is_too_long_to_be_kept_is_not_returned_to(guest: 
 
 async def test_half_a_sign_in_that_is_too_old_begins_again(guest: Guest, identity: Identity) -> None:
     for answer in (await guest.opens(SECOND), await guest.sends(SECOND, code="123456")):
-        assert "n'a pas été terminée à temps" in words(await guest.follows(answer))
+        assert "n’a pas été terminée à temps" in words(await guest.follows(answer))
     guest.client.cookies.set("preau_etape", "nonsense")
     assert (await guest.opens(SECOND)).status_code == 303
     guest.client.cookies.clear()

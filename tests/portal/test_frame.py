@@ -89,8 +89,8 @@ async def test_a_page_is_only_looked_at_by_head_and_what_is_not_there_is_said_in
         answer = await guest.client.head(path)
         assert (answer.status_code, answer.content, "content-security-policy" in answer.headers) == (200, b"", True)
     for path, status, french, english in (
-        ("/nowhere", 404, "Cette page n'existe pas", "There is no such page"),
-        ("/deconnexion", 405, "Cette adresse ne s'ouvre pas ainsi", "This address is not opened that way"),
+        ("/nowhere", 404, "Cette page n’existe pas", "There is no such page"),
+        ("/deconnexion", 405, "Cette adresse ne s’ouvre pas ainsi", "This address is not opened that way"),
     ):
         for language, said in (("fr", french), ("en", english)):
             answer = await guest.opens(path, language)
@@ -221,7 +221,7 @@ async def test_the_site_map_names_every_page_that_whoever_asks_may_open(guest: G
 async def test_how_accessible_the_site_is_stands_on_each_page_as_the_town_says_it(identity: Identity, tmp_path: Path) -> None:
     async with before(identity) as guest:
         page = words(await guest.opens("/accessibilite"))
-        for said in ("Accessibilité : non conforme", "absence d'audit", "Défenseur des droits", "Schéma pluriannuel", "RGAA"):
+        for said in ("Accessibilité : non conforme", "absence d’audit", "Défenseur des droits", "Schéma pluriannuel", "RGAA"):
             assert said in page
     file = tmp_path / "portal.yaml"
     file.write_text("""

@@ -172,18 +172,18 @@ async def test_whoever_is_signed_in_accepts_as_they_are_and_may_at_once_what_the
 
 async def test_whoever_has_a_second_factor_shows_it(guest: Guest, identity: Identity) -> None:
     half = refused("SECOND_FACTOR_REQUIRED", challenge="half-way", kinds=["TOTP"], passkeyOptions=None)
-    identity.says |= {"signIn": half, "finishSignIn": refused("INVALID_CODE", "Ce code n'est pas correct."), "invitation": OFFER}
+    identity.says |= {"signIn": half, "finishSignIn": refused("INVALID_CODE", "Ce code n’est pas correct."), "invitation": OFFER}
     with_password = {"jeton": TOKEN, "faire": "connexion", "identifiant": "leo", "mot-de-passe": "secret"}
     asked = await guest.sends(INVITATION, **with_password)
     assert ('name="code"' in asked.text, "half-way" in asked.text) == (True, False)
     again = await guest.sends(INVITATION, jeton=TOKEN, faire="code", code="000000")
-    assert (again.status_code, "Ce code n'est pas correct." in words(again)) == (422, True)
+    assert (again.status_code, "Ce code n’est pas correct." in words(again)) == (422, True)
     identity.says |= {"finishSignIn": SIGNED_IN, "acceptInvitation": ACCEPTED}
     done = await guest.sends(INVITATION, jeton=TOKEN, faire="code", code="123 456")
     assert "Votre réponse est enregistrée" in done.text
     assert identity.heard[-3][1] == {"challenge": "half-way", "code": "123456"}
     identity.says["signIn"] = half | {"kinds": ["PASSKEY"]}
-    assert "clé d'accès" in words(await guest.sends(INVITATION, **with_password))
+    assert "clé d’accès" in words(await guest.sends(INVITATION, **with_password))
 
 
 async def test_whoever_has_none_opens_one(guest: Guest, identity: Identity) -> None:

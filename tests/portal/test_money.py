@@ -263,7 +263,7 @@ async def test_s19_the_return_asks_and_never_believes(found: Found, visitor: Mak
     """S19: the address may say what it wants. Whose session has ended signs in, and is back."""
     town, one, stranger = await guide(found), visitor(), visitor()
     anybody = await one.opens("/paiement/p1", status="paid", amount="15000")
-    assert (anybody.status_code, "Il n'est compté qu'une fois" in text_of(anybody.text)) == (200, True)
+    assert (anybody.status_code, "Il n’est compté qu’une fois" in text_of(anybody.text)) == (200, True)
     assert 'href="/connexion?suite=/paiement/p1%3F' in anybody.text
     wallet = f"montant-{town.named('periscolaire')}"
     await one.signs_in(town, "dupont", "/paiement")

@@ -99,7 +99,7 @@ async def test_s3_a_code_of_the_town_hall_links_an_identity_for_whoever_cannot_s
     form = await guest.opens("/connexion/fc/lier")
     assert '<form method="post" action="/connexion/fc/lier"' in form.text
     assert identity.heard == []
-    identity.says["useRecoveryCode"] = refused("INVALID_CREDENTIALS", "Le code n'est pas <correct>.")
+    identity.says["useRecoveryCode"] = refused("INVALID_CREDENTIALS", "Le code n’est pas <correct>.")
     wrong = await guest.sends("/connexion/fc/lier", identifiant="dupont", code="A123")
     assert (wrong.status_code, "pas &lt;correct&gt;" in wrong.text, "A123" in wrong.text) == (422, True, False)
     identity.says |= {"useRecoveryCode": {"__typename": "RecoveryGranted", "token": "secret-grant"}, "startOidcLinkByToken": STARTED}

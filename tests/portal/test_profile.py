@@ -71,7 +71,7 @@ async def test_mails_language_sessions_data_and_closing(visitor: MakeVisitor, fo
     elsewhere = visitor()
     await elsewhere.signs_in(town, "dupont")
     (session,) = re.findall(r'name="session" value="(\w+)"', (await one.opens("/profil")).text)
-    assert "L&#39;appareil est déconnecté" in (await one.sends("/profil/sessions", session=session)).text
+    assert "L’appareil est déconnecté" in (await one.sends("/profil/sessions", session=session)).text
     assert "/connexion" in str((await elsewhere.opens("/")).url)
     assert "Le fichier est demandé" in (await one.sends("/profil/donnees", famille=town.named("dupont"))).text
     wrong = await one.sends("/profil/fermer", **{"motdepasse-fermer": "faux"})

@@ -187,6 +187,7 @@ def _check(visit: Visit, asked: Asked) -> None:
     elif asked.source and asked.target.value == asked.source.value:
         asked.errors["vers"] = phrase("COPY_SAME", visit.language)
     first, last = day_of(asked.first), day_of(asked.last)
+    asked.first, asked.last = (day.isoformat() if day else text for day, text in ((first, asked.first), (last, asked.last)))
     if first is None:
         asked.errors["du"] = phrase("COPY_NO_DATE", visit.language)
     if last is None or (first and last < first):

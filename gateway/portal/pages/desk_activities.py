@@ -96,9 +96,10 @@ async def day(visit: Visit) -> Response:
     """A day's places, or whether it is open."""
     form = await visit.form()
     await enter(visit)
-    id, date = visit.request.path_params["id"], form.one("jour")
-    if day_of(date) is None:
+    id, found = visit.request.path_params["id"], day_of(form.one("jour"))
+    if found is None:
         return await _page(visit, id, today(visit).replace(day=1), "", {"jour": phrase("DESK_DATE_WRONG", visit.language)})
+    date = found.isoformat()
     change: dict[str, Any] = {"activity": id, "date": date, "cancelBookings": form.one("annuler") == "oui"}
     if form.one("reglage") == "habituel":
         change["usualPlaces"] = True

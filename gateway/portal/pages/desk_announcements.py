@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from starlette.responses import Response
 
 from gateway.portal.desk import desk_page, enter
+from gateway.portal.formats import day_of
 from gateway.portal.forms import Form
 from gateway.portal.operations import operation
 from gateway.portal.texts import phrase
@@ -53,12 +54,10 @@ def _written(instant: str | None, zone: ZoneInfo) -> str:
 def _instant(visit: Visit, text: str, *, days: int = 0) -> str | None:
     """The midnight at which that day begins, where the structure is. None: it is no date of our times."""
     assert visit.office is not None, "whoever asks has entered"
-    try:
-        day = dt.date.fromisoformat(text) + dt.timedelta(days=days)
-    except (ValueError, OverflowError):
+    day = day_of(text)
+    if day is None or not 1900 < day.year < 9000:
         return None
-    if not 1900 < day.year < 9000:
-        return None
+    day += dt.timedelta(days=days)
     return dt.datetime.combine(day, dt.time(), ZoneInfo(visit.office["timezone"])).isoformat()
 
 

@@ -42,7 +42,7 @@ class Calculation:
 
     @property
     def day(self) -> dt.date | None:
-        return formats.day_of(self.until) if len(self.until) == 10 else None
+        return formats.day_of(self.until)
 
     @property
     def is_wrong(self) -> bool:

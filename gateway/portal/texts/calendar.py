@@ -80,7 +80,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "NO_CHILD": (
         "Aucun enfant n’est inscrit dans le dossier de votre famille. Contactez votre mairie.",
-        "There is no child in your family's file. Contact your town hall.",
+        "There is no child in your family’s file. Contact your town hall.",
     ),
     "NO_ACTIVITY": (
         "{child} n’est inscrit à aucune activité pour le moment. Contactez votre mairie pour une inscription.",

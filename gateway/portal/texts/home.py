@@ -6,9 +6,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "HOME_NEWS": ("Nouvelles annonces", "New announcements"),
     "HOME_ANNOUNCEMENTS": ("Annonces", "Announcements"),
     "HOME_DAYS": ("Prochains jours réservés", "Next booked days"),
-    "HOME_TODAY": ("Aujourd'hui", "Today"),
+    "HOME_TODAY": ("Aujourd’hui", "Today"),
     "HOME_NO_DAYS": ("Rien dans les deux semaines qui viennent.", "Nothing within the next two weeks."),
-    "HOME_NO_CHILD": ("Aucun enfant n'est encore inscrit.", "No child is registered yet."),
+    "HOME_NO_CHILD": ("Aucun enfant n’est encore inscrit.", "No child is registered yet."),
     "HOME_WAITS": ("En attente n° {rank}", "Waiting, no. {rank}"),
     "HOME_WAITS_SOME": ("En attente", "Waiting"),
     "HOME_SUBMITTED": ("En cours", "Under way"),
@@ -19,7 +19,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "HOME_BLOCKED": ("Les réservations sont fermées.", "Booking is closed."),
     "HOME_LAST": ("Dernière demande", "Last request"),
     "HOME_DRAFT_WHY": (
-        "Rien n'est enregistré avant la validation du récapitulatif.",
+        "Rien n’est enregistré avant la validation du récapitulatif.",
         "Nothing is recorded before the recap is confirmed.",
     ),
     "HOME_DRAFT_GO": ("Vérifier mes choix", "Check my choices"),
@@ -37,17 +37,17 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Nos messages à {told} nous reviennent : vérifiez cette adresse.",
         "Our mails to {told} come back: check the address.",
     ),
-    "HOME_UNDELIVERABLE_GO": ("Vérifier l'adresse", "Check the address"),
+    "HOME_UNDELIVERABLE_GO": ("Vérifier l’adresse", "Check the address"),
     "HOME_FACTOR": (
-        "Une seconde étape de connexion est demandée pour travailler au bureau des agents : {told}.",
-        "A second step of signing in is asked for at the agents' desk: {told}.",
+        "Une deuxième étape de connexion est demandée pour travailler au bureau des agents : {told}.",
+        "A second step of signing in is asked for at the agents’ desk: {told}.",
     ),
-    "HOME_FACTOR_GO": ("L'ajouter", "Add it"),
+    "HOME_FACTOR_GO": ("L’ajouter", "Add it"),
     "HOME_DESK": (
         "Pointage du jour, activités, familles, règlements et annonces vous attendent au bureau.",
-        "Today's rosters, activities, families, payments and announcements are at the desk.",
+        "Today’s rosters, activities, families, payments and announcements are at the desk.",
     ),
-    "HOME_DESK_GO": ("Ouvrir le bureau des agents", "Open the agents' desk"),
+    "HOME_DESK_GO": ("Ouvrir le bureau des agents", "Open the agents’ desk"),
 }
 COUNTED: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
     "HOME_DRAFT": (

@@ -1,10 +1,10 @@
 """Of balances, payments, histories."""
 
 TEXTS: dict[str, tuple[str, str]] = {
-    "NO_FILE_TITLE": ("Ce document n'est pas disponible", "This document is not available"),
+    "NO_FILE_TITLE": ("Ce document n’est pas disponible", "This document is not available"),
     # Balances: P6.
     "BALANCES_TITLE": ("Soldes et paiements", "Balances and payments"),
-    "BALANCES_UNTIL": ("Jusqu'au", "Until"),
+    "BALANCES_UNTIL": ("Jusqu’au", "Until"),
     "BALANCES_UNTIL_HINT": ("Ce jour compris. Vide : toutes les réservations à venir.", "That day included. Empty: all bookings to come."),
     "BALANCES_INCLUDE": ("Réservations comptées", "Bookings that count"),
     "BALANCES_CONFIRMED": ("Confirmées", "Confirmed"),
@@ -20,19 +20,19 @@ TEXTS: dict[str, tuple[str, str]] = {
     "MONEY_DUE": ("Montant dû", "Amount due"),
     "BOOKINGS_COST": ("Montant des réservations", "Cost of the bookings"),
     "MONEY_ESTIMATED": ("Solde estimé", "Estimated balance"),
-    "COST_UNTIL": ("jusqu'au {date}", "until {date}"),
+    "COST_UNTIL": ("jusqu’au {date}", "until {date}"),
     "COST_ALL": ("toutes dates", "all dates"),
     "MONEY_PAY": ("Payer en ligne", "Pay online"),
     "PAY_SUGGESTED": ("Montant proposé : {amount}", "Suggested amount: {amount}"),
     "PAY_CLOSED_TITLE": ("Paiement en ligne fermé", "Paying online is closed"),
-    "PAY_ADVANCE": ("Rien n'est dû ; vous pouvez payer d'avance.", "Nothing is due; you may pay in advance."),
+    "PAY_ADVANCE": ("Rien n’est dû ; vous pouvez payer d’avance.", "Nothing is due; you may pay in advance."),
     "UNDER_WAY": (
-        "Un paiement de {amount} est en cours. S'il est terminé, il sera compté dans un instant.",
+        "Un paiement de {amount} est en cours. S’il est terminé, il sera compté dans un instant.",
         "A payment of {amount} is under way. If it is done, it will count in a moment.",
     ),
     "UNDER_WAY_SEE": ("Voir ce paiement de {amount}", "See this payment of {amount}"),
     "IN_DEBT": (
-        "Votre compte est débiteur : les réservations sont fermées jusqu'au paiement. Annuler reste possible.",
+        "Votre compte est débiteur : les réservations sont fermées jusqu’au paiement. Annuler reste possible.",
         "Your account is in debt: booking is closed until you have paid. Cancelling is still possible.",
     ),
     "BALANCES_NEW": ("Soldes mis à jour.", "Balances updated."),
@@ -45,7 +45,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     # Payment: P7.
     "PAYMENT_TITLE": ("Payer en ligne", "Pay online"),
     "PAYMENT_LEAD": (
-        "Le montant proposé couvre vos réservations à venir. Vous pouvez le changer : payer davantage alimente le porte-monnaie d'avance.",
+        "Le montant proposé couvre vos réservations à venir. Vous pouvez le changer : payer davantage alimente le porte-monnaie d’avance.",
         "The amount suggested covers your bookings to come. You may change it: what you pay beyond feeds the wallet in advance.",
     ),
     "PAYMENT_AMOUNT": ("Montant à payer", "Amount to pay"),
@@ -55,8 +55,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "PAYMENT_COMPUTE": ("Recalculer", "Work out again"),
     "PAYMENT_SEND": ("Aller au paiement sécurisé", "Go to the secure payment site"),
     "PAYMENT_NEXT": (
-        "Vous payez sur le site de la banque ; aucun numéro de carte ne passe par l'espace famille.",
-        "You pay at the bank's site; no card number passes through the family portal.",
+        "Vous payez sur le site de la banque ; aucun numéro de carte ne passe par l’espace famille.",
+        "You pay at the bank’s site; no card number passes through the family portal.",
     ),
     "PAYMENT_MAIL": ("Le reçu sera envoyé à {email}.", "The receipt will be sent to {email}."),
     "PAYMENT_EMAIL": ("Adresse e-mail pour le reçu", "E-mail address for the receipt"),
@@ -72,47 +72,47 @@ TEXTS: dict[str, tuple[str, str]] = {
     # Return from the payment site: P8.
     "RETURN_TITLE": ("Retour du paiement", "Back from the payment"),
     "RETURN_ANYBODY": (
-        "Si vous avez payé, votre règlement apparaît dans votre espace famille dès que le site de paiement l'a confirmé : le plus souvent "
-        "en quelques secondes, parfois plus tard. Il n'est compté qu'une fois ; inutile de payer à nouveau.",
+        "Si vous avez payé, votre règlement apparaît dans votre espace famille dès que le site de paiement l’a confirmé : le plus souvent "
+        "en quelques secondes, parfois plus tard. Il n’est compté qu’une fois ; inutile de payer à nouveau.",
         "If you have paid, your payment stands in your family account as soon as the payment site has confirmed it: mostly within "
         "seconds, sometimes later. It counts once; there is no need to pay again.",
     ),
     "RETURN_SIGN_IN": ("Me connecter pour voir ce paiement", "Sign in to see this payment"),
     "PAYMENT_STARTED_TITLE": ("Paiement en attente de confirmation", "Payment waiting for confirmation"),
     "PAYMENT_STARTED": (
-        "Le site de paiement n'a pas encore confirmé votre paiement de {amount}. C'est le plus souvent l'affaire de quelques secondes, "
-        "parfois plus. Il ne sera compté qu'une fois : inutile de payer à nouveau.",
+        "Le site de paiement n’a pas encore confirmé votre paiement de {amount}. C’est le plus souvent l’affaire de quelques secondes, "
+        "parfois plus. Il ne sera compté qu’une fois : inutile de payer à nouveau.",
         "The payment site has not confirmed your payment of {amount} yet. Mostly it is a matter of seconds, sometimes more. It will count "
         "once only: there is no need to pay again.",
     ),
-    "PAYMENT_STARTED_LIVE": ("Cette page se met à jour d'elle-même.", "This page updates itself."),
+    "PAYMENT_STARTED_LIVE": ("Cette page se met à jour d’elle-même.", "This page updates itself."),
     "PAYMENT_STARTED_LEAVE": (
         "Vous pouvez quitter cette page : vous recevrez le reçu par e-mail.",
         "You may leave this page: the receipt comes by e-mail.",
     ),
     "PAYMENT_STARTED_AGAIN": ("Actualiser", "Refresh"),
-    "PAYMENT_STARTED_UNFINISHED": ("Vous n'avez pas fini de payer ?", "You have not finished paying?"),
+    "PAYMENT_STARTED_UNFINISHED": ("Vous n’avez pas fini de payer ?", "You have not finished paying?"),
     "PAYMENT_STARTED_RESUME": ("Reprendre sur le site de paiement", "Go on at the payment site"),
     "PAYMENT_PAID_TITLE": ("Paiement reçu", "Payment received"),
     "PAYMENT_PAID": ("{amount} ont été ajoutés à vos porte-monnaie.", "{amount} has been added to your wallets."),
-    "PAYMENT_PAID_REFERENCE": ("Référence de la banque : {reference}", "The bank's reference: {reference}"),
+    "PAYMENT_PAID_REFERENCE": ("Référence de la banque : {reference}", "The bank’s reference: {reference}"),
     "PAYMENT_PAID_BALANCE": ("Votre solde est maintenant de {amount}.", "Your balance is now {amount}."),
     "PAYMENT_PAID_MAIL": ("Le reçu vous est aussi envoyé par e-mail.", "The receipt is sent to you by e-mail, too."),
     "PAYMENT_PAID_RECEIPT": ("Télécharger le reçu (PDF)", "Download the receipt (PDF)"),
     "PAYMENT_PAID_HISTORY": ("Voir mes règlements", "See my payments"),
     "PAYMENT_REFUSED_TITLE": ("Paiement refusé", "Payment declined"),
     "PAYMENT_REFUSED": (
-        "Votre banque a refusé le paiement de {amount}. Rien n'a été débité.",
+        "Votre banque a refusé le paiement de {amount}. Rien n’a été débité.",
         "Your bank declined the payment of {amount}. Nothing was charged.",
     ),
     "PAYMENT_CANCELLED_TITLE": ("Paiement abandonné", "Payment given up"),
     "PAYMENT_CANCELLED": (
-        "Vous avez abandonné le paiement de {amount}. Rien n'a été débité.",
+        "Vous avez abandonné le paiement de {amount}. Rien n’a été débité.",
         "You gave up the payment of {amount}. Nothing was charged.",
     ),
     "PAYMENT_EXPIRED_TITLE": ("Paiement expiré", "Payment expired"),
     "PAYMENT_EXPIRED": (
-        "Le délai pour payer {amount} est passé. Rien n'a été débité. Si vous aviez payé malgré tout, votre règlement apparaîtrait ici.",
+        "Le délai pour payer {amount} est passé. Rien n’a été débité. Si vous aviez payé malgré tout, votre règlement apparaîtrait ici.",
         "The time to pay {amount} has run out. Nothing was charged. Had you paid all the same, your payment would appear here.",
     ),
     "PAY_AGAIN": ("Réessayer", "Try again"),
@@ -165,22 +165,22 @@ TEXTS: dict[str, tuple[str, str]] = {
     "EXPORT_AS_PDF": ("PDF", "PDF"),
     "CERTIFICATE_TITLE": ("Attestation fiscale {year}", "Tax certificate {year}"),
     "CERTIFICATE_LEAD": (
-        "Ce que vous avez payé en {year} pour la garde de vos enfants de moins de six ans au 1er janvier (crédit d'impôt pour frais de "
+        "Ce que vous avez payé en {year} pour la garde de vos enfants de moins de six ans au 1er janvier (crédit d’impôt pour frais de "
         "garde).",
         "What you paid in {year} for the care of your children who were younger than six on 1 January (tax credit for childcare).",
     ),
     "CERTIFICATE_PROVISIONAL": (
-        "Provisoire : l'année n'est pas terminée. Montants au {date}.",
+        "Provisoire : l’année n’est pas terminée. Montants au {date}.",
         "Provisional: the year is not over. Amounts as of {date}.",
     ),
     "CERTIFICATE_NONE": ("Aucun montant pour {year}.", "No amount for {year}."),
     "CERTIFICATE_BORN": ("Naissance : {date}", "Born: {date}"),
     "CERTIFICATE_NO_BIRTH": (
         "Date de naissance inconnue pour {name} : contactez votre mairie pour que ses frais puissent compter.",
-        "We do not know {name}'s birth date: contact your town hall so that what was paid for them may count.",
+        "We do not know {name}’s birth date: contact your town hall so that what was paid for them may count.",
     ),
     "CERTIFICATE_PAID": ("Payé", "Paid"),
-    "CERTIFICATE_PDF": ("Télécharger l'attestation (PDF)", "Download the certificate (PDF)"),
+    "CERTIFICATE_PDF": ("Télécharger l’attestation (PDF)", "Download the certificate (PDF)"),
     "PREVIOUS_YEAR": ("Année précédente : {year}", "Previous year: {year}"),
     "NEXT_YEAR": ("Année suivante : {year}", "Next year: {year}"),
 }

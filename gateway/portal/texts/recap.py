@@ -28,13 +28,13 @@ TEXTS: dict[str, tuple[str, str]] = {
     "COST_NONE": ("aucun", "none"),
     "COST_WHY": ("Détail du prix", "How the price is made up"),
     "FORECAST_ACCEPTED": ("Place disponible", "Place available"),
-    "FORECAST_WAITLISTED": ("Liste d'attente, position {rank}", "Waiting list, place {rank}"),
+    "FORECAST_WAITLISTED": ("Liste d’attente, position {rank}", "Waiting list, place {rank}"),
     "FORECAST_SUBMITTED": ("Réponse différée", "Answered later"),
     "FORECAST_SUBMITTED_AT": ("Réponse après la répartition du {when}", "Answered after the run of {when}"),
     "FORECAST_CANCELLED": ("Annulation possible", "Can be cancelled"),
     "FORECAST_WAS": ("Avant : {was}", "Before: {was}"),
     "WAS_ACCEPTED": ("place disponible", "place available"),
-    "WAS_WAITLISTED": ("liste d'attente", "waiting list"),
+    "WAS_WAITLISTED": ("liste d’attente", "waiting list"),
     "WAS_SUBMITTED": ("réponse différée", "answered later"),
     "WAS_CANCELLED": ("annulation possible", "can be cancelled"),
     "WAS_REFUSED": ("impossible", "not possible"),
@@ -44,17 +44,17 @@ TEXTS: dict[str, tuple[str, str]] = {
     "COLUMN_BEFORE": ("Solde estimé avant", "Estimated balance before"),
     "COLUMN_AFTER": ("Solde estimé après ces demandes", "Estimated balance after these requests"),
     "RECAP_PURSES_HINT": (
-        "Le solde estimé tient compte de vos réservations confirmées. Une place en liste d'attente n'est pas due.",
+        "Le solde estimé tient compte de vos réservations confirmées. Une place en liste d’attente n’est pas due.",
         "The estimated balance takes your confirmed bookings into account. A place on a waiting list is not owed.",
     ),
     "RECAP_CREDIT": ("Créditer un porte-monnaie", "Pay into a wallet"),
     "RECAP_OPTIONS": ("Mes choix pour ces demandes", "My choices for these requests"),
     "RECAP_WAIT": (
-        "S'il n'y a plus de place, inscrire mon enfant sur la liste d'attente",
+        "S’il n’y a plus de place, inscrire mon enfant sur la liste d’attente",
         "If there is no place left, put my child on the waiting list",
     ),
     "RECAP_TOGETHER": (
-        "Garder mes enfants ensemble : chaque jour où plusieurs sont demandés, tout est accepté ou rien ne l'est",
+        "Garder mes enfants ensemble : chaque jour où plusieurs sont demandés, tout est accepté ou rien ne l’est",
         "Keep my children together: on each day that is asked for several of them, all or nothing is accepted",
     ),
     "RECAP_LOOK_AGAIN": ("Actualiser la prévision", "Update the forecast"),
@@ -62,7 +62,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "RECAP_DROP": ("Tout abandonner", "Give up everything"),
     "RECAP_MAIL": ("Le compte rendu sera envoyé à {mail}.", "The report will be sent to {mail}."),
     "RECAP_NO_MAIL": (
-        "Nous ne connaissons pas votre adresse électronique : le résultat s'affichera à l'écran, sans compte rendu par courriel.",
+        "Nous ne connaissons pas votre adresse e-mail : le résultat s’affichera à l’écran, sans compte rendu par e-mail.",
         "We do not know your e-mail address: the result will be shown on the screen, without a report by mail.",
     ),
     "GIVE_MAIL": ("Indiquer mon adresse", "Give my address"),
@@ -70,7 +70,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "RECAP_EMPTY_NOW": ("Aucun choix en cours.", "There is nothing chosen at the moment."),
     "RECAP_CHOOSE": ("Choisir des jours", "Choose days"),
     "RECAP_OTHER_FAMILY": (
-        "La structure consultée a changé entre-temps : voici vos choix pour celle-ci. Rien n'a été enregistré.",
+        "La structure consultée a changé entre-temps : voici vos choix pour celle-ci. Rien n’a été enregistré.",
         "Another structure has been chosen meanwhile: here are your choices for it. Nothing was recorded.",
     ),
     "RECAP_PAY": ("Payer maintenant", "Pay now"),
@@ -78,13 +78,13 @@ TEXTS: dict[str, tuple[str, str]] = {
     # ------------------------------------------------------------------------------------------------------ the outcome
     "OUTCOME_ALL": ("Vos demandes sont acceptées", "Your requests are accepted"),
     "OUTCOME_DONE": ("Vos demandes sont traitées", "Your requests have been answered"),
-    "OUTCOME_NONE": ("Vos demandes n'ont pas abouti", "Your requests did not succeed"),
+    "OUTCOME_NONE": ("Vos demandes n’ont pas abouti", "Your requests did not succeed"),
     "OUTCOME_PENDING": ("Vos demandes sont enregistrées", "Your requests are recorded"),
     "OUTCOME_NUMBER": ("Demande n° {number}", "Request no. {number}"),
     "OUTCOME_SENT": ("envoyée le {when}", "sent on {when}"),
     "OUTCOME_BY_AGENT": ("Faite par la mairie pour votre famille : {reason}", "Made by the town hall for your family: {reason}"),
     "OUTCOME_REMARKS": ("Remarques à lire", "Remarks to read"),
-    "OUTCOME_REMARKS_LEAD": ("Ces demandes n'ont pas abouti comme souhaité.", "These requests did not turn out as wished."),
+    "OUTCOME_REMARKS_LEAD": ("Ces demandes n’ont pas abouti comme souhaité.", "These requests did not turn out as wished."),
     "OUTCOME_ACCEPTED": ("Demandes acceptées", "Accepted requests"),
     "OUTCOME_CANCELLED": ("Annulations", "Cancellations"),
     "OUTCOME_WAITS": ("En attente de réponse", "Waiting for an answer"),
@@ -95,8 +95,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "OUTCOME_LOOK": ("Actualiser cette page", "Update this page"),
     "OUTCOME_SETTLED": ("La réponse à vos demandes est arrivée.", "The answer to your requests has come."),
     "MOVEMENT_ACCEPTED": ("Accepté", "Accepted"),
-    "MOVEMENT_WAITLISTED": ("Mise en liste d'attente, position {rank}", "On the waiting list, place {rank}"),
-    "MOVEMENT_EXPIRED": ("Expiré : date limite passée pendant l'attente", "Expired: the deadline passed while waiting"),
+    "MOVEMENT_WAITLISTED": ("Mise en liste d’attente, position {rank}", "On the waiting list, place {rank}"),
+    "MOVEMENT_EXPIRED": ("Expiré : date limite passée pendant l’attente", "Expired: the deadline passed while waiting"),
     "MOVEMENT_CANCELLED": ("Annulation enregistrée", "Cancellation recorded"),
     "MOVEMENT_SUBMITTED": ("En cours de traitement", "Being answered"),
     "MOVEMENT_SUBMITTED_AT": ("Répartition prévue le {when}", "Run planned on {when}"),
@@ -105,12 +105,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     "OUTCOME_MAIL": ("Un compte rendu part à {mail}.", "A report goes to {mail}."),
     "OUTCOME_NEXT_WAITING": (
         "Si une place se libère, elle vous est attribuée aussitôt et vous recevez un message. "
-        "Si elle ne vous intéresse plus, quittez la liste d'attente le plus tôt possible : une autre famille en profitera.",
+        "Si elle ne vous intéresse plus, quittez la liste d’attente le plus tôt possible : une autre famille en profitera.",
         "If a place becomes free it is yours at once, and you get a message. "
         "If you do not want it any more, leave the waiting list as soon as you can: another family will be glad.",
     ),
     "OUTCOME_NEXT_REFUSED": (
-        "Une demande refusée n'est pas gardée : vous pouvez choisir un autre jour.",
+        "Une demande refusée n’est pas gardée : vous pouvez choisir un autre jour.",
         "A refused request is not kept: you may choose another day.",
     ),
     "OUTCOME_NEXT_ACCEPTED": (
@@ -118,12 +118,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Your bookings will be debited from your wallet once the day is over.",
     ),
     "OUTCOME_TO_BOOKINGS": ("Voir mes réservations", "See my bookings"),
-    "OUTCOME_BOOK_MORE": ("Réserver d'autres jours", "Book other days"),
+    "OUTCOME_BOOK_MORE": ("Réserver d’autres jours", "Book other days"),
     "OUTCOME_TO_REQUESTS": ("Toutes mes demandes", "All my requests"),
     # --------------------------------------------------------------------------------------------------- list of requests
     "REQUESTS_TITLE": ("Mes demandes", "My requests"),
     "REQUESTS_CAPTION": ("Mes demandes, de la plus récente à la plus ancienne", "My requests, newest first"),
-    "REQUESTS_NONE": ("Vous n'avez encore rien demandé.", "You have not asked for anything yet."),
+    "REQUESTS_NONE": ("Vous n’avez encore rien demandé.", "You have not asked for anything yet."),
     "COLUMN_REQUEST": ("Demande", "Request"),
     "COLUMN_SENT": ("Envoyée le", "Sent on"),
     "COLUMN_ANSWER": ("Réponse", "Answer"),
@@ -142,8 +142,8 @@ COUNTED: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
     ),
     "RECAP_CHANGED": (
         (
-            "Depuis l'affichage, {n} demande a changé. Rien n'a été enregistré : vérifiez, puis validez à nouveau.",
-            "Depuis l'affichage, {n} demandes ont changé. Rien n'a été enregistré : vérifiez, puis validez à nouveau.",
+            "Depuis l’affichage, {n} demande a changé. Rien n’a été enregistré : vérifiez, puis validez à nouveau.",
+            "Depuis l’affichage, {n} demandes ont changé. Rien n’a été enregistré : vérifiez, puis validez à nouveau.",
         ),
         (
             "Since the page was shown, {n} request has changed. Nothing was recorded: check, then confirm again.",
@@ -152,8 +152,8 @@ COUNTED: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
     ),
     "RECAP_UNKNOWN": (
         (
-            "{n} choix n'existe plus (enfant ou activité) et a été laissé de côté.",
-            "{n} choix n'existent plus (enfant ou activité) et ont été laissés de côté.",
+            "{n} choix n’existe plus (enfant ou activité) et a été laissé de côté.",
+            "{n} choix n’existent plus (enfant ou activité) et ont été laissés de côté.",
         ),
         (
             "{n} choice no longer exists (child or activity) and was left out.",
