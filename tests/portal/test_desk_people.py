@@ -107,7 +107,7 @@ async def test_a_child_is_enrolled_for_a_while_and_no_booking_is_lost_in_silence
     asked = await one.sends(f"{path}/desinscrire", **sent, **ending, **{"fin-annuler-1-1": "oui"})
     assert 'id="fin-motif-1-1-erreur"' in asked.text
     ended = (await one.sends(f"{path}/desinscrire", **sent, **ending, **{"fin-annuler-1-1": "oui", "fin-motif-1-1": "Déménagement"})).text
-    assert "jusqu&#39;au" in ended
+    assert "jusqu’au" in ended
     assert await parent.bookings() == {}
 
 
@@ -132,7 +132,7 @@ async def test_an_adult_is_invited_again_and_not_at_all(visitor: MakeVisitor, fo
     assert newest != id
     assert "retirée" in shown, "the first link is good no longer"
     assert 'id="motif-retrait-' in (await one.sends("/bureau/invitations/retirer", lequel=newest, cle="w")).text
-    over = (await one.sends("/bureau/invitations/retirer", lequel=newest, cle="w", **{f"motif-retrait-{newest}": "Erreur d'adresse"})).text
+    over = (await one.sends("/bureau/invitations/retirer", lequel=newest, cle="w", **{f"motif-retrait-{newest}": "Erreur d’adresse"})).text
     assert "/invitations/retirer" not in over
 
 

@@ -81,15 +81,15 @@ TEXTS: dict[str, tuple[str, str]] = {
         "To be sent: {n}. Nothing is lost: they go out when the network is back.",
     ),
     "ROSTER_KEPT": (
-        "Sans réseau : liste de {time}. Continuez à pointer, l'envoi se fera au retour du réseau.",
+        "Sans réseau : liste de {time}. Continuez à pointer, l’envoi se fera au retour du réseau.",
         "No network: the list of {time}. Go on ticking, it is sent when the network is back.",
     ),
     "OFFLINE_TITLE": ("Pas de réseau", "No network"),
     "OFFLINE_LEAD": (
-        "Cette page n'a pas été ouverte aujourd'hui sur cet appareil. Les listes du jour déjà ouvertes restent lisibles.",
-        "This page was not opened on this device today. Today's lists that were opened can still be read.",
+        "Cette page n’a pas été ouverte aujourd’hui sur cet appareil. Les listes du jour déjà ouvertes restent lisibles.",
+        "This page was not opened on this device today. Today’s lists that were opened can still be read.",
     ),
-    "OFFLINE_GO": ("Listes du jour", "Today's lists"),
+    "OFFLINE_GO": ("Listes du jour", "Today’s lists"),
     "ROSTER_SENT": ("Tout est enregistré.", "All is saved."),
     "ROSTER_REFUSED": ("Non enregistré, {what} : {why}", "Not recorded, {what}: {why}"),
     "ROSTER_SIGN_IN": (
