@@ -223,13 +223,6 @@ async def test_todays_roster_opens_without_a_network_and_for_nobody_else(browse:
     await page.context.set_offline(True)
     await page.goto(f"{ROSTER}?activite=old")
     await expect(page.locator("h1")).to_have_text("Pas de réseau")
-    await page.context.set_offline(False)
-
-    async def is_gone() -> bool:
-        await page.goto("/profil")
-        return bool(await page.evaluate(script) == 0)
-
-    await until(is_gone)
 
 
 async def test_a_day_gets_other_places_and_is_closed_for_a_reason_that_families_read(visitor: MakeVisitor, found: Found) -> None:

@@ -97,3 +97,44 @@ async def test_a_new_activity_costs_what_another_costs_until_families_book_it(vi
     path = f"/bureau/activites/{town.named('aps')}/reglages"
     assert (await stranger.opens(path)).status_code == 404
     assert (await stranger.sends(path, **fresh | told | season | {"version": "1"})).status_code == 404
+
+
+async def test_s24_who_waits_in_which_order_and_who_did_what(visitor: MakeVisitor, found: Found) -> None:
+    town = await found(activities=[activity("aps", capacity=1)], families=[family("dupont", children=("amalia", "paolo"))])
+    other = await found(activities=[activity("aps")], families=[family("leroy")])
+    (day,), parent, one, stranger = next_days(1), await town.sign_in("dupont"), visitor(), visitor()
+    await parent.submits([parent.line(day, child="amalia")])
+    await parent.submits([parent.line(day, child="paolo")])
+    await one.signs_in(town, "agent")
+    await stranger.signs_in(other, "agent")
+    assert "attend.</p>" in (await stranger.opens("/bureau/attente")).text
+    listed = (await one.opens("/bureau/attente")).text
+    (line,) = {html.unescape(path) for path in re.findall(r'href="(/bureau/attente\?activite=[^"]+)"', listed)}
+    queue = (await one.opens(line)).text
+    assert "DUPONT Paolo" in queue
+    assert "DUPONT Amalia" not in queue
+    assert (await stranger.opens(line)).status_code == 404
+    # What an agent does stands in the journal, of that structure alone.
+    change = {
+        "jour": day.isoformat(),
+        "ouvert-avant": "oui",
+        "places-avant": "1",
+        "ouvert": "oui",
+        "places": "2",
+        "motif": "Un animateur de plus",
+    }
+    await one.sends(f"/bureau/activites/{town.named('aps')}/jour", **change)
+    told = (await one.opens("/bureau/journal")).text
+    assert "Un animateur de plus" in told
+    assert "Un animateur de plus" in (await one.opens("/bureau/journal", acte="SET_OPENING", jour=day.isoformat())).text
+    assert "Un animateur de plus" not in (await one.opens("/bureau/journal", acte="CLOSE_DAY")).text
+    assert "Un animateur de plus" not in (await stranger.opens("/bureau/journal")).text
+    number = town.file["families"][0]["number"]
+    assert "Donnez le numéro" not in (await one.opens("/bureau/journal", partie="SEEN")).text, "for administrators alone"
+    await town.administrator()
+    chief = visitor()
+    await chief.signs_in(town, "agent")
+    await chief.opens(f"/bureau/familles/{number}")
+    assert "Donnez le numéro" in (await chief.opens("/bureau/journal", partie="SEEN")).text
+    assert "Amalia DUPONT" in (await chief.opens("/bureau/journal", partie="SEEN", famille=number)).text
+    assert "Aucune famille" in (await chief.opens("/bureau/journal", partie="REGISTER", famille="personne")).text

@@ -38,6 +38,7 @@ OF_AGENTS: Final = [
     ("/bureau/pointage", "DESK_ROSTER"),
     ("/bureau/activites", "DESK_ACTIVITIES"),
     ("/bureau/nouvelle-activite", "SETTINGS_NEW"),
+    ("/bureau/attente", "LINE_TITLE"),
     ("/bureau/familles", "DESK_FAMILIES"),
     ("/bureau/paiements", "DESK_PAYMENTS"),
     ("/bureau/paiements/remises", "MONEY_PLACE_DEPOSITS"),
@@ -51,6 +52,7 @@ OF_AGENTS: Final = [
     ("/bureau/messages-en-echec", "DESK_DEAD_LETTERS"),
     ("/bureau/equipe", "TEAM_TITLE"),
     ("/bureau/invitations", "INVITATIONS_TITLE"),
+    ("/bureau/journal", "TRAIL_TITLE"),
 ]
 OF_THE_SITE: Final = [
     ("/aide", "FOOT_HELP"),

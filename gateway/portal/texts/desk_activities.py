@@ -84,7 +84,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "SETTINGS_CHANGED": ("Les réglages sont modifiés.", "The settings are changed."),
     "SETTINGS_CREATED": ("L’activité est créée : inscrivez-y les enfants.", "The activity is there: enrol children in it."),
     # ---------------------------------------------------------------------------------------------------- waiting lists
-    "DESK_WAITING": ("Attente", "Waiting"),
+    "DESK_LINE": ("Attente", "Waiting"),
     "LINE_TITLE": ("Listes d’attente", "Waiting lists"),
     "LINE_LEAD": ("Les jours à venir pour lesquels quelqu’un attend.", "The days to come for which somebody waits."),
     "LINE_BACK": ("Retour aux listes d’attente", "Back to the waiting lists"),
@@ -96,7 +96,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "RUN_NOW_HINT": ("Les demandes sont décidées et les familles prévenues.", "Requests are decided and families told."),
     "RUN_DONE": ("La répartition est faite.", "The run is made."),
     # ------------------------------------------------------------------------------------------------------ the journal
-    "DESK_JOURNAL": ("Journal", "Journal"),
+    "DESK_TRAIL": ("Journal", "Journal"),
     "TRAIL_TITLE": ("Journal", "Journal"),
     "TRAIL_PARTS": ("Parties du journal", "Parts of the journal"),
     "TRAIL_ACTIVITIES": ("Activités et réservations", "Activities and bookings"),
