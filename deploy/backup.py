@@ -14,7 +14,6 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +54,7 @@ async def backup(settings: Settings, into: Path, keep: int | None = None) -> Pat
         if (settings.data / BROKER).is_dir():
             shutil.copytree(settings.data / BROKER, work / BROKER)
         told = {name: {"migration": copy.migration, "files": dict(copy.files)} for name, copy in copies.items()}
-        manifest = {"made_at": made_at.isoformat(), "preau": version("preau"), "services": told}
+        manifest = {"made_at": made_at.isoformat(), "services": told}
         (work / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         for file in work.rglob("*"):
             _keep_for_good(file)
@@ -110,14 +109,17 @@ async def _held(stack: AsyncExitStack, service: str, url: str) -> "_Sqlite | _Po
 
 
 async def _connected(stack: AsyncExitStack, url: str) -> Any:
-    connection = await asyncpg.connect(plain(url))
+    connection = await asyncpg.connect(**arguments_of(url))
     stack.push_async_callback(connection.close)
     return connection
 
 
-def plain(url: str) -> str:
-    """As asyncpg wants it."""
-    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+def arguments_of(url: str) -> dict[str, Any]:
+    """With which asyncpg connects, as the services do."""
+    where = make_url(url)
+    arguments = dict(where.get_dialect()().create_connect_args(where)[1])
+    arguments.pop("prepared_statement_cache_size", None)  # SQLAlchemy's own
+    return arguments
 
 
 class _Sqlite:

@@ -2,12 +2,13 @@
 
 All four, of one moment; what came later is gone, and everybody agrees about that. Or some of them: then the others go on knowing what
 these told since, and that is refused unless they told nothing, for what nobody can tell again nobody can agree about. The mailer alone
-may always be put back: what it knows it heard, and hears again.
+may always be put back: what it knows it heard, and hears again. But which mails it sent since it forgets, and sends them again.
 """
 
 import fcntl
 import os
 import shutil
+import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ import nats.js.errors
 from sqlalchemy import Connection, inspect, make_url, select
 
 from deploy.backlog import connect
-from deploy.backup import Copy, copies_in, plain
+from deploy.backup import Copy, arguments_of, copies_in
 from deploy.broker import FOLDER as BROKER
 from deploy.migrate import migrate, versions_of
 from deploy.trouble import Trouble
@@ -32,30 +33,41 @@ ONLY_HEARS = frozenset({"mailer"})  #: All that it tells is what became of its m
 AT_ONCE = 1000  #: Ids that are asked for together.
 REPLACED = "replaced"  #: What was there before is kept under it, until the next time.
 TOLD = select(OUT.event_id).where(one_of(OUT.event_id, "ids"))
-OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+OTHERS = """SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+    AND pid <> pg_backend_pid() AND backend_type = 'client backend'"""
 SERIAL = """SELECT a.attname, pg_get_serial_sequence($1, a.attname) FROM pg_attribute a WHERE a.attrelid = $1::regclass
     AND a.attnum > 0 AND NOT a.attisdropped AND pg_get_serial_sequence($1, a.attname) IS NOT NULL"""
 
 
 async def restore(settings: Settings, folder: Path, only: Sequence[str] = (), *, anyway: bool = False) -> list[str]:
     """Returns what is to be told. Nothing of ours may run. Raises Trouble."""
-    wanted = tuple(only) or SERVICES
+    wanted = tuple(dict.fromkeys(only)) or SERVICES
     copies = _wanted(folder, wanted)
     with _alone(settings.data):
         for service in wanted:
             await _is_free(service, settings.database_urls[service])
+        aside: list[str] = []
         try:
             for service in wanted:
-                await _put(service, settings.database_urls[service], folder, copies[service])
+                url = settings.database_urls[service]
+                _is_of_its_kind(service, url, copies[service])
+                await _set_aside(url)
+                aside.append(url)
+                await _put(service, url, folder, copies[service])
             if not anyway and 0 < len(set(wanted) - ONLY_HEARS) < len(SERVICES) - len(ONLY_HEARS):
                 await _refuse_what_nobody_tells(settings, wanted)
-        except BaseException:
             for service in wanted:
-                await _put_back(settings.database_urls[service])
+                await migrate(service, settings.database_urls[service])
+            streams = await _begin_streams_anew(settings, folder)
+        except BaseException:
+            for url in aside:  # No other: what an earlier restore left is not what was there.
+                await _put_back(url)
             raise
-        for service in wanted:
-            await migrate(service, settings.database_urls[service])
-        return [*(f"{service}: as it was then" for service in wanted), *await _begin_streams_anew(settings, folder)]
+        return [*(f"{service}: as it was then" for service in wanted), *_mailed_again(wanted), *streams]
+
+
+def _mailed_again(services: Collection[str]) -> list[str]:
+    return ["mailer: what it sent since then it sends again, where others tell it again"] if "mailer" in services else []
 
 
 def _wanted(folder: Path, services: Collection[str]) -> dict[str, Copy]:
@@ -99,7 +111,7 @@ async def _refuse_what_nobody_tells(settings: Settings, restored: Collection[str
 
 
 async def untold(hearer: Database, tellers: Collection[Database]) -> int:
-    """Events that it has heard, and that no outbox has. Ids of another form are no events' of ours."""
+    """Events that it has heard, and that no outbox has."""
     count, after = 0, ""
     while True:
         page = select(HEARD.c.event_id).where(HEARD.c.event_id > after).order_by(HEARD.c.event_id).limit(AT_ONCE)
@@ -119,31 +131,66 @@ async def untold(hearer: Database, tellers: Collection[Database]) -> int:
 
 # ----------------------------------------------------------------------------------------------------------- databases
 async def _is_free(service: str, url: str) -> None:
-    if make_url(url).get_backend_name() == "sqlite":
+    file = _file(url)
+    if await _nobody_is_connected(url) if file is None else _nobody_has(Path(file)):
         return
-    connection = await asyncpg.connect(plain(url))
+    raise Trouble(f"somebody is connected to {service}'s database: stop all services first")
+
+
+async def _nobody_is_connected(url: str) -> bool:
+    connection = await asyncpg.connect(**arguments_of(url))
     try:
-        if await connection.fetchval(OTHERS):
-            raise Trouble(f"somebody is connected to {service}'s database: stop all services first")
+        return not await connection.fetchval(OTHERS)
+    finally:
+        await connection.close()
+
+
+def _nobody_has(file: Path) -> bool:
+    """SQLite gives up its log only when nobody else has the file open, be he idle; what was in the log is in the file then."""
+    if not file.exists():
+        return True
+    connection = sqlite3.connect(file, timeout=0, isolation_level=None)
+    try:
+        return str(connection.execute("PRAGMA journal_mode = DELETE").fetchone()[0]) == "delete"
+    except sqlite3.DatabaseError as error:  # A file that is damaged nobody has.
+        return error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    finally:
+        connection.close()
+
+
+def _file(url: str) -> str | None:
+    """SQLite's."""
+    where = make_url(url)
+    return (where.database or "") if where.get_backend_name() == "sqlite" else None
+
+
+def _is_of_its_kind(service: str, url: str, copy: Copy) -> None:
+    if (_file(url) is not None) != (f"{service}.sqlite" in copy.files):
+        raise Trouble(f"the backup of {service} is one of the other kind of database")
+
+
+async def _set_aside(url: str) -> None:
+    """What is there; what was set aside before is gone then."""
+    if (file := _file(url)) is not None:
+        _move(Path(file), _replaced(Path(file)))
+        return
+    connection = await asyncpg.connect(**arguments_of(url))
+    try:
+        async with connection.transaction():
+            await connection.execute(f"DROP SCHEMA IF EXISTS {REPLACED} CASCADE")
+            await connection.execute(f"ALTER SCHEMA public RENAME TO {REPLACED}")
+            await connection.execute("CREATE SCHEMA public")
     finally:
         await connection.close()
 
 
 async def _put(service: str, url: str, folder: Path, copy: Copy) -> None:
-    where = make_url(url)
-    if (where.get_backend_name() == "sqlite") != (f"{service}.sqlite" in copy.files):
-        raise Trouble(f"the backup of {service} is one of the other kind of database")
-    if where.get_backend_name() == "sqlite":
-        file = Path(where.database or "")
-        _aside(file)
+    if (file := _file(url)) is not None:
         shutil.copy(folder / f"{service}.sqlite", file)
         return
-    connection = await asyncpg.connect(plain(url))
+    await migrate(service, url, copy.migration)
+    connection = await asyncpg.connect(**arguments_of(url))
     try:
-        await connection.execute(f"DROP SCHEMA IF EXISTS {REPLACED} CASCADE")
-        await connection.execute(f"ALTER SCHEMA public RENAME TO {REPLACED}")
-        await connection.execute("CREATE SCHEMA public")
-        await migrate(service, url, copy.migration)
         async with connection.transaction():
             for table in await _tables(url):
                 await _fill(connection, table, folder / f"{service}.{table}.copy")
@@ -174,32 +221,29 @@ async def _fill(connection: Any, table: str, file: Path) -> None:
         await connection.execute(f'SELECT setval(\'{sequence}\', greatest((SELECT max("{column}") FROM "{table}"), 1))')
 
 
-def _aside(file: Path) -> None:
-    for ending in ("", "-wal", "-shm"):
-        one = file.with_name(file.name + ending)
-        file.with_name(f"{file.name}.{REPLACED}{ending}").unlink(missing_ok=True)
-        if one.exists():
-            one.rename(file.with_name(f"{file.name}.{REPLACED}{ending}"))
-
-
 async def _put_back(url: str) -> None:
-    where = make_url(url)
-    if where.get_backend_name() != "sqlite":
-        connection = await asyncpg.connect(plain(url))
-        try:
-            if await connection.fetchval(f"SELECT to_regnamespace('{REPLACED}') IS NOT NULL"):
-                await connection.execute(f"DROP SCHEMA public CASCADE; ALTER SCHEMA {REPLACED} RENAME TO public")
-        finally:
-            await connection.close()
+    """What was set aside."""
+    if (file := _file(url)) is not None:
+        _move(_replaced(Path(file)), Path(file))
         return
-    file = Path(where.database or "")
-    if not file.with_name(f"{file.name}.{REPLACED}").exists():
-        return
+    connection = await asyncpg.connect(**arguments_of(url))
+    try:
+        async with connection.transaction():
+            await connection.execute(f"DROP SCHEMA public CASCADE; ALTER SCHEMA {REPLACED} RENAME TO public")
+    finally:
+        await connection.close()
+
+
+def _replaced(file: Path) -> Path:
+    return file.with_name(f"{file.name}.{REPLACED}")
+
+
+def _move(file: Path, to: Path) -> None:
+    """A database, with what lies beside its file."""
     for ending in ("", "-wal", "-shm"):
-        file.with_name(file.name + ending).unlink(missing_ok=True)
-        before = file.with_name(f"{file.name}.{REPLACED}{ending}")
-        if before.exists():
-            before.rename(file.with_name(file.name + ending))
+        to.with_name(to.name + ending).unlink(missing_ok=True)
+        if (one := file.with_name(file.name + ending)).exists():
+            one.rename(to.with_name(to.name + ending))
 
 
 # --------------------------------------------------------------------------------------------------------- the streams

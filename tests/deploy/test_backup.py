@@ -6,7 +6,7 @@ import datetime as dt
 import itertools
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from importlib import import_module
@@ -216,7 +216,7 @@ def held(settings: Settings) -> Iterator[None]:
         yield
 
 
-async def test_what_is_no_backup_of_ours_or_damaged_or_in_use(town: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_is_no_backup_of_ours_or_damaged_or_in_use(town: Settings, tmp_path: Path) -> None:
     folder = await backup(town, tmp_path / "backups")
     assert all(file.stat().st_mode & 0o077 == 0 for file in (folder, *folder.iterdir()))
     with pytest.raises(Trouble, match="is no backup"):
@@ -231,24 +231,61 @@ async def test_what_is_no_backup_of_ours_or_damaged_or_in_use(town: Settings, tm
     manifest.write_text(json.dumps(told))
     with held(town), pytest.raises(Trouble, match="stop it first"):
         await restore(town, folder)
-    # What fails in the middle changes nothing.
-    async with opened(town) as databases:
-        await put(databases, TEXT)
-    put_one = restoring._put
-
-    async def fails_at_last(service: str, *arguments: object) -> None:
-        if service == "mailer":
-            raise OSError("no room")
-        await put_one(service, *arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(restoring, "_put", fails_at_last)
-    with pytest.raises(OSError, match="no room"):
-        await restore(town, folder)
-    assert await booked(town) == 1
     name = next(iter(told["services"]["identity"]["files"]))
     (folder / name).write_bytes((folder / name).read_bytes()[:-1] + b"?")
     with pytest.raises(Trouble, match=f"is damaged: {name}"):
         await restore(town, folder)
+
+
+async def test_a_restore_that_fails_changes_nothing(town: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever it fails, and also where an earlier one has left what was there before it."""
+    folder = await backup(town, tmp_path / "backups")
+    # A service that is named twice is put once: what was there is kept, not the backup itself.
+    async with opened(town) as databases:
+        await put(databases, TEXT)
+    told = await restore(town, folder, ("booking", "booking"), anyway=True)
+    assert [line for line in told if line.startswith("booking")] == ["booking: as it was then"]
+    await restoring._put_back(town.database_urls["booking"])
+    assert await booked(town) == 1
+
+    await restore(town, folder)
+    async with opened(town) as databases:
+        await put(databases, TEXT)
+    for step in ("_put", "migrate"):
+        for service in (SERVICES[0], SERVICES[-1]):
+            with monkeypatch.context() as patch:
+                patch.setattr(restoring, step, fails_at(service, getattr(restoring, step)))
+                with pytest.raises(OSError, match="no room"):
+                    await restore(town, folder)
+            assert await booked(town) == 1, (step, service)
+    monkeypatch.setattr(restoring, "_begin_streams_anew", fails_at(town, nothing))
+    with pytest.raises(OSError, match="no room"):
+        await restore(town, folder)
+    assert await booked(town) == 1
+
+
+def fails_at(what: object, act: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[object]]:
+    """`act`, but there is no room for `what`."""
+
+    async def acting(first: object, *others: object) -> object:
+        if first == what:
+            raise OSError("no room")
+        return await act(first, *others)
+
+    return acting
+
+
+async def test_a_service_that_runs_is_in_the_way_of_a_restore_even_if_it_does_nothing(town: Settings, tmp_path: Path) -> None:
+    """Else it would write on into what was moved aside."""
+    folder = await backup(town, tmp_path / "backups")
+    async with opened(town) as databases:
+        assert await bookings_of(databases) == []
+        with pytest.raises(Trouble, match="somebody is connected to booking's database: stop all services first"):
+            await restore(town, folder, ("booking",))
+        await put(databases, TEXT)
+    assert await booked(town) == 1, "nothing was moved"
+    await restore(town, folder)
+    assert await booked(town) == 0
 
 
 async def test_only_so_many_are_kept_and_half_a_backup_is_none(town: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,3 +311,10 @@ async def test_a_database_that_somebody_holds_is_told(town: Settings, tmp_path: 
         await backup(town, tmp_path / "backups")
     other.close()
     assert await backup(town, tmp_path / "backups")
+
+
+def test_the_url_of_a_database_is_read_as_the_services_read_it() -> None:
+    url = "postgresql+asyncpg://us%40er:p%2Fw@db.example:5433/booking?ssl=require&prepared_statement_cache_size=0"
+    where = {"host": "db.example", "port": 5433, "database": "booking"}
+    assert backing.arguments_of(url) == {**where, "user": "us@er", "password": "p/w", "ssl": "require"}
+    assert backing.arguments_of("postgresql+asyncpg://u@/booking?host=/run/pg")["host"] == "/run/pg"
