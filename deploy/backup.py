@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from services.settings import Settings
 
 MANIFEST = "backup.json"
 NAME = "%Y-%m-%dT%H-%M-%SZ"
+ABANDONED = dt.timedelta(days=1)  #: Half a backup that is older is nobody's any more.
 HELD_SECONDS = 10.0  #: Whoever holds a database for longer is in the way of a backup.
 LOCKED = "LOCK TABLE heard IN SHARE MODE"  # who reacts to an event writes there
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename"
@@ -47,6 +48,7 @@ async def backup(settings: Settings, into: Path, keep: int | None = None) -> Pat
     work = into / f".{folder.name}"
     try:
         work.mkdir(mode=0o700, parents=True)
+        _sweep(into, made_at)
     except OSError as error:
         raise Trouble(f"{into} cannot be written: {error.strerror}") from None
     try:
@@ -56,9 +58,11 @@ async def backup(settings: Settings, into: Path, keep: int | None = None) -> Pat
         told = {name: {"migration": copy.migration, "files": dict(copy.files)} for name, copy in copies.items()}
         manifest = {"made_at": made_at.isoformat(), "services": told}
         (work / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-        for file in work.rglob("*"):
+        for file in (*work.rglob("*"), work):
+            _for_its_owner_alone(file)
             _keep_for_good(file)
         work.rename(folder)  # What has its own name is whole.
+        _keep_for_good(into)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
@@ -88,8 +92,8 @@ def copies_in(folder: Path) -> dict[str, Copy]:
 async def _copies(urls: Mapping[str, str], folder: Path) -> dict[str, Copy]:
     async with AsyncExitStack() as stack:
         still = {service: await _held(stack, service, url) for service, url in urls.items()}
-        for one in still.values():
-            await one.look()
+        for service, one in still.items():
+            await _look(service, one)
         for one in still.values():
             await one.let_go()
         return {service: await one.copy(folder) for service, one in still.items()}
@@ -106,6 +110,13 @@ async def _held(stack: AsyncExitStack, service: str, url: str) -> "_Sqlite | _Po
     except (sqlite3.Error, asyncpg.PostgresError, OSError) as error:
         raise Trouble(f"{service}'s database cannot be held still: {error}") from None
     return one
+
+
+async def _look(service: str, one: "_Sqlite | _Postgres") -> None:
+    try:
+        await one.look()
+    except (sqlite3.Error, asyncpg.PostgresError, LookupError) as error:
+        raise Trouble(f"{service}'s database cannot be looked at ({error}): preau migrate {service}, if it is a new one") from None
 
 
 async def _connected(stack: AsyncExitStack, url: str) -> Any:
@@ -134,7 +145,7 @@ class _Sqlite:
 
     async def look(self) -> None:
         self._view.execute("BEGIN")
-        self._migration = str(self._view.execute(VERSION).fetchone()[0])  # what is read from here on is of this moment
+        self._migration = _one_of(self._view.execute(VERSION).fetchall())  # what is read from here on is of this moment
 
     async def let_go(self) -> None:
         self._lock.execute("ROLLBACK")
@@ -162,7 +173,7 @@ class _Postgres:
 
     async def look(self) -> None:
         await self._view.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        self._migration = str(await self._view.fetchval(VERSION))
+        self._migration = _one_of(await self._view.fetch(VERSION))
 
     async def let_go(self) -> None:
         await self._lock.execute("ROLLBACK")
@@ -176,14 +187,29 @@ class _Postgres:
         return Copy(self._migration, files)
 
 
+def _one_of(rows: Sequence[Any]) -> str:
+    """The migration. Raises LookupError."""
+    return str(rows[0][0])
+
+
 def _digest(file: Path) -> str:
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def _keep_for_good(file: Path) -> None:
-    """On the disk, and for its owner alone."""
+def _sweep(into: Path, now: dt.datetime) -> None:
+    """What was being made when somebody was killed: no backup takes so long."""
+    for one in into.glob(".????-??-??T??-??-??Z"):
+        if one.name < (now - ABANDONED).strftime(f".{NAME}"):
+            shutil.rmtree(one, ignore_errors=True)
+
+
+def _for_its_owner_alone(file: Path) -> None:
     file.chmod(0o700 if file.is_dir() else 0o600)
+
+
+def _keep_for_good(file: Path) -> None:
+    """On the disk. A folder's names are its own matter."""
     opened = os.open(file, os.O_RDONLY)
     try:
         os.fsync(opened)

@@ -240,14 +240,6 @@ async def test_what_is_no_backup_of_ours_or_damaged_or_in_use(town: Settings, tm
 async def test_a_restore_that_fails_changes_nothing(town: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever it fails, and also where an earlier one has left what was there before it."""
     folder = await backup(town, tmp_path / "backups")
-    # A service that is named twice is put once: what was there is kept, not the backup itself.
-    async with opened(town) as databases:
-        await put(databases, TEXT)
-    told = await restore(town, folder, ("booking", "booking"), anyway=True)
-    assert [line for line in told if line.startswith("booking")] == ["booking: as it was then"]
-    await restoring._put_back(town.database_urls["booking"])
-    assert await booked(town) == 1
-
     await restore(town, folder)
     async with opened(town) as databases:
         await put(databases, TEXT)
@@ -258,9 +250,16 @@ async def test_a_restore_that_fails_changes_nothing(town: Settings, tmp_path: Pa
                 with pytest.raises(OSError, match="no room"):
                     await restore(town, folder)
             assert await booked(town) == 1, (step, service)
-    monkeypatch.setattr(restoring, "_begin_streams_anew", fails_at(town, nothing))
-    with pytest.raises(OSError, match="no room"):
-        await restore(town, folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(restoring, "_begin_streams_anew", fails_at(town, nothing))
+        with pytest.raises(OSError, match="no room"):
+            await restore(town, folder)
+    assert await booked(town) == 1
+
+    # A service that is named twice is put once: what was there is kept, not the backup itself.
+    told = await restore(town, folder, ("booking", "booking"), anyway=True)
+    assert [line for line in told if line.startswith("booking")] == ["booking: as it was then"]
+    await restoring._put_back(town.database_urls["booking"])
     assert await booked(town) == 1
 
 
@@ -296,9 +295,18 @@ async def test_only_so_many_are_kept_and_half_a_backup_is_none(town: Settings, t
         monkeypatch.setattr(backing, "NAME", name)
         await backup(town, into, keep=2)
     assert [one.name for one in backups_in(into)] == ["2026-11-29T03-00-00Z", "2026-11-30T03-00-00Z"]
+    monkeypatch.undo()
     with pytest.raises(Trouble, match=r"booking's database cannot be held still|cannot be held"):
         await backup(replace(town, database_urls={**town.database_urls, "booking": "sqlite+aiosqlite:////nowhere/x.sqlite"}), into)
     assert len(list(into.iterdir())) == 2
+    for killed in (".2000-01-01T03-00-00Z", ".9999-01-01T03-00-00Z"):
+        (into / killed).mkdir()
+    await backup(town, into)
+    assert sorted(one.name for one in into.iterdir() if one.name.startswith(".")) == [killed], "the other may still be at work"
+    empty = tmp_path / "empty.sqlite"
+    empty.touch()
+    with pytest.raises(Trouble, match="mailer's database cannot be looked at"):
+        await backup(replace(town, database_urls={**town.database_urls, "mailer": f"sqlite+aiosqlite:///{empty}"}), into)
 
 
 async def test_a_database_that_somebody_holds_is_told(town: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
