@@ -208,6 +208,7 @@ def partner(name: str, hears: str, public_key: str) -> Partner:
     if (
         not re.fullmatch(r"[A-Za-z0-9_-]+", town)
         or town == EVERYBODY
+        or hears.endswith(".")
         or rest not in known | {one.partition(".")[0] for one in known} | {""}
     ):
         raise Trouble(f"{hears!r} is nothing to hear: name a town, a service or an event of it, such as carteville.booking.accepted")

@@ -36,7 +36,7 @@ async def act(settings: Settings, folder: Path, action: str, name: str | None, h
     else:
         known[name] = _with_key(folder, known.get(name) or partner(name, hears or "", public_key or _EXAMPLE), public_key)
     write(folder, list(known.values()))
-    if action == "remove":
+    if action == "remove" or public_key:  # One that we made before is nobody's now.
         key_file(folder, name).unlink(missing_ok=True)
     print(await _told(settings, folder, name, known.get(name)))
 

@@ -261,11 +261,11 @@ async def _keep_partners(system: System) -> None:
     accounts, read, ensured = system.broker / broker.ACCOUNTS, 0, -ENSURED_SECONDS
     loop = asyncio.get_running_loop()
     while True:
-        changed = accounts.stat().st_mtime_ns
-        if read and changed != read:
-            await _read_again(system.children["nats"])
-        if changed != read or loop.time() - ensured >= ENSURED_SECONDS:
-            with suppress(Trouble, *BROKER_TROUBLE):
+        with suppress(Trouble, *BROKER_TROUBLE):  # also OSError: the file may be away for a moment
+            changed = accounts.stat().st_mtime_ns
+            if read and changed != read:
+                await _read_again(system.children["nats"])
+            if changed != read or loop.time() - ensured >= ENSURED_SECONDS:
                 await ensure_all(system.settings, system.broker)
                 read, ensured = changed, loop.time()
         await asyncio.sleep(PARTNERS_SECONDS)

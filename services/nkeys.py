@@ -76,7 +76,7 @@ def _text(raw: bytes) -> str:
 def _raw(text: str) -> bytes:
     try:
         whole = base64.b32decode(text + "=" * (-len(text) % 8))
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one, and what a letter of no ASCII gives
         raise NotAKey("not base32") from None
     raw, check = whole[:-2], whole[-2:]
     if check != _checksum(raw):
