@@ -57,7 +57,7 @@ async def examine(settings: Settings) -> bool:
     healthy.append(await _finding("mail server", partial(_mail, settings)))
     healthy.append(await _finding("documents", _documents))
     healthy.append(await _finding("payment online", partial(_payments, settings)))
-    for name, url in {**settings.subgraph_urls, "gateway": f"http://127.0.0.1:{settings.port}"}.items():
+    for name, url in {**settings.subgraph_urls, "gateway": settings.gateway_url}.items():
         healthy.append(await _finding(name, partial(_process, name, url)))
     return all(healthy)
 
@@ -260,7 +260,7 @@ def _measured(text: str) -> dict[tuple[str, str], float]:
 
 # ------------------------------------------------------------------------------------------------------------ processes
 async def _process(name: str, url: str) -> str:
-    setting = "PREAU_PORT" if name == "gateway" else f"{name.upper()}_URL"
+    setting = f"{name.upper()}_URL"
     try:
         async with httpx2.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
             answer = await client.get(f"{url}/readyz")

@@ -29,6 +29,7 @@ SETTINGS = {
     "BILLING_URL": "where the gateway finds billing's subgraph (default `http://127.0.0.1:8102`)",
     "BOOKING_URL": "where the gateway finds booking's subgraph (default `http://127.0.0.1:8103`)",
     "MAILER_URL": "where the gateway finds the mailer's subgraph (default `http://127.0.0.1:8104`)",
+    "GATEWAY_URL": "where `preau doctor` finds the gateway (default `http://127.0.0.1:<port>`)",
     "PREAU_SUBGRAPH_SECONDS": "how long the gateway waits for a subgraph's answer to a query, and for some of them, such as "
     "`5,billing=2` (default 5)",
     "PREAU_REQUEST_SECONDS": "how long a whole query may take, however many subgraphs it needs one after another (default 10)",
@@ -93,6 +94,7 @@ class Settings:
     nats_replicas: int
     database_urls: Mapping[str, str]  #: service -> SQLAlchemy URL with an async driver
     subgraph_urls: Mapping[str, str]  #: service -> base URL
+    gateway_url: str
     subgraph_seconds: Mapping[str, float]  #: service -> how long a query waits for it
     request_seconds: float
     supergraph: Path | None
@@ -154,6 +156,7 @@ class Settings:
                 service: environ.get(f"{service.upper()}_URL", f"http://127.0.0.1:{default}").rstrip("/")
                 for service, default in zip(SERVICES, (8101, 8102, 8103, 8104), strict=True)
             },
+            gateway_url=environ.get("GATEWAY_URL", f"http://127.0.0.1:{port}").rstrip("/"),
             subgraph_seconds=_subgraph_seconds(environ.get("PREAU_SUBGRAPH_SECONDS", "")),
             request_seconds=_seconds("PREAU_REQUEST_SECONDS", environ.get("PREAU_REQUEST_SECONDS") or "10"),
             supergraph=_path(environ, "PREAU_SUPERGRAPH"),

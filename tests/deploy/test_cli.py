@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from deploy.cli import app
+from services.settings import SERVICES
 from tests.deploy.test_checking import EXAMPLE, TEXT
 from tests.forked import run
 
@@ -129,13 +130,14 @@ def test_load_says_what_it_does(tmp_path: Path) -> None:
 
 
 def test_the_doctor_says_what_to_do(tmp_path: Path) -> None:
-    nowhere = {"NATS_URL": "nats://127.0.0.1:1", "SMTP_URL": "smtp://127.0.0.1:1", "PREAU_PORT": "1"}
-    urls = {f"{name}_URL": "http://127.0.0.1:1" for name in ("IDENTITY", "BILLING", "BOOKING")}
+    nowhere = {"NATS_URL": "nats://127.0.0.1:1", "SMTP_URL": "smtp://127.0.0.1:1"}
+    urls = {f"{name.upper()}_URL": "http://127.0.0.1:1" for name in (*SERVICES, "gateway")}
     done = preau("doctor", PREAU_DATA=str(tmp_path), **nowhere, **urls)
     assert done.returncode == 1
     assert done.stderr == ""
     lines = [line for line in done.stdout.splitlines() if not line.startswith(("ok    school holidays: known until ", "ok    documents: "))]
-    assert [line.split()[0] for line in lines[::2]] == ["SICK"] * 11
+    assert [line.split()[0] for line in lines[::2]] == ["SICK"] * 12
     assert any(line.startswith("      -> preau migrate booking; or is --data") for line in lines)
     assert "      -> start nats-server, or correct NATS_URL and NATS_CREDENTIALS" in lines
     assert "      -> start it, or correct SMTP_URL; mails wait meanwhile" in lines
+    assert "      -> preau serve gateway (or preau up), or correct GATEWAY_URL" in lines

@@ -116,12 +116,15 @@ def test_each_listens_where_its_service_leads(objects: list[Object]) -> None:
 
 def test_addresses_are_services(objects: list[Object]) -> None:
     services = {each["metadata"]["name"]: each for each in of_kind(objects, "Service")}
+    told: set[tuple[str, str]] = set()
     for _, template in pods(objects):
         for container in containers(template):
             for setting, value in resolved(container).items():
                 if match := re.fullmatch(r"http://(preau-[a-z]+):(\d+)", value):
                     assert setting == f"{match[1].removeprefix('preau-').upper()}_URL"
                     assert services[match[1]]["spec"]["ports"][0]["port"] == int(match[2])
+                    told.add((component(template), setting))
+    assert {setting for who, setting in told if who == "operator"} in (set(), {f"{name.upper()}_URL" for name in PORTS}), "for the doctor"
     for each in of_kind(objects, "Ingress"):
         for path in each["spec"]["rules"][0]["http"]["paths"]:
             assert path["backend"]["service"]["name"] in services
