@@ -46,7 +46,7 @@ def test_values_that_nobody_knows_or_that_are_wrong_are_refused() -> None:
         "broker": {"replicas": 2},
         "image": {"digest": "sha256:12"},
         "pods": {"terminationGracePeriodSeconds": 30},
-        "services": {"booking": {"calls": ["mailer"]}, "payments": {}},
+        "services": {"booking": {"calls": ["payments"]}, "payments": {}},
         "paymentProvider": "sandbox",
     }
     told = refused(yaml.safe_dump(mistakes))
