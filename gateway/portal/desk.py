@@ -36,6 +36,18 @@ def date_of(text: str, otherwise: dt.date) -> dt.date:
     return day_of(text) or otherwise
 
 
+def why_not(visit: Visit, told: Mapping[str, Any], typed: dict[str, Any], code: str = "DESK_SENT_BEFORE") -> str:
+    """The message of a refusal. Where its key did something else already, the form begins anew: no key, no amount.
+
+    `typed`: what is to stand in the form again. `code`: of the texts, what is said then.
+    """
+    if told["code"] != "IDEMPOTENCY_KEY_REUSED":
+        return str(told["message"])
+    typed.pop("cle", None)
+    typed.update({name: "" for name in typed if "montant" in name})  # Sent again under another key, they would be done twice.
+    return phrase(code, visit.language)
+
+
 def not_now(visit: Visit, title: str, here: str, errors: Mapping[str, str] | None = None) -> Response:
     """Instead of what nobody can tell now. `title`: a code of the texts."""
     return desk_page(visit, "desk_away.html", here, status=422 if errors else 200, title=title, errors=errors or {})

@@ -12,7 +12,6 @@ from tests.portal.test_money import Api, text_of
 from tests.portal.visitor import Visitor
 
 HERE = "/bureau/paiements"
-DAY = today().isoformat()
 CHEQUE = {"date": "today", "mode": "CHEQUE", "reference": "2578012", "payer": "GUIDE DENIS", "wallet": "periscolaire", "cents": 50_06}
 
 
@@ -30,7 +29,7 @@ async def balances(town: Town) -> dict[str, int]:
 
 
 async def paid(one: Visitor, town: Town, sent: dict[str, str], euros: str, **more: str) -> str:
-    told = {"mode": "CHEQUE", "payeur": "GUIDE DENIS", "piece": "2578012", "banque": "CREDIT AGRICOLE", "date": DAY, **more}
+    told = {"mode": "CHEQUE", "payeur": "GUIDE DENIS", "piece": "2578012", "banque": "CREDIT AGRICOLE", "date": today().isoformat(), **more}
     answer = await one.sends(HERE, **sent | told, **{f"montant-{town.named('periscolaire')}": euros})
     assert answer.status_code == 200, answer.text
     return answer.text
@@ -56,7 +55,7 @@ async def test_money_goes_back_over_and_right_once_each(found: Found, visitor: M
         ("rembourser", {**back, "rembourser-mode": "CHEQUE"}, {"piece": [""]}),
         ("rembourser", {**back, "rembourser-banque": "x" * 101}, {"banque": ["x" * 101]}),
         ("transferer", over, {"montant": ["50,07", "1e3"], "vers": [peri], "motif": ["ab"], "porte": ["nobodys"]}),
-        ("corriger", right, {"montant": ["0", "200000"], "porte": ["", "x"], "motif": ["x" * 501]}),
+        ("corriger", right, {"montant": ["0", "200000"], "porte": ["", "x"], "sens": ["", "x"], "motif": ["x" * 501]}),
     ):
         for name, odd in changes.items():
             for value in odd:
@@ -72,21 +71,47 @@ async def test_money_goes_back_over_and_right_once_each(found: Found, visitor: M
             assert done.status_code == 200
     assert await balances(town) == {"PERISCOLAIRE": 50_06 - 20_00 - 10_05 - 3_79, 'Multiaccueil "Les Tagazoux"': 10_05}
     shown = text_of(done.text)
-    for words in ("Solde corrigé de 3,79 €", "Virement, GUIDE DENIS PERISCOLAIRE · Demande de la famille −20,00 €", "Régularisation"):
+    for words in ("Solde corrigé : −3,79 €", "Virement, GUIDE DENIS PERISCOLAIRE · Demande de la famille −20,00 €", "Régularisation"):
         assert words in shown
     other = await one.sends(f"{HERE}/rembourser", **sent | back | why | {"rembourser-montant": "1"})
     assert other.status_code == 422
     assert 'name="cle" value="k"' not in other.text, "another refund begins anew"
+    assert wrong_at(other.text) == ["rembourser-montant"]
+    assert 'name="rembourser-montant" type="text" value=""' in other.text, "and is not made by one more click"
+    given = await one.sends(f"{HERE}/corriger", **sent | right | why | {"cle": "l", "corriger-sens": "donner"})
+    assert "Solde corrigé : +3,79 €" in text_of(given.text)
+
+
+async def test_s11_what_is_recorded_already_is_not_recorded_again_by_a_changed_form(found: Found, visitor: MakeVisitor) -> None:
+    """Whoever got no answer and mends the form finds no amount in it, and is told to look at what was done."""
+    town, one, sent = await office(found, visitor)
+    await paid(one, town, sent, "50,06")
+    amount = f"montant-{town.named('periscolaire')}"
+    changed = {"mode": "CHEQUE", "payeur": "GUIDE DENISE", "piece": "2578013", amount: "50,06"}
+    refused = await one.sends(HERE, **sent | changed)
+    assert (refused.status_code, wrong_at(refused.text)) == (422, ["montants"])
+    assert "Un premier envoi est déjà enregistré" in text_of(refused.text)
+    assert f'name="{amount}" type="text" value=""' in refused.text
+    assert ('name="cle" value="k"' in refused.text, 'value="GUIDE DENISE"' in refused.text) == (False, True)
+    (payment,) = re.findall(r'name="reglement" value="([^"]+)"', refused.text)
+    back = {"famille": sent["famille"], "reglement": payment}
+    assert (
+        "Le règlement est contrepassé." in (await one.sends(f"{HERE}/contrepasser", **back, **{f"motif-{payment}": "Sans provision"})).text
+    )
+    again = await one.sends(f"{HERE}/contrepasser", **back, **{f"motif-{payment}": "Impayé"})
+    assert (again.status_code, "Ce règlement était déjà contrepassé." in again.text) == (200, True), "as no answer had come"
+    assert (await balances(town))["PERISCOLAIRE"] == 0
 
 
 async def test_what_was_paid_is_brought_to_the_bank_and_stands_in_the_days_books(found: Found, visitor: MakeVisitor) -> None:
     town, one, sent = await office(found, visitor)
-    await paid(one, town, sent, "50,06")
-    await paid(one, town, sent | {"cle": "m"}, "12", mode="CASH", piece="")
+    day = today().isoformat()
+    await paid(one, town, sent, "50,06", date=day)
+    await paid(one, town, sent | {"cle": "m"}, "12", mode="CASH", piece="", date=day)
     page = (await one.opens(f"{HERE}/remises")).text
     (piece,) = re.findall(r'name="piece" value="([^"]+)" checked', page)
     assert "2578012 GUIDE DENIS, CREDIT AGRICOLE" in text_of(page)
-    slip = {"cle": "d", "mode": "CHEQUE", "piece": piece, "bordereau": "B-12", "date": DAY}
+    slip = {"cle": "d", "mode": "CHEQUE", "piece": piece, "bordereau": "B-12", "date": day}
     for field, odd in (("date", "hier"), ("date", "2999-01-01"), ("bordereau", "x" * 101), ("piece", "nothing")):
         refused = await one.sends(f"{HERE}/remises", **slip | {field: odd})
         assert (refused.status_code, wrong_at(refused.text)) == (422, ["pieces" if field == "piece" else field]), (field, odd)
@@ -98,15 +123,15 @@ async def test_what_was_paid_is_brought_to_the_bank_and_stands_in_the_days_books
     assert "Remise enregistrée : 1 règlement." in shown
     assert "Rien à remettre." in shown
     assert shown.count("Chèque, B-12 50,06 €") == 1
-    closing = text_of((await one.opens(f"{HERE}/caisse")).text)
+    closing = text_of((await one.opens(f"{HERE}/caisse", date=day)).text)
     assert "Chèque Encaissé 50,06 € (1)" in closing
     assert "Espèces Encaissé 12,00 € (1)" in closing
     assert "Total de la journée : 62,06 €" in closing
     assert (await one.opens(f"{HERE}/caisse", date="lundi")).status_code == 422
-    journal = await one.opens(f"{HERE}/journal", du=DAY, au=DAY, format="CSV")
+    journal = await one.opens(f"{HERE}/journal", du=day, au=day, format="CSV")
     assert "50,06" in journal.text
-    for odd in ({"du": "x"}, {"au": "2026-02-30"}, {"format": "ODS"}, {"du": "2000-01-01"}):
-        refused = await one.opens(f"{HERE}/journal", **{"du": DAY, "au": DAY, "format": "CSV", **odd})
+    for odd in ({"du": "x"}, {"au": "2026-02-30"}, {"au": "2000-01-01"}, {"format": "ODS"}, {"du": "2000-01-01"}):
+        refused = await one.opens(f"{HERE}/journal", **{"du": day, "au": day, "format": "CSV", **odd})
         assert (refused.status_code, wrong_at(refused.text)) == (422, list(odd)), odd
     acts = text_of((await one.opens(f"{HERE}/operations")).text)
     assert acts.count("Règlement enregistré") == 2 * 2, "each has its details"
@@ -189,16 +214,42 @@ async def test_why_a_payment_is_not_ended_stands_at_the_field(code: str, field: 
     sent = {"cle": "k", "paiement": "p1", "fin": "CREDITED", "montant-p1-w": "12.34", "motif-p1": "Because"}
     refused = await one.sends(f"{HERE}/en-ligne", **sent)
     assert (refused.status_code, wrong_at(refused.text)) == (422, [field])
-    assert 'value="12.34"' in refused.text
     assert 'value="Because"' in refused.text
-    assert ('name="cle" value="k"' in refused.text) is (code != "IDEMPOTENCY_KEY_REUSED")
+    kept = code != "IDEMPOTENCY_KEY_REUSED"
+    assert ('value="12.34"' in refused.text, 'name="cle" value="k"' in refused.text, "Not so." in refused.text) == (kept, kept, kept)
 
 
 async def test_what_is_no_end_and_no_amount_is_asked_of_nobody() -> None:
     api, one = online(in_trouble())
     await one.opens(f"{HERE}/en-ligne")
-    for odd, field in (({"fin": ""}, "fin-p1"), ({"fin": "x"}, "fin-p1"), ({"montant-p1-w": "much"}, "montant-p1-w")):
+    for odd, field in (
+        ({"fin": ""}, "fin-p1"),
+        ({"fin": "x"}, "fin-p1"),
+        ({"montant-p1-w": "much"}, "montant-p1-w"),
+        ({"montant-p1-w": "0"}, "montant-p1-w"),
+    ):
         sent = {"cle": "k", "paiement": "p1", "fin": "CREDITED", "montant-p1-w": "12.34", "motif-p1": "Because", **odd}
         refused = await one.sends(f"{HERE}/en-ligne", **sent)
         assert (refused.status_code, wrong_at(refused.text)) == (422, [field])
     assert not any("mutation" in each["query"] for each in api.asked)
+
+
+async def test_each_wallet_is_offered_what_was_asked_for_it() -> None:
+    """A line whose wallet is gone takes nothing from those behind it."""
+    lines = [{"amountCents": 1_00, "wallet": None}, {"amountCents": 62_40, "wallet": {"id": "w", "name": "PERISCOLAIRE"}}]
+    _, one = online(in_trouble(trouble=None, lines=lines))
+    assert 'name="montant-p1-w" type="text" value="62.40"' in (await one.opens(f"{HERE}/en-ligne")).text
+
+
+async def test_what_is_wrong_on_a_later_page_stands_on_that_page() -> None:
+    piece = {
+        "family": {"number": "0031"},
+        "payment": {"id": "c1", "date": "2026-11-03", "reference": "1", "payer": "G", "bank": None, "amountCents": 1_00},
+    }
+    pieces = {"nodes": [piece], "totalCount": 201, "totalCents": 1_00, "endCursor": None, "hasNextPage": False}
+    api, one = online(in_trouble(), undepositedPayments=pieces, deposits={"nodes": []})
+    for path, form in (("/en-ligne", {"paiement": "p1", "fin": "x"}), ("/remises", {"mode": "CHEQUE", "piece": "c1", "date": "x"})):
+        (action,) = set(re.findall(rf'action="({HERE}{path}[^"]*)"', (await one.opens(HERE + path, apres="c")).text))
+        refused = await one.sends(action, cle="k", **form)
+        assert (refused.status_code, f'action="{action}"' in refused.text) == (422, True)
+        assert [each["variables"]["after"] for each in api.asked if "after" in each["variables"]][-2:] == ["c", "c"], path

@@ -1,6 +1,7 @@
 """Pages while a service is away: each draws what there is and says what is missing, to families and to agents."""
 
 import re
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urljoin, urlsplit
@@ -13,7 +14,6 @@ from services.settings import Settings
 from tests.flows.conftest import Found
 from tests.flows.system import System
 from tests.flows.town import Town, next_days
-from tests.nats_server import free_port
 from tests.portal.conftest import MakeVisitor
 from tests.portal.test_everywhere import ELSEWHERE, pattern, small_town
 from tests.portal.test_money import text_of
@@ -42,15 +42,17 @@ ALIKE = re.compile(
 @asynccontextmanager
 async def without(system: System, service: str, like: Visitor) -> AsyncIterator[Visitor]:
     """Whoever `like` is, at a gateway that leads nowhere where that service would be."""
-    settings = Settings.from_environment({**system.environment, f"{service.upper()}_URL": f"http://127.0.0.1:{free_port()}"})
-    app = application(settings)
-    transport, headers = httpx2.ASGITransport(app=app), like.client.headers
-    async with (
-        app.router.lifespan_context(app),
-        httpx2.AsyncClient(transport=transport, base_url=system.gateway, headers=headers, follow_redirects=True) as client,
-    ):
-        client.cookies.update(like.client.cookies)
-        yield Visitor(client)
+    with socket.socket() as nowhere:  # Nobody listens at it, and nobody else can meanwhile.
+        nowhere.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{nowhere.getsockname()[1]}"
+        app = application(Settings.from_environment({**system.environment, f"{service.upper()}_URL": address}))
+        transport, headers = httpx2.ASGITransport(app=app), like.client.headers
+        async with (
+            app.router.lifespan_context(app),
+            httpx2.AsyncClient(transport=transport, base_url=system.gateway, headers=headers, follow_redirects=True) as client,
+        ):
+            client.cookies.update(like.client.cookies)
+            yield Visitor(client)
 
 
 async def walked(one: Visitor, start: str) -> list[str]:

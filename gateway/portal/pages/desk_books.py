@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from gateway.portal.desk import desk_page, enter, today
+from gateway.portal.desk import desk_page, enter, today, why_not
 from gateway.portal.formats import day_of
 from gateway.portal.operations import operation
 from gateway.portal.texts import phrase
@@ -44,7 +44,8 @@ async def deposits(visit: Visit) -> Response:
 
 async def _deposits(visit: Visit, mode: str, errors: Mapping[str, str] | None = None, typed: Mapping[str, Any] | None = None) -> Response:
     assert visit.office is not None, "whoever asks has entered"
-    about = {"structure": visit.office["id"], "mode": mode, "first": PIECES, "after": visit.request.query_params.get("apres") or None}
+    after = visit.request.query_params.get("apres") or None
+    about = {"structure": visit.office["id"], "mode": mode, "first": PIECES, "after": after}
     told = await visit.seek(UNDEPOSITED, **about)
     more = {"key": (typed or {}).get("cle") or secrets.token_hex(16), "typed": typed or {}, "errors": errors or {}}
     return desk_page(
@@ -53,6 +54,7 @@ async def _deposits(visit: Visit, mode: str, errors: Mapping[str, str] | None = 
         "payments",
         status=422 if errors else 200,
         mode=mode,
+        after=after,
         modes=BROUGHT,
         page=told.get("undepositedPayments"),
         made=told.get("deposits"),
@@ -83,10 +85,8 @@ async def deposit(visit: Visit) -> Response:
     }
     told = await visit.order(RECORD, input=order | ({"reference": form.one("bordereau")} if form.one("bordereau") else {}))
     if "code" in told:
-        if told["code"] == "IDEMPOTENCY_KEY_REUSED":  # The form is another one than what was done by it: it begins anew.
-            typed.pop("cle")
         field = {"reference": "bordereau", "date": "date"}.get(told.get("field") or "", "pieces")
-        return await _deposits(visit, mode, {field: told["message"]}, typed)
+        return await _deposits(visit, mode, {field: why_not(visit, told, typed, "PAYMENTS_SENT_BEFORE")}, typed)
     return visit.see_other(f"{DEPOSITS}?mode={mode}", "DEPOSIT_DONE", n=len(told["pieces"]))
 
 
@@ -114,7 +114,7 @@ async def _closing(visit: Visit, written: str, errors: Mapping[str, str] | None 
         day=day.isoformat(),
         written=written,
         closing=told,
-        formats=FORMATS,
+        formats=[(each, each, False) for each in FORMATS],
         typed={**usual, **(typed or {})},
         errors=wrong,
     )
@@ -129,6 +129,8 @@ async def journal(visit: Visit) -> Response:
     wrong = {name: phrase("DESK_DATE_WRONG", visit.language) for name, day in days.items() if day is None}
     if typed["format"] not in FORMATS:
         wrong["format"] = phrase("JOURNAL_FORMAT_WRONG", visit.language)
+    if days["du"] and days["au"] and days["au"] < days["du"]:
+        wrong["au"] = phrase("JOURNAL_ENDS_BEFORE", visit.language)
     here = today(visit).isoformat()
     if wrong:
         return await _closing(visit, here, wrong, typed)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
-from gateway.portal.desk import date_of, desk_page, enter, today
+from gateway.portal.desk import date_of, desk_page, enter, today, why_not
 from gateway.portal.formats import day_of, time_of
 from gateway.portal.forms import Form
 from gateway.portal.operations import operation
@@ -163,9 +163,8 @@ async def cancel(visit: Visit) -> Response:
 
 async def _after(visit: Visit, told: Mapping[str, Any], number: str, field: str, typed: dict[str, str]) -> Response:
     if "code" in told:
-        if told["code"] == "IDEMPOTENCY_KEY_REUSED":  # The form is another one than what was done by it: it begins anew.
-            typed.pop("cle")
-        return await _page(visit, number, {field: told["message"]}, **typed)
+        message = why_not(visit, told, typed)
+        return await _page(visit, number, {field: message}, **typed)
     return visit.see_other(f"{_address(number)}?demande={quote(told['id'])}")
 
 
@@ -177,7 +176,9 @@ async def code(visit: Visit) -> Response:
     reason = form.one(f"motif-{account}")
     told = await visit.order(CODE, account=account, key=form.one("cle"), reason=reason)
     if "code" in told:
-        return await _page(visit, number, {f"motif-{account}": told["message"]}, **{"cle": form.one("cle"), f"motif-{account}": reason})
+        typed = {"cle": form.one("cle"), f"motif-{account}": reason}
+        message = why_not(visit, told, typed)
+        return await _page(visit, number, {f"motif-{account}": message}, **typed)
     if told["codeOnPaper"] is None:
         return visit.see_other(_address(number), "FAMILY_CODE_GONE")
     await visit.ask(SHELL_ALONE)

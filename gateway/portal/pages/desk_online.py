@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from gateway.portal.desk import desk_page, enter
+from gateway.portal.desk import desk_page, enter, why_not
 from gateway.portal.formats import cents
 from gateway.portal.forms import Form
 from gateway.portal.operations import operation
@@ -38,12 +38,26 @@ async def _page(visit: Visit, errors: Mapping[str, str] | None = None, typed: Ma
     nodes = sorted(told["nodes"], key=lambda each: not each["waitsForAgent"]) if told else []
     more = {"key": (typed or {}).get("cle") or secrets.token_hex(16), "typed": typed or {}, "errors": errors or {}}
     return desk_page(
-        visit, "desk_online.html", "payments", status=422 if errors else 200, page=told, nodes=nodes, ends=ENDS, suggested=suggested, **more
+        visit,
+        "desk_online.html",
+        "payments",
+        status=422 if errors else 200,
+        page=told,
+        nodes=nodes,
+        ends=ENDS,
+        credits=credits,
+        after=after,
+        **more,
     )
 
 
+def credits(payment: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], int | None]]:
+    """The wallets that can be credited, and what is suggested for each."""
+    return [(line["wallet"], cents) for line, cents in zip(payment["lines"], suggested(payment), strict=True) if line["wallet"]]
+
+
 def suggested(payment: Mapping[str, Any]) -> list[int | None]:
-    """What to credit each of its wallets with. None: nobody but the agent knows whose that money is."""
+    """What to credit the wallet of each of its lines with. None: nobody but the agent knows whose that money is."""
     asked = [line["amountCents"] for line in payment["lines"]]
     trouble = payment["trouble"]
     came = trouble and trouble["currency"] == "EUR" and trouble["amountCents"]
@@ -65,15 +79,15 @@ async def end(visit: Visit) -> Response:
     order = {"onlinePayment": id, "end": how, "reason": form.one(f"motif-{id}"), "idempotencyKey": f"{form.one('cle')}-{id}"[:100]}
     told = await visit.order(END, input=order | ({"lines": lines} if how == "CREDITED" and lines else {}))
     if "code" in told:
-        if told["code"] == "IDEMPOTENCY_KEY_REUSED":  # The form is another one than what was done by it: it begins anew.
-            typed.pop("cle", None)
         field = {"REASON_REQUIRED": f"motif-{id}", "INVALID_AMOUNT": f"montants-{id}"}.get(told["code"], f"fin-{id}")
-        return await _page(visit, {field: told["message"]}, typed)
+        return await _page(visit, {field: why_not(visit, told, typed, "PAYMENTS_SENT_BEFORE")}, typed)
     return visit.see_other(HERE, f"ONLINE_DONE_{how}")
 
 
 def _wrong(visit: Visit, form: Form, id: str, amounts: Mapping[str, int | None]) -> dict[str, str]:
     wrong = {name: phrase("PAYMENTS_AMOUNT_WRONG", visit.language) for name, amount in amounts.items() if amount is None}
+    if amounts and not any(amounts.values()):  # Nothing is what nobody credits, and no word about what came.
+        wrong |= {name: phrase("PAYMENTS_AMOUNT_WRONG", visit.language) for name in amounts}
     if form.one("fin") not in ENDS:
         wrong[f"fin-{id}"] = phrase("ONLINE_END_MISSING", visit.language)
     return wrong

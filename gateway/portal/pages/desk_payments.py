@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
-from gateway.portal.desk import date_of, desk_page, enter, today
+from gateway.portal.desk import date_of, desk_page, enter, today, why_not
 from gateway.portal.formats import cents, day_of, money
 from gateway.portal.forms import Form
 from gateway.portal.operations import operation
@@ -18,6 +18,7 @@ from gateway.portal.visit import Visit
 HERE = "/bureau/paiements"
 MODES = ("CHEQUE", "CASH", "CARD", "TRANSFER", "CESU", "VOUCHER", "DIRECT_DEBIT", "OTHER")
 ACTS = 15
+SIGNS = {"donner": 1, "retirer": -1}  #: Of a correction: the wallet is given, or it is taken from.
 #: What an INVALID_PAYMENT is about -> its field.
 FIELDS = {
     "mode": "mode",
@@ -162,15 +163,15 @@ async def record(visit: Visit) -> Response:
         order = {**about, "wallet": wallet, "amountCents": amount, "idempotencyKey": f"{form.one('cle')}-{wallet}"[:100]}
         told = await visit.order(RECORD, input=order)
         if "code" in told:
-            field = name if told["code"] in ("INVALID_AMOUNT", "NOT_THERE") else FIELDS.get(told.get("field") or "", "mode")
+            at = {"INVALID_AMOUNT": name, "NOT_THERE": name, "IDEMPOTENCY_KEY_REUSED": "montants"}
+            field = at.get(told["code"]) or FIELDS.get(told.get("field") or "", "mode")
             return await _refused(visit, number, field, told, typed)
     return visit.see_other(f"{HERE}?famille={quote(number)}", "PAYMENTS_DONE", n=len(amounts))
 
 
 async def _refused(visit: Visit, number: str, field: str, told: Mapping[str, Any], typed: dict[str, str]) -> Response:
-    if told["code"] == "IDEMPOTENCY_KEY_REUSED":  # The form is another one than what was done by it: it begins anew.
-        typed.pop("cle", None)
-    return await _page(visit, number, {field: told["message"]}, typed)
+    message = why_not(visit, told, typed, "PAYMENTS_SENT_BEFORE")
+    return await _page(visit, number, {field: message}, typed)
 
 
 async def reverse(visit: Visit) -> Response:
@@ -178,6 +179,8 @@ async def reverse(visit: Visit) -> Response:
     await enter(visit)
     number, payment = form.one("famille"), form.one("reglement")
     told = await visit.order(REVERSE, input={"payment": payment, "reason": form.one(f"motif-{payment}")})
+    if told.get("code") == "ALREADY_REVERSED":  # Whoever sends it again in other words, since no answer came, has what was wanted.
+        return visit.see_other(f"{HERE}?famille={quote(number)}", "PAYMENTS_REVERSED_BEFORE")
     if "code" in told:
         return await _refused(visit, number, f"motif-{payment}", told, _typed(form))
     return visit.see_other(f"{HERE}?famille={quote(number)}", "PAYMENTS_REVERSED")
@@ -206,34 +209,40 @@ async def transfer(visit: Visit) -> Response:
 async def adjust(visit: Visit) -> Response:
     """A wallet is given so much, or so much is taken from it: no payment, a correction."""
     form = await visit.form()
-    return await _move(visit, form, "corriger", ADJUST, {"wallet": form.one("corriger-porte")})
+    sign = SIGNS.get(form.one("corriger-sens"))
+    return await _move(visit, form, "corriger", ADJUST, {"wallet": form.one("corriger-porte")}, sign)
 
 
-async def _move(visit: Visit, form: Form, act: str, document: str, order: Mapping[str, Any]) -> Response:
-    """`act`: what the fields of its form begin with."""
+async def _move(visit: Visit, form: Form, act: str, document: str, order: Mapping[str, Any], sign: int | None = 1) -> Response:
+    """`act`: what the fields of its form begin with. `sign`: of the amount; None: nobody can tell."""
     await enter(visit)
     number, typed, amount = form.one("famille"), _typed(form), cents(form.one(f"{act}-montant"))
     wrong = {} if amount else {f"{act}-montant": phrase("PAYMENTS_AMOUNT_WRONG", visit.language)}
     if act == "rembourser" and order["mode"] not in MODES:
         wrong["rembourser-mode"] = phrase("PAYMENTS_MODE_WRONG", visit.language)
-    if wrong or amount is None:
+    if sign is None:
+        wrong["corriger-sens"] = phrase("PAYMENTS_DIRECTION_WRONG", visit.language)
+    if wrong or amount is None or sign is None:
         return await _page(visit, number, wrong, typed)
     order = {
         **order,
         "family": form.one("id"),
-        "amountCents": -amount if form.one("corriger-sens") == "retirer" else amount,
+        "amountCents": sign * amount,
         "reason": form.one(f"{act}-motif"),
         "idempotencyKey": f"{form.one('cle')}-{act}"[:100],
     }
     told = await visit.order(document, input=order)
     if "code" in told:
         return await _refused(visit, number, f"{act}-{_field_of(told)}", told, typed)
-    return visit.see_other(f"{HERE}?famille={quote(number)}", f"PAYMENTS_{act.upper()}_DONE", amount=money(amount, visit.language))
+    said = money(sign * amount, visit.language)
+    if act == "corriger" and sign > 0:
+        said = f"+{said}"
+    return visit.see_other(f"{HERE}?famille={quote(number)}", f"PAYMENTS_{act.upper()}_DONE", amount=said)
 
 
 def _field_of(told: Mapping[str, Any]) -> str:
     """Where a refusal stands."""
-    about = {"REASON_REQUIRED": "motif", "INVALID_AMOUNT": "montant", "NOT_ENOUGH_CREDIT": "montant"}
+    about = {"REASON_REQUIRED": "motif", **dict.fromkeys(("INVALID_AMOUNT", "NOT_ENOUGH_CREDIT", "IDEMPOTENCY_KEY_REUSED"), "montant")}
     return FIELDS.get(told.get("field") or "") or about.get(told["code"], "porte")
 
 
