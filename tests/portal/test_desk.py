@@ -17,7 +17,6 @@ from tests.portal.browsing import PHONE, axe, shot, signs_in, too_wide
 from tests.portal.conftest import Browse, MakeVisitor
 from tests.portal.visitor import Visitor
 
-DAY = today()
 ROSTER = "/bureau/pointage"
 RUN = "mutation($activity: ID!) { runAllocation(activity: $activity) { __typename } }"
 PLACES = [
@@ -32,8 +31,8 @@ PLACES = [
 
 
 async def a_town(found: Found, **more: Any) -> Town:
-    """Today Amalia, Paolo and Zoe have a place; Nina is enrolled, and has none."""
-    day = DAY.isoformat()
+    """On its day Amalia, Paolo and Zoe have a place; Nina is enrolled, and has none."""
+    day = today().isoformat()
     aps = activity("aps", open_on=[day], hours={"arrival": "00:00", "departure": "23:59"}, attendance={"close_after_days": 3}, **more)
 
     def booked(child: str) -> dict[str, Any]:
@@ -44,6 +43,12 @@ async def a_town(found: Found, **more: Any) -> Town:
         family("martin", children=("zoe", "nina"), bookings=[booked("zoe")]),
     ]
     return await found(activities=[aps], families=families)
+
+
+def day_of(town: Town) -> dt.date:
+    """Today, as it was when the town was made."""
+    (aps,) = town.file["activities"]
+    return dt.date.fromisoformat(aps["open_on"][0])
 
 
 async def at_the_desk(visitor: MakeVisitor, found: Found) -> tuple[Town, Visitor]:
@@ -85,7 +90,7 @@ async def test_nobody_but_an_agent_of_the_structure_finds_anything(visitor: Make
     aps, number = town.named("aps"), town.file["families"][0]["number"]
     for path in (f"{ROSTER}?activite={aps}", f"/bureau/activites/{aps}", f"/bureau/familles/{number}", "/bureau/repartitions/x"):
         assert (await stranger.opens(path)).status_code == 404, path
-    sent = {"activite": aps, "date": DAY.isoformat(), "enfant": town.named("zoe"), "presence": "PRESENT"}
+    sent = {"activite": aps, "date": day_of(town).isoformat(), "enfant": town.named("zoe"), "presence": "PRESENT"}
     assert (await stranger.sends(f"{ROSTER}/cocher", **sent)).status_code == 404
     assert (await parent.sends(f"{ROSTER}/cocher", **sent)).status_code == 404
 
@@ -93,7 +98,7 @@ async def test_nobody_but_an_agent_of_the_structure_finds_anything(visitor: Make
 async def test_the_roster_by_forms_alone_until_the_day_is_closed(visitor: MakeVisitor, found: Found) -> None:
     town, one = await at_the_desk(visitor, found)
     assert "APS" in (await one.opens(ROSTER)).text
-    where = {"activite": town.named("aps"), "date": DAY.isoformat()}
+    where = {"activite": town.named("aps"), "date": day_of(town).isoformat()}
     amalia, zoe = town.named("amalia"), town.named("zoe")
     fields = form_of((await one.opens(ROSTER, **where)).text)
     told = {f"presence-{amalia}": "PRESENT", f"arrivee-{amalia}": "07:41", f"note-{amalia}": "Doudou | oublié"}
@@ -127,7 +132,7 @@ async def test_no_tick_is_lost_without_a_network(browse: Browse, found: Found, v
     watch.expected.append("ERR_INTERNET_DISCONNECTED")
     page = await browse(PHONE)
     await signs_in(page, town, "agent")
-    await page.goto(f"{ROSTER}?activite={town.named('aps')}&date={DAY.isoformat()}")
+    await page.goto(f"{ROSTER}?activite={town.named('aps')}&date={day_of(town).isoformat()}")
 
     def tick(child: str, kind: str) -> Any:
         return page.locator(f'[data-child="{town.named(child)}"] .{kind} input').check()
@@ -150,7 +155,7 @@ async def test_no_tick_is_lost_without_a_network(browse: Browse, found: Found, v
     await tick("zoe", "PRESENT")
     other = visitor()
     await other.signs_in(town, "agent")
-    await other.sends(f"{ROSTER}/clore", activite=town.named("aps"), date=DAY.isoformat())
+    await other.sends(f"{ROSTER}/clore", activite=town.named("aps"), date=day_of(town).isoformat())
     await page.context.set_offline(False)
     await page.wait_for_selector("#refus:not([hidden])")
     assert "MARTIN Zoe" in await page.inner_text("#refus")
@@ -281,12 +286,12 @@ async def test_an_agent_books_cancels_and_lets_in_again(visitor: MakeVisitor, fo
     for _ in range(2):  # Twice sent is once booked.
         booked = (await one.sends(f"{path}/reserver", **sent, **when, motif="Appel du père")).text
     parent = await town.sign_in("dupont")
-    standing = {day: status for day, status in (await parent.bookings()).items() if day != DAY.isoformat()}
+    standing = {day: status for day, status in (await parent.bookings()).items() if day != day_of(town).isoformat()}
     assert standing == {first.isoformat(): "ACCEPTED", last.isoformat(): "ACCEPTED"}
     chosen = re.findall(r'name="reservation" value="([^"]+)"', booked)[-2:]
     away = {"famille": town.named("dupont"), "cle": "two", "reservation": chosen, "motif-annuler": "Malade"}
     assert "Annulé" in (await one.sends(f"{path}/annuler", **away)).text
-    assert {day for day in await parent.bookings() if day != DAY.isoformat()} == set()
+    assert {day for day in await parent.bookings() if day != day_of(town).isoformat()} == set()
     (account,) = re.findall(r'name="compte" value="([^"]+)"', booked)
     paper = await one.sends(f"{path}/code", compte=account, cle="three", identifiant="dupont", **{f"motif-{account}": "Oubli"})
     assert re.search(r'class="bigcode">[A-Z0-9-]{14}<', paper.text)
@@ -306,7 +311,14 @@ async def test_s11_a_payment_is_recorded_once_to_the_cent_and_reversed_with_a_re
     page = (await one.opens("/bureau/paiements", famille=number)).text
     assert "n° de pièce" in page.lower()
     amount = f"montant-{wallet}"
-    sent = {"famille": number, "id": town.named("dupont"), "cle": "k", "mode": "CHEQUE", "payeur": "GUIDE DENIS", "date": DAY.isoformat()}
+    sent = {
+        "famille": number,
+        "id": town.named("dupont"),
+        "cle": "k",
+        "mode": "CHEQUE",
+        "payeur": "GUIDE DENIS",
+        "date": day_of(town).isoformat(),
+    }
     without_number = (await one.sends("/bureau/paiements", **sent, **{amount: "50,00"})).text
     assert 'id="piece-erreur"' in without_number
     assert 'name="cle" value="k"' in without_number, "sent again, what was recorded already is not recorded twice"
@@ -332,7 +344,7 @@ async def test_s2_an_announcement_is_published_changed_and_withdrawn(visitor: Ma
     assert (await one.sends("/bureau/annonces", cle="a", titre="", texte="Rien")).status_code == 422
     unread = (await one.sends("/bureau/annonces", cle="a", titre="Grève", texte="Mardi", du="demain")).text
     assert 'id="du-erreur"' in unread
-    until = (DAY + dt.timedelta(days=3)).isoformat()
+    until = (day_of(town) + dt.timedelta(days=3)).isoformat()
     shown = (await one.sends("/bureau/annonces", cle="b", titre="Grève mardi", texte="Pas de cantine.", au=until)).text
     assert f'value="{until}"' in shown
     assert "Grève mardi" in (await parent.opens("/")).text

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from tests.flows.conftest import Found
 from tests.flows.town import Town
 from tests.portal.conftest import MakeVisitor
-from tests.portal.test_desk import DAY, a_town
+from tests.portal.test_desk import a_town, day_of
 from tests.portal.test_desk_money import wrong_at
 
 ODD_DATES = ["hier", "2026-02-30", "0000-00-00", "2026-W10-1x"]
@@ -27,7 +27,7 @@ class Sent:
 
 def forms(town: Town) -> list[Sent]:
     day, number, aps, amalia, wallet = (
-        DAY.isoformat(),
+        day_of(town).isoformat(),
         town.file["families"][0]["number"],
         *map(town.named, ("aps", "amalia", "periscolaire")),
     )
@@ -38,7 +38,7 @@ def forms(town: Town) -> list[Sent]:
     moved = {"famille": number, "id": town.named("dupont"), "cle": "k"}
     back = {"rembourser-porte": wallet, "rembourser-mode": "CASH", "rembourser-beneficiaire": "GUIDE", "rembourser-montant": "1"}
     over = {"transferer-porte": wallet, "transferer-vers": town.named("multi"), "transferer-montant": "1", "transferer-motif": "Erreur"}
-    right = {"corriger-porte": wallet, "corriger-montant": "1", "corriger-motif": "Erreur"}
+    right = {"corriger-porte": wallet, "corriger-sens": "donner", "corriger-montant": "1", "corriger-motif": "Erreur"}
     told = {"cle": "k", "titre": "Grève", "texte": "Mardi"}
     return [
         Sent(here, rolled, {f"arrivee-{amalia}": ODD_TIMES, "date": ODD_DATES, "activite": ODD_IDS},
@@ -57,7 +57,7 @@ def forms(town: Town) -> list[Sent]:
         Sent(f"{money}/rembourser", moved | back | {"rembourser-motif": "Départ"}, {"rembourser-montant": ODD_AMOUNTS, "rembourser-porte": ODD_IDS,
              "rembourser-mode": ["x"]}),
         Sent(f"{money}/transferer", moved | over, {"transferer-montant": ODD_AMOUNTS, "transferer-porte": ODD_IDS}),
-        Sent(f"{money}/corriger", moved | right, {"corriger-montant": ODD_AMOUNTS, "corriger-porte": ODD_IDS}),
+        Sent(f"{money}/corriger", moved | right, {"corriger-montant": ODD_AMOUNTS, "corriger-porte": ODD_IDS, "corriger-sens": ["", "x"]}),
         Sent(f"{money}/remises", {"cle": "k", "mode": "CHEQUE", "piece": "x"}, {"date": ODD_DATES, "piece": ODD_IDS}, {"piece": "pieces"}),
         Sent(f"{money}/en-ligne", {"cle": "k", "fin": "NOTHING_CAME", "motif-x": "Rien"}, {"paiement": ["x"]}, {"paiement": "fin-x"}),
         Sent("/bureau/annonces", told, {"du": ODD_DATES, "au": ODD_DATES}),
@@ -76,11 +76,8 @@ async def test_an_odd_value_in_a_form_is_an_error_at_its_field(found: Found, vis
                 answer = await one.sends(form.path, **form.well | {name: value})
                 at = form.elsewhere.get(name, name)
                 said, typed = wrong_at(answer.text), re.findall(rf'name="{re.escape(name)}" [^>]*value="([^"]*)"', answer.text)
-                if (
-                    answer.status_code != 422
-                    or at not in said
-                    or (at == name and typed and value not in typed and 'type="time"' not in answer.text)
-                ):
+                is_time = f'name="{name}" type="time"' in answer.text  # Browsers show no odd time, and send none.
+                if answer.status_code != 422 or at not in said or (at == name and typed and value not in typed and not is_time):
                     wrong.append(f"{form.path} {name}={value[:20]!r}: {answer.status_code}, wrong at {said}, there stands {typed}")
     assert not wrong, "\n".join(wrong)
 
