@@ -168,7 +168,7 @@ async def test_todays_roster_opens_without_a_network_and_for_nobody_else(browse:
     watch.expected += ["ERR_INTERNET_DISCONNECTED", "ERR_FAILED"]
     page = await browse(PHONE)
     await signs_in(page, town, "agent")
-    roster = f"{ROSTER}?activite={town.named('aps')}&date={DAY.isoformat()}"
+    roster = f"{ROSTER}?activite={town.named('aps')}&date={day_of(town).isoformat()}"
 
     def tick(child: str, kind: str) -> Any:
         return page.locator(f'[data-child="{town.named(child)}"] .{kind} input')
