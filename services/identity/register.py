@@ -253,9 +253,12 @@ def _news(account: Account, spec: AccountSpec) -> dict[str, Any]:
 
 
 async def change_profile(session: AsyncSession, clock: Clock, account: Account, values: Mapping[str, Any]) -> None:
+    """Told to the others, but for what the town's file said of it."""
+    news = any(getattr(account, name) != value for name, value in values.items() if not name.startswith("loaded"))
     if _differs(account, values):
-        account.version += 1
         session.add(account)
+    if news:
+        account.version += 1
         await tell_contacts(session, clock, account.id)
 
 

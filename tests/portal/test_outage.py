@@ -32,6 +32,8 @@ STANDS = {
     ("agent", "billing"): {"/bureau/familles": "DUPONT", "/bureau/paiements": "Famille : nom", "/bureau/activites": "APS"},
     ("agent", "booking"): {"/bureau/familles": "DUPONT", "/bureau/paiements": "Opérations", "/bureau/activites": NOT_NOW},
 }
+#: Pages of nothing but what booking tells: without it they say that it cannot be told, and keep the menu.
+BOOKINGS_ALONE = re.compile(r"^/demandes/|^/bureau/(activites/[^/]+/reglages|nouvelle-activite|journal(\?partie=ACTIVITIES)?)$")
 LINK = re.compile(r'<a\b[^>]*\bhref="([^"]+)"')
 #: Pages that every site has alike, and files.
 ALIKE = re.compile(
@@ -83,8 +85,7 @@ async def test_every_page_draws_what_there_is(system: System, found: Found, visi
                 for path in paths:
                     page = await one.opens(path)
                     says, told = words in page.text, text_of(page.text) if "<main" in page.text else ""
-                    # A page of nothing but one answer to one request says that it cannot be told, and keeps the menu.
-                    whole = page.status_code == (503 if path.startswith("/demandes/") and service == "booking" else 200)
+                    whole = page.status_code == (503 if service == "booking" and BOOKINGS_ALONE.search(path) else 200)
                     if (
                         not whole
                         or (NOT_NOW in told and not says)

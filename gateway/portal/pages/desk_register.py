@@ -21,10 +21,13 @@ OBSTACLES = ("OWES_MONEY", "HAS_CREDIT", "DAYS_NOT_CHARGED", "PAYMENT_UNDER_WAY"
 REGISTER = operation("""query DeskRegister($structure: ID!, $search: String!) { ...Shell
   families(structure: $structure, search: $search, first: 20) { nodes { id number
     adults { id title firstName lastName account { login email language shared hasPassword } }
-    children { id firstName lastName birthDate enrollments { activity { id name } from until } }
-    criteria { id } dataExports { id state askedAt expiresAt file { url } } } }
-  activities(structure: $structure) { id name } criteria(structure: $structure) { id name }
+    children { id firstName lastName birthDate } dataExports { id state askedAt expiresAt file { url } } } }
   agents(structure: $structure) { account role } }""")
+#: What booking knows of it.
+ENROLLED = operation("""query DeskEnrolled($structure: ID!, $search: String!) {
+  families(structure: $structure, search: $search, first: 20) { nodes { number criteria { id }
+    children { id enrollments { activity { id name } from until } } } }
+  activities(structure: $structure) { id name } criteria(structure: $structure) { id name } }""")
 SHELL_ALONE = operation("query DeskNewFamily { ...Shell }")
 _DONE = "{ __typename ... on Refusal { code message } }"
 CREATE = operation("""mutation CreateFamily($input: CreateFamilyInput!) { done: createFamily(input: $input) {
@@ -101,10 +104,14 @@ async def _page(
     family = next((one for one in data["families"]["nodes"] if one["number"] == number), None)
     if family is None:
         raise Answered(visit.trouble("NOT_HERE", 404))
+    booking = await visit.seek(ENROLLED, structure=visit.office["id"], search=number)
+    known: Mapping[str, Any] = next((one for one in (booking.get("families") or {}).get("nodes", ()) if one["number"] == number), {})
+    enrolled = {each["id"]: each["enrollments"] for each in known.get("children", ())}
+    children = [{**each, "enrollments": enrolled.get(each["id"])} for each in family["children"]]
     told = {
-        "told": family,
-        "activities": data.get("activities") or [],
-        "criteria": data.get("criteria") or [],
+        "told": {**family, "children": children, "criteria": known.get("criteria")},
+        "activities": booking.get("activities") or [],
+        "criteria": booking.get("criteria") or [],
         "administers": is_administrator(visit, data.get("agents")),
         "key": secrets.token_hex(16),
         "today": today(visit).isoformat(),

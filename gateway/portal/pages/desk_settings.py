@@ -25,10 +25,12 @@ UNRECORDED = ("PRESENT", "ABSENT")
 MOST = 1_000_000  #: Of any number that is written; the API says what is possible.
 RULE = "{ daysBefore workingDays at hoursBefore weekday weeksBefore }"
 SETTINGS = operation(f"""query DeskSettings($structure: ID!) {{ ...Shell criteria(structure: $structure) {{ id name }}
-  activities(structure: $structure) {{ id name category opensOn closesOn settings {{ version wallet {{ id name }} weekdays schoolHolidays
+  activities(structure: $structure) {{ id name category opensOn closesOn settings {{ version wallet {{ id }} weekdays schoolHolidays
     closedOn openOn capacity waitingList capacityOn {{ date places }} waitingListOn {{ date places }}
     hours {{ arrival departure earliest latest stepMinutes minimumMinutes }} bookingDeadline {RULE} cancellationDeadline {RULE}
     allocation {{ scheduledAt policy points {{ criterion {{ id }} points }} }} attendance {{ closeAfterDays unrecorded }} }} }} }}""")
+#: What billing calls them.
+WALLETS = operation("query DeskWallets($structure: ID!) { activities(structure: $structure) { settings { wallet { id name } } } }")
 _DONE = "{ __typename ... on Activity { id } ... on Refusal { code message } }"
 CREATE = operation(f"mutation CreateActivity($input: CreateActivityInput!) {{ done: createActivity(input: $input) {_DONE} }}")
 CHANGE = operation(f"mutation ChangeActivity($input: ChangeActivityInput!) {{ done: changeActivity(input: $input) {_DONE} }}")
@@ -268,13 +270,15 @@ async def _page(visit: Visit, id: str, form: Form | None = None, errors: Mapping
         raise Answered(visit.trouble("NOT_HERE", 404))
     if found is not None and found["settings"] is None:
         raise Answered(visit.missing())
-    known = {each["settings"]["wallet"]["id"]: each["settings"]["wallet"] for each in data["activities"] if each["settings"]}
+    named = (await visit.seek(WALLETS, structure=visit.office["id"])).get("activities", ())
+    names = {each["settings"]["wallet"]["id"]: each["settings"]["wallet"]["name"] for each in named if each["settings"]}
+    known = {each["settings"]["wallet"]["id"] for each in data["activities"] if each["settings"]}
     values = {name: form.one(name) for name in form} if form is not None else _stored(found) if found else FRESH
     weekdays = form["jours"] if form is not None else found["settings"]["weekdays"] if found else WEEK[:5]
     told = {
         "activity": found,
         "others": data["activities"],
-        "wallets": sorted(((each["id"], each["name"] or each["id"]) for each in known.values()), key=lambda each: each[1].casefold()),
+        "wallets": sorted(((id_, names.get(id_, id_)) for id_ in known), key=lambda each: each[1].casefold()),
         "criteria": data["criteria"] or [],
         "values": values,
         "weekdays": weekdays,
