@@ -24,13 +24,13 @@ setup: .venv/ready ## everything into .venv; the others call it first
 run: setup ## the whole system on this machine, with the demo town; Ctrl-C ends it
 	@$(BIN)/preau up
 
-# Side by side: processes that are killed and waited for leave cores idle. More than three at a time starve those that give way.
+# Side by side: processes that are killed and waited for leave cores idle.
 # What takes longest begins.
-PARTS := sqlite-flows sqlite-others sqlite-services postgresql-services sqlite-portal postgresql-flows postgresql-others
+PARTS := sqlite-flows sqlite-others sqlite-services sqlite-portal postgresql-services postgresql-flows postgresql-others
 SERVICES := billing booking identity mailer
 test: setup ## all tests on SQLite; those that ask more of a database, on PostgreSQL too
-	@echo "Seven parts, three at a time; each speaks when it is through, in ten minutes or so."
-	@$(MAKE) --no-print-directory --output-sync=line --jobs=3 $(PARTS:%=test-%)
+	@echo "Seven parts, four at a time; each speaks when it is through, in ten minutes or so."
+	@$(MAKE) --no-print-directory --output-sync=line --jobs=4 $(PARTS:%=test-%)
 
 test-%-flows: setup
 	PREAU_TEST_DATABASE=$* $(BIN)/python -m pytest tests/flows
