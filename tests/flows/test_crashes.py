@@ -143,7 +143,7 @@ async def test_the_broker_is_killed_and_started_again_in_the_middle_of_a_rush(fo
         await until(lambda: under_way(said, begun + 20))  # noqa: B023 -- awaited before it changes
         await asyncio.to_thread(system.nats.stop, kill=True)
         # Without a broker, requests are taken in and decided all the same.
-        await until(lambda: under_way(said, begun + 60))  # noqa: B023
+        await until(lambda: under_way(said, begun + 60))  # noqa: B023 -- awaited before it changes
         await asyncio.to_thread(system.nats.start)
     everything = await asyncio.gather(*rush)
     await as_it_should_be(families, everything, places=10, waiting=5)
