@@ -140,6 +140,8 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+        if self.is_sqlite:
+            await self.engine.dialect.dbapi.ended()  # type: ignore[union-attr]  # of services/sqlite.py
 
 
 def _named(context: ExceptionContext) -> Aborted | None:

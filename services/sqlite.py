@@ -4,10 +4,13 @@ A SQLite connection lives on a thread of its own (aiosqlite), and a trip there a
 dialect makes four for each: make a cursor, execute, fetch, close. This one makes one, and hands on what came back.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from threading import Thread
 from typing import Any
+from weakref import WeakSet
 
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.aiosqlite import (
@@ -18,6 +21,7 @@ from sqlalchemy.dialects.sqlite.aiosqlite import (
 )
 
 DRIVER = "sqlite+onetrip"
+LAST_SECONDS = 10  #: At most so long is waited for a thread to end.
 
 
 @dataclass(slots=True)
@@ -75,8 +79,26 @@ class Connection(AsyncAdapt_aiosqlite_connection):
 
 
 class Module(AsyncAdapt_aiosqlite_dbapi):
+    """Of one engine."""
+
+    def __init__(self, aiosqlite: Any, sqlite: Any) -> None:
+        super().__init__(aiosqlite, sqlite)
+        self._threads: WeakSet[Thread] = WeakSet()
+
     def connect(self, *arg: Any, **kw: Any) -> Connection:
-        return Connection(self, super().connect(*arg, **kw)._connection)
+        return Connection(self, super().connect(*arg, async_creator_fn=self._opening, **kw)._connection)
+
+    def _opening(self, *arg: Any, **kw: Any) -> Any:
+        connection = self.aiosqlite.connect(*arg, **kw)
+        connection._thread.daemon = True
+        self._threads.add(connection._thread)  # Before it is open: who is cancelled meanwhile leaves it to open and end alone.
+        return connection
+
+    async def ended(self) -> None:
+        """Every thread is through: what it still did for somebody who was cancelled, too."""
+        for thread in list(self._threads):
+            if thread.is_alive():
+                await asyncio.to_thread(thread.join, LAST_SECONDS)
 
 
 class Dialect(SQLiteDialect_aiosqlite):

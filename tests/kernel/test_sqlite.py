@@ -1,6 +1,9 @@
 """SQLite in one trip a statement gives what SQLAlchemy's own dialect gives."""
 
 import asyncio
+import sqlite3
+import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -127,3 +130,24 @@ async def test_whoever_is_cut_off_in_the_middle_leaves_no_transaction_open(datab
             await task
     async with database.transaction() as session:
         assert len((await session.exec(select(CHILD))).all()) == 3
+
+
+async def test_who_is_cut_off_while_a_connection_opens_leaves_no_thread_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opens, begun = sqlite3.connect, threading.Event()
+
+    def slowly(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        begun.set()
+        time.sleep(0.2)
+        return opens(*arguments, **options)
+
+    database, before = Database(f"sqlite+aiosqlite:///{tmp_path / 'toy'}.sqlite"), set(threading.enumerate())
+    monkeypatch.setattr(sqlite3, "connect", slowly)
+    task = asyncio.ensure_future(database.engine.connect().start())
+    await asyncio.to_thread(begun.wait)
+    (opening,) = (thread for thread in set(threading.enumerate()) - before if not thread.name.startswith("asyncio"))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert opening.is_alive()
+    await database.close()
+    assert not opening.is_alive()
