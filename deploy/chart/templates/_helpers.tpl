@@ -32,7 +32,16 @@ app.kubernetes.io/component: {{ .name }}
 {{ .service.secret | default (printf "%s-%s" (include "preau.fullname" .root) .name) }}
 {{- end -}}
 
+{{/* Helm's hooks run before the release is there, and so do no Secrets that somebody makes of its objects, and no databases. */}}
+{{- define "preau.hooksCan" -}}
+{{- if ne .Values.secrets.mode "existingSecret" }}{{ fail (printf "%s: its Secret must be there before all else, which with secrets.mode: externalSecrets it is not" .what) }}{{ end -}}
+{{- end -}}
+
 {{- define "preau.migrations" -}}
+{{- if eq .Values.migrations.mode "hook" }}
+{{- include "preau.hooksCan" (dict "Values" .Values "what" "migrations.mode: hook") }}
+{{- if eq .Values.database.mode "cnpg" }}{{ fail "migrations.mode: hook: with database.mode: cnpg there is no database before all else; say initContainer, or auto" }}{{ end }}
+{{- end }}
 {{- $auto := ternary "hook" "initContainer" (and (eq .Values.database.mode "external") (eq .Values.secrets.mode "existingSecret")) -}}
 {{- ternary $auto .Values.migrations.mode (eq .Values.migrations.mode "auto") -}}
 {{- end -}}
@@ -52,6 +61,14 @@ app.kubernetes.io/component: {{ .name }}
 - name: {{ $setting }}
   valueFrom: {secretKeyRef: {name: {{ include "preau.secret" . }}, key: {{ $setting }}}}
 {{- end }}
+{{- end -}}
+
+{{/* host:port of the broker's monitoring, for whoever is in another namespace. */}}
+{{- define "preau.monitorFromElsewhere" -}}
+{{- $where := .Values.broker.monitorUrl | trimPrefix "http://" | splitList ":" -}}
+{{- $host := first $where -}}
+{{- if not (contains "." $host) }}{{ $host = printf "%s.%s.svc" $host .Release.Namespace }}{{ end -}}
+{{- join ":" (prepend (rest $where) $host) -}}
 {{- end -}}
 
 {{- define "preau.broker" -}}
@@ -137,8 +154,8 @@ securityContext:
   {{- include "preau.containerSecurity" . | nindent 2 }}
 {{- end -}}
 
+{{/* What Helm runs before the release is there is without its account: it needs none. */}}
 {{- define "preau.placement" -}}
-serviceAccountName: {{ include "preau.fullname" . }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 {{- with .Values.image.pullSecrets }}

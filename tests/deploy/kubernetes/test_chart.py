@@ -1,5 +1,6 @@
 """The chart holds what it promises, as rendered: no cluster was asked (README, On Kubernetes)."""
 
+import json
 import subprocess
 import sys
 from functools import cache
@@ -26,12 +27,23 @@ def read_schemas_once() -> Any:
         yield
 
 
-def refused(values: str) -> str:
-    """What the chart's schema says."""
-    code = f"import yaml; from deploy.render import render; render(yaml.safe_load({values!r}))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
-    assert done.returncode == 1, values
-    return done.stderr.partition("HelmValuesError")[2]
+REFUSE = """
+import json, sys, yaml
+from deploy.render import render
+from helm_python.errors import HelmError
+for values in sys.argv[1:]:
+    try:
+        render(yaml.safe_load(values))
+    except HelmError as error:
+        print(json.dumps(str(error)))
+"""
+
+
+def refused(*values: str) -> list[str]:
+    """What the chart says to each of them; what it takes is not in it."""
+    command = [sys.executable, "-c", REFUSE, *values]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 # ------------------------------------------------------------------------------------------------------------- its form
@@ -49,7 +61,7 @@ def test_values_that_nobody_knows_or_that_are_wrong_are_refused() -> None:
         "services": {"booking": {"calls": ["payments"]}, "payments": {}},
         "paymentProvider": "sandbox",
     }
-    told = refused(yaml.safe_dump(mistakes))
+    (told,) = refused(yaml.safe_dump(mistakes))
     for where in (
         "publicUrl",
         "typo",
@@ -103,7 +115,8 @@ def test_pods_are_restricted(objects: list[Object]) -> None:
         assert pod["securityContext"]["runAsUser"] == 10001
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         assert pod["automountServiceAccountToken"] is False
-        assert named(objects, "ServiceAccount", pod["serviceAccountName"])["automountServiceAccountToken"] is False
+        if "serviceAccountName" in pod:
+            assert named(objects, "ServiceAccount", pod["serviceAccountName"])["automountServiceAccountToken"] is False
         assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
         assert all(set(volume) & {"emptyDir", "secret", "configMap"} for volume in pod["volumes"])
         for container in containers(template):
@@ -188,7 +201,7 @@ def test_who_answers_families_scales_by_cpu_and_by_what_waits_where_keda_is(ever
             if trigger["type"] == "nats-jetstream":
                 assert trigger["metadata"]["consumer"] == component(each)
                 assert trigger["metadata"]["account"] == "PREAU"
-                assert trigger["metadata"]["natsServerMonitoringEndpoint"] == "preau-nats-headless:8222"
+                assert trigger["metadata"]["natsServerMonitoringEndpoint"] == "preau-nats-headless.preau.svc:8222", "KEDA is elsewhere"
 
 
 # ----------------------------------------------------------------------------------------------------------- migrations
@@ -205,14 +218,61 @@ def test_databases_are_migrated_before_anybody_serves(everything: Rendered) -> N
         if name in ("defaults", "whole"):
             assert not inside
             assert {tuple(containers(job["spec"]["template"])[0]["args"]) for job in jobs} == {("migrate", each) for each in services}
-            for job in jobs:
-                notes = job["metadata"]["annotations"]
-                assert notes["helm.sh/hook"] == "pre-install,pre-upgrade"
-                account = named(objects, "ServiceAccount", "preau")["metadata"]["annotations"]
-                assert int(account["helm.sh/hook-weight"]) < int(notes["helm.sh/hook-weight"])
         else:
             assert not jobs
             assert inside == {each: ["migrate", each] for each in services}
+
+
+def hook(one: Object) -> tuple[str, int] | None:
+    """(when, in which order)"""
+    notes = one["metadata"].get("annotations", {})
+    return (notes["helm.sh/hook"], int(notes["helm.sh/hook-weight"])) if "helm.sh/hook" in notes else None
+
+
+def test_what_helm_does_before_all_else_has_what_it_needs(everything: Rendered) -> None:
+    """Of the release nothing is there yet: no account, no policy, no Secret that the release makes."""
+    kinds = set()
+    for values, objects in everything.objects.items():
+        made = {each["metadata"]["name"] for each in of_kind(objects, "Secret", "ConfigMap")}
+        made |= {each["spec"]["target"]["name"] for each in of_kind(objects, "ExternalSecret")}
+        made |= {f"{each['metadata']['name']}-app" for each in of_kind(objects, "Cluster")}
+        policies = of_kind(objects, "NetworkPolicy")
+        for job in of_kind(objects, "Job"):
+            when = hook(job)
+            assert when is not None
+            kinds.add(component(job).partition("-")[0])
+            template = job["spec"]["template"]
+            account = template["spec"].get("serviceAccountName", "default")
+            assert account == "default" or (hook(named(objects, "ServiceAccount", account)) or ("", 0))[1] < when[1], (values, account)
+            about = [each for each in policies if selects(each["spec"]["podSelector"], template["metadata"]["labels"])]
+            opened = [each for each in about if "egress" in each["spec"]]
+            assert bool(opened) == bool(about)
+            for each in opened:
+                before = hook(each)
+                assert before is not None
+                assert before[0] == when[0]
+                assert before[1] < when[1]
+            for container in containers(template):
+                assert not {entry["valueFrom"]["secretKeyRef"]["name"] for entry in container["env"] if "valueFrom" in entry} & made
+            assert not {volume["secret"]["secretName"] for volume in template["spec"]["volumes"] if "secret" in volume} & made
+    assert kinds == {"migrate", "streams"}
+
+
+def test_of_what_helm_does_before_all_else_nothing_stays(objects: list[Object]) -> None:
+    """`helm uninstall` does not know it; and what other objects live by must not be of that kind, for it goes with it."""
+    for each in objects:
+        if hook(each):
+            assert each["kind"] in ("Job", "NetworkPolicy")
+            assert each["metadata"]["annotations"]["helm.sh/hook-delete-policy"] == "before-hook-creation,hook-succeeded"
+
+
+def test_what_could_not_begin_is_refused() -> None:
+    """Before anything is installed there is no database of ours, and no Secret that somebody makes for us."""
+    elsewhere = "secrets: {mode: externalSecrets, externalSecrets: {store: vault}}"
+    wishes = ["database: {mode: cnpg}\nmigrations: {mode: hook}", f"{elsewhere}\nmigrations: {{mode: hook}}"]
+    told = refused(*wishes, f"{elsewhere}\nbroker: {{provisioning: job}}")
+    assert len(told) == 3
+    assert all(words in each for words, each in zip(("database.mode", "migrations.mode", "broker.provisioning"), told, strict=True))
 
 
 # ------------------------------------------------------------------------------------------------------------------ base

@@ -15,6 +15,8 @@ METRICS = {
 }
 PROCESS = {"process_cpu_seconds_total", "process_resident_memory_bytes"}
 OF_SCRAPING = {"namespace", "pod", "le", "sha256"}
+#: What the Prometheus operator says of whom it asks: without honorLabels, ours of the same name become exported_...
+OF_TARGETS = {"namespace", "service", "pod", "container", "endpoint", "job", "instance"}
 GROUPS = yaml.safe_load((ROOT / "deploy" / "chart" / "alerts" / "preau.yaml").read_text(encoding="utf-8"))["groups"]
 ALERTS = [rule for group in GROUPS for rule in group["rules"]]
 DASHBOARD = json.loads((ROOT / "deploy" / "chart" / "dashboards" / "preau.json").read_text(encoding="utf-8"))
@@ -86,5 +88,6 @@ def test_the_chart_hands_them_on(everything: Rendered) -> None:
     assert json.loads(board["data"]["preau.json"]) == DASHBOARD
     assert board["metadata"]["labels"]["grafana_dashboard"] == "1"
     (monitor,) = of_kind(objects, "ServiceMonitor")
-    assert monitor["spec"]["endpoints"][0] == {"port": "http", "path": "/metrics", "interval": "30s"}
+    assert monitor["spec"]["endpoints"][0] == {"port": "http", "path": "/metrics", "interval": "30s", "honorLabels": True}
+    assert OF_TARGETS & set().union(*METRICS.values()) == {"service"}, "ours, which alerts and dashboard mean, not Kubernetes'"
     assert not of_kind(everything.objects["defaults"], "PrometheusRule", "ServiceMonitor", "ConfigMap")

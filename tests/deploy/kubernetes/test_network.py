@@ -26,11 +26,16 @@ FROM_OUTSIDE = {("ingress", "gateway", 8000)} | {
 def peers(objects: list[Object]) -> dict[str, dict[str, str]]:
     """All whom a policy may speak of: name -> labels."""
     ours = {template["metadata"]["labels"]["app.kubernetes.io/component"]: template["metadata"]["labels"] for _, template in pods(objects)}
-    clusters = {
-        f"{name}'s database": {"cnpg.io/cluster": name, "of": "database"}
-        for name in (each["metadata"]["name"] for each in of_kind(objects, "Cluster"))
+    return ours | clusters(objects) | {"broker": BROKER}
+
+
+def clusters(objects: list[Object]) -> dict[str, dict[str, str]]:
+    """CloudNativePG's pods: its own label, and those that they inherit."""
+    return {
+        f"{each['metadata']['name']}'s database": {"cnpg.io/cluster": each["metadata"]["name"]}
+        | each["spec"].get("inheritedMetadata", {}).get("labels", {})
+        for each in of_kind(objects, "Cluster")
     }
-    return ours | clusters | {"broker": BROKER}
 
 
 def outside(peer: dict[str, Any]) -> str:
@@ -88,22 +93,36 @@ def test_who_may_call_may_also_be_heard(everything: Rendered) -> None:
             continue
         out, into = graph(objects)
         inside = set(peers(objects)) - {"broker"}
-        assert {edge for edge in out if edge[1] in inside} == {
-            edge for edge in into if edge[0] in inside and edge[1] in inside and _is_call(edge)
-        }
-
-
-def _is_call(edge: tuple[str, str, int]) -> bool:
-    """Not what a database's own pods say to one another."""
-    return "database" not in edge[0]
+        assert {edge for edge in out if edge[1] in inside} == {edge for edge in into if edge[0] in inside and edge[1] in inside}
 
 
 def test_databases_of_our_own_are_reached_by_their_service_alone(everything: Rendered) -> None:
     out, _ = graph(everything.objects["cnpg"])
     for name in WITH_DATABASES:
-        callers = {one for one, other, port in out if other == f"preau-{name}-db's database" and port == 5432}
-        assert callers == {name, "operator"}
+        mine = f"preau-{name}-db's database"
+        callers = {one for one, other, port in out if other == mine and port == 5432}
+        assert callers == {name, "operator", mine}
     assert not {edge for edge in out if edge[1] == "anywhere" and edge[2] == 5432}
+
+
+def test_databases_of_our_own_are_reached_by_their_operator_and_reach_what_it_needs(everything: Rendered) -> None:
+    """And nothing of ours closes them but what is about them alone."""
+    objects = everything.objects["cnpg"]
+    out, into = graph(objects)
+    for name, labels in clusters(objects).items():
+        about = [each["metadata"]["name"] for each in of_kind(objects, "NetworkPolicy") if selects(each["spec"]["podSelector"], labels)]
+        assert about == [labels["cnpg.io/cluster"]]
+        among = {(name, name, 5432), (name, name, 8000)}
+        service = labels["cnpg.io/cluster"].removeprefix("preau-").removesuffix("-db")
+        assert {edge for edge in into if edge[1] == name} == among | {
+            *((who, name, 5432) for who in (service, "operator", "cnpg-system")),
+            ("cnpg-system", name, 8000),
+            ("monitoring", name, 9187),
+        }
+        assert {edge for edge in out if edge[0] == name} == among | {
+            (name, "dns", 53),
+            *((name, "anywhere", port) for port in (443, 6443)),  # Kubernetes' API, and where backups go
+        }
 
 
 def test_the_world_outside_is_reached_by_whom_it_concerns(everything: Rendered) -> None:
@@ -131,3 +150,10 @@ def test_the_broker_lets_in_whom_we_send(everything: Rendered) -> None:
     for _, template in pods(everything.objects["whole"]):
         assert selects(ours["from"][0]["podSelector"], template["metadata"]["labels"])
     assert {port["port"] for port in ours["ports"]} == {4222, 8222}
+    assert {
+        (outside(peer), port["port"])
+        for rule in policy["spec"]["ingress"]
+        for peer in rule["from"]
+        for port in rule["ports"]
+        if "namespaceSelector" in peer
+    } == {("monitoring", 8222), ("keda", 8222), ("nack", 4222)}
