@@ -10,7 +10,10 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
+
+import yaml
 
 from deploy.trouble import Trouble
 from services import nkeys
@@ -23,6 +26,8 @@ ACCOUNTS = "accounts.conf"
 PARTNERS = "partners.json"
 OPERATOR = "operator"  #: The commands.
 OURS = (*SERVICES, "gateway", OPERATOR)
+NACK = "nack"  #: The NATS controller of a cluster, which makes streams and consumers in our stead.
+SYSTEM = "system"  #: Who looks after the servers of a cluster, by NATS' own commands.
 DOMAIN = PUBLIC.upper()  #: Partners' clients say `domain="PREAU"`: their account has no JetStream of its own.
 NAME = r"[a-z][a-z0-9-]{0,39}"
 API = "$JS.API"
@@ -34,6 +39,7 @@ class Rights:
 
     publish: tuple[str, ...]
     subscribe: tuple[str, ...]
+    never_subscribe: tuple[str, ...] = ()  #: Of those, too.
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +62,16 @@ class Partner:
 
 # --------------------------------------------------------------------------------------------------------------- rights
 def rights_of(process: str) -> Rights:
-    """Of one of our own processes."""
+    """Of one of our own processes, or of NACK."""
     if process == "gateway":
         heard = (TokensRevoked.filter(), KeyWithdrawn.filter())
         return Rights((), (f"{PUBLIC}.>", *heard, *_inbox(process)))
     if process == OPERATOR:
         streams = [f"{API}.STREAM.{act}.*" for act in ("INFO", "CREATE", "MSG.GET", "DELETE")]  # the last: preau restore
         return Rights((f"{API}.INFO", f"{API}.STREAM.NAMES", f"{API}.STREAM.LIST", *streams, f"{API}.CONSUMER.>"), (*_inbox(process),))
+    if process == NACK:
+        # Its client's answers come to a name that it invents: anywhere but where ours come.
+        return Rights(tuple(_declaring()), (f"{INBOX}.>",), tuple(chain.from_iterable(map(_inbox, OURS))))
     own = (f"{PUBLIC}.*.{process}.>", f"{INTERNAL}.*.{process}.>", f"{WAKE}.>")
     return Rights((*own, *_of_streams(process)), (f"{WAKE}.>", *_inbox(process)))
 
@@ -87,6 +96,14 @@ def _of_streams(service: str) -> Iterable[str]:
         yield from _hearing(stream, f"{service}-look")
 
 
+def _declaring() -> Iterable[str]:
+    yield f"{API}.INFO"
+    for stream in STREAM.values():
+        yield from (f"{API}.STREAM.{act}.{stream}" for act in ("INFO", "CREATE", "UPDATE"))
+        yield from (f"{API}.CONSUMER.{act}.{stream}.*" for act in ("INFO", "DURABLE.CREATE", "DELETE"))
+        yield f"{API}.CONSUMER.CREATE.{stream}.>"
+
+
 def _hearing(stream: str, durable: str) -> Sequence[str]:
     return (f"{API}.CONSUMER.INFO.{stream}.{durable}", f"{API}.CONSUMER.MSG.NEXT.{stream}.{durable}", f"$JS.ACK.{stream}.{durable}.>")
 
@@ -104,39 +121,56 @@ def rights_of_partner(partner: Partner) -> Rights:
 
 
 # ------------------------------------------------------------------------------------------------------------ the file
-def accounts(keys: Mapping[str, str], partners: Sequence[Partner]) -> str:
-    """The server's configuration, to be included. `keys`: the public key of each of OURS."""
-    ours = [_user(keys[process], rights_of(process)) for process in OURS]
-    lines = ["# Written by `preau partners`. It holds no secret.", "accounts {", "  PREAU {", "    jetstream: enabled"]
-    lines += ["    users: [", *(f"      {user}" for user in ours), "    ]", "    exports: [", *_exports(partners), "    ]", "  }"]
-    for partner in partners:
-        lines += [f"  {partner.account} {{", f"    users: [ {_user(partner.public_key, rights_of_partner(partner))} ]"]
-        lines += ["    imports: [", *_imports(partner), "    ]", "  }"]
-    return "\n".join([*lines, "}", ""])
+def accounts(keys: Mapping[str, str], partners: Sequence[Partner]) -> dict[str, object]:
+    """As the server's configuration has them. `keys`: public ones, of each of OURS, and of NACK and SYSTEM where they are."""
+    ours = [_user(keys[process], rights_of(process)) for process in (*OURS, NACK) if process in keys]
+    system = {"SYS": {"users": [{"nkey": keys[SYSTEM]}]}} if SYSTEM in keys else {}
+    theirs = {
+        partner.account: {"users": [_user(partner.public_key, rights_of_partner(partner))], "imports": list(_imports(partner))}
+        for partner in partners
+    }
+    return {DOMAIN: {"jetstream": "enabled", "users": ours, "exports": list(_exports(partners))}, **system, **theirs}
 
 
-def _user(key: str, rights: Rights) -> str:
+def included(keys: Mapping[str, str], partners: Sequence[Partner]) -> str:
+    """The same, as the server includes it."""
+    return f"# Written by `preau partners`. It holds no secret.\naccounts {json.dumps(accounts(keys, partners), indent=2)}\n"
+
+
+def values(folder: Path) -> str:
+    """The same for the official NATS chart, beside deploy/nats/values.yaml. Makes keys for whoever has none. Raises Trouble."""
+    write(folder)
+    try:
+        keys = {name: nkeys.public_of(_seed(folder, name)) for name in (*OURS, NACK, SYSTEM)}
+    except OSError as error:
+        raise Trouble(f"{folder} cannot be written: {error.strerror or error}") from None
+    told = {"config": {"merge": {"accounts": accounts(keys, partners_in(folder))}}}
+    head = "# Written by `preau partners values`. It holds no secret. Beside deploy/nats/values.yaml.\n"
+    return head + yaml.safe_dump(told, sort_keys=False, width=1000)
+
+
+def _user(key: str, rights: Rights) -> dict[str, object]:
     publish = {"allow": list(rights.publish)} if rights.publish else {"deny": ">"}
-    permissions = {"publish": publish, "subscribe": {"allow": list(rights.subscribe)}}
-    return f"{{ nkey: {key}, permissions: {json.dumps(permissions)} }}"
+    subscribe = {"allow": list(rights.subscribe)} | ({"deny": list(rights.never_subscribe)} if rights.never_subscribe else {})
+    return {"nkey": key, "permissions": {"publish": publish, "subscribe": subscribe}}
 
 
-def _exports(partners: Sequence[Partner]) -> Iterable[str]:
+def _exports(partners: Sequence[Partner]) -> Iterable[dict[str, object]]:
     heard: dict[str, list[str]] = {}
     for partner in partners:
         heard.setdefault(partner.subject, []).append(partner.account)
     for subject, who in heard.items():
-        yield f'      {{ stream: "{subject}", accounts: {json.dumps(who)} }}'
+        yield {"stream": subject, "accounts": who}
     for partner in partners:
         for subject in _lent(partner):
-            many = ', response_type: "stream"' if ".MSG.NEXT." in subject else ""
-            yield f'      {{ service: "{subject}"{many}, accounts: ["{partner.account}"] }}'
+            many = {"response_type": "stream"} if ".MSG.NEXT." in subject else {}
+            yield {"service": subject, **many, "accounts": [partner.account]}
 
 
-def _imports(partner: Partner) -> Iterable[str]:
-    yield f'      {{ stream: {{ account: PREAU, subject: "{partner.subject}" }} }}'
+def _imports(partner: Partner) -> Iterable[dict[str, object]]:
+    yield {"stream": {"account": DOMAIN, "subject": partner.subject}}
     for there, here in _lent(partner).items():
-        yield f'      {{ service: {{ account: PREAU, subject: "{there}" }}, to: "{here}" }}'
+        yield {"service": {"account": DOMAIN, "subject": there}, "to": here}
 
 
 # ------------------------------------------------------------------------------------------------------------- folder
@@ -161,7 +195,7 @@ def write(folder: Path, partners: Sequence[Partner] | None = None) -> Path:
         kept = partners_in(folder) if partners is None else list(partners)
         keys = {process: nkeys.public_of(_seed(folder, process)) for process in OURS}
         _anew(folder / PARTNERS, json.dumps([asdict(one) for one in kept], indent=2) + "\n")
-        _anew(folder / ACCOUNTS, accounts(keys, kept))
+        _anew(folder / ACCOUNTS, included(keys, kept))
     except OSError as error:
         raise Trouble(f"{folder} cannot be written: {error.strerror or error}") from None
     return folder / ACCOUNTS
@@ -200,7 +234,7 @@ def _anew(file: Path, text: str) -> None:
 # ----------------------------------------------------------------------------------------------------------- by hand
 def partner(name: str, hears: str, public_key: str) -> Partner:
     """As an operator names it. Raises Trouble."""
-    if not re.fullmatch(NAME, name) or name.partition("-")[0] in OURS:
+    if not re.fullmatch(NAME, name) or name.partition("-")[0] in (*OURS, NACK, SYSTEM):
         raise Trouble(f"{name!r} is no name for a partner: small letters, digits and hyphens, such as canteen, and none of our processes'")
     town, _, rest = hears.partition(".")
     events = {f"{kind.service}.{kind.name}" for kind in BY_TYPE.values() if not kind.internal}

@@ -231,7 +231,10 @@ def restore(
 
 @app.command()
 def partners(
-    action: Annotated[Literal["list", "add", "renew", "remove"], typer.Argument(help="list, add, renew (its key) or remove.")] = "list",
+    action: Annotated[
+        Literal["list", "add", "renew", "remove", "values"],
+        typer.Argument(help="list, add, renew (its key), remove, or values (for the official NATS chart)."),
+    ] = "list",
     name: Annotated[str | None, typer.Argument(help="What the partner is called, such as canteen.")] = None,
     hears: Annotated[str | None, typer.Argument(help="A town, or a service or event of it, such as carteville.booking.")] = None,
     public_key: Annotated[str | None, typer.Option(help="The partner's own, U... (default: a new pair is made).")] = None,
@@ -239,11 +242,15 @@ def partners(
     data: Data = None,
 ) -> None:
     """Other systems that may hear a town's events from the broker; writes its accounts, and keys for our own processes."""
-    from deploy.broker import FOLDER  # noqa: PLC0415 -- see above
+    from deploy.broker import FOLDER, values  # noqa: PLC0415 -- see above
     from deploy.partners import act  # noqa: PLC0415 -- see above
 
     settings = settings_of(data)
-    _run(act(settings, folder or settings.data / FOLDER, action, name, hears, public_key))
+    where = folder or settings.data / FOLDER
+    if action == "values":
+        print(values(where), end="")
+    else:
+        _run(act(settings, where, action, name, hears, public_key))
 
 
 @app.command()

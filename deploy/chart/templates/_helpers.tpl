@@ -72,20 +72,33 @@ app.kubernetes.io/component: {{ .name }}
 {{- end -}}
 
 {{- define "preau.broker" -}}
-{{- $b := .root.Values.broker -}}
-{{- if eq $b.auth "password" }}
-- name: NATS_PASSWORD
-  valueFrom: {secretKeyRef: {name: {{ $b.secret }}, key: {{ .name }}}}
-- name: NATS_URL
-  value: nats://{{ .name }}:$(NATS_PASSWORD)@{{ $b.host }}:{{ $b.port }}
-{{- else }}
+{{- $b := .root.Values.broker }}
 - name: NATS_URL
   value: nats://{{ $b.host }}:{{ $b.port }}
+{{- if eq $b.auth "keys" }}
+- name: NATS_CREDENTIALS
+  value: /etc/preau/NATS_CREDENTIALS/{{ .name }}.nk
 {{- end }}
 - name: NATS_REPLICAS
   value: {{ $b.replicas | quote }}
 {{- end -}}
 
+{{/* What every pod of ours has: a place of its own to write in, and its key for the broker. */}}
+{{- define "preau.mounts" -}}
+- {name: tmp, mountPath: /tmp}
+{{- if eq .root.Values.broker.auth "keys" }}
+- {name: nats-credentials, mountPath: /etc/preau/NATS_CREDENTIALS, readOnly: true}
+{{- end }}
+{{- end -}}
+
+{{- define "preau.volumes" -}}
+- name: tmp
+  emptyDir: {sizeLimit: {{ .root.Values.pods.tmpSize }}}
+{{- if eq .root.Values.broker.auth "keys" }}
+- name: nats-credentials
+  secret: {secretName: {{ .root.Values.broker.secret }}, items: [{key: {{ .name }}.nk, path: {{ .name }}.nk}]}
+{{- end }}
+{{- end -}}
 
 {{/* All settings of one service's process. */}}
 {{- define "preau.env" -}}

@@ -118,7 +118,7 @@ def test_pods_are_restricted(objects: list[Object]) -> None:
         if "serviceAccountName" in pod:
             assert named(objects, "ServiceAccount", pod["serviceAccountName"])["automountServiceAccountToken"] is False
         assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
-        assert all(set(volume) & {"emptyDir", "secret", "configMap"} for volume in pod["volumes"])
+        assert all(set(volume) & {"emptyDir", "secret", "configMap", "persistentVolumeClaim"} for volume in pod["volumes"])
         for container in containers(template):
             security = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
             assert container["securityContext"] == security
@@ -126,7 +126,7 @@ def test_pods_are_restricted(objects: list[Object]) -> None:
             assert "memory" in container["resources"]["limits"]
             mounts = {mount["name"]: mount for mount in container["volumeMounts"]}
             assert mounts["tmp"]["mountPath"] == "/tmp"
-            assert all(mount.get("readOnly") for kind, mount in mounts.items() if kind != "tmp")
+            assert all(mount.get("readOnly") for kind, mount in mounts.items() if kind not in ("tmp", "backups"))
             assert set(mounts) <= {volume["name"] for volume in pod["volumes"]}
 
 
@@ -273,6 +273,21 @@ def test_what_could_not_begin_is_refused() -> None:
     told = refused(*wishes, f"{elsewhere}\nbroker: {{provisioning: job}}")
     assert len(told) == 3
     assert all(words in each for words, each in zip(("database.mode", "migrations.mode", "broker.provisioning"), told, strict=True))
+
+
+# -------------------------------------------------------------------------------------------------------------- backups
+def test_there_is_room_for_a_backup_where_commands_are_typed(everything: Rendered) -> None:
+    """Of its own, for /tmp has room for what a process writes meanwhile; and what keeps state does not go with the release."""
+    for values, room in (
+        ("whole", {"emptyDir": {"sizeLimit": "20Gi"}}),
+        ("cnpg", {"persistentVolumeClaim": {"claimName": "preau-backups"}}),
+    ):
+        pod = named(everything.objects[values], "Deployment", "preau-operator")["spec"]["template"]["spec"]
+        (volume,) = [each for each in pod["volumes"] if each["name"] == "backups"]
+        assert volume == {"name": "backups", **room}
+        assert {"name": "backups", "mountPath": "/backups"} in pod["containers"][0]["volumeMounts"]
+    for each in of_kind(everything.objects["cnpg"], "Cluster"):
+        assert each["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
 
 
 # ------------------------------------------------------------------------------------------------------------------ base
