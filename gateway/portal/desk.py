@@ -1,6 +1,7 @@
 """The agents' desk: for which structure, and by whom. Whoever is no agent finds nothing there; what is done there, the API audits."""
 
 import datetime as dt
+import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -46,6 +47,11 @@ def why_not(visit: Visit, told: Mapping[str, Any], typed: dict[str, Any], code: 
     typed.pop("cle", None)
     typed.update({name: "" for name in typed if "montant" in name})  # Sent again under another key, they would be done twice.
     return phrase(code, visit.language)
+
+
+def key_of(visit: Visit, typed: Mapping[str, str] | None) -> str:
+    """Of a page's forms: what reached nobody keeps its own, so that it is done once; all else begins anew."""
+    return (typed or {}).get("cle", "") if visit.unanswered else secrets.token_hex(16)
 
 
 def not_now(visit: Visit, title: str, here: str, errors: Mapping[str, str] | None = None) -> Response:

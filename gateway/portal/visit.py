@@ -30,6 +30,9 @@ SESSION, SECRET, LANGUAGE, STRUCTURE, SAID = "preau_session", "preau_page", "pre
 OFFICE, ZONE = "preau_bureau", "preau_fuseau"
 SESSION_SECONDS = 30 * 24 * 3600  #: As long as a session may last at all; whether it does, the API says.
 YEAR_SECONDS = 365 * 24 * 3600
+#: Forms of these pages can be sent again from the page that says that nobody answered.
+RESENT = ("/bureau/", "/paiement")
+SECRET_FIELD = "motdepasse"  #: What names of fields with a password begin with.
 LONGEST_ID = 100
 #: Of gzip: a month of 52 KB takes 11.7 and 1.2 ms of CPU, where level 1 takes 14.0 and 0.5; phones are what waits.
 PAGE_LEVEL = 6
@@ -95,6 +98,7 @@ class Visit:
     partly: bool = False  #: A part of the answer is missing, for a service was away.
     away: frozenset[str] = frozenset()  #: Services that did not answer.
     unanswered: bool = False  #: Nor was a form.
+    sent: Form | None = None  #: What the form told, where there is one and it is ours.
     office: Mapping[str, Any] | None = None  #: At the agents' desk: the structure that is being worked for.
     _cookies: dict[str, tuple[str, int | None]] = field(default_factory=dict)
     _drafts: dict[str, str] = field(default_factory=dict)
@@ -319,9 +323,10 @@ class Visit:
     async def form(self) -> Form:
         """Raises Answered: it is not ours."""
         try:
-            return await forms.read(self.request, self._secret)
+            self.sent = await forms.read(self.request, self._secret)
         except forms.NotOurs:
             raise Answered(self.trouble("NOT_OURS", 403)) from None
+        return self.sent
 
     @property
     def page_token(self) -> str:
@@ -358,9 +363,11 @@ class Visit:
         return HTMLResponse(body, status, headers=headers)
 
     def trouble(self, code: str, status: int, message: str = "") -> Response:
-        """A page that says one thing: CODE_TITLE and `message`, or CODE of the texts."""
+        """A page that says one thing: CODE_TITLE and `message`, or CODE of the texts. Of a form that reached nobody: with what it told."""
         more = {"retry-after": "10"} if status in (429, 503) else {}
-        response = self.page("trouble.html", status=status, code=code, message=message)
+        self.unanswered = self.unanswered or (code == "AWAY" and self.sent is not None)
+        targets = self.house.payment_origins if self.unanswered else ()
+        response = self.page("trouble.html", status=status, code=code, message=message, form_targets=sorted(targets))
         response.headers.update(more)
         return response
 
@@ -451,6 +458,22 @@ class Following(Response):
 
 
 @dataclass(frozen=True, slots=True)
+class Resent:
+    """A form that reached nobody, to be sent again as it was."""
+
+    path: str
+    fields: list[tuple[str, str]]
+    secrets: list[str]  #: Fields of passwords: no page holds one, so they are typed again.
+
+    @classmethod
+    def of(cls, request: Request, form: Form) -> "Resent":
+        told = [(name, value) for name, values in form.items() for value in values if name != forms.FIELD]
+        secret = [name for name, value in told if name.startswith(SECRET_FIELD) and value]
+        path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return cls(path, [(name, value) for name, value in told if not name.startswith(SECRET_FIELD)], secret)
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """What stands around a page."""
 
@@ -494,6 +517,13 @@ class Frame:
         """What cannot be shown now, in words. Empty: nothing."""
         told = [phrase(f"AWAY_{service.upper()}", self.visit.language) for service in sorted(self.visit.away & SERVICES)]
         return told or ([phrase("PARTLY", self.visit.language)] if self.visit.partly else [])
+
+    @property
+    def resent(self) -> Resent | None:
+        """What is offered to be sent again. None: nothing was lost on its way."""
+        visit = self.visit
+        is_one = visit.unanswered and visit.sent is not None and visit.request.url.path.startswith(RESENT)
+        return Resent.of(visit.request, visit.sent) if is_one and visit.sent is not None else None
 
     @property
     def token(self) -> str:

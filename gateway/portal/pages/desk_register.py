@@ -1,6 +1,5 @@
 """A family's file at the agents' desk: who belongs to it, where the children are admitted, its data, and how all of it is erased."""
 
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +7,7 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
-from gateway.portal.desk import Wrong, date_in, desk_page, enter, field_of, is_administrator, today
+from gateway.portal.desk import Wrong, date_in, desk_page, enter, field_of, is_administrator, key_of, today
 from gateway.portal.forms import Form
 from gateway.portal.operations import operation
 from gateway.portal.visit import Answered, Visit
@@ -58,7 +57,7 @@ async def new(visit: Visit) -> Response:
 
 async def _new_page(visit: Visit, errors: Mapping[str, str] | None = None, typed: Mapping[str, str] | None = None) -> Response:
     lines = {"adult_lines": range(1, NEW_ADULTS + 1), "child_lines": range(1, NEW_CHILDREN + 1)}
-    told = {"key": secrets.token_hex(16), "errors": errors or {}, "typed": typed or {}, **lines}
+    told = {"key": key_of(visit, typed), "errors": errors or {}, "typed": typed or {}, **lines}
     return desk_page(visit, "desk_new_family.html", "families", status=422 if errors else 200, **told)
 
 
@@ -78,7 +77,7 @@ async def create(visit: Visit) -> Response:
         "idempotencyKey": form.one("cle"),
         **_reason(form, "motif"),
     }
-    told = (await visit.ask(CREATE, input=order))["done"]
+    told = await visit.order(CREATE, input=order)
     if "code" not in told:
         return visit.see_other(_address(told["number"]), "REGISTER_CREATED")
     fields = {"NUMBER_TAKEN": "numero", "UNKNOWN_ACCOUNT": "identifiant-1", "REASON_REQUIRED": "motif"}
@@ -113,7 +112,7 @@ async def _page(
         "activities": booking.get("activities") or [],
         "criteria": booking.get("criteria") or [],
         "administers": is_administrator(visit, data.get("agents")),
-        "key": secrets.token_hex(16),
+        "key": key_of(visit, typed),
         "today": today(visit).isoformat(),
         "languages": LANGUAGES,
         "errors": errors or {},
@@ -257,7 +256,7 @@ async def act(visit: Visit) -> Response:
         order["idempotencyKey"] = form.one("cle")
     if wanted.reason:
         order |= _reason(form, wanted.reason + which) or ({"reason": ""} if name in NEED_REASON else {})
-    told = (await visit.ask(wanted.document, **(order if name in PLAIN else {"input": order})))["done"]
+    told = await visit.order(wanted.document, **(order if name in PLAIN else {"input": order}))
     if "code" in told:
         field = wanted.reason if told["code"] == "REASON_REQUIRED" else (wanted.fields or {}).get(told["code"])
         field = field or field_of(visit, told["message"], wanted.named or NAMED, "", wanted.field)

@@ -297,7 +297,7 @@ async def change(visit: Visit) -> Response:
     except Wrong as wrong:
         return await _page(visit, id, form, wrong.told)
     order |= {"cancelBookings": form.one("annuler-reservations") == "oui", "reason": form.one("motif") or None}
-    told = (await visit.ask(CHANGE, input=order))["done"]
+    told = await visit.order(CHANGE, input=order)
     if "code" in told:
         return await _page(visit, id, form, _refused(told))
     return visit.see_other(f"{HERE}/{quote(id, safe='')}", "SETTINGS_CHANGED")
@@ -311,7 +311,7 @@ async def create(visit: Visit) -> Response:
     except Wrong as wrong:
         return await _page(visit, "", form, wrong.told)
     order = {"structure": office["id"], "code": form.one("code"), "pricedLike": form.one("comme"), "settings": settings}
-    told = (await visit.ask(CREATE, input={**order, "reason": form.one("motif") or None}))["done"]
+    told = await visit.order(CREATE, input={**order, "reason": form.one("motif") or None})
     if "code" in told:
         return await _page(visit, "", form, _refused(told))
     return visit.see_other(f"{HERE}/{quote(told['id'], safe='')}", "SETTINGS_CREATED")

@@ -1,12 +1,11 @@
 """Who works for the structure and with which rights, whom it has invited, and which families are to be erased, at the agents' desk."""
 
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
 from starlette.responses import Response
 
-from gateway.portal.desk import desk_page, enter, field_of, is_administrator
+from gateway.portal.desk import desk_page, enter, field_of, is_administrator, key_of
 from gateway.portal.forms import Form
 from gateway.portal.operations import operation
 from gateway.portal.visit import Visit
@@ -51,7 +50,7 @@ async def _team(visit: Visit, errors: Mapping[str, str] | None = None, typed: Ma
         "roles": ROLES,
         "factors": FACTORS,
         "zones": ZONES,
-        "key": secrets.token_hex(16),
+        "key": key_of(visit, typed),
         "errors": errors or {},
         "typed": typed or {},
     }
@@ -75,7 +74,7 @@ async def set_role(visit: Visit) -> Response:
         "reason": form.one(f"motif-role{which}"),
         "idempotencyKey": form.one("cle"),
     }
-    told = (await visit.ask(SET_ROLE, input=order))["done"]
+    told = await visit.order(SET_ROLE, input=order)
     if "code" in told:
         others = f"role{which}" if which else "identifiant"
         return await _team(visit, {f"motif-role{which}" if told["code"] == "REASON_REQUIRED" else others: told["message"]}, _told(form))
@@ -88,7 +87,7 @@ async def reset(visit: Visit) -> Response:
     office = await enter(visit)
     account = form.one("lequel")
     about = {"structure": office["id"], "account": account, "idempotencyKey": form.one("cle")}
-    told = (await visit.ask(RESET, input={**about, "reason": form.one(f"motif-facteur-{account}")}))["done"]
+    told = await visit.order(RESET, input={**about, "reason": form.one(f"motif-facteur-{account}")})
     if "code" in told:
         return await _team(visit, {f"motif-facteur-{account}": told["message"]}, _told(form))
     return visit.see_other(HERE, "TEAM_RESET")
@@ -105,7 +104,7 @@ async def invite(visit: Visit) -> Response:
         "reason": form.one("motif-inviter"),
         "idempotencyKey": form.one("cle"),
     }
-    told = (await visit.ask(INVITE_COLLEAGUE, input=order))["done"]
+    told = await visit.order(INVITE_COLLEAGUE, input=order)
     if "code" in told:
         return await _team(visit, {"motif-inviter" if told["code"] == "REASON_REQUIRED" else "courriel": told["message"]}, _told(form))
     return visit.see_other(INVITATIONS, "INVITED")
@@ -123,7 +122,7 @@ async def set_structure(visit: Visit) -> Response:
         order["secretQuestions"] = form.one("questions") == "oui"
     if form.one("facteur") in FACTORS:
         order["secondFactor"] = form.one("facteur")
-    told = (await visit.ask(SET_STRUCTURE, input=order))["done"]
+    told = await visit.order(SET_STRUCTURE, input=order)
     if "code" in told:
         field = "motif-structure" if told["code"] == "REASON_REQUIRED" else field_of(visit, told["message"], NAMED, "", "fuseau")
         return await _team(visit, {field: told["message"]}, _told(form))
@@ -144,7 +143,7 @@ async def _invitations(visit: Visit, errors: Mapping[str, str] | None = None, ty
     told = {
         "invited": data["invitations"],
         "administers": is_administrator(visit, data["agents"]),
-        "key": secrets.token_hex(16),
+        "key": key_of(visit, typed),
         "errors": errors or {},
         "typed": typed or {},
     }
@@ -159,10 +158,10 @@ async def again(visit: Visit) -> Response:
     reason = {"reason": form.one(f"motif-{id}")} if form.one(f"motif-{id}") else {}
     order: dict[str, Any] = {"email": form.one("courriel"), "idempotencyKey": form.one("cle")}
     if form.one("famille"):
-        told = (await visit.ask(INVITE_AGAIN, input={**order, "family": form.one("famille"), **reason}))["done"]
+        told = await visit.order(INVITE_AGAIN, input={**order, "family": form.one("famille"), **reason})
     else:
         order |= {"structure": office["id"], "administrator": form.one("donne") == "ADMINISTRATOR", "reason": form.one(f"motif-{id}")}
-        told = (await visit.ask(INVITE_COLLEAGUE, input=order))["done"]
+        told = await visit.order(INVITE_COLLEAGUE, input=order)
     if "code" in told:
         return await _invitations(visit, {f"motif-{id}": told["message"]}, _told(form))
     return visit.see_other(INVITATIONS, "INVITED")
@@ -173,7 +172,7 @@ async def withdraw(visit: Visit) -> Response:
     await enter(visit)
     id = form.one("lequel")
     order = {"invitation": id, "reason": form.one(f"motif-retrait-{id}"), "idempotencyKey": form.one("cle")}
-    told = (await visit.ask(WITHDRAW, input=order))["done"]
+    told = await visit.order(WITHDRAW, input=order)
     if "code" in told:
         return await _invitations(visit, {f"motif-retrait-{id}": told["message"]}, _told(form))
     return visit.see_other(INVITATIONS, "INVITATION_GONE")

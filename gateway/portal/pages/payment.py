@@ -111,6 +111,7 @@ async def _start(visit: Visit, calculation: Calculation, sent: Sent, family: str
     asked = {"family": family, "lines": sent.lines, "email": sent.email or None, "idempotencyKey": sent.idempotency_key}
     told = (await visit.seek(START, input=asked)).get("startPayment")
     if told is None:  # Whether it was begun nobody knows: sent again, it is the same.
+        visit.unanswered = True
         return await _page(visit, calculation, sent, {}, refused=phrase("FORM_AWAY", visit.language))
     if told["__typename"] == "OnlinePayment":
         is_known = origin(told["redirectUrl"]) in visit.house.payment_origins

@@ -53,6 +53,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Le service ne répond pas. Envoyez à nouveau dans un instant : ce ne sera fait qu’une fois.",
         "The service does not answer. Send it again in a moment: it is done only once.",
     ),
+    "SEND_AGAIN": ("Envoyer à nouveau", "Send it again"),
+    "SEND_AGAIN_PASSWORD": ("Mot de passe, à saisir à nouveau", "Password, to be typed again"),
     "FORM_NOT_THERE": (
         "Ce qui a été envoyé ne convient pas, ou n’existe plus : vérifiez-le.",
         "What was sent does not fit, or is no longer there: check it.",
