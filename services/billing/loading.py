@@ -1,6 +1,7 @@
 """What the resolvers of one request share: whose data the caller may see, and loaders that turn a hundred entities into one statement."""
 
 import asyncio
+import datetime as dt
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -96,6 +97,18 @@ async def _of_month(context: Context, name: str, find: Find[V], family: str, mon
 
 async def payments(context: Context, family: str, month: str) -> list[queries.PaymentLine]:
     return await _of_month(context, "payments", queries.payments, family, month)
+
+
+async def reversed_on(context: Context, payment: str) -> dt.date | None:
+    """Of a payment that the caller sees. None: nobody took it back."""
+    loader: DataLoader[str, dt.date | None] = _loader(context, "reversals", _reversals)
+    return await loader.load(payment)
+
+
+async def _reversals(context: Context, payments: list[str]) -> list[dt.date | None]:
+    async with context.database.reading() as session:
+        found = await queries.reversals(session, payments)
+    return [found[payment][0] if payment in found else None for payment in payments]
 
 
 async def adjustments(context: Context, family: str, month: str) -> list[queries.AdjustmentLine]:

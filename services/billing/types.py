@@ -155,6 +155,11 @@ class Payment:
         )
 
     @strawberry.field
+    async def reversed_on(self, info: Info) -> dt.date | None:
+        """When an agent took it back, as a cheque that bounced. Null: it stands."""
+        return await loading.reversed_on(info.context, self.id)
+
+    @strawberry.field
     async def receipt(self, info: Info) -> DocumentResult:
         """For paper, by a link that lasts some minutes: of the whole payment, whatever wallets it fed. Of a refund, a notice.
 

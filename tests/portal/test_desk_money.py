@@ -100,6 +100,7 @@ async def test_s11_what_is_recorded_already_is_not_recorded_again_by_a_changed_f
     )
     again = await one.sends(f"{HERE}/contrepasser", **back, **{f"motif-{payment}": "Impayé"})
     assert (again.status_code, "Ce règlement était déjà contrepassé." in again.text) == (200, True), "as no answer had come"
+    assert ("contrepassé le" in again.text, f'value="{payment}"' in again.text) == (True, False), "and not offered again"
     assert (await balances(town))["PERISCOLAIRE"] == 0
 
 

@@ -30,7 +30,7 @@ FIELDS = {
     "toWallet": "vers",
 }
 _SAME = "families(structure: $structure, search: $search, first: 20)"
-_PAID = """payments { id date mode kind payer bank reference amountCents reason wallet { id name } }
+_PAID = """payments { id date mode kind payer bank reference amountCents reason reversedOn wallet { id name } }
   adjustments { id date amountCents reason wallet { id name } }"""
 _SAYS = "__typename ... on Refusal { code message }"
 #: The families, by identity, then their money: an outage of billing takes no family from the page.
