@@ -50,6 +50,8 @@ async def test_a_mail_that_was_given_up_is_seen_and_sent_again(visitor: MakeVisi
     assert f'href="/bureau/familles/{number}">Corriger' in page
     again = (await one.sends(f"{MAILS}/renvoyer", courrier=failed[0], etat="a-regarder")).text
     assert "Le courrier est remis à l’envoi." in said(again)
+    trail = said((await one.opens("/bureau/journal", partie="MAILS")).text)
+    assert ("Courrier renvoyé" in trail, number in trail) == (True, True)
 
     async def twice() -> bool:
         return len(await dupont.mails()) == 2
@@ -89,7 +91,7 @@ async def test_what_could_not_be_handled_is_seen_and_handled_again(visitor: Make
     good, bad = await bury(system, "billing", town.structure), await bury(system, "mailer", town.structure, type_="eu.preau.nobody.knows")
     assert "2 messages en échec" in (await one.opens("/bureau")).text
     page = (await one.opens(DEAD_LETTERS)).text
-    assert ("identity.structure_changed" in page, "KANARINSKI" in page) == (True, False)
+    assert ("Structure modifiée" in page, "KANARINSKI" in page) == (True, False)
     done = (await one.sends(f"{DEAD_LETTERS}/reessayer", service="billing", message=good)).text
     assert ("Le message est traité." in done, good in done, bad in done) == (True, False, True)
     stays = await one.sends(f"{DEAD_LETTERS}/reessayer", service="mailer", message=bad)

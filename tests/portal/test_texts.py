@@ -7,6 +7,7 @@ import pytest
 
 from gateway.portal.formats import day_of
 from gateway.portal.texts import COUNTED, TEXTS
+from services.events import BY_TYPE
 
 FRENCH = [words[0] for words in TEXTS.values()] + [each for words in COUNTED.values() for each in words[0]]
 ENGLISH = [words[1] for words in TEXTS.values()] + [each for words in COUNTED.values() for each in words[1]]
@@ -43,3 +44,8 @@ def test_a_thing_has_one_name(other: str) -> None:
 )
 def test_a_day_is_understood_as_people_write_it(text: str, day: int | None) -> None:
     assert day_of(text) == (dt.date(2026, 12, day) if day else None)
+
+
+def test_every_event_has_words_for_an_agent() -> None:
+    events = {f"{each.service}.{each.name}" for each in BY_TYPE.values()}
+    assert {code.removeprefix("EVENT_") for code in TEXTS if code.startswith("EVENT_")} == events | {"UNKNOWN"}

@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from gateway.portal.desk import desk_page, enter
 from gateway.portal.operations import operation
+from gateway.portal.texts import TEXTS, phrase
 from gateway.portal.visit import Visit
 
 HERE = "/bureau/messages-en-echec"
@@ -35,8 +36,19 @@ async def dead_letters(visit: Visit) -> Response:
 async def _page(visit: Visit, after: dict[str, str | None], errors: dict[str, str] | None = None) -> Response:
     assert visit.office is not None, "whoever asks has entered"
     data = await visit.ask(DEAD_LETTERS, structure=visit.office["id"], **after)
-    told = {"lists": {each: data[each] for each in SERVICES}, "errors": errors or {}}
+    events = {letter["event"] for each in SERVICES if data[each] for letter in data[each]["nodes"]}
+    told = {
+        "lists": {each: data[each] for each in SERVICES},
+        "words": {each: _words(visit, each) for each in events},
+        "errors": errors or {},
+    }
     return desk_page(visit, "desk_dead_letters.html", "dead-letters", status=422 if errors else 200, **told)
+
+
+def _words(visit: Visit, event: str) -> str:
+    """What an event tells, as people say it."""
+    code = f"EVENT_{event}"
+    return phrase(code if code in TEXTS else "EVENT_UNKNOWN", visit.language)
 
 
 async def retry(visit: Visit) -> Response:

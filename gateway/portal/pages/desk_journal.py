@@ -13,7 +13,7 @@ from gateway.portal.texts import TEXTS, phrase
 from gateway.portal.visit import Visit
 
 HERE = "/bureau/journal"
-PARTS = ("ACTIVITIES", "REGISTER", "SEEN")  #: What was done with money has a page of its own.
+PARTS = ("ACTIVITIES", "REGISTER", "MAILS", "SEEN")  #: What was done with money has a page of its own.
 #: Part -> what agents do there, to choose from.
 KINDS = {
     "ACTIVITIES": (
@@ -26,6 +26,7 @@ KINDS = {
         "RESET_FACTORS", "CHANGE_STRUCTURE", "CREATE_STRUCTURE", "READ_ALL_DATA", "ERASE_FAMILY", "PUBLISH_ANNOUNCEMENT",
         "CHANGE_ANNOUNCEMENT", "WITHDRAW_ANNOUNCEMENT",
     ),
+    "MAILS": (),
     "SEEN": (),
 }  # fmt: skip
 _WHO = "agents(structure: $structure) { account login firstName lastName role }"
@@ -42,6 +43,9 @@ ACTS = operation(f"""query DeskActs($structure: ID!, $account: ID, $kind: String
 REGISTER = operation(f"""query DeskRegisterActs($structure: ID!, $account: ID, $kind: String, $family: ID, $after: String) {{
   told: identityActs(structure: $structure, account: $account, kind: $kind, family: $family, first: 30, after: $after) {{
     {_PAGE} {{ {_TOLD} erased child {{ firstName lastName }} adult {{ firstName lastName }} details {{ name before after }} }} }} }}""")
+MAILS = operation("""query DeskMailActs($structure: ID!, $after: String) {
+  told: mailActs(structure: $structure, first: 30, after: $after) { hasNextPage endCursor nodes {
+    id at kind agent { firstName lastName } family { number } } } }""")
 SEEN = operation(f"""query DeskSeen($structure: ID!, $account: ID, $family: ID, $after: String) {{
   told: childViewings(structure: $structure, account: $account, family: $family, first: 30, after: $after) {{
     {_PAGE} {{ hour what family child agent {{ firstName lastName }} }} }} }}""")
@@ -57,16 +61,17 @@ async def journal(visit: Visit) -> Response:
     part = asked["partie"] if asked.get("partie") in parts else PARTS[0]
     found = next((one for one in (who.get("families") or {}).get("nodes", ()) if one["number"] == number), None)
     family = found and found["id"]
-    about: dict[str, Any] = {"structure": office["id"], "account": asked.get("agent") or None, "after": asked.get("apres") or None}
-    about["family"] = family
-    if part != "SEEN":
+    about: dict[str, Any] = {"structure": office["id"], "after": asked.get("apres") or None}
+    if part != "MAILS":
+        about |= {"account": asked.get("agent") or None, "family": family}
+    if KINDS[part]:
         about["kind"] = asked["acte"] if asked.get("acte") in KINDS[part] else None
     if part == "ACTIVITIES":
         about |= {"activity": asked.get("activite") or None, "date": asked["jour"] if day_of(asked.get("jour", "")) else None}
     # Of a family that is not there: rather nothing than everybody's. What was looked at is told of one family.
     lost = family is None and (bool(number) or part == "SEEN")
     shown = visit.data
-    data = {} if lost else await visit.ask({"ACTIVITIES": ACTS, "REGISTER": REGISTER, "SEEN": SEEN}[part], **about)
+    data = {} if lost else await visit.ask({"ACTIVITIES": ACTS, "REGISTER": REGISTER, "MAILS": MAILS, "SEEN": SEEN}[part], **about)
     visit.data = shown
     told = data.get("told") or {"nodes": [], "hasNextPage": False, "endCursor": None}
     kept = {name: asked[name] for name in ("agent", "acte", "famille", "activite", "jour") if asked.get(name)}

@@ -93,7 +93,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "LINE_SINCE": ("Demandé le", "Asked for on"),
     "LINE_PLACES": ("Changer les places de ce jour", "Change the places of that day"),
     "RUN_NOW": ("Faire la répartition maintenant", "Make the run now"),
-    "RUN_NOW_HINT": ("Les demandes sont décidées et les familles prévenues.", "Requests are decided and families told."),
+    "RUN_NOW_HINT": (
+        "Toutes les demandes qui attendent sont décidées pour de bon, et les familles prévenues.",
+        "All requests that wait are decided for good, and families are told.",
+    ),
     "RUN_DONE": ("La répartition est faite.", "The run is made."),
     # ------------------------------------------------------------------------------------------------------ the journal
     "DESK_TRAIL": ("Journal", "Journal"),
@@ -102,6 +105,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "TRAIL_ACTIVITIES": ("Activités et réservations", "Activities and bookings"),
     "TRAIL_REGISTER": ("Familles et équipe", "Families and team"),
     "TRAIL_MONEY": ("Argent", "Money"),
+    "TRAIL_MAILS": ("Courriers", "Mails"),
     "TRAIL_SEEN": ("Consultations", "Who looked"),
     "TRAIL_ALL": ("tous", "all"),
     "TRAIL_AGENT": ("Qui", "Who"),
@@ -158,6 +162,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "ACT_ERASE_FAMILY": ("Effacement d’une famille", "Erasure of a family"),
     "ACT_PUBLISH_ANNOUNCEMENT": ("Annonce publiée", "Announcement published"),
     "ACT_CHANGE_ANNOUNCEMENT": ("Annonce modifiée", "Announcement changed"),
+    "ACT_SEND_MAIL_AGAIN": ("Courrier renvoyé", "Mail sent again"),
+    "ACT_GIVE_UP_MAIL": ("Courrier abandonné", "Mail given up"),
+    "ACT_RETRY_DEAD_LETTER": ("Message en échec traité", "Failed message handled"),
     "ACT_WITHDRAW_ANNOUNCEMENT": ("Annonce retirée", "Announcement withdrawn"),
 }
 COUNTED: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {}
