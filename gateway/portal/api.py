@@ -16,6 +16,8 @@ from services.refusal import Language
 SIGN_IN_FIRST = frozenset({"UNAUTHENTICATED", "UNAUTHORIZED_FIELD_OR_TYPE"})
 NOT_THERE = frozenset({"BAD_USER_INPUT", "FORBIDDEN", "GRAPHQL_VALIDATION_FAILED"})
 TOO_MUCH = frozenset({"TOO_MANY_REQUESTS", "RATE_LIMITED", "OPERATION_TOO_EXPENSIVE"})
+#: Nothing is wrong, but it cannot be done this very moment: its message says so.
+BUSY = "RUN_BUSY"
 #: Whoever asked has left, so nothing was answered: nobody reads the page that is made of this.
 GONE = "GONE"
 
@@ -28,6 +30,10 @@ class Answer:
     @property
     def codes(self) -> frozenset[str]:
         return frozenset(str((error.get("extensions") or {}).get("code")) for error in self.errors)
+
+    def said(self, code: str) -> str:
+        """The message of the error with that code. Empty: there is none."""
+        return next((str(each["message"]) for each in self.errors if (each.get("extensions") or {}).get("code") == code), "")
 
     @property
     def away(self) -> frozenset[str]:

@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from gateway.answering import gzipped, takes_gzip
 from gateway.portal import assets, draft, forms, security, town_words
-from gateway.portal.api import GONE, NOT_THERE, SIGN_IN_FIRST, TOO_MUCH, Answer, Api
+from gateway.portal.api import BUSY, GONE, NOT_THERE, SIGN_IN_FIRST, TOO_MUCH, Answer, Api
 from gateway.portal.forms import Form
 from gateway.portal.operations import SHELL, operation
 from gateway.portal.session import MARGIN_SECONDS, TOKENS, NobodyCanSay, Renewing, Session
@@ -180,6 +180,8 @@ class Visit:
         answer = await self._answer(document, variables)
         if answer.codes & NOT_THERE and not answer.codes & SIGN_IN_FIRST:
             return {"code": "NOT_THERE", "message": phrase("FORM_NOT_THERE", self.language)}
+        if busy := answer.said(BUSY):
+            return {"code": BUSY, "message": busy}
         if _is_lost(answer) and not answer.codes & _SAID_OTHERWISE:
             self._warn(answer)
             self.unanswered = True

@@ -33,6 +33,8 @@ RUN = operation(f"""query DeskRun($run: ID!, $first: Int!, $after: Int!) {{ ...S
 REHEARSE = operation(f"""mutation RehearseAllocation($activity: ID!, $first: Int!, $after: Int!) {{
   done: runAllocation(activity: $activity, dryRun: true) {{ __typename ... on AllocationReport {{ {DECIDED} }}
     ... on Refusal {{ code message }} }} }}""")
+RUN_NOW = operation("""mutation RunAllocation($activity: ID!) { done: runAllocation(activity: $activity) {
+  __typename ... on AllocationReport { run { id } } ... on Refusal { code message } } }""")
 SHELL_ALONE = operation("query DeskRehearsal { ...Shell }")
 
 
@@ -157,10 +159,22 @@ async def rehearse(visit: Visit) -> Response:
     return desk_page(visit, "desk_run.html", "activities", report=told, more=None, activity=id)
 
 
+async def run_now(visit: Visit) -> Response:
+    """The activity's run, before its time: what came of it is its page. A form that is sent twice holds no second one: nobody waits."""
+    await visit.form()
+    await enter(visit)
+    id = visit.request.path_params["id"]
+    told = await visit.order(RUN_NOW, activity=id)
+    if "code" in told:
+        return await _page(visit, id, today(visit).replace(day=1), "", {"essai": told["message"]})
+    return visit.see_other(f"/bureau/repartitions/{quote(told['run']['id'])}", "RUN_DONE")
+
+
 PAGES = [
     (HERE, ("GET",), activities),
     (f"{HERE}/{{id}}", ("GET",), activity),
     (f"{HERE}/{{id}}/jour", ("POST",), day),
     (f"{HERE}/{{id}}/essai", ("POST",), rehearse),
+    (f"{HERE}/{{id}}/repartition", ("POST",), run_now),
     ("/bureau/repartitions/{id:path}", ("GET",), run),
 ]
