@@ -79,7 +79,7 @@ compose: supergraph # as it was called before
 release-schema: setup ## a release is made: from here on, the API as it is now is what must not break
 	$(BIN)/python -m deploy.released --release
 
-asyncapi: setup ## write deploy/asyncapi.yaml, the events for other systems, again
+asyncapi: setup ## write deploy/asyncapi.yaml, the events for other systems, again; where Node is, AsyncAPI's own parser reads it
 	$(BIN)/python -m deploy.asyncapi
 
 kustomize: setup ## write what comes of the chart and of the services' declarations again: deploy/kustomize/base, deploy/chart/nack.yaml

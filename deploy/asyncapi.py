@@ -1,16 +1,18 @@
 """Writes deploy/asyncapi.yaml, the events as other municipal systems hear them, from the event classes: `make asyncapi`.
 
-What it writes is committed. A test says when it must be written again.
+What it writes is committed. A test says when it must be written again. Where Node is, AsyncAPI's own parser reads it, too.
 """
 
 import ast
 import inspect
 import json
 import re
+import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import yaml
@@ -225,6 +227,20 @@ def main() -> None:
     FILE.write_text(text(), encoding="utf-8")
     event_pages.write(document())
     sys.stdout.write(f"deploy/asyncapi.yaml: {len(public_events())} events\n")
+    _parse()
+
+
+def _parse() -> None:
+    """Raises SystemExit with what AsyncAPI's parser complains of."""
+    tools = FILE.parent / "asyncapi-parser"
+    if not (which("node") and which("npm")):
+        sys.stdout.write("AsyncAPI's own parser has not read it: that needs Node 20 or newer, with npm\n")
+        return
+    if not (tools / "node_modules").exists():
+        subprocess.run(["npm", "install", "--no-package-lock", "--no-audit", "--no-fund"], cwd=tools, check=True)
+    done = subprocess.run(["node", str(tools / "parse.mjs"), str(FILE)], check=False)
+    if done.returncode:
+        raise SystemExit("deploy/asyncapi.yaml is not as AsyncAPI would have it: change what writes it (deploy/asyncapi.py)")
 
 
 if __name__ == "__main__":
