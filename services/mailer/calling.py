@@ -35,6 +35,7 @@ FORGET_SECONDS = 3600.0
 GONE = 410
 WAKE = "mailer.webhooks"
 STATES = Gauge("preau_webhooks", "Webhooks of all towns", ["state"])
+FAILING = Gauge("preau_webhook_failing_seconds", "For how long the active webhook fails that has failed longest; 0 if none does")
 
 
 # ---------------------------------------------------------------------------------------------------------------- hear
@@ -118,6 +119,8 @@ async def keep_calling(running: Running) -> None:
                 due = await webhooks.due(session, running.clock.now(), _real_now())
                 for state, count in ({one.value: 0 for one in WebhookState} | await webhooks.count_by_state(session)).items():
                     STATES.labels(state).set(count)
+                since = await webhooks.failing_since(session)
+            FAILING.set((running.clock.now() - since).total_seconds() if since else 0)
             for id in [one for one in due if one not in calls][: AT_ONCE - len(calls)]:
                 calls[id] = asyncio.create_task(_call(running, id, me))
             forgot_at = await _forget_now_and_then(running, forgot_at)

@@ -185,3 +185,10 @@ async def let_go(session: AsyncSession, id: str, by: str) -> None:
 async def count_by_state(session: AsyncSession) -> dict[str, int]:
     rows = await (await session.connection()).execute(select(HOOK.state, func.count()).group_by(HOOK.state))
     return {str(state): count for state, count in rows}
+
+
+async def failing_since(session: AsyncSession) -> dt.datetime | None:
+    """Since when that of the active ones fails that has failed longest; None: all are told."""
+    longest = select(func.min(HOOK.failing_since)).where(HOOK.state == WebhookState.ACTIVE)
+    found: dt.datetime | None = (await (await session.connection()).execute(longest)).scalar()
+    return found

@@ -6,8 +6,10 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlmodel import select
 
 from deploy.trouble import Trouble
@@ -150,17 +152,25 @@ async def test_what_fails_is_tried_again_and_nothing_overtakes_it_while_others_a
         await town.hears()
         await town.say(accepted("b1"), accepted("b2"))
         await town.has_taken(near, 2)
+        since = Now.moment
         for times in range(1, len(MAYBE) + 1):
             await town.fails(away, times)
             assert canteen.ids() == ["b1"] * times
             row = await town.row(away)
             assert row.next_attempt_at == Now.moment + wait_after(times)
+            await until(partial(failing_for, Now.moment - since))
             town.wait(wait_after(times))
         await town.has_taken(away, 2)
         assert canteen.ids() == ["b1"] * (len(MAYBE) + 1) + ["b2"]
         assert accounting.ids() == ["b1", "b2"], "it waited for nobody, and is no place that others are led to"
+        await until(partial(failing_for, dt.timedelta(0)))
         row = await town.row(away)
         assert (row.attempts, row.failing_since, row.last_error) == (0, None, None)
+
+
+async def failing_for(time: dt.timedelta) -> bool:
+    """What an alert looks at says so."""
+    return REGISTRY.get_sample_value("preau_webhook_failing_seconds") == time.total_seconds()
 
 
 async def test_who_never_answers_keeps_nobody_waiting(town: Outside) -> None:

@@ -62,8 +62,19 @@ def test_every_alert_has_words_and_a_runbook_line() -> None:
         page, _, anchor = rule["annotations"]["runbook"].partition("#")
         assert page == "README.md"
         assert README.count(f'<a id="{anchor}"></a>') == 1, anchor
+        words = README.partition(f'<a id="{anchor}"></a>**')[2].partition("**")[0]
+        named = any(rule["alert"] == one or (one.endswith("...") and rule["alert"].startswith(one[:-3])) for one in words.split(", "))
+        assert named, "README's line names it"
     about = {rule["alert"] for rule in ALERTS}
-    needed = {"PreauOutboxLate", "PreauConsumerBehind", "PreauDeadLetters", "PreauPaymentsUnsettled", "PreauErrorBudgetFast"}
+    needed = {
+        "PreauWebhookFailing",
+        "PreauWebhookDisabled",
+        "PreauOutboxLate",
+        "PreauConsumerBehind",
+        "PreauDeadLetters",
+        "PreauPaymentsUnsettled",
+        "PreauErrorBudgetFast",
+    }
     assert needed <= about
     assert len(about) == len(ALERTS)
 
