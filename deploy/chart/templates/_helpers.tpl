@@ -100,6 +100,31 @@ app.kubernetes.io/component: {{ .name }}
 {{- end }}
 {{- end -}}
 
+{{/* Settings that name a file. */}}
+{{- define "preau.files" -}}
+{{- range $setting, $file := . }}
+- name: {{ $setting }}
+  value: /etc/preau/{{ $setting }}/{{ $file.key }}
+{{- end }}
+{{- end -}}
+
+{{- define "preau.fileMounts" -}}
+{{- range $setting, $file := . }}
+- {name: {{ $setting | lower | replace "_" "-" }}, mountPath: /etc/preau/{{ $setting }}, readOnly: true}
+{{- end }}
+{{- end -}}
+
+{{- define "preau.fileVolumes" -}}
+{{- range $setting, $file := . }}
+- name: {{ $setting | lower | replace "_" "-" }}
+  {{- if $file.secret }}
+  secret: {secretName: {{ $file.secret }}, items: [{key: {{ $file.key }}, path: {{ $file.key }}}]}
+  {{- else }}
+  configMap: {name: {{ $file.configMap }}, items: [{key: {{ $file.key }}, path: {{ $file.key }}}]}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
 {{/* All settings of one service's process. */}}
 {{- define "preau.env" -}}
 {{- $root := .root -}}{{- $s := .service -}}
@@ -135,10 +160,7 @@ app.kubernetes.io/component: {{ .name }}
 - name: {{ $setting }}
   valueFrom: {secretKeyRef: {name: {{ include "preau.secret" $ }}, key: {{ $setting }}}}
 {{- end }}
-{{- range $setting, $file := $s.files }}
-- name: {{ $setting }}
-  value: /etc/preau/{{ $setting }}/{{ $file.key }}
-{{- end }}
+{{- include "preau.files" $s.files }}
 {{- range $setting, $value := merge (deepCopy $s.env) $root.Values.extraEnv }}
 - name: {{ $setting }}
   value: {{ $value | quote }}

@@ -150,5 +150,7 @@ def test_files_are_where_their_settings_say(everything: Rendered) -> None:
                 setting = mount["mountPath"].rpartition("/")[2]
                 found.setdefault(setting, set()).add(component(each))
                 assert environment(container)[setting]["value"] == f"{mount['mountPath']}/{source['items'][0]['path']}"
-    files = {"PREAU_PORTAL": {"gateway"}, "PREAU_OIDC": {"identity"}, "PREAU_SCHOOL_HOLIDAYS": {"booking"}}
+    files = {"PREAU_PORTAL": {"gateway"}, "PREAU_OIDC": {"identity"}, "PREAU_SCHOOL_HOLIDAYS": {"booking", "operator"}}
+    operator = named(everything.objects["whole"], "Deployment", "preau-operator")["spec"]["template"]["spec"]["containers"][0]
+    assert environment(operator)["PREAU_LOG_LEVEL"]["value"] == "debug", "what all are told commands are told, too"
     assert found == files | {"NATS_CREDENTIALS": {*PORTS, "operator"}}
