@@ -80,6 +80,11 @@ class Followed:
         return draft.written([line_of(self.told)])
 
     @property
+    def changes_hours(self) -> bool:
+        """On the page of its day, in one act (S26)."""
+        return self.can == "CANCEL" and self.told["status"] == "ACCEPTED" and bool(self.told["activity"]["choosesHours"])
+
+    @property
     def can(self) -> str:
         """LEAVE, CANCEL, DRAFTED; LOCKED, PAST: it stands, and that is all; empty: nothing stands any more."""
         status = self.told["status"]

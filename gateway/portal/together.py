@@ -171,9 +171,11 @@ class Row:
 def rows_of(
     told: Iterable[Mapping[str, Any]], lines: Mapping[str, Line], today: dt.date, language: Language, *, may_book: bool = True
 ) -> list[Row]:
-    """`told`: ActivityDays; `lines`: by activity; `may_book`: False: only cancel (S21). Those that can be changed first."""
+    """`told`: ActivityDays; `lines`: by activity; `may_book`: False: only cancel (S21). In the page's order: those that can be changed,
+    those that could when they were chosen, and the others.
+    """
     rows = [_row(each, lines.get(each["activity"]["id"]), today, language, may_book) for each in told]
-    return sorted(rows, key=lambda row: not (row.acts or row.is_stale))
+    return sorted(rows, key=lambda row: (not row.acts, not row.is_stale))
 
 
 def _row(told: Mapping[str, Any], line: Line | None, today: dt.date, language: Language, may_book: bool) -> Row:

@@ -15,6 +15,7 @@ from enum import Enum
 
 Key = tuple[str, dt.date]  #: An opening: activity and date.
 Offer = tuple[int | None, int | None]  #: Its places and its waiting places, None = not limited.
+NOT_MOVED = "NOT_MOVED"  #: The code of the line that had nothing against it, of a move of which the other line is refused.
 GROUP_INCOMPLETE = "GROUP_INCOMPLETE"  #: The code of a line that had nothing against it, in a party that is refused for another one.
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import String, bindparam, select, type_coerce, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.booking.activity import Scheduled
-from services.booking.allocation import GROUP_INCOMPLETE, Answer, Key
+from services.booking.allocation import GROUP_INCOMPLETE, NOT_MOVED, Answer, Key
 from services.booking.audit import Done, note_all, noted
 from services.booking.docket import BOOKING, CASE, IS_LIVE, B, Case, Docket, open_docket, take_turn_of
 from services.booking.expiry import end_line, tell_who_waited
@@ -33,7 +33,6 @@ from services.outbox import record
 MOST_REQUESTS = 300  #: In one transaction.
 MOST_LINES = 6000
 UNKNOWN = "UNKNOWN_BOOKING"
-NOT_MOVED = "NOT_MOVED"
 BOOK_FOR_FAMILY = "BOOK_FOR_FAMILY"
 REVOCABLE = LIVE | {BookingStatus.SUBMITTED}
 
@@ -97,9 +96,12 @@ class Batch:
 
     def _decide(self, ticket: Ticket) -> None:
         if ticket.agent is not None and ticket.agent.moves:
-            self._move(ticket)
+            (giving,), (case,) = ticket.givings, ticket.cases
+            self._move(ticket, giving, case)
             return
-        # What a family gives back first, so that it may take it again in the same request, with other hours for instance.
+        for giving, case in self._with_other_hours(ticket):
+            self._move(ticket, giving, case)
+        # What a family gives back first, so that another child may have it in the same request.
         self._give_back_all(ticket)
         for unit in units(ticket.cases):
             if not any(self._waits_for_a_run(case) for case in unit):
@@ -171,9 +173,18 @@ class Batch:
     def _may_wait(self, ticket: Ticket, unit: Sequence[Case]) -> bool:
         return ticket.accept_waiting_list and (ticket.agent is None or not (ticket.agent.moves or self._late(unit)))
 
-    def _move(self, ticket: Ticket) -> None:
+    def _with_other_hours(self, ticket: Ticket) -> list[tuple[Giving, Case]]:
+        """What a family gives back to have it at other hours (S26): it keeps its place, which nobody in the line was promised."""
+        if ticket.agent is not None:
+            return []
+        alone = (case for case in ticket.cases if case.party is None and case.status == BookingStatus.SUBMITTED)
+        wanted = {(case.key, case.child): case for case in alone if not self._waits_for_a_run(case)}
+        held = [(giving, self.docket.cases[giving.booking]) for giving in ticket.givings]
+        pairs = [(giving, old, wanted.get((old.key, old.child))) for giving, old in held if old.status == BookingStatus.ACCEPTED]
+        return [(giving, new) for giving, old, new in pairs if new is not None and not _is_there(old, new)]
+
+    def _move(self, ticket: Ticket, giving: Giving, case: Case) -> None:
         """Both lines, or none: a place is left only for another one."""
-        (giving,), (case,) = ticket.givings, ticket.cases
         if giving.status != BookingStatus.SUBMITTED:
             return
         old = self.docket.cases[giving.booking]
@@ -199,7 +210,7 @@ class Batch:
 
     def _moved(self, ticket: Ticket, old: Case, case: Case) -> bool:
         if old.key == case.key and old.status == BookingStatus.ACCEPTED:
-            self.docket.keep_place(old, case, ticket.id, "agent")
+            self.docket.keep_place(old, case, ticket.id, ticket.by)
         elif not self._moved_elsewhere(ticket, old, case):
             return False
         self.live.add((case.activity, case.date, case.child))

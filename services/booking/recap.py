@@ -1,7 +1,7 @@
 """The recap of a draft (S33): what sending it now would give, line by line, without keeping anything.
 
-It decides as the allocator would if nobody else came in between: what the family gives back first, then its wishes in their order, those
-that belong together all or none.
+It decides as the allocator would if nobody else came in between: bookings that get other hours first, then what the family gives back, then
+its wishes in their order, those that belong together all or none.
 """
 
 import datetime as dt
@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from services.booking.activity import ActivitySpec, LocalTime, Scheduled
-from services.booking.allocation import GROUP_INCOMPLETE, Answer, Board, Claim, Opening
+from services.booking.allocation import GROUP_INCOMPLETE, NOT_MOVED, Answer, Board, Claim, Opening
 from services.booking.calendar import Places
 from services.booking.draft import DraftChange
 from services.booking.hours import resolved
@@ -70,18 +70,62 @@ def forecast(
     """Cancellations and bookings each by date, child, activity. `parties`: index of a line -> of the first one that it belongs with."""
     lines = list(lines)
     places, held = dict(facts.places), dict(facts.held)
-    answers = [_give_back(line, facts, places, held) for line in lines if line.change is DraftChange.CANCEL]
+    answers, moved = _with_other_hours(lines, facts, held, parties)
+    given_back = (line for index, line in enumerate(lines) if line.change is DraftChange.CANCEL and index not in moved)
+    answers += [_give_back(line, facts, places, held) for line in given_back]
     board = Board({key: _opening(here) for key, here in places.items()})
     units: dict[int, list[Wish]] = {}
     asked: list[tuple[Wish, Forecast]] = []
     for index, line in enumerate(lines):
-        if line.change is DraftChange.BOOK:
+        if line.change is DraftChange.BOOK and index not in moved:
             wish = Wish(line, Claim(str(index), (line.activity, line.date), index, parties.get(index)))
             units.setdefault(parties.get(index, index), []).append(wish)
     for unit in units.values():
         asked += zip(unit, _ask(unit, facts, board, held, may_wait=may_wait), strict=True)
     answers += [_ranked(wish.claim, answer, board) for wish, answer in asked]
     return sorted(answers, key=lambda answer: (answer.line.date, answer.line.child, answer.line.activity))
+
+
+def _with_other_hours(
+    lines: Sequence[Line], facts: Facts, held: dict[Place, Held], parties: Mapping[int, int]
+) -> tuple[list[Forecast], set[int]]:
+    """Bookings that keep their place at other hours (S26), and the indexes of their lines, two of each: both are done, or none."""
+    answers, moved = [], set[int]()
+    wanted = {_place(line): index for index, line in reversed(list(enumerate(lines))) if _may_move(index, line, facts, parties)}
+    for index, line in enumerate(lines):
+        stands, other = held.get(_place(line)), wanted.get(_place(line))
+        if line.change is DraftChange.BOOK or stands is None or other is None or index in moved:
+            continue
+        times = resolved(facts.specs[line.activity].hours, lines[other].arrival, lines[other].departure)
+        if stands.status is not BookingStatus.ACCEPTED or times == (stands.arrival, stands.departure):
+            continue
+        del wanted[_place(line)]
+        moved |= {index, other}
+        answers += _moved(line, lines[other], times, facts, held)
+    return answers, moved
+
+
+def _place(line: Line) -> Place:
+    return line.child, line.activity, line.date
+
+
+def _may_move(index: int, line: Line, facts: Facts, parties: Mapping[int, int]) -> bool:
+    scheduled = isinstance(facts.specs[line.activity].allocation, Scheduled)
+    return line.change is DraftChange.BOOK and index not in parties and not scheduled
+
+
+def _moved(line: Line, wish: Line, times: tuple[LocalTime, LocalTime], facts: Facts, held: dict[Place, Held]) -> list[Forecast]:
+    stands = held[_place(line)]
+    kept = check_cancelling(facts.rules[line.activity, line.date], stands.status, now=facts.now)
+    code = None if kept else _forbidden(wish, facts)
+    if kept or code:
+        refused = BookingStatus.REFUSED
+        return [
+            Forecast(line, stands.arrival, stands.departure, refused, code=kept or NOT_MOVED),
+            Forecast(wish, *times, refused, code=code or NOT_MOVED),
+        ]
+    held[_place(line)] = Held(BookingStatus.ACCEPTED, *times)
+    return [Forecast(line, stands.arrival, stands.departure, BookingStatus.CANCELLED), Forecast(wish, *times, BookingStatus.ACCEPTED)]
 
 
 def _ranked(claim: Claim, answer: Forecast, board: Board) -> Forecast:

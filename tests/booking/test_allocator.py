@@ -160,7 +160,21 @@ async def test_leaving_the_line_moves_those_behind(town: Town) -> None:
     await town.is_sound()
 
 
-async def test_new_hours_are_a_cancellation_and_a_booking_in_one_request(town: Town) -> None:
+async def test_s26_other_hours_keep_the_place_though_somebody_waits_and_are_given_whole_or_not_at_all(town: Town) -> None:
+    await town.opens(hours=ChosenHours("07:30", "18:30", 15, 60))
+    day, evening = {"arrival": "08:00", "departure": "17:00"}, {"arrival": "09:00", "departure": "18:00"}
+    await town.asks("dupont", books("dupont", **day))
+    assert await town.asks("durand", books("durand", **day)) == ["WAITLISTED"]
+    assert await town.asks("dupont", cancels("dupont"), books("dupont", **evening)) == ["CANCELLED", "ACCEPTED"]
+    assert await town.line_up() == {"ACCEPTED": ["dupont"], "WAITLISTED": ["durand"]}
+    too_short = books("dupont", arrival="09:00", departure="09:15")
+    assert await town.asks("dupont", cancels("dupont"), too_short) == ["REFUSED NOT_MOVED", "REFUSED HOURS_NOT_ALLOWED"]
+    assert await town.asks("durand", cancels("durand"), books("durand", **evening)) == ["CANCELLED", "WAITLISTED"]
+    assert await town.line_up() == {"ACCEPTED": ["dupont"], "WAITLISTED": ["durand"]}
+    await town.is_sound()
+
+
+async def test_what_is_given_back_and_asked_for_again_as_it_was_is_a_new_request(town: Town) -> None:
     await town.asks("dupont")
     assert await town.asks("dupont", books("dupont"), cancels("dupont")) == ["ACCEPTED", "CANCELLED"]
     await town.asks("durand")

@@ -3,7 +3,7 @@
 import datetime as dt
 from dataclasses import replace
 
-from services.booking.activity import ActivitySpec, Scheduled
+from services.booking.activity import ActivitySpec, ChosenHours, Scheduled
 from services.booking.calendar import Places
 from services.booking.draft import DraftChange
 from services.booking.lines import Enrolled, opening_rules
@@ -77,6 +77,18 @@ def test_what_stands_already_is_not_booked_twice_but_may_be_given_back_and_taken
         ("amalia", REFUSED, None, "ALREADY_BOOKED"),
     ]
     assert [status for _, status, *_ in answers([line("BOOK"), line("CANCEL")], booked)] == [CANCELLED, ACCEPTED]
+
+
+def test_s26_other_hours_keep_the_place_though_somebody_waits_and_are_given_whole_or_not_at_all() -> None:
+    chosen = replace(APS_MATIN, hours=ChosenHours("07:30", "18:30", 15, 60))
+    full = facts(Places(40, 10, 40, 1), chosen, amalia=ACCEPTED)
+    other, short = (replace(line("BOOK"), arrival="09:00", departure=until) for until in ("18:00", "09:15"))
+    assert answers([line("CANCEL"), other], full) == [("amalia", CANCELLED, None, None), ("amalia", ACCEPTED, None, None)]
+    assert answers([line("CANCEL"), short], full) == [
+        ("amalia", REFUSED, None, "NOT_MOVED"),
+        ("amalia", REFUSED, None, "HOURS_NOT_ALLOWED"),
+    ]
+    assert answers([line("CANCEL"), other], facts(Places(40, 10, 40, 2), chosen, amalia=WAITLISTED))[1][:3] == ("amalia", WAITLISTED, 2)
 
 
 def test_cancelling_what_is_not_there_or_too_late() -> None:

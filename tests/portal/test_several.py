@@ -25,7 +25,7 @@ from tests.portal.browsing import PHONE, axe, is_sound, shot, signs_in
 from tests.portal.conftest import Browse, MakeVisitor
 from tests.portal.visitor import Visitor
 
-DAY, MEANWHILE, COPIED, WATCHED = (today() + dt.timedelta(days=number) for number in (40, 42, 44, 47))
+DAY, MEANWHILE, COPIED, WATCHED, RETIMED = (today() + dt.timedelta(days=number) for number in (40, 42, 44, 47, 49))
 LONG = "Accueil périscolaire du mercredi après-midi pour les enfants de maternelle et d’élémentaire du groupe scolaire Jean-Moulin"
 CHOSEN = {"from": "07:30", "to": "18:30", "step_minutes": 15, "minimum_minutes": 60}
 STATES = ("CLOSED", "FULL", "AVAILABLE", "WAITLIST_OPEN", "BOOKED", "WAITING", "BOOKED_LOCKED", "WAITING_LOCKED")
@@ -158,6 +158,25 @@ def ticked(html: str, town: Town, wishes: dict[str, dict[str, str]]) -> dict[str
     return fields
 
 
+def pointed_at(html: str) -> str:
+    """The line of the day to whose field the summary of errors leads."""
+    link = re.search(r'<li><a href="#([^"]+)">', html)
+    assert link is not None
+    lines = html.split('<li class="its"')
+    return next(each for each in lines if f' id="{link[1]}"' in each)
+
+
+def turned(fields: dict[str, str | list[str]]) -> dict[str, str | list[str]]:
+    """The same form with its lines the other way round."""
+    last = len(fields["activite"]) - 1
+
+    def renamed(name: str) -> str:
+        word, number = re.fullmatch(r"([a-z]+)(\d*)", name).groups()  # type: ignore[union-attr]
+        return f"{word}{last - int(number)}" if number else word
+
+    return {renamed(name): value for name, value in fields.items()} | {"activite": list(reversed(fields["activite"]))}
+
+
 async def test_s22_s32_many_activities_of_one_day_are_chosen_without_script_and_marked_on_the_month(
     visitor: MakeVisitor, town: Town
 ) -> None:
@@ -172,6 +191,12 @@ async def test_s22_s32_many_activities_of_one_day_are_chosen_without_script_and_
     assert (wrong.status_code, draft_of(one, town)) == (422, [])
     assert "<title>Erreur" in wrong.text
     assert wrong.text.count(" checked") == 2  # What was asked for is there still.
+    assert town.named("multi") in pointed_at(wrong.text)
+    fields = ticked(day.text, town, wishes)
+    await one.sends("/brouillon", brouillon=written([Line(DAY, town.named("amalia"), "gone")]), suite="/")
+    before = turned(fields)  # As a page had it whose lines were in another order.
+    assert town.named("multi") in pointed_at((await one.sends("/reserver/jour", **day_of(town), **before)).text)
+    await one.sends("/brouillon", brouillon="", suite="/")
 
     wishes["multi"]["depart"] = "17:00"
     kept = await one.sends("/reserver/jour", **day_of(town), **ticked(wrong.text, town, wishes))
@@ -208,6 +233,26 @@ async def test_what_was_booked_meanwhile_is_not_cancelled_by_a_form_from_before(
     )
     assert draft_of(one, town) == [Line(MEANWHILE, town.named("amalia"), town.named("soir"), "CANCEL")]
     assert town.named("paolo") in str(onward.url)  # The same day of the other child.
+
+
+async def test_s26_the_hours_of_a_booked_day_are_changed_in_one_act(visitor: MakeVisitor, town: Town) -> None:
+    one = visitor()
+    await one.signs_in(town, "dupont")
+    other = await town.sign_in("dupont")
+    amalia, multi = town.named("amalia"), town.named("multi")
+    await other.submits([other.line(RETIMED, activity="multi", child="amalia", arrival="08:00", departure="17:00")])
+    link = f'href="/reserver/jour?enfant={amalia}&amp;date={RETIMED}"'
+    month = await one.opens("/reserver", enfant=amalia, activite=multi, mois=f"{RETIMED:%Y-%m}")
+    bookings = await one.opens("/reservations", enfant=amalia)
+    assert (link in month.text, link in bookings.text) == (True, True)
+
+    day = await one.opens("/reserver/jour", **day_of(town, RETIMED))
+    kept = await one.sends("/reserver/jour", **day_of(town, RETIMED), **ticked(day.text, town, {"multi": {"arrivee": "09:00"}}))
+    assert draft_of(one, town) == [Line(RETIMED, amalia, multi, "BOOK", "09:00", "17:00"), Line(RETIMED, amalia, multi, "CANCEL")]
+    undo = re.search(r'name="brouillon" value="([^"]*)"', kept.text)
+    assert undo is not None
+    await one.sends("/brouillon", brouillon=undo[1], suite="/")
+    assert draft_of(one, town) == []
 
 
 async def test_lines_of_an_activity_that_is_no_longer_the_childs_can_be_taken_out(visitor: MakeVisitor, town: Town) -> None:

@@ -194,6 +194,7 @@ def _month(visit: Visit, place: Place, child: Mapping[str, Any], calendar: Mappi
         season=season,
         today=visit.today,
         choosing=choosing,
+        retimed=_retimed(calendar["days"]) if choosing else [],
         choices=_choices(visit, place, held, calendar),
         errors=errors,
         is_phone="Mobi" in visit.request.headers.get("user-agent", "") and not errors,
@@ -213,6 +214,12 @@ def _month(visit: Visit, place: Place, child: Mapping[str, Any], calendar: Mappi
         },
         **around,
     )
+
+
+def _retimed(told: Iterable[Mapping[str, Any]]) -> list[tuple[dt.date, str]]:
+    """The booked days whose hours can still be changed, each on its own page, and their hours now (S26)."""
+    booked = ((dt.date.fromisoformat(day["date"]), day["booking"]) for day in told if day["state"] == "BOOKED" and day["booking"])
+    return [(date, f"{booking['arrival'][:5]}–{booking['departure'][:5]}") for date, booking in booked]
 
 
 def _laid(lines: Iterable[Line], place: Place) -> dict[dt.date, Line]:

@@ -26,7 +26,7 @@ BOOKINGS = operation(
     "  booking: me { families { id children { id firstName calendarFeed { createdAt } activities { id name } }"
     f" bookings({_SAME}, status: $status, first: $first, after: $after) {{ totalCount endCursor hasNextPage"
     "  nodes { id number date arrival departure status rank reason cancellable child { id firstName }"
-    "    activity { id name cancellationRule } } }"
+    "    activity { id name cancellationRule choosesHours } } }"
     + " ".join(f"{word}: bookings({_SAME}, status: [{status}], first: 0) {{ totalCount }}" for word, status in STATUSES.items())
     + "} } }"
 )

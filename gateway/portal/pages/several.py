@@ -146,11 +146,17 @@ def _day_page(one: OneDay, shown: list[Line], errors: Mapping[str, str] | None =
         known=known,
         elsewhere=elsewhere,
         lines=one.lines,
-        errors=errors or {},
+        errors=_by_field(errors or {}, rows),
         before=date - dt.timedelta(days=1),
         after=date + dt.timedelta(days=1),
         told=_told_to_script(one, rows),
     )
+
+
+def _by_field(errors: Mapping[str, str], rows: Iterable[Row]) -> dict[str, str]:
+    """Activity -> what is wrong with it, by the field that it has on this page: in the form that was sent it may have had another."""
+    fields = {row.activity["id"]: f"depart{number}" for number, row in enumerate(rows)}
+    return {fields.get(name, name): wrong for name, wrong in errors.items()}
 
 
 def _told_to_script(one: OneDay, rows: Iterable[Row]) -> dict[str, Any]:
@@ -202,7 +208,7 @@ def _onward(where: str, child: str, date: dt.date) -> str:
 
 
 def _wishes(form: Form, rows: Iterable[Row], visit: Visit) -> tuple[list[Wish], dict[str, str]]:
-    """What was changed on the page, and what is wrong with it by field. What was left as it was is no wish: it may be out of date."""
+    """What was changed on the page, and what is wrong with it by activity. What was left as it was is no wish: it may be out of date."""
     known = {row.activity["id"]: row for row in rows}
     wishes, errors = [], {}
     for number, activity in enumerate(form["activite"]):
@@ -212,8 +218,8 @@ def _wishes(form: Form, rows: Iterable[Row], visit: Visit) -> tuple[list[Wish], 
         if reserved == was and not hours_changed:
             continue
         row = known.get(activity)
-        if reserved and row and row.choosing and not row.choosing.allow(*hours):
-            errors[f"depart{number}"] = phrase("HOURS_WRONG", visit.language)
+        if reserved and row and row.acts and row.choosing and not row.choosing.allow(*hours):
+            errors[activity] = phrase("HOURS_WRONG", visit.language)
         wishes.append(Wish(activity, reserved, hours if all(hours) else None))
     return wishes, errors
 

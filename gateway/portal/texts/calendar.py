@@ -107,6 +107,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "HOURS_SAME": ("Les mêmes chaque jour", "The same every day"),
     "HOURS_ASK": ("Me les demander pour chaque jour", "Ask me for each day"),
     "HOURS_ASKED": ("demandés chaque jour", "asked for each day"),
+    "HOURS_BOOKED": ("Changer les horaires d’un jour réservé", "Change the times of a booked day"),
     "HOURS_OF_DAY": ("Horaires du {day}", "Times on {day}"),
     "HOURS_SAVE": ("Valider l’horaire", "Save times"),
     "HOURS_LEAVE": ("Fermer sans changer", "Close without change"),

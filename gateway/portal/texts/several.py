@@ -61,8 +61,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "ONE_DAY_LEAVE_HOURS": ("Fermer sans changer", "Close without change"),
     "ONE_DAY_CANCEL": ("Annuler cette réservation", "Cancel this booking"),
     "ONE_DAY_REBOOK": (
-        "D’autres horaires remplacent la réservation par une nouvelle demande : si l’activité est complète, la place peut être perdue.",
-        "Other hours replace the booking by a new request: if the activity is full, the place may be lost.",
+        "Une place acceptée est gardée aux nouveaux horaires. En liste d’attente, changer d’horaires fait repartir à la fin de la liste.",
+        "An accepted place is kept at the new hours. On a waiting list, other hours begin again at the end of the list.",
     ),
     "ONE_DAY_SAID": ("{activity} : {what}", "{activity}: {what}"),
     "ONE_DAY_UNDONE": ("Dernière action annulée.", "Last action undone."),
