@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from gateway.portal import together
 from gateway.portal.draft import Line, read, written
@@ -235,7 +235,7 @@ async def test_what_was_booked_meanwhile_is_not_cancelled_by_a_form_from_before(
     assert town.named("paolo") in str(onward.url)  # The same day of the other child.
 
 
-async def test_s26_the_hours_of_a_booked_day_are_changed_in_one_act(visitor: MakeVisitor, town: Town) -> None:
+async def test_s26_the_hours_of_a_booked_day_are_changed_in_one_act(visitor: MakeVisitor, phone: Page, town: Town) -> None:
     one = visitor()
     await one.signs_in(town, "dupont")
     other = await town.sign_in("dupont")
@@ -253,6 +253,12 @@ async def test_s26_the_hours_of_a_booked_day_are_changed_in_one_act(visitor: Mak
     assert undo is not None
     await one.sends("/brouillon", brouillon=undo[1], suite="/")
     assert draft_of(one, town) == []
+
+    await signs_in(phone, town, "dupont")
+    for page, name in ((month, "month"), (bookings, "bookings")):
+        await phone.goto(str(page.url))
+        await phone.evaluate("() => document.querySelectorAll('details').forEach(each => { each.open = true; })")
+        await is_sound(phone, f"other-hours-{name}")
 
 
 async def test_lines_of_an_activity_that_is_no_longer_the_childs_can_be_taken_out(visitor: MakeVisitor, town: Town) -> None:
