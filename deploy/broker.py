@@ -13,8 +13,6 @@ from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 
-import yaml
-
 from deploy.trouble import Trouble
 from services import nkeys
 from services.bus import INBOX, STREAM, WAKE
@@ -139,6 +137,8 @@ def included(keys: Mapping[str, str], partners: Sequence[Partner]) -> str:
 
 def values(folder: Path) -> str:
     """The same for the official NATS chart, beside deploy/nats/values.yaml. Makes keys for whoever has none. Raises Trouble."""
+    import yaml  # noqa: PLC0415 -- `preau serve gateway` must not pay for it
+
     write(folder)
     try:
         keys = {name: nkeys.public_of(_seed(folder, name)) for name in (*OURS, NACK, SYSTEM)}
