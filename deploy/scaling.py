@@ -1,0 +1,249 @@
+"""What an opening at 08:00 needs: families arrive, each does some acts, and each act is work for several stations with so many cores.
+
+A fluid: in each second a station does as much as its cores can, and what is left waits. All figures are cores of the kind that
+unit_costs.yaml was measured on. `python -m deploy.scaling` prints the tables of SCALING.md, `--families 40000` what so many need.
+"""
+
+import argparse
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+COSTS = Path(__file__).with_name("unit_costs.yaml")
+#: Whoever is answered waits for these, and for the others nobody does.
+ANSWERING = ("gateway", "identity", "booking", "counter", "postgresql")
+AFTERWARDS = ("billing", "mailer", "nats")
+STATIONS = (*ANSWERING, *AFTERWARDS)
+COUNTER = "counter"  #: Requests are numbered one after the other in a database, whatever it runs on.
+NODE = "node"  #: All cores of one machine, which its processes share.
+HASHING = 2  #: Passwords that one process of identity proves at a time.
+MINUTE, HOUR = 60, 3600
+
+MOVES = {
+    "gateway": "replicas: `services.gateway.autoscaling.minReplicas` before the hour, not `maxReplicas` during it",
+    "identity": "replicas: `services.identity.autoscaling.minReplicas`; who is still signed in proves no password",
+    "booking": "replicas: `services.booking.autoscaling.minReplicas`",
+    COUNTER: "nothing inside a system: one more system (a cell), with some of the towns",
+    "postgresql": "cores of the four clusters: `database.cnpg.resources`; booking's and billing's on machines of their own",
+    "billing": "replicas; nobody waits for it, wallets show estimated costs later",
+    "mailer": "replicas; nobody waits for it, reports come later",
+    "nats": "cores and disks of the three servers; nobody waits for it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Who comes, and when."""
+
+    families: float
+    first_minute: float = 0.3  #: Share that comes evenly within a minute; the others ever fewer, within the hour.
+    fading_seconds: float = 600.0  #: After which a third of those others is still to come.
+    acts: Mapping[str, float] = field(default_factory=lambda: {"sign_in": 1, "home": 1, "month": 2, "request": 1})  #: Of each family.
+
+    def arrivals(self) -> list[float]:
+        """Families in each second of the hour; all have come in the end."""
+        return [self.families * share for share in _shares(self.first_minute, self.fading_seconds)]
+
+
+@cache
+def _shares(first_minute: float, fading_seconds: float) -> tuple[float, ...]:
+    weights = [math.exp(-second / fading_seconds) for second in range(HOUR - MINUTE)]
+    later = (1 - first_minute) / sum(weights)
+    return (*[first_minute / MINUTE] * MINUTE, *(later * weight for weight in weights))
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """What came of it."""
+
+    work: float  #: Core-seconds that came in.
+    done: float  #: Core-seconds that it did.
+    longest_wait: float  #: Seconds.
+    empty_at: float  #: Seconds after 08:00, when nothing waits any more and nobody comes.
+    busy: float  #: Share of its cores in the busiest minute.
+
+
+def costs(path: Path = COSTS) -> dict[str, dict[str, float]]:
+    """Act -> station -> seconds of a core."""
+    acts: dict[str, dict[str, float]] = yaml.safe_load(path.read_text(encoding="utf-8"))["acts"]
+    return {act: {station: ms / 1000 for station, ms in theirs.items()} for act, theirs in acts.items()}
+
+
+def measured_rush(path: Path = COSTS) -> dict[str, float]:
+    """`requests`, and in how many `seconds` one process of booking answered them."""
+    rush: dict[str, float] = yaml.safe_load(path.read_text(encoding="utf-8"))["rush"]
+    return rush
+
+
+def of_a_family(opening: Opening, unit: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Station -> seconds of a core, for all that one family does."""
+    return {station: sum(often * unit[act].get(station, 0.0) for act, often in opening.acts.items()) for station in STATIONS}
+
+
+def simulate(opening: Opening, each: Mapping[str, float], cores: Mapping[str, float]) -> dict[str, Station]:
+    """`each`: seconds of a core for a family at each station."""
+    arrivals = opening.arrivals()
+    return {station: _flow([families * each[station] for families in arrivals], cores[station]) for station in cores}
+
+
+def _flow(work: Sequence[float], cores: float) -> Station:
+    """`work`: core-seconds that come in each second."""
+    backlog = longest = 0.0
+    did: list[float] = []
+    for coming in work:
+        backlog += coming
+        now = min(backlog, cores)
+        backlog -= now
+        did.append(now)
+        longest = max(longest, backlog / cores)
+    done = sum(did) + backlog
+    busiest = max(sum(did[begin : begin + MINUTE]) for begin in range(0, len(did), MINUTE))
+    return Station(sum(work), done, longest, len(work) + backlog / cores, busiest / MINUTE / cores)
+
+
+# ------------------------------------------------------------------------------------------------------------------ sizing
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How long may what take."""
+
+    answer_seconds: float = 10.0  #: PREAU_REQUEST_SECONDS: then the gateway gives up.
+    heard_seconds: float = 600.0  #: Until reports are mailed and prices are held.
+
+    def of(self, station: str) -> float:
+        return self.heard_seconds if station in AFTERWARDS else self.answer_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What is needed."""
+
+    cells: int  #: Whole systems.
+    cores: Mapping[str, int]  #: Of each cell.
+    stations: Mapping[str, Station]  #: Of a cell.
+
+    @property
+    def all_cores(self) -> int:
+        return self.cells * sum(count for station, count in self.cores.items() if station != COUNTER)
+
+
+def _least(enough: Callable[[int], bool]) -> int:
+    """The smallest whole number from 1 on that is enough, where every greater one is, too."""
+    most = 1
+    while not enough(most):
+        most *= 2
+    least = most // 2
+    while most - least > 1:
+        between = (least + most) // 2
+        least, most = (least, between) if enough(between) else (between, most)
+    return most
+
+
+def needed(opening: Opening, unit: Mapping[str, Mapping[str, float]], wish: Wish | None = None) -> Size:
+    wish, each = wish or Wish(), of_a_family(opening, unit)
+
+    def does(station: str, families: float, cores: int) -> bool:
+        one = simulate(replace(opening, families=families), each, {station: cores})[station]
+        return one.longest_wait <= wish.of(station)
+
+    cells = _least(lambda count: does(COUNTER, opening.families / count, 1))
+    families = opening.families / cells
+    cores = {station: _least(partial(does, station, families)) for station in STATIONS if station != COUNTER}
+    all_of_it = {**cores, COUNTER: 1}
+    return Size(cells, all_of_it, simulate(replace(opening, families=families), each, all_of_it))
+
+
+def carried(opening: Opening, unit: Mapping[str, Mapping[str, float]], cores: Mapping[str, float], wish: Wish | None = None) -> int:
+    """Families that these stations bear; NODE is a station whose work is that of all others."""
+    wish, each = wish or Wish(), of_a_family(opening, unit)
+    each[NODE] = sum(seconds for station, seconds in each.items() if station != COUNTER)
+
+    def too_many(families: int) -> bool:
+        found = simulate(replace(opening, families=families), each, cores)
+        return any(one.longest_wait > wish.of(station) for station, one in found.items())
+
+    return _least(too_many) - 1
+
+
+def on_one_machine(cores: int) -> dict[str, float]:
+    """`preau up`: one process of each."""
+    one = dict.fromkeys(("gateway", "booking", COUNTER, "billing", "mailer"), 1.0)
+    return {**one, "identity": float(min(HASHING, cores)), NODE: float(cores)}
+
+
+# ------------------------------------------------------------------------------------------------------------------ tables
+PLACES = {"a town of 10,000 families": 10_000, "a region: 500 towns": 171_000, "the nation: 35,000 towns": 12_000_000}
+CORES_OF_A_NODE = 16
+
+
+def table_of_stations(unit: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    yield "| station | CPU of a family | families that one core bears | what moves it |"
+    yield "|---|---|---|---|"
+    opening = Opening(1)
+    each = of_a_family(opening, unit)
+    for station in STATIONS:
+        name = f"{station} (one for each system, no cores)" if station == COUNTER else station
+        yield f"| {name} | {1000 * each[station]:.1f} ms | {carried(opening, unit, {station: 1}):,} | {MOVES[station]} |"
+
+
+def table_of_machines(unit: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    yield "| cores of the machine | families | of which all are signed in already | first bottleneck |"
+    yield "|---|---|---|---|"
+    signed_in = Opening(1, acts={act: often for act, often in Opening(1).acts.items() if act != "sign_in"})
+    for cores in (2, 4, 8, 16):
+        machine = on_one_machine(cores)
+        families = carried(Opening(1), unit, machine)
+        first = _bottleneck(Opening(families), unit, machine)
+        yield f"| {cores} | {families:,} | {carried(signed_in, unit, machine):,} | {first} |"
+
+
+def _bottleneck(opening: Opening, unit: Mapping[str, Mapping[str, float]], cores: Mapping[str, float]) -> str:
+    each = of_a_family(opening, unit)
+    each[NODE] = sum(seconds for station, seconds in each.items() if station != COUNTER)
+    found = simulate(opening, each, cores)
+    wish = Wish()
+    return max(found, key=lambda station: found[station].longest_wait / wish.of(station))
+
+
+def table_of_places(unit: Mapping[str, Mapping[str, float]], places: Mapping[str, int]) -> Iterator[str]:
+    sizes = {name: needed(Opening(families), unit) for name, families in places.items()}
+    yield "| |" + "".join(f" {name} |" for name in places)
+    yield "|---|" + "---|" * len(places)
+
+    def row(name: str, value: Callable[[str, Size], str]) -> str:
+        return f"| {name} |" + "".join(f" {value(place, size)} |" for place, size in sizes.items())
+
+    yield row("families", lambda place, _: f"{places[place]:,}")
+    yield row("systems (cells)", lambda _, size: f"{size.cells:,}")
+    for station in STATIONS:
+        if station != COUNTER:
+            yield row(f"cores of {station} in each cell", partial(_cores_of, station))
+    yield row("cores in all", lambda _, size: f"{size.all_cores:,}")
+    yield row(f"machines of {CORES_OF_A_NODE} cores", lambda _, size: f"{math.ceil(size.all_cores / CORES_OF_A_NODE):,}")
+    yield row("longest wait for an answer, s", lambda _, size: f"{max(size.stations[one].longest_wait for one in ANSWERING):.0f}")
+    yield row("counter busy in the busiest minute", lambda _, size: f"{size.stations[COUNTER].busy:.0%}")
+    yield row("longest wait for a report, s", lambda _, size: f"{max(size.stations[one].longest_wait for one in AFTERWARDS):.0f}")
+
+
+def _cores_of(station: str, _: str, size: Size) -> str:
+    return f"{size.cores[station]}"
+
+
+def tables(unit: Mapping[str, Mapping[str, float]]) -> str:
+    parts: list[Any] = [table_of_stations(unit), table_of_machines(unit), table_of_places(unit, PLACES)]
+    return "\n\n".join("\n".join(part) for part in parts) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser("deploy.scaling", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--families", type=int, help="what so many need, instead of the tables")
+    wish = parser.parse_args()
+    print("\n".join(table_of_places(costs(), {"this many": wish.families})) if wish.families else tables(costs()), end="\n")
+
+
+if __name__ == "__main__":
+    main()
