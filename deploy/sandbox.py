@@ -30,6 +30,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from deploy.mailbox import CAREFUL, Pages, listen
+from services.certificates import trusted
 from services.refusal import language_of
 from services.standard_webhooks import standard
 from services.yielding import give_way
@@ -284,7 +285,7 @@ class Site:
         for wait in range(TRIES):
             body, headers = self._worded(one, kind)
             try:
-                async with httpx2.AsyncClient(timeout=10) as client:
+                async with httpx2.AsyncClient(timeout=10, verify=trusted()) as client:
                     answer = await client.post(one.notify_url, content=body, headers=headers)
                 if answer.is_success or answer.status_code == 400:
                     return

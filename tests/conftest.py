@@ -29,7 +29,7 @@ from services.clock import Clock
 from services.identity import hashing
 from services.service import Running, Service
 from services.settings import SERVICES, Settings
-from tests import passwords
+from tests import certificates, passwords
 from tests.chromium import ABSENT, CHROMIUM
 from tests.compiled import compile_once
 from tests.nats_server import NatsServer
@@ -230,6 +230,7 @@ def pytest_configure() -> None:
     gc.disable()  # until all is collected: what is loaded by then stays
     keep_in_memory()
     compile_once()
+    certificates.read_once()
     passwords.make_cheap()
 
 

@@ -12,6 +12,7 @@ import httpx2
 import orjson
 
 from services.billing.online import Told
+from services.certificates import trusted
 from services.tracing import span
 
 PATIENCE_SECONDS = 10.0
@@ -85,7 +86,7 @@ async def exchange(method: str, url: str, **how: object) -> httpx2.Response:
 
 async def _exchange(method: str, url: str, **how: object) -> httpx2.Response:
     try:
-        async with httpx2.AsyncClient(timeout=PATIENCE_SECONDS) as client:
+        async with httpx2.AsyncClient(timeout=PATIENCE_SECONDS, verify=trusted()) as client:
             answer = await client.request(method, url, **how)  # type: ignore[arg-type]
     except httpx2.HTTPError as error:
         raise ProviderTrouble(f"{method} {url}: {type(error).__name__}") from error

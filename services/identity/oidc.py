@@ -6,12 +6,10 @@ It is somebody else's machine: whatever it does, or does not, is `Unreachable` o
 import asyncio
 import datetime as dt
 import hashlib
-import ssl
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
@@ -19,6 +17,7 @@ import httpx2
 import orjson
 from joserfc.jwk import KeySet
 
+from services.certificates import trusted
 from services.identity.id_tokens import Expected, UnknownKey, Wrong, keys_of, signed_claims, sureness, verified
 from services.identity.providers import Provider
 from services.telemetry import log
@@ -188,7 +187,7 @@ class Client:
         try:
             async with (
                 asyncio.timeout(SECONDS),
-                httpx2.AsyncClient(timeout=SECONDS, follow_redirects=False, trust_env=False, verify=_trusted()) as client,
+                httpx2.AsyncClient(timeout=SECONDS, follow_redirects=False, trust_env=False, verify=trusted()) as client,
                 client.stream(method, url, **what) as answer,
             ):
                 body = b""
@@ -209,12 +208,6 @@ class Client:
         if not isinstance(told, dict):
             raise Unreachable(f"{self.provider.id} answers {status} without JSON")
         return told
-
-
-@cache
-def _trusted() -> ssl.SSLContext:
-    """Once a process: reading all authorities takes longer than a sign-in."""
-    return httpx2.create_ssl_context(trust_env=False)
 
 
 def challenge_of(verifier: str) -> str:

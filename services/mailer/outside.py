@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from services.certificates import trusted
+
 SECONDS = 15.0  #: For all of it: whoever answers drop by drop has no more.
 
 
@@ -56,7 +58,7 @@ async def post(url: str, body: bytes, headers: dict[str, str], *, private: bool,
         # By the address that was looked at: a name may say another the next time. Its certificate is the name's all the same.
         call = there.copy_with(host=address)
         named = {**headers, "host": there.netloc.decode()}
-        async with httpx2.AsyncClient(timeout=SECONDS, follow_redirects=False, trust_env=False) as client:
+        async with httpx2.AsyncClient(timeout=SECONDS, follow_redirects=False, trust_env=False, verify=trusted()) as client:
             request = client.build_request("POST", call, content=body, headers=named, extensions={"sni_hostname": there.host})
             answer = await client.send(request, stream=True)
             await answer.aclose()
