@@ -39,6 +39,11 @@ class NatsServer:
     def store(self) -> Path:
         return self.folder / "jetstream"
 
+    @property
+    def pids(self) -> list[int]:
+        """Of what runs."""
+        return [] if self.process is None else [self.process.pid]
+
     def start(self) -> None:
         assert self.process is None
         config = self.folder / "nats.conf"

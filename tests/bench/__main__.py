@@ -2,6 +2,7 @@
 
 python -m tests.bench [rush home calendars promotion doors growth ledger] [--families 500] [--rounds 3] [--database sqlite|postgresql|both]
 python -m tests.bench gateways [--rounds 3] [--alone]
+python -m tests.bench scale [--families 120] [--rounds 3]
 """
 
 import argparse
@@ -12,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tests.bench import calendars, doors, growth, home, ledger, promotion, rush
+from tests.bench import calendars, doors, growth, home, ledger, promotion, rush, scale
 from tests.bench.gateways import comparison
 from tests.bench.stage import KINDS, Stage, opened
 from tests.flows.town import family, renamed
@@ -68,7 +69,7 @@ async def on_stage(kind: str, count: int, rounds: int, figures: Sequence[str]) -
     if set(figures) <= {"ledger"}:
         return
     families = [f"rush-f{n}" for n in range(count)]
-    async with opened(kind, town(count, rounds), families) as stage:
+    async with opened(kind, [town(count, rounds)], families) as stage:
         await measure(kind, stage, families, rounds, figures)
 
 
@@ -86,5 +87,7 @@ def main() -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["gateways"]:
         comparison.main(sys.argv[2:])
+    elif sys.argv[1:2] == ["scale"]:
+        scale.main(sys.argv[2:])
     else:
         main()

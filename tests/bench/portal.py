@@ -189,7 +189,7 @@ async def on_stage(rounds: int) -> None:
     activities = [activity(name, open_on=[]) for name in ("canteen", "morning", "evening")]
     everybody = renamed("rush", activities, [family("home", children=["ada", "ben"], activities=["canteen", "morning", "evening"])])
     everybody["accounts"].append({"login": "rush-agent", "password": PASSWORD, "first_name": "Anne", "last_name": "MARTIN", "agent": True})
-    async with opened("sqlite", everybody, []) as stage:
+    async with opened("sqlite", [everybody], []) as stage:
         await measure(stage.system.gateway, ("rush-home", PASSWORD), ("rush-agent", PASSWORD), rounds)
 
 

@@ -71,11 +71,12 @@ class Stage:
         await settled(self.settings, 120)
 
     def cpu_seconds(self) -> dict[str, float]:
-        """Of each process, since it began."""
-        pids = {name: process.pid for name, process in self.system.processes.items()}
-        if self.system.nats.process is not None:
-            pids["nats"] = self.system.nats.process.pid
-        used = {name: _used(pid, 2) for name, pid in pids.items()}
+        """Of each service, since its processes began, however many they are."""
+        used: dict[str, float] = {}
+        for name, process in self.system.processes.items():
+            service = name.partition("-")[0]
+            used[service] = used.get(service, 0.0) + _used(process.pid, 2)
+        used["nats"] = sum(_used(pid, 2) for pid in self.system.nats.pids)
         if self.server is not None:
             postmaster = self.server.pid
             used["postgresql"] = _used(postmaster, 4) + sum(_used(pid, 2) for pid in _children(postmaster))
@@ -132,8 +133,10 @@ class Watch:
 
 
 @asynccontextmanager
-async def opened(kind: str, town: Mapping[str, Any], families: Sequence[str]) -> AsyncIterator[Stage]:
-    """The system with this town, and these families signed in."""
+async def opened(
+    kind: str, towns: Sequence[Mapping[str, Any]], families: Sequence[str], make: Callable[[Path, Mapping[str, str]], System] = System
+) -> AsyncIterator[Stage]:
+    """The system with these towns, and these families signed in."""
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="preau-bench-"))
         stack.callback(shutil.rmtree, folder)
@@ -145,13 +148,14 @@ async def opened(kind: str, town: Mapping[str, Any], families: Sequence[str]) ->
         urls = {service: await _database(service, folder, server) for service in SERVICES}
         for service in SERVICES:
             await migrate(service, urls[service])
-        system = System(folder / "run", urls)
+        system = make(folder / "run", urls)
         gateway = Subgraph(system.gateway)
         try:
             await asyncio.to_thread(system.start)
-            path = folder / "town.yaml"
-            path.write_text(yaml.safe_dump(dict(town), allow_unicode=True))
-            await load_file(system, path)
+            for town in towns:
+                path = folder / "town.yaml"
+                path.write_text(yaml.safe_dump(dict(town), allow_unicode=True))
+                await load_file(system, path)
             stage = Stage(kind, folder / "run", system, gateway, Settings.from_environment(system.environment), server)
             await stage.sign_in(families)
             yield stage
