@@ -216,3 +216,21 @@ async def test_nobody_sees_or_changes_a_family_of_another_structure(visitor: Mak
             assert (await one.sends(f"{path}/{name}", **sent, **fields)).status_code == status, name
     before = (await (await town.sign_in("dupont")).ask(ENROLLED))["me"]["families"][0]
     assert [each["firstName"] for each in before["children"]] == ["Amalia"]
+
+
+async def test_families_come_from_a_file_after_a_try_that_names_each_wrong_line(visitor: MakeVisitor, found: Found) -> None:
+    town, one = await a_town(found), visitor()
+    await one.signs_in(town, "agent")
+    assert 'href="/bureau/importer-familles"' in (await one.opens("/bureau/familles")).text
+    path, number = "/bureau/importer-familles", f"P-{town.structure[-8:]}"
+    file = f"numero;type;nom;prenom;date de naissance\r\n{number};enfant;PETIT;Ada;01/02/2019\r\n{number}b;enfant;PETIT;Nino;hier\r\n"
+    assert "fichier-erreur" in (await one.sends(path, cle="a", fichier="nom;prenom\r\nA;B", faire="essayer")).text
+    tried = await one.sends(path, cle="b", fichier=file, faire="essayer")
+    assert (tried.status_code, "Lignes ajoutées : 1, modifiées : 0, inchangées : 0, refusées : 1." in tried.text) == (200, True)
+    assert re.search(rf'class="num">3</th><td>{number}b</td><td><span class="tag REFUSED">refusée', tried.text)
+    assert ('value="importer"' in tried.text, "Ada;01/02/2019" in tried.text) == (True, True), "the file stands there to be put right"
+    assert (await one.opens(f"/bureau/familles/{number}")).status_code == 404, "a try changes nothing"
+    for _ in range(2):  # Twice sent is once done.
+        done = await one.sends(path, cle="c", fichier=file, faire="importer")
+        assert ("L’import est fait" in done.text, "Lignes ajoutées : 1" in done.text, "Ada;" in done.text) == (True, True, False)
+    assert "Ada PETIT" in (await one.opens(f"/bureau/familles/{number}")).text

@@ -15,6 +15,40 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Pour qui a déjà un compte ici. Les autres s’ajoutent ensuite, par une invitation ou un nouveau compte.",
         "For whoever has an account here already. Others are added afterwards, by an invitation or a new account.",
     ),
+    "IMPORT_TITLE": ("Importer des familles", "Import families"),
+    "IMPORT_LEAD": (
+        "Une ligne pour chaque adulte et chaque enfant. Ce qui est nouveau est ajouté, ce qui diffère est modifié, ce que le fichier ne "
+        "nomme pas reste comme il est. Une ligne refusée écarte sa famille, et aucune autre.",
+        "A line for each adult and each child. What is new is added, what differs is changed, what the file does not name stays as it is. "
+        "A line that is refused keeps its family out, and no other.",
+    ),
+    "IMPORT_FILE": ("Choisir un fichier CSV", "Choose a CSV file"),
+    "IMPORT_TEXT": ("Contenu du fichier", "Content of the file"),
+    "IMPORT_HINT": (
+        "Collez ici les colonnes d’un tableur, avec leurs titres : numéro, type, identifiant, civilité, nom, prénom, email, langue, date "
+        "de naissance. {most} ko au plus.",
+        "Paste here the columns of a spreadsheet with their headings: number, type, login, title, last name, first name, email, language, "
+        "birth date. {most} kB at the most.",
+    ),
+    "IMPORT_TOO_LARGE": (
+        "Ce fichier dépasse {most} ko : partagez-le en plusieurs, une famille entière dans chacun.",
+        "This file is larger than {most} kB: cut it into several, each family whole in one of them.",
+    ),
+    "IMPORT_TRY": ("Essayer sans rien changer", "Try, and change nothing"),
+    "IMPORT_SEND": ("Importer", "Import"),
+    "IMPORT_TRIED": ("Essai : rien n’est encore fait", "A try: nothing is done yet"),
+    "IMPORT_DONE": ("L’import est fait", "The import is done"),
+    "IMPORT_SUM": (
+        "Lignes ajoutées : {created}, modifiées : {changed}, inchangées : {unchanged}, refusées : {refused}.",
+        "Lines added: {created}, changed: {changed}, unchanged: {unchanged}, refused: {refused}.",
+    ),
+    "IMPORT_LINES": ("Lignes du fichier", "Lines of the file"),
+    "IMPORT_LINE": ("Ligne", "Line"),
+    "IMPORT_OUTCOME": ("Résultat", "Outcome"),
+    "IMPORT_CREATED": ("ajoutée", "added"),
+    "IMPORT_CHANGED": ("modifiée", "changed"),
+    "IMPORT_UNCHANGED": ("inchangée", "unchanged"),
+    "IMPORT_REFUSED": ("refusée", "refused"),
     "REGISTER_CREATED": ("Le dossier est créé : ajoutez les adultes et les inscriptions.", "The file is open: add adults and enrolments."),
     "REGISTER_LOGIN_N": ("Identifiant de l’adulte {n}", "Login of adult {n}"),
     "REGISTER_CHILD_N": ("Enfant {n}", "Child {n}"),
@@ -209,4 +243,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "ERASURE_ERASED": ("faite", "done"),
     "ERASURE_FILE": ("Dossier", "File"),
 }
-COUNTED: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {}
+COUNTED: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
+    "IMPORT_LEFT": (
+        ("et {n} autre ligne, qui n’est pas montrée.", "et {n} autres lignes, qui ne sont pas montrées."),
+        ("and {n} more line, which is not shown.", "and {n} more lines, which are not shown."),
+    ),
+}
