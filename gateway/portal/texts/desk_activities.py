@@ -116,7 +116,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "TRAIL_NOBODY": ("compte fermé", "closed account"),
     "TRAIL_DETAILS": ("Ce qui a changé", "What changed"),
     "TRAIL_ERASED": ("Effacé depuis.", "Erased since."),
-    "TRAIL_NOTHING": ("Rien.", "Nothing."),
+    "TRAIL_NOTHING": ("Aucune opération.", "Nothing was done."),
     "TRAIL_NO_FAMILY": ("Aucune famille n’a ce numéro.", "No family has this number."),
     "TRAIL_WHICH_FAMILY": ("Donnez le numéro d’une famille.", "Give a family’s number."),
     "SEEN_FAMILY": ("Dossier", "File"),
