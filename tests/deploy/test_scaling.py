@@ -19,7 +19,7 @@ openings = st.builds(
     fading_seconds=st.floats(1, 3000),
 )
 cores = st.fixed_dictionaries({station: st.integers(1, 200) for station in STATIONS})
-few = settings(max_examples=25, deadline=None)
+few = settings(max_examples=10, deadline=None)
 
 
 @few
