@@ -240,6 +240,13 @@ async def test_todays_roster_opens_without_a_network_and_for_nobody_else(browse:
         return await page.locator("h1").inner_text() == "Pas de réseau"
 
     await until(says_that_there_is_no_network)
+    # Nor does whoever signs in here after somebody who never signed out find their copies, though it is no agent.
+    await page.context.set_offline(False)
+    await page.goto(roster)
+    await keeps(1)
+    await signs_in(page, town, "dupont")
+    await page.goto("/aide")
+    await keeps(0)
 
 
 async def test_a_day_gets_other_places_and_is_closed_for_a_reason_that_families_read(visitor: MakeVisitor, found: Found) -> None:
