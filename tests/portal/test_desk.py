@@ -18,7 +18,6 @@ from tests.portal.conftest import Browse, MakeVisitor
 from tests.portal.visitor import Visitor
 
 ROSTER = "/bureau/pointage"
-RUN = "mutation($activity: ID!) { runAllocation(activity: $activity) { __typename } }"
 PLACES = [
     "/bureau/pointage",
     "/bureau/activites",
@@ -283,10 +282,12 @@ async def test_a_run_is_rehearsed_and_tells_why(visitor: MakeVisitor, found: Fou
     rehearsal = (await one.sends(f"{path}/essai")).text
     assert "Acceptées : 1, en attente : 1, refusées : 0." in rehearsal
     assert "Ceci est un essai" in rehearsal
-    await town.post(RUN, {"activity": town.named("aps")}, token=(await town.agent()).token)
-    (run,) = set(re.findall(r'href="(/bureau/repartitions/[^"]+)"', await shown(one, path)))
-    decided = (await one.opens(run)).text
-    assert "1 sur 2" in decided
+    assert f'action="{path}/repartition"' in rehearsal
+    decided = (await one.sends(f"{path}/repartition")).text
+    assert ("La répartition est faite." in decided, "Acceptées : 1, en attente : 1" in decided, "1 sur 2" in decided) == (True, True, True)
+    assert len(set(re.findall(r'href="(/bureau/repartitions/[^"]+)"', await shown(one, path)))) == 1
+    again = await one.sends(f"{path}/repartition")
+    assert (again.status_code, "n&#39;attend de répartition" in again.text) == (422, True)
     assert "Empreinte publiée avant" in decided
 
 
@@ -307,7 +308,19 @@ async def test_an_agent_books_cancels_and_lets_in_again(visitor: MakeVisitor, fo
     parent = await town.sign_in("dupont")
     standing = {day: status for day, status in (await parent.bookings()).items() if day != day_of(town).isoformat()}
     assert standing == {first.isoformat(): "ACCEPTED", last.isoformat(): "ACCEPTED"}
-    chosen = re.findall(r'name="reservation" value="([^"]+)"', booked)[-2:]
+    *_, other = next_days(3)
+    moving = {"cle": "moved", "deplacer": re.findall(r'name="reservation" value="([^"]+)"', booked)[-1], "motif-deplacer": "Appel"}
+    taken = await one.sends(f"{path}/deplacer", **moving, **{"deplacer-jour": first.isoformat()})
+    assert (taken.status_code, 'id="deplacer-jour-erreur"' in taken.text, 'value="Appel"' in taken.text) == (422, True, True)
+    assert (
+        'id="motif-deplacer-erreur"'
+        in (await one.sends(f"{path}/deplacer", **moving | {"motif-deplacer": ""}, **{"deplacer-jour": other.isoformat()})).text
+    )
+    moved = (await one.sends(f"{path}/deplacer", **moving, **{"deplacer-jour": other.isoformat()})).text
+    assert "La réservation est déplacée au" in moved
+    standing = {day: status for day, status in (await parent.bookings()).items() if day != day_of(town).isoformat()}
+    assert standing == {first.isoformat(): "ACCEPTED", other.isoformat(): "ACCEPTED"}
+    chosen = re.findall(r'name="reservation" value="([^"]+)"', moved)[-2:]
     away = {"famille": town.named("dupont"), "cle": "two", "reservation": chosen, "motif-annuler": "Malade"}
     assert "Annulé" in (await one.sends(f"{path}/annuler", **away)).text
     assert {day for day in await parent.bookings() if day != day_of(town).isoformat()} == set()

@@ -51,6 +51,8 @@ def forms(town: Town) -> list[Sent]:
              "famille": ODD_IDS}, {"famille": "quoi"}),
         Sent(f"{family}/annuler", {"famille": town.named("dupont"), "cle": "k", "motif-annuler": "Malade"}, {"reservation": ODD_IDS},
              {"reservation": "annulations"}),
+        Sent(f"{family}/deplacer", {"cle": "k", "deplacer": "x", "deplacer-jour": day, "motif-deplacer": "Appel"}, {"deplacer-jour": ODD_DATES,
+             "deplacer-arrivee": ODD_TIMES, "deplacer-depart": ODD_TIMES, "deplacer": ["", *ODD_IDS]}),
         Sent(f"{family}/code", {"cle": "k"}, {"compte": ["x"]}, {"compte": "motif-x"}),
         Sent(f"/bureau/activites/{aps}/jour", {"jour": day, "places": "3", "motif": "Travaux"}, {"jour": ODD_DATES, "places": ODD_AMOUNTS}),
         Sent(money, paid, {"date": ODD_DATES, f"montant-{wallet}": ODD_AMOUNTS, "mode": ["x"], "id": ODD_IDS}, {"id": f"montant-{wallet}"}),

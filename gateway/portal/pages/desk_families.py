@@ -9,7 +9,7 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from gateway.portal.desk import date_of, desk_page, enter, today, why_not
-from gateway.portal.formats import day_of, time_of
+from gateway.portal.formats import date, day_of, time_of
 from gateway.portal.forms import Form
 from gateway.portal.operations import operation
 from gateway.portal.security import secret
@@ -19,6 +19,15 @@ from gateway.portal.visit import Answered, Visit
 HERE = "/bureau/familles"
 LONGEST_DAYS = 92  #: Of one booking for a family.
 #: Of its form: what stands there again where something is wrong.
+#: Code of a refusal to move a booking -> its field; the day, for all others.
+MOVED = {
+    "REASON_REQUIRED": "motif-deplacer",
+    "HOURS_REQUIRED": "deplacer-arrivee",
+    "HOURS_NOT_ALLOWED": "deplacer-arrivee",
+    "UNKNOWN_BOOKING": "deplacer",
+    "NOT_MOVED": "deplacer",
+    "NOT_THERE": "deplacer",
+}
 TYPED = ("quoi", "du", "au", "arrivee", "depart", "attente", "hors-delai", "malgre-dette", "motif", "cle")
 FOUND = operation("""query DeskFamilies($structure: ID!, $search: String, $after: String) { ...Shell
   families(structure: $structure, search: $search, first: 30, after: $after) { totalCount hasNextPage endCursor
@@ -40,6 +49,8 @@ DAYS = operation("""query DeskOpenDays($activity: ID!, $from: Date!, $to: Date!)
 _DONE = "{ __typename ... on Request { id } ... on Refusal { code message } }"
 BOOK = operation(f"mutation BookForFamily($input: BookForFamilyInput!) {{ done: bookForFamily(input: $input) {_DONE} }}")
 CANCEL = operation(f"mutation CancelForFamily($input: CancelForFamilyInput!) {{ done: cancelForFamily(input: $input) {_DONE} }}")
+MOVE = operation("""mutation MoveBooking($input: MoveBookingInput!) { done: moveBooking(input: $input) {
+  __typename ... on Booking { date status } ... on Refusal { code message } } }""")
 CODE = operation("""mutation IssueCounterCode($account: ID!, $key: String!, $reason: String!) {
   done: issueCounterCode(account: $account, idempotencyKey: $key, reason: $reason) { __typename
     ... on CounterCode { codeOnPaper expiresAt } ... on Refusal { code message } } }""")
@@ -161,6 +172,39 @@ async def cancel(visit: Visit) -> Response:
     return await _after(visit, told, number, "motif-annuler" if told.get("code") == "REASON_REQUIRED" else "annulations", typed)
 
 
+async def move(visit: Visit) -> Response:
+    """A booking to another day of its activity, in one step: where that is refused, it stays where it is."""
+    form = await visit.form()
+    await enter(visit)
+    number = visit.request.path_params["number"]
+    typed = {name: form.one(name) for name in form if name == "cle" or "deplacer" in name}
+    hours = {name: form.one(f"deplacer-{field}") for name, field in (("arrival", "arrivee"), ("departure", "depart"))}
+    wrong = {"deplacer": phrase("FAMILY_NONE_CHOSEN", visit.language)} if not form.one("deplacer") else {}
+    if day_of(form.one("deplacer-jour")) is None:
+        wrong["deplacer-jour"] = phrase("DESK_DATE_WRONG", visit.language)
+    for name, field in (("arrival", "arrivee"), ("departure", "depart")):
+        if hours[name] and not time_of(hours[name]):
+            wrong[f"deplacer-{field}"] = phrase("DESK_TIME_WRONG", visit.language)
+    if wrong:
+        return await _page(visit, number, wrong, **typed)
+    order = {
+        "booking": form.one("deplacer"),
+        "date": date_of(form.one("deplacer-jour"), dt.date.min).isoformat(),
+        **{name: time_of(told) for name, told in hours.items() if told},
+        "reason": form.one("motif-deplacer"),
+        "idempotencyKey": form.one("cle"),
+        "pastDeadlines": form.one("deplacer-hors-delai") == "oui",
+        "despiteDebt": form.one("deplacer-malgre-dette") == "oui",
+    }
+    told = await visit.order(MOVE, input=order)
+    if "code" in told:
+        field = MOVED.get(told["code"], "deplacer-jour")
+        message = why_not(visit, told, typed)
+        return await _page(visit, number, {field: message}, **typed)
+    when = date(told["date"], "full", visit.language)
+    return visit.see_other(_address(number), f"FAMILY_MOVED_{told['status']}", when=when)
+
+
 async def _after(visit: Visit, told: Mapping[str, Any], number: str, field: str, typed: dict[str, str]) -> Response:
     if "code" in told:
         message = why_not(visit, told, typed)
@@ -191,5 +235,6 @@ PAGES = [
     (f"{HERE}/{{number}}", ("GET",), family),
     (f"{HERE}/{{number}}/reserver", ("POST",), book),
     (f"{HERE}/{{number}}/annuler", ("POST",), cancel),
+    (f"{HERE}/{{number}}/deplacer", ("POST",), move),
     (f"{HERE}/{{number}}/code", ("POST",), code),
 ]
