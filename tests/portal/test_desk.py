@@ -32,7 +32,8 @@ PLACES = [
 async def a_town(found: Found, **more: Any) -> Town:
     """On its day Amalia, Paolo and Zoe have a place; Nina is enrolled, and has none."""
     day = today().isoformat()
-    aps = activity("aps", open_on=[day], hours={"arrival": "00:00", "departure": "23:59"}, attendance={"close_after_days": 3}, **more)
+    open_on = [day, *activity("aps")["open_on"]]
+    aps = activity("aps", open_on=open_on, hours={"arrival": "00:00", "departure": "23:59"}, attendance={"close_after_days": 3}, **more)
 
     def booked(child: str) -> dict[str, Any]:
         return {"child": child, "activity": "aps", "date": day}
@@ -312,6 +313,8 @@ async def test_an_agent_books_cancels_and_lets_in_again(visitor: MakeVisitor, fo
     moving = {"cle": "moved", "deplacer": re.findall(r'name="reservation" value="([^"]+)"', booked)[-1], "motif-deplacer": "Appel"}
     taken = await one.sends(f"{path}/deplacer", **moving, **{"deplacer-jour": first.isoformat()})
     assert (taken.status_code, 'id="deplacer-jour-erreur"' in taken.text, 'value="Appel"' in taken.text) == (422, True, True)
+    assert 'value="moved"' not in taken.text, "another day is another order"
+    moving["cle"] = "moved-elsewhere"
     assert (
         'id="motif-deplacer-erreur"'
         in (await one.sends(f"{path}/deplacer", **moving | {"motif-deplacer": ""}, **{"deplacer-jour": other.isoformat()})).text
