@@ -110,7 +110,7 @@ def _of(purse: Mapping[str, Any] | None, month: str) -> list[Mapping[str, Any]]:
     """Payments, refunds, and what agents gave wallets or took, newest first."""
     if purse is None:
         return []
-    given = [{"kind": "ADJUSTMENT", "mode": None, **each} for each in purse[month]["adjustments"]]
+    given = [{"kind": "ADJUSTMENT", "mode": None, "reversedOn": None, **each} for each in purse[month]["adjustments"]]
     return sorted([*purse[month]["payments"], *given], key=lambda each: str(each["date"]), reverse=True)
 
 

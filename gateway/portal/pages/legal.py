@@ -47,6 +47,7 @@ OF_AGENTS: Final = [
     ("/bureau/paiements/caisse", "MONEY_PLACE_CLOSING"),
     ("/bureau/paiements/operations", "MONEY_PLACE_ACTS"),
     ("/bureau/nouvelle-famille", "REGISTER_NEW"),
+    ("/bureau/importer-familles", "IMPORT_TITLE"),
     ("/bureau/annonces", "DESK_ANNOUNCEMENTS"),
     ("/bureau/courriers", "DESK_MAILS"),
     ("/bureau/messages-en-echec", "DESK_DEAD_LETTERS"),
