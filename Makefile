@@ -26,10 +26,14 @@ run: setup ## the whole system on this machine, with the demo town; Ctrl-C ends 
 
 # Side by side: processes that are killed and waited for leave cores idle.
 # What takes longest begins.
+ifndef PREAU_SEED
+PREAU_SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+endif
 PARTS := sqlite-flows sqlite-others sqlite-services sqlite-portal postgresql-services postgresql-flows postgresql-others
 SERVICES := billing booking identity mailer
-test: setup ## all tests on SQLite; those that ask more of a database, on PostgreSQL too
-	@echo "Seven parts, four at a time; each speaks when it is through, in ten minutes or so."
+test: export PREAU_SEED := $(PREAU_SEED)
+test: setup ## all tests on SQLite; those that ask more of a database, on PostgreSQL too, or instead
+	@echo "Seed $(PREAU_SEED). Seven parts, four at a time; each speaks when it is through, in ten minutes or so."
 	@$(MAKE) --no-print-directory --output-sync=line --jobs=4 $(PARTS:%=test-%)
 
 test-%-flows: setup
