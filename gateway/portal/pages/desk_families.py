@@ -200,6 +200,8 @@ async def move(visit: Visit) -> Response:
     if "code" in told:
         field = MOVED.get(told["code"], "deplacer-jour")
         message = why_not(visit, told, typed)
+        if not visit.unanswered:  # That this day is not possible is the answer to this key: another day is another order.
+            typed.pop("cle", None)
         return await _page(visit, number, {field: message}, **typed)
     when = date(told["date"], "full", visit.language)
     return visit.see_other(_address(number), f"FAMILY_MOVED_{told['status']}", when=when)
