@@ -150,6 +150,17 @@ async def test_no_tick_is_lost_without_a_network(browse: Browse, found: Found, v
     await expect(page.locator("[data-count=absent]")).to_have_text("1")  # What broke off is tried again after 5 s.
     await expect(page.locator(".sending")).to_have_count(0)
     assert await page.inner_text("[data-count=present]") == "2"
+    # Sent while the page that is shown now was on its way, which may be older: it is sent once more.
+    await page.evaluate(
+        """told => localStorage.setItem(`preau-pointage ${document.getElementById('pointage').dataset.account} ${told.activite} ${told.date} ${
+          told.enfant}`, JSON.stringify({ ...told, sent: Date.now() + 60000 }))""",
+        {"activite": town.named("aps"), "date": day_of(town).isoformat(), "enfant": town.named("paolo"), "name": "DUPONT Paolo", "at": 1}
+        | {"presence": "PRESENT", "arrivee": "", "depart": "", "note": ""},
+    )
+    async with page.expect_response("**/bureau/pointage/cocher") as taken:
+        await page.reload()
+    assert (await taken.value).ok
+    await expect(page.locator("[data-count=present]")).to_have_text("2")
     # Ticked while somebody else closed the day: it says so, and shows what holds.
     await page.context.set_offline(True)
     await tick("zoe", "PRESENT")

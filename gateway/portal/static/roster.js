@@ -127,7 +127,10 @@ async function send() {
 if (form) {
   for (const [key, tick] of remembered()) {
     const line = row(tick); if (!line) continue;
-    if (tick.sent && !isKept()) { localStorage.removeItem(key); continue; }  // The page is newer.
+    if (tick.sent && !isKept()) {
+      if (tick.sent < performance.timeOrigin) { localStorage.removeItem(key); continue; }  // The page is newer.
+      localStorage.setItem(key, JSON.stringify({ ...tick, sent: undefined }));  // Sent while it was on its way, it may be older: once more.
+    }
     const now = controls(tick.enfant);
     for (const name of FIELDS) now[name].value = tick[name];
   }
