@@ -54,7 +54,8 @@ SELECTS: dict[str, str] = {
           AND later.status = 'ACCEPTED' AND later.request IS NOT NULL AND later.position > earlier.position
           AND NOT EXISTS (
             SELECT 1 FROM request r JOIN cancellation x ON x.request = r.id JOIN booking old ON old.id = x.booking
-            WHERE r.id = later.request AND r.agent IS NOT NULL AND x.status = 'CANCELLED'
+            WHERE r.id = later.request AND (r.agent IS NOT NULL OR old.arrival <> later.arrival OR old.departure <> later.departure)
+              AND x.status = 'CANCELLED'
               AND old.activity = later.activity AND old.date = later.date AND old.child = later.child)
         GROUP BY later.id, later.activity, later.date""",
     "the party {party} is not together: {statuses} of its bookings are answered differently": """

@@ -3,7 +3,6 @@
 import asyncio
 import sqlite3
 import threading
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -133,11 +132,11 @@ async def test_whoever_is_cut_off_in_the_middle_leaves_no_transaction_open(datab
 
 
 async def test_who_is_cut_off_while_a_connection_opens_leaves_no_thread_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    opens, begun = sqlite3.connect, threading.Event()
+    opens, begun, may_open = sqlite3.connect, threading.Event(), threading.Event()
 
     def slowly(*arguments: Any, **options: Any) -> sqlite3.Connection:
         begun.set()
-        time.sleep(0.2)
+        may_open.wait(60)
         return opens(*arguments, **options)
 
     database, before = Database(f"sqlite+aiosqlite:///{tmp_path / 'toy'}.sqlite"), set(threading.enumerate())
@@ -149,5 +148,6 @@ async def test_who_is_cut_off_while_a_connection_opens_leaves_no_thread_behind(t
     with pytest.raises(asyncio.CancelledError):
         await task
     assert opening.is_alive()
+    asyncio.get_running_loop().call_later(0.2, may_open.set)
     await database.close()
     assert not opening.is_alive()

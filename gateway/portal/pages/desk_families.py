@@ -179,7 +179,7 @@ async def move(visit: Visit) -> Response:
     number = visit.request.path_params["number"]
     typed = {name: form.one(name) for name in form if name == "cle" or "deplacer" in name}
     hours = {name: form.one(f"deplacer-{field}") for name, field in (("arrival", "arrivee"), ("departure", "depart"))}
-    wrong = {"deplacer": phrase("FAMILY_NONE_CHOSEN", visit.language)} if not form.one("deplacer") else {}
+    wrong = {"deplacer": phrase("FAMILY_MOVE_NONE", visit.language)} if not form.one("deplacer") else {}
     if day_of(form.one("deplacer-jour")) is None:
         wrong["deplacer-jour"] = phrase("DESK_DATE_WRONG", visit.language)
     for name, field in (("arrival", "arrivee"), ("departure", "depart")):

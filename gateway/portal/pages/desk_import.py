@@ -11,7 +11,9 @@ from gateway.portal.visit import Visit
 
 HERE = "/bureau/importer-familles"
 SHOWN = 300  #: Lines that are drawn; those refused come first.
-LARGEST_KB = 150  #: Of a file, so that its form is not too large.
+LARGEST_KB = (
+    80  #: Of a file, so that its form is not too large (forms.py): an accent, a semicolon or a line end is three bytes or six there.
+)
 FIRST = ("REFUSED", "CREATED", "CHANGED")
 SHELL_ALONE = operation("query DeskImport { ...Shell }")
 IMPORT = operation("""mutation ImportFamilies($structure: ID!, $csv: String!, $key: String!, $dry: Boolean!, $reason: String) {

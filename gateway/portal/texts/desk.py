@@ -218,7 +218,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "FAMILY_MOVE_WHICH": ("Quelle réservation", "Which booking"),
     "FAMILY_MOVE_CHOOSE": ("– Choisir –", "– Choose –"),
     "FAMILY_MOVE_TO": ("Nouveau jour", "New day"),
-    "FAMILY_MOVE_HOURS": ("Vide : comme avant.", "Empty: as before."),
+    "FAMILY_MOVE_HOURS": (
+        "À donner, les deux, si l’activité a des horaires au choix.",
+        "To be given, both, if the activity’s hours are chosen.",
+    ),
+    "FAMILY_MOVE_NONE": ("Choisissez la réservation à déplacer.", "Choose the booking to move."),
     "FAMILY_MOVE_SEND": ("Déplacer", "Move"),
     "FAMILY_MOVED_ACCEPTED": ("La réservation est déplacée au {when}.", "The booking is moved to {when}."),
     "FAMILY_MOVED_WAITLISTED": (
