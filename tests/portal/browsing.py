@@ -1,11 +1,12 @@
 """A real Chromium that looks at the portal, and what must hold on every page that it opens."""
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import BrowserContext, ConsoleMessage, Page, Request, Response
+from playwright.async_api import BrowserContext, ConsoleMessage, Page, Request, Response, expect
 
 from tests.facts import until
 from tests.flows.town import PASSWORD, Town
@@ -98,6 +99,12 @@ async def comes_to_show(page: Page, selector: str) -> None:
         return bool(await page.locator(selector).count())
 
     await until(is_there)
+
+
+async def lands_on(page: Page, address: str) -> None:
+    """Where two clicks lead: the second ends the navigation of the first, of which `wait_for_url` fails. `*` is anything but a `/`."""
+    await expect(page).to_have_url(re.compile(re.escape(address).replace(r"\*", "[^/]*") + "$"))
+    await page.wait_for_load_state()
 
 
 async def signs_in(page: Page, town: Town, name: str) -> None:

@@ -12,7 +12,7 @@ from tests.facts import until
 from tests.flows.conftest import Found
 from tests.flows.system import System
 from tests.flows.town import PASSWORD, Town, activity, family, today
-from tests.portal.browsing import PHONE, Watch, comes_to_show, is_sound, signs_in
+from tests.portal.browsing import PHONE, Watch, comes_to_show, is_sound, lands_on, signs_in
 from tests.portal.conftest import Browse, MakeVisitor
 
 #: What a browser says of a gateway that is not there.
@@ -119,11 +119,11 @@ async def test_s24_of_two_browsers_that_want_the_last_place_one_gets_it_and_the_
     await is_sound(pages[loser], "last-place-gone")
 
     page = pages[winner]
-    await page.wait_for_url("**/demandes/*")
+    await lands_on(page, "/demandes/*")
     outcome = page.url
     kept = others[winner]
     await kept.get_by_role("button", name=confirm).dblclick()  # Still open, as a page that Back brings back.
-    await kept.wait_for_url(outcome)
+    await lands_on(kept, outcome)
     await page.go_back()
     await expect(page.locator("main")).to_contain_text(re.compile("Aucun choix en cours|Valider ma demande"))
     await page.goto("/demandes")

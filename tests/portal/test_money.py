@@ -21,7 +21,7 @@ from tests.facts import until
 from tests.flows.conftest import Found
 from tests.flows.system import System
 from tests.flows.town import Town, activity, family, next_days, today
-from tests.portal.browsing import PHONE, Watch, is_sound, signs_in
+from tests.portal.browsing import PHONE, Watch, is_sound, lands_on, signs_in
 from tests.portal.conftest import Browse, MakeVisitor
 from tests.portal.visitor import Visitor
 
@@ -313,7 +313,7 @@ async def test_a_journey_to_the_payment_site_declined_given_up_and_paid(
         if action == "refuse":
             await is_sound(desktop, "payment")
         await desktop.evaluate("() => { for (const _ of [1, 2]) document.querySelector('#payer .primary').click(); }")
-        await desktop.wait_for_url(f"{system.sandbox}/pay/*")
+        await lands_on(desktop, f"{system.sandbox}/pay/*")
         await desktop.click(f"button[value={action}]")
         await desktop.wait_for_selector(f"h1:has-text('{end}')")
         await is_sound(desktop, f"payment-{action}")

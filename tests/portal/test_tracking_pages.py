@@ -8,7 +8,7 @@ from gateway.portal import draft
 from gateway.portal.draft import Line
 from tests.flows.conftest import Found
 from tests.flows.town import Town, activity, family, half_a_day_away, next_days
-from tests.portal.browsing import is_sound, signs_in
+from tests.portal.browsing import is_sound, lands_on, signs_in
 from tests.portal.conftest import Browse
 
 DAYS = next_days(3)
@@ -42,7 +42,7 @@ async def test_from_the_recap_to_the_outcome_and_the_follow_up(phone: Page, brow
     await is_sound(phone, "recap")
     await phone.locator("details.why").first.click()
     await phone.get_by_role("button", name="Valider mes 4 demandes").dblclick()
-    await phone.wait_for_url("**/demandes/*")
+    await lands_on(phone, "/demandes/*")
     assert await phone.locator("#remarques").is_visible()
     await is_sound(phone, "outcome")
 
