@@ -91,14 +91,14 @@ def test_databases_that_are_not_there_are_told_and_not_made(arguments: list[str]
 def test_databases_that_were_never_migrated_are_told(tmp_path: Path) -> None:
     for service in ("identity", "billing", "booking", "mailer"):
         (tmp_path / f"{service}.sqlite").touch()
-    said = one_line(executable("check", PREAU_DATA=str(tmp_path)))
+    said = one_line(preau("check", PREAU_DATA=str(tmp_path)))
     assert "no such table" in said
     assert "run `preau migrate` first" in said
 
 
 def test_migrating_twice_is_safe(tmp_path: Path) -> None:
-    for _ in range(2):
-        done = executable("migrate", PREAU_DATA=str(tmp_path / "data"))
+    for command in (executable, preau):
+        done = command("migrate", PREAU_DATA=str(tmp_path / "data"))
         assert done.stdout.splitlines() == [f"{service}: up to date" for service in ("identity", "billing", "booking", "mailer")], (
             done.stderr
         )

@@ -36,7 +36,8 @@ async def test_without_demo_it_stays_empty(settings: Settings, databases: Databa
 async def test_a_town_of_ones_own_is_loaded_again_when_its_file_changes(settings: Settings, databases: Databases, tmp_path: Path) -> None:
     file = tmp_path / "town.yaml"
     file.write_text(TEXT, encoding="utf-8")
-    assert (await load_first(settings, tmp_path, (file,), demo=True)).changed
+    first = await load_first(settings, tmp_path, (file,), demo=True)
+    assert (first.changed, first.demo, first.logins) == (True, False, ())
     assert not (await load_first(settings, tmp_path, (file,), demo=True)).changed
     file.write_text(TEXT.replace("Mairie de CarteVille", "Mairie"), encoding="utf-8")
     assert (await load_first(settings, tmp_path, (file,), demo=True)).changed
