@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -114,10 +115,12 @@ def put(variables: Any, path: Path_, value: Any) -> None:
 
 
 # ------------------------------------------------------------------------------------------------------------- schemas
+@cache
 def public() -> GraphQLSchema:
     return api_schema(parse((GATEWAY / "supergraph.graphql").read_text(encoding="utf-8")))
 
 
+@cache
 def subgraph(name: str) -> GraphQLSchema:
     text = (GATEWAY / "subgraphs" / f"{name}.graphql").read_text(encoding="utf-8")
     return build_schema(text, assume_valid=True, assume_valid_sdl=True)
