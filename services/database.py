@@ -17,7 +17,7 @@ from sqlalchemy.types import TypeDecorator
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.crash import crash_point
-from services.sqlite import DRIVER
+from services.sqlite import DRIVER, last_written
 from services.tracing import span
 
 
@@ -104,6 +104,17 @@ class Database:
     @property
     def is_sqlite(self) -> bool:
         return self.engine.dialect.name == "sqlite"
+
+    def last_written(self) -> object:
+        """What equals what it was if nothing can have been committed since, by any process: another look would find the same.
+
+        To be taken before the first look. PostgreSQL does not say: there it is None, which is no answer.
+        """
+        return last_written(str(self.engine.url.database)) if self.is_sqlite else None
+
+    def may_differ(self, since: object) -> bool:
+        """From what there was when `last_written` gave this."""
+        return since is None or since != self.last_written()
 
     @asynccontextmanager
     async def transaction(self, point: str = "command") -> AsyncIterator[AsyncSession]:

@@ -75,10 +75,12 @@ class Relay:
                 await self._crowd.let_pass(CROWD_SECONDS)
                 if lock is not None:
                     await lock.execute(text("SELECT 1"))  # a connection that was cut holds no lock: begin again
+                written, connection = self._database.last_written(), self._bus.connections
                 try:
                     published = await self.publish_pending()
                     if published == 0 and await self.withdraw() == 0:
-                        await self._rest()
+                        while not await self._rest() and connection == self._bus.connections and not self._database.may_differ(written):
+                            pass
                     elif published < BATCH:
                         await asyncio.sleep(PAUSE_SECONDS)
                 except BROKER_TROUBLE as error:

@@ -79,10 +79,12 @@ class Watchman:
 
     async def run(self) -> None:
         self._running.bus.when_connected = self._back
-        looks = 0
+        looks, written = 0, None
         while True:
             await self._listen()
-            await self.look()
+            if self._running.database.may_differ(written):
+                written = self._running.database.last_written()
+                await self.look()
             looks += 1
             if looks % TIDY_EVERY == 0:
                 await self._tidy()

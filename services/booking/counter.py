@@ -27,9 +27,14 @@ class Allocator:
         self._desk = desk
 
     async def run(self) -> None:
+        written = None
         while True:
             known = await self._desk.work(SWEEP_SECONDS)
-            await self.serve(known or await self._search())
+            if known:
+                await self.serve(known)
+            elif self._running.database.may_differ(written):
+                written = self._running.database.last_written()
+                await self.serve(await self._search())
 
     async def _search(self) -> list[int]:
         async with self._running.database.reading() as session:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services import relay
+from services import relay, sqlite
 from services.booking import counter, desk
 from services.bus import WAKE
 from services.relay import backlog
@@ -94,6 +94,31 @@ async def test_of_two_processes_one_publishes_so_that_the_order_is_kept_and_the_
     await Town(second).opens(capacity=9)
     await until(lambda: _nothing_waits(second))
     assert at_work == {first.relay, second.relay}
+
+
+@pytest.mark.skipif(POSTGRESQL, reason="PostgreSQL is looked into each time")
+async def test_where_nothing_was_written_for_long_nobody_looks_until_another_process_writes(
+    running: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks, publish = [], relay.Relay.publish_pending
+
+    async def noted(self: relay.Relay) -> int:
+        looks.append(self)
+        return await publish(self)
+
+    async def quiet() -> bool:
+        before = len(looks)
+        await asyncio.sleep(3 * relay.SWEEP_SECONDS)
+        return before == len(looks)
+
+    monkeypatch.setattr(relay.Relay, "publish_pending", noted)
+    monkeypatch.setattr(sqlite, "BELIEVED_SECONDS", 1e12)
+    publishing = await running("booking", clock=CLOCK)
+    writing = await running("booking", clock=CLOCK, start=False, url=publishing.settings.database_urls["booking"])
+    for capacity in (1, 2):
+        await until(quiet)
+        await Town(writing).opens(capacity=capacity)
+        await until(lambda: _nothing_waits(publishing))
 
 
 async def _heard(publishing: Running) -> bool:

@@ -1,9 +1,11 @@
 """SQLite in one trip a statement gives what SQLAlchemy's own dialect gives."""
 
 import asyncio
+import os
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from sqlalchemy import Column, Integer, MetaData, String, Table, delete, insert,
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from services import sqlite
 from services.database import Database
 from services.sqlite import DRIVER
 
@@ -151,3 +154,39 @@ async def test_who_is_cut_off_while_a_connection_opens_leaves_no_thread_behind(t
     asyncio.get_running_loop().call_later(0.2, may_open.set)
     await database.close()
     assert not opening.is_alive()
+
+
+def aged(database: Database) -> None:
+    """As if its files had been written an hour ago."""
+    for name in ("", "-wal"):
+        path = f"{database.engine.url.database}{name}"
+        os.utime(path, (os.stat(path).st_mtime - 3600,) * 2)
+
+
+async def test_a_file_says_that_nobody_wrote_only_where_that_is_certain(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "BELIEVED_SECONDS", 1e12)
+    assert database.may_differ(database.last_written())  # Just written: more may have come in the same tick of the files' clock.
+    elsewhere = Database(database.url)
+    for number, writer in enumerate((database, elsewhere, elsewhere, database)):
+        aged(database)
+        before = database.last_written()
+        async with database.reading() as session:
+            await session.exec(select(CHILD))
+        assert not database.may_differ(before)
+        if number == 2:  # Then the next commit is written over what is there, and the file does not grow.
+            with closing(sqlite3.connect(str(database.engine.url.database))) as connection:
+                assert connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()[0] == 0
+        async with writer.transaction() as session:
+            await session.exec(insert(CHILD).values(name=f"Noé {number}"))
+        assert database.may_differ(before)
+        aged(database)
+        assert database.may_differ(before)
+    await elsewhere.close()
+
+
+async def test_what_nobody_wrote_is_not_believed_for_ever(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    aged(database)
+    before = database.last_written()
+    later = sqlite.time.time() + sqlite.BELIEVED_SECONDS
+    monkeypatch.setattr(sqlite.time, "time", lambda: later)
+    assert database.may_differ(before)
