@@ -24,7 +24,7 @@ from sqlalchemy.dialects.sqlite.aiosqlite import (
 )
 
 DRIVER = "sqlite+onetrip"
-LAST_SECONDS = 10  #: At most so long is waited for a thread to end.
+LAST_SECONDS = 10  #: At most so long is waited for all threads to end.
 FRESH_SECONDS = 2.0  #: What was written so lately may be written on: clocks of files are coarse, and a commit is seen after it is synced.
 BELIEVED_SECONDS = 10.0
 _other = count()
@@ -101,10 +101,11 @@ class Module(AsyncAdapt_aiosqlite_dbapi):
         return connection
 
     async def ended(self) -> None:
-        """Every thread is through: what it still did for somebody who was cancelled, too."""
+        """Every thread is through, or LAST_SECONDS are: what it still did for somebody who was cancelled, too."""
+        until = time.monotonic() + LAST_SECONDS
         for thread in list(self._threads):
             if thread.is_alive():
-                await asyncio.to_thread(thread.join, LAST_SECONDS)
+                await asyncio.to_thread(thread.join, max(0.0, until - time.monotonic()))
 
 
 class Dialect(SQLiteDialect_aiosqlite):

@@ -279,6 +279,7 @@ WHOLE = ("tests/kernel/", "tests/personal/")
 SEED = os.environ.get("PREAU_SEED") or str(secrets.randbelow(2**32))
 #: `make test` asks both databases, with one seed: then each story of the whole system is told on one of the two, by chance.
 DEALT = ("tests/flows/",)
+DEALT_OUT = {"PREAU_SEED", "PREAU_TEST_DATABASE"} <= os.environ.keys()
 
 
 def on_one_database(item: pytest.Item, test: str, earlier: int) -> bool:
@@ -304,7 +305,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         test = item.nodeid.partition("[")[0]
         on_both = "postgresql" in getattr(item, "fixturenames", ()) and (everything or not on_one_database(item, test, cases[test]))
         wanted = on_both or not POSTGRESQL
-        if on_both and not everything and "PREAU_SEED" in os.environ and item.nodeid.startswith(DEALT):
+        if on_both and not everything and DEALT_OUT and item.nodeid.startswith(DEALT):
             wanted = bool(crc32(f"{SEED} {item.nodeid}".encode()) % 2) == POSTGRESQL
         (here if wanted else elsewhere).append(item)
         cases[test] += 1

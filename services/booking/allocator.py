@@ -178,9 +178,10 @@ class Batch:
         if ticket.agent is not None:
             return []
         alone = (case for case in ticket.cases if case.party is None and case.status == BookingStatus.SUBMITTED)
-        wanted = {(case.key, case.child): case for case in alone if not self._waits_for_a_run(case)}
+        # Of two wishes for one place the first, as the recap has it.
+        wanted = {(case.key, case.child): case for case in reversed(list(alone)) if not self._waits_for_a_run(case)}
         held = [(giving, self.docket.cases[giving.booking]) for giving in ticket.givings]
-        pairs = [(giving, old, wanted.get((old.key, old.child))) for giving, old in held if old.status == BookingStatus.ACCEPTED]
+        pairs = [(giving, old, wanted.pop((old.key, old.child), None)) for giving, old in held if old.status == BookingStatus.ACCEPTED]
         return [(giving, new) for giving, old, new in pairs if new is not None and not _is_there(old, new)]
 
     def _move(self, ticket: Ticket, giving: Giving, case: Case) -> None:

@@ -172,6 +172,9 @@ async def test_s26_other_hours_keep_the_place_though_somebody_waits_and_are_give
     assert await town.asks("dupont", cancels("dupont"), too_short) == ["REFUSED NOT_MOVED", "REFUSED HOURS_NOT_ALLOWED"]
     assert await town.asks("durand", cancels("durand"), books("durand", **evening)) == ["CANCELLED", "WAITLISTED"]
     assert await town.line_up() == {"ACCEPTED": ["dupont"], "WAITLISTED": ["durand"]}
+    # Of two wishes for one place the first, as the recap says (test_recap.py).
+    twice = books("dupont", **day), books("dupont", **evening)
+    assert await town.asks("dupont", cancels("dupont"), *twice) == ["CANCELLED", "ACCEPTED", "REFUSED ALREADY_BOOKED"]
     await town.is_sound()
 
 

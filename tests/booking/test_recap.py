@@ -89,6 +89,8 @@ def test_s26_other_hours_keep_the_place_though_somebody_waits_and_are_given_whol
         ("amalia", REFUSED, None, "HOURS_NOT_ALLOWED"),
     ]
     assert answers([line("CANCEL"), other], facts(Places(40, 10, 40, 2), chosen, amalia=WAITLISTED))[1][:3] == ("amalia", WAITLISTED, 2)
+    twice = answers([line("CANCEL"), other, replace(other, arrival="10:00")], full)  # As the allocator (test_allocator.py).
+    assert [(status, code) for _, status, _, code in twice] == [(CANCELLED, None), (ACCEPTED, None), (REFUSED, "ALREADY_BOOKED")]
 
 
 def test_cancelling_what_is_not_there_or_too_late() -> None:

@@ -79,6 +79,7 @@ async def journal(visit: Visit) -> Response:
     page: dict[str, Any] = {
         "part": part,
         "possible": parts,
+        "told": lost or data.get("told") is not None,
         "nodes": [_line(visit, each, found) for each in told["nodes"]],
         "colleagues": who["agents"] or [],
         "kinds": [(kind, _act(visit, kind)) for kind in KINDS[part]],
