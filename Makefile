@@ -24,7 +24,7 @@ setup: .venv/ready ## everything into .venv; the others call it first
 run: setup ## the whole system on this machine, with the demo town; Ctrl-C ends it
 	@$(BIN)/preau up
 
-# Side by side: processes that are killed and waited for leave cores idle.
+# Side by side: processes that are killed and waited for leave cores idle. With four, two cores had every test wait for the others.
 # What takes longest begins.
 ifndef PREAU_SEED
 PREAU_SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
@@ -33,8 +33,8 @@ PARTS := sqlite-flows sqlite-others sqlite-services sqlite-portal postgresql-ser
 SERVICES := billing booking identity mailer
 test: export PREAU_SEED := $(PREAU_SEED)
 test: setup ## all tests on SQLite; those that ask more of a database, on PostgreSQL too, or instead
-	@echo "Seed $(PREAU_SEED). Seven parts, four at a time; each speaks when it is through, in ten minutes or so."
-	@$(MAKE) --no-print-directory --output-sync=line --jobs=4 $(PARTS:%=test-%)
+	@echo "Seed $(PREAU_SEED). Seven parts, three at a time; each speaks when it is through, in ten minutes or so."
+	@$(MAKE) --no-print-directory --output-sync=line --jobs=3 $(PARTS:%=test-%)
 
 test-%-flows: setup
 	PREAU_TEST_DATABASE=$* $(BIN)/python -m pytest tests/flows
