@@ -154,11 +154,13 @@ def wipe_soon(running: "Running") -> None:
 
 
 FORGET_EVERY_SECONDS = 3600.0
+FIRST_SECONDS = 5.0  #: Whoever has just begun answers first, and forgets then.
 ForgetOld = Callable[[AsyncSession, dt.datetime], Awaitable[None]]
 
 
 async def keep_forgetting(running: "Running", forget_old: ForgetOld) -> None:
     """For as long as the process lives: secrets that open nothing any more, and what is older than there is a reason to keep it."""
+    await running.rest(FIRST_SECONDS)
     while True:
         await forget_in_time(running, forget_old)
         await running.rest(FORGET_EVERY_SECONDS)

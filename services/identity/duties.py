@@ -18,7 +18,7 @@ from services.identity.providers import read_providers
 from services.identity.second_factor import DEFAULT, SecondFactor
 from services.identity.tables import SigningKey
 from services.links import new_key
-from services.personal import wipe_soon
+from services.personal import FIRST_SECONDS, wipe_soon
 from services.service import Running
 from services.telemetry import log
 
@@ -101,6 +101,7 @@ async def tidy_up(running: Running) -> None:
 
     The broker's copy of such a link stays in the internal stream, which is meant for the services alone: good once, for half an hour.
     """
+    await running.rest(FIRST_SECONDS)
     while True:
         async with running.database.transaction("duty") as session:
             await installation.tidy(session, running.clock)
