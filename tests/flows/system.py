@@ -186,6 +186,20 @@ class System:
     def client(self) -> httpx2.AsyncClient:
         return httpx2.AsyncClient(base_url=self.gateway, timeout=60)
 
+    async def health(self) -> str:
+        """How each process is, such as "billing: 200 ready, mailer: dead"."""
+        async with httpx2.AsyncClient(timeout=5) as client:
+            return ", ".join([f"{name}: {await self._health_of(name, client)}" for name in (*SERVICES, "gateway")])
+
+    async def _health_of(self, name: str, client: httpx2.AsyncClient) -> str:
+        if name not in self.processes or self.processes[name].poll() is not None:
+            return "dead"
+        try:
+            answer = await client.get(f"http://127.0.0.1:{self.ports[name]}/readyz")
+        except httpx2.HTTPError as error:
+            return f"mute, {error!r}"
+        return f"{answer.status_code} {answer.text[:200]}"
+
     async def mails(self, to: str) -> list[dict[str, Any]]:
         """What the town's mail server took for this address."""
         async with httpx2.AsyncClient(base_url=self.mailbox, timeout=60) as client:

@@ -29,8 +29,10 @@ from graphql import (
     get_named_type,
 )
 
+from deploy.check import check
 from gateway.client import Subgraph
 from gateway.limits import AUTHENTICATION
+from services.settings import Settings
 from tests.flows import questions, town
 from tests.flows.system import System
 from tests.flows.town import Family, Town, activity, family
@@ -258,3 +260,6 @@ async def test_whatever_chance_makes_up_is_answered_decently(scene: Scene) -> No
     print(codes.most_common())
     assert not wrong, f"{len(wrong)} of {EXAMPLES}, PREAU_SEED={SEED}\n" + "\n".join(wrong[:5])
     assert codes["OK"] > EXAMPLES // 20, "chance is too wild to get anywhere"
+    # And what it made is heard and borne by all: a message that nobody can handle would be in everybody's way.
+    await town.all_heard(scene.town.system)
+    assert await check(Settings.from_environment(scene.town.system.environment))

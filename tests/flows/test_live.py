@@ -10,12 +10,10 @@ from typing import Any
 import httpx2
 import yaml
 
-from deploy.backlog import settled
-from services.settings import Settings
 from tests.facts import until
 from tests.flows.conftest import Found
 from tests.flows.system import System
-from tests.flows.town import Family, Town, activity, answers, family, half_a_day_away, load_file, next_days
+from tests.flows.town import Family, Town, activity, all_heard, answers, family, half_a_day_away, load_file, next_days
 from tests.gateway.followers import Events, Wire, events, wire
 
 CALENDAR = """subscription($child: ID!, $month: YearMonth!, $activity: ID) { calendarChanged(child: $child, month: $month, activity: $activity) {
@@ -202,7 +200,7 @@ async def test_after_the_broker_was_killed_and_came_back_the_next_change_arrives
         await month.shows("FULL")
         await martin.cancels(day)
         await month.shows("AVAILABLE")
-    assert await settled(Settings.from_environment(system.environment), 60)  # the next story finds everybody connected again
+    await all_heard(system)  # the next story finds everybody connected again
 
 
 async def test_a_gateway_that_ends_lets_go_of_its_streams_and_another_goes_on(found: Found, system: System) -> None:

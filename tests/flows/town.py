@@ -15,9 +15,10 @@ import httpx2
 import yaml
 from sqlmodel import col, update
 
-from deploy.backlog import settled
+from deploy.backlog import connect, settled, unpublished
 from deploy.town.checking import read_town
 from deploy.town.loading import load
+from services.bus import BROKER_TROUBLE, STREAM
 from services.clock import Clock
 from services.database import Database
 from services.identity.tables import AgentRole
@@ -268,7 +269,37 @@ async def load_file(system: System, path: Path) -> None:
     finally:
         for database in databases.values():
             await database.close()
-    assert await settled(settings, 90)  # what a test before killed or held up may have to be heard first, on a machine that is busy
+    await all_heard(system)
+
+
+async def all_heard(system: System, *, within: float = 90.0) -> None:
+    """Wait until everybody has heard everything, which takes its time on a busy machine, after what a test before killed or held up.
+
+    Who has not, says what of which stream, and how each process does.
+    """
+    settings = Settings.from_environment(system.environment)
+    if not await settled(settings, within):
+        raise AssertionError(f"not everything is heard within {within:g} s: {await left(settings)}; {await system.health()}")
+
+
+async def left(settings: Settings) -> str:
+    """What is still on its way, such as "booking has still to publish 3"."""
+    found = [f"{service} has still to publish {count}" for service, count in (await unpublished(settings)).items() if count]
+    try:
+        bus = await connect(settings)
+    except BROKER_TROUBLE as error:
+        return "; ".join([*found, f"the broker cannot be asked: {error!r}"])
+    try:
+        for stream in STREAM.values():
+            for one in await bus.jetstream.consumers_info(stream):
+                waiting, in_hand = one.num_pending or 0, one.num_ack_pending or 0
+                if waiting or in_hand:
+                    found.append(
+                        f"{one.name} has {waiting} of {stream} before it and {in_hand} in hand, {one.num_redelivered or 0} of them again"
+                    )
+    finally:
+        await bus.close()
+    return "; ".join(found) or "nothing any more"
 
 
 def renamed(structure: str, activities: Sequence[dict[str, Any]], families: Sequence[dict[str, Any]]) -> dict[str, Any]:
