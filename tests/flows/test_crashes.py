@@ -21,33 +21,26 @@ from services.database import Database
 from services.mailer.sending import CLAIM_SECONDS
 from services.outbox import Outgoing
 from services.settings import Settings
+from tests.conftest import dealt
 from tests.facts import until
 from tests.flows.conftest import Found
 from tests.flows.system import System
 from tests.flows.test_paying import PAYING
 from tests.flows.town import PASSWORD, SIGN_IN, SUBMIT, Family, Town, activity, answers, family, next_days
 
-#: Which process dies where, while a family books two days.
+#: Which process dies where, while a family books two days: at one of two points that are beside one another.
 DEATHS = [
-    ("booking", "intake.before_commit"),
-    ("booking", "intake.after_commit"),
-    ("booking", "allocator.before_commit"),
-    ("booking", "allocator.after_commit"),
-    ("booking", "relay.after_read"),
-    ("booking", "relay.after_publish"),
-    ("billing", "reaction.before_commit"),
-    ("billing", "reaction.after_commit"),
-    ("billing", "relay.after_read"),
-    ("billing", "relay.after_publish"),
-    ("mailer", "reaction.before_commit"),
-    ("mailer", "reaction.after_commit"),
-    ("mailer", "mailer.before_send"),
-    ("mailer", "mailer.after_send"),
-    ("identity", "command.before_commit"),
-    ("identity", "command.after_commit"),
-    ("identity", "duty.before_commit"),
-    ("identity", "duty.after_commit"),
+    ("booking", "intake.before_commit", "intake.after_commit"),
+    ("booking", "allocator.before_commit", "allocator.after_commit"),
+    ("booking", "relay.after_read", "relay.after_publish"),
+    ("billing", "reaction.before_commit", "reaction.after_commit"),
+    ("billing", "relay.after_read", "relay.after_publish"),
+    ("mailer", "reaction.before_commit", "reaction.after_commit"),
+    ("mailer", "mailer.before_send", "mailer.after_send"),
+    ("identity", "command.before_commit", "command.after_commit"),
+    ("identity", "duty.before_commit", "duty.after_commit"),
 ]
+SIDES_OF_A_COMMAND, SIDES_OF_A_RELAY = ("command.before_commit", "command.after_commit"), ("relay.after_read", "relay.after_publish")
 
 
 ASK_RESET = "mutation($login: String!) { requestPasswordReset(login: $login) }"
@@ -58,7 +51,9 @@ LINK = re.compile(r"jeton=([\w-]+)")
 
 def test_every_crash_point_of_the_product_is_tried() -> None:
     elsewhere = {"run.before_commit", "run.after_commit"}  # tests/booking/test_run_races.py
-    assert {point for _, point in DEATHS} | elsewhere | set(PAYING) == set(CRASH_POINTS)
+    assert {point for _, *points in DEATHS for point in points} | elsewhere | {point for sides in PAYING for point in sides} == set(
+        CRASH_POINTS
+    )
 
 
 #: Relay, reactions and commands are the kernel's: what booking and billing leave to a database when they die, these leave alike.
@@ -67,7 +62,11 @@ LIKE_THE_OTHERS = {"mailer": [pytest.mark.one_database], "identity": [pytest.mar
 
 @pytest.mark.parametrize(
     ("process", "point"),
-    [pytest.param(process, point, marks=LIKE_THE_OTHERS.get(process, []), id=f"{process} at {point}") for process, point in DEATHS],
+    [
+        pytest.param(process, point, marks=LIKE_THE_OTHERS.get(process, []), id=f"{process} at {point}")
+        for process, *sides in DEATHS
+        for point in dealt(f"{process} {sides}", *sides)
+    ],
 )
 async def test_dying_there_loses_nothing_and_does_nothing_twice(found: Found, system: System, process: str, point: str) -> None:
     town = await found(activities=[activity("aps", capacity=1)], families=[family("dupont"), family("martin")])
@@ -96,7 +95,7 @@ async def test_dying_there_loses_nothing_and_does_nothing_twice(found: Found, sy
 
 
 @pytest.mark.one_database
-@pytest.mark.parametrize("point", ["command.before_commit", "command.after_commit", "relay.after_read", "relay.after_publish"])
+@pytest.mark.parametrize("point", [*dealt("link comes", *SIDES_OF_A_COMMAND), *dealt("link comes", *SIDES_OF_A_RELAY)])
 async def test_s3_a_link_for_a_new_password_comes_once_for_each_time_it_was_asked_for_wherever_identity_dies(
     found: Found, system: System, point: str
 ) -> None:
@@ -116,7 +115,7 @@ async def test_s3_a_link_for_a_new_password_comes_once_for_each_time_it_was_aske
 
 
 @pytest.mark.one_database
-@pytest.mark.parametrize("point", ["command.before_commit", "command.after_commit"])
+@pytest.mark.parametrize("point", dealt("link is used", *SIDES_OF_A_COMMAND))
 async def test_s3_a_link_for_a_new_password_is_used_once_or_not_yet_when_identity_dies(found: Found, system: System, point: str) -> None:
     town = await found(activities=[activity("aps")], families=[family("dupont")])
     (dupont,) = await town.everybody("dupont")
