@@ -131,30 +131,30 @@ async def test_s3_a_link_for_a_new_password_is_used_once_or_not_yet_when_identit
 
 
 async def test_the_broker_is_killed_and_started_again_in_the_middle_of_a_rush(found: Found, system: System) -> None:
-    names = [f"f{n}" for n in range(30)]
-    town = await found(activities=[activity("aps", capacity=10, waiting_list=5)], families=[family(name) for name in names])
+    names = [f"f{n}" for n in range(20)]
+    town = await found(activities=[activity("aps", capacity=7, waiting_list=4)], families=[family(name) for name in names])
     families = await town.everybody(*names)
-    days = next_days(10)
+    days = next_days(8)
     said: list[str] = []
     rush = [asyncio.create_task(books_day_by_day(one, days, said)) for one in families]
     for _ in range(2):
         begun = len(said)
-        await until(lambda: under_way(said, begun + 20))  # noqa: B023 -- awaited before it changes
+        await until(lambda: under_way(said, begun + 15))  # noqa: B023 -- awaited before it changes
         await asyncio.to_thread(system.nats.stop, kill=True)
         # Without a broker, requests are taken in and decided all the same.
-        await until(lambda: under_way(said, begun + 60))  # noqa: B023 -- awaited before it changes
+        await until(lambda: under_way(said, begun + 45))  # noqa: B023 -- awaited before it changes
         await asyncio.to_thread(system.nats.start)
     everything = await asyncio.gather(*rush)
-    await as_it_should_be(families, everything, places=10, waiting=5)
+    await as_it_should_be(families, everything, places=7, waiting=4)
     await all_is_well(system)
 
 
 @pytest.mark.parametrize("seed", [1])
 async def test_processes_are_killed_at_random_in_the_middle_of_a_rush(found: Found, system: System, seed: int) -> None:
-    names = [f"f{n}" for n in range(30)]
-    town = await found(activities=[activity("aps", capacity=10, waiting_list=5)], families=[family(name) for name in names])
+    names = [f"f{n}" for n in range(20)]
+    town = await found(activities=[activity("aps", capacity=7, waiting_list=4)], families=[family(name) for name in names])
     families = await town.everybody(*names)
-    days = next_days(10)
+    days = next_days(8)
     chance = random.Random(seed)
     said: list[str] = []
     rush = [asyncio.create_task(books_day_by_day(one, days, said)) for one in families]
@@ -165,7 +165,7 @@ async def test_processes_are_killed_at_random_in_the_middle_of_a_rush(found: Fou
         await asyncio.to_thread(system.start, victim)
         killed += 1
     assert killed >= 2, "a rush that is over before anybody dies proves nothing"
-    await as_it_should_be(families, await asyncio.gather(*rush), places=10, waiting=5)
+    await as_it_should_be(families, await asyncio.gather(*rush), places=7, waiting=4)
     await all_is_well(system)
 
 
