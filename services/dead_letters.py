@@ -41,20 +41,20 @@ class Cause(StrEnum):
 
 WORDS: dict[str, tuple[str, str]] = {
     Cause.NOT_YET_KNOWN: (
-        "Il manquait une information qui n'était pas encore arrivée : réessayer suffit souvent.",
+        "Il manquait une information qui n’était pas encore arrivée : réessayer suffit souvent.",
         "Something that it needs had not arrived yet: trying again often helps.",
     ),
-    Cause.UNREADABLE: ("Le message ne peut pas être lu : prévenez l'exploitant.", "The message cannot be read: tell the operator."),
+    Cause.UNREADABLE: ("Le message ne peut pas être lu : prévenez l’exploitant.", "The message cannot be read: tell the operator."),
     Cause.DATABASE: (
-        "La base de données a refusé ce qui en découlait : réessayez, puis prévenez l'exploitant.",
+        "La base de données a refusé ce qui en découlait : réessayez, puis prévenez l’exploitant.",
         "The database refused what came of it: try again, then tell the operator.",
     ),
     Cause.MISTAKE: (
-        "Le logiciel s'est trompé : prévenez l'exploitant, puis réessayez après la correction.",
+        "Le logiciel s’est trompé : prévenez l’exploitant, puis réessayez après la correction.",
         "The program made a mistake: tell the operator, and try again after it was mended.",
     ),
     "DEAD_LETTER_GONE": (
-        "Ce message n'est plus en échec : il a été traité, ou retiré.",
+        "Ce message n’est plus en échec : il a été traité, ou retiré.",
         "This message is not a failed one any more: it was handled, or dropped.",
     ),
     "DEAD_LETTER_STAYS": ("Ce message ne peut toujours pas être traité. {why}", "This message still cannot be handled. {why}"),

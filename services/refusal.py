@@ -22,8 +22,8 @@ _COMPLAINTS: Final = tuple(
         (r"Expected value of non-null type '.*' not to be None\.", "une valeur est attendue, et non null."),
         (r"Expected value of type '(\w+)' to be an object", "un objet {0} est attendu."),
         (r"Expected value of type '(\w+)' to include required field '(\w+)'", "le champ « {1} » est attendu."),
-        (r"Expected value of type '(\w+)' not to include unknown field '(\w+)'", "le champ « {1} » n'existe pas dans {0}."),
-        (r"Value '(.*?)' does not exist in '(\w+)' enum\.", "« {0} » n'est pas une valeur de {1}."),
+        (r"Expected value of type '(\w+)' not to include unknown field '(\w+)'", "le champ « {1} » n’existe pas dans {0}."),
+        (r"Value '(.*?)' does not exist in '(\w+)' enum\.", "« {0} » n’est pas une valeur de {1}."),
         (r"Enum '(\w+)' cannot represent", "une valeur de {0} est attendue."),
         (r"Int cannot represent non 32-bit", "un nombre entier moins grand est attendu."),
         (r"Int cannot represent", "un nombre entier est attendu."),
@@ -60,14 +60,14 @@ class Unauthenticated(CodedError):
     """Nobody is signed in, or the token has run out."""
 
     def __init__(self) -> None:
-        super().__init__("UNAUTHENTICATED", "Sign in first.", "Connectez-vous d'abord.")
+        super().__init__("UNAUTHENTICATED", "Sign in first.", "Connectez-vous d’abord.")
 
 
 class Forbidden(CodedError):
     """Signed in, but not for this. Also the answer for what does not exist, so that nobody learns what does."""
 
     def __init__(self) -> None:
-        super().__init__("FORBIDDEN", "Not yours, or not there.", "Cela n'est pas à vous, ou n'existe pas.")
+        super().__init__("FORBIDDEN", "Not yours, or not there.", "Cela n’est pas à vous, ou n’existe pas.")
 
 
 # ------------------------------------------------------------------------------------------------------------ in which language

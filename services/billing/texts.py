@@ -8,13 +8,13 @@ TEXTS: dict[str, tuple[str, str]] = {
     "BAND": ("Tranche {band} (QF {quotient})", "Band {band} (family quotient {quotient})"),
     "BAND_WITHOUT_QUOTIENT": ("Tranche {band} (QF non communiqué)", "Band {band} (family quotient not given)"),
     "SINGLE_RATE": ("Tarif unique", "Single rate"),
-    "EFFORT": ("Taux d'effort {percent} % (QF {quotient})", "Effort rate {percent} % (family quotient {quotient})"),
+    "EFFORT": ("Taux d’effort {percent} % (QF {quotient})", "Effort rate {percent} % (family quotient {quotient})"),
     "EFFORT_FLOOR": (
-        "Tarif plancher (taux d'effort {percent} %, QF {quotient})",
+        "Tarif plancher (taux d’effort {percent} %, QF {quotient})",
         "Lowest rate (effort rate {percent} %, family quotient {quotient})",
     ),
     "EFFORT_CEILING": (
-        "Tarif plafond (taux d'effort {percent} %, QF {quotient})",
+        "Tarif plafond (taux d’effort {percent} %, QF {quotient})",
         "Highest rate (effort rate {percent} %, family quotient {quotient})",
     ),
     "EFFORT_WITHOUT_QUOTIENT": ("Tarif plafond (QF non communiqué)", "Highest rate (family quotient not given)"),
@@ -24,7 +24,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "FLAT_MONTH": ("Forfait mensuel", "Monthly flat rate"),
     "FLAT_MONTH_DAY": ("Forfait de {euros} € par mois, débité une seule fois", "Flat rate of €{euros} a month, debited only once"),
     "FLAT_MONTH_WHOLE": ("Forfait du mois {month}", "Flat rate of the month {month}"),
-    "FLAT_MONTH_SIBLINGS": ("Forfaits des autres enfants", "The other children's flat rates"),
+    "FLAT_MONTH_SIBLINGS": ("Forfaits des autres enfants", "The other children’s flat rates"),
     "FIRST_CHILD": ("1er enfant -{percent} %", "First child -{percent} %"),
     "SIBLING": ("{rank}e enfant -{percent} %", "Child number {rank} -{percent} %"),
     "OUTSIDE_TOWN": ("Majoration hors commune", "Surcharge outside the town"),
@@ -53,9 +53,9 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Give an amount above zero, of €{most} at most.",
     ),
     "ALERT_NOT_POSSIBLE": ("Indiquez un seuil de 0 à {most} €.", "Give a threshold of €0 to €{most}."),
-    "INVALID_PAYMENT": ("Ce règlement n'est pas possible ainsi.", "The payment cannot be so."),
+    "INVALID_PAYMENT": ("Ce règlement n’est pas possible ainsi.", "The payment cannot be so."),
     "NOT_AT_THE_COUNTER": ("Un paiement en ligne ne se saisit pas en mairie.", "Nobody records an online payment."),
-    "DATE_TO_COME": ("Ce jour n'est pas encore venu.", "That day has not come yet."),
+    "DATE_TO_COME": ("Ce jour n’est pas encore venu.", "That day has not come yet."),
     "DATE_LONG_AGO": ("Ce jour est passé depuis plus de {years} ans.", "That day is more than {years} years ago."),
     "PAYER_MISSING": ("Indiquez qui paie ou qui est remboursé.", "Say who pays, or is paid."),
     "CHEQUE_WITHOUT_NUMBER": ("Indiquez le numéro du chèque.", "Give the number of the cheque."),
@@ -78,15 +78,15 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Online, one pays from €{least} to €{most}.",
     ),
     "NEVER_STARTED": (
-        "Ce paiement n'a pas pu commencer : le site de paiement n'a pas répondu à temps. Rien n'a été débité ; recommencez le paiement.",
+        "Ce paiement n’a pas pu commencer : le site de paiement n’a pas répondu à temps. Rien n’a été débité ; recommencez le paiement.",
         "This payment could not begin: the payment site did not answer in time. Nothing was charged; begin the payment anew.",
     ),
     "PROVIDER_AWAY": (
-        "Le site de paiement ne répond pas. Rien n'a été débité ; réessayez dans quelques minutes.",
+        "Le site de paiement ne répond pas. Rien n’a été débité ; réessayez dans quelques minutes.",
         "The payment site does not answer. Nothing was charged; try again in a few minutes.",
     ),
     "PAYMENT_UNAVAILABLE": (
-        "Le paiement en ligne n'est pas ouvert. Vous pouvez régler en mairie.",
+        "Le paiement en ligne n’est pas ouvert. Vous pouvez régler en mairie.",
         "Paying online is not open. You can pay at the town hall.",
     ),
     "TOO_MANY_OPEN_PAYMENTS": (
@@ -94,7 +94,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Your family has {most} online payments under way already. Finish one of them, or wait until their pages expire.",
     ),
     "NOTHING_TO_END": (
-        "Ce paiement n'attend pas d'agent : le site de paiement en dit lui-même l'issue.",
+        "Ce paiement n’attend pas d’agent : le site de paiement en dit lui-même l’issue.",
         "This payment waits for no agent: the payment site itself says how it ends.",
     ),
     "NOT_WHAT_CAME": (
@@ -110,16 +110,16 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Payments that are not to be deposited: {count} (deposited already, taken back, or taken over from older books).",
     ),
     "NOTHING_IS_CREDITED": (
-        "lines : rien n'est porté au crédit de la famille si le paiement est classé ainsi.",
+        "lines : rien n’est porté au crédit de la famille si le paiement est classé ainsi.",
         "lines: nothing is credited where the payment is ended like that.",
     ),
     "PIECES_NOT_POSSIBLE": ("Une remise contient de 1 à {most} règlements.", "A deposit holds 1 to {most} payments."),
     "MODES_NOT_POSSIBLE": (
-        "Une remise contient des règlements d'un seul mode : chèques, espèces, CESU, bons ou autres.",
+        "Une remise contient des règlements d’un seul mode : chèques, espèces, CESU, bons ou autres.",
         "A deposit holds payments of one mode: cheques, cash, CESU, vouchers or others.",
     ),
     "TOO_MANY_ROWS": (
-        "Trop d'écritures pour un fichier : {limit} au plus. Choisissez une période plus courte.",
+        "Trop d’écritures pour un fichier : {limit} au plus. Choisissez une période plus courte.",
         "Too many entries for one file: {limit} at most. Choose a shorter period.",
     ),
     # As the guide's history has it (S11).
@@ -127,15 +127,15 @@ TEXTS: dict[str, tuple[str, str]] = {
     "PAID_ONLINE_FOR": ("POUR {name}", "FOR {name}"),
     # Why money that came online credits nobody.
     "TROUBLE_OTHER_MONEY": (
-        "Encaissé : {came}, au lieu de {asked}. Personne n'a été crédité.",
+        "Encaissé : {came}, au lieu de {asked}. Personne n’a été crédité.",
         "{came} came instead of {asked}. Nobody was credited.",
     ),
     "TROUBLE_AFTER_REFUSAL": (
-        "{came} encaissés après un refus. Personne n'a été crédité.",
+        "{came} encaissés après un refus. Personne n’a été crédité.",
         "{came} came after it was refused. Nobody was credited.",
     ),
     "TROUBLE_AFTER_END": (
-        "Le site de paiement annonce maintenant {came}, alors qu'un agent avait déjà classé ce paiement. Personne n'a été crédité.",
+        "Le site de paiement annonce maintenant {came}, alors qu’un agent avait déjà classé ce paiement. Personne n’a été crédité.",
         "The payment site now tells of {came}, after an agent had ended this payment. Nobody was credited.",
     ),
     "MONEY_FOR": ("{money} pour « {order} »", "{money} for “{order}”"),
@@ -163,7 +163,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "REVERSED_TITLE": ("Règlement annulé n° {number}", "Reversed payment no. {number}"),
     "REVERSED_SAYS": (
-        "Le règlement de {amount} au nom de {payer}, daté du {day}, a été annulé : la somme n'a pas été encaissée. "
+        "Le règlement de {amount} au nom de {payer}, daté du {day}, a été annulé : la somme n’a pas été encaissée. "
         "Ce document ne vaut pas reçu.",
         "The payment of {amount} in the name of {payer}, dated {day}, was reversed: the sum was not received. This is no receipt.",
     ),
@@ -175,7 +175,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "REVERSAL_TITLE": ("Annulation de règlement n° {number}", "Reversal of payment no. {number}"),
     "REVERSAL_SAYS": (
-        "Un règlement de {amount} au nom de {payer} a été annulé le {day} : la somme n'avait pas été encaissée. Rien n'a été remboursé.",
+        "Un règlement de {amount} au nom de {payer} a été annulé le {day} : la somme n’avait pas été encaissée. Rien n’a été remboursé.",
         "A payment of {amount} in the name of {payer} was reversed on {day}: the sum had not been received. Nothing was paid back.",
     ),
     "CERTIFICATE_TITLE": ("Attestation fiscale {year} : frais de garde", "Tax certificate {year}: childcare"),
@@ -184,24 +184,24 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Tax certificate {year}: childcare (provisional)",
     ),
     "CERTIFICATE_SAYS": (
-        "La somme de {amount} a été payée du 01/01/{year} au 31/12/{year} pour la garde d'enfants âgés de moins de six ans "
+        "La somme de {amount} a été payée du 01/01/{year} au 31/12/{year} pour la garde d’enfants âgés de moins de six ans "
         "au 01/01/{year}.",
         "The sum of {amount} was paid from 01/01/{year} to 31/12/{year} for the care of children younger than six on 01/01/{year}.",
     ),
     "CERTIFICATE_PROVISIONAL_SAYS": (
-        "Document provisoire : l'année {year} n'est pas finie. La somme de {amount} a été payée du 01/01/{year} au {day} pour la garde "
-        "d'enfants âgés de moins de six ans au 01/01/{year}.",
+        "Document provisoire : l’année {year} n’est pas finie. La somme de {amount} a été payée du 01/01/{year} au {day} pour la garde "
+        "d’enfants âgés de moins de six ans au 01/01/{year}.",
         "Provisional document: the year {year} is not over. The sum of {amount} was paid from 01/01/{year} to {day} for the care of "
         "children younger than six on 01/01/{year}.",
     ),
     "CERTIFICATE_COUNTS": (
-        "Sont comptées les sommes réellement payées pour des activités de garde : une avance l'année de la garde, une dette l'année de son "
-        "règlement. Les repas et les autres activités n'y sont pas.",
+        "Sont comptées les sommes réellement payées pour des activités de garde : une avance l’année de la garde, une dette l’année de son "
+        "règlement. Les repas et les autres activités n’y sont pas.",
         "What was really paid for childcare is counted: an advance in the year of the care, a debt in the year in which it was paid. "
         "Meals and other activities are not in it.",
     ),
     "CERTIFICATE_WITHOUT_BIRTH_DATE": (
-        "Non comptés, leur date de naissance n'étant pas connue : {names}.",
+        "Non comptés, leur date de naissance n’étant pas connue : {names}.",
         "Not counted, their birth dates being unknown: {names}.",
     ),
     "COLUMN_BIRTH_DATE": ("Date de naissance", "Birth date"),

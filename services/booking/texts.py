@@ -5,7 +5,7 @@ from services.refusal import CodedError
 TEXTS: dict[str, tuple[str, str]] = {
     # Refusals of a whole demand.
     "ACCOUNT_IN_DEBIT": (
-        "Votre compte famille est débiteur : vous ne pouvez pas réserver. L'annulation reste possible.",
+        "Votre compte famille est débiteur : vous ne pouvez pas réserver. L’annulation reste possible.",
         "Your family account is in debt: you cannot book. You can still cancel.",
     ),
     "FAMILY_IN_DEBIT": (
@@ -15,22 +15,22 @@ TEXTS: dict[str, tuple[str, str]] = {
     "NOTHING_TO_SUBMIT": ("Aucune demande à transmettre.", "There is nothing to submit."),
     "TOO_MANY_LINES": ("Trop de demandes à la fois : {limit} au plus.", "Too many lines at once: {limit} at most."),
     "IDEMPOTENCY_KEY_REUSED": (
-        "Cette clé a déjà servi pour d'autres demandes.",
+        "Cette clé a déjà servi pour d’autres demandes.",
         "This key was already used for a different set of lines.",
     ),
-    "UNKNOWN_FAMILY": ("Ce compte famille n'existe pas.", "There is no such family account."),
-    "UNKNOWN_CHILD": ("Cet enfant n'existe pas.", "There is no such child."),
-    "UNKNOWN_ACTIVITY": ("Cette activité n'existe pas.", "There is no such activity."),
+    "UNKNOWN_FAMILY": ("Ce compte famille n’existe pas.", "There is no such family account."),
+    "UNKNOWN_CHILD": ("Cet enfant n’existe pas.", "There is no such child."),
+    "UNKNOWN_ACTIVITY": ("Cette activité n’existe pas.", "There is no such activity."),
     # Refusals of a line: its observation (S34).
     "FULL": ("Non traitée, activité complète", "Not booked: the activity is full"),
     "GROUP_INCOMPLETE": (
-        "Non traitée : une autre demande du même groupe n'a pas pu être acceptée",
+        "Non traitée : une autre demande du même groupe n’a pas pu être acceptée",
         "Not booked: another line of the same group could not be",
     ),
     "CLOSED": ("Activité non ouverte ce jour", "The activity is not open that day"),
     "TOO_LATE": ("Hors délai pour réserver", "Too late to book"),
     "ALREADY_BOOKED": ("Déjà réservée", "Already booked"),
-    "ALREADY_WAITLISTED": ("Déjà en liste d'attente, au rang {rank}", "Already on the waiting list, place {rank}"),
+    "ALREADY_WAITLISTED": ("Déjà en liste d’attente, au rang {rank}", "Already on the waiting list, place {rank}"),
     "ALREADY_SUBMITTED": ("Déjà demandée, en attente de réponse", "Already asked for, waiting for an answer"),
     "ALREADY_ASKED": ("Déjà réservée ou demandée", "Already booked or asked for"),
     "HOURS_NOT_ALLOWED": ("Horaires non autorisés pour cette activité", "These hours are not allowed for this activity"),
@@ -39,26 +39,26 @@ TEXTS: dict[str, tuple[str, str]] = {
     "TOO_LATE_TO_CANCEL": ("Hors délai pour annuler", "Too late to cancel"),
     "UNKNOWN_BOOKING": ("Aucune réservation à annuler", "There is no booking to cancel"),
     # Attendance.
-    "TOO_EARLY": ("Cette journée n'a pas encore commencé.", "That day has not begun yet."),
+    "TOO_EARLY": ("Cette journée n’a pas encore commencé.", "That day has not begun yet."),
     "DAY_CLOSED": ("Cette journée est clôturée.", "That day is closed."),
-    "NOT_ON_THE_ROSTER": ("Aucune réservation de ce jour n'est désignée ainsi", "No booking of that day is meant by that"),
-    "NOT_BOOKED": ("L'enfant n'a pas de réservation ce jour", "The child has no booking that day"),
+    "NOT_ON_THE_ROSTER": ("Aucune réservation de ce jour n’est désignée ainsi", "No booking of that day is meant by that"),
+    "NOT_BOOKED": ("L’enfant n’a pas de réservation ce jour", "The child has no booking that day"),
     "DEPARTURE_FIRST": (
-        "Le départ ({departure}) précède l'arrivée ({arrival}).",
+        "Le départ ({departure}) précède l’arrivée ({arrival}).",
         "The departure ({departure}) comes before the arrival ({arrival}).",
     ),
-    "HOURS_OF_AN_ABSENCE": ("Un enfant absent n'a ni arrivée ni départ.", "A child that is absent has neither arrival nor departure."),
+    "HOURS_OF_AN_ABSENCE": ("Un enfant absent n’a ni arrivée ni départ.", "A child that is absent has neither arrival nor departure."),
     "NOTE_TOO_LONG": ("Observation trop longue : {limit} caractères au plus", "The note is too long: {limit} characters at most"),
     # Scheduled runs.
     "NOT_SCHEDULED": (
         "Les demandes de cette activité reçoivent une réponse immédiate.",
         "Requests for this activity are answered at once.",
     ),
-    "NOBODY_WAITS": ("Aucune demande n'attend de répartition.", "No request waits for a run."),
-    "UNKNOWN_CRITERION": ("Le critère « {criterion} » n'existe pas.", "There is no criterion {criterion}."),
+    "NOBODY_WAITS": ("Aucune demande n’attend de répartition.", "No request waits for a run."),
+    "UNKNOWN_CRITERION": ("Le critère « {criterion} » n’existe pas.", "There is no criterion {criterion}."),
     "RUN_BUSY": ("Des demandes arrivent encore : réessayez dans un instant.", "Requests are still coming in: try again in a moment."),
-    "ALLOCATED_AT_ONCE": ("Réponse immédiate, par ordre d'arrivée", "Answered at once, in order of arrival"),
-    "ALLOCATED_BY_ARRIVAL": ("Répartition chaque jour à {at}, par ordre d'arrivée", "A run every day at {at}, in order of arrival"),
+    "ALLOCATED_AT_ONCE": ("Réponse immédiate, par ordre d’arrivée", "Answered at once, in order of arrival"),
+    "ALLOCATED_BY_ARRIVAL": ("Répartition chaque jour à {at}, par ordre d’arrivée", "A run every day at {at}, in order of arrival"),
     "ALLOCATED_BY_POINTS": (
         "Répartition chaque jour à {at}, par points de priorité, puis par tirage au sort",
         "A run every day at {at}, by priority points, then by lot",
@@ -71,12 +71,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     # Why a run answered so.
     "RANKED": ("Classée {rank} sur {of} demandes pour ce jour", "Ranked {rank} of {of} requests for that day"),
     "RANKED_ALONE": ("Seule demande pour ce jour", "The only request for that day"),
-    "BY_ARRIVAL": ("Par ordre d'arrivée", "In order of arrival"),
+    "BY_ARRIVAL": ("Par ordre d’arrivée", "In order of arrival"),
     "POINTS": ("{points} points : {criteria}", "{points} points: {criteria}"),
     "POINTS_NONE": ("Aucun point de priorité", "No priority points"),
-    "DRAWN": ("Tirage au sort : {draw} (les plus petits passent d'abord)", "Lot: {draw} (the lowest come first)"),
+    "DRAWN": ("Tirage au sort : {draw} (les plus petits passent d’abord)", "Lot: {draw} (the lowest come first)"),
     "GROUPED": (
-        "Demandes groupées : classées ensemble, comme la moins prioritaire d'entre elles",
+        "Demandes groupées : classées ensemble, comme la moins prioritaire d’entre elles",
         "Requests that belong together: ranked together, as the last of them would be",
     ),
     "GROUP_PASSED": (
@@ -87,17 +87,17 @@ TEXTS: dict[str, tuple[str, str]] = {
     "SUBMITTED": ("En attente de réponse", "Waiting for an answer"),
     "WAITLISTED": ("Mise en liste d'attente", "On the waiting list"),
     "CANCELLED": ("Annulée", "Cancelled"),
-    "EXPIRED": ("Date limite passée pendant l'attente", "The deadline passed while waiting"),
+    "EXPIRED": ("Date limite passée pendant l’attente", "The deadline passed while waiting"),
     # Why a day is closed.
-    "OUT_OF_SEASON": ("Hors de la période de l'activité", "Outside the activity's season"),
-    "WEEKDAY": ("Pas d'activité ce jour de la semaine", "Not on this day of the week"),
+    "OUT_OF_SEASON": ("Hors de la période de l’activité", "Outside the activity’s season"),
+    "WEEKDAY": ("Pas d’activité ce jour de la semaine", "Not on this day of the week"),
     "CLOSED_DAY": ("Fermeture exceptionnelle", "Closed that day"),
     "CLOSED_BECAUSE": ("Fermé : {because}", "Closed: {because}"),
     "PUBLIC_HOLIDAY": ("Jour férié", "Public holiday"),
     "SCHOOL_HOLIDAY": ("Vacances scolaires", "School holidays"),
     "SCHOOL_DAY": ("Ouverte pendant les vacances scolaires seulement", "Open in the school holidays only"),
     # Deadlines in words.
-    "RULE_UNTIL_START": ("avant le début de l'activité", "before it starts"),
+    "RULE_UNTIL_START": ("avant le début de l’activité", "before it starts"),
     "RULE_SAME_DAY": ("le jour même avant {at}", "before {at} on the day"),
     "RULE_DAY_BEFORE": ("la veille avant {at}", "before {at} the day before"),
     "RULE_WORKING_DAY_BEFORE": ("le jour ouvré précédent avant {at}", "before {at} the working day before"),
@@ -112,7 +112,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "STATUS_SUBMITTED": ("Non transmis", "Not answered yet"),
     "STATUS_ACCEPTED": ("Accepté", "Accepted"),
     "STATUS_WAITLISTED": ("Liste d'attente", "Waiting list"),
-    "STATUS_WAITLISTED_RANK": ("Liste d'attente, rang {rank}", "Waiting list, place {rank}"),
+    "STATUS_WAITLISTED_RANK": ("Liste d’attente, rang {rank}", "Waiting list, place {rank}"),
     "STATUS_REFUSED": ("Refusé", "Refused"),
     "STATUS_CANCELLED": ("Annulé", "Cancelled"),
     "STATUS_EXPIRED": ("Expiré", "Expired"),
@@ -121,7 +121,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "LISTING": ("Réservations", "Bookings"),
     "PERIOD": ("Du {first} au {last}", "From {first} to {last}"),
     "PERIOD_FROM": ("À partir du {first}", "From {first}"),
-    "PERIOD_UNTIL": ("Jusqu'au {last}", "Until {last}"),
+    "PERIOD_UNTIL": ("Jusqu’au {last}", "Until {last}"),
     "COLUMN_NUMBER": ("Numéro", "Number"),
     "COLUMN_CHILD": ("Enfant", "Child"),
     "COLUMN_ACTIVITY": ("Activité", "Activity"),
@@ -139,27 +139,27 @@ TEXTS: dict[str, tuple[str, str]] = {
     # Refusals of an agent's act.
     "FAMILY_ERASED": ("La famille a été effacée.", "The family was erased."),
     "REASON_REQUIRED": ("Indiquez un motif, de 3 à 500 caractères.", "Give a reason, in 3 to 500 characters."),
-    "INVALID_ACTIVITY": ("Cette activité n'est pas possible ainsi.", "The activity cannot be so."),
+    "INVALID_ACTIVITY": ("Cette activité n’est pas possible ainsi.", "The activity cannot be so."),
     "UNKNOWN_WALLET": (
         "wallet : aucune activité de la structure ne relève du porte-monnaie « {wallet:.64} ».",
         'wallet: no activity of the structure draws on a wallet "{wallet:.64}".',
     ),
-    "ACTIVITY_EXISTS": ("code : une activité s'appelle déjà « {id} ».", 'code: there is an activity "{id}" already.'),
+    "ACTIVITY_EXISTS": ("code : une activité s’appelle déjà « {id} ».", 'code: there is an activity "{id}" already.'),
     "CHANGED_MEANWHILE": (
-        "Quelqu'un l'a modifiée entre-temps : relisez-la avant de la modifier.",
+        "Quelqu’un l’a modifiée entre-temps : relisez-la avant de la modifier.",
         "Somebody changed it meanwhile: look at it again before you change it.",
     ),
     "BOOKINGS_OUTSIDE": (
         "Réservations qui ne seraient plus possibles : {count}, la première le {date:%d/%m/%Y}. "
-        "Annulez-les d'abord, ou avec ce changement.",
+        "Annulez-les d’abord, ou avec ce changement.",
         "Bookings that would not be possible any more: {count}, the first on {date}. Cancel them before, or with this change.",
     ),
     "BOOKING_STANDS": (
-        "Ce jour est fermé, mais une réservation y reste : elle tient jusqu'à ce que vous l'annuliez, avec un motif.",
+        "Ce jour est fermé, mais une réservation y reste : elle tient jusqu’à ce que vous l’annuliez, avec un motif.",
         "That day is closed, but one booking stands: it does until you cancel it, with a reason.",
     ),
     "BOOKINGS_STAND": (
-        "Ce jour est fermé, mais {count} réservations y restent : elles tiennent jusqu'à ce que vous les annuliez, avec un motif.",
+        "Ce jour est fermé, mais {count} réservations y restent : elles tiennent jusqu’à ce que vous les annuliez, avec un motif.",
         "That day is closed, but {count} bookings stand: they do until you cancel them, with a reason.",
     ),
     "NOT_IN_SEASON": (
@@ -169,10 +169,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "DAY_IS_PAST": ("Ce jour est passé.", "That day is over."),
     "PERIOD_REVERSED": ("La période se termine avant de commencer.", "The period ends before it begins."),
     "ALLOCATED_BY_RUN": (
-        "Les places de cette activité sont attribuées à date fixe : réservez, puis annulez l'autre jour.",
+        "Les places de cette activité sont attribuées à date fixe : réservez, puis annulez l’autre jour.",
         "Places of this activity are given by a run: book there, and cancel the other day.",
     ),
-    "NOT_MOVED": ("Non déplacée : rien n'a changé", "Not moved: nothing has changed"),
+    "NOT_MOVED": ("Non déplacée : rien n’a changé", "Not moved: nothing has changed"),
     # What cannot be in an activity: which field, what is expected, what was given.
     "NAME_NOT_POSSIBLE": (
         "{where} : une ligne de 1 à 200 caractères est attendue, et non « {given:.40} ».",
@@ -191,7 +191,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{where}: a season of three years at most, from 2000 to 2199, is expected, not {first} to {last}.",
     ),
     "NEVER_OPEN": (
-        "{where} : l'activité n'ouvre aucun jour ; un jour de la semaine au moins est attendu, ou une date.",
+        "{where} : l’activité n’ouvre aucun jour ; un jour de la semaine au moins est attendu, ou une date.",
         "{where}: the activity is never open; at least one day of the week is expected, or one date.",
     ),
     "TOO_MANY_DAYS": (
@@ -207,7 +207,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{where}: arrival and departure are expected, or else earliest and latest, the bounds between which families choose.",
     ),
     "HOURS_REVERSED": (
-        "{where} : un départ après l'arrivée ({arrival}) est attendu, et non {departure}.",
+        "{where} : un départ après l’arrivée ({arrival}) est attendu, et non {departure}.",
         "{where}: a departure after the arrival ({arrival}) is expected, not {departure}.",
     ),
     "STEP_NOT_POSSIBLE": (
@@ -231,7 +231,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{where}: 0 to 366 days (daysBefore), 0 to 8784 hours (hoursBefore) or 0 to 52 weeks (weeksBefore) are expected.",
     ),
     "NOTHING_TO_ALLOCATE": (
-        "{where} : sans nombre de places (capacity), il n'y a rien à attribuer.",
+        "{where} : sans nombre de places (capacity), il n’y a rien à attribuer.",
         "{where}: without a number of places (capacity) there is nothing to allocate.",
     ),
     "POINTS_WITHOUT_POLICY": (
@@ -247,7 +247,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{where}: a number of days from 0 to 366 is expected, not {given}.",
     ),
     "PRICED_LIKE_UNKNOWN": (
-        "pricedLike : la structure n'a pas d'activité « {given:.64} ».",
+        "pricedLike : la structure n’a pas d’activité « {given:.64} ».",
         'pricedLike: the structure has no activity "{given:.64}".',
     ),
     # Mistakes of a client.

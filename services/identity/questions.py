@@ -11,11 +11,11 @@ from services.identity.credentials import plain_login
 
 #: Code -> French, English. The code is what is kept: it is shown in the reader's language.
 QUESTIONS: dict[str, tuple[str, str]] = {
-    "FRIEND": ("Quel est le prénom de votre plus ancien ami d'enfance ?", "What is the first name of your oldest childhood friend?"),
+    "FRIEND": ("Quel est le prénom de votre plus ancien ami d’enfance ?", "What is the first name of your oldest childhood friend?"),
     "PET": ("Quel était le nom de votre premier animal ?", "What was the name of your first pet?"),
     "STREET": ("Dans quelle rue habitiez-vous à dix ans ?", "Which street did you live in when you were ten?"),
     "SCHOOL": ("Quel était le nom de votre première école ?", "What was the name of your first school?"),
-    "GRANDFATHER": ("Quel était le métier de votre grand-père ?", "What was your grandfather's profession?"),
+    "GRANDFATHER": ("Quel était le métier de votre grand-père ?", "What was your grandfather’s profession?"),
     "BOOK": ("Quel est le titre de votre livre préféré ?", "What is the title of your favourite book?"),
     "PARENTS": ("Dans quelle ville vos parents se sont-ils rencontrés ?", "In which town did your parents meet?"),
     "NICKNAME": ("Quel était le surnom de votre enfance ?", "What was your nickname as a child?"),

@@ -9,26 +9,26 @@ from services.refusal import CodedError
 
 #: By code of the refusal.
 TEXTS: dict[str, tuple[str, str]] = {
-    "INVALID_CREDENTIALS": ("L'identifiant ou le mot de passe n'est pas correct.", "The login or the password is not right."),
+    "INVALID_CREDENTIALS": ("L’identifiant ou le mot de passe n’est pas correct.", "The login or the password is not right."),
     "IDENTITY_NOT_LINKED": (
-        "Aucun compte n'est lié à cette identité : connectez-vous avec votre mot de passe, puis liez-la dans votre profil.",
+        "Aucun compte n’est lié à cette identité : connectez-vous avec votre mot de passe, puis liez-la dans votre profil.",
         "No account is linked to this identity: sign in with your password, then link it in your profile.",
     ),
     "IDENTITY_REFUSED": (
-        "Cette identité n'a pas pu être vérifiée, ou ouvre déjà un autre compte.",
+        "Cette identité n’a pas pu être vérifiée, ou ouvre déjà un autre compte.",
         "This identity could not be verified, or opens another account already.",
     ),
     "LINK_WANTS_SIGN_IN": (
-        "Ce compte demande un code ou une clé à la connexion : choisissez un nouveau mot de passe, connectez-vous, puis liez l'identité.",
+        "Ce compte demande un code ou une clé à la connexion : choisissez un nouveau mot de passe, connectez-vous, puis liez l’identité.",
         "This account asks for a code or a key at sign-in: choose a new password, sign in, then link your identity.",
     ),
-    "INVALID_CODE": ("Ce code n'est pas correct, ou a déjà servi.", "This code is not right, or was used before."),
+    "INVALID_CODE": ("Ce code n’est pas correct, ou a déjà servi.", "This code is not right, or was used before."),
     "ACCOUNT_SHARED": (
-        "Ce compte n'est pas de cette structure seule : son titulaire est seul à pouvoir le modifier.",
+        "Ce compte n’est pas de cette structure seule : son titulaire est seul à pouvoir le modifier.",
         "This account is not of this structure alone: nobody but its owner can change it.",
     ),
     "ACCOUNT_NEEDED": (
-        "Ce compte sert encore à une famille ou à la mairie : demandez d'abord à celle-ci de l'en retirer.",
+        "Ce compte sert encore à une famille ou à la mairie : demandez d’abord à celle-ci de l’en retirer.",
         "This account is still needed by a family or the town hall: ask the town hall to take it out first.",
     ),
     "ADMINISTRATOR_REQUIRED": ("Il faut être administrateur de la structure.", "It takes an administrator of the structure."),
@@ -49,15 +49,15 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Identifiants possibles : lettres sans accent, chiffres, - et _, 64 caractères au plus.",
         "Possible ids: letters without accents, digits, - and _, 64 characters at most.",
     ),
-    "TIMEZONE_NOT_POSSIBLE": ("Ce fuseau horaire n'existe pas.", "There is no such time zone."),
+    "TIMEZONE_NOT_POSSIBLE": ("Ce fuseau horaire n’existe pas.", "There is no such time zone."),
     "SCHOOL_ZONE_NOT_POSSIBLE": ("Zones scolaires possibles : A, B, C.", "Possible school zones: A, B, C."),
     "STRUCTURE_TAKEN": (
         "La structure {structure} existe déjà, et autrement.",
         "The structure {structure} exists already, and differently.",
     ),
     "LAST_ADMINISTRATOR": (
-        "C'est le dernier administrateur de la structure : nommez-en d'abord un autre.",
-        "This is the structure's last administrator: appoint another one first.",
+        "C’est le dernier administrateur de la structure : nommez-en d’abord un autre.",
+        "This is the structure’s last administrator: appoint another one first.",
     ),
     "INVALID_FILE": ("Ce fichier ne peut pas être lu.", "This file cannot be read."),
     "FILE_EMPTY": ("Le fichier ne contient aucune ligne.", "The file has no lines."),
@@ -65,54 +65,54 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Le fichier a plus de {most} lignes : coupez-le en plusieurs.",
         "The file has more than {most} lines: cut it in several.",
     ),
-    "FILE_NOT_CSV": ("Ligne {line} : ce n'est pas du CSV.", "Line {line}: this is no CSV."),
+    "FILE_NOT_CSV": ("Ligne {line} : ce n’est pas du CSV.", "Line {line}: this is no CSV."),
     "UNKNOWN_COLUMN": ("Colonne inconnue : « {column} ». Connues : {known}.", "Unknown column: “{column}”. Known: {known}."),
     "COLUMN_TWICE": ("La colonne « {column} » y est deux fois.", "The column “{column}” is there twice."),
     "COLUMN_MISSING": ("Il manque la colonne « {column} ».", "The column “{column}” is missing."),
     "KIND_NOT_POSSIBLE": ("« {given} » : adulte ou enfant est attendu.", "“{given}”: adult or child is expected."),
     "DAY_NOT_POSSIBLE": ("« {given} » : une date comme 12/04/2019 est attendue.", "“{given}”: a day such as 12/04/2019 is expected."),
     "NAMED_TWICE": ("Cette personne est déjà à la ligne {line}.", "This person is on line {line} already."),
-    "NAMES_NEEDED": ("Un nouveau compte a besoin d'un nom et d'un prénom.", "A new account needs a first and a last name."),
+    "NAMES_NEEDED": ("Un nouveau compte a besoin d’un nom et d’un prénom.", "A new account needs a first and a last name."),
     "NUMBER_AMBIGUOUS": ("Plusieurs familles ont le numéro {number}.", "Several families have the number {number}."),
     "ANOTHER_LINE_WRONG": (
-        "Rien de cette famille n'est chargé : voyez la ligne {line}.",
+        "Rien de cette famille n’est chargé : voyez la ligne {line}.",
         "Nothing of this family is loaded: see line {line}.",
     ),
     "LOGIN_OF_ANOTHER": (
-        "L'identifiant {login} est celui de quelqu'un d'une autre structure, qui ne porte pas ces nom et prénom : choisissez-en un autre.",
+        "L’identifiant {login} est celui de quelqu’un d’une autre structure, qui ne porte pas ces nom et prénom : choisissez-en un autre.",
         "The login {login} is that of somebody of another structure, who is not called so: choose another.",
     ),
     "ACCOUNT_LEFT_ALONE": (
-        "Le compte {login} n'est pas modifié : il n'est pas de cette structure seule, ou c'est celui d'un agent.",
-        "The account {login} stays as it is: it is not of this structure alone, or an agent's.",
+        "Le compte {login} n’est pas modifié : il n’est pas de cette structure seule, ou c’est celui d’un agent.",
+        "The account {login} stays as it is: it is not of this structure alone, or an agent’s.",
     ),
     "LOGIN_NOT_POSSIBLE": (
-        "Un identifiant a au moins {least} caractères, et pas d'espace.",
+        "Un identifiant a au moins {least} caractères, et pas d’espace.",
         "A login has at least {least} characters, and no space.",
     ),
     "LANGUAGE_NOT_POSSIBLE": ("Langues possibles : {known}.", "Possible languages: {known}."),
     "BIRTH_DATE_NOT_POSSIBLE": (
-        "Cette date de naissance n'est pas celle d'un enfant ({years} ans au plus).",
-        "This is no child's birth date ({years} years at most).",
+        "Cette date de naissance n’est pas celle d’un enfant ({years} ans au plus).",
+        "This is no child’s birth date ({years} years at most).",
     ),
     "TOO_MANY_PEOPLE": (
         "Une famille a au plus {children} enfants et {adults} adultes.",
         "A family has at most {children} children and {adults} adults.",
     ),
     "LOGIN_OF_SOMEBODY": (
-        "L'identifiant {login} est déjà pris : choisissez-en un autre.",
+        "L’identifiant {login} est déjà pris : choisissez-en un autre.",
         "The login {login} is taken: choose another.",
     ),
     "LOGIN_NOT_FREE": (
-        "L'identifiant {login} n'est pas libre : choisissez-en un autre, ou invitez la personne par son adresse e-mail.",
+        "L’identifiant {login} n’est pas libre : choisissez-en un autre, ou invitez la personne par son adresse e-mail.",
         "The login {login} is not free: choose another, or invite the person by e-mail.",
     ),
     "LOGIN_UNKNOWN_HERE": (
-        "L'identifiant {login} n'est pas connu ici : ouvrez un compte, ou invitez la personne par son adresse e-mail.",
+        "L’identifiant {login} n’est pas connu ici : ouvrez un compte, ou invitez la personne par son adresse e-mail.",
         "The login {login} is not known here: open an account, or invite the person by e-mail.",
     ),
     "FILE_LOGINS_TAKEN": (
-        "Plus de {most} identifiants de ce fichier ne sont pas libres : donnez-en d'autres, ou demandez à l'exploitant de le charger.",
+        "Plus de {most} identifiants de ce fichier ne sont pas libres : donnez-en d’autres, ou demandez à l’exploitant de le charger.",
         "More than {most} logins of this file are not free: give others, or ask who runs the system to load it.",
     ),
     "LOGIN_TAKEN": (
@@ -120,54 +120,54 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The account {login} exists already: it can be added to the family.",
     ),
     "NUMBER_TAKEN": ("Une autre famille a le numéro {number}.", "Another family has the number {number}."),
-    "INVALID_CODE_ON_PAPER": ("L'identifiant ou le code n'est pas correct.", "The login or the code is not right."),
-    "WRONG_PASSWORD": ("Le mot de passe n'est pas correct.", "The password is not right."),
-    "INVALID_EMAIL": ("Cette adresse e-mail n'est pas valable.", "This e-mail address is not valid."),
-    "INVALID_PASSKEY": ("Cette clé d'accès n'a pas été acceptée.", "This passkey was not accepted."),
+    "INVALID_CODE_ON_PAPER": ("L’identifiant ou le code n’est pas correct.", "The login or the code is not right."),
+    "WRONG_PASSWORD": ("Le mot de passe n’est pas correct.", "The password is not right."),
+    "INVALID_EMAIL": ("Cette adresse e-mail n’est pas valable.", "This e-mail address is not valid."),
+    "INVALID_PASSKEY": ("Cette clé d’accès n’a pas été acceptée.", "This passkey was not accepted."),
     "INVALID_TOKEN": (
-        "Ce lien ou cette session n'est plus valable : recommencez, s'il vous plaît.",
+        "Ce lien ou cette session n’est plus valable : recommencez, s’il vous plaît.",
         "This link or session is no longer valid: please begin again.",
     ),
-    "PASSKEYS_UNAVAILABLE": ("Les clés d'accès ne sont pas disponibles ici.", "Passkeys are not available here."),
-    "PASSWORD_MISSING": ("Le nouveau compte {login} a besoin d'un mot de passe.", "The new account {login} needs a password."),
+    "PASSKEYS_UNAVAILABLE": ("Les clés d’accès ne sont pas disponibles ici.", "Passkeys are not available here."),
+    "PASSWORD_MISSING": ("Le nouveau compte {login} a besoin d’un mot de passe.", "The new account {login} needs a password."),
     "PASSWORD_ASKED": (
-        "Donnez aussi votre mot de passe : ce compte n'a pas encore d'adresse e-mail qui puisse s'y opposer.",
+        "Donnez aussi votre mot de passe : ce compte n’a pas encore d’adresse e-mail qui puisse s’y opposer.",
         "Give your password, too: this account has no e-mail address yet that could object.",
     ),
     "PASSWORD_HANDED_OUT": (
-        "Le mot de passe de ce compte vous a été remis par une mairie, qui le connaît : choisissez-en d'abord un autre.",
+        "Le mot de passe de ce compte vous a été remis par une mairie, qui le connaît : choisissez-en d’abord un autre.",
         "The password of this account was given to you by a town hall, which knows it: choose another first.",
     ),
     "PASSWORD_TOO_WEAK": ("Ce mot de passe ne convient pas : {reason}.", "This password will not do: {reason}."),
     "PROVIDER_UNAVAILABLE": ("Ce service ne répond pas : réessayez plus tard.", "This service does not answer: try again later."),
-    "SECOND_FACTOR_REQUIRED": ("Confirmez que c'est bien vous.", "Confirm that it is you."),
-    "WRONG_ANSWER": ("L'identifiant ou la réponse n'est pas correct.", "The login or the answer is not right."),
+    "SECOND_FACTOR_REQUIRED": ("Confirmez que c’est bien vous.", "Confirm that it is you."),
+    "WRONG_ANSWER": ("L’identifiant ou la réponse n’est pas correct.", "The login or the answer is not right."),
     "SIGN_IN_BUSY": (
         "Beaucoup de monde se connecte en ce moment : réessayez dans {wait}.",
         "Many people are signing in at the moment: try again in {wait}.",
     ),
-    "TOO_MANY_ATTEMPTS": ("Trop d'essais : réessayez dans {wait}.", "Too many attempts: try again in {wait}."),
+    "TOO_MANY_ATTEMPTS": ("Trop d’essais : réessayez dans {wait}.", "Too many attempts: try again in {wait}."),
     "TOO_MANY_FACTORS": (
-        "Un compte a au plus {most} clés et applications : supprimez-en une d'abord.",
+        "Un compte a au plus {most} clés et applications : supprimez-en une d’abord.",
         "An account has {most} keys and applications at most: remove one first.",
     ),
     "REASON_REQUIRED": ("Indiquez un motif, de 3 à 500 caractères.", "Give a reason, in 3 to 500 characters."),
     "IDEMPOTENCY_KEY_REUSED": ("Cette clé a déjà servi pour autre chose.", "This key was already used for something else."),
     "FAMILY_ERASED": (
-        "La famille {family} a été effacée : il n'en reste que le numéro.",
+        "La famille {family} a été effacée : il n’en reste que le numéro.",
         "The family {family} was erased: nothing but its number is left.",
     ),
     "ERASURE_OBSTRUCTED": (
         "Cette famille ne peut pas encore être effacée : {obstacles}.",
         "This family cannot be erased yet: {obstacles}.",
     ),
-    "UNKNOWN_STRUCTURE": ("La structure {structure} n'existe pas.", "There is no structure {structure}."),
-    "UNKNOWN_ACCOUNT": ("Le compte {login} n'existe pas.", "There is no account {login}."),
+    "UNKNOWN_STRUCTURE": ("La structure {structure} n’existe pas.", "There is no structure {structure}."),
+    "UNKNOWN_ACCOUNT": ("Le compte {login} n’existe pas.", "There is no account {login}."),
     "FAMILY_OF_ANOTHER_STRUCTURE": (
         "La famille {family} appartient à une autre structure.",
         "The family {family} belongs to another structure.",
     ),
-    "CHILD_OF_ANOTHER_FAMILY": ("L'enfant {child} appartient à une autre famille.", "The child {child} belongs to another family."),
+    "CHILD_OF_ANOTHER_FAMILY": ("L’enfant {child} appartient à une autre famille.", "The child {child} belongs to another family."),
 }
 
 #: What no screen should send.
@@ -184,18 +184,18 @@ ENTRIES: dict[str, tuple[str, str]] = {
     "LOGIN": ("Identifiant", "Login"),
 }
 
-NO_QUESTION = ("Choisissez l'une des questions proposées.", "Choose one of the questions that are offered.")
+NO_QUESTION = ("Choisissez l’une des questions proposées.", "Choose one of the questions that are offered.")
 
 WEAKNESSES: dict[Weakness, tuple[str, str]] = {
     Weakness.TOO_SHORT: (f"il faut au moins {MINIMUM_LENGTH} caractères", f"it takes at least {MINIMUM_LENGTH} characters"),
     Weakness.TOO_LONG: (f"au plus {MAXIMUM_LENGTH} caractères", f"at most {MAXIMUM_LENGTH} characters"),
-    Weakness.TOO_COMMON: ("il est parmi les premiers que l'on essaie", "it is among the first that people try"),
+    Weakness.TOO_COMMON: ("il est parmi les premiers que l’on essaie", "it is among the first that people try"),
     Weakness.CONTAINS_LOGIN: ("il contient votre identifiant", "it contains your login"),
     Weakness.GUESSABLE: (
         "il se devine vite, ajoutez un ou deux mots sans rapport avec vous",
         "it is soon guessed, add a word or two that have nothing to do with you",
     ),
-    Weakness.SAME: ("c'est celui que vous avez déjà", "it is the one that you have"),
+    Weakness.SAME: ("c’est celui que vous avez déjà", "it is the one that you have"),
 }
 
 
@@ -203,7 +203,7 @@ WEAKNESSES: dict[Weakness, tuple[str, str]] = {
 DATA_PAGE = (
     ("Vos données", "Your data"),
     (
-        "Tout ce que le portail sait de votre famille. Le fichier JSON dit la même chose aux programmes, et en plus ce qui ne sert qu'au "
+        "Tout ce que le portail sait de votre famille. Le fichier JSON dit la même chose aux programmes, et en plus ce qui ne sert qu’au "
         "fonctionnement du portail. Les heures sont en temps universel.",
         "All that the portal knows of your family. The JSON file says the same to programs, and also what is only there to keep the portal "
         "going. Times are in universal time.",
@@ -217,9 +217,9 @@ DATA_TABLES: dict[str, tuple[str, str]] = {
     "membership": ("Structures de votre compte", "Structures of your login"),
     "account_session": ("Vos connexions", "Your sessions"),
     "factor": ("Vos deuxièmes étapes de connexion", "Your second steps of signing in"),
-    "outside_identity": ("Vos identités d'autres services", "Your identities of other services"),
+    "outside_identity": ("Vos identités d’autres services", "Your identities of other services"),
     "data_request": ("Demandes de données", "Requests for data"),
-    "erasure": ("Demandes d'effacement", "Requests for erasure"),
+    "erasure": ("Demandes d’effacement", "Requests for erasure"),
     "invitation": ("Invitations que vous avez acceptées", "Invitations that you accepted"),
     "act": ("Actes de la mairie", "What the town hall did"),
     "viewing": ("Consultations par la mairie", "What the town hall looked at"),
@@ -254,7 +254,7 @@ DATA_COLUMNS: dict[str, tuple[str, str]] = {
     "accepted_at": ("Acceptée le", "Accepted at"),
     "account": ("Compte", "Login"),
     "account_id": ("Compte", "Login"),
-    "accept_waiting_list": ("Liste d'attente acceptée", "Waiting list accepted"),
+    "accept_waiting_list": ("Liste d’attente acceptée", "Waiting list accepted"),
     "activity": ("Activité", "Activity"),
     "added_at": ("Ajouté le", "Added at"),
     "after": ("Après", "After"),
@@ -291,11 +291,11 @@ DATA_COLUMNS: dict[str, tuple[str, str]] = {
     "end": ("Fin", "End"),
     "ended_at": ("Terminé le", "Ended at"),
     "ends_at": ("Se termine le", "Ends at"),
-    "ends_on": ("Jusqu'au", "Until"),
+    "ends_on": ("Jusqu’au", "Until"),
     "entry": ("Écriture", "Entry"),
     "erased_at": ("Effacé le", "Erased at"),
     "exempt": ("Exempté", "Exempt"),
-    "expires_at": ("Valable jusqu'au", "Good until"),
+    "expires_at": ("Valable jusqu’au", "Good until"),
     "explanation": ("Calcul", "How it was worked out"),
     "factor_at": ("Connexion confirmée le", "Sign-in confirmed at"),
     "family": ("Famille", "Family"),
@@ -353,7 +353,7 @@ DATA_COLUMNS: dict[str, tuple[str, str]] = {
     "structure_id": ("Structure", "Structure"),
     "subject": ("Objet", "Subject"),
     "submitted_at": ("Envoyé le", "Sent at"),
-    "taken_over": ("Repris de l'ancien portail", "Taken over"),
+    "taken_over": ("Repris de l’ancien portail", "Taken over"),
     "text": ("Texte", "Text"),
     "title": ("Titre", "Title"),
     "to_account": ("Vers", "To"),
@@ -371,7 +371,7 @@ DATA_UNSHOWN = frozenset(
 YES_NO = (("non", "oui"), ("no", "yes"))
 
 OBSTACLES: dict[Obstacle, tuple[str, str]] = {
-    Obstacle.OWES_MONEY: ("elle doit de l'argent", "it owes money"),
+    Obstacle.OWES_MONEY: ("elle doit de l’argent", "it owes money"),
     Obstacle.HAS_CREDIT: ("il lui reste un crédit à rembourser", "it has credit that is to be refunded"),
     Obstacle.DAYS_NOT_CHARGED: ("des journées passées ne sont pas encore débitées", "past days are not charged yet"),
     Obstacle.PAYMENT_UNDER_WAY: ("un paiement en ligne est en cours", "an online payment is under way"),

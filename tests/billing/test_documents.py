@@ -194,7 +194,7 @@ async def test_a_payment_that_was_reversed_was_not_received_and_a_refund_has_wor
         assert part in reversed_one
     assert "reçue" not in reversed_one
     (reversal,) = [text for text in texts if "Annulation de règlement n°" in text]
-    assert "Rien n'a été remboursé." in reversal
+    assert "Rien n’a été remboursé." in reversal
     assert "Motif : Chèque impayé" in reversal
     (refund,) = [text for text in texts if "Avis de remboursement n°" in text]
     for part in ("La somme de 20,00 € a été remboursée à GUIDE DENIS le 23/11/2026.", "Bénéficiaire : GUIDE DENIS", "Motif : Départ"):
@@ -324,7 +324,7 @@ async def test_the_certificate_on_paper_in_both_languages(cared_for: Town) -> No
     answer = await fetch(cared_for, found["document"]["url"])
     text = text_of(answer)
     for part in ("Mairie de CarteVille", "Attestation fiscale 2026 : frais de garde", "Compte famille : DUPONT Jean-Paul",
-                 "La somme de 1,31 € a été payée du 01/01/2026 au 31/12/2026 pour la garde d'enfants âgés de moins de six ans au 01/01/2026.",
+                 "La somme de 1,31 € a été payée du 01/01/2026 au 31/12/2026 pour la garde d’enfants âgés de moins de six ans au 01/01/2026.",
                  "Enfant Date de naissance Activité Somme payée", '=#import "x" =1+1 Paolo 30/09/2023 APS-MATIN 1,31 €',
                  "Total 1,31 €", "Établi le 01/02/2027"):  # fmt: skip
         assert part in text
@@ -337,7 +337,7 @@ async def test_the_certificate_on_paper_in_both_languages(cared_for: Town) -> No
 
 async def test_a_year_that_is_not_over_is_provisional_and_one_to_come_is_none(cared_for: Town) -> None:
     text = text_of(await fetch(cared_for, (await certified(cared_for))["document"]["url"]))
-    for part in ("Attestation fiscale 2026 : frais de garde (provisoire)", "Document provisoire : l'année 2026 n'est pas finie.",
+    for part in ("Attestation fiscale 2026 : frais de garde (provisoire)", "Document provisoire : l’année 2026 n’est pas finie.",
                  "du 01/01/2026 au 23/11/2026"):  # fmt: skip
         assert part in text
     assert (await certified(cared_for, 2025))["provisional"] is False
@@ -371,7 +371,7 @@ async def test_a_child_without_a_birth_date_is_not_counted_and_named(cared_for: 
     found = await certified(cared_for)
     assert (found["totalCents"], found["childrenWithoutBirthDate"]) == (0, [{"id": "amalia"}, {"id": "paolo"}])
     text = text_of(await fetch(cared_for, found["document"]["url"]))
-    assert 'date de naissance n\'étant pas connue : DUPONT Amalia, =#import "x" =1+1 Paolo.' in text
+    assert 'date de naissance n’étant pas connue : DUPONT Amalia, =#import "x" =1+1 Paolo.' in text
 
 
 async def test_a_child_that_left_the_family_is_still_in_its_certificate(cared_for: Town) -> None:

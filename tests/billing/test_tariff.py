@@ -250,7 +250,7 @@ def test_s33_the_guides_three_prices_by_an_effort_rate(percent: str, cents: int)
     """0.5108 % of 742 is 3,790136: 3,79."""
     version = TariffVersion(SEPTEMBER, Per.MEAL, effort=Effort(percent, 10_00, 50))
     answer = price(version, Decimal(742), "11:00", "15:20")
-    assert labels(answer) == [(f"Taux d'effort {percent.replace('.', ',')} % (QF 742)", cents)]
+    assert labels(answer) == [(f"Taux d’effort {percent.replace('.', ',')} % (QF 742)", cents)]
 
 
 def test_an_effort_rate_keeps_to_its_floor_and_ceiling_and_says_so() -> None:
@@ -258,9 +258,9 @@ def test_an_effort_rate_keeps_to_its_floor_and_ceiling_and_says_so() -> None:
     version = TariffVersion(SEPTEMBER, Per.MEAL, effort=Effort("0.5", 4_65, 1_50))
     found = {quotient: labels(price(version, quotient, "11:00", "15:20")) for quotient in map(Decimal, (0, 298, 300, 301, 742, 930, 931))}
     assert [steps[0][1] for steps in found.values()] == [1_50, 1_50, 1_50, 1_51, 3_71, 4_65, 4_65]
-    assert found[Decimal(298)][0][0] == "Tarif plancher (taux d'effort 0,5 %, QF 298)"
-    assert found[Decimal(300)][0][0] == "Taux d'effort 0,5 % (QF 300)"
-    assert found[Decimal(931)][0][0] == "Tarif plafond (taux d'effort 0,5 %, QF 931)"
+    assert found[Decimal(298)][0][0] == "Tarif plancher (taux d’effort 0,5 %, QF 298)"
+    assert found[Decimal(300)][0][0] == "Taux d’effort 0,5 % (QF 300)"
+    assert found[Decimal(931)][0][0] == "Tarif plafond (taux d’effort 0,5 %, QF 931)"
     assert labels(price(version, None, "11:00", "15:20")) == [("Tarif plafond (QF non communiqué)", 4_65)]
 
 
@@ -268,7 +268,7 @@ def test_an_effort_rate_by_the_hour_is_rounded_half_up_at_each_step() -> None:
     """0,0619 % of 742 is 0,459298 an hour: 0,46; 1 h 15 of it is 0,575: 0,58; the second child less 20 %: 0,464, 0,46."""
     version = TariffVersion(SEPTEMBER, Per.HOUR, (), (0, 20), effort=Effort("0.0619", 3_00))
     answer = price(version, Decimal(742), "07:30", "08:45", rank=2)
-    assert labels(answer) == [("Taux d'effort 0,0619 % (QF 742)", None), ("1 h 15", 58), ("2e enfant -20 %", -12)]
+    assert labels(answer) == [("Taux d’effort 0,0619 % (QF 742)", None), ("1 h 15", 58), ("2e enfant -20 %", -12)]
 
 
 @pytest.mark.parametrize(

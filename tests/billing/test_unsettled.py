@@ -124,10 +124,10 @@ async def test_what_ended_without_money_is_settled(till: Till) -> None:
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        ({"amount_cents": 150_01}, "Encaissé : 150,01 €, au lieu de 150,00 €. Personne n'a été crédité."),
-        ({"currency": "USD"}, "Encaissé : 150,00 USD, au lieu de 150,00 €. Personne n'a été crédité."),
-        ({"order": "another"}, "Encaissé : 150,00 € pour « another », au lieu de 150,00 €. Personne n'a été crédité."),
-        ({"amount_cents": None}, "Encaissé : un montant inconnu, au lieu de 150,00 €. Personne n'a été crédité."),
+        ({"amount_cents": 150_01}, "Encaissé : 150,01 €, au lieu de 150,00 €. Personne n’a été crédité."),
+        ({"currency": "USD"}, "Encaissé : 150,00 USD, au lieu de 150,00 €. Personne n’a été crédité."),
+        ({"order": "another"}, "Encaissé : 150,00 € pour « another », au lieu de 150,00 €. Personne n’a été crédité."),
+        ({"amount_cents": None}, "Encaissé : un montant inconnu, au lieu de 150,00 €. Personne n’a été crédité."),
     ],
 )
 async def test_what_is_in_trouble_says_what_came(till: Till, other: dict[str, Any], message: str) -> None:
@@ -275,7 +275,7 @@ async def test_s19_another_amount_is_credited_as_the_agent_says_to_the_cent(till
         told = await ends(till, id, lines=lines)
         assert (told["code"], message in told["message"]) == ("INVALID_AMOUNT", True), told
     told = await ends(till, id, "GIVEN_BACK", lines=both)
-    assert (told["code"], told["message"].startswith("lines : rien n'est porté au crédit")) == ("INVALID_AMOUNT", True)
+    assert (told["code"], told["message"].startswith("lines : rien n’est porté au crédit")) == ("INVALID_AMOUNT", True)
     assert (await ends(till, id, reason="ok"))["code"] == "REASON_REQUIRED"
     assert await till.credited() == []
     both[1]["amountCents"] = 100_01

@@ -177,8 +177,8 @@ CANNOT_BE: list[tuple[dict[str, Any], str]] = [
     ({"closesOn": "2026-08-31"}, "closesOn : la saison se termine (31/08/2026) avant de commencer (01/09/2026)."),
     ({"closesOn": "9999-12-31"}, "opensOn, closesOn : une saison de trois ans au plus"),
     ({"opensOn": "0001-01-01", "closesOn": "0001-02-01"}, "du 01/01/1 au 01/02/1"),
-    ({"weekdays": [], "openOn": []}, "weekdays, openOn : l'activité n'ouvre aucun jour"),
-    ({"hours": {"arrival": "09:00", "departure": "08:00"}}, "hours : un départ après l'arrivée (09:00) est attendu, et non 08:00."),
+    ({"weekdays": [], "openOn": []}, "weekdays, openOn : l’activité n’ouvre aucun jour"),
+    ({"hours": {"arrival": "09:00", "departure": "08:00"}}, "hours : un départ après l’arrivée (09:00) est attendu, et non 08:00."),
     ({"hours": {"arrival": "09:00"}}, "hours : arrival et departure sont attendus"),
     ({"hours": {"arrival": "09:00", "departure": "10:00", "earliest": "09:00", "latest": "10:00"}}, "hours : arrival et departure"),
     ({"hours": {"earliest": "09:00", "latest": "10:00", "stepMinutes": 0}}, "hours.stepMinutes : un pas de 1 à 240 minutes"),
@@ -216,7 +216,7 @@ async def test_an_activity_that_cannot_be_is_refused_with_what_is_wrong(cartevil
         made = await does(carteville, "createActivity", structure="carteville", code=code, pricedLike="multi", settings=WHOLE)
         assert (made["code"], made["message"][:7]) == ("INVALID_ACTIVITY", "code : "), code
     like = await does(carteville, "createActivity", structure="carteville", code="soir", pricedLike="nothing", settings=WHOLE)
-    assert (like["code"], like["message"]) == ("UNKNOWN_ACTIVITY", "pricedLike : la structure n'a pas d'activité « nothing ».")
+    assert (like["code"], like["message"]) == ("UNKNOWN_ACTIVITY", "pricedLike : la structure n’a pas d’activité « nothing ».")
     assert (await acts(carteville))["nodes"] == []
 
 
@@ -419,7 +419,7 @@ async def test_whoever_closes_a_day_is_told_how_many_bookings_stand(carteville: 
         return found
 
     assert await told(activity="cantine", capacity=1) == {"taken": 1, "waiting": 1, "standing": 2, "notice": None}
-    notice = "Ce jour est fermé, mais 2 réservations y restent : elles tiennent jusqu'à ce que vous les annuliez, avec un motif."
+    notice = "Ce jour est fermé, mais 2 réservations y restent : elles tiennent jusqu’à ce que vous les annuliez, avec un motif."
     assert await told(activity="cantine", open=False) == {"taken": 1, "waiting": 1, "standing": 2, "notice": notice}
     assert await told(activity="multi", open=False) == {"taken": 0, "waiting": 0, "standing": 2, "notice": notice}, "not answered yet"
     gone = await told(activity="cantine", open=False, cancelBookings=True, reason="Grève")
@@ -582,7 +582,7 @@ async def test_a_move_that_cannot_be_says_why(carteville: Screens) -> None:
     waits = await books(carteville, "amalia", TUESDAY, key="2")
     assert answers(waits) == [("BOOK", "WAITLISTED", None)]
     there = await does(carteville, "moveBooking", booking=booking, date="2026-09-15", **BOOKED | {"idempotencyKey": "g"})
-    assert (there["code"], there["message"]) == ("ALREADY_BOOKED", "Déjà en liste d'attente, au rang 1")
+    assert (there["code"], there["message"]) == ("ALREADY_BOOKED", "Déjà en liste d’attente, au rang 1")
     assert await moves("a", date="2026-09-17") == "IDEMPOTENCY_KEY_REUSED"
     page = await carteville.of_family("dupont", "bookings(status: [ACCEPTED]) { nodes { id } }", AGENT)
     assert page["bookings"]["nodes"] == [{"id": booking}]

@@ -90,7 +90,7 @@ async def test_french_and_english_do_not_mix(carteville: Screens) -> None:
             carteville.of_child("amalia", SHOWN, language="fr"), carteville.of_child("amalia", SHOWN, language="en")
         )
         for name in ("aps", "all"):
-            assert on(french[name], sunday)["reason"] == "Pas d'activité ce jour de la semaine"
+            assert on(french[name], sunday)["reason"] == "Pas d’activité ce jour de la semaine"
             assert on(english[name], sunday)["reason"] == "Not on this day of the week"
 
 

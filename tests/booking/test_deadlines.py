@@ -138,13 +138,13 @@ def test_working_days_go_back_over_the_turn_of_the_year_and_the_activitys_own_cl
 @pytest.mark.parametrize(
     ("deadline", "french", "english"),
     [
-        (None, "avant le début de l'activité", "before it starts"),
+        (None, "avant le début de l’activité", "before it starts"),
         (DaysBefore(0, "09:30"), "le jour même avant 9 h 30", "before 09:30 on the day"),
         (DaysBefore(1, "09:00"), "la veille avant 9 h", "before 09:00 the day before"),
         (DaysBefore(3, "18:00"), "3 jours avant, avant 18 h", "before 18:00, 3 days before"),
         (DaysBefore(1, "09:00", True), "le jour ouvré précédent avant 9 h", "before 09:00 the working day before"),
         (DaysBefore(2, "09:00", True), "2 jours ouvrés avant, avant 9 h", "before 09:00, 2 working days before"),
-        (HoursBefore(0), "avant le début de l'activité", "before it starts"),
+        (HoursBefore(0), "avant le début de l’activité", "before it starts"),
         (HoursBefore(1), "plus d'1 h avant le début", "more than 1 hour before it starts"),
         (HoursBefore(48), "plus de 48 h avant le début", "more than 48 hours before it starts"),
         (WeekdayBefore(3, "12:00", 1), "le jeudi de la semaine précédente avant 12 h", "before 12:00 on Thursday of the week before"),

@@ -189,9 +189,9 @@ async def _first_booking(school: School, child: str) -> str:
 
 async def test_the_roster_of_a_day_on_which_nothing_is_open_says_why(school: School) -> None:
     roster = await school.roster(date="2026-09-16")
-    assert (roster["reason"], roster["entries"], roster["counts"]["places"]) == ("Pas d'activité ce jour de la semaine", [], 3)
+    assert (roster["reason"], roster["entries"], roster["counts"]["places"]) == ("Pas d’activité ce jour de la semaine", [], 3)
     for day in ("0001-01-01", "9999-12-31"):
-        assert (await school.roster(date=day))["reason"] == "Hors de la période de l'activité"
+        assert (await school.roster(date=day))["reason"] == "Hors de la période de l’activité"
 
 
 async def test_a_roster_of_five_hundred_costs_as_many_selects_as_one_of_three(school: School) -> None:
@@ -288,8 +288,8 @@ async def test_one_wrong_entry_keeps_no_other(school: School) -> None:
     entries = [present("zoe", note="x" * 501), present("amalia", "08:45", "07:30"), absent("amalia", arrival="07:30")]
     assert [one["refusal"]["message"] for one in (await school.asks(RECORD, entries=entries))["answers"]] == [
         "Observation trop longue : 500 caractères au plus",
-        "Le départ (07:30) précède l'arrivée (08:45).",
-        "Un enfant absent n'a ni arrivée ni départ.",
+        "Le départ (07:30) précède l’arrivée (08:45).",
+        "Un enfant absent n’a ni arrivée ni départ.",
     ]
 
 

@@ -100,7 +100,7 @@ async def test_s24_a_month_shows_every_day_with_its_places_and_why_it_is_closed(
     }
     assert [(on(calendar["days"], day)["state"], on(calendar["days"], day)["reason"]) for day in (1, 2, 8)] == [
         ("CLOSED", "Hors délai pour réserver"),
-        ("CLOSED", "Pas d'activité ce jour de la semaine"),
+        ("CLOSED", "Pas d’activité ce jour de la semaine"),
         ("CLOSED", "Fermeture exceptionnelle"),
     ]
 
@@ -148,7 +148,7 @@ async def test_s32_the_aggregated_calendar_and_the_list_of_a_day(carteville: Scr
     assert found["calendar"]["activity"] is None
     assert on(days, 14) == {"date": "2026-09-14", "state": "AVAILABLE", "placesLeft": None, "reason": None, "revision": 1, "booking": None}
     assert on(days, 15)["state"] == "BOOKED"  # and the canteen can still be booked
-    assert (on(days, 2)["state"], on(days, 2)["reason"]) == ("CLOSED", "Pas d'activité ce jour de la semaine")
+    assert (on(days, 2)["state"], on(days, 2)["reason"]) == ("CLOSED", "Pas d’activité ce jour de la semaine")
     assert (on(found["calendar"]["codes"], 2)["reasonCode"], on(found["calendar"]["codes"], 14)["reasonCode"]) == ("WEEKDAY", None)
     assert found["day"] == [
         {

@@ -174,7 +174,7 @@ async def test_a_day_at_the_end_of_time_is_refused_and_the_next_family_is_served
         mine = {**line("BOOK", "amalia", "aps-matin", 14), "date": day}
         assert answers(await submits(carteville, mine, key=day)) == [("BOOK", "REFUSED", None, "CLOSED")]
         found = await carteville.of_child("amalia", f'day(date: "{day}") {{ state reason }}')
-        assert found["day"][0] == {"state": "CLOSED", "reason": "Hors de la période de l'activité"}
+        assert found["day"][0] == {"state": "CLOSED", "reason": "Hors de la période de l’activité"}
     assert answers(await submits(carteville, line("BOOK", "amalia", "aps-matin", 14))) == [("BOOK", "ACCEPTED", None, None)]
 
 
@@ -219,7 +219,7 @@ async def test_s34_a_place_that_the_child_waits_for_already_is_not_said_to_be_bo
     wanted = [line("BOOK", "amalia", "cantine", 14), line("BOOK", "amalia", "aps-matin", 14)]
     first = await submits(carteville, *wanted)
     again = await submits(carteville, *wanted, key="2")
-    waits, booked = "Déjà en liste d'attente, au rang 1", "Déjà réservée"
+    waits, booked = "Déjà en liste d’attente, au rang 1", "Déjà réservée"
     assert [one["refusal"]["message"] for one in again["movements"]] == [waits, booked]
     assert [one["refusal"]["code"] for one in again["movements"]] == ["ALREADY_BOOKED", "ALREADY_BOOKED"]
     followed = "bookings(status: [REFUSED]) { nodes { reason } }"
@@ -233,7 +233,7 @@ async def test_s34_a_place_that_the_child_waits_for_already_is_not_said_to_be_bo
 async def test_s31_s33_recaps_and_copies_say_that_the_child_waits_there_already(carteville: Screens) -> None:
     await carteville.has_booked("zoe", "cantine", dt.date(2026, 9, 14), family="durand")
     await submits(carteville, line("BOOK", "amalia", "cantine", 14))
-    waits = {"code": "ALREADY_BOOKED", "message": "Déjà en liste d'attente, au rang 1"}
+    waits = {"code": "ALREADY_BOOKED", "message": "Déjà en liste d’attente, au rang 1"}
     asked = {"code": "ALREADY_BOOKED", "message": "Déjà réservée ou demandée"}
     lines = [line("BOOK", "amalia", "cantine", 14), line("BOOK", "amalia", "cantine", 15), line("BOOK", "amalia", "cantine", 15)]
     preview = await carteville.asks(PREVIEW, variables={"family": "dupont", "lines": lines})

@@ -119,7 +119,7 @@ async def test_s35_each_family_reads_why_and_can_draw_its_own_lot_again(town: Ru
     assert decision["reasons"] == [
         "Classée 1re sur 3 demandes pour ce jour",
         "60 points : réside dans la commune 40, les deux parents travaillent 20",
-        f"Tirage au sort : {draw} (les plus petits passent d'abord)",
+        f"Tirage au sort : {draw} (les plus petits passent d’abord)",
     ]
     assert (petit["status"], petit["decision"]["rank"]) == ("REFUSED", 3)
     assert petit["decision"]["reasons"][1:] == [
@@ -138,11 +138,11 @@ def test_reasons_in_every_case() -> None:
             row, [CriterionPoints(criterion=Criterion(id="r", name="réside"), points=4)] if values.get("points") else [], language
         )
 
-    assert said() == ["Classée 2e sur 5 demandes pour ce jour", "Par ordre d'arrivée"]
+    assert said() == ["Classée 2e sur 5 demandes pour ce jour", "Par ordre d’arrivée"]
     assert said(rank=1, of=1, grouped=True, draw="80" + "0" * 62) == [
         "Seule demande pour ce jour",
-        "Tirage au sort : 0,5000 (les plus petits passent d'abord)",
-        "Demandes groupées : classées ensemble, comme la moins prioritaire d'entre elles",
+        "Tirage au sort : 0,5000 (les plus petits passent d’abord)",
+        "Demandes groupées : classées ensemble, comme la moins prioritaire d’entre elles",
     ]
     passed = "celles qui restaient ont pu aller à des demandes classées après lui"
     assert passed in said(grouped=True, outcome="WAITLISTED")[-1]
@@ -209,7 +209,7 @@ async def test_s35_an_agent_rehearses_and_then_holds_a_run_now(town: RunTown, sc
     acts = await town.rows("SELECT account, kind, activity FROM act")
     assert acts == [("agent", "RUN_ALLOCATION", "loisirs")]
     again = (await screens.asks(query, AGENT, variables={"dry": False}))["runAllocation"]
-    assert again == {"code": "NOBODY_WAITS", "message": "Aucune demande n'attend de répartition."}
+    assert again == {"code": "NOBODY_WAITS", "message": "Aucune demande n’attend de répartition."}
     await town.is_sound()
 
 
@@ -244,7 +244,7 @@ async def test_an_agent_says_what_is_true_of_a_family_and_leaves_a_trace(town: R
     told = (await screens.asks(query, AGENT, variables={"told": ["large_family", "resident", "resident"]}))["setFamilyCriteria"]
     assert told["criteria"] == [{"id": "large_family", "name": "famille nombreuse"}, {"id": "resident", "name": "réside dans la commune"}]
     no = (await screens.asks(query, AGENT, variables={"told": ["rich", "resident"]}))["setFamilyCriteria"]
-    assert no == {"code": "UNKNOWN_CRITERION", "message": "Le critère « rich » n'existe pas."}
+    assert no == {"code": "UNKNOWN_CRITERION", "message": "Le critère « rich » n’existe pas."}
     await screens.asks(query, AGENT, variables={"told": ["resident", "large_family"]})  # nothing new: no trace
     await screens.asks(query, AGENT, variables={"told": ["resident"]})
     # Where the family lives makes prices: billing is told once, and again only when it is another place.

@@ -90,7 +90,7 @@ async def test_the_agent_keeps_the_roster_and_closes_the_day_which_is_told_once(
     recorded = (await asks(RECORD, entries=entries))["answers"]
     assert [one["entry"] and one["entry"]["attendance"] for one in recorded] == ["PRESENT", "ABSENT_JUSTIFIED", "PRESENT", None]
     assert recorded[2]["child"] == {"firstName": "Nina", "age": age - 1}
-    assert recorded[3]["refusal"] == {"code": "UNKNOWN_CHILD", "message": "Cet enfant n'existe pas."}
+    assert recorded[3]["refusal"] == {"code": "UNKNOWN_CHILD", "message": "Cet enfant n’existe pas."}
 
     closed = await asks(CLOSE)
     assert (closed["closed"], closed["version"]) == (True, 1)

@@ -74,7 +74,7 @@ async def test_whom_a_town_does_not_know_answers_an_invitation(system: System, f
     path, token = await link_in(system, f"{elsewhere}@example.org", "/invitation")
     assert "vous propose" in (await town.client.get(path, params={"jeton": token})).text
     answer = {"jeton": token, "faire": "connexion", "identifiant": elsewhere, "mot-de-passe": PASSWORD}
-    assert "choisissez-en d'abord un autre" in await sends(town, path, **answer), "another town knows this one"
+    assert "choisissez-en d’abord un autre" in await sends(town, path, **answer), "another town knows this one"
     change = "mutation($new: String!, $current: String!) { changePassword(new: $new, current: $current) { __typename } }"
     petit = await other.sign_in("petit")
     await other.post(change, {"current": PASSWORD, "new": own}, token=petit.token)

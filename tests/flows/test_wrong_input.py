@@ -441,7 +441,7 @@ async def test_what_is_wrong_is_said_in_french_or_in_english_as_it_is_asked_for(
         (
             town.SUBMIT,
             {"input": {"family": scene.dupont.id, "idempotencyKey": "k", "lines": [line(scene, change="TAKE")]}},
-            "input.lines[0].change : « TAKE » n'est pas une valeur de DraftChange.",
+            "input.lines[0].change : « TAKE » n’est pas une valeur de DraftChange.",
             "Variable '$input' has invalid value at .lines[0].change: Value 'TAKE' does not exist in 'DraftChange' enum.",
         ),
         (
@@ -450,7 +450,7 @@ async def test_what_is_wrong_is_said_in_french_or_in_english_as_it_is_asked_for(
             "input : une valeur est attendue.",
             "Variable '$input' has invalid value: Expected a value of non-null type 'SubmitInput!' to be provided.",
         ),
-        (foreign, {}, "Cela n'est pas à vous, ou n'existe pas.", "Not yours, or not there."),
+        (foreign, {}, "Cela n’est pas à vous, ou n’existe pas.", "Not yours, or not there."),
         (paged, {}, "first : un nombre de 0 à 500 est attendu, et non 501.", "first: a number from 0 to 500 is expected, not 501."),
     ):
         for language, message in (("fr", french), ("de", french), ("en-GB", english)):

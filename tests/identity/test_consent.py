@@ -103,7 +103,7 @@ async def test_a_file_says_no_more_of_a_login_than_an_agent_is_told(town: Town, 
         assert outcomes(report) == [(2, "REFUSED"), (3, "REFUSED"), (4, "REFUSED"), (5, "CREATED")]
         said = [one["message"] for one in report["lines"]]
         assert "choisissez-en un autre" in said[0]
-        assert said[1] == said[2] == "Un nouveau compte a besoin d'un nom et d'un prénom."
+        assert said[1] == said[2] == "Un nouveau compte a besoin d’un nom et d’un prénom."
     assert await families_of(town, "leo") == 0
     await town.puts(*(replace(DUPONT, login=f"leo{n}", structure="autreville") for n in range(3)))
     many = HEADING + "\n" + "".join(f"P{n};adulte;leo{n};;DUPONT;Léo;;;\n" for n in range(3))

@@ -89,7 +89,7 @@ async def test_s1_a_wrong_password_and_an_unknown_login_get_the_same_answer(runn
     assert await town.signs_in(login, password) == {
         "__typename": "InvalidCredentials",
         "code": "INVALID_CREDENTIALS",
-        "message": "L'identifiant ou le mot de passe n'est pas correct.",
+        "message": "L’identifiant ou le mot de passe n’est pas correct.",
     }
     english = await town.signs_in(login, password, language="en")
     assert english["message"] == "The login or the password is not right."
@@ -324,7 +324,7 @@ async def test_after_five_failures_an_account_waits_and_waits_longer(running: Ru
         assert (await town.signs_in(password="wrong-wrong-wrong"))["code"] == "INVALID_CREDENTIALS"
     refused = await town.signs_in()
     assert refused["__typename"] == "TooManyAttempts", "even with the right password: it is not even looked at"
-    assert refused["message"] == "Trop d'essais : réessayez dans 11 secondes."
+    assert refused["message"] == "Trop d’essais : réessayez dans 11 secondes."
     town.later(seconds=10)
     assert (await town.signs_in(password="wrong-wrong-wrong"))["code"] == "INVALID_CREDENTIALS"
     town.later(seconds=17)

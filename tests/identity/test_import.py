@@ -189,10 +189,10 @@ P6;enfant;;;deux;ANA;;;
     report = await imports(town, csv)
     assert outcomes(report) == [(line, "CREATED" if line == 5 else "REFUSED") for line in range(2, 11)]
     said = {one["line"]: one["message"] for one in report["lines"]}
-    assert said[2] == "Cette adresse e-mail n'est pas valable."
-    assert said[3] == "Rien de cette famille n'est chargé : voyez la ligne 2."
+    assert said[2] == "Cette adresse e-mail n’est pas valable."
+    assert said[3] == "Rien de cette famille n’est chargé : voyez la ligne 2."
     assert said[6] == "Numéro de famille : de 1 à 40 caractères, sur une ligne."
-    assert said[8] == "Un nouveau compte a besoin d'un nom et d'un prénom."
+    assert said[8] == "Un nouveau compte a besoin d’un nom et d’un prénom."
     assert said[10] == "Cette personne est déjà à la ligne 9."
     english = await imports(town, csv, key="english", language="en")
     assert {one["line"]: one["message"] for one in english["lines"]}[7] == "“chat”: adult or child is expected."

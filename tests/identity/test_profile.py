@@ -85,7 +85,7 @@ async def test_s7_the_current_password_is_asked_for_and_guesses_are_counted(runn
     token = (await town.signs_in())["accessToken"]
     for _ in range(5):
         refused = (await town.answers(PASSWORD_CHANGE, token, current="a guess", new=NEW))["changePassword"]
-        assert (refused["code"], refused["message"]) == ("INVALID_CREDENTIALS", "Le mot de passe n'est pas correct.")
+        assert (refused["code"], refused["message"]) == ("INVALID_CREDENTIALS", "Le mot de passe n’est pas correct.")
     assert (await town.answers(PASSWORD_CHANGE, token, current=PASSWORD, new=NEW))["changePassword"]["code"] == "TOO_MANY_ATTEMPTS"
     elsewhere = await town.signs_in()
     assert elsewhere["__typename"] == "SignedIn", "who guesses inside keeps nobody from the door"

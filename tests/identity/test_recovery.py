@@ -277,7 +277,7 @@ async def test_s3_sec4_a_guessed_code_says_nothing_and_is_counted_for_known_and_
     town = await Town.of(running)
     code = (await prints(town, (await town.signs_in())["accessToken"]))["codes"][0]
     refused = {
-        "__typename": "InvalidCredentials", "code": "INVALID_CREDENTIALS", "message": "L'identifiant ou le code n'est pas correct.",
+        "__typename": "InvalidCredentials", "code": "INVALID_CREDENTIALS", "message": "L’identifiant ou le code n’est pas correct.",
     }  # fmt: skip
     guesses = ("", "0", "0" * 12, "M" * 12, "é" * 5000)
     for login in ("dupont", "nobody"):

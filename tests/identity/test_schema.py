@@ -199,6 +199,6 @@ def test_the_subgraph_says_all_that_the_contract_promises() -> None:
 
 def test_every_refusal_of_the_schema_has_its_texts() -> None:
     assert set(REFUSALS) <= set(TEXTS)
-    assert say("TOO_MANY_ATTEMPTS", "fr", wait_seconds=1) == "Trop d'essais : réessayez dans 1 seconde."
+    assert say("TOO_MANY_ATTEMPTS", "fr", wait_seconds=1) == "Trop d’essais : réessayez dans 1 seconde."
     assert say("TOO_MANY_ATTEMPTS", "en", wait_seconds=61) == "Too many attempts: try again in 2 minutes."
     assert say("TOO_MANY_ATTEMPTS", "en", wait_seconds=3600) == "Too many attempts: try again in 60 minutes."

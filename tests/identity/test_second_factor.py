@@ -147,7 +147,7 @@ async def test_whoever_has_a_second_factor_shows_it_at_each_sign_in(running: Run
 
     half = await signs_in(town)
     assert (half["__typename"], half["code"], half["kinds"]) == ("SecondFactorRequired", "SECOND_FACTOR_REQUIRED", ["TOTP"])
-    assert half["message"] == "Confirmez que c'est bien vous."
+    assert half["message"] == "Confirmez que c’est bien vous."
     answer = await finishes(town, half["challenge"], telephone.code())
     assert answer["__typename"] == "SignedIn"
     caller = town.caller(answer["accessToken"])

@@ -38,10 +38,10 @@ def test_a_variable_that_is_missing_or_null() -> None:
 @pytest.mark.parametrize(
     ("wrong", "french"),
     [
-        ({"size": "HUGE"}, "line.size : « HUGE » n'est pas une valeur de Size."),
-        ({"size": "SMAL"}, "line.size : « SMAL » n'est pas une valeur de Size."),
-        ({"size": "'enum."}, "line.size : « 'enum. » n'est pas une valeur de Size."),
-        ({"size": "x" * 100}, f"line.size : « {'x' * 60}... » n'est pas une valeur de Size."),
+        ({"size": "HUGE"}, "line.size : « HUGE » n’est pas une valeur de Size."),
+        ({"size": "SMAL"}, "line.size : « SMAL » n’est pas une valeur de Size."),
+        ({"size": "'enum."}, "line.size : « 'enum. » n’est pas une valeur de Size."),
+        ({"size": "x" * 100}, f"line.size : « {'x' * 60}... » n’est pas une valeur de Size."),
         ({"size": 3}, "line.size : une valeur de Size est attendue."),
         ({"count": "three"}, "line.count : un nombre entier est attendu."),
         ({"count": 1.5}, "line.count : un nombre entier est attendu."),
@@ -50,8 +50,8 @@ def test_a_variable_that_is_missing_or_null() -> None:
         ({"note": 4}, "line.note : un texte est attendu."),
         ({"sure": "yes"}, "line.sure : true ou false est attendu."),
         ({"id": 1.5}, "line.id : un identifiant est attendu."),
-        ({"colour": "red"}, "line : le champ « colour » n'existe pas dans Line."),
-        ({"sise": "SMALL"}, "line : le champ « sise » n'existe pas dans Line."),
+        ({"colour": "red"}, "line : le champ « colour » n’existe pas dans Line."),
+        ({"sise": "SMALL"}, "line : le champ « sise » n’existe pas dans Line."),
     ],
 )
 def test_a_value_that_does_not_fit(wrong: dict[str, Any], french: str) -> None:

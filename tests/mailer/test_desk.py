@@ -219,7 +219,7 @@ async def test_what_cannot_be_sent_again_says_why(desk: Desk, post_office: MailS
     await desk.announces()
     await desk.hears(announcement_withdrawn())
     (withdrawn,) = await desk.listed(Standing.WITHDRAWN)
-    assert (await desk.asked(AGAIN, mail=withdrawn["id"]))["message"].startswith("L'annonce a été retirée")
+    assert (await desk.asked(AGAIN, mail=withdrawn["id"]))["message"].startswith("L’annonce a été retirée")
     assert (await desk.asked(ACTS))["nodes"] == [], "nothing was done"
 
 
