@@ -20,7 +20,7 @@ from services.settings import SERVICES
 from tests.collector import Collector, collecting
 from tests.conftest import create_database
 from tests.flows import town as towns
-from tests.flows.system import System
+from tests.flows.system import PROCESSES, System
 from tests.flows.town import Town
 from tests.gateway.hive import ABSENT, Hive, ready
 
@@ -79,7 +79,7 @@ async def found(system: System, tmp_path: Path) -> AsyncIterator[Found]:
 
 @asynccontextmanager
 async def founding(system: System, folder: Path) -> AsyncIterator[Found]:
-    everywhere: list[Town] = []
+    everywhere, before = list[Town](), {*PROCESSES, *system.processes}
 
     async def make(*, activities: Sequence[dict[str, Any]], families: Sequence[dict[str, Any]]) -> Town:
         one = await towns.found(system, folder, activities=activities, families=families)
@@ -87,6 +87,6 @@ async def founding(system: System, folder: Path) -> AsyncIterator[Found]:
         return one
 
     yield make
-    system.revive()  # whatever a test left dead, after a failure of its own
+    system.revive(before)  # whatever a test left dead, or running, after a failure of its own
     for one in everywhere:
         await one.client.aclose()

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ class System:
     nats: NatsServer = field(init=False)
     ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in (*PROCESSES, "smtp")})
     processes: dict[str, Forked] = field(default_factory=dict)
+    _doomed: set[str] = field(default_factory=set)  #: To die at a crash point, to which they have not come yet.
     graphql: str = "/graphql"  #: Where the families' questions go: another gateway may stand there (conftest.py).
     host: str = "127.0.0.1"  #: By which families reach it.
 
@@ -92,6 +93,8 @@ class System:
         for name in names or PROCESSES:
             assert name not in self.processes, f"{name} runs already"
             self._spawn(name, {} if crash_at is None else {"PREAU_CRASH_AT": crash_at})
+        if crash_at is not None:
+            self._doomed.update(names)
         if crash_at is None:
             for name in names or PROCESSES:
                 self.wait_until_ready(name)
@@ -137,6 +140,7 @@ class System:
     def kill(self, name: str) -> None:
         """SIGKILL, and proof that it died of it."""
         process = self.processes.pop(name)
+        self._doomed.discard(name)
         assert process.poll() is None, f"{name} was dead already"
         process.kill()
         assert process.wait(10) == -signal.SIGKILL
@@ -149,6 +153,7 @@ class System:
         except subprocess.TimeoutExpired:
             self.processes[name] = process
             raise AssertionError(f"{name} never came to its crash point:\n{self.log_of(name)}") from None
+        self._doomed.discard(name)
         assert status == -signal.SIGKILL, f"{name} ended with {status}:\n{self.log_of(name)}"
 
     def terminate(self, name: str) -> float:
@@ -159,8 +164,14 @@ class System:
         assert process.wait(15) in (0, -signal.SIGTERM), self.log_of(name)
         return time.monotonic() - begun
 
-    def revive(self) -> None:
-        """Start what does not run."""
+    def revive(self, known: Collection[str] = PROCESSES) -> None:
+        """Start what does not run. What a test that failed left is ended: who is not `known` would go on to do others' work, and who is
+        to die at a crash point would come to it in another's story."""
+        for name in [name for name in self.processes if name not in known or name in self._doomed]:
+            process = self.processes.pop(name)
+            process.kill()
+            process.wait(10)
+        self._doomed.clear()
         if self.nats.process is None:
             self.nats.start()
         for name in [name for name, process in self.processes.items() if process.poll() is not None]:
