@@ -16,7 +16,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 from tests.chromium import ABSENT, CHROMIUM
 from tests.flows.conftest import Found, collector, founding, system
 from tests.flows.system import System
-from tests.portal.browsing import DESKTOP, FLAGS, PHONE, Watch
+from tests.portal.browsing import DESKTOP, FLAGS, PHONE, SHORT_LIVED, Watch
 from tests.portal.paged import Guest, Identity, before
 from tests.portal.visitor import Visitor
 
@@ -53,7 +53,7 @@ async def browser() -> AsyncIterator[Browser]:
     if CHROMIUM is None:
         pytest.skip(ABSENT)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, SHORT_LIVED])
         yield browser
         await browser.close()
 

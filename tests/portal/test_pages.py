@@ -9,7 +9,7 @@ from tests.flows.conftest import Found
 from tests.flows.system import System
 from tests.flows.test_mailed import INVITE, link_in
 from tests.flows.town import PASSWORD, activity, family
-from tests.portal.browsing import PHONE, is_sound, signs_in
+from tests.portal.browsing import PHONE, brings_axe, is_sound, signs_in
 from tests.portal.conftest import Browse, MakeVisitor
 
 OPEN = {
@@ -25,8 +25,9 @@ OPEN = {
 
 @pytest.mark.parametrize("language", ["fr-FR", "en-GB"])
 async def test_pages_for_everybody_break_no_rule_of_accessibility(browse: Browse, language: str) -> None:
+    page = await browse(PHONE, language=language)
+    await brings_axe(page)
     for name, path in OPEN.items():
-        page = await browse(PHONE, language=language)
         await page.goto(path)
         assert await page.get_attribute("html", "lang") == language[:2]
         await is_sound(page, f"{name}-{language[:2]}")

@@ -14,7 +14,7 @@ from gateway.trusted import Trusted
 from services.settings import Settings
 from tests.flows.conftest import Found
 from tests.flows.town import Town, activity, family, next_days, today
-from tests.portal.browsing import DESKTOP, PHONE, Watch, is_sound, signs_in
+from tests.portal.browsing import DESKTOP, PHONE, Watch, brings_axe, is_sound, signs_in
 from tests.portal.conftest import Browse
 from tests.portal.test_money import LATER, Api
 from tests.portal.visitor import french_in
@@ -149,6 +149,7 @@ async def test_whatever_is_refused_is_said_on_a_sound_page(
     everybody = [("", at_the_door), ("dupont", of_a_family), ("leroy", with_nothing), ("agent", of_an_agent)]
     for who, refusals in everybody if language == "fr" else everybody[:1]:
         page = await browse(size, language="en-GB" if language == "en" else "fr-FR")
+        await brings_axe(page)
         if who:
             await signs_in(page, town, who)
         await page.goto(f"/aide?lang={language}" if who else "/connexion")
