@@ -33,7 +33,7 @@ TYPES: dict[str, str] = {"csv": MEDIA_TYPES["csv"], "xlsx": MEDIA_TYPES["xlsx"],
 
 #: French first, English second.
 TEXTS = {
-    "LINK_UNKNOWN": ("Ce lien n'existe pas, ou plus.", "This link does not exist, or no longer."),
+    "LINK_UNKNOWN": ("Ce lien n’existe pas, ou plus.", "This link does not exist, or no longer."),
     "NOT_MADE": ("Momentanément indisponible, réessayez.", "Not available at the moment, try again."),
     "DOCUMENTS_UNAVAILABLE": (
         "Ce portail ne produit pas de PDF. Choisissez un fichier pour tableur.",

@@ -301,7 +301,7 @@ def _guard_entities(schema: strawberry.federation.Schema) -> None:
     def parse(value: object) -> object:
         if isinstance(value, dict) and value.get("__typename") in names:
             return dict(value)  # Strawberry takes it to pieces.
-        raise BadValue("The key of an entity", "la clé d'un objet est attendue", "...")
+        raise BadValue("The key of an entity", "la clé d’un objet est attendue", "...")
 
     representation.coerce_input_value = parse  # where graphql-core keeps what a scalar parses with
 

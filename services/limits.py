@@ -104,7 +104,7 @@ def _excesses(size: Size, limits: Limits) -> Iterator[TooMuch]:
     if size.depth > limits.depth or size.introspection_depth > limits.introspection_depth:
         most = limits.depth
         yield TooMuch(
-            "OPERATION_TOO_DEEP", f"An operation is at most {most} fields deep.", f"Une opération a une profondeur d'au plus {most} champs."
+            "OPERATION_TOO_DEEP", f"An operation is at most {most} fields deep.", f"Une opération a une profondeur d’au plus {most} champs."
         )
     if size.aliases > limits.aliases:
         most = limits.aliases

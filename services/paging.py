@@ -75,7 +75,7 @@ def place_of(cursor: str | None, read: Callable[[list[str]], T]) -> T | None:
         return read(parts_of(cursor))
     except ValueError:
         english = "after: the endCursor of a page before is expected."
-        raise CodedError("BAD_USER_INPUT", english, "after : l'endCursor d'une page précédente est attendu.") from None
+        raise CodedError("BAD_USER_INPUT", english, "after : l’endCursor d’une page précédente est attendu.") from None
 
 
 def place_in(cursor: str | None, *kinds: Callable[[str], Any]) -> Any:

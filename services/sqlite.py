@@ -26,7 +26,7 @@ from sqlalchemy.dialects.sqlite.aiosqlite import (
 DRIVER = "sqlite+onetrip"
 LAST_SECONDS = 10  #: At most so long is waited for all threads to end.
 FRESH_SECONDS = 2.0  #: What was written so lately may be written on: clocks of files are coarse, and a commit is seen after it is synced.
-BELIEVED_SECONDS = 10.0
+BELIEVED_SECONDS = 2.0  #: A commit whose sync took longer than FRESH_SECONDS is seen then.
 _other = count()
 
 
@@ -122,17 +122,18 @@ def last_written(path: str) -> object:
 
     Never the same where that is not certain, nor for longer than BELIEVED_SECONDS.
     """
-    now, marks = time.time(), list[tuple[int, int, int] | None]()
-    for name in (path, f"{path}-wal"):
-        try:
-            at = os.stat(name)
-        except OSError:
-            marks.append(None)
-            continue
-        if now - at.st_mtime < FRESH_SECONDS:
-            return next(_other)
-        marks.append((at.st_ino, at.st_size, at.st_mtime_ns))
-    return (*marks, int(now / BELIEVED_SECONDS))
+    now, file = time.time(), os.path.realpath(path)  # What is written first is beside the file, not beside a link to it.
+    try:
+        marks = [_mark(file, now), _mark(f"{file}-wal", now)]
+    except FileNotFoundError:  # Nobody has it open, or somebody closed it just now.
+        return next(_other)
+    return (*marks, int(now / BELIEVED_SECONDS)) if None not in marks else next(_other)
+
+
+def _mark(name: str, now: float) -> tuple[int, int, int] | None:
+    """None: written too lately. Raises FileNotFoundError."""
+    at = os.stat(name)
+    return None if now - at.st_mtime < FRESH_SECONDS else (at.st_ino, at.st_size, at.st_mtime_ns)
 
 
 registry.register(DRIVER.replace("+", "."), __name__, "Dialect")

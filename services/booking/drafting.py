@@ -55,7 +55,7 @@ async def toggle(reading: Reading, click: Click, lines: Sequence[Line], now: dt.
     span = await reading.span(click.child, *month, click.activity)
     days = [_day(span, click.activity, day, now) for day in drafts.days_of(click.scope, dates(month), click.day)]
     if not days:
-        raise CodedError("BAD_USER_INPUT", "day: no day of that month is meant", "day : aucun jour de ce mois n'est désigné")
+        raise CodedError("BAD_USER_INPUT", "day: no day of that month is meant", "day : aucun jour de ce mois n’est désigné")
     return _done(drafts.toggle(_choice(click.child, spec, click.arrival, click.departure), days, draft))
 
 

@@ -229,7 +229,7 @@ def groups_of(order: Order) -> dict[int, int]:
     try:
         return parties(order)
     except IndexError as error:
-        unknown = "together: a group names a line that is not there", "together : un groupe nomme une ligne qui n'existe pas"
+        unknown = "together: a group names a line that is not there", "together : un groupe nomme une ligne qui n’existe pas"
         raise CodedError("BAD_USER_INPUT", *unknown) from error
 
 
@@ -237,7 +237,7 @@ def check_groups(order: Order) -> None:
     """Before anybody puts them together, which takes a while. Raises CodedError BAD_USER_INPUT."""
     if order.groups_too_much:
         too_much = "together: more groups, or more in them, than there are lines"
-        trop = "together : plus de groupes, ou plus dans les groupes, qu'il n'y a de lignes"
+        trop = "together : plus de groupes, ou plus dans les groupes, qu’il n’y a de lignes"
         raise CodedError("BAD_USER_INPUT", too_much, trop)
 
 

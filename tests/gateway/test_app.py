@@ -155,10 +155,10 @@ async def test_whoever_comes_to_the_portal_is_led_to_its_door_and_back_again(cli
 @pytest.mark.parametrize(
     ("method", "path", "status", "french", "english"),
     [
-        ("GET", "/nowhere", 404, "Cette page n'existe pas.\n", "There is no such page.\n"),
-        ("GET", "/graphql/nowhere", 404, "Cette page n'existe pas.\n", "There is no such page.\n"),
-        ("POST", "/nowhere", 404, "Cette page n'existe pas.\n", "There is no such page.\n"),
-        ("POST", "/livez", 405, "Cette adresse ne s'utilise pas ainsi.\n", "This address is not used that way.\n"),
+        ("GET", "/nowhere", 404, "Cette page n’existe pas.\n", "There is no such page.\n"),
+        ("GET", "/graphql/nowhere", 404, "Cette page n’existe pas.\n", "There is no such page.\n"),
+        ("POST", "/nowhere", 404, "Cette page n’existe pas.\n", "There is no such page.\n"),
+        ("POST", "/livez", 405, "Cette adresse ne s’utilise pas ainsi.\n", "This address is not used that way.\n"),
     ],
 )
 async def test_what_is_not_there_is_said_in_french_and_in_english_to_whoever_asks_for_it(

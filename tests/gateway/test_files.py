@@ -122,7 +122,7 @@ async def test_a_link_that_was_cut_off_is_answered_in_words_for_people(client: h
     writer.knows = False
     for path in ("/files/booking/abc", "/ics/abc"):
         answer = await client.get(path)
-        assert (answer.status_code, answer.text) == (404, "Ce fichier n'existe pas.\n"), path
+        assert (answer.status_code, answer.text) == (404, "Ce fichier n’existe pas.\n"), path
         assert (await client.get(path, headers={"accept-language": "en"})).text == "There is no such file.\n", path
     writer.knows, writer.status = True, 404
     assert (await client.get("/ics/abc.ics")).content == CONTENT * 50_000

@@ -13,7 +13,7 @@ from tests.gateway.fakes import SUPERGRAPH
     [
         (
             "{ me {",
-            "Le document n'est pas du GraphQL : Syntax Error: Expected Name, found <EOF>.",
+            "Le document n’est pas du GraphQL : Syntax Error: Expected Name, found <EOF>.",
             "Syntax Error: Expected Name, found <EOF>.",
         ),
         (

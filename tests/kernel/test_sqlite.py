@@ -156,11 +156,13 @@ async def test_who_is_cut_off_while_a_connection_opens_leaves_no_thread_behind(t
     assert not opening.is_alive()
 
 
+LONG_AGO = 1_700_000_000
+
+
 def aged(database: Database) -> None:
-    """As if its files had been written an hour ago."""
+    """As if its files had been written long ago, both at the same time."""
     for name in ("", "-wal"):
-        path = f"{database.engine.url.database}{name}"
-        os.utime(path, (os.stat(path).st_mtime - 3600,) * 2)
+        os.utime(f"{database.engine.url.database}{name}", (LONG_AGO, LONG_AGO))
 
 
 async def test_a_file_says_that_nobody_wrote_only_where_that_is_certain(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,10 +180,23 @@ async def test_a_file_says_that_nobody_wrote_only_where_that_is_certain(database
                 assert connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()[0] == 0
         async with writer.transaction() as session:
             await session.exec(insert(CHILD).values(name=f"Noé {number}"))
-        assert database.may_differ(before)
-        aged(database)
-        assert database.may_differ(before)
+        assert database.may_differ(before)  # Whatever was there before: it is fresh.
+        with monkeypatch.context() as patch:
+            patch.setattr(sqlite, "FRESH_SECONDS", -1.0)
+            assert database.may_differ(before)
     await elsewhere.close()
+
+
+async def test_a_link_is_as_good_as_the_file_that_it_leads_to(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "BELIEVED_SECONDS", 1e12)
+    aged(database)
+    (link := tmp_path / "link.sqlite").symlink_to(str(database.engine.url.database))
+    assert sqlite.last_written(str(link)) == database.last_written()
+
+
+@pytest.mark.parametrize("path", ["nowhere.sqlite", ":memory:", "None"])
+async def test_of_a_file_that_is_not_there_nothing_is_certain(path: str) -> None:
+    assert sqlite.last_written(path) != sqlite.last_written(path)
 
 
 async def test_what_nobody_wrote_is_not_believed_for_ever(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

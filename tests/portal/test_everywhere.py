@@ -1,4 +1,4 @@
-"""Every page that a link leads to, as a family and as an agent see it: on a phone, a narrow screen and a desktop, in both languages.
+"""Every page that a link leads to, as a family and as an agent see it, on a phone and a narrow screen; pictures are of a desktop, too.
 
 Only the frame's rules are looked at: what a page is for, its own tests say.
 """
@@ -20,7 +20,7 @@ from tests.portal.planted import bury, fail_mails
 #: What is no page of the portal, or ends the visit.
 ELSEWHERE = re.compile(r"^/(files|ics|graphql|direct|\.well-known|portail|connexion/)|\?.*\blang=|[?&]format=|^/deconnexion")
 #: The same to everybody, but for the menu: an agent's are opened, and looked at as a family's.
-ALIKE = re.compile(r"^/(aide|plan-du-site|mentions-legales|donnees-personnelles|accessibilite|connexion|mot-de-passe)\b")
+ALIKE = re.compile(r"^/(aide|mentions-legales|donnees-personnelles|accessibilite|connexion|mot-de-passe)\b")
 MOST = 60
 LINKS = "() => [...document.querySelectorAll('a[href]')].map(each => each.getAttribute('href'))"
 OUTLINE = """() => [document.querySelectorAll("h1").length, document.querySelectorAll("main").length, document.title,
