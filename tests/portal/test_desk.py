@@ -299,7 +299,7 @@ async def test_a_run_is_rehearsed_and_tells_why(visitor: MakeVisitor, found: Fou
     assert ("La répartition est faite." in decided, "Acceptées : 1, en attente : 1" in decided, "1 sur 2" in decided) == (True, True, True)
     assert len(set(re.findall(r'href="(/bureau/repartitions/[^"]+)"', await shown(one, path)))) == 1
     again = await one.sends(f"{path}/repartition")
-    assert (again.status_code, "n&#39;attend de répartition" in again.text) == (422, True)
+    assert (again.status_code, "n’attend de répartition" in again.text) == (422, True)
     assert "Empreinte publiée avant" in decided
 
 

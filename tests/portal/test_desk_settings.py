@@ -75,7 +75,7 @@ async def test_an_activity_is_changed_field_by_field_and_loses_nothing_else(visi
     }  # fmt: skip
     assert now["settings"]["hours"] == was["settings"]["hours"]
     late = await one.sends(f"{path}/reglages", **same)
-    assert (late.status_code, "Quelqu&#39;un l&#39;a modifiée entre-temps" in late.text) == (422, True)
+    assert (late.status_code, "Quelqu’un l’a modifiée entre-temps" in late.text) == (422, True)
 
 
 async def test_a_new_activity_costs_what_another_costs_until_families_book_it(visitor: MakeVisitor, found: Found) -> None:
