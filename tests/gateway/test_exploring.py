@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from typing import Any
@@ -17,10 +16,10 @@ from gateway.app import application
 from gateway.browsers import Browsers
 from gateway.http import GraphQLEndpoint
 from services.settings import Settings
+from tests.chromium import ABSENT, CHROMIUM
 from tests.gateway.fakes import Gateway
 from tests.gateway.test_headers import behind_a_server
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
@@ -102,13 +101,13 @@ async def served_page(entrance: Gateway) -> AsyncIterator[str]:
         yield f"{url}/graphql"
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium here: the page's script was not run")
+@pytest.mark.skipif(CHROMIUM is None, reason=ABSENT)
 async def test_a_browser_runs_it_under_its_policy_and_shows_the_schema(served_page: str) -> None:
-    assert BROWSER is not None
+    assert CHROMIUM is not None
     with tempfile.TemporaryDirectory() as profile:
         options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}", "--virtual-time-budget=10000"]
         running = await asyncio.create_subprocess_exec(
-            BROWSER, *options, "--dump-dom", served_page, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+            CHROMIUM, *options, "--dump-dom", served_page, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
         )
         page, _ = await asyncio.wait_for(running.communicate(), 60)
 
