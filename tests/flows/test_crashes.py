@@ -49,7 +49,7 @@ RESET = f"""mutation($token: String!) {{ resetPassword(token: $token, new: "{NEW
 LINK = re.compile(r"jeton=([\w-]+)")
 
 
-def test_every_crash_point_of_the_product_is_tried() -> None:
+def test_every_crash_point_of_the_product_has_its_story() -> None:
     elsewhere = {"run.before_commit", "run.after_commit"}  # tests/booking/test_run_races.py
     assert {point for _, *points in DEATHS for point in points} | elsewhere | {point for sides in PAYING for point in sides} == set(
         CRASH_POINTS
