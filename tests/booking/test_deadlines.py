@@ -145,7 +145,7 @@ def test_working_days_go_back_over_the_turn_of_the_year_and_the_activitys_own_cl
         (DaysBefore(1, "09:00", True), "le jour ouvré précédent avant 9 h", "before 09:00 the working day before"),
         (DaysBefore(2, "09:00", True), "2 jours ouvrés avant, avant 9 h", "before 09:00, 2 working days before"),
         (HoursBefore(0), "avant le début de l’activité", "before it starts"),
-        (HoursBefore(1), "plus d'1 h avant le début", "more than 1 hour before it starts"),
+        (HoursBefore(1), "plus d’1 h avant le début", "more than 1 hour before it starts"),
         (HoursBefore(48), "plus de 48 h avant le début", "more than 48 hours before it starts"),
         (WeekdayBefore(3, "12:00", 1), "le jeudi de la semaine précédente avant 12 h", "before 12:00 on Thursday of the week before"),
         (WeekdayBefore(0, "12:00", 0), "le lundi de la même semaine avant 12 h", "before 12:00 on Monday of the same week"),
