@@ -17,6 +17,9 @@ from services.service import Running
 from services.settings import Settings
 from tests.booking.town import CANCEL, CLOCK, MONDAY, TUESDAY, Town, at_work, books, caller, cancels
 
+#: An answer is seen when it is committed; whoever committed it may come to its crash point later.
+TO_DIE_SECONDS = 10.0
+
 
 async def process(url: str, clock: Clock) -> Running:
     settings = Settings.from_environment()
@@ -28,7 +31,9 @@ async def process(url: str, clock: Clock) -> Running:
 async def once(url: str, what: Callable[[Town], Awaitable[str]]) -> str:
     town = Town(await process(url, CLOCK))
     async with at_work(town):
-        return await what(town)
+        request = await what(town)
+        await asyncio.sleep(TO_DIE_SECONDS)
+        return request
 
 
 async def move(town: Town) -> str:
