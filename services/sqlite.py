@@ -125,13 +125,13 @@ def last_written(path: str) -> object:
     now, file = time.time(), os.path.realpath(path)  # What is written first is beside the file, not beside a link to it.
     try:
         marks = [_mark(file, now), _mark(f"{file}-wal", now)]
-    except FileNotFoundError:  # Nobody has it open, or somebody closed it just now.
+    except OSError:  # Nobody has it open, somebody closed it just now, or its disk is away: whoever looks is told.
         return next(_other)
     return (*marks, int(now / BELIEVED_SECONDS)) if None not in marks else next(_other)
 
 
 def _mark(name: str, now: float) -> tuple[int, int, int] | None:
-    """None: written too lately. Raises FileNotFoundError."""
+    """None: written too lately. Raises OSError."""
     at = os.stat(name)
     return None if now - at.st_mtime < FRESH_SECONDS else (at.st_ino, at.st_size, at.st_mtime_ns)
 
