@@ -378,7 +378,10 @@ async def test_s9_to_s11_the_guides_payments(found: Found, visitor: MakeVisitor)
 
 async def odd_addresses(one: Visitor) -> None:
     month, year = f"{today():%Y-%m}", today().year
-    assert str((await one.opens("/historiques")).url).endswith(f"/historiques/consommations/{month}")
+    for this, part in (("/historiques", "consommations"), ("/historiques/reglements", "reglements")):
+        at_once, named = await one.opens(this), await one.opens(f"/historiques/{part}/{month}")
+        assert (at_once.history, text_of(at_once.text)) == ([], text_of(named.text)), "this month, and nobody is sent on to it"
+        assert f'href="/historiques/{part}/{month}/csv"' in at_once.text
     assert str((await one.opens("/historiques/reglements/2099-01")).url).endswith(f"/historiques/reglements/{month}")
     latest = (await one.opens(f"/historiques/reglements/{month}")).text
     assert ('rel="prev"' in latest, 'rel="next"' in latest) == (True, False), "the arrows stop"

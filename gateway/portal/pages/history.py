@@ -51,31 +51,24 @@ def _today(visit: Visit) -> str:
     return (visit.today if visit.families else visit.likely_today).isoformat()
 
 
-async def start(visit: Visit) -> Response:
-    return visit.see_other(f"/historiques/consommations/{_today(visit)[:7]}")
-
-
-async def start_of_payments(visit: Visit) -> Response:
-    return visit.see_other(f"/historiques/reglements/{_today(visit)[:7]}")
-
-
 async def consumptions(visit: Visit) -> Response:
-    """`/historiques/consommations/{month}`"""
+    """`/historiques`, which is this month: sending a phone on would cost it half a second; `/historiques/consommations/{month}`."""
     return await _month(visit, CONSUMPTIONS, "consommations", "consumptions")
 
 
 async def payments(visit: Visit) -> Response:
-    """`/historiques/reglements/{month}`"""
+    """`/historiques/reglements`, which is this month; `/historiques/reglements/{month}`."""
     return await _month(visit, PAYMENTS, "reglements", "payments")
 
 
 async def _month(visit: Visit, document: str, part: str, name: str) -> Response:
-    month = visit.request.path_params["month"]
+    named = visit.request.path_params.get("month")
+    month = named or f"{visit.likely_today:%Y-%m}"
     if not _MONTH.fullmatch(month):
         return visit.trouble("NOT_HERE", 404)
     await visit.ask(document, month=month)
     latest = _today(visit)[:7]
-    if month > latest:
+    if month > latest or (named is None and month < latest):
         return visit.see_other(f"/historiques/{part}/{latest}")
     return visit.page(
         f"{name}.html",
@@ -146,12 +139,12 @@ async def certificates(visit: Visit) -> Response:
 
 
 PAGES = [
-    ("/historiques", ("GET",), start),
+    ("/historiques", ("GET",), consumptions),
     ("/historiques/attestation", ("GET",), certificates),
     ("/historiques/attestation/{year}", ("GET",), certificate),
     ("/historiques/attestation/{year}/pdf", ("GET",), certificate_file),
     ("/historiques/consommations/{month}", ("GET",), consumptions),
-    ("/historiques/reglements", ("GET",), start_of_payments),
+    ("/historiques/reglements", ("GET",), payments),
     ("/historiques/reglements/{month}", ("GET",), payments),
     ("/historiques/reglements/{month}/recu/{id}", ("GET",), receipt),
     ("/historiques/{part}/{month}/{format}", ("GET",), file),
