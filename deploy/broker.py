@@ -24,7 +24,7 @@ ACCOUNTS = "accounts.conf"
 PARTNERS = "partners.json"
 OPERATOR = "operator"  #: The commands.
 OURS = (*SERVICES, "gateway", OPERATOR)
-NACK = "nack"  #: The NATS controller of a cluster, which makes streams and consumers in our stead.
+NACK = "nack"  #: The NATS controller of a cluster, which makes the public stream and its consumers in our stead.
 SYSTEM = "system"  #: Who looks after the servers of a cluster, by NATS' own commands.
 DOMAIN = PUBLIC.upper()  #: Partners' clients say `domain="PREAU"`: their account has no JetStream of its own.
 NAME = r"[a-z][a-z0-9-]{0,39}"
@@ -65,7 +65,7 @@ def rights_of(process: str) -> Rights:
         heard = (TokensRevoked.filter(), KeyWithdrawn.filter())
         return Rights((), (f"{PUBLIC}.>", *heard, *_inbox(process)))
     if process == OPERATOR:
-        streams = [f"{API}.STREAM.{act}.*" for act in ("INFO", "CREATE", "MSG.GET", "DELETE")]  # the last: preau restore
+        streams = [f"{API}.STREAM.{act}.*" for act in ("INFO", "CREATE", "UPDATE", "MSG.GET", "DELETE")]  # the last: preau restore
         return Rights((f"{API}.INFO", f"{API}.STREAM.NAMES", f"{API}.STREAM.LIST", *streams, f"{API}.CONSUMER.>"), (*_inbox(process),))
     if process == NACK:
         # Its client's answers come to a name that it invents: anywhere but where ours come.
@@ -95,11 +95,12 @@ def _of_streams(service: str) -> Iterable[str]:
 
 
 def _declaring() -> Iterable[str]:
+    """Of what everybody may know alone: who makes a consumer may have it deliver, and who changes a stream may have it copy another."""
+    stream = STREAM[False]
     yield f"{API}.INFO"
-    for stream in STREAM.values():
-        yield from (f"{API}.STREAM.{act}.{stream}" for act in ("INFO", "CREATE", "UPDATE"))
-        yield from (f"{API}.CONSUMER.{act}.{stream}.*" for act in ("INFO", "DURABLE.CREATE", "DELETE"))
-        yield f"{API}.CONSUMER.CREATE.{stream}.>"
+    yield from (f"{API}.STREAM.{act}.{stream}" for act in ("INFO", "CREATE"))
+    yield from (f"{API}.CONSUMER.{act}.{stream}.*" for act in ("INFO", "DURABLE.CREATE", "DELETE"))
+    yield f"{API}.CONSUMER.CREATE.{stream}.>"
 
 
 def _hearing(stream: str, durable: str) -> Sequence[str]:

@@ -13,7 +13,10 @@ from services.listening import ears
 from services.service import Service
 from services.settings import SERVICES, Settings
 
-HEAD = "# Streams and consumers for NACK, the NATS controller. Written by `preau streams nack`: what services declare in code.\n"
+HEAD = (
+    "# The public stream and its consumers for NACK, the NATS controller. Written by `preau streams nack`: what services declare in code.\n"
+    "# What services tell one another alone, links for new passwords among it, they declare themselves.\n"
+)
 
 
 def _service(name: str) -> Service:
@@ -33,11 +36,13 @@ def shown(settings: Settings) -> str:
 
 
 async def declare(settings: Settings) -> list[str]:
-    """Make what is missing, bring consumers up to date; safe to do twice. Returns what is there. Raises one of BROKER_TROUBLE."""
+    """Make what is missing, bring the others up to date; safe to do twice. Returns what is there. Raises one of BROKER_TROUBLE."""
     broker = await connect(settings)
     try:
         for internal in STREAM:
-            await broker.ensure_stream(internal)
+            there, wanted = (await broker.ensure_stream(internal)).config, bus.stream(internal, settings.nats_replicas)
+            if there.num_replicas != wanted.num_replicas:
+                await broker.jetstream.update_stream(there, num_replicas=wanted.num_replicas)
         for internal, name, filters in _ears():
             await broker.ensure_consumer(internal, name, filters)
     finally:
@@ -52,22 +57,22 @@ def nack(settings: Settings) -> str:
 
 
 def _resources(replicas: int) -> Iterator[dict[str, object]]:
-    for internal in STREAM:
-        wanted = bus.stream(internal, replicas)
-        spec = {
-            "name": wanted.name,
-            "subjects": wanted.subjects,
-            "storage": "file",
-            "replicas": wanted.num_replicas,
-            "duplicateWindow": f"{wanted.duplicate_window or 0:.0f}s",
-            "allowAtomicPublish": wanted.allow_atomic,
-            "preventDelete": True,
-        }
-        yield _resource("Stream", _name(STREAM[internal]), spec)
-    for internal, name, filters in _ears():
+    wanted = bus.stream(False, replicas)
+    spec = {
+        "name": wanted.name,
+        "subjects": wanted.subjects,
+        "storage": "file",
+        "replicas": wanted.num_replicas,
+        "duplicateWindow": f"{wanted.duplicate_window or 0:.0f}s",
+        "allowAtomicPublish": wanted.allow_atomic,
+        "preventDelete": True,
+        "preventUpdate": True,  # its key may not: `preau streams declare`
+    }
+    yield _resource("Stream", _name(wanted.name), spec)
+    for name, filters in [(name, filters) for internal, name, filters in _ears() if not internal]:
         wish = bus.consumer(name, filters)
         spec = {
-            "streamName": STREAM[internal],
+            "streamName": wanted.name,
             "durableName": wish.durable_name,
             "filterSubjects": wish.filter_subjects,
             "deliverPolicy": "all",
@@ -76,7 +81,7 @@ def _resources(replicas: int) -> Iterator[dict[str, object]]:
             "maxDeliver": wish.max_deliver,
             "maxAckPending": wish.max_ack_pending,
         }
-        yield _resource("Consumer", f"{_name(STREAM[internal])}-{name}", spec)
+        yield _resource("Consumer", f"{_name(wanted.name)}-{name}", spec)
 
 
 def _resource(kind: str, name: str, spec: Mapping[str, object]) -> dict[str, object]:

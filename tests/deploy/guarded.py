@@ -82,12 +82,14 @@ def may_publish(who: str) -> set[str]:
     if who == "gateway":
         return set()
     if who == NACK:
-        streams = {f"$JS.API.STREAM.{act}.{stream}" for act in ("INFO", "CREATE", "UPDATE") for stream in STREAMS}
-        acts = tuple(f"$JS.API.CONSUMER.{act}." for act in ("INFO", "CREATE", "DURABLE.CREATE", "DELETE"))
+        streams = {f"$JS.API.STREAM.{act}.PREAU" for act in ("INFO", "CREATE")}
+        acts = tuple(f"$JS.API.CONSUMER.{act}.PREAU." for act in ("INFO", "CREATE", "DURABLE.CREATE", "DELETE"))
         every = {subject for subject in subjects_to_publish() if subject.startswith(acts) and subject.rpartition(".")[2] not in STREAMS}
         return streams | every | {"$JS.API.INFO"}
     if who == "operator":
-        streams = {f"$JS.API.STREAM.{act}.{stream}" for act in ("INFO", "CREATE", "MSG.GET", "DELETE") for stream in (*STREAMS, "OTHER")}
+        streams = {
+            f"$JS.API.STREAM.{act}.{stream}" for act in ("INFO", "CREATE", "UPDATE", "MSG.GET", "DELETE") for stream in (*STREAMS, "OTHER")
+        }
         every = {subject for subject in subjects_to_publish() if subject.startswith("$JS.API.CONSUMER.")}
         return streams | every | {"$JS.API.INFO", "$JS.API.STREAM.LIST", "$JS.API.STREAM.NAMES"}
     may = {f"{root}.{town}.{who}.event" for root in ("preau", "preau-internal") for town in TOWNS} | {

@@ -3,7 +3,9 @@
 import json
 from dataclasses import replace
 
+import pytest
 import yaml
+from nats.js.errors import APIError
 
 from deploy.streams import declare, nack, shown
 from services.bus import Bus
@@ -25,6 +27,9 @@ def test_the_chart_has_them_with_as_many_copies_as_it_is_told(everything: Render
     wanted = list(yaml.safe_load_all(nack(replace(SETTINGS, nats_replicas=5))))
     assert made == wanted
     assert {each["spec"]["replicas"] for each in of_kind(made, "Stream")} == {5}
+    assert {each["spec"].get("streamName", each["spec"].get("name")) for each in made} == {"PREAU"}, (
+        "what services tell one another is theirs"
+    )
 
 
 def test_what_the_chart_scales_by_exists() -> None:
@@ -32,6 +37,14 @@ def test_what_the_chart_scales_by_exists() -> None:
     for name in SERVICES:
         mine = {("PREAU_INTERNAL" if internal else "PREAU", durable) for internal, durable, _ in ears(service_of(name))}
         assert {(each["stream"], each["name"]) for each in services[name]["consumers"]} == mine - {("PREAU_INTERNAL", f"{name}-urgent")}
+
+
+async def test_as_many_copies_are_kept_as_is_said_now(emptied: Empty) -> None:
+    """One server cannot keep three, and says so: it was asked."""
+    settings = replace(Settings.from_environment({}), nats_url=await emptied())
+    await declare(settings)
+    with pytest.raises(APIError, match="replicas"):
+        await declare(replace(settings, nats_replicas=3))
 
 
 async def test_declared_before_is_as_services_declare_it_themselves(emptied: Empty) -> None:
