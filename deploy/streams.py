@@ -57,9 +57,9 @@ def nack(settings: Settings) -> str:
 
 
 def _resources(replicas: int) -> Iterator[dict[str, object]]:
-    wanted = bus.stream(False, replicas)
+    wanted, stream = bus.stream(False, replicas), STREAM[False]
     spec = {
-        "name": wanted.name,
+        "name": stream,
         "subjects": wanted.subjects,
         "storage": "file",
         "replicas": wanted.num_replicas,
@@ -68,11 +68,11 @@ def _resources(replicas: int) -> Iterator[dict[str, object]]:
         "preventDelete": True,
         "preventUpdate": True,  # its key may not: `preau streams declare`
     }
-    yield _resource("Stream", _name(wanted.name), spec)
+    yield _resource("Stream", _name(stream), spec)
     for name, filters in [(name, filters) for internal, name, filters in _ears() if not internal]:
         wish = bus.consumer(name, filters)
         spec = {
-            "streamName": wanted.name,
+            "streamName": stream,
             "durableName": wish.durable_name,
             "filterSubjects": wish.filter_subjects,
             "deliverPolicy": "all",
@@ -81,7 +81,7 @@ def _resources(replicas: int) -> Iterator[dict[str, object]]:
             "maxDeliver": wish.max_deliver,
             "maxAckPending": wish.max_ack_pending,
         }
-        yield _resource("Consumer", f"{_name(wanted.name)}-{name}", spec)
+        yield _resource("Consumer", f"{_name(stream)}-{name}", spec)
 
 
 def _resource(kind: str, name: str, spec: Mapping[str, object]) -> dict[str, object]:
