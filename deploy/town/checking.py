@@ -157,7 +157,8 @@ def _announcement(node: Node, mistakes: Mistakes, today: dt.date) -> Announcemen
         until = fields.may("until", date(today), None)
         if until is not None and until < begins:
             fields.wrong("until", f"until: {until} is before it begins", f"a day from {begins} on")
-        return Announcement(title, body, begins, until, fields.may("mail", yes_or_no, None))
+        mail, public = (fields.may(name, yes_or_no, None) for name in ("mail", "public"))
+        return Announcement(title, body, begins, until, mail, public)
 
 
 def _account(node: Node, mistakes: Mistakes) -> Account:

@@ -131,6 +131,7 @@ class _Export:
                     # Until the end of that day: of one that ends in its midst, no hour is kept.
                     "until": row.ends_at and (row.ends_at.astimezone(zone) - dt.timedelta(seconds=1)).date(),
                     "mail": True if row.mail and row.told_at is None else None,  # Letters that were written are not written again.
+                    "public": row.public or None,
                 }
             )
             for row in rows

@@ -163,7 +163,8 @@ class _Load:
             for one in self.town.announcements:
                 publish_at = dt.datetime.combine(one.publish_on, dt.time(), zone)
                 ends_at = None if one.until is None else dt.datetime.combine(one.until + dt.timedelta(1), dt.time(), zone)
-                await identity.put_announcement(session, self.clock, self.structure, one.title, one.body, publish_at, ends_at, one.mail)
+                says = one.title, one.body, publish_at, ends_at, one.mail, one.public
+                await identity.put_announcement(session, self.clock, self.structure, *says)
                 self.step()
             await self._accounts(session, accounts, ahead)
             said = [self._family_spec(family) for family in self.town.families]

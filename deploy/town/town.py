@@ -45,6 +45,7 @@ class Announcement:
     publish_on: dt.date
     until: dt.date | None = None
     mail: bool | None = None  #: Families get it as a letter, too. None: as it is; of a new one, they do not.
+    public: bool | None = None  #: For everybody, also whoever is not signed in. None: as it is; a new one is for families alone.
 
 
 @dataclass(frozen=True, slots=True)

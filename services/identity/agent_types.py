@@ -258,6 +258,7 @@ class OfficeAnnouncement:
     published_at: dt.datetime
     ends_at: dt.datetime | None
     mail: bool = strawberry.field(description="Families get it as a letter, too, on its day.")
+    public: bool = strawberry.field(description="It is for everybody: also whoever is not signed in sees it.")
     state: AnnouncementState
     told_at: dt.datetime | None = strawberry.field(description="When other systems were told of it, and the letters written.")
 
@@ -270,6 +271,7 @@ class OfficeAnnouncement:
             published_at=row.published_at,
             ends_at=row.ends_at,
             mail=row.mail,
+            public=row.public,
             state=state_of(row, now),
             told_at=row.told_at,
         )
@@ -290,11 +292,12 @@ class PublishAnnouncementInput:
     publish_at: dt.datetime | None = strawberry.field(default=None, description="Null: now.")
     ends_at: dt.datetime | None = strawberry.field(default=None, description="Null: it stands until it is withdrawn.")
     mail: bool = strawberry.field(default=False, description="Families get it as a letter, too, on its day.")
+    public: bool = strawberry.field(default=False, description="For everybody: also whoever is not signed in sees it.")
     reason: str | None = None
     idempotency_key: str
 
     def wording(self) -> Wording:
-        return Wording(self.title, self.body, self.publish_at, (self.ends_at,), self.mail)
+        return Wording(self.title, self.body, self.publish_at, (self.ends_at,), self.mail, self.public)
 
 
 @strawberry.input
@@ -307,11 +310,13 @@ class ChangeAnnouncementInput:
     publish_at: dt.datetime | None = None
     ends_at: dt.datetime | None = strawberry.field(default=UNSET, description="Null: it stands until it is withdrawn.")
     mail: bool | None = None
+    public: bool | None = None
     reason: str | None = None
     idempotency_key: str
 
     def wording(self) -> Wording:
-        return Wording(self.title, self.body, self.publish_at, None if self.ends_at is UNSET else (self.ends_at,), self.mail)
+        ends_at = None if self.ends_at is UNSET else (self.ends_at,)
+        return Wording(self.title, self.body, self.publish_at, ends_at, self.mail, self.public)
 
 
 @strawberry.input

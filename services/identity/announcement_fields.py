@@ -1,4 +1,6 @@
-"""Announcements as GraphQL, for agents: publish, change, withdraw, and see what is to come (S2)."""
+"""Announcements as GraphQL (S2): for everybody, those that are; for agents, to publish, change, withdraw, and see what is to come."""
+
+import datetime as dt
 
 import strawberry
 from strawberry import ID
@@ -19,11 +21,52 @@ from services.identity.office_fields import Work, acts_for, agent_of, done
 from services.identity.refusals import or_refusal
 from services.paging import cursor_of, moment_of, place_in, size_of, stays
 
+USUAL_PUBLIC, MOST_PUBLIC = 5, 20  #: Of announcements for everybody, at once: whoever asks is nobody's family, and pages are none.
 NEWEST = cursor_of("9999-12-31T00:00:00+00:00", "")  #: The cursor of what comes before all announcements.
 
 
 @strawberry.type
+class PublicAnnouncement:
+    """What a structure says to everybody. Of the structure no more than who speaks: the rest of it is for those who belong there."""
+
+    id: ID
+    title: str
+    body: str = strawberry.field(description="Plain text; blank lines part paragraphs.")
+    published_at: dt.datetime
+    ends_at: dt.datetime | None = strawberry.field(description="Null: until it is withdrawn.")
+    structure: ID
+    structure_name: str
+    timezone: str = strawberry.field(description="Of the structure.")
+
+    @classmethod
+    def of(cls, row: tables.Announcement, structure: tables.Structure) -> "PublicAnnouncement":
+        return cls(
+            id=ID(row.id),
+            title=row.title,
+            body=row.body,
+            published_at=row.published_at,
+            ends_at=row.ends_at,
+            structure=ID(structure.id),
+            structure_name=structure.name,
+            timezone=structure.timezone,
+        )
+
+
+@strawberry.type
 class AnnouncementQueries:
+    @strawberry.field
+    async def public_announcements(
+        self, info: Info, structure: ID | None = None, first: int | None = USUAL_PUBLIC
+    ) -> list[PublicAnnouncement]:
+        """For everybody, signed in or not: those in force that are for everybody, the newest first, of one structure or of all.
+
+        `first`: 20 at most. The names of structures are told, for a door may be that of several.
+        """
+        size, of = size_of(first, USUAL_PUBLIC, MOST_PUBLIC), None if structure is None else str(structure)
+        async with info.context.database.reading() as session:
+            rows = await queries.public_announcements(session, of, info.context.now, size)
+        return [PublicAnnouncement.of(*row) for row in rows]
+
     @strawberry.field
     async def announcements_of(self, info: Info, structure: ID, first: int | None = 50, after: str | None = None) -> AnnouncementConnection:
         """All of a structure, for its agents: the newest first, those to come before all."""
@@ -40,7 +83,7 @@ class AnnouncementQueries:
 
 
 def _content(wording: Wording) -> list[object]:
-    return [wording.title, wording.body, wording.publish_at, wording.ends_at, wording.mail]
+    return [wording.title, wording.body, wording.publish_at, wording.ends_at, wording.mail, wording.public]
 
 
 async def _of_announcement(info: Info, announcement: str, reason: str | None) -> Agent:

@@ -46,6 +46,7 @@ class Wording:
     publish_at: dt.datetime | None = None
     ends_at: tuple[dt.datetime | None] | None = None  #: In a tuple, for there may be no end.
     mail: bool | None = None
+    public: bool | None = None  #: For everybody, also whoever is not signed in.
 
     def values(self) -> dict[str, Any]:
         """As it is kept. Raises Refused INVALID_ENTRY."""
@@ -54,6 +55,7 @@ class Wording:
             "body": None if self.body is None else entries.body_of(self.body),
             "published_at": self.publish_at,
             "mail": self.mail,
+            "public": self.public,
         }
         ends = {} if self.ends_at is None else {"ends_at": self.ends_at[0]}
         return {name: value for name, value in said.items() if value is not None} | ends

@@ -202,23 +202,40 @@ async def account_of_refresh(session: AsyncSession, token_sum: str) -> str | Non
     return (await session.exec(found)).first()
 
 
+def _are_let_in_by_questions() -> list[ColumnElement[bool]]:
+    """Of accounts: every structure of theirs has switched questions on, and they work for none."""
+    joined = exists().where(col(Membership.account_id) == col(Account.id), col(Membership.structure_id) == col(Structure.id))
+    return [
+        joined.where(col(Structure.secret_questions)),
+        ~joined.where(~col(Structure.secret_questions)),
+        ~exists().where(col(AgentRole.account_id) == col(Account.id)),
+        ~exists().where(col(Operator.account_id) == col(Account.id)),
+    ]
+
+
 async def secret_question(session: AsyncSession, login: str) -> tuple[str, str, str] | None:
     """Account id, code of the question and hash of its answer, where it is a way in. `login` is plain.
 
     Not for whoever works for a structure, and only if every structure of the account has switched questions on.
     """
-    joined = exists().where(col(Membership.account_id) == col(Account.id), col(Membership.structure_id) == col(Structure.id))
     found = select(Account.id, Account.security_question, Credential.answer_hash).where(
         Account.login == login,
         Credential.account_id == Account.id,
         col(Credential.answer_hash).is_not(None),
         col(Account.security_question).in_(QUESTIONS),
-        joined.where(col(Structure.secret_questions)),
-        ~joined.where(~col(Structure.secret_questions)),
-        ~exists().where(col(AgentRole.account_id) == col(Account.id)),
-        ~exists().where(col(Operator.account_id) == col(Account.id)),
+        *_are_let_in_by_questions(),
     )
     return cast("tuple[str, str, str] | None", (await session.exec(found)).first())
+
+
+async def is_let_in_by_questions(session: AsyncSession, account: str) -> bool:
+    """Whether the answer to a question that the account chose, or may choose, is a way in."""
+    return (await session.exec(select(Account.id).where(Account.id == account, *_are_let_in_by_questions()))).first() is not None
+
+
+async def some_structure_asks(session: AsyncSession) -> bool:
+    """Whether some structure has switched questions on."""
+    return (await session.exec(select(Structure.id).where(col(Structure.secret_questions)).limit(1))).first() is not None
 
 
 async def paper_code(session: AsyncSession, login: str, place: str) -> tuple[str, str] | None:
@@ -576,8 +593,22 @@ async def announcements_of(
     return (await session.exec(found.order_by(col(Announcement.published_at).desc(), col(Announcement.id)).limit(limit))).all()
 
 
+def _in_force(now: dt.datetime) -> list[ColumnElement[bool]]:
+    not_over = or_(col(Announcement.ends_at).is_(None), col(Announcement.ends_at) > now)
+    return [col(Announcement.published_at) <= now, col(Announcement.withdrawn_at).is_(None), not_over]
+
+
 async def announcements_in_force(session: AsyncSession, ids: Collection[str], now: dt.datetime) -> dict[str, list[Announcement]]:
     """By structure, the newest first (S2)."""
-    found = select(Announcement.structure_id, Announcement).where(col(Announcement.structure_id).in_(ids), Announcement.published_at <= now)
-    found = found.where(col(Announcement.withdrawn_at).is_(None), or_(col(Announcement.ends_at).is_(None), col(Announcement.ends_at) > now))
+    found = select(Announcement.structure_id, Announcement).where(col(Announcement.structure_id).in_(ids), *_in_force(now))
     return _grouped((await session.exec(found.order_by(col(Announcement.published_at).desc(), col(Announcement.id)))).all())
+
+
+async def public_announcements(
+    session: AsyncSession, structure: str | None, now: dt.datetime, limit: int
+) -> Sequence[tuple[Announcement, Structure]]:
+    """Those in force that are for everybody, the newest first; of that structure alone, or None: of all."""
+    found = select(Announcement, Structure).where(Announcement.structure_id == Structure.id, col(Announcement.public), *_in_force(now))
+    if structure is not None:
+        found = found.where(Announcement.structure_id == structure)
+    return (await session.exec(found.order_by(col(Announcement.published_at).desc(), col(Announcement.id)).limit(limit))).all()

@@ -6,6 +6,7 @@ from typing import Annotated
 import strawberry
 
 from services.graphql import Info
+from services.identity import queries
 from services.identity.counter_fields import CounterMutations
 from services.identity.door_fields import SignInResult, signed_in
 from services.identity.entrance import entrance, visit
@@ -38,6 +39,15 @@ async def _granted(granting: Awaitable[str]) -> RecoveryGranted:
 
 async def _codes(making: Awaitable[list[str]]) -> RecoveryCodes:
     return RecoveryCodes(codes=await making)
+
+
+@strawberry.type
+class RecoveryQueries:
+    @strawberry.field
+    async def secret_questions_open(self, info: Info) -> bool:
+        """Whether secret questions are a way back in at all: some structure has them on. For everybody; of whom, is not told."""
+        async with info.context.database.reading() as session:
+            return await queries.some_structure_asks(session)
 
 
 @strawberry.type

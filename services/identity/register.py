@@ -91,18 +91,19 @@ async def put_announcement(
     publish_at: dt.datetime,
     ends_at: dt.datetime | None = None,
     mail: bool | None = None,
+    public: bool | None = None,
 ) -> str:
-    """Returns its id. It is told on its day (announcing.py). `ends_at`, `mail`: None: as it is.
+    """Returns its id. It is told on its day (announcing.py). `ends_at`, `mail`, `public`: None: as it is.
 
     An announcement that is in force, or was told, keeps its date when it is put in again: "today" is not news every day. One that an
     agent withdrew stays withdrawn, and where an agent gave the hour of the very day, that stays: a file knows days alone. What an agent
     changed stands until the file says otherwise than last time.
     """
-    words = {"publish_at": publish_at.isoformat(), "ends_at": ends_at and ends_at.isoformat(), "mail": mail}
+    words = {"publish_at": publish_at.isoformat(), "ends_at": ends_at and ends_at.isoformat(), "mail": mail, "public": public}
     row = await queries.announcement_loaded_as(session, structure, title)
     if row is None:
         row = Announcement(id=uuid4().hex, structure_id=structure, title=title, body=body, loaded_body=body, published_at=publish_at)
-        row.ends_at, row.mail, row.loaded_title, row.loaded = ends_at, bool(mail), title, words
+        row.ends_at, row.mail, row.public, row.loaded_title, row.loaded = ends_at, bool(mail), bool(public), title, words
         session.add(row)
     elif row.withdrawn_at is None:
         kept = row.told_at is not None or max(row.published_at, publish_at) <= clock.now() or within_a_day(row.published_at, publish_at)
@@ -112,6 +113,7 @@ async def put_announcement(
         same_day = row.ends_at is not None and ends_at is not None and within_a_day(ends_at, row.ends_at)
         values |= {"ends_at": ends_at} if "ends_at" in said and ends_at is not None and not same_day else {}
         values |= {"mail": mail} if "mail" in said and mail is not None else {}
+        values |= {"public": public} if "public" in said and public is not None else {}
         values |= {"loaded_title": title, "loaded": {**(row.loaded or {}), **{name: words[name] for name in said}}}
         if _differs(row, values):
             session.add(row)

@@ -15,7 +15,7 @@ from services.identity.oidc_fields import OidcMutations, OidcQueries
 from services.identity.privacy_fields import PrivacyMutations, PrivacyQueries
 from services.identity.profile_fields import ProfileMutations, ProfileQueries
 from services.identity.rank_fields import RankMutations, RankQueries
-from services.identity.recovery_fields import RecoveryMutations
+from services.identity.recovery_fields import RecoveryMutations, RecoveryQueries
 from services.identity.reset_fields import ResetMutations
 from services.identity.types import Account, Agent, Child, Family, Structure, me
 from services.identity.viewing_fields import ViewingQueries
@@ -51,6 +51,7 @@ class Query(
     PrivacyQueries,
     ProfileQueries,
     RankQueries,
+    RecoveryQueries,
     ViewingQueries,
 ):
     @strawberry.field

@@ -52,7 +52,10 @@ class Structure(IdentityTable, table=True):
 class Announcement(IdentityTable, table=True):
     """What a structure says on its home page (S2). The title is what it is known by: another text under it is a correction."""
 
-    __table_args__ = (UniqueConstraint("structure_id", "title"),)
+    __table_args__ = (
+        UniqueConstraint("structure_id", "title"),
+        Index("ix_announcement_public_published_at", "public", "published_at"),
+    )
     id: str = Field(primary_key=True)
     structure_id: str = Field(foreign_key="structure.id")
     title: str
@@ -65,6 +68,7 @@ class Announcement(IdentityTable, table=True):
     ends_at: dt.datetime | None = Field(default=None, sa_type=Instant)  #: None: until it is withdrawn.
     withdrawn_at: dt.datetime | None = Field(default=None, sa_type=Instant)
     mail: bool = Field(default=False, sa_column_kwargs={"server_default": false()})  #: Families get it as a letter, too.
+    public: bool = Field(default=False, sa_column_kwargs={"server_default": false()})  #: For everybody, also whoever is not signed in.
     told_at: dt.datetime | None = Field(default=None, sa_type=Instant)  #: When other systems were told: on its day, once.
 
 

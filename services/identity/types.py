@@ -34,6 +34,7 @@ class Structure:
     id: strawberry.ID
     name: str
     timezone: str
+    secret_questions: bool = strawberry.field(description="Whether it has them on: the answer to one is a way to a new password then.")
 
     @strawberry.field
     async def announcements(self, info: Info) -> list[Announcement]:
@@ -46,7 +47,7 @@ class Structure:
 
     @classmethod
     def of(cls, row: tables.Structure) -> "Structure":
-        return cls(id=strawberry.ID(row.id), name=row.name, timezone=row.timezone)
+        return cls(id=strawberry.ID(row.id), name=row.name, timezone=row.timezone, secret_questions=row.secret_questions)
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Structure | None":
@@ -295,6 +296,12 @@ class Account:
     @strawberry.field
     def security_question(self, info: Info) -> str | None:
         return asked(self.question, info.context.language) if self.question else None
+
+    @strawberry.field
+    async def secret_question_opens(self, info: Info) -> bool:
+        """Whether its answer is a way to a new password: all structures that the account belongs, or belonged, to have questions on."""
+        async with info.context.database.reading() as session:
+            return await queries.is_let_in_by_questions(session, self.id)
 
     @strawberry.field
     async def password_is_handed_out(self, info: Info) -> bool:

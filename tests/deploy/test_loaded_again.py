@@ -104,7 +104,9 @@ async def test_what_people_changed_stands_until_the_file_says_otherwise(settings
         await office.add_adult(session, MONDAY, who, "dupont", "chef")
         row = (await session.exec(select(Announcement))).one()
         until = now + dt.timedelta(days=9)
-        await announcing.change_announcement(session, MONDAY, who, row.id, Wording("Rentrée", "Oui.", ends_at=(until,), mail=True))
+        await announcing.change_announcement(
+            session, MONDAY, who, row.id, Wording("Rentrée", "Oui.", ends_at=(until,), mail=True, public=True)
+        )
     changed = await everything(databases)
     assert (await loads(databases, FILE), await everything(databases)) == ([], changed)
 

@@ -17,7 +17,7 @@ from tests.deploy.test_loading import put
 #: Table -> the columns that arrive as they were.
 GOES = {
     "structure": {"id", "name", "timezone", "school_zone", "secret_questions", "second_factor", "retention"},
-    "announcement": {"structure_id", "title", "body", "published_at", "ends_at", "mail"},
+    "announcement": {"structure_id", "title", "body", "published_at", "ends_at", "mail", "public"},
     "account": {"login", "title", "first_name", "last_name", "email", "language", "reports", "announcements_by_mail"},
     "agent_role": {"structure_id", "administrator"},
     "family": {"id", "structure_id", "number", "looked_for_by"},
@@ -83,7 +83,7 @@ async def test_what_goes_arrives_as_it_was(settings: Settings, databases: Databa
     """Each of those columns says something else here than a town would have it that nobody touched."""
     file = yaml.safe_load(FILE)
     file["structure"] |= {"second_factor": "optional", "secret_questions": True, "retention": {"mails_days": 30, "families_years": 5}}
-    file["announcements"][0] |= {"from": "today+7d", "until": "today+9d", "mail": True}
+    file["announcements"][0] |= {"from": "today+7d", "until": "today+9d", "mail": True, "public": True}
     file["accounts"][0] |= {"reports": "daily", "announcements_by_mail": False, "language": "en"}
     file["families"][0]["accounts"] = ["agent", "dupont"]
     await put(databases, yaml.safe_dump(file))

@@ -10,11 +10,13 @@ from services.identity import announcing, duties, register
 from services.identity.announcing import AnnouncementState, state_of
 from services.identity.tables import Announcement
 from tests.facts import until
-from tests.identity.town import AGENT_PASSWORD, CARTEVILLE, NOW, RunFixture, Town
+from tests.identity.town import AGENT_PASSWORD, CARTEVILLE, NEIGHBOUR, NOW, RunFixture, Town
 
 DAY = dt.timedelta(days=1)
 OF = """query ($first: Int, $after: String) { announcementsOf(structure: "carteville", first: $first, after: $after) {
-  nodes { id title state mail publishedAt endsAt toldAt } endCursor hasNextPage } }"""
+  nodes { id title state mail public publishedAt endsAt toldAt } endCursor hasNextPage } }"""
+DOOR = """query ($structure: ID, $first: Int) { publicAnnouncements(structure: $structure, first: $first) {
+  title body publishedAt endsAt structure structureName timezone } }"""
 HOME = "{ me { families { structure { announcements { title body endsAt } } } } }"
 ANSWER = "__typename ... on Refusal { code message } ... on OfficeAnnouncement { id title body state toldAt }"
 
@@ -43,6 +45,9 @@ class Office:
     async def families_see(self) -> list[str]:
         me = (await self.town.answers(HOME, (await self.town.signs_in())["accessToken"]))["me"]
         return [one["title"] for one in me["families"][0]["structure"]["announcements"]]
+
+    async def everybody_sees(self, token: str | None = None, **asked: Any) -> list[str]:
+        return [one["title"] for one in (await self.town.answers(DOOR, token, **asked))["publicAnnouncements"]]
 
     async def day_breaks(self) -> None:
         async with self.town.running.database.transaction() as session:
@@ -180,6 +185,66 @@ async def test_agents_turn_pages_and_families_do_not(office: Office) -> None:
     assert ([one["title"] for one in rest["nodes"]], rest["hasNextPage"]) == (["Un"], False)
     for bearer in ((await office.town.signs_in())["accessToken"], None):
         assert (await office.town.asked(OF, bearer))[1]
+
+
+async def test_s2_everybody_sees_what_is_in_force_and_for_everybody_and_nothing_else(office: Office) -> None:
+    await office.town.puts(NEIGHBOUR)
+    await office.publishes("Aux familles")
+    await office.publishes("Finie", public=True, publishAt=text(NOW - 9 * DAY), endsAt=text(NOW + DAY))
+    await office.publishes("À venir", public=True, publishAt=text(NOW + 2 * DAY))
+    gone = await office.publishes("Retirée", public=True)
+    await office.does("withdrawAnnouncement", announcement=gone["id"], reason="Erreur")
+    await office.publishes("Ouverte", public=True, publishAt=text(NOW - DAY))
+    await office.town.announces("Ailleurs", "Autre mairie", NOW - 2 * DAY, "autreville", public=True)
+    await office.town.announces("Aux siens", "Autre mairie", NOW, "autreville")
+    tokens = [(await office.town.signs_in(*who))["accessToken"] for who in ((), ("agent", AGENT_PASSWORD))]
+    for token in (None, *tokens):
+        assert await office.everybody_sees(token) == ["Ouverte", "Ailleurs", "Finie"], "the newest first, whoever asks"
+        of = [await office.everybody_sees(token, structure=one) for one in ("carteville", "autreville", "nowhere", "")]
+        assert of == [["Ouverte", "Finie"], ["Ailleurs"], [], []]
+    (newest,) = (await office.town.answers(DOOR, first=1))["publicAnnouncements"]
+    assert newest == {
+        "title": "Ouverte", "body": "Ouverte !", "publishedAt": "2026-11-22T07:00:00Z", "endsAt": None, "structure": "carteville",
+        "structureName": "Mairie de CarteVille", "timezone": "Europe/Paris",
+    }  # fmt: skip
+    office.town.later(days=1)
+    assert await office.everybody_sees() == ["Ouverte", "Ailleurs"], "it has ended"
+    office.town.later(days=1)
+    assert await office.everybody_sees() == ["À venir", "Ouverte", "Ailleurs"], "its day has come"
+
+
+async def test_what_everybody_sees_is_changed_at_once_and_stands_in_the_journal(office: Office) -> None:
+    one = await office.publishes("Grève")
+    for public in (True, False, None):
+        changed = await office.does("changeAnnouncement", announcement=one["id"], public=public)
+        assert (changed["title"], await office.everybody_sees()) == ("Grève", ["Grève"] if public else [])
+    token = (await office.town.signs_in("agent", AGENT_PASSWORD))["accessToken"]
+    acts = '{ identityActs(structure: "carteville") { nodes { details { name before after } } } }'
+    changes = [act["details"] for act in (await office.town.answers(acts, token))["identityActs"]["nodes"]]
+    assert changes[0] == [{"name": "public", "before": "true", "after": "false"}]
+    assert changes[1] == [{"name": "public", "before": "false", "after": "true"}]
+    assert len(changes) == 3, "what changes nothing is no act"
+    assert {"name": "public", "before": None, "after": "false"} in changes[2]
+
+
+async def test_what_the_towns_file_shows_everybody_an_agent_may_keep_back(office: Office) -> None:
+    one = await office.town.announces("Rentrée", "Bonjour", NOW, public=True)
+    assert await office.everybody_sees() == ["Rentrée"]
+    await office.does("changeAnnouncement", announcement=one, public=False)
+    for said, seen in ((True, False), (None, False), (True, True), (None, True), (False, False)):
+        await office.town.announces("Rentrée", "Bonjour", NOW, public=said)
+        assert await office.everybody_sees() == (["Rentrée"] if seen else []), said
+
+
+async def test_everybody_sees_the_newest_few_and_no_page_of_all(office: Office) -> None:
+    for day in range(25):
+        await office.town.announces(f"{day}", "Bonjour", NOW - day * DAY, public=True)
+    titles = [f"{day}" for day in range(25)]
+    for asked, seen in (({}, 5), ({"first": None}, 5), ({"first": 0}, 0), ({"first": 20}, 20)):
+        assert await office.everybody_sees(**asked) == titles[:seen]
+    for first in (21, -1):
+        data, errors = await office.town.asked(DOOR, language="en", first=first)
+        assert (data, "from 0 to 20" in str(errors)) == (None, True)
 
 
 def test_how_an_announcement_stands() -> None:

@@ -424,6 +424,31 @@ async def test_s3_where_questions_are_off_no_answer_is_right_and_guesses_are_cou
     assert (await town.signs_in())["__typename"] == "SignedIn", "it does not keep the owner from the door"
 
 
+async def test_s3_whether_questions_open_a_way_back_in_is_told_as_it_is_decided(running: RunFixture) -> None:
+    """Of all to everybody; of oneself and one's structures to whoever is signed in."""
+    town = await Town.of(running)
+    own = "{ me { secretQuestionOpens families { structure { id secretQuestions } } agentOf { secretQuestions } } }"
+    on = {"carteville": False, "autreville": False}
+
+    async def told(*who: str) -> tuple[bool, bool]:
+        me = (await town.answers(own, (await town.signs_in(*who))["accessToken"]))["me"]
+        for family in me["families"]:
+            assert family["structure"]["secretQuestions"] == on[family["structure"]["id"]]
+        return (await town.answers("{ secretQuestionsOpen }"))["secretQuestionsOpen"], me["secretQuestionOpens"]
+
+    assert (await told(), await told("agent", AGENT_PASSWORD)) == ((False, False), (False, False))
+    on["carteville"] = True
+    await town.puts(ON)
+    assert (await told(), await told("agent", AGENT_PASSWORD)) == ((True, True), (True, False)), "never for whoever works for one"
+    await town.puts(NEIGHBOUR, FamilySpec("autreville.dupont", "autreville", "77", ("dupont",), ()))
+    assert await told() == (True, False), "all of one's structures want it"
+    await town.puts(FamilySpec("autreville.dupont", "autreville", "77", (), ()))
+    assert await told() == (True, False), "also those of before"
+    on["autreville"] = True
+    await town.puts(replace(NEIGHBOUR, secret_questions=True))
+    assert await told() == (True, True)
+
+
 async def test_s3_where_a_structure_has_questions_on_the_right_answer_opens_the_way_to_a_new_password(running: RunFixture) -> None:
     town = await Town.of(running)
     await town.puts(ON)

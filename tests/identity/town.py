@@ -61,9 +61,11 @@ class Town:
                     case FamilySpec():
                         await register.put_family(session, self.running.clock, spec)
 
-    async def announces(self, title: str, body: str, publish_at: dt.datetime, structure: str = "carteville") -> str:
+    async def announces(
+        self, title: str, body: str, publish_at: dt.datetime, structure: str = "carteville", public: bool | None = None
+    ) -> str:
         async with self.running.database.transaction() as session:
-            return await register.put_announcement(session, self.running.clock, structure, title, body, publish_at)
+            return await register.put_announcement(session, self.running.clock, structure, title, body, publish_at, public=public)
 
     def later(self, **duration: float) -> None:
         """Time passes."""
