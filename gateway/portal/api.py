@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from starlette.requests import Request
-from starlette.types import ASGIApp, Message, Receive, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.headers import FORM
 from services.refusal import Language
@@ -48,7 +48,7 @@ class Api:
 
     async def ask(
         self,
-        request: Request,
+        request: Request | None,
         language: Language,
         document: str,
         variables: Mapping[str, Any],
@@ -56,7 +56,7 @@ class Api:
         *,
         to_the_end: bool = False,
     ) -> Answer:
-        """`to_the_end`: also if whoever asks hangs up."""
+        """`request`: whose address and browser are told; None: nobody's. `to_the_end`: also if whoever asks hangs up."""
         said: list[bytes] = []
 
         async def send(message: Message) -> None:
@@ -75,12 +75,13 @@ class Api:
         await self.endpoint(_scope(request, language, token, b"text/event-stream"), _receive(request, document, variables), send)
 
 
-def _scope(request: Request, language: Language, token: str | None, accept: bytes = b"application/json") -> dict[str, Any]:
-    passed = [(name, value) for name, value in request.scope["headers"] if name in FORM and name != b"accept-language"]
+def _scope(request: Request | None, language: Language, token: str | None, accept: bytes = b"application/json") -> dict[str, Any]:
+    scope: Scope = {"type": "http", "headers": []} if request is None else request.scope
+    passed = [(name, value) for name, value in scope["headers"] if name in FORM and name != b"accept-language"]
     passed += [(b"content-type", b"application/json"), (b"accept", accept), (b"accept-language", language.encode())]
     if token is not None:
         passed.append((b"authorization", b"Bearer " + token.encode()))
-    told = {name: request.scope[name] for name in ("type", "asgi", "http_version", "server", "client", "scheme") if name in request.scope}
+    told = {name: scope[name] for name in ("type", "asgi", "http_version", "server", "client", "scheme") if name in scope}
     return {**told, "method": "POST", "path": "/graphql", "raw_path": b"/graphql", "query_string": b"", "headers": passed, "root_path": ""}
 
 

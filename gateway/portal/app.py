@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.portal import assets
 from gateway.portal.api import Api
+from gateway.portal.noticeboard import Noticeboard
 from gateway.portal.operations import ALL
 from gateway.portal.pages import PAGES, payment
 from gateway.portal.session import Renewing
@@ -33,7 +34,8 @@ def portal(endpoint: ASGIApp, settings: Settings, trusted: Trusted, words: TownW
     url = urlsplit(settings.public_url)
     secure = url.scheme == "https"
     passkeys = secure or url.hostname == "localhost"
-    house = House(Api(endpoint), Renewing(), settings.clock, secure, payment_origins(settings), words, passkeys, settings.public_url)
+    api, origins = Api(endpoint), payment_origins(settings)
+    house = House(api, Renewing(), Noticeboard(api), settings.clock, secure, origins, words, passkeys, settings.public_url)
     pages = [Route(path, partial(_answer, house, handler), methods=methods) for path, methods, handler in PAGES]
     unknown = partial(_answer, house, _not_here)
     return _Pages(

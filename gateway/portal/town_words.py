@@ -5,7 +5,7 @@ publisher: {name: ..., address: ..., director: ..., email: ...}
 host: {name: ..., address: ..., phone: ...}
 data_protection: {name: ..., address: ..., email: ...}
 accessibility: {state: partial, rate: 71, audited_by: ..., established: 2026-11-30, exceptions: [...], plan: {2027: [...]}}
-secret_questions: true
+secret_questions: false
 
 Each may be missing. Texts are the town's, in French. README (Pages that the law asks for) says what each is.
 """
@@ -57,7 +57,7 @@ class TownWords:
     host: Whom = Whom()
     data_protection: Whom = Whom()
     accessibility: Accessibility = Accessibility()
-    secret_questions: bool = False  #: Whether some structure has them on (S3): a way back in is offered then.
+    secret_questions: bool = True  #: False: never offered (S3). Else they are where identity says that a structure has them on.
 
 
 PEOPLE = ("contact", "publisher", "host", "data_protection")
@@ -87,7 +87,7 @@ class _Reading:
     def town(self, told: Any) -> TownWords:
         parts = self.parts(told, "the file", (*PEOPLE, "accessibility", "secret_questions"))
         people = {name: self.whom(parts[name], name) for name in PEOPLE if name in parts}
-        asks = parts.get("secret_questions", False)
+        asks = parts.get("secret_questions", True)
         if not isinstance(asks, bool):
             raise self.wrong("secret_questions is true or false")
         return TownWords(**people, accessibility=self.accessibility(parts.get("accessibility", {})), secret_questions=asks)

@@ -17,6 +17,7 @@ from gateway.answering import gzipped, takes_gzip
 from gateway.portal import assets, draft, forms, security, town_words
 from gateway.portal.api import BUSY, GONE, NOT_THERE, SIGN_IN_FIRST, TOO_MUCH, Answer, Api
 from gateway.portal.forms import Form
+from gateway.portal.noticeboard import Noticeboard
 from gateway.portal.operations import SHELL, operation
 from gateway.portal.session import MARGIN_SECONDS, TOKENS, NobodyCanSay, Renewing, Session
 from gateway.portal.templating import drawn
@@ -75,6 +76,7 @@ class House:
 
     api: Api
     renewing: Renewing
+    board: Noticeboard
     clock: Clock
     secure: bool  #: The public address is https.
     #: Where forms of the payment page lead at last.

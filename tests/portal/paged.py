@@ -1,5 +1,6 @@
 """An identity that answers pages as it is told to, behind a real server, a gateway before it, and a browser that sends its forms."""
 
+import asyncio
 import html
 import json
 import re
@@ -41,6 +42,8 @@ SIGNED_IN = {
     "deviceToken": "secret-device",
     "account": ACCOUNT,
 }
+#: What identity tells everybody.
+TOLD_ALL: dict[str, Any] = {"oidcProviders": [], "publicAnnouncements": [], "secretQuestionsOpen": False}
 SECRETS = ("secret-access", "secret-refresh", "secret-device")
 
 
@@ -53,9 +56,11 @@ def refused(code: str, message: str = "Non.", **told: Any) -> dict[str, Any]:
 class Identity:
     """Answers as it is told to."""
 
-    says: dict[str, Any] = field(default_factory=lambda: {"isLiveLink": True, "oidcProviders": [], "signOut": True, "me": ACCOUNT})
+    says: dict[str, Any] = field(default_factory=lambda: {"isLiveLink": True, "signOut": True, "me": ACCOUNT, **TOLD_ALL})
     heard: list[tuple[str, dict[str, Any], str | None]] = field(default_factory=list)  #: What may have an effect: field, variables, token.
     looked: list[str] = field(default_factory=list)  #: Tokens of links that were opened.
+    silent: list[str] = field(default_factory=list)  #: What it does not answer before it `goes_on`: fields of which it `says` "silence".
+    goes_on: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def answer(self, request: Request) -> Response:
         asked = json.loads(await request.body())
@@ -63,12 +68,16 @@ class Identity:
         names = [each.name.value for each in operation.selection_set.selections if isinstance(each, FieldNode)]
         for name in names:
             self._note(name, asked.get("variables") or {}, request.headers.get("authorization"))
+        if kept_back := [name for name in names if self.says[name] == "silence"]:
+            self.silent += kept_back
+            await self.goes_on.wait()
+            self.silent.remove(*kept_back)
         return JSONResponse({"data": {name: self.says[name] for name in names}})
 
     def _note(self, name: str, variables: dict[str, Any], token: str | None) -> None:
         if name == "isLiveLink":
             self.looked += variables.values()
-        elif name not in ("oidcProviders", "me"):
+        elif name not in (*TOLD_ALL, "me"):
             self.heard.append((name, variables, token))
 
     @property

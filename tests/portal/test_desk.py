@@ -13,7 +13,7 @@ from services.audit import EMPTIED
 from tests.facts import until
 from tests.flows.conftest import Found
 from tests.flows.town import Town, activity, family, half_a_day_away, next_days, today
-from tests.portal.browsing import PHONE, axe, shot, signs_in, too_wide
+from tests.portal.browsing import DESKTOP, PHONE, axe, is_sound, shot, signs_in, too_wide
 from tests.portal.conftest import Browse, MakeVisitor
 from tests.portal.visitor import Visitor
 
@@ -401,6 +401,44 @@ async def test_s2_an_announcement_is_published_changed_and_withdrawn(visitor: Ma
     assert (await one.sends("/bureau/annonces/retirer", annonce=id, cle="d")).status_code == 422
     await one.sends("/bureau/annonces/retirer", annonce=id, cle="d", **{f"motif-retrait-{id}": "Grève levée"})
     assert "Grève jeudi" not in (await parent.opens("/")).text
+
+
+async def test_s2_an_announcement_for_everybody_stands_at_the_door_until_it_is_for_families_or_gone(
+    visitor: MakeVisitor, found: Found, browse: Browse
+) -> None:
+    """All towns of the run have one door: nothing of this may be left there."""
+    town, one = await at_the_desk(visitor, found)
+    stranger, title = visitor(), f"Inscriptions {town.structure} " + "é" * 60
+    body = "Le 1er décembre à 8 h.\r\n\r\n" + "W" * 60
+
+    async def at_the_door(is_there: bool, words: str = title) -> None:
+        async def so() -> bool:
+            return (words in (await stranger.opens("/connexion")).text) is is_there
+
+        await until(so)
+
+    shown = (await one.sends("/bureau/annonces", cle="a", titre=title, texte=body, tous="oui")).text
+    assert "pour tout le monde" in shown
+    (id,) = re.findall(r'name="annonce" value="([^"]+)"', shown)[:1]
+    await at_the_door(True)
+    assert re.search(f'name="tous-{id}"[^>]* checked', shown)
+    for size in (DESKTOP, PHONE):
+        page = await browse(size)
+        await page.goto("/connexion")
+        await expect(page.locator("#annonces ~ details[open]").filter(has_text=title)).to_contain_text("Le 1er décembre à 8 h.")
+        await is_sound(page, "door")
+    changed = {f"titre-{id}": title, f"texte-{id}": body}
+    wrong = (await one.sends("/bureau/annonces/modifier", annonce=id, cle="b", **changed, **{f"au-{id}": "demain"})).text
+    assert re.search(f'name="tous-{id}"[^>]* checked', wrong) is None, "as it was sent"
+    quiet = await one.sends("/bureau/annonces/modifier", annonce=id, cle="b", **changed)
+    assert re.search(f'name="tous-{id}"[^>]* checked', quiet.text) is None
+    await at_the_door(False)
+    await one.sends("/bureau/annonces/modifier", annonce=id, cle="c", **changed, **{f"tous-{id}": "oui"})
+    await at_the_door(True)
+    wrong = (await one.sends("/bureau/annonces/retirer", annonce=id, cle="d", **{f"motif-retrait-{id}": ""})).text
+    assert re.search(f'name="tous-{id}"[^>]* checked', wrong), "a wrong reason keeps nothing back"
+    await one.sends("/bureau/annonces/retirer", annonce=id, cle="d", **{f"motif-retrait-{id}": "Erreur de date"})
+    await at_the_door(False)
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])

@@ -136,6 +136,20 @@ async def test_an_adult_is_invited_again_and_not_at_all(visitor: MakeVisitor, fo
     assert "/invitations/retirer" not in over
 
 
+async def questions_follow(one: Visitor, visitor: MakeVisitor, town: Town, structure: dict[str, str]) -> None:
+    """S3: switched on and off, secret questions are offered and no more, to families and to whoever forgot a password."""
+    parent, stranger = visitor(), visitor()
+    await parent.signs_in(town, "dupont")
+    for said, opens in (("oui", True), ("non", False)):
+        team = (await one.sends("/bureau/equipe/structure", **structure | {"cle": said, "questions": said})).text
+        assert ("inchangé – permettent" in team, 'id="secret"' in (await parent.opens("/profil")).text) == (opens, opens)
+
+        async def is_offered(opens: bool = opens) -> bool:
+            return ('id="identifiant-question"' in (await stranger.opens("/mot-de-passe")).text) is opens
+
+        await until(is_offered)
+
+
 async def test_administrators_alone_say_who_may_do_what(visitor: MakeVisitor, found: Found) -> None:
     town, one, path, _ = await at_the_desk(visitor, found)
     role = {"cle": "r", "identifiant": town.named("martin"), "role": "AGENT"}
@@ -157,6 +171,7 @@ async def test_administrators_alone_say_who_may_do_what(visitor: MakeVisitor, fo
     structure = {"cle": "s", "nom": f"Ville de {town.structure[-8:]}", "fuseau": "Europe/Nulle-part"}
     assert 'id="fuseau-erreur"' in (await one.sends("/bureau/equipe/structure", **structure)).text
     assert structure["nom"] in (await one.sends("/bureau/equipe/structure", **structure | {"fuseau": "Europe/Paris"})).text
+    await questions_follow(one, visitor, town, structure | {"fuseau": "Europe/Paris"})
     invited = (
         await one.sends(
             "/bureau/equipe/inviter", cle="i", courriel=f"{town.structure[-8:]}@example.org".lower(), **{"motif-inviter": "Renfort"}

@@ -86,6 +86,47 @@ async def test_what_is_wrong_is_said_once_and_tells_accounts_not_apart(guest: Gu
         assert guest.client.cookies.get("preau_session") is None
 
 
+async def test_s2_what_the_town_says_to_everybody_stands_at_the_door(guest: Guest, identity: Identity) -> None:
+    """In its own words, which are French, and with the day that it was where it is."""
+    assert 'id="annonces"' not in (await guest.opens("/connexion")).text
+    town = {"structureName": "Mairie de <Nouméa>", "timezone": "Pacific/Noumea"}
+    late = {"title": "Grève <lundi>", "body": "Pas de cantine.\n\n<b>Pensez</b>-y", "publishedAt": "2026-11-29T20:00:00Z", **town}
+    early = {**late, "title": "Rentrée", "publishedAt": "2026-09-01T08:00:00Z"}
+    identity.says["publicAnnouncements"] = [late, early]
+    for language, day in (("fr", "30 novembre 2026"), ("en", "30 November 2026")):
+        async with before(identity) as one:
+            page = await one.opens("/connexion", language)
+            assert (page.status_code, page.text.count('<details class="news"'), page.text.count('<details class="news" open>')) == (
+                200,
+                2,
+                1,
+            )
+            assert page.text.index('id="motdepasse"') < page.text.index("Grève") < page.text.index("Rentrée")
+            told = words(page)
+            assert ("Mairie de <Nouméa> · " + day in " ".join(told.split()), "<b>Pensez</b>-y" in told) == (True, True)
+            assert ("<b>" in page.text.split("<main")[1], page.text.count('<span lang="fr">Grève &lt;lundi&gt;</span>')) == (
+                False,
+                language == "en",
+            )
+            assert page.text.count('<div lang="fr">') == (2 if language == "en" else 0)
+            refusal = await one.sends("/connexion", identifiant="", motdepasse="x")
+            assert "Grève" in refusal.text, "also to whoever was refused"
+
+
+async def test_s2_the_door_is_whole_while_nobody_can_say_what_is_announced(guest: Guest, identity: Identity) -> None:
+    identity.says["oidcProviders"] = [{"id": "fc", "name": "FranceConnect"}]
+    for said in (None, "silence"):
+        identity.says["publicAnnouncements"] = said
+        async with before(identity) as one:
+            page = await one.opens("/connexion")
+            assert (page.status_code, 'id="annonces"' in page.text, "momentanément" in page.text) == (200, False, False)
+            assert ('id="motdepasse"' in page.text, "FranceConnect" in page.text) == (True, True)
+            assert (await one.opens(FORGOTTEN)).status_code == 200
+            assert bool(identity.silent) == (said == "silence"), "nobody waited for that"
+            if said == "silence":
+                identity.goes_on.set()
+
+
 async def test_a_second_factor_is_asked_on_a_page_that_shows_nothing_of_the_first(guest: Guest, identity: Identity) -> None:
     identity.says["signIn"] = HALF
     assert await signs_in(guest) == SECOND
@@ -185,23 +226,29 @@ async def test_s3_a_code_on_paper_leads_to_a_new_password_and_its_right_stands_n
 async def test_s3_questions_are_asked_only_where_the_town_has_them(
     guest: Guest, identity: Identity, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    assert "identifiant-question" not in (await guest.opens(FORGOTTEN)).text
     asked = {"faire": "question", "identifiant-question": "dupont"}
-    await guest.sends(FORGOTTEN, **asked)
-    assert identity.heard == []
+    answer = {"identifiant": "dupont", "question": "Quel <animal> ?", "reponse": "chat"}
     file = tmp_path_factory.mktemp("town") / "portal.yaml"
-    file.write_text("secret_questions: true")
-    async with before(identity, PREAU_PORTAL=str(file)) as guest:
-        await guest.opens(FORGOTTEN)
-        identity.says["recoveryQuestion"] = "Quel <animal> ?"
-        page = await guest.sends(FORGOTTEN, **asked)
-        assert "Quel &lt;animal&gt; ?" in page.text
-        identity.says["answerRecoveryQuestion"] = refused("INVALID_CREDENTIALS", "Faux.")
-        answer = {"identifiant": "dupont", "question": "Quel <animal> ?", "reponse": "chat"}
-        again = await guest.sends(f"{FORGOTTEN}/question", **answer)
-        assert ("Quel &lt;animal&gt; ?" in again.text, '<a href="#reponse">Faux.</a>' in again.text) == (True, True)
-        identity.says["answerRecoveryQuestion"] = GRANTED
-        assert (await guest.sends(f"{FORGOTTEN}/question", **answer)).headers["location"] == NEW_PASSWORD
+    for said, opens in (("true", False), ("false", True)):
+        identity.says["secretQuestionsOpen"] = opens
+        file.write_text(f"secret_questions: {said}")
+        async with before(identity, PREAU_PORTAL=str(file)) as guest:
+            assert "identifiant-question" not in (await guest.opens(FORGOTTEN)).text, "either may say no"
+            await guest.sends(FORGOTTEN, **asked)
+            assert (await guest.sends(f"{FORGOTTEN}/question", **answer)).headers["location"] == FORGOTTEN
+    assert identity.heard == []
+    for said in ("{}", "secret_questions: true"):
+        file.write_text(said)
+        async with before(identity, PREAU_PORTAL=str(file)) as guest:
+            assert "identifiant-question" in (await guest.opens(FORGOTTEN)).text
+            identity.says["recoveryQuestion"] = "Quel <animal> ?"
+            page = await guest.sends(FORGOTTEN, **asked)
+            assert "Quel &lt;animal&gt; ?" in page.text
+            identity.says["answerRecoveryQuestion"] = refused("INVALID_CREDENTIALS", "Faux.")
+            again = await guest.sends(f"{FORGOTTEN}/question", **answer)
+            assert ("Quel &lt;animal&gt; ?" in again.text, '<a href="#reponse">Faux.</a>' in again.text) == (True, True)
+            identity.says["answerRecoveryQuestion"] = GRANTED
+            assert (await guest.sends(f"{FORGOTTEN}/question", **answer)).headers["location"] == NEW_PASSWORD
 
 
 async def test_whoever_has_a_password_of_the_town_hall_s_is_told_at_home(guest: Guest, identity: Identity) -> None:

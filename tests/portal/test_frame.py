@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Send
 
 from gateway.portal import assets, town_words
 from gateway.portal.api import GONE, Api
+from gateway.portal.noticeboard import Noticeboard
 from gateway.portal.pages import PAGES, legal
 from gateway.portal.session import Renewing, Session
 from gateway.portal.visit import Answered, House, Visit
@@ -144,7 +145,8 @@ async def test_a_session_is_renewed_to_the_end_and_who_waits_for_that_has_a_page
     async def gone() -> Message:
         return {"type": "http.disconnect"}
 
-    house = House(Api(never_hangs_up), Renewing(), Clock(), secure=False)
+    api = Api(never_hangs_up)
+    house = House(api, Renewing(), Noticeboard(api), Clock(), secure=False)
     cookie = [(b"cookie", b"preau_session=access~1~refresh~99999999999")]
     visits = [
         Visit.of(Request({"type": "http", "method": "GET", "path": "/", "headers": cookie, "query_string": b""}, gone), house) for _ in "12"
@@ -157,7 +159,8 @@ async def test_a_session_is_renewed_to_the_end_and_who_waits_for_that_has_a_page
 async def test_where_the_structure_is_the_browser_remembers(guest: Guest, identity: Identity) -> None:
     """A day is another one overseas: before the API was asked, it is the one of where the family looked last."""
     noon = Clock(frozen_at=dt.datetime(2026, 11, 30, 11, tzinfo=dt.UTC))
-    house = House(Api(cast("ASGIApp", None)), Renewing(), noon, secure=False)
+    api = Api(cast("ASGIApp", None))
+    house = House(api, Renewing(), Noticeboard(api), noon, secure=False)
     for zone, day in (("Pacific/Auckland", 1), ("America/Martinique", 30), ("", 30), ("../../etc/passwd", 30), ("Europe", 30), ("é", 30)):
         request = Request(
             {"type": "http", "method": "GET", "path": "/", "headers": [(b"cookie", f"preau_fuseau={zone}".encode())], "query_string": b""}

@@ -17,7 +17,7 @@ from gateway.portal.visit import Visit
 
 HERE = "/bureau/annonces"
 ANNOUNCEMENTS = operation("""query DeskAnnouncements($structure: ID!) { ...Shell announcementsOf(structure: $structure, first: 50) {
-  nodes { id title body publishedAt endsAt state mail toldAt } } }""")
+  nodes { id title body publishedAt endsAt state mail public toldAt } } }""")
 _DONE = "{ __typename ... on Refusal { code message } }"
 PUBLISH = operation(
     f"mutation PublishAnnouncement($input: PublishAnnouncementInput!) {{ done: publishAnnouncement(input: $input) {_DONE} }}"
@@ -73,7 +73,8 @@ async def publish(visit: Visit) -> Response:
     office = await enter(visit)
     if wrong := _wrong_dates(visit, form, "du", "au"):
         return await _page(visit, wrong, {name: form.one(name) for name in form})
-    wording = {"title": form.one("titre"), "body": form.one("texte"), "mail": form.one("courrier") == "oui"}
+    wording: dict[str, Any] = {"title": form.one("titre"), "body": form.one("texte"), "mail": form.one("courrier") == "oui"}
+    wording["public"] = form.one("tous") == "oui"
     when = {"publishAt": _instant(visit, form.one("du")), "endsAt": _instant(visit, form.one("au"), days=1)}
     order = {"structure": office["id"], "idempotencyKey": form.one("cle"), **wording, **{name: at for name, at in when.items() if at}}
     return await _after(visit, form, await visit.order(PUBLISH, input=order), "ANNOUNCED", "")
@@ -91,6 +92,7 @@ async def change(visit: Visit) -> Response:
         "title": form.one(f"titre-{id}"),
         "body": form.one(f"texte-{id}"),
         "endsAt": _instant(visit, form.one(f"au-{id}"), days=1),
+        "public": form.one(f"tous-{id}") == "oui",
         **({"reason": form.one(f"motif-{id}")} if form.one(f"motif-{id}") else {}),
     }
     return await _after(visit, form, await visit.order(CHANGE, input=order), "ANNOUNCEMENT_CHANGED", f"-{id}")

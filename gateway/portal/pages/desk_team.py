@@ -18,7 +18,8 @@ ROLES = ("NONE", "AGENT", "ADMINISTRATOR")
 FACTORS = ("REQUIRED", "OPTIONAL", "AS_INSTALLED")
 ZONES = ("A", "B", "C")
 MOST_OLD = 500  #: Told at once.
-TEAM = operation("query DeskTeam($structure: ID!) { ...Shell agents(structure: $structure) { account login firstName lastName role } }")
+TEAM = operation("""query DeskTeam($structure: ID!) { ...Shell me { agentOf { id secretQuestions } }
+  agents(structure: $structure) { account login firstName lastName role } }""")
 INVITED = operation("""query DeskInvitations($structure: ID!, $after: String) { ...Shell agents(structure: $structure) { account role }
   invitations(structure: $structure, first: 30, after: $after) { hasNextPage endCursor nodes { id email gives invitedAt expiresAt state
     family { id number } invitedBy { firstName lastName } adult { firstName lastName } } } }""")
@@ -43,8 +44,10 @@ async def team(visit: Visit) -> Response:
 
 async def _team(visit: Visit, errors: Mapping[str, str] | None = None, typed: Mapping[str, str] | None = None) -> Response:
     assert visit.office is not None, "whoever asks has entered"
-    colleagues = (await visit.ask(TEAM, structure=visit.office["id"]))["agents"]
+    data = await visit.ask(TEAM, structure=visit.office["id"])
+    colleagues = data["agents"]
     told = {
+        "asks": any(each["secretQuestions"] for each in data["me"]["agentOf"] if each["id"] == visit.office["id"]),
         "colleagues": colleagues,
         "administers": is_administrator(visit, colleagues),
         "roles": ROLES,

@@ -1,8 +1,11 @@
 """Signing in and out (P1): by password, by passkey, and then by a second factor where there is one; the structure that is being consulted.
 
+Beside it stands what towns say to everybody (S2).
+
 Half a sign-in is kept in a cookie that no script reads: its challenge stands in no page and in no address.
 """
 
+import asyncio
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
@@ -12,6 +15,7 @@ from typing import Any, Final
 import msgspec
 from starlette.responses import JSONResponse, Response
 
+from gateway.portal import formats
 from gateway.portal.operations import operation
 from gateway.portal.session import TOKENS, Session
 from gateway.portal.texts import phrase
@@ -63,10 +67,13 @@ async def _with_password(visit: Visit) -> Response:
 
 async def door(visit: Visit, onward: str, errors: Mapping[str, str] | None = None, *, login: str = "", note: str = "") -> Response:
     """The page, also where identity is away: then it says so."""
-    providers = await visit.look(PROVIDERS)
+    providers, notices = await asyncio.gather(visit.look(PROVIDERS), visit.house.board.read())
     return visit.page(
         "sign_in.html",
         status=422 if errors else 200,
+        styles=("news",) if notices.announcements else (),
+        announcements=notices.announcements,
+        day_of=lambda each: formats.local(each["publishedAt"], each["timezone"]).date(),
         onward=onward,
         errors=errors or {},
         login=login,

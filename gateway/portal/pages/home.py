@@ -42,7 +42,7 @@ async def home(visit: Visit) -> Response:
     return visit.page(
         "home.html",
         tab="home",
-        styles=("home",),
+        styles=("home", "news"),
         fresh=[each for each in announcements if each["id"] in fresh],
         known=[each for each in announcements if each["id"] not in fresh],
         balance=money and money["balance"],

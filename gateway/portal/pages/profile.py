@@ -10,7 +10,7 @@ from gateway.portal.visit import LANGUAGE, YEAR_SECONDS, Visit
 
 HERE = "/profil"
 PROFILE = operation("""query Profile { ...Shell
-  me { pendingEmail pendingEmailFrom pendingEmailWaits securityQuestion reports announcementsByMail undeliverable
+  me { pendingEmail pendingEmailFrom pendingEmailWaits securityQuestion secretQuestionOpens reports announcementsByMail undeliverable
     sessions { id device startedAt lastUsedAt current }
     families { adults { id title firstName lastName } children { id firstName lastName birthDate }
       dataExports { id askedAt state } } }
@@ -44,7 +44,8 @@ async def _page(visit: Visit, errors: dict[str, str], **typed: str) -> Response:
     data = await visit.ask(PROFILE)
     family = visit.family if visit.families else None
     status = 422 if errors else 200
-    questions = (data.get("securityQuestions") or []) if visit.house.town.secret_questions else []  # Off by default (S3).
+    opens = visit.house.town.secret_questions and data["me"].get("secretQuestionOpens")  # Off by default (S3).
+    questions = (data.get("securityQuestions") or []) if opens else []
     told: dict[str, Any] = {"questions": questions, "family": family, "typed": typed, "errors": errors}
     return visit.page("profile.html", status=status, tab="profile", styles=("profile",), **told)
 

@@ -29,15 +29,15 @@ FIELDS = {"lettre": ("identifiant", ""), "code": ("identifiant-code", "code"), "
 async def forgotten(visit: Visit) -> Response:
     """`/mot-de-passe`"""
     if visit.request.method != "POST":
-        return _page(visit)
+        return await _page(visit)
     form = await visit.form()
     does = form.one("faire")
-    if does not in FIELDS or (does == "question" and not visit.house.town.secret_questions):
-        return _page(visit)
+    if does not in FIELDS or (does == "question" and await _opens(visit) is False):
+        return await _page(visit)
     field, secret = FIELDS[does]
     login = form.one(field)
     if not login:
-        return _page(visit, {field: phrase("SIGN_IN_NO_LOGIN", visit.language)})
+        return await _page(visit, {field: phrase("SIGN_IN_NO_LOGIN", visit.language)})
     if does == "lettre":
         await visit.ask_as(None, LETTER, login=login)
         return visit.see_other(f"{PATH}?envoyee=1")
@@ -45,14 +45,14 @@ async def forgotten(visit: Visit) -> Response:
         question = (await visit.ask_as(None, ASK, login=login))["recoveryQuestion"]
         return _question_page(visit, login, question)
     if not form.one(secret):
-        return _page(visit, {secret: phrase("SECOND_NO_CODE", visit.language)}, form.one(field))
+        return await _page(visit, {secret: phrase("SECOND_NO_CODE", visit.language)}, form.one(field))
     told = (await visit.ask_as(None, CODE, login=login, code=form.one(secret)))["useRecoveryCode"]
-    return _granted(visit, told) or _page(visit, {secret: told["message"]}, login)
+    return _granted(visit, told) or await _page(visit, {secret: told["message"]}, login)
 
 
 async def question(visit: Visit) -> Response:
     """`/mot-de-passe/question`: the answer to what was asked."""
-    if visit.request.method != "POST" or not visit.house.town.secret_questions:
+    if visit.request.method != "POST" or await _opens(visit) is False:
         return visit.see_other(PATH)
     form = await visit.form()
     login, answer = form.one("identifiant"), form.one("reponse")
@@ -68,8 +68,13 @@ def _granted(visit: Visit, told: Mapping[str, Any]) -> Response | None:
     return visit.see_other(PASSWORD)
 
 
-def _page(visit: Visit, errors: Mapping[str, str] | None = None, login: str = "") -> Response:
-    sent, questions = "envoyee" in visit.request.query_params, visit.house.town.secret_questions
+async def _opens(visit: Visit) -> bool | None:
+    """Whether a question is a way back in, as identity says, which decides in the end. None: it cannot say now, so none is offered."""
+    return visit.house.town.secret_questions and (await visit.house.board.read()).secret_questions
+
+
+async def _page(visit: Visit, errors: Mapping[str, str] | None = None, login: str = "") -> Response:
+    sent, questions = "envoyee" in visit.request.query_params, await _opens(visit)
     page = visit.page("forgotten.html", status=422 if errors else 200, errors=errors or {}, login=login, sent=sent, questions=questions)
     return security.secret(page)
 

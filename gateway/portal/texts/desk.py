@@ -412,6 +412,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     "ANNOUNCEMENT_UNTIL_HINT": ("Vide : jusqu’à son retrait.", "Empty: until it is withdrawn."),
     "ANNOUNCEMENT_MAIL": ("L’envoyer aussi aux familles par e-mail", "Send it to families by e-mail, too"),
     "ANNOUNCEMENT_MAILED": ("par courrier aussi", "by mail, too"),
+    "ANNOUNCEMENT_PUBLIC": ("La montrer à tout le monde", "Show it to everybody"),
+    "ANNOUNCEMENT_PUBLIC_HINT": (
+        "Sur la page de connexion aussi, à qui n’est pas connecté : les cinq annonces les plus récentes y figurent.",
+        "On the sign-in page, too, to whoever is not signed in: the five newest stand there.",
+    ),
+    "ANNOUNCEMENT_SEEN_BY_ALL": ("pour tout le monde", "for everybody"),
     "ANNOUNCEMENT_SEND": ("Publier", "Publish"),
     "ANNOUNCEMENT_LIST": ("Annonces de la structure", "The structure’s announcements"),
     "ANNOUNCEMENT_COMING": ("à venir", "to come"),
