@@ -69,6 +69,7 @@ def migrate(
 ) -> None:
     """Bring databases up to date. Safe to run twice, and from two places at once."""
     from deploy.migrate import migrate as run  # noqa: PLC0415 -- see above
+    from deploy.restore import refuse_if_cut_short  # noqa: PLC0415 -- see above
     from deploy.upgrade import behind  # noqa: PLC0415 -- see above
 
     if unknown := set(services or ()) - set(SERVICES):
@@ -79,6 +80,7 @@ def migrate(
         print("\n".join(f"{service}: not up to date" for service in late) or "up to date")
         raise typer.Exit(1 if late else 0)
     settings.data.mkdir(parents=True, exist_ok=True)
+    _run(refuse_if_cut_short(settings))
     for service in services or SERVICES:
         _run(run(service, settings.database_urls[service]))
         print(f"{service}: up to date")
@@ -215,14 +217,21 @@ def upgrade(
 
 @app.command()
 def restore(
-    folder: Annotated[Path, typer.Argument(help="One backup.")],
+    folder: Annotated[Path | None, typer.Argument(help="One backup.")] = None,
     services: Annotated[list[str] | None, typer.Argument(help="Which services (default: all, which is what is sound).")] = None,
     anyway: Annotated[bool, typer.Option("--anyway", help="Even if others know what these would not have told.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Put back what was there before a restore that was cut short.")] = False,
     data: Data = None,
 ) -> None:
     """Put a backup in the databases' place. Stop everything first; what was there is kept beside it."""
     from deploy.restore import restore as run  # noqa: PLC0415 -- see above
+    from deploy.restore import undo as run_undo  # noqa: PLC0415 -- see above
 
+    if undo == (folder is not None):
+        raise Trouble("say which backup, or --undo")
+    if folder is None:
+        print("\n".join(_run(run_undo(settings_of(data)))))
+        return
     if unknown := set(services or ()) - set(SERVICES):
         raise Trouble(f"there is no service {', '.join(sorted(unknown))}: there are {', '.join(SERVICES)}")
     for line in _run(run(settings_of(data), folder, services or (), anyway=anyway)):

@@ -15,6 +15,7 @@ from deploy.addresses import missing_file
 from deploy.backlog import connect, unhandled
 from deploy.broker import FOLDER, Partner, partners_in
 from deploy.migrate import is_current
+from deploy.restore import cut_short
 from services import documents
 from services.booking.activity import ActivitySpec, from_json
 from services.booking.holiday_file import ZONES
@@ -76,6 +77,8 @@ async def _finding(name: str, look: Callable[[], Awaitable[str]]) -> bool:
 # ------------------------------------------------------------------------------------------------------------ databases
 async def _database(settings: Settings, service: str) -> str:
     url = settings.database_urls[service]
+    if service in await cut_short(settings):
+        raise Sick("a restore was cut short", "preau restore it again, or preau restore --undo, which puts back what was there")
     if path := missing_file(url):
         raise Sick(f"there is none at {path}", f"preau migrate {service}; or is --data (or PREAU_DATA) another folder?")
     try:

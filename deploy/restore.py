@@ -31,7 +31,8 @@ from services.settings import SERVICES, Settings
 
 ONLY_HEARS = frozenset({"mailer"})  #: All that it tells is what became of its mails.
 AT_ONCE = 1000  #: Ids that are asked for together.
-REPLACED = "replaced"  #: What was there before is kept under it, until the next time.
+UNFINISHED = "unfinished"  #: What was there is under it while a restore goes on: whoever finds it there was cut short.
+REPLACED = "replaced"  #: And afterwards under this, until the next time.
 TOLD = select(OUT.event_id).where(one_of(OUT.event_id, "ids"))
 OTHERS = """SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
     AND pid <> pg_backend_pid() AND backend_type = 'client backend'"""
@@ -44,8 +45,7 @@ async def restore(settings: Settings, folder: Path, only: Sequence[str] = (), *,
     wanted = tuple(dict.fromkeys(only)) or SERVICES
     copies = _wanted(folder, wanted)
     with _alone(settings.data):
-        for service in wanted:
-            await _is_free(service, settings.database_urls[service])
+        await _undo(settings, wanted)
         aside: list[str] = []
         try:
             for service in wanted:
@@ -60,10 +60,56 @@ async def restore(settings: Settings, folder: Path, only: Sequence[str] = (), *,
                 await migrate(service, settings.database_urls[service])
             streams = await _begin_streams_anew(settings, folder)
         except BaseException:
-            for url in aside:  # No other: what an earlier restore left is not what was there.
+            for url in aside:
                 await _put_back(url)
             raise
+        for url in aside:
+            await _keep(url)
         return [*(f"{service}: as it was then" for service in wanted), *_mailed_again(wanted), *streams]
+
+
+async def undo(settings: Settings) -> list[str]:
+    """What was there before a restore that was cut short is there again. Returns what is to be told. Raises Trouble."""
+    with _alone(settings.data):
+        begun = await _undo(settings)
+    return [f"{service}: as it was before" for service in begun] or ["nothing to do: no restore was cut short"]
+
+
+async def _undo(settings: Settings, free: Collection[str] = ()) -> list[str]:
+    """Whose was put back. `free`: who else must not be at work. Raises Trouble: nothing was changed."""
+    begun = await cut_short(settings)
+    for service in dict.fromkeys((*free, *begun)):
+        await _is_free(service, settings.database_urls[service])
+    for service in begun:
+        await _put_back(settings.database_urls[service])
+    return begun
+
+
+async def cut_short(settings: Settings) -> list[str]:
+    """Services with whose databases a restore began that did not come to its end."""
+    return [service for service in SERVICES if await _has_begun(settings.database_urls[service])]
+
+
+async def refuse_if_cut_short(settings: Settings) -> None:
+    """Raises Trouble: half of what is there may be of the backup, or not be there at all."""
+    if services := await cut_short(settings):
+        raise Trouble(
+            f"a restore of {', '.join(services)} was cut short: `preau restore` the same backup again, "
+            "or `preau restore --undo`, which puts back what was there"
+        )
+
+
+async def _has_begun(url: str) -> bool:
+    if (file := _file(url)) is not None:
+        return _beside(Path(file), UNFINISHED).exists()
+    try:
+        connection = await asyncpg.connect(**arguments_of(url))
+    except (OSError, asyncpg.PostgresError):  # Whoever needs it says so.
+        return False
+    try:
+        return bool(await connection.fetchval("SELECT to_regnamespace($1) IS NOT NULL", UNFINISHED))
+    finally:
+        await connection.close()
 
 
 def _mailed_again(services: Collection[str]) -> list[str]:
@@ -170,16 +216,35 @@ def _is_of_its_kind(service: str, url: str, copy: Copy) -> None:
 
 
 async def _set_aside(url: str) -> None:
-    """What is there; what was set aside before is gone then."""
+    """What is there, in one step."""
     if (file := _file(url)) is not None:
-        _move(Path(file), _replaced(Path(file)))
+        _move(Path(file), _beside(Path(file), UNFINISHED))
         return
+    await _execute(url, f"ALTER SCHEMA public RENAME TO {UNFINISHED}", "CREATE SCHEMA public")
+
+
+async def _put_back(url: str) -> None:
+    """What was set aside, in one step."""
+    if (file := _file(url)) is not None:
+        _move(_beside(Path(file), UNFINISHED), Path(file))
+        return
+    await _execute(url, "DROP SCHEMA public CASCADE", f"ALTER SCHEMA {UNFINISHED} RENAME TO public")
+
+
+async def _keep(url: str) -> None:
+    """What was set aside; what an earlier restore kept is gone then."""
+    if (file := _file(url)) is not None:
+        _move(_beside(Path(file), UNFINISHED), _beside(Path(file), REPLACED))
+        return
+    await _execute(url, f"DROP SCHEMA IF EXISTS {REPLACED} CASCADE", f"ALTER SCHEMA {UNFINISHED} RENAME TO {REPLACED}")
+
+
+async def _execute(url: str, *commands: str) -> None:
     connection = await asyncpg.connect(**arguments_of(url))
     try:
         async with connection.transaction():
-            await connection.execute(f"DROP SCHEMA IF EXISTS {REPLACED} CASCADE")
-            await connection.execute(f"ALTER SCHEMA public RENAME TO {REPLACED}")
-            await connection.execute("CREATE SCHEMA public")
+            for command in commands:
+                await connection.execute(command)
     finally:
         await connection.close()
 
@@ -221,21 +286,8 @@ async def _fill(connection: Any, table: str, file: Path) -> None:
         await connection.execute(f'SELECT setval(\'{sequence}\', greatest((SELECT max("{column}") FROM "{table}"), 1))')
 
 
-async def _put_back(url: str) -> None:
-    """What was set aside."""
-    if (file := _file(url)) is not None:
-        _move(_replaced(Path(file)), Path(file))
-        return
-    connection = await asyncpg.connect(**arguments_of(url))
-    try:
-        async with connection.transaction():
-            await connection.execute(f"DROP SCHEMA public CASCADE; ALTER SCHEMA {REPLACED} RENAME TO public")
-    finally:
-        await connection.close()
-
-
-def _replaced(file: Path) -> Path:
-    return file.with_name(f"{file.name}.{REPLACED}")
+def _beside(file: Path, name: str) -> Path:
+    return file.with_name(f"{file.name}.{name}")
 
 
 def _move(file: Path, to: Path) -> None:

@@ -25,6 +25,7 @@ from deploy.demo import ask_for_the_full_day
 from deploy.firstload import load_first
 from deploy.migrate import migrate
 from deploy.partners import ensure_all
+from deploy.restore import refuse_if_cut_short
 from deploy.trouble import Trouble
 from services.booking.school_calendar import follow
 from services.bus import BROKER_TROUBLE
@@ -188,6 +189,7 @@ async def _prepare(wish: Wish, environ: Mapping[str, str]) -> System:
         raise Trouble(str(error)) from None
     sockets = {name: _listen(name, getattr(ports, name)) for name in (*SERVICES, "gateway")}
     addresses.keep(folder, ports)
+    await refuse_if_cut_short(settings)
     for service in SERVICES:
         await migrate(service, settings.database_urls[service])
     system = System(settings, ports, folder, whole, sockets)

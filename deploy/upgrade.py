@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from deploy.backup import backup
 from deploy.migrate import is_current, migrate
+from deploy.restore import refuse_if_cut_short
 from deploy.trouble import Trouble
 from services.settings import SERVICES, Settings
 
@@ -20,6 +21,7 @@ async def behind(settings: Settings) -> list[str]:
 
 async def upgrade(settings: Settings, backups: Path, keep: int | None = None) -> list[str]:
     """Returns what is to be told. Raises Trouble: then nothing was changed."""
+    await refuse_if_cut_short(settings)
     late = await behind(settings)
     if not late:
         return ["nothing to do: every database is at this version"]

@@ -24,6 +24,7 @@ from deploy.backup import backup, backups_in
 from deploy.check import check
 from deploy.restore import restore, untold
 from deploy.trouble import Trouble
+from deploy.upgrade import upgrade
 from services.booking.tables import Standing
 from services.database import Database
 from services.events import StructureChanged
@@ -259,8 +260,65 @@ async def test_a_restore_that_fails_changes_nothing(town: Settings, tmp_path: Pa
     # A service that is named twice is put once: what was there is kept, not the backup itself.
     told = await restore(town, folder, ("booking", "booking"), anyway=True)
     assert [line for line in told if line.startswith("booking")] == ["booking: as it was then"]
-    await restoring._put_back(town.database_urls["booking"])
+    await put_back_what_was_replaced(town.database_urls["booking"])
     assert await booked(town) == 1
+
+
+async def put_back_what_was_replaced(url: str) -> None:
+    """By hand, as an operator who thinks better of it."""
+    where = make_url(url)
+    if where.get_backend_name() == "sqlite":
+        Path(f"{where.database}.replaced").rename(where.database or "")
+    else:
+        await restoring._execute(url, "DROP SCHEMA public CASCADE", "ALTER SCHEMA replaced RENAME TO public")
+
+
+async def killed(settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch, step: str, service: str) -> None:
+    """A restore that ends before that step of that service, and runs no line of its own any more."""
+
+    async def nothing_is_put_back(url: str) -> None:
+        pass
+
+    with monkeypatch.context() as patch:
+        at = settings.database_urls[service] if step == "_keep" else service
+        patch.setattr(restoring, step, fails_at(at, getattr(restoring, step)))
+        patch.setattr(restoring, "_put_back", nothing_is_put_back)
+        with pytest.raises(OSError, match="no room"):
+            await restore(settings, folder)
+
+
+CUTS = [("_put", "identity"), ("_put", "mailer"), ("migrate", "booking"), ("_keep", "identity")]
+
+
+@pytest.mark.parametrize(("step", "service"), CUTS, ids=[f"{step} of {service}" for step, service in CUTS])
+async def test_what_was_there_outlives_a_restore_that_is_killed(
+    town: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, service: str
+) -> None:
+    """Neither does another restore lose it, nor does anybody begin with what is half there."""
+    folder = await backup(town, tmp_path / "backups")
+    async with opened(town) as databases:
+        await put(databases, TEXT)
+    await killed(town, folder, monkeypatch, step, service)
+    with pytest.raises(Trouble, match="cut short"):
+        await upgrade(town, tmp_path / "backups")
+    with monkeypatch.context() as patch:  # once more, and again it comes to nothing
+        patch.setattr(restoring, "_begin_streams_anew", fails_at(town, nothing))
+        with pytest.raises(OSError, match="no room"):
+            await restore(town, folder)
+    assert (await restoring.cut_short(town), await booked(town)) == ([], 1)
+
+
+async def test_a_restore_that_was_killed_is_undone(town: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = await backup(town, tmp_path / "backups")
+    async with opened(town) as databases:
+        await put(databases, TEXT)
+    await killed(town, folder, monkeypatch, "_put", "booking")
+    with pytest.raises(Trouble, match=r"a restore of identity, billing, booking was cut short: .* --undo"):
+        await restoring.refuse_if_cut_short(town)
+    assert await restoring.undo(town) == [f"{service}: as it was before" for service in ("identity", "billing", "booking")]
+    assert await booked(town) == 1
+    await restoring.refuse_if_cut_short(town)
+    assert await restoring.undo(town) == ["nothing to do: no restore was cut short"]
 
 
 def fails_at(what: object, act: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[object]]:
