@@ -31,6 +31,7 @@ MOST_DAYS = 400
 #: Lists whose length no argument says, where it is far from usual.
 LISTS: Mapping[tuple[str, str], int] = {
     ("Account", "families"): 2,
+    ("Act", "details"): 4,
     ("Balance", "lines"): 5,
     ("Booking", "explanation"): 4,
     ("Calendar", "days"): 31,
@@ -40,6 +41,8 @@ LISTS: Mapping[tuple[str, str], int] = {
     ("ConsumptionHistory", "consumptions"): 60,
     ("Family", "adults"): 2,
     ("Family", "children"): 4,
+    ("IdentityAct", "details"): 4,
+    ("MoneyAct", "details"): 4,
     ("Preview", "bookings"): 100,
     ("PreviewLine", "explanation"): 4,
     ("Query", "activities"): 50,

@@ -1,5 +1,6 @@
 """Tables as files that open right in a French spreadsheet: CSV and XLSX (S10, S35). No text in them ever becomes a formula."""
 
+import codecs
 import csv
 import datetime as dt
 import io
@@ -61,11 +62,19 @@ def written(sheet: Sheet, format: Format) -> bytes:
 
 def as_csv(sheet: Sheet) -> bytes:
     """`;` between cells, CRLF, UTF-8 with a byte order mark: what Excel wants in France."""
+    return csv_begun(column.heading for column in sheet.columns) + csv_lines(sheet.all_rows)
+
+
+def csv_begun(headings: Iterable[str]) -> bytes:
+    """The first line of such a file."""
+    return codecs.BOM_UTF8 + csv_lines([list(headings)])
+
+
+def csv_lines(rows: Iterable[Sequence[Cell]]) -> bytes:
+    """Further lines of it."""
     text = io.StringIO(newline="")
-    writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
-    writer.writerow([column.heading for column in sheet.columns])
-    writer.writerows([_plain(cell) for cell in row] for row in sheet.all_rows)
-    return text.getvalue().encode("utf-8-sig")
+    csv.writer(text, delimiter=";", lineterminator="\r\n").writerows([_plain(cell) for cell in row] for row in rows)
+    return text.getvalue().encode()
 
 
 def _plain(cell: Cell) -> str:

@@ -203,6 +203,15 @@ class Visit:
         self._judge(answer)
         return answer.data
 
+    async def ask_all(self, token: str, document: str, /, **variables: Any) -> Mapping[str, Any]:
+        """As `ask_as`, with nothing missing: a part of the answer is as good as none. Raises Answered."""
+        answer = await self.house.api.ask(self.request, self.language, document, variables, token, to_the_end=True)
+        self._judge(answer)
+        if answer.errors:
+            self._warn(answer)
+            raise Answered(self.trouble("AWAY", 503))
+        return answer.data
+
     async def look(self, document: str, /, **variables: Any) -> Mapping[str, Any] | None:
         """As `ask`, of what anybody may know, where a page can do without. None: nobody can say now."""
         answer = await self.house.api.ask(self.request, self.language, document, variables, None)
@@ -234,12 +243,15 @@ class Visit:
 
     async def _token(self) -> str | None:
         """Raises Answered: the session is over, or nobody can say."""
-        session = self.session
-        if session is None:
-            return None
-        if session.until - self.house.clock.now().timestamp() > MARGIN_SECONDS:
-            return session.access
-        return (await self._renewed(session)).access
+        return None if self.session is None else await self.token_for(MARGIN_SECONDS)
+
+    async def token_for(self, seconds: float) -> str:
+        """Good for that long: for what is still asked when the cookies have left. Raises Answered, also where nobody is signed in."""
+        if self.session is None:
+            raise Answered(self.to_sign_in())
+        if self.session.until - self.house.clock.now().timestamp() > seconds:
+            return self.session.access
+        return (await self._renewed(self.session)).access
 
     async def stay(self) -> None:
         """Signed in, for as long again. Raises Answered: the session is over, or nobody can say."""

@@ -1,18 +1,23 @@
 """The journal at the agents' desk: who did what, when and why; and who looked at what of a family. Nobody can change it."""
 
-from collections.abc import Mapping
+import datetime as dt
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from gateway.portal.desk import desk_page, enter, is_administrator
-from gateway.portal.formats import day_of
+from gateway.portal.formats import day_of, local
 from gateway.portal.operations import operation
+from gateway.portal.spreadsheets import MOST, Line, details_of, name_of, pages, sent
 from gateway.portal.texts import TEXTS, phrase
 from gateway.portal.visit import Visit
+from services.spreadsheets import Cell
 
 HERE = "/bureau/journal"
+SHOWN = 30  #: Lines of a page.
 PARTS = ("ACTIVITIES", "REGISTER", "MAILS", "SEEN")  #: What was done with money has a page of its own.
 #: Part -> what agents do there, to choose from.
 KINDS = {
@@ -35,24 +40,41 @@ _FAMILY = """families(structure: $structure, search: $search, first: 20) @includ
 WHO = operation(f"query DeskJournalWho($structure: ID!, $search: String, $searching: Boolean!) {{ ...Shell {_WHO} {_FAMILY} }}")
 _TOLD = "id at kind reason agent { firstName lastName } family { number }"
 _PAGE = "hasNextPage endCursor nodes"
-ACTS = operation(f"""query DeskActs($structure: ID!, $account: ID, $kind: String, $family: ID, $activity: ID, $date: Date,
-    $after: String) {{
-  told: acts(structure: $structure, account: $account, kind: $kind, family: $family, activity: $activity, date: $date, first: 30,
-    after: $after) {{ {_PAGE} {{ {_TOLD} date child {{ firstName lastName }} activity {{ name }} details {{ name before after }} }} }}
-  activities(structure: $structure) {{ id name }} }}""")
-REGISTER = operation(f"""query DeskRegisterActs($structure: ID!, $account: ID, $kind: String, $family: ID, $after: String) {{
-  told: identityActs(structure: $structure, account: $account, kind: $kind, family: $family, first: 30, after: $after) {{
+_OF_ACTS = """$structure: ID!, $account: ID, $kind: String, $family: ID, $activity: ID, $date: Date, $first: Int!, $after: String"""
+_ACTS = f"""told: acts(structure: $structure, account: $account, kind: $kind, family: $family, activity: $activity, date: $date,
+    first: $first, after: $after) {{
+    {_PAGE} {{ {_TOLD} date child {{ firstName lastName }} activity {{ name }} details {{ name before after }} }} }}"""
+ACTS = operation(f"query DeskActs({_OF_ACTS}) {{ {_ACTS} activities(structure: $structure) {{ id name }} }}")
+ACTS_ALONE = operation(f"query DeskActsFile({_OF_ACTS}) {{ {_ACTS} }}")
+REGISTER = operation(f"""query DeskRegisterActs($structure: ID!, $account: ID, $kind: String, $family: ID, $first: Int!, $after: String) {{
+  told: identityActs(structure: $structure, account: $account, kind: $kind, family: $family, first: $first, after: $after) {{
     {_PAGE} {{ {_TOLD} erased child {{ firstName lastName }} adult {{ firstName lastName }} details {{ name before after }} }} }} }}""")
-MAILS = operation("""query DeskMailActs($structure: ID!, $after: String) {
-  told: mailActs(structure: $structure, first: 30, after: $after) { hasNextPage endCursor nodes {
+MAILS = operation("""query DeskMailActs($structure: ID!, $first: Int!, $after: String) {
+  told: mailActs(structure: $structure, first: $first, after: $after) { hasNextPage endCursor nodes {
     id at kind agent { firstName lastName } family { number } } } }""")
-SEEN = operation(f"""query DeskSeen($structure: ID!, $account: ID, $family: ID, $after: String) {{
-  told: childViewings(structure: $structure, account: $account, family: $family, first: 30, after: $after) {{
+SEEN = operation(f"""query DeskSeen($structure: ID!, $account: ID, $family: ID, $first: Int!, $after: String) {{
+  told: childViewings(structure: $structure, account: $account, family: $family, first: $first, after: $after) {{
     {_PAGE} {{ hour what family child agent {{ firstName lastName }} }} }} }}""")
+DOCUMENTS = {"ACTIVITIES": ACTS, "REGISTER": REGISTER, "MAILS": MAILS, "SEEN": SEEN}
+FILES = {**DOCUMENTS, "ACTIVITIES": ACTS_ALONE}
 
 
-async def journal(visit: Visit) -> Response:
-    """`?partie=&agent=&acte=&famille=&activite=&jour=&apres=`"""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A part of the journal, as far as its address narrows it down."""
+
+    office: Mapping[str, Any]
+    part: str
+    possible: tuple[str, ...]  #: Parts.
+    about: Mapping[str, Any]  #: What the API is asked.
+    kept: Mapping[str, str]  #: Of the address.
+    family: Mapping[str, Any] | None
+    lost: str  #: Why nothing is asked, of the texts: of a family that is not there rather nothing is told than everybody's.
+    who: Mapping[str, Any]
+
+
+async def _asked(visit: Visit) -> Asked:
+    """`?partie=&agent=&acte=&famille=&activite=&jour=`"""
     office = await enter(visit)
     asked = visit.request.query_params
     number = asked.get("famille", "").strip()
@@ -60,35 +82,88 @@ async def journal(visit: Visit) -> Response:
     parts = PARTS if is_administrator(visit, who["agents"]) else PARTS[:-1]
     part = asked["partie"] if asked.get("partie") in parts else PARTS[0]
     found = next((one for one in (who.get("families") or {}).get("nodes", ()) if one["number"] == number), None)
-    family = found and found["id"]
-    about: dict[str, Any] = {"structure": office["id"], "after": asked.get("apres") or None}
+    about: dict[str, Any] = {"structure": office["id"]}
     if part != "MAILS":
-        about |= {"account": asked.get("agent") or None, "family": family}
+        about |= {"account": asked.get("agent") or None, "family": found and found["id"]}
     if KINDS[part]:
         about["kind"] = asked["acte"] if asked.get("acte") in KINDS[part] else None
     if part == "ACTIVITIES":
         about |= {"activity": asked.get("activite") or None, "date": asked["jour"] if day_of(asked.get("jour", "")) else None}
-    # Of a family that is not there: rather nothing than everybody's. What was looked at is told of one family.
-    lost = family is None and (bool(number) or part == "SEEN")
-    shown = visit.data
-    data = {} if lost else await visit.ask({"ACTIVITIES": ACTS, "REGISTER": REGISTER, "MAILS": MAILS, "SEEN": SEEN}[part], **about)
+    # What was looked at is told of one family.
+    lost = "TRAIL_NO_FAMILY" if number and found is None else "TRAIL_WHICH_FAMILY" if found is None and part == "SEEN" else ""
+    kept = {name: asked[name] for name in ("agent", "acte", "famille", "activite", "jour") if asked.get(name)}
+    return Asked(office, part, parts, about, kept, found, lost, who)
+
+
+async def journal(visit: Visit) -> Response:
+    """As `_asked`, and `&apres=`"""
+    asked, shown = await _asked(visit), visit.data
+    after = visit.request.query_params.get("apres") or None
+    data = {} if asked.lost else await visit.ask(DOCUMENTS[asked.part], first=SHOWN, after=after, **asked.about)
     visit.data = shown
     told = data.get("told") or {"nodes": [], "hasNextPage": False, "endCursor": None}
-    kept = {name: asked[name] for name in ("agent", "acte", "famille", "activite", "jour") if asked.get(name)}
-    more = f"{HERE}?{urlencode({'partie': part, **kept, 'apres': told['endCursor']})}" if told["hasNextPage"] else None
+    here = {"partie": asked.part, **asked.kept}
     page: dict[str, Any] = {
-        "part": part,
-        "possible": parts,
-        "told": lost or data.get("told") is not None,
-        "nodes": [_line(visit, each, found) for each in told["nodes"]],
-        "colleagues": who["agents"] or [],
-        "kinds": [(kind, _act(visit, kind)) for kind in KINDS[part]],
+        "part": asked.part,
+        "possible": asked.possible,
+        "told": bool(asked.lost) or data.get("told") is not None,
+        "nodes": [_line(visit, each, asked.family) for each in told["nodes"]],
+        "colleagues": asked.who["agents"] or [],
+        "kinds": [(kind, _act(visit, kind)) for kind in KINDS[asked.part]],
         "activities": data.get("activities") or [],
-        "asked": kept,
-        "lost": "TRAIL_NO_FAMILY" if number and lost else "TRAIL_WHICH_FAMILY" if lost else "",
-        "more": more,
+        "asked": asked.kept,
+        "lost": asked.lost,
+        "more": f"{HERE}?{urlencode({**here, 'apres': told['endCursor']})}" if told["hasNextPage"] else None,
+        "file": f"{HERE}/fichier?{urlencode(here)}" if told["nodes"] else None,
     }
     return desk_page(visit, "desk_journal.html", "journal", **page)
+
+
+# --------------------------------------------------------------------------------------------------------- as a file
+#: Part -> its columns: (heading, of the texts; what stands there).
+ALL_TELL = (("TRAIL_WHEN", "at"), ("TRAIL_AGENT", "agent"), ("TRAIL_ACT", "what"), ("REGISTER_NUMBER", "family"))
+COLUMNS = {
+    "ACTIVITIES": (*ALL_TELL, ("TRAIL_CHILD", "child"), ("ROSTER_ACTIVITY", "activity"), ("TRAIL_DAY", "date"), ("DESK_REASON", "reason"),
+        ("TRAIL_DETAILS", "details")),
+    "REGISTER": (*ALL_TELL, ("TRAIL_CHILD", "child"), ("TRAIL_ADULT", "adult"), ("DESK_REASON", "reason"), ("TRAIL_DETAILS", "details")),
+    "MAILS": ALL_TELL,
+    "SEEN": (*ALL_TELL, ("TRAIL_CHILD", "child")),
+}  # fmt: skip
+
+
+async def file(visit: Visit) -> Response:
+    """`/bureau/journal/fichier`: all lines that the page shows, one page after the other."""
+    asked = await _asked(visit)
+    part = visit.request.query_params.get("partie")
+    if part not in asked.possible:
+        return visit.trouble("NOT_HERE", 404)
+    if asked.lost:
+        return visit.see_other(f"{HERE}?{urlencode({'partie': part, **asked.kept})}")
+
+    async def lines() -> AsyncIterator[list[Line]]:
+        async for nodes in pages(visit, FILES[part], **asked.about):
+            yield [_cells(visit, _line(visit, each, asked.family), COLUMNS[part]) for each in nodes]
+
+    headings = [phrase(heading, visit.language) for heading, _ in COLUMNS[part]]
+    return await sent("journal", headings, lines(), phrase("TRAIL_CUT", visit.language, most=MOST))
+
+
+def _cells(visit: Visit, line: Mapping[str, Any], columns: Iterable[tuple[str, str]]) -> Line:
+    assert visit.office is not None, "whoever asks has entered"
+    family, activity, day = line["family"], line["activity"], line["date"]
+    cells: dict[str, Cell] = {
+        "at": local(line["at"], visit.office["timezone"]).replace(tzinfo=None),
+        "agent": name_of(line["agent"]) or phrase("TRAIL_NOBODY", visit.language),
+        "what": line["what"],
+        "family": family and family["number"],
+        "child": name_of(line["child"]),
+        "adult": name_of(line["adult"]),
+        "activity": activity and activity["name"],
+        "date": day and dt.date.fromisoformat(day),
+        "reason": line["reason"],
+        "details": phrase("TRAIL_ERASED", visit.language) if line["erased"] else details_of(line["details"] or ()),
+    }
+    return [cells[name] for _, name in columns]
 
 
 NOTHING: Mapping[str, Any] = dict.fromkeys(("reason", "family", "child", "adult", "activity", "date", "erased", "details"))
@@ -108,4 +183,4 @@ def _act(visit: Visit, kind: str) -> str:
     return phrase(f"ACT_{kind}", visit.language) if f"ACT_{kind}" in TEXTS else kind
 
 
-PAGES = [(HERE, ("GET",), journal)]
+PAGES = [(HERE, ("GET",), journal), (f"{HERE}/fichier", ("GET",), file)]

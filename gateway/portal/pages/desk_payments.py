@@ -2,22 +2,25 @@
 
 import datetime as dt
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
 from starlette.responses import Response
 
 from gateway.portal.desk import date_of, desk_page, enter, today, why_not
-from gateway.portal.formats import cents, day_of, money
+from gateway.portal.formats import cents, day_of, local, money
 from gateway.portal.forms import Form
 from gateway.portal.operations import operation
+from gateway.portal.spreadsheets import MOST, Line, details_of, name_of, pages, sent
 from gateway.portal.texts import phrase
 from gateway.portal.visit import Visit
 
 HERE = "/bureau/paiements"
 MODES = ("CHEQUE", "CASH", "CARD", "TRANSFER", "CESU", "VOUCHER", "DIRECT_DEBIT", "OTHER")
 ACTS = 15
+#: Of the file with what agents did: headings, of the texts.
+ACT_COLUMNS = ("TRAIL_WHEN", "TRAIL_AGENT", "TRAIL_ACT", "REGISTER_NUMBER", "ACTIVITY_WALLET", "DESK_REASON", "TRAIL_DETAILS")
 SIGNS = {"donner": 1, "retirer": -1}  #: Of a correction: the wallet is given, or it is taken from.
 #: What an INVALID_PAYMENT is about -> its field.
 FIELDS = {
@@ -39,10 +42,11 @@ FAMILIES = operation(f"""query DeskPayers($structure: ID!, $search: String) {{ {
 MONEY = operation(f"""query DeskPayments($structure: ID!, $search: String, $month: YearMonth!, $before: YearMonth!) {{ {_SAME} {{ nodes {{
   number balance {{ lines {{ wallet {{ id name }} balanceCents suggestedPaymentCents }} }}
   now: payments(month: $month) {{ {_PAID} }} past: payments(month: $before) {{ {_PAID} }} }} }} }}""")
-OFFICE = operation("""query DeskMoneyActs($structure: ID!, $first: Int!, $after: String) {
-  moneyActs(structure: $structure, first: $first, after: $after) { endCursor hasNextPage nodes {
-    id at kind reason agent { firstName lastName } family { number } wallet { name } details { name before after } } }
-  unsettledPayments(structure: $structure, first: 0) { totalCount } }""")
+_ACTS = """moneyActs(structure: $structure, first: $first, after: $after) { endCursor hasNextPage nodes {
+    id at kind reason agent { firstName lastName } family { number } wallet { name } details { name before after } } }"""
+OFFICE = operation(f"""query DeskMoneyActs($structure: ID!, $first: Int!, $after: String) {{ {_ACTS}
+  unsettledPayments(structure: $structure, first: 0) {{ totalCount }} }}""")
+ACTS_ALONE = operation(f"query DeskMoneyActsFile($structure: ID!, $first: Int!, $after: String) {{ told: {_ACTS} }}")
 RECORD = operation(f"""mutation RecordPayment($input: RecordPaymentInput!) {{ done: recordPayment(input: $input) {{
   {_SAYS} ... on InvalidPayment {{ field }} }} }}""")
 REVERSE = operation(f"mutation ReversePayment($input: ReversePaymentInput!) {{ done: reversePayment(input: $input) {{ {_SAYS} }} }}")
@@ -119,6 +123,32 @@ async def acts(visit: Visit) -> Response:
     office = await enter(visit)
     told = await visit.seek(OFFICE, structure=office["id"], first=50, after=visit.request.query_params.get("apres") or None)
     return desk_page(visit, "desk_acts.html", "payments", acts=told.get("moneyActs"))
+
+
+async def acts_file(visit: Visit) -> Response:
+    """`/bureau/paiements/operations/fichier`: all of them."""
+    office = await enter(visit)
+
+    async def lines() -> AsyncIterator[list[Line]]:
+        async for nodes in pages(visit, ACTS_ALONE, structure=office["id"]):
+            yield [_line(visit, each) for each in nodes]
+
+    headings = [phrase(code, visit.language) for code in ACT_COLUMNS]
+    return await sent("operations", headings, lines(), phrase("TRAIL_CUT", visit.language, most=MOST))
+
+
+def _line(visit: Visit, act: Mapping[str, Any]) -> Line:
+    """As ACT_COLUMNS."""
+    assert visit.office is not None, "whoever asks has entered"
+    return (
+        local(act["at"], visit.office["timezone"]).replace(tzinfo=None),
+        name_of(act["agent"]) or phrase("TRAIL_NOBODY", visit.language),
+        phrase(f"MONEY_ACT_{act['kind']}", visit.language),
+        act["family"] and act["family"]["number"],
+        act["wallet"] and act["wallet"]["name"],
+        act["reason"],
+        details_of(act["details"]),
+    )
 
 
 # ----------------------------------------------------------------------------------------------------------- what is done
@@ -254,4 +284,5 @@ PAGES = [
     (f"{HERE}/transferer", ("POST",), transfer),
     (f"{HERE}/corriger", ("POST",), adjust),
     (f"{HERE}/operations", ("GET",), acts),
+    (f"{HERE}/operations/fichier", ("GET",), acts_file),
 ]

@@ -66,6 +66,8 @@ OF_THE_SITE: Final = [
 NO_PAGES: Final = (
     "/bureau/effacements",  # For administrators alone.
     "/bureau/hors-ligne.js",
+    "/bureau/journal/fichier",
+    "/bureau/paiements/operations/fichier",
     "/bureau/pointage/hors-ligne",
     "/connexion/retour",
     "/bureau/paiements/journal",

@@ -144,6 +144,13 @@ TEXTS: dict[str, tuple[str, str]] = {
     "ACT_CHANGE_FAMILY": ("Famille modifiée", "Family changed"),
     "ACT_IMPORT_FAMILY": ("Famille importée", "Family imported"),
     "ACT_ADD_CHILD": ("Enfant ajouté", "Child added"),
+    "TRAIL_CHILD": ("Enfant", "Child"),
+    "TRAIL_ADULT": ("Adulte", "Adult"),
+    "TRAIL_FILE": ("Toutes ces lignes en fichier CSV", "All these lines as a CSV file"),
+    "TRAIL_CUT": (
+        "Le fichier s’arrête ici, à {most} lignes : choisissez un agent, une opération, une famille ou un jour pour lire les autres.",
+        "The file ends here, at {most} lines: choose an agent, an act, a family or a day to read the others.",
+    ),
     "ACT_CHANGE_CHILD": ("Enfant modifié", "Child changed"),
     "ACT_REMOVE_CHILD": ("Enfant retiré", "Child taken out"),
     "ACT_ADD_ADULT": ("Adulte ajouté", "Adult added"),
