@@ -15,6 +15,8 @@ from starlette.requests import Request
 from gateway.notices import bounded_body
 
 LARGEST = 262_144  #: bytes of a form
+#: Of one that is too large, so much is heard out before it is answered: a browser that is cut short shows no answer.
+HEARD_OUT = 32_000_000
 MOST_FIELDS = 2_000
 SIZE = 16  #: bytes
 #: The field of the token in every form.
@@ -23,6 +25,10 @@ FIELD = "jeton_page"
 
 class NotOurs(Exception):
     """It was not sent by a page of ours that was drawn for this browser, or it cannot be read."""
+
+
+class TooLarge(NotOurs):
+    """It was not read to its end, so nobody knows whose it is."""
 
 
 def new_secret() -> str:
@@ -65,12 +71,15 @@ class Form(dict[str, list[str]]):
         return (self[name] or [""])[-1]
 
 
-async def read(request: Request, secret: str) -> Form:
-    """Raises NotOurs."""
+async def read(request: Request, secret: str, largest: int = LARGEST) -> Form:
+    """Raises NotOurs; TooLarge."""
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise NotOurs
-    body = await bounded_body(request, LARGEST)
-    if body is None or not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+    body = await bounded_body(request, largest)
+    if body is None:
+        await bounded_body(request, HEARD_OUT)
+        raise TooLarge
+    if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         raise NotOurs
     form = fields_of(body)
     if not is_good(form.one(FIELD), secret):

@@ -344,6 +344,16 @@ class Visit:
             raise Answered(self.trouble("NOT_OURS", 403)) from None
         return self.sent
 
+    async def large_form(self, largest: int) -> Form | None:
+        """As `form`, of one that may be larger. None: it is larger still, and has no effect."""
+        try:
+            self.sent = await forms.read(self.request, self._secret, largest)
+        except forms.TooLarge:
+            return None
+        except forms.NotOurs:
+            raise Answered(self.trouble("NOT_OURS", 403)) from None
+        return self.sent
+
     @property
     def page_token(self) -> str:
         """For a hidden field of a form; forms.py."""

@@ -2,18 +2,21 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from gateway.portal.desk import desk_page, enter, key_of
+from gateway.portal.forms import LARGEST
 from gateway.portal.operations import operation
+from gateway.portal.texts import phrase
 from gateway.portal.visit import Visit
 
 HERE = "/bureau/importer-familles"
 SHOWN = 300  #: Lines that are drawn; those refused come first.
-LARGEST_KB = (
-    80  #: Of a file, so that its form is not too large (forms.py): an accent, a semicolon or a line end is three bytes or six there.
-)
+#: Of a file, so that its form is not too large (forms.py): an accent, a semicolon or a line end is three bytes or six there.
+LARGEST_KB = 80
+KEPT = 4 * LARGEST  #: bytes of a form that is too large, and stands there again all the same, to be cut.
 FIRST = ("REFUSED", "CREATED", "CHANGED")
 SHELL_ALONE = operation("query DeskImport { ...Shell }")
 IMPORT = operation("""mutation ImportFamilies($structure: ID!, $csv: String!, $key: String!, $dry: Boolean!, $reason: String) {
@@ -40,9 +43,14 @@ async def _page(
 
 async def send(visit: Visit) -> Response:
     """Tried, or done. Sent twice, it is done once, and says the same."""
-    form = await visit.form()
+    form = await visit.large_form(KEPT)
     office = await enter(visit)
+    too_large = {"fichier": phrase("IMPORT_TOO_LARGE", visit.language, most=LARGEST_KB)}
+    if form is None:
+        return await _page(visit, too_large)
     typed = {"fichier": form.whole("fichier"), "motif": form.one("motif"), "cle": form.one("cle")}
+    if len(urlencode(typed)) > LARGEST:
+        return await _page(visit, too_large, typed)
     tries = form.one("faire") != "importer"
     about = {"csv": typed["fichier"], "key": f"{typed['cle']}-essai" if tries else typed["cle"], "reason": typed["motif"] or None}
     told = await visit.order(IMPORT, structure=office["id"], dry=tries, **about)
