@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from strawberry import ID, UNSET
 
 from services.booking import audit, office, queries
-from services.booking.activity import ActivitySpec, Scheduled
+from services.booking.activity import ActivitySpec, ChosenHours, Scheduled
 from services.booking.agent_types import (
     Act,
     ActConnection,
@@ -299,7 +299,8 @@ class AgentMutations:
     async def move_booking(self, info: Info, input: MoveBookingInput) -> MoveBookingResult:
         """To another day, activity or hours: to a place, never to a line. Where that cannot be, nothing changes.
 
-        Returns the booking that the child has now. With other hours at the same opening it keeps its place.
+        Returns the booking that the child has now. With other hours at the same opening it keeps its place. Of chosen hours, what is
+        not said stays as it is booked, in the same activity.
         """
         row = await reading_of(info.context).booking(str(input.booking))
         structure, key = _acts_for(info, None if row is None else row.structure), _key(info, input.idempotency_key)
@@ -308,10 +309,8 @@ class AgentMutations:
             said = ForFamily(_reason(info, structure, input.reason), input.past_deadlines, input.despite_debt, moves=True)
             activity = str(input.activity or row.activity)
             await _is_immediate(info, activity)
-            lines = [
-                _cancellation(row),
-                Line(DraftChange.BOOK, row.child, activity, input.date, input.arrival, input.departure),
-            ]
+            hours = await _hours(info, row, activity, input)
+            lines = [_cancellation(row), Line(DraftChange.BOOK, row.child, activity, input.date, *hours)]
             order = Order(row.family, key, lines, accept_waiting_list=False, language=info.context.language, agent=said)
             return await _moved(info, await _ordered(info, structure, order))
         except Refused as no:
@@ -396,3 +395,11 @@ async def _moved(info: Info, request: str) -> Booking:
         place = wanted.child, wanted.activity, wanted.date
         raise Refused(code, words=await observed(reading_of(info.context), code, *place, info.context.language))
     return Booking.of(wanted)
+async def _hours(info: Info, row: Booked, activity: str, input: MoveBookingInput) -> tuple[str | None, str | None]:
+    """Arrival and departure of a booking that is moved."""
+    rules = await reading_of(info.context).rules(activity)
+    if activity != row.activity or rules is None or not isinstance(rules.spec.hours, ChosenHours):
+        return input.arrival, input.departure
+    return input.arrival or row.arrival, input.departure or row.departure
+
+

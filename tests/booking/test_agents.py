@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from services.booking import commands
-from services.booking.activity import Scheduled
+from services.booking.activity import Immediate, Scheduled
 from services.booking.invariants import violations
 from services.clock import Clock
 from services.events import StructureChanged
@@ -586,6 +586,28 @@ async def test_a_move_that_cannot_be_says_why(carteville: Screens) -> None:
     assert await moves("a", date="2026-09-17") == "IDEMPOTENCY_KEY_REUSED"
     page = await carteville.of_family("dupont", "bookings(status: [ACCEPTED]) { nodes { id } }", AGENT)
     assert page["bookings"]["nodes"] == [{"id": booking}]
+    await is_sound(carteville)
+
+
+async def test_s26_of_chosen_hours_a_move_keeps_what_is_not_said(carteville: Screens) -> None:
+    nursery = replace(MULTI, id="nursery", allocation=Immediate(), capacity=2)
+    await carteville.opens(nursery)
+    await carteville.enrolls("amalia", "nursery")
+    wanted = [{"child": "amalia", "activity": "nursery", "date": MONDAY.isoformat(), "arrival": "08:00", "departure": "17:00"}]
+    request = await does(carteville, "bookForFamily", family="dupont", bookings=wanted, **BOOKED)
+    booking = request["movements"][0]["booking"]["id"]
+
+    async def moves(key: str, **to: Any) -> Any:
+        given = {"booking": booking, "date": TUESDAY.isoformat(), **BOOKED, "idempotencyKey": key, **to}
+        query = mutation("moveBooking").replace("arrival activity", "arrival departure activity")
+        return (await carteville.asks(query, AGENT, variables={"input": given}))["moveBooking"]
+
+    assert (await moves("late", arrival="18:00"))["code"] == "HOURS_NOT_ALLOWED"
+    for key, to in (("one", {"arrival": "09:00"}), ("none", {"date": MONDAY.isoformat()})):
+        moved = await moves(key, **to)
+        assert (moved.get("arrival"), moved.get("departure")) == ("09:00", "17:00"), moved
+        assert (await moves(key, **to))["id"] == moved["id"], "the same key is the same move"
+        booking = moved["id"]
     await is_sound(carteville)
 
 

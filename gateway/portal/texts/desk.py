@@ -219,8 +219,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "FAMILY_MOVE_CHOOSE": ("– Choisir –", "– Choose –"),
     "FAMILY_MOVE_TO": ("Nouveau jour", "New day"),
     "FAMILY_MOVE_HOURS": (
-        "À donner, les deux, si l’activité a des horaires au choix.",
-        "To be given, both, if the activity’s hours are chosen.",
+        "Si l’activité a des horaires au choix. Vide : comme réservé.",
+        "If the activity’s hours are chosen. Empty: as booked.",
     ),
     "FAMILY_MOVE_NONE": ("Choisissez la réservation à déplacer.", "Choose the booking to move."),
     "FAMILY_MOVE_SEND": ("Déplacer", "Move"),
