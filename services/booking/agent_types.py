@@ -28,6 +28,7 @@ from services.booking.audit import ActRow
 from services.booking.follow_up import Family, Request
 from services.booking.lines import OpeningRules
 from services.booking.month import OpeningNow
+from services.booking.queries import EnrolledRow
 from services.booking.refusals import (
     AccountInDebit,
     ActivityExists,
@@ -117,6 +118,27 @@ class Opening:
 
     async def _standing(self, info: Info) -> int:
         return await reading_of(info.context).standing_on(self.spec.id, self.date)
+
+
+@strawberry.type
+class EnrolledChild:
+    """A child admitted to an activity, both days included ("inscription"), as the activity's agents see it."""
+
+    child: Child | None = strawberry.field(description="Null: identity knows it no longer.")
+    family: Family | None = strawberry.field(description="Null: identity knows it no longer.")
+    from_: dt.date | None = strawberry.field(name="from")
+    until: dt.date | None
+
+    @classmethod
+    def of(cls, row: EnrolledRow) -> Self:
+        return cls(child=Child(id=ID(row.child)), family=Family(id=ID(row.family)), from_=row.starts_on, until=row.ends_on)
+
+
+@strawberry.type
+class EnrolledChildConnection:
+    nodes: list[EnrolledChild]
+    end_cursor: str | None
+    has_next_page: bool
 
 
 # ------------------------------------------------------------------------------------------------------- the audit trail

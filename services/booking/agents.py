@@ -27,6 +27,8 @@ from services.booking.agent_types import (
     EndEnrollmentInput,
     EnrollChildInput,
     EnrollChildResult,
+    EnrolledChild,
+    EnrolledChildConnection,
     MoveBookingInput,
     MoveBookingResult,
     Opening,
@@ -49,12 +51,13 @@ from services.booking.texts import malformed
 from services.booking.types import Activity, Booking, Child, Enrollment, answers_of, reading_of
 from services.graphql import Context, Info
 from services.idempotency import key_of
-from services.paging import cursor_of, position_of, size_of, stays
+from services.paging import cursor_of, place_in, position_of, size_of, stays
 from services.refusal import Forbidden, Refused
 from services.viewing import Whose
 
 POSSIBLE_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 MOST_OPENINGS = 400  #: Days.
+FIRST_OF_ALL = cursor_of("", "")  #: The cursor of what comes before all enrolled children.
 
 
 # --------------------------------------------------------------------------------------------------------- who may do what
@@ -132,6 +135,25 @@ class AgentQueries:
         if not 0 <= (to - from_).days < MOST_OPENINGS:
             raise malformed("PERIOD_NOT_POSSIBLE", info.context.language, most=MOST_OPENINGS)
         return await _openings(info.context, spec, [from_ + dt.timedelta(days=n) for n in range((to - from_).days + 1)])
+
+    @strawberry.field
+    async def enrolled_children(
+        self, info: Info, activity: ID, since: dt.date | None = None, first: int | None = 50, after: str | None = None
+    ) -> EnrolledChildConnection:
+        """Who is, was or will be admitted to an activity, for its agents: by family, since identity has the names.
+
+        `since`: only those who are admitted on that day, or later.
+        """
+        spec, size, place = await _activity(info, str(activity)), size_of(first), place_in(after, str, str)
+        async with info.context.database.reading() as session:
+            rows = await queries.enrolled_in(session, spec.id, since, place, size + 1)
+        page = rows[:size]
+        reading_of(info.context).saw("BOOKINGS", page)
+        return EnrolledChildConnection(
+            nodes=[EnrolledChild.of(row) for row in page],
+            end_cursor=cursor_of(page[-1].family, page[-1].child) if page else stays(rows, after, FIRST_OF_ALL),
+            has_next_page=len(rows) > size,
+        )
 
     @strawberry.field
     async def acts(
@@ -378,6 +400,14 @@ def _cancellation(row: Booked) -> Line:
     return Line(DraftChange.CANCEL, row.child, row.activity, row.date, row.arrival, row.departure, row.id)
 
 
+async def _hours(info: Info, row: Booked, activity: str, input: MoveBookingInput) -> tuple[str | None, str | None]:
+    """Arrival and departure of a booking that is moved."""
+    rules = await reading_of(info.context).rules(activity)
+    if activity != row.activity or rules is None or not isinstance(rules.spec.hours, ChosenHours):
+        return input.arrival, input.departure
+    return input.arrival or row.arrival, input.departure or row.departure
+
+
 async def _is_immediate(info: Info, activity: str) -> None:
     """What does not exist is refused with the rest of the order."""
     rules = await reading_of(info.context).rules(activity)
@@ -395,11 +425,3 @@ async def _moved(info: Info, request: str) -> Booking:
         place = wanted.child, wanted.activity, wanted.date
         raise Refused(code, words=await observed(reading_of(info.context), code, *place, info.context.language))
     return Booking.of(wanted)
-async def _hours(info: Info, row: Booked, activity: str, input: MoveBookingInput) -> tuple[str | None, str | None]:
-    """Arrival and departure of a booking that is moved."""
-    rules = await reading_of(info.context).rules(activity)
-    if activity != row.activity or rules is None or not isinstance(rules.spec.hours, ChosenHours):
-        return input.arrival, input.departure
-    return input.arrival or row.arrival, input.departure or row.departure
-
-

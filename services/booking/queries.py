@@ -205,6 +205,28 @@ async def enrollments(session: AsyncSession, children: Collection[str]) -> dict[
     return found
 
 
+class EnrolledRow(NamedTuple):
+    """Who is admitted to an activity, and for how long."""
+
+    family: str
+    child: str
+    structure: str
+    starts_on: dt.date | None
+    ends_on: dt.date | None
+
+
+async def enrolled_in(
+    session: AsyncSession, activity: str, since: dt.date | None, after: tuple[str, str] | None, limit: int
+) -> list[EnrolledRow]:
+    """By family and child. `since`: only those who are admitted on that day, or later; `after`: the last ones seen."""
+    query = select_columns(E.family, E.child, E.structure, E.starts_on, E.ends_on).where(E.activity == activity)
+    if since is not None:
+        query = query.where(or_(E.ends_on.is_(None), E.ends_on >= since))
+    if after is not None:
+        query = query.where(tuple_(E.family, E.child) > tuple_(*after))
+    return [EnrolledRow(*row) for row in await run(session, query.order_by(E.family, E.child).limit(limit))]
+
+
 # ------------------------------------------------------------------------------------------------------------- months
 Days = tuple[dt.date, dt.date]  #: The first and the last of a period.
 

@@ -1,5 +1,6 @@
 """Which agents saw bookings of which children: told to identity in batches, once an hour, without names; families cost nothing."""
 
+import datetime as dt
 from dataclasses import replace
 from typing import Any
 
@@ -80,6 +81,29 @@ async def test_what_an_agent_sees_of_a_family_is_told_and_what_the_family_sees_i
 async def test_a_roster_is_a_look_at_each_child_that_stands_there(carteville: Screens) -> None:
     await carteville.asks(ROSTER, AGENT)
     assert await told(carteville) == ATTENDANCE
+
+
+async def test_who_is_enrolled_is_told_to_agents_page_by_page_and_noted_of_each_who_was_shown(carteville: Screens) -> None:
+    await carteville.enrolls("paolo", "cantine", from_=DAY, until=DAY)
+    listed = """query($since: Date, $after: String) { enrolledChildren(activity: "cantine", since: $since, first: 1, after: $after) {
+      endCursor hasNextPage nodes { from until child { id } family { id } } } }"""
+    for caller in (DUPONT, OTHER_AGENT):
+        assert await carteville.is_refused(listed, caller) == "FORBIDDEN"
+    assert await carteville.is_refused(listed.replace("cantine", "nothing"), AGENT) == "FORBIDDEN"
+
+    async def pages(**asked: Any) -> list[tuple[Any, ...]]:
+        found, after, more = list[tuple[Any, ...]](), None, True
+        while more:
+            page = (await carteville.asks(listed, AGENT, variables={**asked, "after": after}))["enrolledChildren"]
+            found += [(one["family"]["id"], one["child"]["id"], one["from"], one["until"]) for one in page["nodes"]]
+            after, more = page["endCursor"], page["hasNextPage"]
+        return found
+
+    day, next_day = DAY.isoformat(), (DAY + dt.timedelta(days=1)).isoformat()
+    everybody = [("dupont", "amalia", None, None), ("dupont", "paolo", day, day), ("durand", "zoe", None, None)]
+    assert await pages(since=next_day) == [everybody[0], everybody[2]]
+    assert await told(carteville) == {("dupont", "amalia", "BOOKINGS"), ("durand", "zoe", "BOOKINGS")}
+    assert await pages(since=day) == await pages() == everybody
 
 
 async def test_what_is_read_of_acts_is_a_look_at_whom_they_are_about(carteville: Screens) -> None:

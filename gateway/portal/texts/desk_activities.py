@@ -98,6 +98,31 @@ TEXTS: dict[str, tuple[str, str]] = {
         "All requests that wait are decided for good, and families are told.",
     ),
     "RUN_DONE": ("La répartition est faite.", "The run is made."),
+    # -------------------------------------------------------------------------------------------------- who is enrolled
+    "ENROLLED_OPEN": ("Enfants inscrits", "Enrolled children"),
+    "ENROLLED_TITLE": ("{activity} : enfants inscrits", "{activity}: enrolled children"),
+    "ENROLLED_TITLE_ALONE": ("enfants inscrits", "enrolled children"),
+    "ENROLLED_BACK": ("Retour à l’activité", "Back to the activity"),
+    "ENROLLED_SEARCH": ("Chercher un enfant", "Search for a child"),
+    "ENROLLED_SEARCH_HINT": ("Le début du nom, du prénom ou du numéro de famille.", "The beginning of a name or of a family’s number."),
+    "ENROLLED_GONE": ("Montrer aussi les inscriptions terminées", "Show enrolments that are over, too"),
+    "ENROLLED_MANY": (
+        "Plus de {most} enfants sont inscrits : prenez le fichier CSV, que votre tableur trie, ou cherchez la famille.",
+        "More than {most} children are enrolled: take the CSV file, which your spreadsheet sorts, or search for the family.",
+    ),
+    "ENROLLED_CHILD": ("Enfant", "Child"),
+    "ENROLLED_NAME": ("Nom", "Last name"),
+    "ENROLLED_FIRST_NAME": ("Prénom", "First name"),
+    "ENROLLED_FROM": ("Inscrit du", "Enrolled from"),
+    "ENROLLED_UNTIL": ("Au", "Until"),
+    "ENROLLED_PAGES": ("Pages de la liste", "Pages of the list"),
+    "ENROLLED_PAGE": ("Page {this} sur {last}", "Page {this} of {last}"),
+    "ENROLLED_PREVIOUS": ("Page précédente", "Previous page"),
+    "ENROLLED_NEXT": ("Page suivante", "Next page"),
+    "ENROLLED_AS_CSV": ("Fichier CSV", "CSV file"),
+    "ENROLLED_AS_XLSX": ("Fichier Excel", "Excel file"),
+    "ENROLLED_FILE": ("inscrits", "enrolled"),
+    "ENROLLED_CUT": ("Le fichier s’arrête ici : il y a d’autres enfants.", "The file ends here: there are more children."),
     # ------------------------------------------------------------------------------------------------------ the journal
     "DESK_TRAIL": ("Journal", "Journal"),
     "TRAIL_TITLE": ("Journal", "Journal"),
@@ -119,6 +144,13 @@ TEXTS: dict[str, tuple[str, str]] = {
     "TRAIL_NOTHING": ("Aucune opération.", "Nothing was done."),
     "TRAIL_NO_FAMILY": ("Aucune famille n’a ce numéro.", "No family has this number."),
     "TRAIL_WHICH_FAMILY": ("Donnez le numéro d’une famille.", "Give a family’s number."),
+    "TRAIL_CHILD": ("Enfant", "Child"),
+    "TRAIL_ADULT": ("Adulte", "Adult"),
+    "TRAIL_FILE": ("Toutes ces lignes en fichier CSV", "All these lines as a CSV file"),
+    "TRAIL_CUT": (
+        "Le fichier s’arrête ici, à {most} lignes : choisissez un agent, une opération, une famille ou un jour pour lire les autres.",
+        "The file ends here, at {most} lines: choose an agent, an act, a family or a day to read the others.",
+    ),
     "SEEN_FAMILY": ("Dossier", "File"),
     "SEEN_CHILD": ("Nom et date de naissance", "Name and date of birth"),
     "SEEN_BOOKINGS": ("Réservations", "Bookings"),
@@ -144,13 +176,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "ACT_CHANGE_FAMILY": ("Famille modifiée", "Family changed"),
     "ACT_IMPORT_FAMILY": ("Famille importée", "Family imported"),
     "ACT_ADD_CHILD": ("Enfant ajouté", "Child added"),
-    "TRAIL_CHILD": ("Enfant", "Child"),
-    "TRAIL_ADULT": ("Adulte", "Adult"),
-    "TRAIL_FILE": ("Toutes ces lignes en fichier CSV", "All these lines as a CSV file"),
-    "TRAIL_CUT": (
-        "Le fichier s’arrête ici, à {most} lignes : choisissez un agent, une opération, une famille ou un jour pour lire les autres.",
-        "The file ends here, at {most} lines: choose an agent, an act, a family or a day to read the others.",
-    ),
     "ACT_CHANGE_CHILD": ("Enfant modifié", "Child changed"),
     "ACT_REMOVE_CHILD": ("Enfant retiré", "Child taken out"),
     "ACT_ADD_ADULT": ("Adulte ajouté", "Adult added"),
@@ -174,4 +199,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "ACT_RETRY_DEAD_LETTER": ("Message en échec traité", "Failed message handled"),
     "ACT_WITHDRAW_ANNOUNCEMENT": ("Annonce retirée", "Announcement withdrawn"),
 }
-COUNTED: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {}
+COUNTED: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
+    "ENROLLED_COUNT": (("{n} enfant.", "{n} enfants."), ("{n} child.", "{n} children.")),
+}
