@@ -82,7 +82,7 @@ class Followed:
     @property
     def changes_hours(self) -> bool:
         """On the page of its day, in one act (S26)."""
-        return self.can == "CANCEL" and self.told["status"] == "ACCEPTED" and bool(self.told["activity"]["choosesHours"])
+        return self.can == "CANCEL" and self.told["status"] == "ACCEPTED" and bool(self.told["hoursChangeable"])
 
     @property
     def can(self) -> str:

@@ -152,6 +152,7 @@ class Row:
     choosing: Choosing | None
     revision: int  #: Of its places.
     acts: bool  #: It can be changed.
+    keeps_hours: bool  #: But for its hours, though families choose them: it is too late to book.
 
     @property
     def is_stale(self) -> bool:
@@ -182,16 +183,19 @@ def _row(told: Mapping[str, Any], line: Line | None, today: dt.date, language: L
     activity, state, booking = told["activity"], told["state"], told["booking"]
     booked = (booking["arrival"][:5], booking["departure"][:5]) if booking else None
     choosing, date = Choosing.of(activity), dt.date.fromisoformat(told["date"])
-    line = line if line and _matters(line, state, booked) else None
-    looks = {"none": Look.of(told, None, today, language)}
     acts = state in ACTIONABLE and (may_book or state in RESERVED)
+    keeps_hours = acts and choosing is not None and booking is not None and not booking["hoursChangeable"]
+    line = line if line and _matters(line, state, booked) and not (keeps_hours and line.change == "BOOK") else None
+    looks = {"none": Look.of(told, None, today, language)}
     if acts:
         looks["toggled"] = Look.of(told, Line(date, "", "", "CANCEL" if state in RESERVED else "BOOK"), today, language)
+    if acts and not keeps_hours:
         looks["changed"] = Look.of(told, Line(date, "", ""), today, language)
     elif line:
         looks["toggled"] = Look.of(told, line, today, language)
     name = "none" if line is None else "changed" if line.change == "BOOK" and state in RESERVED else "toggled"
-    return Row(activity, state, line, booked, looks[name], looks, choosing, told["revision"], acts)
+    choosing = None if keeps_hours else choosing
+    return Row(activity, state, line, booked, looks[name], looks, choosing, told["revision"], acts, keeps_hours)
 
 
 def _matters(line: Line, state: str, booked: tuple[str, str] | None) -> bool:

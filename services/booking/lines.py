@@ -13,6 +13,7 @@ from services.booking.activity import ActivitySpec, Hours, LocalTime
 from services.booking.season import Closed, Holidays, why_closed
 from services.booking.status import BookingStatus
 
+OF_HOURS = ("HOURS_REQUIRED", "HOURS_NOT_ALLOWED")  #: Why a line cannot be as it is, though it could be at other hours.
 REMEMBERED = 800  #: Days by activity: two years and a margin.
 
 

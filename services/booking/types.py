@@ -16,7 +16,7 @@ from services.booking.almanac import Almanac, Page
 from services.booking.calendar import DayState, Shown, aggregate, most_telling
 from services.booking.draft import DraftChange, ToggleScope
 from services.booking.file_types import CalendarFeed
-from services.booking.lines import check_cancelling
+from services.booking.lines import OF_HOURS, Rules, check_booking, check_cancelling
 from services.booking.listing import observation
 from services.booking.month import ANYBODY
 from services.booking.observing import observed
@@ -207,10 +207,27 @@ class Booking:
     @strawberry.field
     async def cancellable(self, info: Info) -> bool:
         """It stands, and can be given back: until its deadline, or, while it only waits, at any time (S36)."""
-        if self.status not in STANDING or self.row.code is not None:
+        rules = await reading_of(info.context).rules(self.row.activity) if self._stands else None
+        return rules is not None and self._can_be_given_back(rules, info.context.now)
+
+    @property
+    def _stands(self) -> bool:
+        return self.status in STANDING and self.row.code is None
+
+    def _can_be_given_back(self, rules: Rules, now: dt.datetime) -> bool:
+        return self._stands and check_cancelling(rules.on(self.date), self.status, now=now) is None
+
+    @strawberry.field
+    async def hours_changeable(self, info: Info) -> bool:
+        """Its family may have it at other hours now (S26): it can be given back, and booked again."""
+        row, reading = self.row, reading_of(info.context)
+        rules = await reading.rules(row.activity)
+        if rules is None or not isinstance(rules.spec.hours, ChosenHours) or not self._can_be_given_back(rules, info.context.now):
             return False
-        rules = await reading_of(info.context).rules(self.row.activity)
-        return rules is not None and check_cancelling(rules.on(self.date), self.status, now=info.context.now) is None
+        enrolled = (await reading.enrolled(row.child)).get(row.activity)
+        in_debit = await reading.in_debit(row.family)
+        booked = row.arrival, row.departure  # The activity may have other bounds by now: others are chosen.
+        return check_booking(rules.on(row.date), *booked, now=info.context.now, enrolled=enrolled, in_debit=in_debit) in (None, *OF_HOURS)
 
 
 # ----------------------------------------------------------------------------------------------------------- calendars

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from tests.booking.screens import AGENT, DURAND, OTHER_AGENT, Screens, entities, open_counter
+from services.booking.activity import DaysBefore, HoursBefore, Immediate
+from tests.booking.screens import AGENT, DURAND, OTHER_AGENT, Screens, entities, open_counter, screens
 from tests.booking.test_activity import APS_MATIN, MULTI
 from tests.booking.test_schema_drafts import PREVIEW, copies, line
 
-__all__ = ["open_counter"]
+__all__ = ["open_counter", "screens"]
 
 CANTINE = replace(APS_MATIN, id="cantine", name="Restauration", capacity=1, waiting_list=1)
 MOVEMENTS = "id number decided submittedAt movements { change refusal { __typename code message } booking { ...booking } }"
@@ -368,3 +369,30 @@ async def test_nobody_follows_anothers_request(carteville: Screens) -> None:
             assert await carteville.is_refused(query, caller, id=request) == code
             assert await carteville.is_refused(query, caller, id="nothing") == code
         assert await carteville.asks(query, AGENT, variables={"id": request})
+
+
+async def test_s26_hours_can_be_changed_as_long_as_a_booking_can_be_given_back_and_made_again(screens: Screens) -> None:
+    """As the change itself would be refused: until the first of both deadlines, by a family that is not in debt, of a child that is enrolled."""
+    day = dt.date(2026, 9, 14)
+    nursery = replace(MULTI, allocation=Immediate(), booking_deadline=DaysBefore(7, "12:00"), cancellation_deadline=HoursBefore(48))
+    await screens.opens(nursery, APS_MATIN)
+    await screens.household("dupont", "amalia")
+    await screens.enrolls("amalia", "multi", "aps-matin")
+    await screens.has_booked("amalia", "multi", day)
+    await screens.has_booked("amalia", "aps-matin", day)
+
+    async def told(at: dt.datetime) -> list[tuple[bool, bool]]:
+        fields = "bookings { nodes { cancellable hoursChangeable activity { id } } }"
+        nodes = (await screens.of_family("dupont", fields, now=at))["bookings"]["nodes"]
+        ordered = sorted(nodes, key=lambda one: one["activity"]["id"])
+        return [(one["cancellable"], one["hoursChangeable"]) for one in ordered]
+
+    in_time, late, too_late = (dt.datetime(2026, 9, at, 6, tzinfo=dt.UTC) for at in (1, 9, 13))
+    assert await told(in_time) == [(True, False), (True, True)], "hours that the activity has are nobody's to change"
+    assert await told(late) == [(True, False), (True, False)]
+    assert await told(too_late) == [(True, False), (False, False)]
+    await screens.owes("dupont")
+    assert await told(in_time) == [(True, False), (True, False)]
+    await screens.owes("dupont", in_debit=False)
+    await screens.enrolls("amalia", "multi", until=day - dt.timedelta(days=1))
+    assert await told(in_time) == [(True, False), (True, False)]

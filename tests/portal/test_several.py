@@ -18,7 +18,7 @@ from gateway.portal.together import Chosen, Wish
 from services.booking import hours
 from services.booking.activity import ChosenHours
 from tests.facts import until
-from tests.flows.conftest import founding
+from tests.flows.conftest import Found, founding
 from tests.flows.system import System
 from tests.flows.town import Town, activity, family, today
 from tests.portal.browsing import PHONE, axe, is_sound, shot, signs_in
@@ -92,7 +92,7 @@ def test_a_wish_becomes_the_line_that_brings_it_about_or_is_told_as_lost(state: 
 
 
 def test_s26_other_hours_replace_a_booking_and_the_same_ones_change_nothing() -> None:
-    day, booking = dt.date(2026, 11, 12), {"arrival": "08:00", "departure": "17:00", "rank": None}
+    day, booking = dt.date(2026, 11, 12), {"arrival": "08:00", "departure": "17:00", "rank": None, "hoursChangeable": True}
     chooses = {"choosesHours": True, "hourStepMinutes": 15, "minimumMinutes": 60, "departure": "18:30"}
     multi = told("BOOKED", booking=booking)
     multi["activity"] |= chooses
@@ -103,6 +103,13 @@ def test_s26_other_hours_replace_a_booking_and_the_same_ones_change_nothing() ->
 
     assert after("08:00", "17:00") == []
     assert after("09:00", "17:00") == [Line(day, "amalia", "aps", "CANCEL"), Line(day, "amalia", "aps", "BOOK", "09:00", "17:00")]
+    # Once it is too late to book, it can be given back, and that is all; what the draft had in mind with it is over.
+    multi["booking"] = booking | {"hoursChangeable": False}
+    wish = Line(day, "amalia", "aps", "BOOK", "09:00", "17:00")
+    (row,) = together.rows_of([multi], {"aps": wish}, day, "fr")
+    assert (row.acts, row.keeps_hours, row.choosing, row.hours, "changed" in row.looks) == (True, True, None, ("08:00", "17:00"), False)
+    assert together.decide([], [row], [Line(day, "amalia", "aps", "CANCEL"), wish], "amalia", day).draft == []
+    assert together.decide([Wish("aps", False)], [row], [], "amalia", day).draft == [Line(day, "amalia", "aps", "CANCEL")]
 
 
 def test_what_does_not_matter_any_more_leaves_the_draft_and_what_closed_is_shown() -> None:
@@ -259,6 +266,25 @@ async def test_s26_the_hours_of_a_booked_day_are_changed_in_one_act(visitor: Mak
         await phone.goto(str(page.url))
         await phone.evaluate("() => document.querySelectorAll('details').forEach(each => { each.open = true; })")
         await is_sound(phone, f"other-hours-{name}")
+
+
+async def test_s26_other_hours_are_offered_until_it_is_too_late_to_book(visitor: MakeVisitor, found: Found) -> None:
+    late = {"booking_deadline": {"days_before": 60, "at": "12:00"}, "cancellation_deadline": {"hours_before": 24}}
+    taken = {"child": "amalia", "activity": "late", "date": DAY.isoformat(), "arrival": "08:00", "departure": "17:00"}
+    one, town = visitor(), await found(
+        activities=[activity("late", hours=CHOSEN, **late)],
+        families=[family("dupont", children=("amalia",), activities=["late"], bookings=[taken])],
+    )  # fmt: skip
+    await one.signs_in(town, "dupont")
+    where = {"enfant": town.named("amalia")}
+    pages = [
+        await one.opens("/reserver/jour", **where, date=DAY.isoformat()),
+        await one.opens("/reservations", **where),
+        await one.opens("/reserver", **where, activite=town.named("late"), mois=f"{DAY:%Y-%m}"),
+    ]
+    assert [(page.status_code, "Changer les horaires" in page.text) for page in pages] == [(200, False)] * 3
+    assert "Ces horaires ne peuvent plus être changés." in pages[0].text
+    assert 'name="choix0" value="1" checked' in pages[0].text, "it can still be given back"
 
 
 async def test_lines_of_an_activity_that_is_no_longer_the_childs_can_be_taken_out(visitor: MakeVisitor, town: Town) -> None:

@@ -26,8 +26,9 @@ fragment Days on Calendar { asOf days { date state placesLeft reason reasonCode 
 START = operation("query BookingStart { ...Shell me { ...Children } booking: me { ...Families } }" + _FAMILIES)
 MONTH = operation(
     """query BookingMonth($child: ID!, $activity: ID!, $month: YearMonth!) { ...Shell me { ...Children } booking: me { ...Families }
-  child(id: $child) { id calendar(month: $month, activity: $activity) { ...Days activity { id name opensOn closesOn arrival departure
-    choosesHours hourStepMinutes minimumMinutes bookingRule cancellationRule } } } }"""
+  child(id: $child) { id calendar(month: $month, activity: $activity) { ...Days days { booking { hoursChangeable } }
+    activity { id name opensOn closesOn arrival departure choosesHours hourStepMinutes minimumMinutes bookingRule
+      cancellationRule } } } }"""
     + _FAMILIES
     + _DAYS
 )
@@ -219,7 +220,7 @@ def _month(visit: Visit, place: Place, child: Mapping[str, Any], calendar: Mappi
 def _retimed(told: Iterable[Mapping[str, Any]]) -> list[tuple[dt.date, str]]:
     """The booked days whose hours can still be changed, each on its own page, and their hours now (S26)."""
     booked = ((dt.date.fromisoformat(day["date"]), day["booking"]) for day in told if day["state"] == "BOOKED" and day["booking"])
-    return [(date, f"{booking['arrival'][:5]}–{booking['departure'][:5]}") for date, booking in booked]
+    return [(date, f"{booking['arrival'][:5]}–{booking['departure'][:5]}") for date, booking in booked if booking["hoursChangeable"]]
 
 
 def _laid(lines: Iterable[Line], place: Place) -> dict[dt.date, Line]:

@@ -25,8 +25,8 @@ BOOKINGS = operation(
     "  ...Shell me { families { id children { id firstName } } }"
     "  booking: me { families { id children { id firstName calendarFeed { createdAt } activities { id name } }"
     f" bookings({_SAME}, status: $status, first: $first, after: $after) {{ totalCount endCursor hasNextPage"
-    "  nodes { id number date arrival departure status rank reason cancellable child { id firstName }"
-    "    activity { id name cancellationRule choosesHours } } }"
+    "  nodes { id number date arrival departure status rank reason cancellable hoursChangeable child { id firstName }"
+    "    activity { id name cancellationRule } } }"
     + " ".join(f"{word}: bookings({_SAME}, status: [{status}], first: 0) {{ totalCount }}" for word, status in STATUSES.items())
     + "} } }"
 )

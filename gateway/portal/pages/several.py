@@ -25,7 +25,8 @@ OF_MONTH = operation("""query SeveralMonth($child: ID!, $month: YearMonth!) { ..
     calendar(month: $month) { days { date state reason reasonCode revision } asOf } } }""")
 OF_DAY = operation("""query SeveralDay($child: ID!, $date: Date!) { ...Shell
   me { families { id children { id firstName } } } booking: me { families { id bookingAccess { open refusal { message } } } }
-  child(id: $child) { id day(date: $date) { date state placesLeft reason reasonCode revision booking { id rank arrival departure }
+  child(id: $child) { id day(date: $date) { date state placesLeft reason reasonCode revision
+    booking { id rank arrival departure hoursChangeable }
     activity { id name arrival departure choosesHours hourStepMinutes minimumMinutes bookingRule cancellationRule } } } }""")
 YEARS = range(2000, 2200)
 
