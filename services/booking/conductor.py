@@ -5,9 +5,10 @@ Every replica looks: the turn of the partition lets one of them hold a run, and 
 
 import datetime as dt
 
-from services.booking import audit, runs
+from services.booking import audit, run_queries, runs
 from services.booking.counter import Allocator
 from services.booking.rulebook import RuleBook
+from services.booking.runs import Asked
 from services.booking.tables import AllocationRun, partition_of
 from services.refusal import Refused
 from services.service import Running
@@ -61,27 +62,38 @@ class Conductor:
         if held is None:
             self._looked[activity, hour] = now
 
-    async def _hold(self, activity: str, account: str | None = None) -> AllocationRun | None:
-        """`account`: the agent's, who asks for it."""
+    async def _hold(self, activity: str, asked: Asked | None = None) -> AllocationRun | None:
+        """`asked`: by an agent."""
         running = self._running
         async with running.database.transaction() as session:
-            until = await runs.close_list(session, self._book, running.clock, activity, account)
+            until = await runs.close_list(session, self._book, running.clock, activity, asked)
         if until is None:
             return None
         async with running.database.transaction("run") as session:
-            held = await runs.hold(session, self._book, running.clock, activity, until, account)
-            if held is not None and account is not None:
-                await audit.note(session, running.clock.now(), held.structure, account, _act(held))
+            held = await runs.hold(session, self._book, running.clock, activity, until, asked)
+            if held is not None and asked is not None:
+                await audit.note(session, running.clock.now(), held.structure, asked.account, _act(held))
         running.outbox_written()
         return held
 
     # --------------------------------------------------------------------------------------------------------- for agents
-    async def run_now(self, activity: str, structure: str, account: str) -> AllocationRun | None:
-        """The run that an agent asks for, held. None: nobody waits for it. Raises Refused NOT_SCHEDULED; runs.NotYet."""
+    async def run_now(self, activity: str, structure: str, asked: Asked) -> AllocationRun | None:
+        """The run that an agent asks for, held now or by the same key before. None: nobody waits for it.
+
+        Raises Refused NOT_SCHEDULED; runs.NotYet.
+        """
+        # Whoever asks at the same time as its double may be held up until that one is through, and find nobody who waits.
+        return await self._known(activity, asked) or await self._run_now(activity, structure, asked) or await self._known(activity, asked)
+
+    async def _known(self, activity: str, asked: Asked) -> AllocationRun | None:
+        async with self._running.database.reading() as session:
+            return await run_queries.run_asked(session, activity, asked.account, asked.key)
+
+    async def _run_now(self, activity: str, structure: str, asked: Asked) -> AllocationRun | None:
         for left in reversed(range(MOST_TRIES)):
             await self._allocator.serve([partition_of(structure)])
             try:
-                return await self._hold(activity, account)
+                return await self._hold(activity, asked)
             except runs.NotYet:
                 if not left:
                     raise

@@ -19,6 +19,7 @@ from services.booking.tables import AllocationDecision
 from services.booking.texts import malformed, say
 from services.booking.types import Activity, Booking, Child, reading_of
 from services.graphql import Info
+from services.idempotency import key_of
 from services.paging import size_of
 from services.refusal import CodedError, Forbidden, Refused
 from services.viewing import Whose
@@ -177,13 +178,17 @@ FamilyCriteriaResult = Annotated[Family | UnknownFamily | UnknownCriterion, stra
 @strawberry.type
 class RunMutations:
     @strawberry.mutation
-    async def run_allocation(self, info: Info, activity: ID, dry_run: bool = False) -> RunAllocationResult:
-        """Hold the activity's run now: all that waits for it is decided. `dryRun` shows a ranking and changes nothing; its lots are
-        drawn for it alone, so that nobody sees the real ones in time."""
-        context = info.context
+    async def run_allocation(
+        self, info: Info, activity: ID, dry_run: bool = False, idempotency_key: str | None = None
+    ) -> RunAllocationResult:
+        """Hold the activity's run now: all that waits for it is decided. The same key is the same run, whoever has asked meanwhile.
+
+        `dryRun` shows a ranking and changes nothing; its lots are drawn for it alone, so that nobody sees the real ones in time.
+        """
+        context, key = info.context, None if idempotency_key is None else key_of(idempotency_key)
         spec = await _as_agent(info, activity)
         try:
-            report = await _rehearse(info, spec) if dry_run else await _run(info, spec)
+            report = await _rehearse(info, spec) if dry_run else await _run(info, spec, key)
         except Refused as no:
             refused: RunAllocationResult = refusal_of(no, context.language)
             return refused
@@ -216,9 +221,9 @@ async def _rehearse(info: Info, spec: ActivitySpec) -> AllocationReport:
     return _rehearsal(spec, decided)
 
 
-async def _run(info: Info, spec: ActivitySpec) -> AllocationReport:
+async def _run(info: Info, spec: ActivitySpec, key: str | None) -> AllocationReport:
     conductor: Conductor = info.context.running.resources["conductor"]
-    held = await conductor.run_now(spec.id, spec.structure, info.context.signed_in().account)
+    held = await conductor.run_now(spec.id, spec.structure, runs.Asked(info.context.signed_in().account, key))
     info.context.loaders.clear()
     if held is None:
         raise Refused("NOBODY_WAITS")

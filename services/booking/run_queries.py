@@ -39,6 +39,14 @@ async def runs(session: AsyncSession, ids: Collection[str]) -> dict[str, Allocat
     return {row.id: row for row in await session.exec(select(AllocationRun).where(col(AllocationRun.id).in_(ids)))}
 
 
+async def run_asked(session: AsyncSession, activity: str, account: str, key: str | None) -> AllocationRun | None:
+    """The run of the activity that the agent has asked for by this key. None: by none, or none was held."""
+    if key is None:
+        return None
+    by_key = AllocationRun.account == account, AllocationRun.idempotency_key == key
+    return (await session.exec(select(AllocationRun).where(AllocationRun.activity == activity, *by_key))).one_or_none()
+
+
 async def scheduled(session: AsyncSession) -> list[str]:
     """The activities whose requests wait for runs."""
     return list((await session.exec(select(Activity.id).where(Activity.scheduled).order_by(Activity.id))).all())

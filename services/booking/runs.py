@@ -83,6 +83,14 @@ class NotYet(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """An agent asks for a run now. The same key is the same run, however often it arrives."""
+
+    account: str
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Until:
     """Who is in a run: whoever had asked before its hour, or by the instant at which an agent asked for it, and was counted by then."""
 
@@ -120,10 +128,10 @@ class Hearing:
         return Inputs(run_id, self.rule, seed, first_position, tuple(self.wishes), openings, frozenset(self.held), self.holds)
 
 
-async def close_list(session: AsyncSession, book: RuleBook, clock: Clock, activity: str, account: str | None = None) -> Until | None:
+async def close_list(session: AsyncSession, book: RuleBook, clock: Clock, activity: str, asked: Asked | None = None) -> Until | None:
     """From here on whoever asks is too late for the run that comes. Commit at once, then hold it: families wait for the counter.
 
-    None: its hour has not come, or nobody waits for it. `account`: the agent who asks for it now, whatever the hour.
+    None: its hour has not come, or nobody waits for it. `asked`: by an agent, now, whatever the hour.
     Raises Refused NOT_SCHEDULED.
     """
     spec = await _spec(session, book, activity)
@@ -131,10 +139,10 @@ async def close_list(session: AsyncSession, book: RuleBook, clock: Clock, activi
     now = clock.now()
     coming = await next_run.next_run(session, activity)
     hour = None if coming is None else hour_come(spec, coming.counts_from, now)
-    moment = now if account else hour
+    moment = now if asked else hour
     if moment is None:
         return None
-    until = Until(moment, counted, is_hour=account is None)
+    until = Until(moment, counted, is_hour=asked is None)
     lines = (await run(session, select(func.sum(R.lines)).where(*waiting_for(spec), *until.in_time))).scalar_one()
     if not lines:
         return None
@@ -143,16 +151,18 @@ async def close_list(session: AsyncSession, book: RuleBook, clock: Clock, activi
 
 
 async def hold(
-    session: AsyncSession, book: RuleBook, clock: Clock, activity: str, until: Until, account: str | None = None
+    session: AsyncSession, book: RuleBook, clock: Clock, activity: str, until: Until, asked: Asked | None = None
 ) -> AllocationRun | None:
     """Hold the run whose list is closed, in the session's transaction. None: it was held, or its hour was moved, or nobody waits any more.
 
-    `account`: the agent who asked for it. Raises NotYet: close the list again; Refused NOT_SCHEDULED.
+    `asked`: by an agent. Raises NotYet: close the list again; Refused NOT_SCHEDULED.
     """
     spec = await _spec(session, book, activity)
     await take_turn(session, spec.structure)
     now = clock.now()
     spec = await _spec(session, book, activity)
+    if asked is not None and await run_queries.run_asked(session, activity, asked.account, asked.key):
+        return None
     coming = await next_run.next_run(session, activity) or await next_run.draw(session, activity, spec.structure, now)
     if until.is_hour and hour_come(spec, coming.counts_from, now) != until.moment:
         return None
@@ -165,7 +175,8 @@ async def hold(
     result = decide(inputs)
     _apply(hearing.docket, result)
     await _write(session, hearing, inputs, result, coming, now)
-    coming.due_at, coming.through, coming.ran_at, coming.account = until.moment, until.position, now, account
+    coming.due_at, coming.through, coming.ran_at = until.moment, until.position, now
+    coming.account, coming.idempotency_key = (asked.account, asked.key) if asked else (None, None)
     await session.flush()
     await next_run.draw(session, activity, spec.structure, now, until.moment)
     return coming

@@ -398,6 +398,7 @@ class AllocationRun(BookingTable, table=True):
     through: int | None = Field(default=None, sa_type=BigInteger)  #: And had a position up to this one.
     ran_at: dt.datetime | None = Field(default=None, sa_type=Instant)
     account: str | None = None  #: The agent who asked for it; null: its hour had come.
+    idempotency_key: str | None = None  #: Chosen by that agent's client, if it chose one: the same one is the same run.
     policy: str | None = None
     points: dict[str, int] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     accepted: int = 0  #: Lines.

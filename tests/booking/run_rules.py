@@ -65,7 +65,7 @@ class RunRules(FamilyRules):
         held = self.paper.may_be_held(THERE, None)
 
         async def asks(running: Running) -> AllocationRun | None:
-            return await self._conductor(running).run_now(THERE, TOWN, ANNE)
+            return await self._conductor(running).run_now(THERE, TOWN, runs.Asked(ANNE))
 
         done, run = self.does(1 - replica, fate, asks, done_at="run.after_commit")
         assert self.died or (run is not None) is held

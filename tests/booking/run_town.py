@@ -38,13 +38,13 @@ class RunTown(Town):
                 session.add(FamilyCriterion(family=family, criterion=criterion, structure="carteville"))
 
     async def holds_run(self, now: dt.datetime = TWO_OCLOCK, activity: str = "loisirs", account: str | None = None) -> AllocationRun | None:
-        clock = Clock(frozen_at=now)
+        clock, asked = Clock(frozen_at=now), None if account is None else runs.Asked(account)
         async with self.running.database.transaction() as session:
-            until = await runs.close_list(session, self.book, clock, activity, account)
+            until = await runs.close_list(session, self.book, clock, activity, asked)
         if until is None:
             return None
         async with self.running.database.transaction("run") as session:
-            return await runs.hold(session, self.book, clock, activity, until, account)
+            return await runs.hold(session, self.book, clock, activity, until, asked)
 
     async def wishes(self, *families: str, date: dt.date = MONDAY) -> None:
         for family in families:

@@ -56,6 +56,16 @@ async def test_two_replicas_at_the_hour_hold_a_run_once(running: Any, asked: Run
     assert await asked.replays() == []
 
 
+async def test_a_run_that_an_agent_asks_for_twice_at_once_is_held_once_and_told_twice(running: Any, asked: RunTown) -> None:
+    two = await at_two(running, asked)
+    by_agent = runs.Asked("agent", "key")
+    told = await asyncio.gather(*(town.running.resources["conductor"].run_now("loisirs", "carteville", by_agent) for town in two * 2))
+    assert [one and one.id for one in told] == ["loisirs/1"] * 4
+    assert len(await runs_held(asked)) == 1
+    assert await asked.rows("SELECT kind FROM act") == [("RUN_ALLOCATION",)]
+    await asked.is_sound()
+
+
 @pytest.mark.skipif(not POSTGRESQL, reason="SQLite has one writer: there is nothing to race")
 async def test_without_the_turn_both_replicas_decide_and_only_a_key_of_the_table_stops_the_second(
     running: Any, asked: RunTown, monkeypatch: pytest.MonkeyPatch
@@ -90,7 +100,7 @@ async def test_a_run_in_the_middle_of_a_rush_forgets_nobody_and_oversells_nothin
     async with at_work(*two):
         looks = [two[n % 2].running.resources["conductor"].look() for n in range(8)]
         await asyncio.gather(*(comes_and_goes(index, family) for index, family in enumerate(FAMILIES)), *looks)
-        held = [await town.running.resources["conductor"].run_now("loisirs", "carteville", "agent") for town in two]
+        held = [await town.running.resources["conductor"].run_now("loisirs", "carteville", runs.Asked("agent")) for town in two]
     assert held[1] is None, "nobody is left for a second one"
     assert await asked.rows("SELECT count(*) FROM booking WHERE status = 'SUBMITTED'") == [(0,)]
     assert await asked.rows("SELECT count(*) FROM request WHERE decided_at IS NULL") == [(0,)]

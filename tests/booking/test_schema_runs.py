@@ -213,6 +213,27 @@ async def test_s35_an_agent_rehearses_and_then_holds_a_run_now(town: RunTown, sc
     await town.is_sound()
 
 
+async def test_a_run_that_is_asked_for_again_by_its_key_is_that_one_whoever_has_asked_meanwhile(town: RunTown, screens: Screens) -> None:
+    query = f'mutation ($key: String) {{ runAllocation(activity: "loisirs", idempotencyKey: $key) {{ {REPORT} }} }}'
+
+    async def runs(key: str | None) -> dict[str, Any]:
+        told: dict[str, Any] = (await screens.asks(query, AGENT, variables={"key": key}))["runAllocation"]
+        return told
+
+    held = await runs("one")
+    assert (held["run"]["id"], held["accepted"]) == ("loisirs/1", 2)
+    for family in FAMILIES:
+        await town.asks(family, books(family, TUESDAY, "loisirs"))
+    assert (await runs("one"))["run"]["id"] == "loisirs/1"
+    assert await town.rows("SELECT count(*) FROM booking WHERE status = 'SUBMITTED'") == [(3,)], "who asked since waits for the next one"
+    assert (await runs("two"))["run"]["id"] == "loisirs/2"
+    assert (await runs("one"))["run"]["id"] == "loisirs/1"
+    assert (await runs("three"))["code"] == (await runs(None))["code"] == "NOBODY_WAITS"
+    assert await town.rows("SELECT kind FROM act") == [("RUN_ALLOCATION",)] * 2
+    assert await screens.is_refused(query, AGENT, key="k" * 201) == "BAD_USER_INPUT"
+    await town.is_sound()
+
+
 async def test_pages_of_a_report(town: RunTown, screens: Screens) -> None:
     await town.holds_run()
     query = '{ allocationRun(id: "loisirs/1") { decisions(first: 2, after: %s) { order } } }'

@@ -295,10 +295,18 @@ async def test_a_run_is_rehearsed_and_tells_why(visitor: MakeVisitor, found: Fou
     assert "Acceptées : 1, en attente : 1, refusées : 0." in rehearsal
     assert "Ceci est un essai" in rehearsal
     assert f'action="{path}/repartition"' in rehearsal
-    decided = (await one.sends(f"{path}/repartition")).text
+    (key,) = re.findall(r'name="cle" value="([^"]+)"', rehearsal)
+    decided = (await one.sends(f"{path}/repartition", cle=key)).text
     assert ("La répartition est faite." in decided, "Acceptées : 1, en attente : 1" in decided, "1 sur 2" in decided) == (True, True, True)
     assert len(set(re.findall(r'href="(/bureau/repartitions/[^"]+)"', await shown(one, path)))) == 1
-    again = await one.sends(f"{path}/repartition")
+    # Sent again, as after an outage, it is the same run, though somebody has asked since.
+    *_, other = next_days(2)
+    await parent.submits([parent.line(other, child="amalia")])
+    again = await one.sends(f"{path}/repartition", cle=key)
+    assert (again.status_code, str(again.url).endswith("/1"), "La répartition est faite." in again.text) == (200, True, True)
+    assert len(set(re.findall(r'href="(/bureau/repartitions/[^"]+)"', await shown(one, path)))) == 1
+    await one.sends(f"{path}/repartition", cle="another")
+    again = await one.sends(f"{path}/repartition", cle="a third one")
     assert (again.status_code, "n’attend de répartition" in again.text) == (422, True)
     assert "Empreinte publiée avant" in decided
 

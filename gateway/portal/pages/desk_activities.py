@@ -1,6 +1,7 @@
 """Activities at the agents' desk: their days by month, changes to one of them, and how waiting requests were and would be decided."""
 
 import datetime as dt
+import secrets
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -33,7 +34,8 @@ RUN = operation(f"""query DeskRun($run: ID!, $first: Int!, $after: Int!) {{ ...S
 REHEARSE = operation(f"""mutation RehearseAllocation($activity: ID!, $first: Int!, $after: Int!) {{
   done: runAllocation(activity: $activity, dryRun: true) {{ __typename ... on AllocationReport {{ {DECIDED} }}
     ... on Refusal {{ code message }} }} }}""")
-RUN_NOW = operation("""mutation RunAllocation($activity: ID!) { done: runAllocation(activity: $activity) {
+RUN_NOW = operation("""mutation RunAllocation($activity: ID!, $key: String) {
+  done: runAllocation(activity: $activity, idempotencyKey: $key) {
   __typename ... on AllocationReport { run { id } } ... on Refusal { code message } } }""")
 SHELL_ALONE = operation("query DeskRehearsal { ...Shell }")
 
@@ -138,7 +140,7 @@ async def run(visit: Visit) -> Response:
     told = (await visit.seek(RUN, run=visit.request.path_params["id"], first=DECISIONS, after=start)).get("report")
     if told is None:
         return not_now(visit, "RUN_TITLE_ALONE", "activities")
-    return desk_page(visit, "desk_run.html", "activities", report=told, more=_more(told, start), activity=None)
+    return desk_page(visit, "desk_run.html", "activities", report=told, more=_more(told, start), activity=None, key="")
 
 
 def _more(report: Mapping[str, Any], start: int) -> int | None:
@@ -156,15 +158,15 @@ async def rehearse(visit: Visit) -> Response:
     if "code" in told:
         return await _page(visit, id, today(visit).replace(day=1), "", {"essai": told["message"]})
     await visit.ask(SHELL_ALONE)
-    return desk_page(visit, "desk_run.html", "activities", report=told, more=None, activity=id)
+    return desk_page(visit, "desk_run.html", "activities", report=told, more=None, activity=id, key=secrets.token_hex(16))
 
 
 async def run_now(visit: Visit) -> Response:
-    """The activity's run, before its time: what came of it is its page. A form that is sent twice holds no second one: nobody waits."""
-    await visit.form()
+    """The activity's run, before its time: what came of it is its page. A form that is sent twice leads to the same one."""
+    form = await visit.form()
     await enter(visit)
     id = visit.request.path_params["id"]
-    told = await visit.order(RUN_NOW, activity=id)
+    told = await visit.order(RUN_NOW, activity=id, key=form.one("cle") or None)
     if "code" in told:
         return await _page(visit, id, today(visit).replace(day=1), "", {"essai": told["message"]})
     return visit.see_other(f"/bureau/repartitions/{quote(told['run']['id'])}", "RUN_DONE")
