@@ -66,6 +66,29 @@ async def test_a_run_that_an_agent_asks_for_twice_at_once_is_held_once_and_told_
     await asked.is_sound()
 
 
+@pytest.mark.parametrize("key", ["key", "another"])
+async def test_of_two_lists_that_one_key_has_closed_one_is_run_though_somebody_asked_in_between(asked: RunTown, key: str) -> None:
+    """By another key the second one is run, too."""
+
+    async def closes(key: str) -> tuple[runs.Until, runs.Asked]:
+        by_agent = runs.Asked("agent", key)
+        async with asked.running.database.transaction() as session:
+            until = await runs.close_list(session, asked.book, CLOCK, "loisirs", by_agent)
+        assert until is not None
+        return until, by_agent
+
+    async def holds(until: runs.Until, by_agent: runs.Asked) -> str | None:
+        async with asked.running.database.transaction("run") as session:
+            held = await runs.hold(session, asked.book, CLOCK, "loisirs", until, by_agent)
+            return None if held is None else held.id
+
+    first = await closes("key")
+    await asked.asks(FAMILIES[0], books(FAMILIES[0], TUESDAY, "loisirs"))
+    second = await closes(key)
+    assert await holds(*first) == "loisirs/1"
+    assert await holds(*second) == (None if key == "key" else "loisirs/2")
+
+
 @pytest.mark.skipif(not POSTGRESQL, reason="SQLite has one writer: there is nothing to race")
 async def test_without_the_turn_both_replicas_decide_and_only_a_key_of_the_table_stops_the_second(
     running: Any, asked: RunTown, monkeypatch: pytest.MonkeyPatch

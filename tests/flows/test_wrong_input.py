@@ -342,6 +342,7 @@ AGENTS = {
     "roster",
     "activities",
     "openings",
+    "enrolledChildren",
     "acts",
     "allocationRun",
     "criteria",

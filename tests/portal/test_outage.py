@@ -35,11 +35,11 @@ STANDS = {
     ("agent", "booking"): {"/bureau/familles": "DUPONT", "/bureau/paiements": "Opérations", "/bureau/activites": NOT_NOW},
 }
 #: Pages of nothing but what booking tells: without it they say that it cannot be told, and keep the menu.
-BOOKINGS_ALONE = re.compile(r"^/demandes/|^/bureau/(activites/[^/]+/reglages|nouvelle-activite|journal(\?partie=ACTIVITIES)?)$")
+BOOKINGS_ALONE = re.compile(r"^/demandes/|^/bureau/(activites/[^/]+/(reglages|inscrits)|nouvelle-activite|journal(\?partie=ACTIVITIES)?)$")
 LINK = re.compile(r'<a\b[^>]*\bhref="([^"]+)"')
 #: Pages that every site has alike, and files.
 ALIKE = re.compile(
-    r"^/(aide|plan-du-site|mentions-legales|donnees-personnelles|accessibilite|connexion|mot-de-passe|profil)|/(csv|xlsx|pdf)$|/recu/"
+    r"^/(aide|plan-du-site|mentions-legales|donnees-personnelles|accessibilite|connexion|mot-de-passe|profil)|/(csv|xlsx|pdf|fichier)(\?|$)|/recu/"
 )
 
 
