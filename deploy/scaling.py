@@ -22,6 +22,10 @@ STATIONS = (*ANSWERING, *AFTERWARDS)
 COUNTER = "counter"  #: Requests are numbered one after the other in a database, whatever it runs on.
 NODE = "node"  #: All cores of one machine, which its processes share.
 HASHING = 2  #: Passwords that one process of identity proves at a time.
+REQUESTS_A_YEAR = 12  #: Of a family: what is planned with where growth is reckoned.
+LEAST = 2  #: Processes of each service, so that one may die.
+STANDBYS = 2  #: Of each database server.
+BROKERS = 3
 MINUTE, HOUR = 60, 3600
 
 MOVES = {
@@ -41,20 +45,21 @@ class Opening:
     """Who comes, and when."""
 
     families: float
-    first_minute: float = 0.3  #: Share that comes evenly within a minute; the others ever fewer, within the hour.
+    first_minute: float = 0.3  #: Share that comes evenly within the first seconds; the others ever fewer, within the hour.
+    first_seconds: int = MINUTE  #: From 1 on.
     fading_seconds: float = 600.0  #: After which a third of those others is still to come.
     acts: Mapping[str, float] = field(default_factory=lambda: {"sign_in": 1, "home": 1, "month": 2, "request": 1})  #: Of each family.
 
     def arrivals(self) -> list[float]:
         """Families in each second of the hour; all have come in the end."""
-        return [self.families * share for share in _shares(self.first_minute, self.fading_seconds)]
+        return [self.families * share for share in _shares(self.first_minute, self.first_seconds, self.fading_seconds)]
 
 
 @cache
-def _shares(first_minute: float, fading_seconds: float) -> tuple[float, ...]:
-    weights = [math.exp(-second / fading_seconds) for second in range(HOUR - MINUTE)]
-    later = (1 - first_minute) / sum(weights)
-    return (*[first_minute / MINUTE] * MINUTE, *(later * weight for weight in weights))
+def _shares(first: float, seconds: int, fading_seconds: float) -> tuple[float, ...]:
+    weights = [math.exp(-second / fading_seconds) for second in range(HOUR - seconds)]
+    later = (1 - first) / sum(weights)
+    return (*[first / seconds] * seconds, *(later * weight for weight in weights))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,34 @@ def costs(path: Path = COSTS) -> dict[str, dict[str, float]]:
     """Act -> station -> seconds of a core."""
     acts: dict[str, dict[str, float]] = yaml.safe_load(path.read_text(encoding="utf-8"))["acts"]
     return {act: {station: ms / 1000 for station, ms in theirs.items()} for act, theirs in acts.items()}
+
+
+def several(path: Path = COSTS) -> dict[str, float]:
+    """Station -> what the same work costs it where there are several processes and brokers: times so much."""
+    factors: dict[str, float] = yaml.safe_load(path.read_text(encoding="utf-8"))["several"]
+    return factors
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What stays of requests, bytes on each server that keeps them."""
+
+    events: float
+    stream_bytes: float
+    database_bytes: float
+
+    def times(self, requests: float) -> "Kept":
+        return Kept(self.events * requests, self.stream_bytes * requests, self.database_bytes * requests)
+
+
+def kept(path: Path = COSTS) -> Kept:
+    """Of one request."""
+    return Kept(**yaml.safe_load(path.read_text(encoding="utf-8"))["kept"])
+
+
+def in_a_cell(unit: Mapping[str, Mapping[str, float]], factors: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    """Act -> station -> seconds of a core, with several processes of each."""
+    return {act: {station: seconds * factors[station] for station, seconds in theirs.items()} for act, theirs in unit.items()}
 
 
 def measured_rush(path: Path = COSTS) -> dict[str, float]:
@@ -123,12 +156,18 @@ class Size:
     """What is needed."""
 
     cells: int  #: Whole systems.
-    cores: Mapping[str, int]  #: Of each cell.
+    families: float  #: Of each cell.
+    cores: Mapping[str, int]  #: Of each cell: what works.
     stations: Mapping[str, Station]  #: Of a cell.
+
+    def reserved(self, station: str) -> int:
+        """Cores of a cell that are to be there: one of each service may die, and what stands by can take over."""
+        count = self.cores[station]
+        return {"postgresql": count * (1 + STANDBYS), "nats": max(count, BROKERS)}.get(station, max(count, LEAST))
 
     @property
     def all_cores(self) -> int:
-        return self.cells * sum(count for station, count in self.cores.items() if station != COUNTER)
+        return self.cells * sum(self.reserved(station) for station in self.cores if station != COUNTER)
 
 
 def _least(enough: Callable[[int], bool]) -> int:
@@ -154,7 +193,7 @@ def needed(opening: Opening, unit: Mapping[str, Mapping[str, float]], wish: Wish
     families = opening.families / cells
     cores = {station: _least(partial(does, station, families)) for station in STATIONS if station != COUNTER}
     all_of_it = {**cores, COUNTER: 1}
-    return Size(cells, all_of_it, simulate(replace(opening, families=families), each, all_of_it))
+    return Size(cells, families, all_of_it, simulate(replace(opening, families=families), each, all_of_it))
 
 
 def carried(opening: Opening, unit: Mapping[str, Mapping[str, float]], cores: Mapping[str, float], wish: Wish | None = None) -> int:
@@ -209,8 +248,12 @@ def _bottleneck(opening: Opening, unit: Mapping[str, Mapping[str, float]], cores
     return max(found, key=lambda station: found[station].longest_wait / wish.of(station))
 
 
-def table_of_places(unit: Mapping[str, Mapping[str, float]], places: Mapping[str, int]) -> Iterator[str]:
-    sizes = {name: needed(Opening(families), unit) for name, families in places.items()}
+def sizes_of(unit: Mapping[str, Mapping[str, float]], places: Mapping[str, int]) -> dict[str, Size]:
+    """`unit`: of one process of each."""
+    return {name: needed(Opening(families), in_a_cell(unit, several())) for name, families in places.items()}
+
+
+def table_of_places(sizes: Mapping[str, Size], places: Mapping[str, int]) -> Iterator[str]:
     yield "| |" + "".join(f" {name} |" for name in places)
     yield "|---|" + "---|" * len(places)
 
@@ -222,7 +265,7 @@ def table_of_places(unit: Mapping[str, Mapping[str, float]], places: Mapping[str
     for station in STATIONS:
         if station != COUNTER:
             yield row(f"cores of {station} in each cell", partial(_cores_of, station))
-    yield row("cores in all", lambda _, size: f"{size.all_cores:,}")
+    yield row("cores in all, with what stands by", lambda _, size: f"{size.all_cores:,}")
     yield row(f"machines of {CORES_OF_A_NODE} cores", lambda _, size: f"{math.ceil(size.all_cores / CORES_OF_A_NODE):,}")
     yield row("longest wait for an answer, s", lambda _, size: f"{max(size.stations[one].longest_wait for one in ANSWERING):.0f}")
     yield row("counter busy in the busiest minute", lambda _, size: f"{size.stations[COUNTER].busy:.0%}")
@@ -233,8 +276,27 @@ def _cores_of(station: str, _: str, size: Size) -> str:
     return f"{size.cores[station]}"
 
 
+def table_of_growth(sizes: Mapping[str, Size]) -> Iterator[str]:
+    asked = Opening(1).acts["request"]
+    in_a_second = sum(Opening(1).arrivals()[:MINUTE]) / MINUTE * asked
+    yield "| in each cell |" + "".join(f" {name} |" for name in sizes)
+    yield "|---|" + "---|" * len(sizes)
+
+    def row(name: str, value: Callable[[Kept], float], requests: float, digits: int = 1) -> str:
+        """`requests`: of a family."""
+        return f"| {name} |" + "".join(f" {value(kept().times(requests * size.families)):,.{digits}f} |" for size in sizes.values())
+
+    yield f"| families |{''.join(f' {size.families:,.0f} |' for size in sizes.values())}"
+    yield row("events a second, in the first minute", lambda one: one.events, in_a_second, 0)
+    yield row("streams on each broker after that morning, GB", lambda one: one.stream_bytes / 1e9, asked)
+    yield row(f"after a year of {REQUESTS_A_YEAR} requests a family", lambda one: one.stream_bytes / 1e9, REQUESTS_A_YEAR)
+    yield row("databases on each server after that morning, GB", lambda one: one.database_bytes / 1e9, asked)
+    yield row(f"after a year of {REQUESTS_A_YEAR} requests a family", lambda one: one.database_bytes / 1e9, REQUESTS_A_YEAR)
+
+
 def tables(unit: Mapping[str, Mapping[str, float]]) -> str:
-    parts: list[Any] = [table_of_stations(unit), table_of_machines(unit), table_of_places(unit, PLACES)]
+    sizes = sizes_of(unit, PLACES)
+    parts: list[Any] = [table_of_stations(unit), table_of_machines(unit), table_of_places(sizes, PLACES), table_of_growth(sizes)]
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
 
 
@@ -242,7 +304,12 @@ def main() -> None:
     parser = argparse.ArgumentParser("deploy.scaling", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--families", type=int, help="what so many need, instead of the tables")
     wish = parser.parse_args()
-    print("\n".join(table_of_places(costs(), {"this many": wish.families})) if wish.families else tables(costs()), end="\n")
+    if not wish.families:
+        print(tables(costs()))
+        return
+    places = {"this many": wish.families}
+    sizes = sizes_of(costs(), places)
+    print("\n".join((*table_of_places(sizes, places), "", *table_of_growth(sizes))))
 
 
 if __name__ == "__main__":
