@@ -52,7 +52,11 @@ class Opening:
 
     def arrivals(self) -> list[float]:
         """Families in each second of the hour; all have come in the end."""
-        return [self.families * share for share in _shares(self.first_minute, self.first_seconds, self.fading_seconds)]
+        return [self.families * share for share in self.shares()]
+
+    def shares(self) -> tuple[float, ...]:
+        """Of the families, in each second."""
+        return _shares(self.first_minute, self.first_seconds, self.fading_seconds)
 
 
 @cache
@@ -170,6 +174,16 @@ class Size:
         return self.cells * sum(self.reserved(station) for station in self.cores if station != COUNTER)
 
 
+def _bears(opening: Opening, load: float, seconds: float) -> bool:
+    """Whether nothing waits for longer. `load`: seconds of each core for all that comes. As simulate(), and done with it sooner."""
+    backlog = 0.0
+    for share in opening.shares():
+        backlog = max(0.0, backlog + share * load - 1)
+        if backlog > seconds:
+            return False
+    return True
+
+
 def _least(enough: Callable[[int], bool]) -> int:
     """The smallest whole number from 1 on that is enough, where every greater one is, too."""
     most = 1
@@ -186,8 +200,7 @@ def needed(opening: Opening, unit: Mapping[str, Mapping[str, float]], wish: Wish
     wish, each = wish or Wish(), of_a_family(opening, unit)
 
     def does(station: str, families: float, cores: int) -> bool:
-        one = simulate(replace(opening, families=families), each, {station: cores})[station]
-        return one.longest_wait <= wish.of(station)
+        return _bears(opening, families * each[station] / cores, wish.of(station))
 
     cells = _least(lambda count: does(COUNTER, opening.families / count, 1))
     families = opening.families / cells
@@ -202,8 +215,7 @@ def carried(opening: Opening, unit: Mapping[str, Mapping[str, float]], cores: Ma
     each[NODE] = sum(seconds for station, seconds in each.items() if station != COUNTER)
 
     def too_many(families: int) -> bool:
-        found = simulate(replace(opening, families=families), each, cores)
-        return any(one.longest_wait > wish.of(station) for station, one in found.items())
+        return not all(_bears(opening, families * each[station] / cores[station], wish.of(station)) for station in cores)
 
     return _least(too_many) - 1
 
