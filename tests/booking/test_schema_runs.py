@@ -8,9 +8,10 @@ import orjson
 import pytest
 
 from services.booking import criteria
+from services.booking.activity import Immediate
 from services.booking.run_types import Criterion, CriterionPoints, reasons
 from services.booking.tables import AllocationDecision
-from tests.booking.run_town import POINTS, RunTown
+from tests.booking.run_town import LOISIRS, POINTS, RunTown
 from tests.booking.screens import AGENT, DUPONT, DURAND, OTHER_AGENT, Screens, entities, signed_in
 from tests.booking.test_emptied_days import counted
 from tests.booking.town import CLOCK, MONDAY, TUESDAY, books
@@ -227,10 +228,11 @@ async def test_a_run_that_is_asked_for_again_by_its_key_is_that_one_whoever_has_
     assert (await runs("one"))["run"]["id"] == "loisirs/1"
     assert await town.rows("SELECT count(*) FROM booking WHERE status = 'SUBMITTED'") == [(3,)], "who asked since waits for the next one"
     assert (await runs("two"))["run"]["id"] == "loisirs/2"
-    assert (await runs("one"))["run"]["id"] == "loisirs/1"
     assert (await runs("three"))["code"] == (await runs(None))["code"] == "NOBODY_WAITS"
     assert await town.rows("SELECT kind FROM act") == [("RUN_ALLOCATION",)] * 2
     assert await screens.is_refused(query, AGENT, key="k" * 201) == "BAD_USER_INPUT"
+    await town.opens(LOISIRS, allocation=Immediate())
+    assert ((await runs("one"))["run"]["id"], (await runs("three"))["code"]) == ("loisirs/1", "NOT_SCHEDULED")
     await town.is_sound()
 
 

@@ -99,6 +99,8 @@ async def test_enrolled_children_stand_on_pages_by_name_and_of_too_many_there_is
     for odd in ("0", "-1", "x", "²"):
         assert (await shown(250, urlencode({"page": odd})))[0] == names[:100], odd
     assert "Page 2 sur 3" in (await shown(250, "page=2"))[1]
+    assert "/inscrits?partis=oui&amp;tout=1" in (await shown(250, "partis=oui"))[1]
+    assert (await shown(250, "tout=1"))[0] == names[:250], "on paper as one list"
     assert (await shown(2 * PAGE, "chercher=n000399"))[0] == ["N000399"]
     none, page = await shown(2 * PAGE + 1)
     assert (none, "Plus de 400 enfants" in page, "/inscrits/csv" in page, "/inscrits/xlsx" in page) == ([], True, True, False)

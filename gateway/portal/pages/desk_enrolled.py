@@ -61,11 +61,11 @@ async def _asked(visit: Visit) -> Asked:
 
 
 async def enrolled(visit: Visit) -> Response:
-    """`?chercher=&partis=oui&page=`"""
-    asked = await _asked(visit)
+    """`?chercher=&partis=oui&page=&tout=1`"""
+    asked, told = await _asked(visit), visit.request.query_params
     found, whole = await _found(visit, asked)
-    number = visit.request.query_params.get("page", "")
-    last = max(0, len(found) - 1) // SHOWN + 1
+    number, size = told.get("page", ""), MOST if told.get("tout") == "1" else SHOWN
+    last = max(0, len(found) - 1) // size + 1
     page = min(int(number), last) if number.isascii() and number.isdigit() and 0 < len(number) < 6 and int(number) else 1
     return desk_page(
         visit,
@@ -76,7 +76,7 @@ async def enrolled(visit: Visit) -> Response:
         gone=asked.gone,
         address=asked.address,
         query=asked.query,
-        found=found[(page - 1) * SHOWN : page * SHOWN] if whole else [],
+        found=found[(page - 1) * size : page * size] if whole else [],
         count=len(found),
         whole=whole,
         most=MOST,
