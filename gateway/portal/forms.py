@@ -15,8 +15,6 @@ from starlette.requests import Request
 from gateway.notices import bounded_body
 
 LARGEST = 262_144  #: bytes of a form
-#: Of one that is too large, so much is heard out before it is answered: a browser that is cut short shows no answer.
-HEARD_OUT = 32_000_000
 MOST_FIELDS = 2_000
 SIZE = 16  #: bytes
 #: The field of the token in every form.
@@ -77,7 +75,6 @@ async def read(request: Request, secret: str, largest: int = LARGEST) -> Form:
         raise NotOurs
     body = await bounded_body(request, largest)
     if body is None:
-        await bounded_body(request, HEARD_OUT)
         raise TooLarge
     if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         raise NotOurs

@@ -118,10 +118,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "ENROLLED_PAGES": ("Pages de la liste", "Pages of the list"),
     "ENROLLED_PAGE": ("Page {this} sur {last}", "Page {this} of {last}"),
     "ENROLLED_PREVIOUS": ("Page précédente", "Previous page"),
-    "ENROLLED_NEXT": ("Page suivante", "Next page"),
-    "ENROLLED_ALL": ("Tout sur une page, pour imprimer", "All on one page, for printing"),
-    "ENROLLED_AS_CSV": ("Fichier CSV", "CSV file"),
-    "ENROLLED_AS_XLSX": ("Fichier Excel", "Excel file"),
     "ENROLLED_FILE": ("inscrits", "enrolled"),
     "ENROLLED_CUT": ("Le fichier s’arrête ici : il y a d’autres enfants.", "The file ends here: there are more children."),
     # ------------------------------------------------------------------------------------------------------ the journal
