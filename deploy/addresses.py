@@ -15,6 +15,11 @@ from services.settings import SERVICES, Settings, SettingsError
 
 HOST = "127.0.0.1"
 FILE = "addresses.json"
+#: What was there is beside a database under this name while a restore goes on, and may be put back; whoever finds it was cut short.
+UNFINISHED = "unfinished"
+#: And then under this one. Once that of one service is, the restore has taken place, and nothing is put back any more: others follow.
+FINISHED = "finished"
+HALF_RESTORED = "a restore was cut short: `preau restore` the same backup again, or `preau restore --undo`, which puts back what was there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,14 @@ def _kept(folder: Path) -> dict[str, int]:
     return {name: port for name, port in kept.items() if name in Ports.__dataclass_fields__ and isinstance(port, int)}
 
 
+def half_restored_file(url: str) -> bool:
+    """Whether that is an SQLite database which a restore began to replace, and did not come to its end."""
+    from sqlalchemy import make_url  # noqa: PLC0415 -- `preau serve gateway` must not pay for it
+
+    path = make_url(url).database or ""
+    return url.startswith("sqlite") and any(Path(f"{path}.{name}").exists() for name in (UNFINISHED, FINISHED))
+
+
 def missing_file(url: str) -> str | None:
     """The file of an SQLite database that is not there: connecting would make an empty one."""
     from sqlalchemy import make_url  # noqa: PLC0415 -- `preau serve gateway` must not pay for it
@@ -108,6 +121,8 @@ def missing_file(url: str) -> str | None:
 def existing(settings: Settings) -> Settings:
     """The same settings, if their databases are there. Raises Trouble."""
     for service, url in settings.database_urls.items():
+        if half_restored_file(url):
+            raise Trouble(f"{service}: {HALF_RESTORED}")
         if path := missing_file(url):
             raise Trouble(f"{service} has no database at {path}: is --data (or PREAU_DATA) right? `preau migrate` makes one")
     return settings

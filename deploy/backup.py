@@ -60,9 +60,9 @@ async def backup(settings: Settings, into: Path, keep: int | None = None) -> Pat
         (work / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         for file in (*work.rglob("*"), work):
             _for_its_owner_alone(file)
-            _keep_for_good(file)
+            keep_for_good(file)
         work.rename(folder)  # What has its own name is whole.
-        _keep_for_good(into)
+        keep_for_good(into)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
@@ -208,7 +208,7 @@ def _for_its_owner_alone(file: Path) -> None:
     file.chmod(0o700 if file.is_dir() else 0o600)
 
 
-def _keep_for_good(file: Path) -> None:
+def keep_for_good(file: Path) -> None:
     """On the disk. A folder's names are its own matter."""
     opened = os.open(file, os.O_RDONLY)
     try:

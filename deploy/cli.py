@@ -199,8 +199,11 @@ def backup(
 ) -> None:
     """Copy all databases as they are at one moment, while everybody works on; and who may do what at the broker."""
     from deploy.backup import backup as run  # noqa: PLC0415 -- see above
+    from deploy.restore import refuse_if_cut_short  # noqa: PLC0415 -- see above
 
-    print(_run(run(existing(settings_of(data)), folder, keep)))
+    settings = existing(settings_of(data))
+    _run(refuse_if_cut_short(settings))
+    print(_run(run(settings, folder, keep)))
 
 
 @app.command()

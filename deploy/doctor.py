@@ -7,15 +7,16 @@ from functools import partial
 from urllib.parse import urlsplit
 
 import httpx2
+from asyncpg import PostgresError
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col, select
 
-from deploy.addresses import missing_file
+from deploy.addresses import half_restored_file, missing_file
 from deploy.backlog import connect, unhandled
 from deploy.broker import FOLDER, Partner, partners_in
 from deploy.migrate import is_current
-from deploy.restore import cut_short
+from deploy.restore import is_half_restored
 from services import documents
 from services.booking.activity import ActivitySpec, from_json
 from services.booking.holiday_file import ZONES
@@ -77,16 +78,16 @@ async def _finding(name: str, look: Callable[[], Awaitable[str]]) -> bool:
 # ------------------------------------------------------------------------------------------------------------ databases
 async def _database(settings: Settings, service: str) -> str:
     url = settings.database_urls[service]
-    if service in await cut_short(settings):
-        raise Sick("a restore was cut short", "preau restore it again, or preau restore --undo, which puts back what was there")
-    if path := missing_file(url):
+    if (path := missing_file(url)) and not half_restored_file(url):
         raise Sick(f"there is none at {path}", f"preau migrate {service}; or is --data (or PREAU_DATA) another folder?")
     try:
+        if await is_half_restored(url):
+            raise Sick("a restore was cut short", "preau restore it again, or preau restore --undo, which puts back what was there")
         current = await is_current(service, url)
         if not current:
             raise Sick("not up to date with this version", f"preau migrate {service}")
         return await _outbox(Database(url), settings.clock.now())
-    except (SQLAlchemyError, OSError) as error:
+    except (SQLAlchemyError, PostgresError, OSError) as error:
         reason = str(getattr(error, "orig", None) or error)
         raise Sick(f"not reachable ({reason})", f"start it, or correct {service.upper()}_DATABASE_URL") from None
 

@@ -9,8 +9,8 @@ import fcntl
 import os
 import shutil
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ import asyncpg
 import nats.js.errors
 from sqlalchemy import Connection, inspect, make_url, select
 
+from deploy.addresses import FINISHED, HALF_RESTORED, UNFINISHED
 from deploy.backlog import connect
-from deploy.backup import Copy, arguments_of, copies_in
+from deploy.backup import Copy, arguments_of, copies_in, keep_for_good
 from deploy.broker import FOLDER as BROKER
 from deploy.migrate import migrate, versions_of
 from deploy.trouble import Trouble
@@ -30,8 +31,8 @@ from services.outbox import HEARD, OUT
 from services.settings import SERVICES, Settings
 
 ONLY_HEARS = frozenset({"mailer"})  #: All that it tells is what became of its mails.
+CONNECT_SECONDS = 10.0
 AT_ONCE = 1000  #: Ids that are asked for together.
-UNFINISHED = "unfinished"  #: What was there is under it while a restore goes on: whoever finds it there was cut short.
 REPLACED = "replaced"  #: And afterwards under this, until the next time.
 TOLD = select(OUT.event_id).where(one_of(OUT.event_id, "ids"))
 OTHERS = """SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
@@ -45,69 +46,80 @@ async def restore(settings: Settings, folder: Path, only: Sequence[str] = (), *,
     wanted = tuple(dict.fromkeys(only)) or SERVICES
     copies = _wanted(folder, wanted)
     with _alone(settings.data):
-        await _undo(settings, wanted)
+        _, kept = await _clear(settings, wanted)
+        if kept:
+            return [f"{service}: an earlier restore is whole now; restore again if you meant another backup" for service in kept]
         aside: list[str] = []
         try:
-            for service in wanted:
-                url = settings.database_urls[service]
-                _is_of_its_kind(service, url, copies[service])
-                await _set_aside(url)
-                aside.append(url)
-                await _put(service, url, folder, copies[service])
-            if not anyway and 0 < len(set(wanted) - ONLY_HEARS) < len(SERVICES) - len(ONLY_HEARS):
-                await _refuse_what_nobody_tells(settings, wanted)
-            for service in wanted:
-                await migrate(service, settings.database_urls[service])
-            streams = await _begin_streams_anew(settings, folder)
+            streams = await _put_all(settings, folder, {service: copies[service] for service in wanted}, aside, anyway=anyway)
         except BaseException:
             for url in aside:
                 await _put_back(url)
             raise
-        for url in aside:
-            await _keep(url)
+        await _keep(aside)
         return [*(f"{service}: as it was then" for service in wanted), *_mailed_again(wanted), *streams]
+
+
+async def _put_all(settings: Settings, folder: Path, copies: Mapping[str, Copy], aside: list[str], *, anyway: bool) -> list[str]:
+    """Returns what is to be told of the streams. `aside`: grows by whose database was set aside. Raises Trouble."""
+    for service, copy in copies.items():
+        url = settings.database_urls[service]
+        _is_of_its_kind(service, url, copy)
+        await _set_aside(url)
+        aside.append(url)
+        await _put(service, url, folder, copy)
+    if not anyway and 0 < len(copies.keys() - ONLY_HEARS) < len(SERVICES) - len(ONLY_HEARS):
+        await _refuse_what_nobody_tells(settings, copies)
+    for service in copies:
+        await migrate(service, settings.database_urls[service])
+    return await _begin_streams_anew(settings, folder)
 
 
 async def undo(settings: Settings) -> list[str]:
     """What was there before a restore that was cut short is there again. Returns what is to be told. Raises Trouble."""
     with _alone(settings.data):
-        begun = await _undo(settings)
-    return [f"{service}: as it was before" for service in begun] or ["nothing to do: no restore was cut short"]
+        back, kept = await _clear(settings)
+    if kept:
+        return [f"{service}: restored, for all had been put in place already" for service in kept]
+    return [f"{service}: as it was before" for service in back] or ["nothing to do: no restore was cut short"]
 
 
-async def _undo(settings: Settings, free: Collection[str] = ()) -> list[str]:
-    """Whose was put back. `free`: who else must not be at work. Raises Trouble: nothing was changed."""
-    begun = await cut_short(settings)
-    for service in dict.fromkeys((*free, *begun)):
-        await _is_free(service, settings.database_urls[service])
+async def _clear(settings: Settings, free: Collection[str] = ()) -> tuple[list[str], list[str]]:
+    """End what was cut short: services whose database was put back, or that of the backup was kept; one of both is empty.
+
+    `free`: who else must not be at work. Raises Trouble: nothing was changed.
+    """
+    urls = settings.database_urls
+    begun, done = [[one for one in SERVICES if await _has(urls[one], name)] for name in (UNFINISHED, FINISHED)]
+    for service in dict.fromkeys((*free, *begun, *done)):
+        await _is_free(service, urls[service])
+    if done:
+        await _keep([urls[service] for service in SERVICES if service in (*begun, *done)])
+        return [], [service for service in SERVICES if service in (*begun, *done)]
     for service in begun:
-        await _put_back(settings.database_urls[service])
-    return begun
+        await _put_back(urls[service])
+    return begun, []
 
 
-async def cut_short(settings: Settings) -> list[str]:
-    """Services with whose databases a restore began that did not come to its end."""
-    return [service for service in SERVICES if await _has_begun(settings.database_urls[service])]
+async def is_half_restored(url: str) -> bool:
+    """Raises OSError, PostgresError."""
+    return await _has(url, UNFINISHED) or await _has(url, FINISHED)
 
 
-async def refuse_if_cut_short(settings: Settings) -> None:
-    """Raises Trouble: half of what is there may be of the backup, or not be there at all."""
-    if services := await cut_short(settings):
-        raise Trouble(
-            f"a restore of {', '.join(services)} was cut short: `preau restore` the same backup again, "
-            "or `preau restore --undo`, which puts back what was there"
-        )
+async def refuse_if_cut_short(settings: Settings, services: Collection[str] = SERVICES) -> None:
+    """Raises Trouble: half of what is there may be of the backup, or missing. Whether a database is away says whoever needs it."""
+    for service in services:
+        with suppress(OSError, asyncpg.PostgresError):
+            if await is_half_restored(settings.database_urls[service]):
+                raise Trouble(f"{service}: {HALF_RESTORED}")
 
 
-async def _has_begun(url: str) -> bool:
+async def _has(url: str, name: str) -> bool:
     if (file := _file(url)) is not None:
-        return _beside(Path(file), UNFINISHED).exists()
+        return _beside(Path(file), name).exists()
+    connection = await asyncpg.connect(**arguments_of(url), timeout=CONNECT_SECONDS)
     try:
-        connection = await asyncpg.connect(**arguments_of(url))
-    except (OSError, asyncpg.PostgresError):  # Whoever needs it says so.
-        return False
-    try:
-        return bool(await connection.fetchval("SELECT to_regnamespace($1) IS NOT NULL", UNFINISHED))
+        return bool(await connection.fetchval("SELECT to_regnamespace($1) IS NOT NULL", name))
     finally:
         await connection.close()
 
@@ -128,18 +140,21 @@ def _wanted(folder: Path, services: Collection[str]) -> dict[str, Copy]:
 
 @contextmanager
 def _alone(data: Path) -> Iterator[None]:
-    """As `preau up` is, in its folder."""
-    if not (data / "lock").exists():
+    """As `preau up` is, in its folder; and no two restores at once."""
+    with ExitStack() as locks:
+        for name, who in (("lock", "`preau up`"), ("restore.lock", "another restore")):
+            if name == "lock" and not (data / name).exists():
+                continue
+            try:
+                lock = os.open(data / name, os.O_RDWR | os.O_CREAT, 0o600)
+            except OSError:  # Nobody writes there: neither does another restore.
+                continue
+            locks.callback(os.close, lock)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Trouble(f"{who} runs in {data}: stop it first") from None
         yield
-        return
-    lock = os.open(data / "lock", os.O_RDWR)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise Trouble(f"`preau up` runs in {data}: stop it first") from None
-    finally:
-        os.close(lock)
 
 
 # ------------------------------------------------------------------------------------------------- what nobody can tell
@@ -216,27 +231,53 @@ def _is_of_its_kind(service: str, url: str, copy: Copy) -> None:
 
 
 async def _set_aside(url: str) -> None:
-    """What is there, in one step."""
+    """What is there; where nothing is, an empty file says so."""
     if (file := _file(url)) is not None:
-        _move(Path(file), _beside(Path(file), UNFINISHED))
+        _set_file_aside(Path(file))
         return
     await _execute(url, f"ALTER SCHEMA public RENAME TO {UNFINISHED}", "CREATE SCHEMA public")
 
 
 async def _put_back(url: str) -> None:
-    """What was set aside, in one step."""
+    """What was set aside."""
     if (file := _file(url)) is not None:
-        _move(_beside(Path(file), UNFINISHED), Path(file))
+        _put_file_back(Path(file))
         return
     await _execute(url, "DROP SCHEMA public CASCADE", f"ALTER SCHEMA {UNFINISHED} RENAME TO public")
 
 
-async def _keep(url: str) -> None:
-    """What was set aside; what an earlier restore kept is gone then."""
-    if (file := _file(url)) is not None:
-        _move(_beside(Path(file), UNFINISHED), _beside(Path(file), REPLACED))
-        return
-    await _execute(url, f"DROP SCHEMA IF EXISTS {REPLACED} CASCADE", f"ALTER SCHEMA {UNFINISHED} RENAME TO {REPLACED}")
+async def _keep(urls: Sequence[str]) -> None:
+    """What was set aside; what an earlier restore kept is gone then. Cut short at any step, it may be done again."""
+    for before, after in ((UNFINISHED, FINISHED), (FINISHED, REPLACED)):
+        for url in urls:
+            if (file := _file(url)) is not None:
+                place = Path(file)
+                _follow(_beside(place, before), _beside(place, after))
+                keep_for_good(place.parent)
+            elif await _has(url, before):
+                await _execute(url, f"DROP SCHEMA IF EXISTS {after} CASCADE", f"ALTER SCHEMA {before} RENAME TO {after}")
+
+
+def _set_file_aside(file: Path) -> None:
+    if file.exists():
+        _move(file, _beside(file, UNFINISHED))
+    else:
+        _beside(file, UNFINISHED).touch()
+    keep_for_good(file.parent)
+
+
+def _put_file_back(file: Path) -> None:
+    _move(_beside(file, UNFINISHED), file)
+    if not file.stat().st_size:  # There was nothing.
+        file.unlink()
+
+
+def _follow(file: Path, to: Path) -> None:
+    """Where there was nothing, what an earlier restore kept stays."""
+    if file.exists() and to.name.endswith(REPLACED) and not file.stat().st_size:
+        file.unlink()
+    elif file.exists():
+        _move(file, to)
 
 
 async def _execute(url: str, *commands: str) -> None:
@@ -252,6 +293,7 @@ async def _execute(url: str, *commands: str) -> None:
 async def _put(service: str, url: str, folder: Path, copy: Copy) -> None:
     if (file := _file(url)) is not None:
         shutil.copy(folder / f"{service}.sqlite", file)
+        keep_for_good(Path(file))
         return
     await migrate(service, url, copy.migration)
     connection = await asyncpg.connect(**arguments_of(url))
@@ -291,11 +333,13 @@ def _beside(file: Path, name: str) -> Path:
 
 
 def _move(file: Path, to: Path) -> None:
-    """A database, with what lies beside its file."""
-    for ending in ("", "-wal", "-shm"):
+    """A database, with what lies beside its file. Cut short, it may be done again: the file itself is moved in one step."""
+    for ending in ("-wal", "-shm"):
         to.with_name(to.name + ending).unlink(missing_ok=True)
+    file.replace(to)
+    for ending in ("-wal", "-shm"):
         if (one := file.with_name(file.name + ending)).exists():
-            one.rename(to.with_name(to.name + ending))
+            one.replace(to.with_name(to.name + ending))
 
 
 # --------------------------------------------------------------------------------------------------------- the streams
@@ -317,5 +361,8 @@ async def _begin_streams_anew(settings: Settings, folder: Path) -> list[str]:
         finally:
             await bus.close()
     if (folder / BROKER).is_dir() and not (settings.data / BROKER).exists():
-        shutil.copytree(folder / BROKER, settings.data / BROKER)
+        half = settings.data / f"{BROKER}.{UNFINISHED}"
+        shutil.rmtree(half, ignore_errors=True)
+        shutil.copytree(folder / BROKER, half)
+        half.rename(settings.data / BROKER)
     return ["streams: begun anew, filled from the outboxes when the services start; then say `preau check`"]

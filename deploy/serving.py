@@ -9,8 +9,10 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from deploy.addresses import HALF_RESTORED, half_restored_file
+from deploy.trouble import Trouble
 from deploy.wire import Wire
-from services.settings import Settings
+from services.settings import SERVICES, Settings
 
 PORTS = {"gateway": 8000, "identity": 8101, "billing": 8102, "booking": 8103, "mailer": 8104}  #: By default, in a container each.
 LARGEST_MESSAGE = 256_000  #: bytes, over a WebSocket; gateway/sockets.py takes no larger ones
@@ -32,7 +34,12 @@ def application(name: str, settings: Settings) -> ASGIApp:
 
 
 def serve(name: str, settings: Settings, host: str, port: int | None, socket_fd: int | None) -> None:
-    """Until SIGTERM or SIGINT. `socket_fd` is a listening socket that the parent holds: connections wait there while we restart."""
+    """Until SIGTERM or SIGINT. `socket_fd` is a listening socket that the parent holds: connections wait there while we restart.
+
+    Raises Trouble.
+    """
+    if name in SERVICES and half_restored_file(settings.database_urls[name]):
+        raise Trouble(f"{name}: {HALF_RESTORED}")
     if port is None:
         port = settings.port if name == "gateway" else PORTS[name]
     gc.disable()  # nothing of what is loaded now is garbage
