@@ -3,16 +3,20 @@
 import json
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from typing import Any
 
 import yaml
+from nats.js.errors import APIError
 
 from deploy.backlog import connect
+from deploy.broker import API
 from services import bus
-from services.bus import STREAM
+from services.bus import STREAM, Bus
 from services.listening import ears
 from services.service import Service
 from services.settings import SERVICES, Settings
 
+ANSWER_SECONDS = 10.0
 HEAD = (
     "# The public stream and its consumers for NACK, the NATS controller. Written by `preau streams nack`: what services declare in code.\n"
     "# What services tell one another alone, links for new passwords among it, they declare themselves.\n"
@@ -36,18 +40,37 @@ def shown(settings: Settings) -> str:
 
 
 async def declare(settings: Settings) -> list[str]:
-    """Make what is missing, bring the others up to date; safe to do twice. Returns what is there. Raises one of BROKER_TROUBLE."""
+    """Make what is missing, bring consumers up to date, and have streams kept in as many copies as is said, or more.
+
+    Safe to do twice. Returns what is there. Raises one of BROKER_TROUBLE.
+    """
     broker = await connect(settings)
     try:
         for internal in STREAM:
-            there, wanted = (await broker.ensure_stream(internal)).config, bus.stream(internal, settings.nats_replicas)
-            if there.num_replicas != wanted.num_replicas:
-                await broker.jetstream.update_stream(there, num_replicas=wanted.num_replicas)
+            await broker.ensure_stream(internal)
         for internal, name, filters in _ears():
             await broker.ensure_consumer(internal, name, filters)
+        for stream in STREAM.values():
+            await _keep_copies(broker, stream, settings.nats_replicas)
     finally:
         await broker.close()
     return [*STREAM.values(), *(f"{STREAM[internal]}/{name}" for internal, name, _ in _ears())]
+
+
+async def _keep_copies(broker: Bus, stream: str, copies: int) -> None:
+    """Past our client, which leaves out of a stream's settings what it does not know. Fewer copies are never made of more."""
+    config = (await _asked(broker, f"STREAM.INFO.{stream}"))["config"]
+    if config["num_replicas"] < copies:
+        await _asked(broker, f"STREAM.UPDATE.{stream}", {**config, "num_replicas": copies})
+
+
+async def _asked(broker: Bus, what: str, wish: Mapping[str, object] | None = None) -> dict[str, Any]:
+    assert broker.client is not None, "connect() has connected it"
+    told = await broker.client.request(f"{API}.{what}", json.dumps(wish).encode() if wish else b"", timeout=ANSWER_SECONDS)
+    answer: dict[str, Any] = json.loads(told.data)
+    if "error" in answer:
+        raise APIError.from_error(answer["error"])
+    return answer
 
 
 # ------------------------------------------------------------------------------------------------------------- Kubernetes

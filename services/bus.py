@@ -92,6 +92,13 @@ def consumer(durable: str, filters: Iterable[str]) -> ConsumerConfig:
     )
 
 
+class NotOurs(nats.js.errors.Error):
+    """Somebody else has made this stream, and has it copy others, or be copied: what is told in it is for nobody but us."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(description=f"stream {stream} copies another, or is copied: it is not as we make it; delete it")
+
+
 class _Signing(Client):
     """nats-py's client, which would want a library of its own to sign with a key."""
 
@@ -180,11 +187,14 @@ class Bus:
         return self.client.jetstream(timeout=TIMEOUT_SECONDS)
 
     async def ensure_stream(self, internal: bool) -> StreamInfo:
-        """The stream, created if it is missing. Several services may do this at once."""
+        """The stream, created if it is missing. Several services may do this at once. Raises NotOurs."""
         try:
-            return await self.jetstream.stream_info(STREAM[internal])
+            found = await self.jetstream.stream_info(STREAM[internal])
         except nats.js.errors.NotFoundError:
             return await self.jetstream.add_stream(stream(internal, self.settings.nats_replicas))
+        if found.config.sources or found.config.mirror or (internal and found.config.republish):
+            raise NotOurs(STREAM[internal])
+        return found
 
     async def ensure_consumer(self, internal: bool, durable: str, filters: Sequence[str]) -> None:
         """Remember, on the server, how far this service has listened: one consumer for all it hears of a stream."""

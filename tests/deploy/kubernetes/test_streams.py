@@ -2,13 +2,15 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import yaml
+from nats.js.api import RePublish, StreamSource
 from nats.js.errors import APIError
 
 from deploy.streams import declare, nack, shown
-from services.bus import Bus
+from services.bus import STREAM, Bus, NotOurs, stream
 from services.listening import ears
 from services.settings import SERVICES, Settings
 from tests.conftest import Empty, service_of
@@ -40,11 +42,34 @@ def test_what_the_chart_scales_by_exists() -> None:
 
 
 async def test_as_many_copies_are_kept_as_is_said_now(emptied: Empty) -> None:
-    """One server cannot keep three, and says so: it was asked."""
+    """One server cannot keep three, and says so: it was asked. Whoever says nothing does not have fewer kept."""
     settings = replace(Settings.from_environment({}), nats_url=await emptied())
     await declare(settings)
     with pytest.raises(APIError, match="replicas"):
         await declare(replace(settings, nats_replicas=3))
+    await declare(replace(settings, nats_replicas=0))
+
+
+COPIES: list[tuple[bool, dict[str, Any]]] = [
+    (False, {"sources": [StreamSource(name="PREAU_INTERNAL")]}),
+    (True, {"republish": RePublish(src="preau-internal.>", dest="elsewhere.>")}),
+]
+
+
+@pytest.mark.parametrize(("internal", "more"), COPIES, ids=["copies another", "is copied"])
+async def test_sec8_no_service_writes_to_a_stream_that_lets_out_what_is_told_in_it(
+    emptied: Empty, internal: bool, more: dict[str, Any]
+) -> None:
+    """Whoever may make streams, as NACK may, could have made it first."""
+    bus = Bus(replace(Settings.from_environment({}), nats_url=await emptied()), "booking")
+    await bus.keep_connecting()
+    await bus.ensure_stream(True)
+    if internal:
+        await bus.jetstream.delete_stream(STREAM[True])
+    await bus.jetstream.add_stream(stream(internal, 1), **more)
+    with pytest.raises(NotOurs, match="delete it"):
+        await bus.ensure_stream(internal)
+    await bus.close()
 
 
 async def test_declared_before_is_as_services_declare_it_themselves(emptied: Empty) -> None:
@@ -63,6 +88,6 @@ async def test_declared_before_is_as_services_declare_it_themselves(emptied: Emp
         await bus.ensure_stream(internal)
         await bus.ensure_consumer(internal, durable, filters)
     after = {stream: await bus.jetstream.consumers_info(stream) for stream in before}
-    for stream in before:
-        assert [each.config for each in after[stream]] == [each.config for each in before[stream]]
+    for name in before:
+        assert [each.config for each in after[name]] == [each.config for each in before[name]]
     await bus.close()
