@@ -22,6 +22,13 @@ INTERNAL = "INTERNAL_SERVER_ERROR"
 INSIDE = frozenset({INTERNAL, "SUBGRAPH_ERROR", "GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "OPERATION_RESOLUTION_FAILURE"})
 #: How it came about: never told, production or not.
 ORIGIN = frozenset({"stacktrace", "exception", "debug"})
+#: Documents and variables fit the supergraph before they leave here. A service of an older release, while newer ones take the place of
+#: older ones, does not know all of it: in graphql-core's words, of which our services say BAD_USER_INPUT, and some of them in French.
+_UNKNOWN_THERE = re.compile(
+    r"Cannot query field |Unknown (argument|type) |Field '\w+' is not defined by type "
+    r"|(Variable .*: )?Expected value of type '\w+' not to include unknown field |(.* : )?le champ « \w+ » n’existe pas dans \w+\.",
+    re.DOTALL,
+)
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{1,60}")
 _NUMBER = re.compile(r"[0-9a-f]{8}")
 
@@ -49,6 +56,8 @@ def denied(language: Language) -> Error:
 def told(service: str, message: str, extensions: Mapping[str, Any] | None, language: Language, *, masks: bool) -> Error:
     """An error that a service told. `masks`: as in production."""
     extensions = extensions or {}
+    if extensions.get("code") == "BAD_USER_INPUT" and _UNKNOWN_THERE.match(message):
+        extensions = {**extensions, "code": "GRAPHQL_VALIDATION_FAILED"}
     if not masks:
         kept = {key: value for key, value in extensions.items() if key not in ORIGIN}
         return {"message": message, "extensions": {"code": "SUBGRAPH_ERROR", **kept, "serviceName": service}}

@@ -20,6 +20,7 @@ from services.booking.ranking import KNOWN_OF_FAMILIES, SEEN_BY_THE_RUN
 from services.clock import Clock
 from services.events import EVERYBODY
 from services.identity.credentials import MINIMUM_LENGTH, Weakness, plain_login, weakness
+from services.identity.entries import YEARS
 from services.identity.households import ReportsWanted
 from services.identity.second_factor import SecondFactor
 from services.mail_addresses import is_email
@@ -31,6 +32,7 @@ WEAK = {
     Weakness.TOO_COMMON: "is among the first that guessers try",
     Weakness.CONTAINS_LOGIN: "contains the login",
 }
+ANNOUNCED = YEARS[1:-1]  #: The midnights of their days are in YEARS, wherever the town is.
 A_PASSWORD = f"at least {MINIMUM_LENGTH} characters that nobody would guess, such as a few words"
 
 
@@ -155,6 +157,9 @@ def _announcement(node: Node, mistakes: Mistakes, today: dt.date) -> Announcemen
     with fields_of(node, mistakes, "an announcement") as fields:
         title, body, begins = fields.need("title", text, "?"), fields.need("body", text, "?"), fields.may("from", date(today), today)
         until = fields.may("until", date(today), None)
+        for key, day in (("from", begins), ("until", until)):
+            if day is not None and day.year not in ANNOUNCED:
+                fields.wrong(key, f"{key}: nothing is announced on {day}", f"a day from {ANNOUNCED[0]} to {ANNOUNCED[-1]}")
         if until is not None and until < begins:
             fields.wrong("until", f"until: {until} is before it begins", f"a day from {begins} on")
         mail, public = (fields.may(name, yes_or_no, None) for name in ("mail", "public"))

@@ -14,7 +14,7 @@ from services.refusal import Language
 
 #: Codes of errors -> what they mean for a page. Whatever else went wrong is an outage.
 SIGN_IN_FIRST = frozenset({"UNAUTHENTICATED", "UNAUTHORIZED_FIELD_OR_TYPE"})
-NOT_THERE = frozenset({"BAD_USER_INPUT", "FORBIDDEN", "GRAPHQL_VALIDATION_FAILED"})
+NOT_THERE = frozenset({"BAD_USER_INPUT", "FORBIDDEN"})
 TOO_MUCH = frozenset({"TOO_MANY_REQUESTS", "RATE_LIMITED", "OPERATION_TOO_EXPENSIVE"})
 #: Nothing is wrong, but it cannot be done this very moment: its message says so.
 BUSY = "RUN_BUSY"

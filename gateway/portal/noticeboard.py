@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.portal import formats
 from gateway.portal.api import Api
 from gateway.portal.operations import operation
+from services.telemetry import log
 
 #: After that it is asked again, whatever came of it; and while somebody comes, nobody waits for that.
 AGAIN_SECONDS = 2.0
@@ -28,7 +30,7 @@ TOLD = operation("""query Noticeboard {
 
 @dataclass(frozen=True, slots=True)
 class Notices:
-    announcements: Sequence[Mapping[str, Any]] = ()  #: The newest first.
+    announcements: Sequence[Mapping[str, Any]] = ()  #: The newest first, each with its `day` where it is published.
     secret_questions: bool | None = None  #: Whether they open a way back in somewhere; None: nobody can say now.
 
 
@@ -60,15 +62,29 @@ class Noticeboard:
         """In nobody's name, and at nobody's expense: whoever happens to come first asks for all."""
         answer = await self.api.ask(None, "fr", TOLD, {}, None)
         if answer.data and not answer.errors:
-            told = answer.data["publicAnnouncements"]
-            self._notices, self._told_at = Notices(that_fit(told), answer.data["secretQuestionsOpen"]), now
+            told = that_fit(that_can_be_drawn(answer.data["publicAnnouncements"]))
+            self._notices, self._told_at = Notices(told, answer.data["secretQuestionsOpen"]), now
+
+
+def that_can_be_drawn(announcements: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """Each with its `day`; without those that have none: one of them is not to close the door that is everybody's."""
+    drawn: list[Mapping[str, Any]] = []
+    for each in announcements:
+        try:
+            day = formats.local(each["publishedAt"], each["timezone"]).date()
+        except (ValueError, LookupError, OverflowError, OSError) as error:  # Of another calendar than ours, or of no place.
+            log().warning("an announcement cannot be drawn", of=each.get("structureName"), error=repr(error))
+        else:
+            drawn.append({**each, "day": day})
+    return drawn
 
 
 def that_fit(announcements: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-    """The newest of them, as many as are not too much text together."""
-    left = MOST_CHARACTERS
-    for place, each in enumerate(announcements):
-        left -= len(each["title"]) + len(each["body"])
-        if left < 0:
-            return announcements[:place]
-    return announcements
+    """The newest of them, as many as are not too much text together; one for which there is no room makes room for those after it."""
+    left, fit = MOST_CHARACTERS, []
+    for each in announcements:
+        characters = len(each["title"]) + len(each["body"])
+        if characters <= left:
+            left -= characters
+            fit.append(each)
+    return fit

@@ -82,8 +82,10 @@ class AnnouncementQueries:
         )
 
 
-def _content(wording: Wording) -> list[object]:
-    return [wording.title, wording.body, wording.publish_at, wording.ends_at, wording.mail, wording.public]
+def _content(wording: Wording, unsaid: bool | None = None) -> list[object]:
+    """`public` was not there at first: where it was not said, or as much as that, an order is the one that it was then."""
+    later = [] if wording.public is unsaid else [wording.public]
+    return [wording.title, wording.body, wording.publish_at, wording.ends_at, wording.mail, *later]
 
 
 async def _of_announcement(info: Info, announcement: str, reason: str | None) -> Agent:
@@ -105,7 +107,7 @@ class AnnouncementMutations:
         """It appears at once, or on its day."""
         agent, wording, clock = agent_of(info, str(input.structure), input.reason), input.wording(), info.context.clock
         doing = _announcement(
-            info, agent, input.idempotency_key, ["PUBLISH", *_content(wording)],
+            info, agent, input.idempotency_key, ["PUBLISH", *_content(wording, unsaid=False)],
             lambda session, who: announcing.publish(session, clock, who, wording),
         )  # fmt: skip
         return await or_refusal(info, doing)

@@ -50,6 +50,9 @@ class Wording:
 
     def values(self) -> dict[str, Any]:
         """As it is kept. Raises Refused INVALID_ENTRY."""
+        for moment in (self.publish_at, *(self.ends_at or ())):
+            if moment is not None and moment.year not in entries.YEARS:
+                raise Refused("INVALID_ENTRY", text="YEAR_NOT_POSSIBLE", first=entries.YEARS[0], last=entries.YEARS[-1])
         said = {
             "title": None if self.title is None else entries.title_line_of(self.title),
             "body": None if self.body is None else entries.body_of(self.body),

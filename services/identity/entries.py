@@ -17,6 +17,8 @@ OLDEST = dt.timedelta(days=25 * 366)  #: Nobody older is a child of a town's act
 UNBORN = dt.timedelta(days=366)  #: Until then a child may be expected.
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 LANGUAGES = ("fr", "en")
+#: In which announcements begin and end: so far from the edges of the calendar, every place on earth has a day for them.
+YEARS = range(1900, 9001)
 
 
 def name_of(text: str, what: str) -> str:

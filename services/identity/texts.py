@@ -39,6 +39,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Une annonce se termine après avoir commencé, et plus tard que maintenant.",
         "An announcement ends after it begins, and later than now.",
     ),
+    "YEAR_NOT_POSSIBLE": (
+        "Une annonce commence et se termine entre les années {first} et {last}.",
+        "An announcement begins and ends between the years {first} and {last}.",
+    ),
     "ANNOUNCED_ALREADY": (
         "Cette annonce est déjà parue : ni sa date ni son envoi ne peuvent plus changer.",
         "This announcement has appeared: neither its date nor its mailing can change any more.",

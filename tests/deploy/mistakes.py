@@ -275,6 +275,11 @@ MISTAKES = {
     "no school zone": ("school_zone: B", "school_zone: D", "school_zone: 'D' is not possible; expected A, B, C"),
     "no word on secret questions": ("school_zone: B", "secret_questions: maybe", "secret_questions: 'maybe' is neither true nor false"),
     "no word on who sees an announcement": ("from: today}", "from: today, public: all}", "public: 'all' is neither true nor false"),
+    "an announcement of another age": (
+        "from: today}",
+        "from: 0001-01-01}",
+        "nothing is announced on 0001-01-01; expected a day from 1901 to",
+    ),
     "no second factor": ("school_zone: B", "second_factor: maybe", "second_factor: 'maybe' is not possible; expected optional, required"),
     "places below zero": ("capacity: 40", "capacity: -1", "capacity: -1 is not possible here"),
     "an invisible character": ("name: PERISCOLAIRE", 'name: "PERI\\0"', "has characters that nobody can see; expected a text"),

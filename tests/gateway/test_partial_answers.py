@@ -3,11 +3,12 @@
 import json
 
 import pytest
-from graphql import GraphQLError
+from graphql import GraphQLError, build_schema, graphql_sync
 
+from gateway.complaints import told
 from gateway.engine import MOST_ERRORS
 from gateway.waiting import Patience
-from services.refusal import Language
+from services.refusal import Language, in_french
 from tests.gateway.fakes import ACCOUNT, FAMILY, Gateway, Town
 
 
@@ -207,6 +208,36 @@ async def test_errors_without_a_code_of_their_own_are_masked_in_production(
     assert says in told["message"]
     assert set(told["extensions"]) <= {"code", "serviceName", "number"}
     assert (SQL in told["message"]) == (says == SQL)
+
+
+OLDER = build_schema("type Query { f(line: Line): Int } input Line { size: Int } type Family { id: ID }")
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize(
+    ("query", "line", "is_older"),
+    [
+        ("{ new }", None, True),
+        ("{ f(new: 1) }", None, True),
+        ("{ f(line: {new: 1}) }", None, True),
+        ("query ($line: New) { f(line: $line) }", None, True),
+        ("{ ... on New { id } }", None, True),
+        ("query ($line: Line) { f(line: $line) }", {"size": 1, "new": 2}, True),
+        ("query ($line: Line) { f(line: $line) }", {"size": "x"}, False),
+    ],
+)
+async def test_what_a_service_of_an_older_release_does_not_know_is_no_mistake_of_the_clients(
+    query: str, line: object, is_older: bool, language: Language
+) -> None:
+    """In graphql-core's words, as services tell them: what the gateway sends has been found right before."""
+    errors = graphql_sync(OLDER, query, variable_values={"line": line}).errors
+    assert errors
+    for error in errors:
+        message = in_french(error.message) if language == "fr" else error.message
+        codes = [
+            told("identity", message, {"code": "BAD_USER_INPUT"}, language, masks=masks)["extensions"]["code"] for masks in (False, True)
+        ]
+        assert codes == (["GRAPHQL_VALIDATION_FAILED", "INTERNAL_SERVER_ERROR"] if is_older else ["BAD_USER_INPUT"] * 2), message
 
 
 async def test_who_builds_a_service_sees_what_it_says(entrance: Gateway, carteville: Town) -> None:

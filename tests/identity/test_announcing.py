@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from services.identity import announcing, duties, register
+from services.identity import office as office_rules
 from services.identity.announcing import AnnouncementState, state_of
 from services.identity.tables import Announcement
 from tests.facts import until
@@ -166,6 +167,8 @@ async def test_one_that_is_withdrawn_or_over_before_its_day_is_never_told(office
         ({"body": "a\u202eb"}, "INVALID_ENTRY"),
         ({"endsAt": text(NOW)}, "INVALID_ENTRY"),
         ({"publishAt": text(NOW + DAY), "endsAt": text(NOW + DAY)}, "INVALID_ENTRY"),
+        ({"publishAt": "0001-01-01T00:00:00Z"}, "INVALID_ENTRY"),
+        ({"endsAt": "9999-12-31T23:59:59Z"}, "INVALID_ENTRY"),
         ({"title": "Rentrée"}, "TITLE_TAKEN"),
         ({"reason": "no"}, "REASON_REQUIRED"),
     ],
@@ -174,6 +177,39 @@ async def test_what_cannot_be_announced_is_refused(office: Office, wrong: dict[s
     await office.publishes("Rentrée")
     assert (await office.publishes(**({"title": "Grève"} | wrong)))["code"] == code
     assert await office.families_see() == ["Rentrée"]
+
+
+async def test_no_change_leads_out_of_the_calendar(office: Office) -> None:
+    one = await office.publishes("Grève", publishAt=text(NOW + DAY))
+    for year in ("0001", "1899", "9001", "9999"):
+        for name in ("publishAt", "endsAt"):
+            refused = await office.does("changeAnnouncement", announcement=one["id"], **{name: f"{year}-06-01T00:00:00Z"})
+            assert (refused["code"], "1900" in refused["message"]) == ("INVALID_ENTRY", True)
+    last = await office.does("changeAnnouncement", announcement=one["id"], publishAt="1900-01-01T00:00:00Z", endsAt="9000-12-31T00:00:00Z")
+    assert last["state"] == "IN_FORCE"
+
+
+async def test_an_order_is_the_same_whether_or_not_there_was_a_word_on_who_sees_it(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was ordered of a release that knew families alone is answered, and not refused, when it is ordered again of this one."""
+    heard: list[list[object]] = []
+    once = office_rules.once
+
+    async def listening(*order: Any) -> str:
+        heard.append(list(order[4]))
+        return await once(*order)
+
+    monkeypatch.setattr(office_rules, "once", listening)
+    one = await office.publishes("Grève")
+    await office.publishes("Fête", public=False)
+    await office.publishes("Foire", public=True)
+    for public in ({}, {"public": None}, {"public": False}, {"public": True}):
+        await office.does("changeAnnouncement", announcement=one["id"], body="Lundi", **public)
+    assert heard == [
+        ["PUBLISH", "Grève", "Grève !", None, (None,), False],
+        ["PUBLISH", "Fête", "Fête !", None, (None,), False],
+        ["PUBLISH", "Foire", "Foire !", None, (None,), False, True],
+        *[["CHANGE", one["id"], None, "Lundi", None, None, None, *said] for said in ([], [], [False], [True])],
+    ]
 
 
 async def test_agents_turn_pages_and_families_do_not(office: Office) -> None:

@@ -60,6 +60,7 @@ class Identity:
     heard: list[tuple[str, dict[str, Any], str | None]] = field(default_factory=list)  #: What may have an effect: field, variables, token.
     looked: list[str] = field(default_factory=list)  #: Tokens of links that were opened.
     silent: list[str] = field(default_factory=list)  #: What it does not answer before it `goes_on`: fields of which it `says` "silence".
+    complains: dict[str, str] = field(default_factory=dict)  #: Field -> why a document that asks for it is not answered at all.
     goes_on: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def answer(self, request: Request) -> Response:
@@ -68,6 +69,8 @@ class Identity:
         names = [each.name.value for each in operation.selection_set.selections if isinstance(each, FieldNode)]
         for name in names:
             self._note(name, asked.get("variables") or {}, request.headers.get("authorization"))
+        if wrong := [self.complains[name] for name in names if name in self.complains]:
+            return JSONResponse({"data": None, "errors": [{"message": each, "extensions": {"code": "BAD_USER_INPUT"}} for each in wrong]})
         if kept_back := [name for name in names if self.says[name] == "silence"]:
             self.silent += kept_back
             await self.goes_on.wait()

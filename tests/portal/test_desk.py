@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Error, expect
+from playwright.async_api import Error, Locator, Page, expect
 
 from gateway.portal.texts import TEXTS
 from services.audit import EMPTIED
@@ -432,8 +432,15 @@ async def test_s2_an_announcement_for_everybody_stands_at_the_door_until_it_is_f
     assert re.search(f'name="tous-{id}"[^>]* checked', shown)
     for size in (DESKTOP, PHONE):
         page = await browse(size)
-        await page.goto("/connexion")
-        await expect(page.locator("#annonces ~ details[open]").filter(has_text=title)).to_contain_text("Le 1er décembre à 8 h.")
+        shown_there = page.locator("#annonces ~ details[open]").filter(has_text=title)
+
+        async def is_there(page: Page = page, shown: Locator = shown_there) -> bool:
+            """The page waits for a moment alone for what everybody is told."""
+            await page.goto("/connexion")
+            return await shown.count() == 1
+
+        await until(is_there)
+        await expect(shown_there).to_contain_text("Le 1er décembre à 8 h.")
         await is_sound(page, "door")
     changed = {f"titre-{id}": title, f"texte-{id}": body}
     wrong = (await one.sends("/bureau/annonces/modifier", annonce=id, cle="b", **changed, **{f"au-{id}": "demain"})).text

@@ -1,6 +1,7 @@
 """What everybody is told is asked for once for all, stands for seconds, and keeps nobody waiting."""
 
 import asyncio
+import datetime as dt
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -15,7 +16,8 @@ PATIENCE_SECONDS = 60
 
 
 def announcement(title: str, characters: int = 10) -> dict[str, Any]:
-    return {"title": title, "body": "é" * (characters - len(title)), "publishedAt": "2026-11-30T08:00:00Z"}
+    town = {"structureName": "Mairie de CarteVille", "timezone": "Europe/Paris"}
+    return {"title": title, "body": "é" * (characters - len(title)), "publishedAt": "2026-11-30T08:00:00Z", **town}
 
 
 @dataclass
@@ -124,10 +126,20 @@ async def test_while_nobody_answers_it_is_asked_no_second_time_and_nothing_is_sh
 def test_the_newest_are_shown_that_are_not_too_much_together() -> None:
     longest = announcement("Longue", 10_200)
     for told, shown in (
-        ([], 0),
-        ([longest], 1),
-        ([longest, longest], 1),
-        ([announcement("Une"), longest, announcement("Autre", MOST_CHARACTERS)], 2),
-        ([announcement(f"{n}", MOST_CHARACTERS // 5) for n in range(5)], 5),
+        ([], []),
+        ([longest], [0]),
+        ([longest, longest], [0]),
+        ([longest, longest, announcement("Courte")], [0, 2]),
+        ([announcement("Une"), longest, announcement("Autre", MOST_CHARACTERS)], [0, 1]),
+        ([announcement(f"{n}", MOST_CHARACTERS // 5) for n in range(5)], [0, 1, 2, 3, 4]),
     ):
-        assert that_fit(told) == told[:shown]
+        assert that_fit(told) == [told[place] for place in shown]
+
+
+async def test_one_that_cannot_be_drawn_is_left_out_and_no_other() -> None:
+    async with board() as one:
+        edge = {"publishedAt": "0001-01-01T00:00:00Z", "timezone": "America/Martinique"}
+        nowhere = {"timezone": "Europe/Carteville"}
+        one.endpoint.told = [announcement("Une"), announcement("Antan") | edge, announcement("Où") | nowhere, announcement("Deux")]
+        assert await one.shows() == ["Une", "Deux"]
+        assert [each["day"] for each in (await one.board.read()).announcements] == [dt.date(2026, 11, 30)] * 2

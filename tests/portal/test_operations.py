@@ -1,4 +1,4 @@
-"""What pages ask of the API, it knows: a mistake in one would look to a page as something that is not there."""
+"""What pages ask of the API, it knows: a mistake in one would look to a page as an outage."""
 
 from graphql import parse, validate
 

@@ -15,7 +15,6 @@ from typing import Any, Final
 import msgspec
 from starlette.responses import JSONResponse, Response
 
-from gateway.portal import formats
 from gateway.portal.operations import operation
 from gateway.portal.session import TOKENS, Session
 from gateway.portal.texts import phrase
@@ -73,7 +72,6 @@ async def door(visit: Visit, onward: str, errors: Mapping[str, str] | None = Non
         status=422 if errors else 200,
         styles=("news",) if notices.announcements else (),
         announcements=notices.announcements,
-        day_of=lambda each: formats.local(each["publishedAt"], each["timezone"]).date(),
         onward=onward,
         errors=errors or {},
         login=login,

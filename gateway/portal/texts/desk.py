@@ -414,8 +414,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "ANNOUNCEMENT_MAILED": ("par courrier aussi", "by mail, too"),
     "ANNOUNCEMENT_PUBLIC": ("La montrer à tout le monde", "Show it to everybody"),
     "ANNOUNCEMENT_PUBLIC_HINT": (
-        "Sur la page de connexion aussi, à qui n’est pas connecté : les cinq annonces les plus récentes y figurent.",
-        "On the sign-in page, too, to whoever is not signed in: the five newest stand there.",
+        "Sur la page de connexion aussi, à qui n’est pas connecté : les cinq plus récentes de toutes les structures y figurent, "
+        "dans la limite de la place.",
+        "On the sign-in page, too, to whoever is not signed in: the five newest of all structures stand there, as far as there is room.",
     ),
     "ANNOUNCEMENT_SEEN_BY_ALL": ("pour tout le monde", "for everybody"),
     "ANNOUNCEMENT_SEND": ("Publier", "Publish"),
