@@ -38,9 +38,9 @@ async def test_who_is_enrolled_stands_in_a_list_that_is_searched_printed_and_had
         page = (await one.opens(f"{here}/inscrits", **asked)).text
         return [[said(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)] for row in re.findall(r"<tr>(.*?)</tr>", page)[1:]]
 
-    zoe, paolo = ["DUPONT Zoé", numbers[0], "Inscrit du –", "Au –"], ["MARTIN =Paolo", numbers[1], "Inscrit du –", "Au –"]
+    zoe, paolo = ["DUPONT Zoé", numbers[0], "–", "–"], ["MARTIN =Paolo", numbers[1], "–", "–"]
     assert await listed() == [zoe, paolo]
-    assert await listed(partis="oui") == [["DUPONT Amalia", numbers[0], "Inscrit du –", "Au 30/09/2026"], zoe, paolo]
+    assert await listed(partis="oui") == [["DUPONT Amalia", numbers[0], "–", "Au 30/09/2026"], zoe, paolo]
     for asked in ("zoe", "dup ZO", numbers[0]):
         assert await listed(chercher=asked) == [zoe], asked
     assert await listed(chercher="upont") == []
