@@ -132,7 +132,7 @@ def cell_of(told: Mapping[str, Any], line: Line | None, today: dt.date, language
         second="" if mark else ICONS[state][1],
         label=label,
         short=short,
-        hours=_hours(state, mark, line, booking),
+        hours=_hours(state, mark, line, booking, language),
         more="" if mark else _more(state, booking.get("rank"), language),
         is_today=date == today,
     )
@@ -158,12 +158,12 @@ def closed_word(code: str | None, *, is_past: bool) -> str:
     return code if code in CLOSED_WORDS else "CLOSED"
 
 
-def _hours(state: str, mark: str, line: Line | None, booking: Mapping[str, Any]) -> str:
+def _hours(state: str, mark: str, line: Line | None, booking: Mapping[str, Any], language: Language) -> str:
     if mark:
         return f"{line.arrival}–{line.departure}" if line and line.arrival and mark not in ("cancel", "leave") else ""
     if state.startswith("BOOKED") and booking.get("arrival"):
         return f"{booking['arrival'][:5]}–{booking['departure'][:5]}"
-    return f"n° {booking['rank']}" if state.startswith("WAITING") and booking.get("rank") else ""
+    return phrase("DAY_RANK", language, rank=booking["rank"]) if state.startswith("WAITING") and booking.get("rank") else ""
 
 
 def _more(state: str, rank: int | None, language: Language) -> str:

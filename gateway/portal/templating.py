@@ -49,6 +49,7 @@ def words(language: Language) -> dict[str, Any]:
         "t": lambda code, **told: phrase(code, language, **told),
         "n": lambda code, how_many, **told: count(code, how_many, language, **told),
         "town": town,
+        "colon": " : " if language == "fr" else ": ",
         "money": lambda cents: formats.money(cents, language),
         "plain_money": lambda cents: formats.plain_money(cents, language),
         "date": lambda value, pattern="day": formats.date(value, pattern, language),

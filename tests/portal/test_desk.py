@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
 from playwright.async_api import Error, Locator, Page, expect
 
 from gateway.portal.texts import TEXTS
@@ -13,7 +12,7 @@ from services.audit import EMPTIED
 from tests.facts import until
 from tests.flows.conftest import Found
 from tests.flows.town import Town, activity, family, half_a_day_away, next_days, today
-from tests.portal.browsing import DESKTOP, PHONE, axe, is_sound, shot, signs_in, too_wide
+from tests.portal.browsing import DESKTOP, PHONE, axe, is_sound, signs_in
 from tests.portal.conftest import Browse, MakeVisitor
 from tests.portal.visitor import Visitor
 
@@ -454,24 +453,3 @@ async def test_s2_an_announcement_for_everybody_stands_at_the_door_until_it_is_f
     assert re.search(f'name="tous-{id}"[^>]* checked', wrong), "a wrong reason keeps nothing back"
     await one.sends("/bureau/annonces/retirer", annonce=id, cle="d", **{f"motif-retrait-{id}": "Erreur de date"})
     await at_the_door(False)
-
-
-@pytest.mark.parametrize("language", ["fr", "en"])
-async def test_the_desk_breaks_no_rule_of_accessibility(browse: Browse, found: Found, language: str) -> None:
-    town = await a_town(found)
-    page = await browse(PHONE)
-    await signs_in(page, town, "agent")
-    await page.goto(f"/bureau?lang={language}")
-    aps, number = town.named("aps"), town.file["families"][0]["number"]
-    more = [f"{ROSTER}?activite={aps}&chercher=nina", f"/bureau/activites/{aps}?jour={next_days(1)[0]}", f"/bureau/familles/{number}"]
-    for path in [*PLACES, *more, f"/bureau/paiements?famille={number}"]:
-        await page.set_viewport_size(PHONE["viewport"])
-        await page.goto(path)
-        await page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
-        await shot(page, "desk" + re.sub(r"\W+", "-", path.replace(town.structure, "")))
-        if language == "fr":  # In English the same page has other words.
-            assert await axe(page) == [], path
-        assert await too_wide(page) == [], path
-        if language == "en":
-            found_french = re.search(r"\b(Annuler|Motif|Enregistrer|Chercher|Afficher|Présent|Règlement)\b", await page.inner_text("main"))
-            assert found_french is None, (path, found_french)

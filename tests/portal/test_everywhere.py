@@ -1,9 +1,11 @@
-"""Every page that a link leads to, as a family and as an agent see it, on a phone and a narrow screen; pictures are of a desktop, too.
+"""Every page that a link leads to, as a family and as an agent see it, in both languages, with all that can be opened on it open; on a
+phone and a narrow screen. Pictures are of a desktop, too.
 
 Only the frame's rules are looked at: what a page is for, its own tests say.
 """
 
 import re
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import pytest
@@ -16,12 +18,15 @@ from tests.flows.town import Town, activity, family, next_days
 from tests.portal.browsing import DESKTOP, PHONE, axe, brings_axe, cut_off, keeps, shot, signs_in, too_wide
 from tests.portal.conftest import Browse
 from tests.portal.planted import bury, fail_mails
+from tests.portal.visitor import french_in
 
 #: What is no page of the portal, or ends the visit.
 ELSEWHERE = re.compile(r"^/(files|ics|graphql|direct|\.well-known|portail|connexion/)|\?.*\blang=|[?&]format=|^/deconnexion")
 #: The same to everybody, but for the menu: an agent's are opened, and looked at as a family's.
 ALIKE = re.compile(r"^/(aide|mentions-legales|donnees-personnelles|accessibilite|connexion|mot-de-passe)\b")
 MOST = 60
+NARROW: dict[str, Any] = {**PHONE, "viewport": {"width": 320, "height": 640}}
+OPEN = "() => { for (const each of document.querySelectorAll('details')) each.open = true; }"
 LINKS = "() => [...document.querySelectorAll('a[href]')].map(each => each.getAttribute('href'))"
 OUTLINE = """() => [document.querySelectorAll("h1").length, document.querySelectorAll("main").length, document.title,
   [...document.querySelectorAll("[id]")].map(each => each.id).filter((id, at, all) => all.indexOf(id) !== at)]"""
@@ -41,14 +46,14 @@ async def small_town(found: Found) -> Town:
     return town
 
 
-async def something_wrong(system: System, structure: str) -> None:
-    """A mail that was refused, and a message that could not be handled."""
+async def something_wrong(system: System, structure: str, type_: str | None = None) -> None:
+    """A mail that was refused, and a message that could not be handled. `type_`: of one that nobody can handle now, either."""
 
     async def is_refused() -> bool:  # That it was sent is written a moment after the mail server has it.
         return bool(await fail_mails(system, structure))
 
     await until(is_refused)
-    await bury(system, "booking", structure)
+    await bury(system, "booking", structure, type_=type_)
 
 
 def pattern(path: str) -> str:
@@ -69,7 +74,13 @@ async def opened(page: Page, path: str) -> Response:
 
 
 async def look_at(page: Page, path: str, wrong: list[str], name: str) -> None:
-    if name == "agent" and ALIKE.search(path):
+    if name.startswith("agent") and ALIKE.search(path):
+        return
+    await page.evaluate(OPEN)
+    if name.endswith("-en"):  # The same in other words, on a screen that is narrow from the start.
+        await shot(page, name + re.sub(r"\W+", "-", pattern(path)))
+        wrong += [f"{path}: {each}" for each in await axe(page) + await too_wide(page)]
+        wrong += [f"{path} in French: {each}" for each in french_in(await page.content())]
         return
     picture = name + re.sub(r"\W+", "-", pattern(path))
     await shot(page, picture)
@@ -112,11 +123,14 @@ async def walk(page: Page, start: str, wrong: list[str], name: str) -> list[str]
 async def test_every_page_breaks_no_rule_of_accessibility(browse: Browse, found: Found, system: System, who: str) -> None:
     town, wrong = await small_town(found), list[str]()
     if who == "agent":
+        await town.administrator()
         await something_wrong(system, town.structure)
-    page = await browse(PHONE)
-    await brings_axe(page)
-    await signs_in(page, town, who)
-    paths = await walk(page, "/" if who == "dupont" else "/bureau", wrong, who)
-    print(*paths, sep="\n")
+    for language, size in (("fr", PHONE), ("en", NARROW)):
+        page = await browse(size, language="en-GB" if language == "en" else "fr-FR")
+        await brings_axe(page)
+        await signs_in(page, town, who)
+        await page.goto(f"/aide?lang={language}")
+        paths = await walk(page, "/" if who == "dupont" else "/bureau", wrong, who if language == "fr" else f"{who}-en")
+        print(*paths, sep="\n")
+        assert len(paths) > 5
     assert not wrong, "\n".join(wrong)
-    assert len(paths) > 5

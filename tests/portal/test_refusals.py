@@ -1,4 +1,6 @@
-"""Every way that a page says no or has nothing: sound on a phone in French and on a desktop in English, with the errors first and in focus."""
+"""Every way that a page says no, has nothing, or says that something is done: sound on a phone in French and on a desktop in English, with
+errors first and in focus.
+"""
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -13,19 +15,22 @@ from gateway.portal.session import Session
 from gateway.trusted import Trusted
 from services.settings import Settings
 from tests.flows.conftest import Found
-from tests.flows.town import Town, activity, family, next_days, today
+from tests.flows.town import Town, activity, family, half_a_day_away, next_days, today
 from tests.portal.browsing import DESKTOP, PHONE, Watch, brings_axe, is_sound, signs_in
 from tests.portal.conftest import Browse
+from tests.portal.test_desk_money import in_trouble, online
+from tests.portal.test_everywhere import something_wrong
 from tests.portal.test_money import LATER, Api
 from tests.portal.visitor import french_in
 from tests.serving import at_an_address
 
 HOURS = {"from": "07:30", "to": "18:30", "step_minutes": 15, "minimum_minutes": 60}
+#: `{name}`: what stands in the first field of the page that has that name.
 SEND = """([path, fields]) => {
   const form = Object.assign(document.createElement('form'), { method: 'post', action: path });
-  const guard = document.querySelector('[name=jeton_page]').value;
-  for (const [name, values] of [['jeton_page', guard], ...Object.entries(fields)]) for (const value of [values].flat())
-    form.append(Object.assign(document.createElement('input'), { type: 'hidden', name, value }));
+  const told = text => text.replace(/\\{([a-z_]+)\\}/g, (_, name) => document.querySelector(`[name=${name}]`).value);
+  for (const [name, values] of [['jeton_page', '{jeton_page}'], ...Object.entries(fields)]) for (const value of [values].flat())
+    form.append(Object.assign(document.createElement('input'), { type: 'hidden', name: told(name), value: told(value) }));
   document.body.append(form);
   form.submit();
 }"""
@@ -35,16 +40,21 @@ SUMMARY = """() => [[...document.querySelectorAll('#erreurs a')].map(each => eac
 
 
 class Refused(NamedTuple):
-    """`fields`: of a form that is sent there; None: the page is opened. `summary`: the errors stand above it."""
+    """`fields`: of a form that is sent there; None: the page is opened. `summary`: the errors stand above it. `at`: the page of the form,
+    where the form is about something on it.
+    """
 
     path: str
     status: int
     fields: Mapping[str, str | list[str]] | None = None
     summary: bool = True
+    at: str = ""
 
 
 async def comes_to(page: Page, no: Refused, language: str) -> None:
     for _ in range(5):
+        if no.at:
+            await page.goto(no.at)
         if no.fields is None:
             answer = await page.goto(no.path)
         else:
@@ -116,21 +126,159 @@ def with_nothing(town: Town) -> list[Refused]:
     return [Refused(path, 200, summary=False) for path in paths]
 
 
-def of_an_agent(town: Town) -> list[Refused]:
-    number, aps, wallet = town.file["families"][0]["number"], town.named("aps"), town.file["wallets"][0]["id"]
+def in_debt(town: Town) -> list[Refused]:
+    nino = town.named("nino")
     (day,) = next_days(1)
-    cheque = {"famille": number, "id": town.named("dupont"), "cle": "k", "mode": "CHEQUE", "payeur": "", "date": "hier"}
-    books = {"famille": town.named("dupont"), "cle": "c", "quoi": f"{town.named('amalia')} {aps}", "du": "demain", "au": "", "motif": ""}
-    other = {"jour": str(day), "ouvert-avant": "oui", "places-avant": "10", "ouvert": "non", "places": "beaucoup", "motif": ""}
+    month = f"/reserver?enfant={nino}&activite={town.named('aps')}&mois={day:%Y-%m}"
+    paths = ["/", "/soldes", "/paiement", "/reserver", month, f"/reserver/mois?enfant={nino}", f"/reserver/jour?enfant={nino}&date={day}"]
+    return [Refused(path, 200, summary=False) for path in paths]
+
+
+def of_an_agent(town: Town) -> list[Refused]:
+    return [*at_the_register(town), *with_activities(town), *on_the_roster(town), *with_money(town), *with_letters(town)]
+
+
+def at_the_register(town: Town) -> list[Refused]:
+    number, aps, amalia = town.file["families"][0]["number"], town.named("aps"), town.named("amalia")
+    here, family = f"/bureau/familles/{number}", {"famille": town.named("dupont"), "cle": "k"}
+    file, child = f"{here}/dossier", {"enfant": amalia, "lequel": amalia, f"nom-{amalia}": "DUPONT"}
+    books = {**family, "quoi": f"{amalia} {aps}", "du": "demain", "au": "", "motif": ""}
+    code = {"cle": "code", "compte": "{compte}", "identifiant": "{identifiant}"}
+    enrolled = {"inscrit-enfant": amalia, "inscrit-activite": aps, "inscrit-du": f"{next_days(1)[0]}", "inscrit-au": f"{today()}"}
+    csv = "numero;type;nom;prenom;date de naissance\r\nP-1;enfant;PETIT;Ada;01/02/2019\r\nP-2;enfant;PETIT;Nino;hier\r\n"
+    role = {"cle": "r", "identifiant": "{identifiant}", "lequel": "{lequel}", "role-{lequel}": "NONE", "motif-role-{lequel}": "Départ"}
+    team, structure = "/bureau/equipe", {"cle": "s", "nom": "", "fuseau": "Europe/Nulle-part"}
     return [
         Refused("/bureau/familles?chercher=zzz", 200, summary=False),
         Refused("/bureau/familles/rien", 404, summary=False),
-        Refused("/bureau/annonces", 422, {"cle": "a", "titre": "", "texte": "Rien", "du": "demain"}),
-        Refused("/bureau/paiements", 422, {**cheque, f"montant-{wallet}": "cinquante"}),
-        Refused(f"/bureau/familles/{number}/reserver", 422, books),
-        Refused(f"/bureau/familles/{number}/annuler", 422, {"famille": town.named("dupont"), "cle": "d", "motif-annuler": ""}),
-        Refused(f"/bureau/activites/{aps}/jour", 422, other),
+        Refused(f"{here}/reserver", 422, books),
+        Refused(f"{here}/annuler", 422, {**family, "motif-annuler": ""}),
+        Refused(f"{here}/deplacer", 422, {**family, "deplacer": "", "deplacer-jour": "demain", "deplacer-arrivee": "midi"}),
+        Refused(f"{here}/code", 422, {**code, "motif-{compte}": ""}, at=here),
+        Refused(f"{here}/code", 200, {**code, "motif-{compte}": "Oubli"}, summary=False, at=here),
+        Refused(f"{file}/enfant-modifier", 422, {**family, **child, f"prenom-{amalia}": " "}),
+        Refused(f"{file}/enfant-retirer", 422, {**family, **child}),
+        Refused(f"{file}/enfant", 422, {**family, "prenom": "Ada", "nom": "PETIT", "naissance": "hier"}),
+        Refused(f"{file}/compte", 422, {**family, "identifiant-adulte": "anne", "prenom-adulte": "", "motdepasse": "12345678"}),
+        Refused(f"{file}/compte-modifier", 422, {**family, "compte": "{compte}", "lequel": "{compte}", "courriel-adulte-{compte}": "x"}, at=file),
+        Refused(f"{file}/adulte", 422, {**family, "identifiant": "personne.ici"}),
+        Refused(f"{file}/adulte-retirer", 422, {**family, "compte": "{compte}", "lequel": "{compte}"}, at=file),
+        Refused(f"{file}/inscrire", 422, {**family, **enrolled}),
+        Refused(f"{file}/desinscrire", 422, {**family, "enfant": amalia, "activite": aps, "lequel": "1-1", "fin-1-1": f"{today()}"}),
+        Refused(f"{file}/numero", 422, {**family, "numero": ""}),
+        Refused(f"{file}/effacer", 422, {**family, "motif-effacer": ""}),
+        Refused(f"{file}/effacer", 422, {**family, "cle": "e", "motif-effacer": "Demande"}),
+        Refused(f"{file}/inviter", 422, {**family, "courriel": "personne"}),
+        Refused(f"{file}/inviter", 200, {**family, "courriel": f"{town.structure}@example.org"}, summary=False),
+        Refused("/bureau/invitations/retirer", 422, {"lequel": "{lequel}", "cle": "w"}, at="/bureau/invitations"),
+        Refused("/bureau/nouvelle-famille", 422, {"cle": "n", "numero": number, "prenom-1": "Léo", "nom-1": "PETIT"}),
+        Refused("/bureau/nouvelle-famille", 422, {"cle": "n", "numero": "N", "prenom-1": "Léo", "nom-1": "PETIT", "naissance-1": "hier"}),
+        Refused("/bureau/importer-familles", 422, {"cle": "a", "fichier": "nom;prenom\r\nA;B", "faire": "essayer"}),
+        Refused("/bureau/importer-familles", 200, {"cle": "b", "fichier": csv, "faire": "essayer"}, summary=False),
+        Refused(f"{team}/role", 422, {"cle": "t", "identifiant": "personne.ici", "role": "AGENT"}),
+        Refused(f"{team}/role", 422, role, at=team),
+        Refused(f"{team}/facteurs", 422, {"cle": "f", "lequel": "{lequel}"}, at=team),
+        Refused(f"{team}/inviter", 422, {"cle": "i", "courriel": "", "motif-inviter": ""}),
+        Refused(f"{team}/structure", 422, structure),
+        Refused(f"/bureau/familles/{town.file['families'][2]['number']}/dossier/effacer", 200, {**family, "famille": town.named("martin"),
+            "cle": "gone", "motif-effacer": "Départ", "malgre": ["HAS_BOOKINGS"]}, summary=False),
+    ]  # fmt: skip
+
+
+def with_activities(town: Town) -> list[Refused]:
+    here, run = f"/bureau/activites/{town.named('aps')}", f"/bureau/activites/{town.named('etude')}"
+    (day,) = next_days(1)
+    other = {"jour": f"{day}", "ouvert-avant": "oui", "places-avant": "10", "ouvert": "non", "places": "beaucoup", "motif": ""}
+    odd = {"version": "1", "nom": "", "ouvre-le": "hier", "ferme-le": "", "vacances": "", "arrivee": "tôt", "depart": "", "pas": "0"}
+    odd |= {"heures": "CHOSEN", "minimum": "0", "places": "beaucoup", "attente": "-1", "fermes": "demain", "ouverts": "hier"}
+    odd |= {"places-jour": f"{day} beaucoup", "attente-jour": "demain 3", "reserver": "DAYS", "reserver-nombre": "x", "annuler": "HOURS"}
+    odd |= {"repartition": "POINTS", "repartition-heure": "midi", "cloture": "jamais"}
+    return [
+        Refused(f"{here}?jour={day}", 200, summary=False),
+        Refused(f"{here}/jour", 422, other),
+        Refused(f"{here}/reglages", 422, odd),
+        Refused("/bureau/nouvelle-activite", 422, odd),
+        Refused(f"{run}/essai", 200, {}, summary=False),
+        Refused(f"{run}/repartition", 200, {}, summary=False),
+        Refused(f"{run}/repartition", 422, {}),
+        Refused("/bureau/attente", 200, summary=False),
+        Refused(f"/bureau/attente?activite={town.named('etude')}&date={day}", 200, summary=False),
     ]
+
+
+def on_the_roster(town: Town) -> list[Refused]:
+    here, amalia = "/bureau/pointage", town.named("amalia")
+    where = {"activite": town.named("aps"), "date": f"{today()}"}
+    ticked = {**where, "enfant": amalia, f"presence-{amalia}": "PRESENT", f"arrivee-{amalia}": "midi"}
+    return [
+        Refused(f"{here}?date=hier", 422),
+        Refused(here, 422, ticked),
+        Refused(f"{here}?activite={where['activite']}&date={where['date']}&chercher=nathan", 200, summary=False),
+        Refused(f"{here}/clore", 200, where, summary=False),
+        Refused(f"{here}/rouvrir", 422, {**where, "motif": ""}),
+    ]
+
+
+def with_money(town: Town) -> list[Refused]:
+    here, wallet = "/bureau/paiements", town.file["wallets"][0]["id"]
+    about = {"famille": town.file["families"][0]["number"], "id": town.named("dupont"), "cle": "k"}
+    back = {"rembourser-porte": wallet, "rembourser-mode": "CHEQUE", "rembourser-montant": "vingt"}
+    over = {"transferer-porte": wallet, "transferer-vers": wallet, "transferer-montant": "1", "transferer-motif": "Erreur"}
+    back_to = {"famille": about["famille"], "reglement": "{reglement}"}
+    return [
+        Refused(here, 422, {**about, "mode": "CHEQUE", "payeur": "", "date": "hier", f"montant-{wallet}": "cinquante"}),
+        Refused(f"{here}/rembourser", 422, {**about, **back}),
+        Refused(f"{here}/transferer", 422, {**about, **over}),
+        Refused(f"{here}/corriger", 422, {**about, "corriger-porte": wallet, "corriger-montant": "1,31", "corriger-sens": ""}),
+        Refused(f"{here}/contrepasser", 422, back_to, at=f"{here}?famille={about['famille']}"),
+        Refused(f"{here}/remises", 422, {"cle": "d", "mode": "CHEQUE", "date": "hier"}),
+        Refused(f"{here}/impayes", 200, summary=False),
+        Refused(f"{here}/caisse?date=hier", 422),
+        Refused(f"{here}/journal?du=hier&au=2026-02-30&format=ODS", 422),
+    ]
+
+
+def with_letters(town: Town) -> list[Refused]:
+    number, journal = town.file["families"][0]["number"], "/bureau/journal"
+    dead, told = "/bureau/messages-en-echec", {"cle": "a", "titre": "Grève", "texte": "Pas de cantine mardi."}
+    paths = ["partie=REGISTER", "partie=MAILS", "partie=SEEN", f"partie=SEEN&famille={number}", "famille=personne", "acte=SET_OPENING"]
+    return [
+        Refused("/bureau/annonces", 422, {**told, "titre": "", "du": "demain"}),
+        Refused("/bureau/annonces", 200, told, summary=False),
+        Refused("/bureau/annonces/modifier", 422, {"annonce": "{annonce}", "cle": "b", "titre-{annonce}": ""}, at="/bureau/annonces"),
+        Refused("/bureau/annonces/retirer", 422, {"annonce": "{annonce}", "cle": "c"}, at="/bureau/annonces"),
+        Refused("/bureau/courriers", 200, summary=False),
+        Refused(f"{dead}/reessayer", 422, {"service": "{service}", "message": "{message}"}, at=dead),
+        *(Refused(f"{journal}?{each}", 200, summary=False) for each in paths),
+    ]
+
+
+async def a_town(found: Found) -> Town:
+    """A family with bookings and a payment, one with nothing, one that waits, one in debt; an administrator, with letters that went wrong."""
+    booked = [{"child": "amalia", "activity": "aps", "date": date} for date in ("today", "today+20d", "today+21d")]
+    paid = {"date": "today", "mode": "CHEQUE", "reference": "2578012", "payer": "DUPONT", "wallet": "periscolaire", "cents": 50_00}
+    owed = {"date": "today-1d", "wallet": "periscolaire", "label": "Reprise", "cents": 25_80}
+    open_on, whole_day = [today().isoformat(), *activity("aps")["open_on"]], {"arrival": "00:00", "departure": "23:59"}
+    town = await found(
+        activities=[
+            activity("aps", open_on=open_on, hours=whole_day, attendance={"close_after_days": 3}),
+            activity("multi", hours=HOURS),
+            activity("etude", capacity=1, allocation={"scheduled_at": half_a_day_away(), "policy": "arrival"}),
+        ],
+        families=[
+            family("dupont", children=["amalia"], activities=["aps", "multi"], bookings=booked, payments=[paid]),
+            family("leroy", children=["nathan"], activities=[]),
+            family("martin", children=["lea", "tom"], activities=["aps", "etude"]),
+            family("petit", children=["nino"], charges=[owed]),
+        ],
+    )
+    (day,) = next_days(1)
+    martin = await town.sign_in("martin")
+    await martin.submits([martin.line(day, child=child, activity="etude") for child in ("lea", "tom")])
+    await martin.submits([martin.line(day, child="lea")])
+    await town.administrator()
+    await something_wrong(town.system, town.structure, "eu.preau.nobody.knows")
+    return town
 
 
 @pytest.mark.parametrize(("language", "size"), [("fr", PHONE), ("en", DESKTOP)])
@@ -138,16 +286,9 @@ async def test_whatever_is_refused_is_said_on_a_sound_page(
     browse: Browse, found: Found, watch: Watch, language: str, size: dict[str, Any]
 ) -> None:
     watch.expected.append("does not conform to the required format")  # A day that is none, as it was written.
-    booked = [{"child": "amalia", "activity": "aps", "date": f"today+{day}d"} for day in (20, 21)]
-    town = await found(
-        activities=[activity("aps"), activity("multi", hours=HOURS)],
-        families=[
-            family("dupont", children=["amalia"], activities=["aps", "multi"], bookings=booked),
-            family("leroy", children=["nathan"], activities=[]),
-        ],
-    )
-    everybody = [("", at_the_door), ("dupont", of_a_family), ("leroy", with_nothing), ("agent", of_an_agent)]
-    for who, refusals in everybody if language == "fr" else everybody[:1]:
+    town = await a_town(found)
+    everybody = [("", at_the_door), ("dupont", of_a_family), ("leroy", with_nothing), ("petit", in_debt), ("agent", of_an_agent)]
+    for who, refusals in everybody:
         page = await browse(size, language="en-GB" if language == "en" else "fr-FR")
         await brings_axe(page)
         if who:
@@ -164,22 +305,33 @@ async def test_whatever_is_refused_is_said_on_a_sound_page(
 async def test_while_the_services_are_away_or_have_enough_pages_say_so(
     browse: Browse, watch: Watch, language: str, size: dict[str, Any]
 ) -> None:
+    no = {"cle": "k", "paiement": "p1", "montant-p1-w": "12,34", "motif-p1": ""}
+    here, wants = "/bureau/paiements/en-ligne", {"__typename": "No", "code": "REASON_REQUIRED", "message": "Pourquoi ?"}
     states = {
-        "away": ("SUBGRAPH_UNAVAILABLE", {"me": None}, 503),
-        "enough": ("RATE_LIMITED", {"me": None}, 429),
-        "partly": ("SUBGRAPH_UNAVAILABLE", {"money": None, "booking": None}, 200),
+        "away": (out_of_reach("SUBGRAPH_UNAVAILABLE", me=None), [Refused("/", 503, summary=False)]),
+        "enough": (out_of_reach("RATE_LIMITED", me=None), [Refused("/", 429, summary=False)]),
+        "partly": (out_of_reach("SUBGRAPH_UNAVAILABLE", money=None, booking=None), [Refused("/", 200, summary=False)]),
+        "online": (
+            online(in_trouble(), done=wants)[0],
+            [Refused(here, 200, summary=False), Refused(here, 422, no | {"fin": "x"}), Refused(here, 422, no | {"fin": "CREDITED"})],
+        ),
     }
     async with AsyncExitStack() as stack:
-        for name, (code, told, status) in states.items():
-            api = Api(errors=[{"message": "No.", "extensions": {"code": code}}], **told)
-            api.me |= {"undeliverable": None, "secondFactorMissing": []}
-            town = {"id": "t", "name": "T", "timezone": "Europe/Paris", "announcements": []}
-            api.me["families"][0] |= {"structure": town, "children": []}
+        for name, (api, refusals) in states.items():
             app = portal(api, Settings.from_environment({}), Trusted(), town_words.DEFAULT)
             url = await stack.enter_async_context(at_an_address(app))
             watch.origins.append(url)
             page = await browse(size, language="en-GB" if language == "en" else "fr-FR", base_url=url)
             session = Session("access", LATER, "refresh", LATER).written()
             await page.context.add_cookies([{"name": "preau_session", "value": session, "url": url}])
-            await comes_to(page, Refused("/", status, summary=False), language)
-            await is_sound(page, f"no-{name}-{language}")
+            for number, each in enumerate(refusals):
+                await comes_to(page, each, language)
+                await is_sound(page, f"no-{name}-{number}-{language}")
+
+
+def out_of_reach(code: str, **told: Any) -> Api:
+    """Whatever is asked fails in that way; `told`: is answered all the same."""
+    api = Api(errors=[{"message": "No.", "extensions": {"code": code}}], **told)
+    api.me |= {"undeliverable": None, "secondFactorMissing": []}
+    api.me["families"][0] |= {"structure": {"id": "t", "name": "T", "timezone": "Europe/Paris", "announcements": []}, "children": []}
+    return api

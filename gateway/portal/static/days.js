@@ -27,7 +27,7 @@ export function look(day, line, today, { t, n }) {
     icon: its ? MARK_ICONS[its] : ICONS[state][0], second: its ? '' : ICONS[state][1],
     hours: its ? (line.arrival && its !== 'cancel' && its !== 'leave' ? `${line.arrival}–${line.departure}` : '')
       : state.startsWith('BOOKED') && booking.arrival ? `${booking.arrival.slice(0, 5)}–${booking.departure.slice(0, 5)}`
-        : waits && booking.rank ? `n° ${booking.rank}` : '',
+        : waits && booking.rank ? t('DAY_RANK', { rank: booking.rank }) : '',
     more: its || state === 'AVAILABLE' ? '' : t(`MORE_${state}` + (waits && booking.rank ? '_RANK' : ''), { rank: booking.rank }),
     acts: /^(AVAILABLE|WAITLIST_OPEN|BOOKED|WAITING)$/.test(state),
     pressed: /^(BOOKED|WAITING)/.test(shown(state, line?.change)),

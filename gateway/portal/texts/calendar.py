@@ -18,6 +18,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     # ---- where there is little room
     "SHORT_WAITLIST_OPEN": ("Attente ?", "Wait list"),
     "SHORT_WAITING": ("Attente", "Waiting"),
+    "DAY_RANK": ("n° {rank}", "no. {rank}"),
     "SHORT_CHOSEN": ("Choisi", "Chosen"),
     "SHORT_DROPPED": ("Retiré", "Dropped"),
     # ---- what the draft does to a day
@@ -33,10 +34,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "MORE_WAITLIST_OPEN": ("activité complète", "activity full"),
     "MORE_BOOKED": ("annulable", "can be cancelled"),
     "MORE_WAITING": ("annulable", "can be cancelled"),
-    "MORE_WAITING_RANK": ("n° {rank}, annulable", "n° {rank}, can be cancelled"),
+    "MORE_WAITING_RANK": ("n° {rank}, annulable", "no. {rank}, can be cancelled"),
     "MORE_BOOKED_LOCKED": ("non annulable", "cannot be cancelled"),
     "MORE_WAITING_LOCKED": ("non annulable", "cannot be cancelled"),
-    "MORE_WAITING_LOCKED_RANK": ("n° {rank}, non annulable", "n° {rank}, cannot be cancelled"),
+    "MORE_WAITING_LOCKED_RANK": ("n° {rank}, non annulable", "no. {rank}, cannot be cancelled"),
     # ---- why nothing happens
     "WHY_FULL": ("complet, liste d’attente comprise", "full, waiting list included"),
     "WHY_BOOKED_LOCKED": ("réservé, délai d’annulation dépassé", "booked, too late to cancel"),
