@@ -77,7 +77,10 @@ async def test_rgaa_13_1_a_session_warns_before_it_ends_is_prolonged_and_ends_wi
     await expect(bar.get_by_role("link")).to_be_visible()
     await expect(bar.get_by_role("button")).to_be_hidden()
     await is_sound(page, "session-over")
-    await page.click(day(THIRD))  # Choosing goes on.
+    await page.click(day(THIRD))  # Choosing goes on, though another tab is led to the door.
+    other = await page.context.new_page()
+    await other.goto("/reservations")
+    await expect(other.locator("#identifiant")).to_be_visible()
     await bar.get_by_role("link").click()
     await expect(page.locator("main .warn")).to_contain_text("session")
     await page.fill("#identifiant", town.named("dupont"))
@@ -113,6 +116,7 @@ async def test_s24_of_two_browsers_that_want_the_last_place_one_gets_it_and_the_
         await expect(page.locator("main")).to_contain_text(answered)
     lucky = [name for name in names if "activité complète" not in await pages[name].inner_text("main")]
     assert len(lucky) == 1
+    assert [name for name in names if "accept" in await pages[name].inner_text("h1")] == lucky, "nobody else is told so"
     (winner,), (loser,) = lucky, [name for name in names if name not in lucky]
     families = {name: await town.sign_in(name) for name in names}
     assert (await families[winner].bookings(), await families[loser].bookings()) == ({FIRST.isoformat(): "ACCEPTED"}, {})
