@@ -25,6 +25,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
+    made.filters["capital"] = lambda text: text[:1].upper() + text[1:]  # The rest as it is: a month is December in English.
     made.globals |= {
         "module": assets.module,
         "SCRIPTED": Markup(assets.SCRIPTED),

@@ -293,6 +293,9 @@ async def test_s19_the_return_asks_and_never_believes(found: Found, visitor: Mak
     assert (await stranger.opens(f"/paiement/{path}")).status_code == 404
 
 
+UNHURRIED_MS = 80  #: Of a click: two in one go are one form that is sent, whatever the page does.
+
+
 async def orders(system: System, cents: int) -> list[str]:
     """What became of the payments of that amount that the payment site knows."""
     async with httpx2.AsyncClient(timeout=60) as client:
@@ -307,8 +310,8 @@ async def test_a_journey_to_the_payment_site_declined_given_up_and_paid(
     town = await guide(found)
     watch.origins.append(system.sandbox)
     await signs_in(desktop, town, "dupont")
-    sent: list[str] = []
-    desktop.on("request", lambda request: sent.append(request.url) if request.method == "POST" and request.url.endswith("/paiement") else None)
+    order, sent = ("POST", f"{system.gateway}/paiement"), list[str]()
+    desktop.on("request", lambda request: (request.method, request.url) == order and sent.append(request.url))  # type: ignore[func-returns-value]
     balances = await desktop.context.new_page()
     await balances.goto("/soldes")
     await is_sound(balances, "balances")
@@ -321,7 +324,7 @@ async def test_a_journey_to_the_payment_site_declined_given_up_and_paid(
         assert "61,00" in await desktop.inner_text("#total")
         if action == "refuse":
             await is_sound(desktop, "payment")
-        await desktop.evaluate("() => { for (const _ of [1, 2]) document.querySelector('#payer .primary').click(); }")
+        await desktop.dblclick("#payer .primary", delay=UNHURRIED_MS)
         await lands_on(desktop, f"{system.sandbox}/pay/*")
         await desktop.click(f"button[value={action}]")
         await desktop.wait_for_selector(f"h1:has-text('{end}')")
@@ -349,7 +352,7 @@ async def test_paying_without_script(without_script: Page, found: Found, system:
     await page.click("text=Calculer")
     await page.click("main .primary")
     await page.fill(f"#montant-{town.named('periscolaire')}", "62,17")
-    await page.dblclick("button[value=payer]")
+    await page.dblclick("button[value=payer]", delay=UNHURRIED_MS)
     await lands_on(page, f"{system.sandbox}/pay/*")
     await page.click("button[value=pay]")
     await page.wait_for_url("**/paiement/*")

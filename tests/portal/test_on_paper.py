@@ -1,5 +1,6 @@
 """Pages that are printed: what is for a screen stays away, a table's head stands on every sheet, and the whole process of booking is legible."""
 
+import datetime as dt
 import io
 
 from playwright.async_api import Page
@@ -57,3 +58,8 @@ async def test_a_hundred_bookings_are_printed_with_the_head_of_the_table_on_ever
         assert words in told[0], (path, told[0])
         assert "Se déconnecter" not in told[0], path
         assert len(told) <= (3 if path == "/accessibilite" else 1), path
+    await signs_in(page, town, "agent")
+    await page.goto(f"/bureau/pointage?activite={town.named('aps')}&date={today() + dt.timedelta(days=10)}")
+    (roster,) = await sheets(page, "paper-roster")
+    assert all(words in roster for words in ("DUPONT Ada", "DUPONT Bo", "Absent justifié")), roster
+    assert not any(words in roster for words in ("Se déconnecter", "Afficher", "Familles")), roster

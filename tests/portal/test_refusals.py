@@ -318,13 +318,6 @@ async def test_while_the_services_are_away_or_have_enough_pages_say_so(
             out_of_reach("SUBGRAPH_UNAVAILABLE", money=None, booking=None),
             [Refused("/", 200, summary=False), Refused("/soldes/alerte", 503, {"seuil": "12,34"})],
         ),
-        "desk": (
-            out_of_reach("SUBGRAPH_UNAVAILABLE", agentOf=[{"id": "t", "name": "T", "timezone": "Europe/Paris"}]),
-            [
-                *(Refused(f"/bureau/{path}", 200, summary=False) for path in ("pointage", "courriers", "attente", "paiements/impayes")),
-                Refused("/bureau/annonces", 503, {"cle": "k", "titre": "Grève", "texte": "Mardi"}),
-            ],
-        ),
         "online": (
             online(in_trouble(), done=wants)[0],
             [Refused(here, 200, summary=False), Refused(here, 422, no | {"fin": "x"}), Refused(here, 422, no | {"fin": "CREDITED"})],
@@ -346,8 +339,7 @@ async def test_while_the_services_are_away_or_have_enough_pages_say_so(
 
 def out_of_reach(code: str, **told: Any) -> Api:
     """Whatever is asked fails in that way; `told`: is answered all the same."""
-    offices = told.pop("agentOf", [])
     api = Api(errors=[{"message": "No.", "extensions": {"code": code}}], **told)
-    api.me |= {"undeliverable": None, "secondFactorMissing": [], "agentOf": offices}
+    api.me |= {"undeliverable": None, "secondFactorMissing": []}
     api.me["families"][0] |= {"structure": {"id": "t", "name": "T", "timezone": "Europe/Paris", "announcements": []}, "children": []}
     return api

@@ -30,7 +30,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "MAIL_CORRECT": ("Corriger l’adresse dans le dossier {number}", "Put the address right in file {number}"),
     "MAIL_AGAIN": ("Renvoyer", "Send again"),
     "MAIL_GIVE_UP": ("Abandonner", "Give up"),
-    "MAIL_WHICH": (" : {subject}, {when}", ": {subject}, {when}"),
     "MAIL_SENT_AGAIN": ("Le courrier est remis à l’envoi.", "The mail is being sent again."),
     "MAIL_GIVEN_UP": (
         "Le courrier ne sera plus essayé. Il est parmi les retirés, d’où il peut repartir.",
