@@ -309,6 +309,7 @@ async def test_whatever_is_refused_is_said_on_a_sound_page(
 async def test_while_the_services_are_away_or_have_enough_pages_say_so(
     browse: Browse, watch: Watch, language: str, size: dict[str, Any]
 ) -> None:
+    watch.expected.append("EventSource's response has a MIME type")  # This API tells nothing by itself.
     no = {"cle": "k", "paiement": "p1", "montant-p1-w": "12,34", "motif-p1": ""}
     here, wants = "/bureau/paiements/en-ligne", {"__typename": "No", "code": "REASON_REQUIRED", "message": "Pourquoi ?"}
     states = {

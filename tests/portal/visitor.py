@@ -51,8 +51,8 @@ def guard_in(html: str) -> str:
 
 
 def french_in(page: str) -> list[str]:
-    """What an English page says in French, beside the town's own words, or sets as French is: with a space before a colon."""
-    said = html.unescape(re.sub(r'<(\w+)[^>]* lang="fr"[^>]*>.*?</\1>|<script.*?</script>', "", page, flags=re.S))
+    """What an English page says in French, beside what is marked as another's words, or sets as French is: with a space before a colon."""
+    said = html.unescape(re.sub(r'<(?!html)(\w+)[^>]* lang="\w+"[^>]*>.*?</\1>|<script.*?</script>', "", page, flags=re.S))
     english = {english for _, english in TEXTS.values()}
     ours = [french for french, _ in TEXTS.values() if french not in english and len(french) > 8 and "{" not in french]
     spaced = re.findall(r"[^\s<>]+ :(?=\s)", re.sub(r"<style>.*?</style>", "", said, flags=re.S))

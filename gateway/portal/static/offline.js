@@ -2,9 +2,9 @@
 const WORKER = '/bureau/hors-ligne.js', HERE = '/bureau/pointage';
 const worker = () => navigator.serviceWorker?.controller;
 
-/** What the page shows now, kept anew, with all that it loads. False: it could not be had. */
+/** What the page shows now, kept anew, with all that it loads. False: it could not be had, or it is what became of a form, which has no address. */
 export async function refresh() {
-  if (!worker() || document.documentElement.dataset.day === undefined) return false;
+  if (!worker() || location.pathname !== HERE || document.documentElement.dataset.day === undefined) return false;
   try {
     const answer = await fetch(location.href, { redirect: 'manual', headers: { accept: 'text/html' } });
     return answer.status === 200;
