@@ -61,5 +61,5 @@ async def test_a_hundred_bookings_are_printed_with_the_head_of_the_table_on_ever
     await signs_in(page, town, "agent")
     await page.goto(f"/bureau/pointage?activite={town.named('aps')}&date={today() + dt.timedelta(days=10)}")
     (roster,) = await sheets(page, "paper-roster")
-    assert all(words in roster for words in ("DUPONT Ada", "DUPONT Bo", "Absent justifié")), roster
-    assert not any(words in roster for words in ("Se déconnecter", "Afficher", "Familles")), roster
+    assert all(words in roster for words in ("DUPONT Ada", "DUPONT Bo", "Absent non")), roster
+    assert not any(words in roster for words in ("Se déconnecter", "Afficher", "Familles", "mot de passe")), roster
