@@ -56,4 +56,4 @@ def french_in(page: str) -> list[str]:
     english = {english for _, english in TEXTS.values()}
     ours = [french for french, _ in TEXTS.values() if french not in english and len(french) > 8 and "{" not in french]
     spaced = re.findall(r"[^\s<>]+ :(?=\s)", re.sub(r"<style>.*?</style>", "", said, flags=re.S))
-    return [french for french in ours if re.search(rf"(?<!\w){re.escape(french)}(?!\w)", said)] + spaced
+    return [french for french in ours if french in said and re.search(rf"(?<!\w){re.escape(french)}(?!\w)", said)] + spaced
