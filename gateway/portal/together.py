@@ -152,7 +152,7 @@ class Row:
     choosing: Choosing | None
     revision: int  #: Of its places.
     acts: bool  #: It can be changed.
-    keeps_hours: bool  #: But for its hours, though families choose them: it is too late to book.
+    keeps_hours: bool  #: But for its hours, though families choose them: `hoursChangeable` says no.
 
     @property
     def is_stale(self) -> bool:

@@ -384,7 +384,7 @@ class AllocationRun(BookingTable, table=True):
     """A run of a scheduled activity. The one that is next has its row already: its seed was drawn before anybody asked."""
 
     __tablename__ = "allocation_run"
-    __table_args__ = (UniqueConstraint("activity", "number"),)
+    __table_args__ = (UniqueConstraint("activity", "number"), UniqueConstraint("activity", "account", "idempotency_key"))
 
     id: str = Field(primary_key=True)  #: "<activity>/<number>": part of every lot, so it is known beforehand.
     activity: str

@@ -10,7 +10,7 @@ import strawberry
 from strawberry import ID, Private
 
 from services.booking import deadlines
-from services.booking.activity import ActivitySpec, ChosenHours
+from services.booking.activity import ActivitySpec, ChosenHours, Scheduled
 from services.booking.activity_types import ActivitySettings
 from services.booking.almanac import Almanac, Page
 from services.booking.calendar import DayState, Shown, aggregate, most_telling
@@ -219,10 +219,15 @@ class Booking:
 
     @strawberry.field
     async def hours_changeable(self, info: Info) -> bool:
-        """Its family may have it at other hours now (S26): it can be given back, and booked again."""
+        """Its family may have it at other hours now (S26): it can be given back, and booked again at once.
+
+        Not where runs decide: there an accepted place would go to whoever waits, and the family would wait for the next run.
+        """
         row, reading = self.row, reading_of(info.context)
         rules = await reading.rules(row.activity)
         if rules is None or not isinstance(rules.spec.hours, ChosenHours) or not self._can_be_given_back(rules, info.context.now):
+            return False
+        if self.status is BookingStatus.ACCEPTED and isinstance(rules.spec.allocation, Scheduled):
             return False
         enrolled = (await reading.enrolled(row.child)).get(row.activity)
         in_debit = await reading.in_debit(row.family)

@@ -371,6 +371,18 @@ async def test_nobody_follows_anothers_request(carteville: Screens) -> None:
         assert await carteville.asks(query, AGENT, variables={"id": request})
 
 
+async def test_s26_hours_of_a_place_that_a_run_gave_are_not_to_be_changed(screens: Screens) -> None:
+    """Given back, it would go to whoever waits; the other wish would wait for the next run."""
+    day = dt.date(2026, 9, 14)
+    await screens.opens(replace(MULTI, booking_deadline=DaysBefore(7, "12:00"), cancellation_deadline=HoursBefore(48)))
+    await screens.household("dupont", "amalia")
+    await screens.enrolls("amalia", "multi")
+    await screens.has_booked("amalia", "multi", day)
+    fields = "bookings { nodes { status cancellable hoursChangeable } }"
+    told = await screens.of_family("dupont", fields, now=dt.datetime(2026, 9, 1, 6, tzinfo=dt.UTC))
+    assert told["bookings"]["nodes"] == [{"status": "ACCEPTED", "cancellable": True, "hoursChangeable": False}]
+
+
 async def test_s26_hours_can_be_changed_as_long_as_a_booking_can_be_given_back_and_made_again(screens: Screens) -> None:
     """As the change itself would be refused: until the first of both deadlines, by a family that is not in debt, of a child that is enrolled."""
     day = dt.date(2026, 9, 14)

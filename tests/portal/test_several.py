@@ -283,7 +283,7 @@ async def test_s26_other_hours_are_offered_until_it_is_too_late_to_book(visitor:
         await one.opens("/reserver", **where, activite=town.named("late"), mois=f"{DAY:%Y-%m}"),
     ]
     assert [(page.status_code, "Changer les horaires" in page.text) for page in pages] == [(200, False)] * 3
-    assert "Ces horaires ne peuvent plus être changés." in pages[0].text
+    assert "Ces horaires ne peuvent pas être changés." in pages[0].text
     assert 'name="choix0" value="1" checked' in pages[0].text, "it can still be given back"
 
 

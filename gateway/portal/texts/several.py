@@ -60,7 +60,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "ONE_DAY_SAVE_HOURS": ("Valider ces horaires", "Save these hours"),
     "ONE_DAY_LEAVE_HOURS": ("Fermer sans changer", "Close without change"),
     "ONE_DAY_CANCEL": ("Annuler cette réservation", "Cancel this booking"),
-    "ONE_DAY_HOURS_STAY": ("Ces horaires ne peuvent plus être changés.", "These hours cannot be changed any more."),
+    "ONE_DAY_HOURS_STAY": ("Ces horaires ne peuvent pas être changés.", "These hours cannot be changed."),
     "ONE_DAY_REBOOK": (
         "Une place acceptée est gardée aux nouveaux horaires. En liste d’attente, changer d’horaires fait repartir à la fin de la liste.",
         "An accepted place is kept at the new hours. On a waiting list, other hours begin again at the end of the list.",

@@ -15,3 +15,7 @@ depends_on = None
 def upgrade() -> None:
     with op.batch_alter_table("allocation_run", schema=None) as batch_op:
         batch_op.add_column(sa.Column("idempotency_key", sa.String(), nullable=True))
+        # Of runs that nobody asked for by a key, as many as one likes.
+        batch_op.create_unique_constraint(
+            op.f("uq_allocation_run_activity_account_idempotency_key"), ["activity", "account", "idempotency_key"]
+        )
