@@ -4,6 +4,7 @@ import codecs
 import csv
 import datetime as dt
 import io
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -29,6 +30,8 @@ MEDIA_TYPES: dict[Format, str] = {
 }
 #: What spreadsheets take for the beginning of a formula, the full-width forms included.
 FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+#: Where a cell begins within one of ours, for a spreadsheet that takes commas or tabs for separators, whatever is quoted.
+WITHIN = re.compile(r'([,\t\r\n][\s"]*)(?=[=+\-@＝＋－＠])')
 EUROS = "#,##0.00"
 #: As Excel writes them. Datetimes come first: they are dates too.
 SHAPES: tuple[tuple[type, str, str], ...] = (
@@ -60,21 +63,30 @@ def written(sheet: Sheet, format: Format) -> bytes:
     return as_csv(sheet) if format == "csv" else as_xlsx(sheet)
 
 
-def as_csv(sheet: Sheet) -> bytes:
-    """`;` between cells, CRLF, UTF-8 with a byte order mark: what Excel wants in France."""
-    return csv_begun(column.heading for column in sheet.columns) + csv_lines(sheet.all_rows)
+def as_csv(sheet: Sheet, *, quoted: bool = False) -> bytes:
+    """`;` between cells, CRLF, UTF-8 with a byte order mark: what Excel wants in France.
+
+    `quoted`: every cell, and nothing is calculated where commas separate cells either.
+    """
+    return csv_begun((column.heading for column in sheet.columns), quoted=quoted) + csv_lines(sheet.all_rows, quoted=quoted)
 
 
-def csv_begun(headings: Iterable[str]) -> bytes:
+def csv_begun(headings: Iterable[str], *, quoted: bool = False) -> bytes:
     """The first line of such a file."""
-    return codecs.BOM_UTF8 + csv_lines([list(headings)])
+    return codecs.BOM_UTF8 + csv_lines([list(headings)], quoted=quoted)
 
 
-def csv_lines(rows: Iterable[Sequence[Cell]]) -> bytes:
+def csv_lines(rows: Iterable[Sequence[Cell]], *, quoted: bool = False) -> bytes:
     """Further lines of it."""
     text = io.StringIO(newline="")
-    csv.writer(text, delimiter=";", lineterminator="\r\n").writerows([_plain(cell) for cell in row] for row in rows)
+    shown = _harmless_anywhere if quoted else _plain
+    writer = csv.writer(text, delimiter=";", lineterminator="\r\n", quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL)
+    writer.writerows([shown(cell) for cell in row] for row in rows)
     return text.getvalue().encode()
+
+
+def _harmless_anywhere(cell: Cell) -> str:
+    return WITHIN.sub(r"\1'", _plain(cell)) if isinstance(cell, str) else _plain(cell)
 
 
 def _plain(cell: Cell) -> str:

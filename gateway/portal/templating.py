@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from gateway.portal import assets, days, formats
-from gateway.portal.texts import count, phrase
+from gateway.portal.texts import act_of, count, phrase
 from services.refusal import Language
 
 FOLDER = Path(__file__).parent / "templates"
@@ -49,6 +49,7 @@ def words(language: Language) -> dict[str, Any]:
         "language": language,
         "t": lambda code, **told: phrase(code, language, **told),
         "n": lambda code, how_many, **told: count(code, how_many, language, **told),
+        "act_of": lambda kind: act_of(kind, language, "MONEY_ACT"),
         "town": town,
         "colon": " : " if language == "fr" else ": ",
         "money": lambda cents: formats.money(cents, language),

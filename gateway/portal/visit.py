@@ -84,6 +84,7 @@ class House:
     town: TownWords = town_words.DEFAULT
     passkeys: bool = False  #: Browsers make keys for this address.
     site: str = ""  #: The public address.
+    writing: set[str] = field(default_factory=set)  #: Accounts that are taking a long file.
 
     def cookie(self, name: str) -> str:
         """`__Host-`: no neighbour of ours under the same domain can set it."""

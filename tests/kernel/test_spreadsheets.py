@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from services.spreadsheets import Column, Euros, Sheet, as_csv, as_xlsx, harmless
+from services.spreadsheets import FORMULA, Column, Euros, Sheet, as_csv, as_xlsx, harmless
 
 NOON = dt.datetime(2026, 9, 1, 12, 5)  # noqa: DTZ001 -- the town's own time, as a cell has it
 SHEET = Sheet(
@@ -32,6 +32,21 @@ def test_s35_a_csv_file_is_as_excel_writes_it_in_france() -> None:
 @pytest.mark.parametrize("text", ["=cmd()", "+33 1", "-2", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1"])
 def test_s35_what_looks_like_a_formula_is_made_harmless(text: str) -> None:
     assert harmless(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["x,=1+cmd|'/C calc'!A0", 'x,"=1+1', "x\n=1+1", "x,\t+1", "x\r\n@SUM(A1)"])
+def test_nothing_is_calculated_where_commas_separate_cells(text: str) -> None:
+    content = as_csv(Sheet("", [Column("A", 1), Column("B", 1)], [("un", text)]), quoted=True).decode("utf-8-sig")
+    assert content.startswith('"A";"B"\r\n"un";"')
+    for comma in (",", "\t", ";"):
+        cells = [cell for row in csv.reader(io.StringIO(content, newline=""), delimiter=comma) for cell in row]
+        assert not [cell for cell in cells if cell.lstrip(' \t\r\n"').startswith(FORMULA)], cells
+
+
+def test_words_that_begin_no_cell_stay_as_they_are_in_quotes() -> None:
+    content = as_csv(Sheet("", [Column("A", 1)], [('École, 2 = 1+1; "Zoé"\nla petite',), (-3,)]), quoted=True).decode("utf-8-sig")
+    rows = [*csv.reader(io.StringIO(content, newline=""), delimiter=";")]
+    assert rows == [["A"], ['École, 2 = 1+1; "Zoé"\nla petite'], ["-3"]]
 
 
 @pytest.mark.parametrize("text", ["", "APS MATIN", "L'école", "a=b", "'"])

@@ -1,9 +1,12 @@
 """Who is enrolled in an activity, at the agents' desk: by name, searched, on pages, and as a file."""
 
 import csv
+import datetime as dt
+import html
 import io
 import json
 import re
+import zipfile
 from typing import Any
 from urllib.parse import urlencode
 
@@ -48,7 +51,10 @@ async def test_who_is_enrolled_stands_in_a_list_that_is_searched_printed_and_had
     assert [(row["Prénom"], row["Nom"], row["Au"]) for row in kept] == [("Amalia", "DUPONT", "30/09/2026"), ("Zoé", "DUPONT", "")]
     assert [row["Prénom"] for row in rows_of(await one.opens(f"{here}/inscrits/csv"))] == ["Zoé", "'=Paolo"]
     workbook = await one.opens(f"{here}/inscrits/xlsx")
-    assert (workbook.status_code, workbook.content[:2]) == (200, b"PK")
+    assert workbook.status_code == 200
+    assert cells_of(workbook.content)[1:] == [["DUPONT", "Zoé", numbers[0]], ["MARTIN", "=Paolo", numbers[1]]]
+    dated = cells_of((await one.opens(f"{here}/inscrits/xlsx", partis="oui")).content)
+    assert dated[1] == ["DUPONT", "Amalia", numbers[0], f"{(dt.date(2026, 9, 30) - dt.date(1899, 12, 30)).days}"]
     assert (await one.opens(f"{here}/inscrits/pdf")).status_code == 404
     # Nobody else has either.
     await stranger.signs_in(other, "agent")
@@ -61,6 +67,18 @@ async def test_who_is_enrolled_stands_in_a_list_that_is_searched_printed_and_had
         await signs_in(page, town, "agent")
         await page.goto(f"{here}/inscrits")
         await is_sound(page, f"enrolled-{language}")
+
+
+def cells_of(workbook: bytes) -> list[list[str]]:
+    """Of each row what stands in it: texts, and dates as their numbers. Fails on a formula."""
+    with zipfile.ZipFile(io.BytesIO(workbook)) as book:
+        page, shared = book.read("xl/worksheets/sheet1.xml").decode(), book.read("xl/sharedStrings.xml").decode()
+    assert "<f>" not in page
+    words = [html.unescape(text) for text in re.findall(r"<si><t[^>]*>(.*?)</t></si>", shared)]
+    return [
+        [words[int(value)] if 't="s"' in told else value for told, value in re.findall(r"<c ([^>]*)><v>(.*?)</v></c>", row)]
+        for row in re.findall(r"<row [^>]*>(.*?)</row>", page)
+    ]
 
 
 class Office(Shelf):
@@ -104,6 +122,12 @@ async def test_enrolled_children_stand_on_pages_by_name_and_of_too_many_there_is
     assert (await shown(2 * PAGE, "chercher=n000399"))[0] == ["N000399"]
     none, page = await shown(2 * PAGE + 1)
     assert (none, "Plus de 400 enfants" in page, "/inscrits/csv" in page, "/inscrits/xlsx" in page) == ([], True, True, False)
+    # Whoever is looked for is found among any number.
+    searched, page = await shown(3 * PAGE, "chercher=n000599")
+    assert (searched, "Plus de 400 enfants" in page, "/inscrits/xlsx" in page) == (["N000599"], False, True)
+    assert (await shown(3 * PAGE, "chercher=lea"))[0] == []
+    book = await asks(desk_enrolled.file, 3 * PAGE, "chercher=n000599", format="xlsx")
+    assert (book.status_code, [row[0] for row in cells_of(bytes(book.body))[1:]]) == (200, ["N000599"])
     for children, ordered in ((2 * PAGE, True), (2 * PAGE + 1, False)):
         file = await asks(desk_enrolled.file, children, format="csv")
         whole = b"".join([bytes(part) async for part in file.body_iterator]) if isinstance(file, StreamingResponse) else bytes(file.body)

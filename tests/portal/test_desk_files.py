@@ -1,30 +1,36 @@
 """What agents take away from the desk as files: the lines of a page, all of them, for who may see that page, and never held whole."""
 
+import asyncio
 import csv
 import html
 import io
 import json
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable
+from dataclasses import replace
 from typing import Any, cast
 
 import httpx2
 import pytest
 from starlette.requests import Request
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from gateway.portal import spreadsheets
 from gateway.portal.api import Api
 from gateway.portal.noticeboard import Noticeboard
 from gateway.portal.session import Renewing
-from gateway.portal.spreadsheets import PAGE, Line, pages, sent
+from gateway.portal.spreadsheets import PAGE, Line, name_for, pages, sent
+from gateway.portal.templating import environment, words
+from gateway.portal.texts import act_of
 from gateway.portal.visit import Answered, House, Visit
 from services.clock import Clock
 from tests.flows.conftest import Found
 from tests.flows.town import Family, Town, activity, family, next_days
 from tests.portal.conftest import MakeVisitor
+from tests.portal.paged import ACCOUNT
 from tests.portal.visitor import Visitor
+from tests.serving import at_an_address
 
 JOURNAL = "/bureau/journal"
 OPENING = "mutation($input: SetOpeningInput!) { setOpening(input: $input) { __typename ... on Refusal { message } } }"
@@ -34,7 +40,7 @@ HOSTILE = '=HYPERLINK("http://x";"y")'
 def rows_of(answer: httpx2.Response) -> list[dict[str, str]]:
     """A line of the file, by its headings."""
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/csv; charset=utf-8"), answer.text[:500]
-    assert answer.headers["content-disposition"].startswith('attachment; filename="')
+    assert re.fullmatch(r'attachment; filename="[A-Za-z0-9_-]+\.csv"', answer.headers["content-disposition"])
     assert answer.headers["cache-control"] == "private, no-store"
     assert answer.content.startswith("\ufeff".encode())
     return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline=""), delimiter=";"))
@@ -116,7 +122,13 @@ async def test_the_journal_is_had_as_a_file_with_all_its_pages_as_it_is_narrowed
     assert await both(partie="MAILS") == []
     assert await both(partie="SEEN", famille=number) != []
     english = await one.opens(f"{JOURNAL}/fichier", partie="MAILS", lang="en")
-    assert english.content.decode("utf-8-sig") == "When;Who;What;Family number\r\n"
+    assert english.content.decode("utf-8-sig") == '"When";"Who";"What";"Family number"\r\n'
+    assert re.search(r'"journal-MAILS-\d{4}-\d\d-\d\d\.csv"', english.headers["content-disposition"])
+    (first, *_) = csv.DictReader(
+        io.StringIO((await one.opens(f"{JOURNAL}/fichier", partie="ACTIVITIES", acte="SET_OPENING")).text), delimiter=";"
+    )
+    assert "→" in first["What changed"]
+    assert " : " not in first["What changed"]
     await one.opens(JOURNAL, lang="fr")
     # Of no family, and of one that is not there, the file is the page that says so.
     assert "Donnez le numéro" in (await one.opens(f"{JOURNAL}/fichier", partie="SEEN")).text
@@ -179,7 +191,9 @@ def a_visit(shelf: Shelf, query: str = "", **path: str) -> Visit:
     about = {"type": "http", "method": "GET", "path": "/", "query_string": query.encode(), "path_params": path}
     request = Request({**about, "headers": cookie}, received({}))
     api = Api(shelf)
-    return Visit.of(request, House(api, Renewing(), Noticeboard(api), Clock(), secure=False))
+    visit = Visit.of(request, House(api, Renewing(), Noticeboard(api), Clock(), secure=False))
+    visit.data = {"me": ACCOUNT}
+    return visit
 
 
 def received(told: Any) -> Receive:
@@ -189,17 +203,19 @@ def received(told: Any) -> Receive:
     return receive
 
 
-async def file_of(shelf: Shelf) -> AsyncIterator[str]:
-    visit = a_visit(shelf)
-
-    async def lines() -> AsyncIterator[list[Line]]:
+def response_of(visit: Visit) -> Awaitable[Response]:
+    async def lines() -> AsyncGenerator[list[Line], None]:
         async for nodes in pages(visit, "query X { told }"):
             yield [(each["n"],) for each in nodes]
 
-    response = await sent("journal", ["N"], lines(), "cut")
+    return sent(visit, "journal", ["N"], lines(), "cut")
+
+
+async def file_of(shelf: Shelf) -> AsyncIterator[str]:
+    response = await response_of(a_visit(shelf))
     assert isinstance(response, StreamingResponse)
     async for part in response.body_iterator:
-        yield bytes(cast("bytes", part)).decode("utf-8-sig")
+        yield bytes(cast("bytes", part)).decode("utf-8-sig").replace('"', "")
 
 
 async def test_a_long_file_is_asked_for_as_it_is_taken_and_never_held_whole() -> None:
@@ -229,3 +245,107 @@ async def test_a_file_of_which_a_part_is_missing_breaks_off(monkeypatch: pytest.
     # What is too much for now is waited for.
     monkeypatch.setattr(spreadsheets, "BUSY_SECONDS", 0)
     assert len([part async for part in file_of(Shelf(3 * PAGE, busy=(2, 3)))]) == 3
+
+
+async def test_a_file_that_breaks_off_is_no_complete_file_on_the_wire_and_one_line_in_the_log(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    visit = a_visit(Shelf(3 * PAGE, breaks_at=3))
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        await (await response_of(visit))(scope, receive, send)
+
+    got = b""
+
+    async def takes(address: str) -> None:
+        nonlocal got
+        async with httpx2.AsyncClient() as client, client.stream("GET", address) as answer:
+            async for part in answer.aiter_bytes():
+                got += part
+
+    async with at_an_address(served) as address:
+        with pytest.raises(httpx2.RemoteProtocolError):
+            await takes(address)
+    assert got.count(b"\r\n") == 2 * PAGE + 1
+    logged = capfd.readouterr().err
+    assert ('"reason": "answered 503"' in logged or '"reason":"answered 503"' in logged, "Traceback" in logged + caplog.text) == (
+        True,
+        False,
+    )
+    assert visit.house.writing == set()
+
+
+async def test_an_account_has_one_file_at_a_time_and_none_that_was_left_stands_in_its_way() -> None:
+    visit = a_visit(Shelf(3 * PAGE))
+    first = await response_of(visit)
+    with pytest.raises(Answered) as busy:
+        await response_of(visit)
+    assert busy.value.response.status_code == 429
+    assert "Un fichier est déjà en route" in bytes(busy.value.response.body).decode()
+    stuck = asyncio.Event()
+
+    async def gone() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def stays() -> Message:
+        await stuck.wait()
+        return await gone()
+
+    async def takes(_: Message) -> None:
+        stuck.set()
+        await asyncio.Event().wait()
+
+    scope = {"type": "http", "asgi": {"spec_version": "2.3"}}
+    await first(scope, gone, takes)  # Has left before anything was sent.
+    assert visit.house.writing == set()
+    await (await response_of(visit))(scope, stays, takes)  # Leaves while it is being sent.
+    assert visit.house.writing == set()
+    with pytest.raises(Answered):
+        await response_of(a_visit(Shelf(PAGE, breaks_at=1)))
+    assert visit.house.writing == set()
+
+
+async def test_of_a_file_the_headers_alone_are_answered_to_who_asks_for_them() -> None:
+    visit = a_visit(shelf := Shelf(3 * PAGE))
+    visit.request.scope["method"] = "HEAD"
+    answer = await response_of(visit)
+    assert (answer.status_code, bytes(answer.body), shelf.asked, visit.house.writing) == (200, b"", 0, set())
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+
+
+async def test_a_long_file_waits_only_for_what_asking_and_taking_it_have_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, slept = [0.0], list[float]()
+
+    async def sleep(seconds: float) -> None:
+        slept.append(round(seconds, 3))
+
+    monkeypatch.setattr(spreadsheets, "AT_ONCE", PAGE)
+    monkeypatch.setattr(spreadsheets, "LINES_A_SECOND", PAGE)
+    monkeypatch.setattr(spreadsheets, "monotonic", lambda: now[0])
+    monkeypatch.setattr(spreadsheets, "sleep", sleep)
+    taking = iter([0.25, 0.75, 3.0, 0.0])
+    async for _ in file_of(Shelf(4 * PAGE)):
+        now[0] += next(taking)
+    assert slept == [0.75, 0.25]
+
+
+async def test_no_token_of_a_long_file_ends_before_it() -> None:
+    longest = (spreadsheets.MOST - spreadsheets.AT_ONCE) / spreadsheets.LINES_A_SECOND
+    assert 2 * longest < spreadsheets.SECONDS < 900
+    visit = a_visit(Shelf(PAGE))
+    assert visit.session is not None
+    ends = int(visit.house.clock.now().timestamp()) + spreadsheets.SECONDS - 5
+    visit.session = replace(visit.session, until=ends)
+    with pytest.raises((Answered, KeyError)):  # It is renewed, which this API cannot.
+        await response_of(visit)
+
+
+def test_whatever_an_id_is_the_name_of_a_file_stays_one() -> None:
+    assert name_for("inscrits", 'a"; filename="x.exe', "é/..", "2026-09-01") == "inscrits-a-filename-x-exe---2026-09-01"
+
+
+def test_an_act_that_has_no_words_is_told_as_it_is() -> None:
+    assert (act_of("REFUND", "fr", "MONEY_ACT"), act_of("NEW_ONE", "fr", "MONEY_ACT")) == ("Remboursement", "NEW_ONE")
+    page = environment().from_string("{% import 'desk_money.html' as m with context %}{{ m.acts(nodes) }}")
+    act = {"kind": "NEW_ONE", "at": "2026-09-01T10:00:00Z", **dict.fromkeys(("wallet", "agent", "reason", "family"))}
+    assert "NEW_ONE" in page.render(**words("fr"), nodes=[act], frame={"timezone": "Europe/Paris"})

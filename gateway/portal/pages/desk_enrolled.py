@@ -2,9 +2,8 @@
 
 import asyncio
 import unicodedata
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -13,10 +12,10 @@ from starlette.responses import Response
 from gateway.portal.desk import desk_page, enter, today
 from gateway.portal.formats import day_of
 from gateway.portal.operations import operation
-from gateway.portal.spreadsheets import Line, attached, pages, sent
+from gateway.portal.spreadsheets import Line, alone, asks_headers_alone, attached, name_for, pages, sent
 from gateway.portal.texts import phrase
 from gateway.portal.visit import Answered, Visit
-from services.spreadsheets import Column, Format, Sheet, written
+from services.spreadsheets import Column, Format, Sheet, as_csv, as_xlsx
 
 HERE = "/bureau/activites/{id}/inscrits"
 SHOWN = 100  #: Children of a page.
@@ -86,13 +85,13 @@ async def enrolled(visit: Visit) -> Response:
 
 
 async def _found(visit: Visit, asked: Asked) -> tuple[list[Mapping[str, Any]], bool]:
-    """By name; and whether these are all. Raises Answered."""
+    """Who is looked for, by name; and whether these are all. Raises Answered."""
     found = list[Mapping[str, Any]]()
     async for nodes in pages(visit, ENROLLED, **asked.about):
-        if len(found) + len(nodes) > MOST:
+        found += _sought(nodes, asked.search)
+        if len(found) > MOST:
             return [], False
-        found += nodes
-    return sorted(_sought(found, asked.search), key=_order), True
+    return sorted(found, key=_order), True
 
 
 def _sought(nodes: Iterable[Mapping[str, Any]], search: str) -> list[Mapping[str, Any]]:
@@ -123,21 +122,31 @@ async def file(visit: Visit) -> Response:
     asked, format = await _asked(visit), visit.request.path_params["format"]
     if format not in FORMATS:
         return visit.trouble("NOT_HERE", 404)
-    found, whole = await _found(visit, asked)
-    name, headings = phrase("ENROLLED_FILE", visit.language), [phrase(code, visit.language) for code, _ in COLUMNS]
-    if whole:
-        columns = [Column(heading, width) for heading, (_, width) in zip(headings, COLUMNS, strict=True)]
-        sheet = Sheet(phrase("ENROLLED_TITLE_ALONE", visit.language), columns, [_line(each) for each in found])
-        kind = FORMATS[FORMATS.index(format)]
-        return attached(await asyncio.to_thread(partial(written, sheet, kind)), name, kind)
+    kind, name = (
+        FORMATS[FORMATS.index(format)],
+        name_for(phrase("ENROLLED_FILE", visit.language), asked.activity["id"], today(visit).isoformat()),
+    )
+    if asks_headers_alone(visit):
+        return attached(b"", name, kind)
+    headings = [phrase(code, visit.language) for code, _ in COLUMNS]
+    with alone(visit):
+        found, whole = await _found(visit, asked)
+        if whole:
+            columns = [Column(heading, width) for heading, (_, width) in zip(headings, COLUMNS, strict=True)]
+            sheet = Sheet(phrase("ENROLLED_TITLE_ALONE", visit.language), columns, [_line(each) for each in found])
+            return attached(await asyncio.to_thread(_file_of, sheet, kind), name, kind)
     if format != "csv":
         return visit.see_other(f"{asked.address}?{asked.query}")
 
-    async def lines() -> AsyncIterator[list[Line]]:
+    async def lines() -> AsyncGenerator[list[Line], None]:
         async for nodes in pages(visit, ENROLLED, **asked.about):
             yield [_line(each) for each in _sought(nodes, asked.search)]
 
-    return await sent(name, headings, lines(), phrase("ENROLLED_CUT", visit.language))
+    return await sent(visit, name, headings, lines(), phrase("ENROLLED_CUT", visit.language))
+
+
+def _file_of(sheet: Sheet, kind: Format) -> bytes:
+    return as_csv(sheet, quoted=True) if kind == "csv" else as_xlsx(sheet)
 
 
 def _line(node: Mapping[str, Any]) -> Line:

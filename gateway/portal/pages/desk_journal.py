@@ -1,18 +1,18 @@
 """The journal at the agents' desk: who did what, when and why; and who looked at what of a family. Nobody can change it."""
 
 import datetime as dt
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from gateway.portal.desk import desk_page, enter, is_administrator
+from gateway.portal.desk import desk_page, enter, is_administrator, today
 from gateway.portal.formats import day_of, local
 from gateway.portal.operations import operation
-from gateway.portal.spreadsheets import MOST, Line, details_of, name_of, pages, sent
-from gateway.portal.texts import TEXTS, phrase
+from gateway.portal.spreadsheets import MOST, Line, details_of, name_for, name_of, pages, sent
+from gateway.portal.texts import act_of, phrase
 from gateway.portal.visit import Visit
 from services.spreadsheets import Cell
 
@@ -109,7 +109,7 @@ async def journal(visit: Visit) -> Response:
         "told": bool(asked.lost) or data.get("told") is not None,
         "nodes": [_line(visit, each, asked.family) for each in told["nodes"]],
         "colleagues": asked.who["agents"] or [],
-        "kinds": [(kind, _act(visit, kind)) for kind in KINDS[asked.part]],
+        "kinds": [(kind, act_of(kind, visit.language)) for kind in KINDS[asked.part]],
         "activities": data.get("activities") or [],
         "asked": asked.kept,
         "lost": asked.lost,
@@ -140,12 +140,13 @@ async def file(visit: Visit) -> Response:
     if asked.lost:
         return visit.see_other(f"{HERE}?{urlencode({'partie': part, **asked.kept})}")
 
-    async def lines() -> AsyncIterator[list[Line]]:
+    async def lines() -> AsyncGenerator[list[Line], None]:
         async for nodes in pages(visit, FILES[part], **asked.about):
             yield [_cells(visit, _line(visit, each, asked.family), COLUMNS[part]) for each in nodes]
 
     headings = [phrase(heading, visit.language) for heading, _ in COLUMNS[part]]
-    return await sent("journal", headings, lines(), phrase("TRAIL_CUT", visit.language, most=MOST))
+    cut = phrase("TRAIL_CUT_ALONE" if part == "MAILS" else "TRAIL_CUT", visit.language, most=MOST)
+    return await sent(visit, name_for("journal", part, today(visit).isoformat()), headings, lines(), cut)
 
 
 def _cells(visit: Visit, line: Mapping[str, Any], columns: Iterable[tuple[str, str]]) -> Line:
@@ -161,7 +162,7 @@ def _cells(visit: Visit, line: Mapping[str, Any], columns: Iterable[tuple[str, s
         "activity": activity and activity["name"],
         "date": day and dt.date.fromisoformat(day),
         "reason": line["reason"],
-        "details": phrase("TRAIL_ERASED", visit.language) if line["erased"] else details_of(line["details"] or ()),
+        "details": phrase("TRAIL_ERASED", visit.language) if line["erased"] else details_of(line["details"] or (), visit.language),
     }
     return [cells[name] for _, name in columns]
 
@@ -172,15 +173,10 @@ NOTHING: Mapping[str, Any] = dict.fromkeys(("reason", "family", "child", "adult"
 def _line(visit: Visit, told: Mapping[str, Any], family: Mapping[str, Any] | None) -> dict[str, Any]:
     """`family`: whose children what was looked at is about."""
     if "kind" in told:
-        return {**NOTHING, **told, "what": _act(visit, told["kind"])}
+        return {**NOTHING, **told, "what": act_of(told["kind"], visit.language)}
     names = {each["id"]: each for each in (family or {}).get("children", ())}
     return {**NOTHING, "agent": told["agent"], "at": told["hour"], "family": family, "child": names.get(told["child"]),
         "what": phrase(f"SEEN_{told['what']}", visit.language)}  # fmt: skip
-
-
-def _act(visit: Visit, kind: str) -> str:
-    """In words, as far as we have any."""
-    return phrase(f"ACT_{kind}", visit.language) if f"ACT_{kind}" in TEXTS else kind
 
 
 PAGES = [(HERE, ("GET",), journal), (f"{HERE}/fichier", ("GET",), file)]

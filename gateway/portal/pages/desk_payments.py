@@ -2,7 +2,7 @@
 
 import datetime as dt
 import secrets
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -12,8 +12,8 @@ from gateway.portal.desk import date_of, desk_page, enter, today, why_not
 from gateway.portal.formats import cents, day_of, local, money
 from gateway.portal.forms import Form
 from gateway.portal.operations import operation
-from gateway.portal.spreadsheets import MOST, Line, details_of, name_of, pages, sent
-from gateway.portal.texts import phrase
+from gateway.portal.spreadsheets import MOST, Line, details_of, name_for, name_of, pages, sent
+from gateway.portal.texts import act_of, phrase
 from gateway.portal.visit import Visit
 
 HERE = "/bureau/paiements"
@@ -129,12 +129,13 @@ async def acts_file(visit: Visit) -> Response:
     """`/bureau/paiements/operations/fichier`: all of them."""
     office = await enter(visit)
 
-    async def lines() -> AsyncIterator[list[Line]]:
+    async def lines() -> AsyncGenerator[list[Line], None]:
         async for nodes in pages(visit, ACTS_ALONE, structure=office["id"]):
             yield [_line(visit, each) for each in nodes]
 
     headings = [phrase(code, visit.language) for code in ACT_COLUMNS]
-    return await sent("operations", headings, lines(), phrase("TRAIL_CUT", visit.language, most=MOST))
+    name, cut = name_for("operations", today(visit).isoformat()), phrase("TRAIL_CUT_ALONE", visit.language, most=MOST)
+    return await sent(visit, name, headings, lines(), cut)
 
 
 def _line(visit: Visit, act: Mapping[str, Any]) -> Line:
@@ -143,11 +144,11 @@ def _line(visit: Visit, act: Mapping[str, Any]) -> Line:
     return (
         local(act["at"], visit.office["timezone"]).replace(tzinfo=None),
         name_of(act["agent"]) or phrase("TRAIL_NOBODY", visit.language),
-        phrase(f"MONEY_ACT_{act['kind']}", visit.language),
+        act_of(act["kind"], visit.language, "MONEY_ACT"),
         act["family"] and act["family"]["number"],
         act["wallet"] and act["wallet"]["name"],
         act["reason"],
-        details_of(act["details"]),
+        details_of(act["details"], visit.language),
     )
 
 

@@ -56,6 +56,12 @@ def phrase(code: str, language: Language, **told: object) -> str:
     return TEXTS[code][language == "en"].format(**told)
 
 
+def act_of(kind: str, language: Language, family: str = "ACT") -> str:
+    """In words, as far as we have any. `family`: what their codes begin with."""
+    code = f"{family}_{kind}"
+    return phrase(code, language) if code in TEXTS else kind
+
+
 def count(code: str, how_many: int, language: Language, **told: object) -> str:
     """With `n`, the number, among what is told."""
     several = how_many > 1 if language == "fr" else how_many != 1

@@ -145,8 +145,18 @@ TEXTS: dict[str, tuple[str, str]] = {
     "TRAIL_ADULT": ("Adulte", "Adult"),
     "TRAIL_FILE": ("Toutes ces lignes en fichier CSV", "All these lines as a CSV file"),
     "TRAIL_CUT": (
-        "Le fichier s’arrête ici, à {most} lignes : choisissez un agent, une opération, une famille ou un jour pour lire les autres.",
-        "The file ends here, at {most} lines: choose an agent, an act, a family or a day to read the others.",
+        "Le fichier s’arrête ici, à {most} lignes : réduisez la liste sur sa page, à un agent par exemple, pour lire les autres.",
+        "The file ends here, at {most} lines: narrow the list down on its page, to one agent for example, to read the others.",
+    ),
+    "TRAIL_CUT_ALONE": (
+        "Le fichier s’arrête ici, à {most} lignes : les plus anciennes n’y sont pas.",
+        "The file ends here, at {most} lines: the oldest are not in it.",
+    ),
+    "TRAIL_DETAIL": ("{name} : {before} → {after}", "{name}: {before} → {after}"),
+    "FILE_BUSY_TITLE": ("Un fichier est déjà en route", "A file is already on its way"),
+    "FILE_BUSY": (
+        "Vous recevez déjà un fichier : attendez qu’il soit complet, puis demandez le suivant.",
+        "You are receiving a file already: wait until it is complete, then ask for the next one.",
     ),
     "SEEN_FAMILY": ("Dossier", "File"),
     "SEEN_CHILD": ("Nom et date de naissance", "Name and date of birth"),
