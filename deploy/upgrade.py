@@ -20,7 +20,10 @@ async def behind(settings: Settings) -> list[str]:
 
 
 async def upgrade(settings: Settings, backups: Path, keep: int | None = None) -> list[str]:
-    """Returns what is to be told. Raises Trouble: then nothing was changed."""
+    """Returns what is to be told. Raises Trouble: then nothing was changed.
+
+    SQLAlchemyError: PostgreSQL has taken a migration back, and those of the services before it stay: say it again once it is mended.
+    """
     await refuse_if_cut_short(settings)
     late = await behind(settings)
     if not late:

@@ -19,6 +19,7 @@ from deploy.scaling import (
     of_a_family,
     several,
     simulate,
+    table_of_machines,
     tables,
 )
 
@@ -118,3 +119,12 @@ def test_the_operators_page_shows_what_the_simulation_prints() -> None:
     page = (ROOT / "deploy" / "SCALING.md").read_text()
     for table in tables(UNIT).strip().split("\n\n"):
         assert table in page, f"python -m deploy.scaling\n{table}"
+
+
+def test_the_readme_says_of_one_machine_what_the_simulation_says() -> None:
+    """Rounded down to hundreds."""
+    two, four = (line.split(" | ") for line in list(table_of_machines(UNIT))[2:4])
+    numbers = [f"{int(text.replace(',', '')) // 100 * 100:,}" for text in (two[1], two[2])]
+    (limits,) = [line for line in (ROOT / "README.md").read_text().split("\n- ") if line.startswith("**Limits**")]
+    assert [number in limits for number in numbers] == [True, True], numbers
+    assert (four[2], four[3].strip(" |")) == (two[2], "gateway"), "more cores bear no more"
