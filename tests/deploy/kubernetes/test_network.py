@@ -1,5 +1,6 @@
 """Who may reach whom: what the NetworkPolicies leave open is what the architecture needs, and nothing else."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,8 +9,10 @@ import yaml
 
 from tests.deploy.kubernetes.rendered import ROOT, Object, Rendered, of_kind, pods, selects
 
+#: Of a process of ours, or of the broker, by the name of its Service.
+ADDRESS = re.compile(r"(?:http|nats)://([a-z0-9-]+)(?:\.[a-z0-9.-]+)?:(\d+)")
 BROKER = {"app.kubernetes.io/name": "nats", "app.kubernetes.io/instance": "preau-nats"}
-#: README, The picture: the gateway asks three services; each keeps its own database, and all meet at the broker alone.
+#: README, The picture: the gateway asks each service; each keeps its own database, and all meet at the broker alone.
 ASKED = {("gateway", "identity", 8101), ("gateway", "billing", 8102), ("gateway", "booking", 8103), ("gateway", "mailer", 8104)}
 WITH_DATABASES = ("identity", "billing", "booking", "mailer")
 SERVICES = ("gateway", *WITH_DATABASES)
@@ -96,6 +99,34 @@ def test_who_may_call_may_also_be_heard(everything: Rendered) -> None:
         assert {edge for edge in out if edge[1] in inside} == {edge for edge in into if edge[0] in inside and edge[1] in inside}
 
 
+def addressed(objects: list[Object]) -> set[tuple[str, str, int]]:
+    """(who is told of whom at which port) by the addresses in containers' settings. Those in Secrets cannot be read."""
+    services = {each["metadata"]["name"]: each["spec"]["selector"] for each in of_kind(objects, "Service") if "selector" in each["spec"]}
+    known = {name: labels for name, labels in peers(objects).items() if name != "broker"}
+    found = set()
+    for _, template in pods(objects):
+        caller = template["metadata"]["labels"]["app.kubernetes.io/component"]
+        for container in template["spec"]["containers"]:
+            for setting in container.get("env", ()):
+                for host, port in ADDRESS.findall(setting.get("value", "")):
+                    if host in services:
+                        (called,) = [one for one, labels in known.items() if services[host].items() <= labels.items()]
+                        found.add((caller, called, int(port)))
+                    elif host.startswith("preau-nats"):
+                        found.add((caller, "broker", int(port)))
+    return found
+
+
+@pytest.mark.parametrize("values", ["defaults", "whole", "cnpg"])
+def test_whoever_is_told_an_address_inside_may_call_there_and_nobody_else(everything: Rendered, values: str) -> None:
+    objects = everything.objects[values]
+    out, _ = graph(objects)
+    inside = set(peers(objects)) - set(clusters(objects))
+    told = addressed(objects)
+    assert {(who, port) for who, called, port in told if called == "broker"} >= {(name, 4222) for name in SERVICES}
+    assert {edge for edge in out if edge[1] in inside} == told
+
+
 def test_databases_of_our_own_are_reached_by_their_service_alone(everything: Rendered) -> None:
     out, _ = graph(everything.objects["cnpg"])
     for name in WITH_DATABASES:
@@ -127,8 +158,8 @@ def test_databases_of_our_own_are_reached_by_their_operator_and_reach_what_it_ne
 
 def test_the_world_outside_is_reached_by_whom_it_concerns(everything: Rendered) -> None:
     out, _ = graph(everything.objects["whole"])
-    assert {one for one, other, port in out if (other, port) == ("anywhere", 443)} == {"identity", "billing"}, (
-        "payment sites, providers of identities"
+    assert {one for one, other, port in out if (other, port) == ("anywhere", 443)} == {"identity", "billing", "mailer"}, (
+        "payment sites, providers of identities, webhooks"
     )
     assert {one for one, other, port in out if (other, port) == ("anywhere", 4318)} == set(SERVICES), "traces"
     assert {one for one, _, port in out if port == 587} == {"mailer", "operator"}
