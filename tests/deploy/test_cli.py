@@ -1,5 +1,6 @@
 """The console command: what is wrong is said in one clear line, with an exit code, never with a traceback."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from deploy.cli import app
+from deploy.migrate import migrate
 from services.settings import SERVICES
 from tests.deploy.test_checking import EXAMPLE, TEXT
 from tests.forked import run
@@ -102,6 +104,27 @@ def test_migrating_twice_is_safe(tmp_path: Path) -> None:
         assert done.stdout.splitlines() == [f"{service}: up to date" for service in ("identity", "billing", "booking", "mailer")], (
             done.stderr
         )
+
+
+async def test_whether_there_are_migrations_is_said_beforehand_with_an_exit_code(tmp_path: Path) -> None:
+    for service in SERVICES:
+        await migrate(service, f"sqlite+aiosqlite:///{tmp_path / service}.sqlite", "0001" if service == "booking" else "head")
+    late = await asyncio.to_thread(preau, "migrate", "--check", PREAU_DATA=str(tmp_path))
+    assert (late.stdout, late.returncode) == ("booking: not up to date\n", 1)
+    other = await asyncio.to_thread(preau, "migrate", "--check", "mailer", PREAU_DATA=str(tmp_path))
+    assert (other.stdout, other.returncode) == ("up to date\n", 0)
+
+
+def test_a_restore_that_was_cut_short_is_in_the_way_and_undone(tmp_path: Path) -> None:
+    """Where nothing was: the one file that was put is taken away again."""
+    (tmp_path / "identity.sqlite").write_bytes(b"of a backup")
+    (tmp_path / "identity.sqlite.unfinished").touch()
+    for command in (["migrate"], ["check"], ["backup", str(tmp_path / "backups")]):
+        assert "identity: a restore was cut short" in one_line(preau(*command, PREAU_DATA=str(tmp_path))), command
+    assert "say which backup, or --undo" in one_line(preau("restore", PREAU_DATA=str(tmp_path)))
+    undone = preau("restore", "--undo", PREAU_DATA=str(tmp_path))
+    assert (undone.stdout, undone.returncode) == ("identity: as it was before\n", 0), undone.stderr
+    assert not (tmp_path / "identity.sqlite").exists()
 
 
 def test_mistakes_in_a_file_are_listed_and_nothing_is_loaded(tmp_path: Path) -> None:
