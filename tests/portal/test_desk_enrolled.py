@@ -120,6 +120,12 @@ async def test_enrolled_children_stand_on_pages_by_name_and_of_too_many_there_is
     assert "/inscrits?partis=oui&amp;tout=1" in (await shown(250, "partis=oui"))[1]
     assert (await shown(250, "tout=1"))[0] == names[:250], "on paper as one list"
     assert (await shown(2 * PAGE, "chercher=n000399"))[0] == ["N000399"]
+    assert re.search(r"<h1>.*APS.*: enrolled children</h1>", (await shown(1, "lang=en"))[1])
+    assert " : " not in re.sub(r"<script.*?</script>", "", (await shown(1, "lang=en"))[1], flags=re.S)
+    head = a_visit(office := Office(PAGE), id="aps", format="xlsx")
+    head.request.scope["method"] = "HEAD"
+    assert ((answer := await desk_enrolled.file(head)).status_code, answer.body, office.asked) == (200, b"", 0)
+    assert re.search(r'"inscrits-aps-\d{4}-\d\d-\d\d\.xlsx"', answer.headers["content-disposition"])
     none, page = await shown(2 * PAGE + 1)
     assert (none, "Plus de 400 enfants" in page, "/inscrits/csv" in page, "/inscrits/xlsx" in page) == ([], True, True, False)
     # Whoever is looked for is found among any number.

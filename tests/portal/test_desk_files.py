@@ -19,12 +19,14 @@ from starlette.types import Message, Receive, Scope, Send
 from gateway.portal import spreadsheets
 from gateway.portal.api import Api
 from gateway.portal.noticeboard import Noticeboard
+from gateway.portal.pages import desk_journal, desk_payments
 from gateway.portal.session import Renewing
 from gateway.portal.spreadsheets import PAGE, Line, name_for, pages, sent
 from gateway.portal.templating import environment, words
 from gateway.portal.texts import act_of
 from gateway.portal.visit import Answered, House, Visit
 from services.clock import Clock
+from services.identity.sessions import ACCESS_TOKEN_LIFE
 from tests.flows.conftest import Found
 from tests.flows.town import Family, Town, activity, family, next_days
 from tests.portal.conftest import MakeVisitor
@@ -235,6 +237,40 @@ async def test_too_long_a_file_says_so_in_its_last_line(monkeypatch: pytest.Monk
     assert (cut.count("\r\n"), cut.endswith("\r\ncut\r\n")) == (3 * PAGE + 2, True)
 
 
+class Acts(Shelf):
+    """An API whose lines are what agents did, for an agent."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = json.loads((await receive())["body"])
+        if "told:" in asked["query"]:
+            await super().__call__(scope, received(asked), send)
+            return
+        told = {"me": ACCOUNT | {"agentOf": [{"id": "carteville", "name": "Mairie", "timezone": "Europe/Paris"}]}, "agents": []}
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": json.dumps({"data": told}).encode()})
+
+    def line(self, number: int) -> dict[str, Any]:
+        nothing = dict.fromkeys(("reason", "agent", "family", "wallet", "child", "adult", "activity", "date"))
+        return {**nothing, "id": f"{number}", "at": "2026-09-01T10:00:00Z", "kind": "NEW_ONE", "details": []}
+
+
+@pytest.mark.parametrize(
+    ("handler", "query", "last"),
+    [
+        (desk_payments.acts_file, "", "les plus anciennes n’y sont pas"),
+        (desk_journal.file, "partie=MAILS", "les plus anciennes n’y sont pas"),
+        (desk_journal.file, "partie=ACTIVITIES", "réduisez la liste sur sa page"),
+    ],
+)
+async def test_too_long_a_file_tells_nobody_to_choose_what_its_page_lets_nobody_choose(
+    handler: Any, query: str, last: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spreadsheets, "MOST", PAGE)
+    response = await handler(a_visit(Acts(PAGE + 1), query))
+    lines = b"".join([bytes(part) async for part in response.body_iterator]).decode().splitlines()
+    assert (last in lines[-1], '"NEW_ONE"' in lines[-2]) == (True, True)
+
+
 async def test_a_file_of_which_a_part_is_missing_breaks_off(monkeypatch: pytest.MonkeyPatch) -> None:
     for page in (1, 3):
         taken = file_of(Shelf(3 * PAGE, breaks_at=page))
@@ -331,7 +367,7 @@ async def test_a_long_file_waits_only_for_what_asking_and_taking_it_have_left(mo
 
 async def test_no_token_of_a_long_file_ends_before_it() -> None:
     longest = (spreadsheets.MOST - spreadsheets.AT_ONCE) / spreadsheets.LINES_A_SECOND
-    assert 2 * longest < spreadsheets.SECONDS < 900
+    assert 2 * longest < spreadsheets.SECONDS < ACCESS_TOKEN_LIFE.total_seconds()
     visit = a_visit(Shelf(PAGE))
     assert visit.session is not None
     ends = int(visit.house.clock.now().timestamp()) + spreadsheets.SECONDS - 5
