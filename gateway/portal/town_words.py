@@ -4,7 +4,8 @@ contact: {name: Mairie de CarteVille, address: ..., phone: ..., email: ..., hour
 publisher: {name: ..., address: ..., director: ..., email: ...}
 host: {name: ..., address: ..., phone: ...}
 data_protection: {name: ..., address: ..., email: ...}
-accessibility: {state: partial, rate: 71, audited_by: ..., established: 2026-11-30, exceptions: [...], plan: {2027: [...]}}
+accessibility: {state: partial, rate: 71, audited_by: ..., established: 2026-11-30, exceptions: [...], disproportionate: [...],
+  not_covered: [...], environment: [...], tools: [...], pages: [...], plan: {2027: [...]}}
 secret_questions: false
 
 Each may be missing. Texts are the town's, in French. README (Pages that the law asks for) says what each is.
@@ -47,7 +48,20 @@ class Accessibility:
     audited_by: str = ""
     established: dt.date | None = None  #: the declaration
     exceptions: tuple[str, ...] = ()  #: what is not accessible
+    disproportionate: tuple[str, ...] = ()  #: what stays so, for its cost would be out of proportion
+    not_covered: tuple[str, ...] = ()  #: what the law does not ask for
+    environment: tuple[str, ...] = ()  #: browsers and assistive technologies of the audit
+    tools: tuple[str, ...] = ()
+    pages: tuple[str, ...] = ()  #: that were looked at
     plan: tuple[tuple[int, tuple[str, ...]], ...] = ()  #: years, and what is done in each
+
+    def is_too_old(self, today: dt.date) -> bool:
+        """A declaration holds for three years."""
+        return self.established is not None and (today.year - self.established.year, today.month, today.day) > (
+            MOST_YEARS,
+            self.established.month,
+            self.established.day,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,9 @@ class TownWords:
     secret_questions: bool = True  #: False: never offered (S3). Else they are where identity says that a structure has them on.
 
 
+#: The lists of a declaration, beside its plan.
+LISTS = ("exceptions", "disproportionate", "not_covered", "environment", "tools", "pages")
+MOST_YEARS = 3  #: Of a plan; and so old may a declaration be.
 PEOPLE = ("contact", "publisher", "host", "data_protection")
 DEFAULT = TownWords()
 
@@ -127,11 +144,13 @@ class _Reading:
             rate,
             self.text(parts["audited_by"], "accessibility.audited_by") if "audited_by" in parts else "",
             established,
-            self.texts(parts.get("exceptions", []), "accessibility.exceptions"),
-            self.plan(parts.get("plan", {})),
+            **{name: self.texts(parts.get(name, []), f"accessibility.{name}") for name in LISTS},
+            plan=self.plan(parts.get("plan", {})),
         )
 
     def plan(self, told: Any) -> tuple[tuple[int, tuple[str, ...]], ...]:
         if not isinstance(told, Mapping) or not all(isinstance(year, int) for year in told):
             raise self.wrong("accessibility.plan has a list of texts for each year, such as 2027: [...]")
+        if told and max(told) - min(told) >= MOST_YEARS:
+            raise self.wrong(f"accessibility.plan is for {MOST_YEARS} years at most")
         return tuple((year, self.texts(told[year], f"accessibility.plan.{year}")) for year in sorted(told))

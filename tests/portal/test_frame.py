@@ -229,10 +229,11 @@ async def test_how_accessible_the_site_is_stands_on_each_page_as_the_town_says_i
     file = tmp_path / "portal.yaml"
     file.write_text("""
 contact: {name: Mairie de <CarteVille>, phone: 01 23 45 67 89, email: famille@carteville.example}
-accessibility: {state: partial, rate: 71, audited_by: Audit SARL, established: 2026-11-30, exceptions: [Les PDF], plan: {2027: [Nouvel audit]}}
+accessibility: {state: partial, rate: 71, audited_by: Audit SARL, established: 2026-11-30, exceptions: [Les PDF], plan: {2027: [Nouvel audit]},
+  disproportionate: [Vieux reçus], not_covered: [Plans], environment: [NVDA et Firefox], tools: [Axe], pages: [Accueil]}
 """)
     async with before(identity, PREAU_PORTAL=str(file)) as guest:
-        page = words(await guest.opens("/accessibilite"))
+        page = " ".join(words(await guest.opens("/accessibilite")).split())
         for said in (
             "partiellement conforme",
             "71 %",
@@ -240,6 +241,12 @@ accessibility: {state: partial, rate: 71, audited_by: Audit SARL, established: 2
             "30 novembre 2026",
             "Les PDF",
             "Nouvel audit",
+            *(
+                "charge disproportionnée Vieux reçus",
+                "non soumis à l’obligation d’accessibilité Plans",
+                "Environnement de test NVDA et Firefox",
+            ),
+            *("évaluer l’accessibilité Axe", "Pages vérifiées Accueil"),
             "famille@carteville.example",
         ):
             assert said in page
@@ -247,6 +254,16 @@ accessibility: {state: partial, rate: 71, audited_by: Audit SARL, established: 2
         assert 'href="tel:0123456789"' in help_.text
         assert "Accessibility: partially compliant" in help_.text
         assert '<span lang="fr">Mairie de &lt;CarteVille&gt;</span>' in help_.text
+        assert "renouvelée" not in page
+    file.write_text("accessibility: {established: 2020-01-31}")
+    async with before(identity, PREAU_PORTAL=str(file)) as guest:
+        assert "plus de trois ans : elle doit être renouvelée" in words(await guest.opens("/accessibilite"))
+
+
+def test_a_declaration_holds_for_three_years() -> None:
+    made = town_words.Accessibility(established=dt.date(2023, 11, 30))
+    assert [made.is_too_old(day) for day in (dt.date(2026, 11, 30), dt.date(2026, 12, 1), dt.date(2026, 1, 31))] == [False, True, False]
+    assert not town_words.Accessibility().is_too_old(dt.date(2099, 1, 1))
 
 
 @pytest.mark.parametrize(
@@ -263,6 +280,8 @@ accessibility: {state: partial, rate: 71, audited_by: Audit SARL, established: 2
         "accessibility: {rate: 101}",
         "accessibility: {established: soon}",
         "accessibility: {plan: [x]}",
+        "accessibility: {plan: {2027: [a], 2030: [b]}}",
+        "accessibility: {tools: Axe}",
     ],
 )
 def test_a_file_that_cannot_be_meant_is_refused_with_what_was_expected(told: str, tmp_path: Path) -> None:

@@ -86,7 +86,10 @@ NO_PAGES: Final = (
 def _saying(template: str) -> Callable[[Visit], Awaitable[Response]]:
     async def page(visit: Visit) -> Response:
         await visit.glance(WHO)
-        return visit.page(template, styles=("legal",), town_words=visit.house.town, site=visit.house.site)
+        town = visit.house.town
+        return visit.page(
+            template, styles=("legal",), town_words=town, site=visit.house.site, old=town.accessibility.is_too_old(visit.likely_today)
+        )
 
     return page
 

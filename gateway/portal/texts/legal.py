@@ -42,6 +42,16 @@ TEXTS: dict[str, tuple[str, str]] = {
         "display at 320 pixels and text at 200%.",
     ),
     "ACCESSIBILITY_EXCEPTIONS": ("Contenus non accessibles", "What is not accessible"),
+    "ACCESSIBILITY_FAILURES": ("Non-conformités", "Failures"),
+    "ACCESSIBILITY_DISPROPORTIONATE": ("Dérogations pour charge disproportionnée", "Exemptions: the cost would be out of proportion"),
+    "ACCESSIBILITY_NOT_COVERED": ("Contenus non soumis à l’obligation d’accessibilité", "What the law does not cover"),
+    "ACCESSIBILITY_ENVIRONMENT": ("Environnement de test", "Test environment"),
+    "ACCESSIBILITY_TOOLS": ("Outils utilisés pour évaluer l’accessibilité", "Tools of the evaluation"),
+    "ACCESSIBILITY_PAGES": ("Pages vérifiées", "Pages that were checked"),
+    "ACCESSIBILITY_OLD": (
+        "Cette déclaration a plus de trois ans : elle doit être renouvelée.",
+        "This statement is more than three years old: it has to be renewed.",
+    ),
     "ACCESSIBILITY_NONE_KNOWN": (
         "Ils seront énumérés après l’audit. Les noms et textes saisis par la mairie sont en français, et signalés comme tels.",
         "It will be listed after the audit. Names and texts entered by the town hall are in French, and marked as such.",
