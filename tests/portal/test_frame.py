@@ -205,6 +205,18 @@ async def test_rgaa_13_1_a_session_tells_how_long_it_lasts_and_can_be_prolonged(
     assert (await guest.sends("/session")).headers["location"].startswith("/connexion")
 
 
+def test_no_page_loads_more_script_than_a_telephone_is_to_carry() -> None:
+    """design/portal.md, section 10: 15 kB, as they come over the wire, with all that they import and what each page has."""
+    named = re.compile(r"module\('([a-z0-9_]+\.js)'\)")
+    templates = {path.name: set(named.findall(path.read_text())) for path in (assets.FOLDER.parent / "templates").glob("*.html")}
+    every, loaded = templates.pop("frame.html"), {}
+    for name, those in templates.items():
+        scripts = {one for script in every | those for one in (script, *assets.imported(script))}
+        loaded[name] = sum(len(assets.assets()[script].packed) for script in scripts)
+    assert max(loaded.values()) <= 15_000, loaded
+    assert loaded["booking_month.html"] > loaded["help.html"] > 0
+
+
 # ------------------------------------------------------------------------------------------------------------------ P17
 async def test_the_site_map_names_every_page_that_whoever_asks_may_open(guest: Guest, identity: Identity) -> None:
     async def links() -> set[str]:

@@ -1,5 +1,6 @@
 """Pages while a service is away: each draws what there is and says what is missing, to families and to agents."""
 
+import gzip
 import html
 import re
 import socket
@@ -11,6 +12,7 @@ import httpx2
 
 import gateway.portal.pages as portal_pages
 from gateway.app import application
+from gateway.portal.assets import assets
 from gateway.portal.draft import Line, cookie, written
 from services.settings import Settings
 from tests.flows.conftest import Found
@@ -36,6 +38,9 @@ STANDS = {
 }
 #: Pages of nothing but what booking tells: without it they say that it cannot be told, and keep the menu.
 BOOKINGS_ALONE = re.compile(r"^/demandes/|^/bureau/(activites/[^/]+/(reglages|inscrits)|nouvelle-activite|journal(\?partie=ACTIVITIES)?)$")
+#: design/portal.md, section 10.
+HEAVIEST = 30_000
+SCRIPT = re.compile(r'(?:src|href)="/portail/[0-9a-f]+/([a-z0-9_]+\.js)"')
 LINK = re.compile(r'<a\b[^>]*\bhref="([^"]+)"')
 #: Pages that every site has alike, and files.
 ALIKE = re.compile(
@@ -59,12 +64,18 @@ async def without(system: System, service: str, like: Visitor) -> AsyncIterator[
             yield Visitor(client)
 
 
+def weight(page: str) -> int:
+    """Bytes, as they come over the wire: the page, and the scripts that it loads."""
+    return len(gzip.compress(page.encode(), 6)) + sum(len(assets()[name].packed) for name in set(SCRIPT.findall(page)))
+
+
 async def walked(one: Visitor, start: str) -> list[str]:
-    """The address of a page of every kind that links lead to from there."""
+    """The address of a page of every kind that links lead to from there. None is too heavy for a telephone."""
     ahead, seen = [start], {pattern(start)}
     for path in ahead:
         page = await one.opens(path)
         assert page.status_code == 200, path
+        assert weight(page.text) <= HEAVIEST, path
         for link in LINK.findall(page.text):
             onward = urlsplit(urljoin(str(page.url), link.replace("&amp;", "&")))
             to = onward.path + (f"?{onward.query}" if onward.query else "")
