@@ -83,7 +83,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "COPY_FROM": ("Copier les jours de", "Copy the days of"),
     "COPY_TO": ("Vers", "To"),
-    "COPY_CHOOSE": ("Choisissez un enfant et une activité", "Choose a child and an activity"),
+    "COPY_CHOOSE": ("Choisissez", "Choose"),
     "COPY_PERIOD": ("Période", "Period"),
     "COPY_FIRST": ("Du", "From"),
     "COPY_LAST": ("Au (inclus)", "To (included)"),
