@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from gateway.portal import assets, days, formats
-from gateway.portal.texts import act_of, count, phrase
+from gateway.portal.texts import TEXTS, act_of, count, phrase
 from services.refusal import Language
 
 FOLDER = Path(__file__).parent / "templates"
@@ -45,12 +45,24 @@ def words(language: Language) -> dict[str, Any]:
         """The town's own words, which are French."""
         return text or "" if language == "fr" else Markup('<span lang="fr">{}</span>').format(text or "")
 
+    def t(code: str, **told: object) -> str:
+        """Where `town` marks something of what is told, the rest is escaped."""
+        if any(isinstance(each, Markup) for each in told.values()):
+            return escape(TEXTS[code][language == "en"]).format(**told)
+        return phrase(code, language, **told)
+
+    def closed(reason: str | None) -> str:
+        """Why a day is closed. What follows a colon is the town's own: "Closed: Travaux"."""
+        said, sign, own = (reason or "").partition(": ")
+        return escape(said + sign) + town(own) if own else said
+
     return {
         "language": language,
-        "t": lambda code, **told: phrase(code, language, **told),
+        "t": t,
         "n": lambda code, how_many, **told: count(code, how_many, language, **told),
         "act_of": lambda kind: act_of(kind, language, "MONEY_ACT"),
         "town": town,
+        "closed": closed,
         "colon": " : " if language == "fr" else ": ",
         "money": lambda cents: formats.money(cents, language),
         "plain_money": lambda cents: formats.plain_money(cents, language),

@@ -39,7 +39,9 @@ async def test_who_is_enrolled_stands_in_a_list_that_is_searched_printed_and_had
 
     async def listed(**asked: str) -> list[list[str]]:
         page = (await one.opens(f"{here}/inscrits", **asked)).text
-        return [[said(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)] for row in re.findall(r"<tr>(.*?)</tr>", page)[1:]]
+        return [
+            [said(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)] for row in re.findall(r"<tr[^>]*>(.*?)</tr>", page)[1:]
+        ]
 
     zoe, paolo = ["DUPONT Zoé", numbers[0], "–", "–"], ["MARTIN =Paolo", numbers[1], "–", "–"]
     assert await listed() == [zoe, paolo]
@@ -109,7 +111,7 @@ async def test_enrolled_children_stand_on_pages_by_name_and_of_too_many_there_is
 
     async def shown(children: int, query: str = "") -> tuple[list[str], str]:
         page = bytes((await asks(desk_enrolled.enrolled, children, query)).body).decode()
-        return re.findall(r'<th scope="row">(\w+) ', page), page
+        return re.findall(r'<th role="rowheader" scope="row">(\w+) ', page), page
 
     names = [f"N{number:06}" for number in range(1, 2 * PAGE + 1)]
     assert (await shown(250))[0] == names[:100]

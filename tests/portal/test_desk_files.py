@@ -56,8 +56,8 @@ async def lines_of_pages(one: Visitor, **asked: str) -> list[list[str]]:
     """When, who, what and about what, of all the journal's pages."""
     answer, found = await one.opens(JOURNAL, **asked), list[list[str]]()
     while True:
-        body = re.search(r"<tbody>(.*?)</tbody>", answer.text, re.S)
-        for row in re.findall(r"<tr>(.*?)</tr>", body[1] if body else "", re.S):
+        body = re.search(r"<tbody[^>]*>(.*?)</tbody>", answer.text, re.S)
+        for row in re.findall(r"<tr[^>]*>(.*?)</tr>", body[1] if body else "", re.S):
             found.append([said(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.S)])
         more = re.search(r'<a class="btn" href="(/bureau/journal\?[^"]*apres=[^"]+)"', answer.text)
         if more is None:

@@ -242,7 +242,10 @@ async def test_families_come_from_a_file_after_a_try_that_names_each_wrong_line(
     assert "fichier-erreur" in (await one.sends(path, cle="a", fichier="nom;prenom\r\nA;B", faire="essayer")).text
     tried = await one.sends(path, cle="b", fichier=file, faire="essayer")
     assert (tried.status_code, "Lignes ajoutées : 1, modifiées : 0, inchangées : 0, refusées : 1." in tried.text) == (200, True)
-    assert re.search(rf'</span>3</th><td><span class="mini">[^<]+</span>{number}b</td><td><span class="tag REFUSED">refusée', tried.text)
+    assert re.search(
+        rf'</span>3</th><td role="cell"><span class="mini">[^<]+</span>{number}b</td><td role="cell"><span class="tag REFUSED">refusée',
+        tried.text,
+    )
     assert ('value="importer"' in tried.text, "Ada;01/02/2019" in tried.text) == (True, True), "the file stands there to be put right"
     assert (await one.opens(f"/bureau/familles/{number}")).status_code == 404, "a try changes nothing"
     for _ in range(2):  # Twice sent is once done.

@@ -16,6 +16,7 @@ from gateway.portal.api import GONE, Api
 from gateway.portal.noticeboard import Noticeboard
 from gateway.portal.pages import PAGES, legal
 from gateway.portal.session import Renewing, Session
+from gateway.portal.templating import FOLDER
 from gateway.portal.visit import Answered, House, Visit
 from services.clock import Clock
 from services.settings import SettingsError
@@ -301,3 +302,19 @@ def test_a_file_that_cannot_be_meant_is_refused_with_what_was_expected(told: str
     file.write_text(told)
     with pytest.raises(SettingsError, match="PREAU_PORTAL"):
         town_words.read(file)
+
+
+def test_5_7_every_table_has_roles_of_its_own_which_rows_that_are_drawn_as_blocks_would_lose() -> None:
+    """Narrow screens draw rows as blocks, and browsers then take a table for none (portal.md, 7.6)."""
+    wanted = {
+        **{"table": {"table"}, "thead": {"rowgroup"}, "tbody": {"rowgroup"}, "tfoot": {"rowgroup"}, "tr": {"row"}, "td": {"cell"}},
+        "th": {"columnheader", "rowheader"},
+    }
+    tags, bare = 0, list[str]()
+    for path in sorted(FOLDER.glob("*.html")):
+        for tag, told in re.findall(r"<(table|thead|tbody|tfoot|tr|td|th)\b((?:\{[{%].*?[%}]\}|[^>{])*)>", path.read_text()):
+            tags += 1
+            if not set(re.findall(r'\brole="(\w+)"', told)) <= wanted[tag] or "role=" not in told:
+                bare.append(f"{path.name}: <{tag}{told}>")
+    assert bare == []
+    assert tags > 300

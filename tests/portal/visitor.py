@@ -52,8 +52,18 @@ def guard_in(html: str) -> str:
 
 def french_in(page: str) -> list[str]:
     """What an English page says in French, beside what is marked as another's words, or sets as French is: with a space before a colon."""
-    said = html.unescape(re.sub(r'<(?!html)(\w+)[^>]* lang="\w+"[^>]*>.*?</\1>|<script.*?</script>', "", page, flags=re.S))
+    said = html.unescape(_unmarked(page))
     english = {english for _, english in TEXTS.values()}
     ours = [french for french, _ in TEXTS.values() if french not in english and len(french) > 8 and "{" not in french]
     spaced = re.findall(r"[^\s<>]+ :(?=\s)", re.sub(r"<style>.*?</style>", "", said, flags=re.S))
     return [french for french in ours if french in said and re.search(rf"(?<!\w){re.escape(french)}(?!\w)", said)] + spaced
+
+
+def unmarked(page: str, *words: str) -> list[str]:
+    """Where a page says such a word outside of what is marked as another language's. Its title, and attributes, cannot mark a part."""
+    said = html.unescape(re.sub(r"<title>.*?</title>|<style>.*?</style>|<[^>]+>", " ", _unmarked(page), flags=re.S))
+    return [found.group(0) for word in words for found in re.finditer(rf".{{0,40}}{word}.{{0,20}}", said)]
+
+
+def _unmarked(page: str) -> str:
+    return re.sub(r'<(?!html)(\w+)[^>]* lang="\w+"[^>]*>.*?</\1>|<script.*?</script>', "", page, flags=re.S)

@@ -213,6 +213,7 @@ $('#annuler').onclick = undo;
 
 // ----------------------------------------- the keyboard, as the ARIA Authoring Practices have it for grids: one tab stop, arrows
 grid.setAttribute('role', 'grid');
+for (const cell of grid.querySelectorAll('td')) cell.setAttribute('role', 'gridcell');
 const cells = [...grid.rows].map(row => [...row.cells].map(cell => $('button', cell))), flat = cells.flat().filter(Boolean);
 function rove(button) { if (grid.contains(button)) for (const one of flat) one.tabIndex = one === button ? 0 : -1; }
 rove($('[aria-current=date]', grid) ?? $('.day:not([aria-disabled])', grid) ?? $('.day', grid) ?? flat[0]);

@@ -38,13 +38,21 @@ function paint() {
     $('use', swatch).setAttribute('href', `#i-${look.icon}`);
     second.toggleAttribute('hidden', !look.second);
     $('use', second).setAttribute('href', look.second ? `#i-${look.second}` : '#');
-    $('.words', item).textContent = look.words;
+    words($('.words', item), row.state, look.words);
     if (row.hours) hours(row, line?.arrival ? [line.arrival, line.departure] : row.booked ?? row.hours);
   }
   const how = $('#choix-nombre'), n = draft.length;
   how.textContent = n === 0 ? how.dataset.none : n === 1 ? how.dataset.one : how.dataset.several.replace('2', n);
   $('.mini').textContent = how.textContent;
   $('.cta').classList.toggle('off', !n);
+}
+
+/** Of a day that is closed, what follows a colon is the town's own. */
+function words(place, state, told) {
+  const at = state === 'CLOSED' ? told.indexOf(': ') + 2 : 1;
+  if (place.textContent === told) return;
+  place.textContent = at > 1 ? told.slice(0, at) : told;
+  if (at > 1) place.append(Object.assign(document.createElement('span'), { lang: 'fr', textContent: told.slice(at) }));
 }
 
 function hours(row, [arrival, departure]) {
