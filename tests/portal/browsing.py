@@ -17,6 +17,7 @@ FLAGS = ("--disable-gpu", "--disable-background-networking", "--mute-audio")
 SHORT_LIVED = "--js-flags=--no-opt --no-maglev"
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}}
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+TABLET: dict[str, Any] = {**PHONE, "viewport": {"width": 820, "height": 1180}}
 SHOTS = Path(__file__).parents[2] / "screenshots"
 
 AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text()

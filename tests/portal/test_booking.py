@@ -350,7 +350,7 @@ async def test_s21_who_is_in_debt_books_nothing_and_is_shown_the_way_to_pay(visi
     one = visitor()
     place = scene.query | {"enfant": scene.town.named("leroy-child")}
     page = await one.signs_in(scene.town, "leroy", scene.path.replace(scene.query["enfant"], place["enfant"]))
-    assert ("débiteur" in page.text, 'href="/soldes"' in page.text) == (True, True)
+    assert ("débiteur" in page.text, 'href="/paiement">Payer en ligne' in page.text, 'href="/soldes"' in page.text) == (True, True, True)
     refused = await one.sends("/reserver", **place, bascule=f"jour-{scene.free[4]}")
     assert (refused.status_code, cookie_of(one.client.cookies.jar)) == (422, [])
 
@@ -531,7 +531,10 @@ async def test_s24_another_familys_booking_shows_and_a_lost_network_loses_nothin
     await opened(desktop, scene)
     await desktop.click(day(date))
     martin = await scene.town.sign_in("martin")
+    as_of = await desktop.inner_text("#asof")
     await martin.submits([martin.line(date, child="martin-child")])
+    await expect(desktop.locator("#asof")).not_to_have_text(as_of)
+    await expect(desktop.locator("#asof")).to_have_text(re.compile(r"^À jour à \d\d:\d\d:\d\d$"))
     await expect(desktop.locator(f"{day(date)} .lg")).to_have_text("À réserver")
     await martin.submits([martin.line(date, child="second"), martin.line(other, child="second")])
     await expect(desktop.locator(day(date))).to_have_attribute("data-p", "addwait")

@@ -12,7 +12,7 @@ from services.audit import EMPTIED
 from tests.facts import until
 from tests.flows.conftest import Found
 from tests.flows.town import Town, activity, family, half_a_day_away, next_days, today
-from tests.portal.browsing import DESKTOP, PHONE, axe, is_sound, signs_in
+from tests.portal.browsing import DESKTOP, PHONE, TABLET, axe, is_sound, signs_in, too_wide
 from tests.portal.conftest import Browse, MakeVisitor
 from tests.portal.visitor import Visitor
 
@@ -120,10 +120,21 @@ async def test_the_roster_by_forms_alone_until_the_day_is_closed(visitor: MakeVi
     closed = (await one.sends(f"{ROSTER}/clore", **where)).text
     assert "Journée close" in closed
     assert "disabled" in closed
+    assert "data-print" in closed, "and is printed all the same"
     refused = await one.sends(f"{ROSTER}/cocher", **where, enfant=nina, presence="NOT_RECORDED")
     assert refused.json()["code"] == "DAY_CLOSED"
     assert 'id="motif-erreur"' in (await one.sends(f"{ROSTER}/rouvrir", **where, motif="")).text
     assert "La journée est rouverte" in (await one.sends(f"{ROSTER}/rouvrir", **where, motif="Oubli d’un enfant")).text
+
+
+async def test_on_a_tablet_nothing_is_wider_than_the_screen_and_all_can_be_touched(browse: Browse, found: Found) -> None:
+    town, page = await a_town(found), await browse(TABLET)
+    await signs_in(page, town, "agent")
+    number = town.file["families"][0]["number"]
+    roster = f"{ROSTER}?activite={town.named('aps')}&date={day_of(town).isoformat()}"
+    for path in (roster, f"/bureau/familles/{number}", f"/bureau/paiements?famille={number}"):
+        await page.goto(path)
+        assert (await too_wide(page, TABLET["viewport"]["width"]), await axe(page)) == ([], []), path
 
 
 async def test_no_tick_is_lost_without_a_network(browse: Browse, found: Found, visitor: MakeVisitor, watch: Any) -> None:

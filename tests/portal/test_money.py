@@ -315,6 +315,7 @@ async def test_a_journey_to_the_payment_site_declined_given_up_and_paid(
     balances = await desktop.context.new_page()
     await balances.goto("/soldes")
     await is_sound(balances, "balances")
+    as_of = await balances.inner_text("#asof")
     wallet = f"#montant-{town.named('periscolaire')}"
     for action, end in (("refuse", "Paiement refusé"), ("abandon", "Paiement abandonné"), ("pay", "Paiement reçu")):
         await desktop.set_viewport_size({"width": 1280, "height": 900})
@@ -331,6 +332,7 @@ async def test_a_journey_to_the_payment_site_declined_given_up_and_paid(
         await is_sound(desktop, f"payment-{action}")
     await balances.wait_for_function("() => document.querySelector('#nouvelles').textContent")
     assert "111,06" in await balances.inner_text("#chiffres")
+    assert await balances.inner_text("#asof") != as_of
     assert await orders(system, 61_00) == ["CANCELLED", "PAID", "REFUSED"]
     assert len(sent) == 3
     (dupont,) = await town.everybody("dupont")

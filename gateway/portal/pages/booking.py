@@ -47,7 +47,7 @@ _MONTH = re.compile(r"[12]\d{3}-(0[1-9]|1[0-2])")
 #: Words that calendar.js says, beside those of the days.
 _SAID = [
     *("DRAFT_NONE", "DRAFT_CHECK", "DRAFT_REMOVE", "DRAFT_UNDONE", "DRAFT_REMOVED", "EMPTIED", "DRAFT_TOO_LONG", "DRAFT_MINI_BOOK"),
-    *("DRAFT_MINI_CANCEL", "LIVE_GONE", "LIVE_STALE", "HOURS_OF_DAY", "HOURS_ASKED", "HOURS_WRONG"),
+    *("DRAFT_MINI_CANCEL", "LIVE_GONE", "LIVE_STALE", "AS_OF", "HOURS_OF_DAY", "HOURS_ASKED", "HOURS_WRONG"),
 ]
 _COUNTED = [*days.DAY_COUNTED, "DRAFT_BOOK", "DRAFT_CANCEL", "DRAFT_WAIT", "DRAFT_DAYS", "DONE_ADDED", "DONE_REMOVED"]
 
@@ -206,6 +206,7 @@ def _month(visit: Visit, place: Place, child: Mapping[str, Any], calendar: Mappi
             "activity": place.activity,
             "month": place.month,
             "today": visit.today.isoformat(),
+            "timezone": visit.family["structure"]["timezone"],
             "blocked": around["blocked"],
             "choosesHours": choosing is not None,
             "shortest": choosing.shortest if choosing else 0,

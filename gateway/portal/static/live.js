@@ -26,9 +26,11 @@ export async function anew() {
   } catch { return null; }
 }
 
-/** Its part with that id. */
+/** Its part with that id. What is shown is as new as that from then on, and says so (S6). */
 export async function drawnAnew(id) {
-  return (await anew())?.getElementById(id) ?? null;
+  const there = await anew();
+  if (there) lay(there, '#asof');
+  return there?.getElementById(id) ?? null;
 }
 
 /** Lays a page drawn anew over what is shown, part by part: only what differs is changed, and focus stays where it is. */

@@ -274,8 +274,10 @@ addEventListener('focus', refresh);
 document.addEventListener('visibilitychange', () => document.hidden || refresh());
 
 // ----------------------------------------------------------------------------------------- live: places, and other families
+const clock = new Intl.DateTimeFormat('fr-FR', { timeStyle: 'medium', timeZone: page.timezone });
 function hear({ calendarChanged: calendar }) {
   if (!calendar) return;
+  put($('#asof'), t('AS_OF', { time: clock.format(new Date(calendar.asOf)) }));
   const laid = changes(draft, page.child, page.activity), changed = [];
   for (const now of calendar.days) {
     const was = days.get(now.date);

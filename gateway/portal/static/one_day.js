@@ -45,6 +45,7 @@ function paint() {
   how.textContent = n === 0 ? how.dataset.none : n === 1 ? how.dataset.one : how.dataset.several.replace('2', n);
   $('.mini').textContent = how.textContent;
   $('.cta').classList.toggle('off', !n);
+  $('#defaire').hidden = !past.length;
 }
 
 /** Of a day that is closed, what follows a colon is the town's own. */
@@ -97,6 +98,7 @@ function wish(row, wanted, chosen) {
   if (!keep([...others, ...lines])) return;
   past.push(before);
   if (past.length > 50) past.shift();
+  $('#defaire').hidden = false;
   show(say(told.words.ONE_DAY_SAID, { activity: row.name, what: row.looks[stand(row, lineOf(row, load(told.family)))].words }), true);
 }
 
@@ -143,6 +145,7 @@ form.addEventListener('click', event => {
   wish(row, box.checked, row.hours && row.booked && box.checked ? row.booked : undefined);
 });
 $('#undo').addEventListener('click', undo);
+$('#defaire').addEventListener('click', event => { undo(); if (event.target.hidden) $('input[type=checkbox]', form)?.focus(); });
 addEventListener('keydown', event => {
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'z' && past.length && !dialog.open) { event.preventDefault(); undo(); }
 });

@@ -87,7 +87,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{child} n’est inscrit à aucune activité pour le moment. Contactez votre mairie pour une inscription.",
         "{child} is not enrolled in any activity at the moment. Contact your town hall to enrol.",
     ),
-    "BLOCKED_PAY": ("Voir mes soldes et payer", "See my balances and pay"),
+    "BLOCKED_PAY": ("Payer en ligne", "Pay online"),
+    "BLOCKED_BALANCES": ("Voir mes soldes", "See my balances"),
     "BLOCKED_CANCEL": ("Vous pouvez toujours annuler des réservations.", "You can still cancel bookings."),
     # ---- one activity's month
     "RULES": ("Réservation : {booking}. Annulation : {cancelling}.", "Booking: {booking}. Cancelling: {cancelling}."),
