@@ -1,4 +1,4 @@
-"""Every page that a link leads to, as a family and as an agent see it, in both languages, with all that can be opened on it open; on a
+"""Every page that a link leads to, as a family and as an agent see it, in one language a run, with all that can be opened on it open; on a
 phone and a narrow screen. Pictures are of a desktop, too.
 
 Only the frame's rules are looked at: what a page is for, its own tests say.
@@ -13,6 +13,7 @@ from playwright.async_api import Error, Page, Response
 from starlette.routing import compile_path
 
 from gateway.portal.pages import PAGES
+from tests.conftest import dealt
 from tests.facts import until
 from tests.flows.conftest import Found
 from tests.flows.system import System
@@ -153,7 +154,7 @@ async def test_every_page_breaks_no_rule_of_accessibility(browse: Browse, found:
     if who == "agent":
         await town.administrator()
         await something_wrong(system, town.structure)
-    for language, size in (("fr", PHONE), ("en", NARROW)):
+    for language, size in dealt(f"the language of {who}", ("fr", PHONE), ("en", NARROW)):
         page = await browse(size, language="en-GB" if language == "en" else "fr-FR")
         await brings_axe(page)
         await signs_in(page, town, who)

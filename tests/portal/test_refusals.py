@@ -14,6 +14,7 @@ from gateway.portal.app import portal
 from gateway.portal.session import Session
 from gateway.trusted import Trusted
 from services.settings import Settings
+from tests.conftest import dealt
 from tests.flows.conftest import Found
 from tests.flows.town import Town, activity, family, half_a_day_away, next_days, today
 from tests.portal.browsing import DESKTOP, PHONE, Watch, brings_axe, is_sound, signs_in
@@ -283,7 +284,7 @@ async def a_town(found: Found) -> Town:
     return town
 
 
-@pytest.mark.parametrize(("language", "size"), [("fr", NARROW), ("en", DESKTOP)])
+@pytest.mark.parametrize(("language", "size"), dealt("the language of what is refused", ("fr", NARROW), ("en", DESKTOP)))
 async def test_whatever_is_refused_is_said_on_a_sound_page(
     browse: Browse, found: Found, watch: Watch, language: str, size: dict[str, Any]
 ) -> None:

@@ -21,6 +21,7 @@ from gateway.portal.pages.bookings import STATUSES
 from gateway.portal.session import Session
 from gateway.trusted import Trusted
 from services.settings import Settings
+from tests.conftest import dealt
 from tests.flows.town import today
 from tests.portal.browsing import DESKTOP, PHONE, Watch, brings_axe, is_sound
 from tests.portal.conftest import Browse
@@ -258,7 +259,7 @@ async def tells(api: Api, state: State, page: Page, url: str) -> None:
     await page.context.add_cookies([{"name": name, "value": value, "url": url} for name, value in kept.items()])
 
 
-@pytest.mark.parametrize(("language", "size"), [("fr", PHONE), ("en", DESKTOP)])
+@pytest.mark.parametrize(("language", "size"), dealt("the language of states", ("fr", PHONE), ("en", DESKTOP)))
 async def test_states_that_a_town_seldom_brings_about_are_sound(browse: Browse, watch: Watch, language: str, size: dict[str, Any]) -> None:
     watch.expected.append("EventSource's response has a MIME type")  # This API tells nothing by itself.
     api = Api()
