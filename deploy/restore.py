@@ -90,12 +90,12 @@ async def _clear(settings: Settings, free: Collection[str] = ()) -> tuple[list[s
     `free`: who else must not be at work. Raises Trouble: nothing was changed.
     """
     urls = settings.database_urls
-    begun, done = [[one for one in SERVICES if await _has(urls[one], name)] for name in (UNFINISHED, FINISHED)]
-    for service in dict.fromkeys((*free, *begun, *done)):
+    begun = [service for service in SERVICES if await is_half_restored(urls[service])]
+    for service in dict.fromkeys((*free, *begun)):
         await _is_free(service, urls[service])
-    if done:
-        await _keep([urls[service] for service in SERVICES if service in (*begun, *done)])
-        return [], [service for service in SERVICES if service in (*begun, *done)]
+    if any([await _has(urls[service], FINISHED) for service in begun]):
+        await _keep([urls[service] for service in begun])
+        return [], begun
     for service in begun:
         await _put_back(urls[service])
     return begun, []
@@ -103,7 +103,7 @@ async def _clear(settings: Settings, free: Collection[str] = ()) -> tuple[list[s
 
 async def is_half_restored(url: str) -> bool:
     """Raises OSError, PostgresError."""
-    return await _has(url, UNFINISHED) or await _has(url, FINISHED)
+    return await _has(url, UNFINISHED, FINISHED)
 
 
 async def refuse_if_cut_short(settings: Settings, services: Collection[str] = SERVICES) -> None:
@@ -114,12 +114,13 @@ async def refuse_if_cut_short(settings: Settings, services: Collection[str] = SE
                 raise Trouble(f"{service}: {HALF_RESTORED}")
 
 
-async def _has(url: str, name: str) -> bool:
+async def _has(url: str, *names: str) -> bool:
+    """Whether something is beside the database under one of those names."""
     if (file := _file(url)) is not None:
-        return _beside(Path(file), name).exists()
+        return any(_beside(Path(file), name).exists() for name in names)
     connection = await asyncpg.connect(**arguments_of(url), timeout=CONNECT_SECONDS)
     try:
-        return bool(await connection.fetchval("SELECT to_regnamespace($1) IS NOT NULL", name))
+        return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = ANY($1::text[]))", names))
     finally:
         await connection.close()
 

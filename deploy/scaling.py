@@ -289,14 +289,14 @@ def _cores_of(station: str, _: str, size: Size) -> str:
 
 
 def table_of_growth(sizes: Mapping[str, Size]) -> Iterator[str]:
-    asked = Opening(1).acts["request"]
+    each, asked = kept(), Opening(1).acts["request"]
     in_a_second = sum(Opening(1).arrivals()[:MINUTE]) / MINUTE * asked
     yield "| in each cell |" + "".join(f" {name} |" for name in sizes)
     yield "|---|" + "---|" * len(sizes)
 
     def row(name: str, value: Callable[[Kept], float], requests: float, digits: int = 1) -> str:
         """`requests`: of a family."""
-        return f"| {name} |" + "".join(f" {value(kept().times(requests * size.families)):,.{digits}f} |" for size in sizes.values())
+        return f"| {name} |" + "".join(f" {value(each.times(requests * size.families)):,.{digits}f} |" for size in sizes.values())
 
     yield f"| families |{''.join(f' {size.families:,.0f} |' for size in sizes.values())}"
     yield row("events a second, in the first minute", lambda one: one.events, in_a_second, 0)
