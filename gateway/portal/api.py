@@ -15,6 +15,10 @@ from services.refusal import Language
 #: Codes of errors -> what they mean for a page. Whatever else went wrong is an outage.
 SIGN_IN_FIRST = frozenset({"UNAUTHENTICATED", "UNAUTHORIZED_FIELD_OR_TYPE"})
 NOT_THERE = frozenset({"BAD_USER_INPUT", "FORBIDDEN"})
+#: A service denies somebody whom identity tells of: it has not heard of him yet, as events come later than whoever waits for a page.
+UNHEARD = "UNHEARD"
+#: What identity tells of, as pages call it: who is signed in, and a town's families.
+TOLD_OF = frozenset({"me", "money", "booking", "enrolled", "families"})
 TOO_MUCH = frozenset({"TOO_MANY_REQUESTS", "RATE_LIMITED", "OPERATION_TOO_EXPENSIVE"})
 #: Nothing is wrong, but it cannot be done this very moment: its message says so.
 BUSY = "RUN_BUSY"
@@ -29,7 +33,7 @@ class Answer:
 
     @property
     def codes(self) -> frozenset[str]:
-        return frozenset(str((error.get("extensions") or {}).get("code")) for error in self.errors)
+        return frozenset(map(_code, self.errors))
 
     def said(self, code: str) -> str:
         """The message of the error with that code. Empty: there is none."""
@@ -38,8 +42,13 @@ class Answer:
     @property
     def away(self) -> frozenset[str]:
         """Services that did not answer their part."""
-        told = [error.get("extensions") or {} for error in self.errors]
-        return frozenset(each["serviceName"] for each in told if "serviceName" in each and each.get("code") not in NOT_THERE)
+        told = [(error.get("extensions") or {}, _code(error)) for error in self.errors]
+        return frozenset(each["serviceName"] for each, code in told if "serviceName" in each and code not in NOT_THERE)
+
+
+def _code(error: Mapping[str, Any]) -> str:
+    code, (root, *deeper) = str((error.get("extensions") or {}).get("code")), error.get("path") or ("",)
+    return UNHEARD if code == "FORBIDDEN" and deeper and root in TOLD_OF else code
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,7 +171,8 @@ async def test_a_form_of_the_desk_that_reaches_nobody_stands_there_again(system:
         one.guard = usual.guard
         told = {"cle": "n", "numero": number, "prenom-1": "Léo", "nom-1": "PETIT"}
         away = await one.sends("/bureau/nouvelle-famille", **told)
-    assert "Léo PETIT" in (await usual.sends("/bureau/nouvelle-famille", **resent(away.text))).text
+    made = await usual.sends("/bureau/nouvelle-famille", **resent(away.text))
+    assert "Léo PETIT" in made.text, text_of(made.text)
 
 
 def posted(town: Town) -> list[str]:
