@@ -44,7 +44,8 @@ class NatsServer:
         """Of what runs."""
         return [] if self.process is None else [self.process.pid]
 
-    def start(self) -> None:
+    def start(self, *, ready: str = "/healthz") -> None:
+        """`ready`: what it answers when it is; one of a cluster is healthy only when others are there."""
         assert self.process is None
         config = self.folder / "nats.conf"
         config.write_text(
@@ -60,7 +61,7 @@ class NatsServer:
         while time.monotonic() < deadline:
             assert self.process.poll() is None, "nats-server ended at once"
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{self.monitor}/healthz", timeout=1):
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.monitor}{ready}", timeout=1):
                     return
             except (urllib.error.URLError, OSError):
                 time.sleep(0.02)

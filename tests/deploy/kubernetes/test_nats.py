@@ -1,29 +1,49 @@
-"""deploy/nats/values.yaml and what `preau partners values` adds to it, as far as that can be tried without the official chart: on a real
+"""deploy/nats/values.yaml and what `preau partners values` adds to it, by the official chart: what it makes of them is read by a real
 server, which then lets everybody do what it lets them on one machine.
+
+nats-2.14.2.tgz is that chart without its own tests: helm/charts/nats of https://github.com/nats-io/k8s, commit
+957650fba03e2e6ad8b5d54d66358f67a431157b (Apache License 2.0, which is in it).
 """
 
 import asyncio
 import json
+import os
 import subprocess
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
+from kubernetes_validate import validate
 from nats.aio.client import Client
+from nats.errors import NoRespondersError
+from nats.js.errors import APIError, NoStreamResponseError
 from typer.testing import CliRunner
 
-from deploy.broker import NACK, OURS, SYSTEM, accounts, partners_in
+from deploy.broker import NACK, OURS, SYSTEM, accounts, key_file, partners_in
 from deploy.cli import app
-from deploy.streams import shown
+from deploy.streams import declare, shown
 from services import nkeys
 from services.bus import connect
 from services.settings import Settings
 from tests.deploy.guarded import EVERYBODY, TOWNS, Broker, every_key_against_every_class_of_subjects, serving
-from tests.deploy.kubernetes.rendered import ROOT, Rendered, component, of_kind
-from tests.nats_server import NatsServer
+from tests.deploy.kubernetes.rendered import ROOT, Object, Rendered, component, named, of_kind, selects
+from tests.facts import until
+from tests.nats_server import NatsServer, free_port
 
 VALUES = yaml.safe_load((ROOT / "deploy" / "nats" / "values.yaml").read_text(encoding="utf-8"))
+CHART = Path(__file__).with_name("nats-2.14.2.tgz")
+RENDER = """
+import json, sys, yaml
+from helm_python import Chart
+with Chart.load(sys.argv[1]) as chart:
+    files = chart.render(json.load(sys.stdin), name="preau-nats", namespace="preau")
+print(json.dumps([one for text in files.values() for one in yaml.safe_load_all(text) if one]))
+"""
 
 
 def values_of(folder: Path) -> dict[str, Any]:
@@ -39,20 +59,147 @@ def merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     return {**one, **other, **both}
 
 
-def configuration(server: NatsServer, values: Mapping[str, Any]) -> str:
-    """Of one server: what stands in the chart's file, which is JSON."""
-    config = values["config"]
-    jetstream = {"store_dir": str(server.store), **config["jetstream"]["merge"]}
-    places = {"listen": f"127.0.0.1:{server.port}", "http": f"127.0.0.1:{server.monitor}", "jetstream": jetstream}
-    return json.dumps({**config["merge"], **places})
+def made_of(values: Mapping[str, Any]) -> list[Object]:
+    """What the chart makes, by Helm: in a process of its own, as in conftest.py."""
+    command = [sys.executable, "-c", RENDER, str(CHART)]
+    done = subprocess.run(command, input=json.dumps(values), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return list(json.loads(done.stdout))
 
 
-def test_three_of_them_keep_what_they_acknowledge() -> None:
-    config = VALUES["config"]
-    assert config["cluster"] == {"enabled": True, "replicas": 3}
-    assert config["jetstream"]["enabled"]
-    assert config["jetstream"]["merge"] == {"sync_interval": "always"}
-    assert VALUES["podTemplate"]["topologySpreadConstraints"]["kubernetes.io/hostname"]["whenUnsatisfiable"] == "DoNotSchedule"
+def file_of(values: Mapping[str, Any]) -> str:
+    """nats.conf, as each server is given it."""
+    return str(named(made_of(values), "ConfigMap", "preau-nats-config")["data"]["nats.conf"])
+
+
+def of_one(server: NatsServer, config: Mapping[str, Any]) -> str:
+    """The same file, read as YAML, which it is too, at places that there are here; of one server that has no others."""
+    jetstream = {**config["jetstream"], "store_dir": str(server.store), "max_file_store": 2**34}
+    places = {
+        "listen": f"127.0.0.1:{server.port}",
+        "http": f"127.0.0.1:{server.monitor}",
+        "jetstream": jetstream,
+        "server_name": "preau-nats-0",
+    }
+    return json.dumps({**{key: config[key] for key in config.keys() - {"port", "http_port", "pid_file", "cluster"}}, **places})
+
+
+@pytest.fixture(scope="module")
+def chart(tmp_path_factory: pytest.TempPathFactory) -> list[Object]:
+    """What is made for a town without partners."""
+    return made_of(merged(VALUES, values_of(tmp_path_factory.mktemp("keys"))))
+
+
+def test_what_the_official_chart_makes_is_what_kubernetes_takes(chart: list[Object]) -> None:
+    for one in chart:
+        validate(one, "1.34", strict=True)
+    assert {(each["kind"], each["metadata"]["name"]) for each in chart} == {
+        *((kind, "preau-nats") for kind in ("StatefulSet", "Service", "PodDisruptionBudget", "NetworkPolicy")),
+        ("Service", "preau-nats-headless"),
+        ("ConfigMap", "preau-nats-config"),
+    }
+
+
+def test_brokers_pods_are_restricted(chart: list[Object]) -> None:
+    pod = named(chart, "StatefulSet", "preau-nats")["spec"]["template"]["spec"]
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in pod["containers"]:
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert {"cpu", "memory"} <= set(container["resources"]["requests"])
+        assert "memory" in container["resources"]["limits"]
+
+
+def test_the_brokers_policy_is_about_its_pods_and_lets_out_what_its_file_says(chart: list[Object]) -> None:
+    """Its routes, and whose names it asks for: nothing else."""
+    labels = named(chart, "StatefulSet", "preau-nats")["spec"]["template"]["metadata"]["labels"]
+    policy = named(chart, "NetworkPolicy", "preau-nats")["spec"]
+    assert selects(policy["podSelector"], labels)
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    config = yaml.safe_load(named(chart, "ConfigMap", "preau-nats-config")["data"]["nats.conf"])
+    routes = {route.rpartition(":")[2] for route in config["cluster"]["routes"]}
+    names, among = policy["egress"]
+    assert [port["port"] for port in names["ports"]] == [53, 53]
+    assert names["to"] == yaml.safe_load((ROOT / "deploy" / "chart" / "values.yaml").read_text(encoding="utf-8"))["network"]["dns"]
+    assert {str(port["port"]) for port in among["ports"]} == routes == {str(config["cluster"]["port"])}
+    assert all(selects(peer["podSelector"], labels) for peer in among["to"])
+    assert {rule["ports"][0]["port"] for rule in policy["ingress"] if rule["from"] == among["to"]} == {config["cluster"]["port"]}
+    assert {port["port"] for rule in policy["ingress"] for port in rule["ports"]} == {
+        config["port"],
+        config["http_port"],
+        config["cluster"]["port"],
+    }
+
+
+def test_three_of_them_keep_what_they_acknowledge(chart: list[Object]) -> None:
+    of_all = named(chart, "StatefulSet", "preau-nats")["spec"]
+    assert of_all["replicas"] == 3
+    (claim,) = of_all["volumeClaimTemplates"]
+    assert claim["spec"]["resources"] == {"requests": {"storage": "20Gi"}}
+    assert yaml.safe_load(named(chart, "ConfigMap", "preau-nats-config")["data"]["nats.conf"])["jetstream"]["sync_interval"] == "always"
+    (spread,) = of_all["template"]["spec"]["topologySpreadConstraints"]
+    assert (spread["topologyKey"], spread["whenUnsatisfiable"]) == ("kubernetes.io/hostname", "DoNotSchedule")
+    assert spread["labelSelector"] == of_all["selector"]
+
+
+@contextmanager
+def three(folder: Path, config: Mapping[str, Any]) -> Iterator[list[NatsServer]]:
+    """Of the chart's cluster, whose routes lead to three ports here."""
+    ports = {f"preau-nats-{n}.preau-nats-headless:6222": f"127.0.0.1:{free_port()}" for n in range(3)}
+    assert {route.removeprefix("nats://") for route in config["cluster"]["routes"]} == set(ports)
+    servers = []
+    for n, place in enumerate(ports.values()):
+        (folder / str(n)).mkdir()
+        server = NatsServer(folder / str(n))
+        cluster = {key: config["cluster"][key] for key in config["cluster"].keys() - {"port", "routes"}}
+        cluster |= {"listen": place, "routes": [f"nats://{other}" for other in ports.values()]}
+        server.settings = json.dumps(json.loads(of_one(server, config)) | {"server_name": f"preau-nats-{n}", "cluster": cluster})
+        servers.append(server)
+    try:
+        for server in servers:
+            server.start(ready="/healthz?js-server-only=true")
+        yield servers
+    finally:
+        for server in servers:
+            if server.process is not None:
+                server.stop(kill=True)
+
+
+async def test_with_one_of_the_three_gone_what_is_told_is_kept(tmp_path: Path) -> None:
+    """By the chart's own routes, with as many copies as the cluster's settings say."""
+    keys = tmp_path / "keys"
+    config = yaml.safe_load(file_of(merged(VALUES, values_of(keys))))
+    with three(tmp_path, config) as servers:
+        usual = Settings.from_environment({})
+        operator = replace(usual, nats_url=servers[0].url, nats_credentials=str(key_file(keys, "operator")), nats_replicas=3)
+
+        async def declared() -> bool:
+            """They have found one another, and agree."""
+            try:
+                return bool(await declare(operator))
+            except (APIError, NoStreamResponseError, NoRespondersError, TimeoutError):
+                return False
+
+        await until(declared)
+        booking = await connect(replace(operator, nats_credentials=str(key_file(keys, "booking"))), "booking")
+        assert (await booking.jetstream().stream_info("PREAU")).config.num_replicas == 3
+        await booking.jetstream().publish("preau.carteville.booking.event", b"{}")
+        servers[1].stop(kill=True)
+
+        async def kept() -> bool:
+            try:
+                return bool(await booking.jetstream().publish("preau.carteville.booking.event", b"{}", timeout=2))
+            except (APIError, NoStreamResponseError, TimeoutError):
+                return False
+
+        await until(kept)
+        assert (await booking.jetstream().stream_info("PREAU")).state.messages >= 2
+        await booking.close()
 
 
 def test_each_process_has_its_key_and_no_others(everything: Rendered, tmp_path: Path) -> None:
@@ -74,14 +221,15 @@ def test_without_accounts_no_server_starts(tmp_path: Path) -> None:
     """Rather than one that lets in everybody."""
     for values, takes in ((VALUES, False), (merged(VALUES, values_of(tmp_path)), True)):
         file = tmp_path / "nats.conf"
-        file.write_text(configuration(NatsServer(tmp_path), values))
-        tried = subprocess.run(["nats-server", "-t", "-c", str(file)], capture_output=True, text=True, check=False)
+        file.write_text(file_of(values))
+        command, environment = ["nats-server", "-t", "-c", str(file)], {**os.environ, "SERVER_NAME": "preau-nats-0"}
+        tried = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         assert (tried.returncode == 0) is takes, tried.stderr
     assert "nkey" in tried.stderr or takes
 
 
 def in_the_cluster(server: NatsServer, keys: Path) -> str:
-    return configuration(server, merged(VALUES, values_of(keys)))
+    return of_one(server, yaml.safe_load(file_of(merged(VALUES, values_of(keys)))))
 
 
 async def test_sec8_every_key_may_do_the_same_as_on_one_machine(tmp_path: Path) -> None:
