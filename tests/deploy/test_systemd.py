@@ -2,6 +2,9 @@
 
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,6 +31,21 @@ def test_a_unit_starts_what_there_is(command: str) -> None:
 def test_all_is_there() -> None:
     assert len(COMMANDS) == 3
     assert (FOLDER / "preau-backup.timer").exists()
+
+
+def test_systemd_finds_nothing_in_the_units(tmp_path: Path) -> None:
+    """What it would pass over in silence, among it. The folder that the command is in is the one of this tree."""
+    verify = shutil.which("systemd-analyze")
+    if verify is None:
+        pytest.skip("systemd-analyze is not here: the units of deploy/systemd are not verified")
+    units = [unit for unit in FOLDER.iterdir() if unit.suffix != ".env"]
+    for unit in units:
+        text = unit.read_text(encoding="utf-8").replace("/opt/preau/.venv/bin", str(Path(sys.executable).parent))
+        (tmp_path / unit.name).write_text(text, encoding="utf-8")
+    command = [verify, "verify", "--man=no", *(str(tmp_path / unit.name) for unit in units)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    about_ours = [line for line in done.stderr.splitlines() if "preau" in line]  # not what is wrong with this machine's own
+    assert (len(units), about_ours) == (3, []), done.stderr
 
 
 def test_the_settings_are_ours_and_can_be_read() -> None:
