@@ -35,7 +35,7 @@ from services.mailer.tables import Family
 from services.outbox import Heard, Outgoing, record
 from services.service import Running
 from services.settings import SERVICES, Settings
-from tests.conftest import POSTGRESQL, service_of
+from tests.conftest import POSTGRESQL, dealt, service_of
 from tests.deploy.conftest import Databases
 from tests.deploy.test_loading import TEXT, bookings_of, put
 from tests.facts import until
@@ -307,8 +307,9 @@ async def known(settings: Settings) -> list[int]:
 
 
 #: On SQLite, a step is a file's: two for each service where what was there is kept.
-STEPS = [("_put", 1), ("_put", 4), ("migrate", 3), ("_begin_streams_anew", 1)]
-LAST_STEPS = [("_follow", 2), ("_follow", 4), ("_follow", 5), ("_follow", 7)]
+STEPS = [*dealt("putting", ("_put", 1), ("_put", 4)), *dealt("what follows putting", ("migrate", 3), ("_begin_streams_anew", 1))]
+#: The odd ones are undone, the others restored once more.
+LAST_STEPS = [*dealt("undone", ("_follow", 5), ("_follow", 7)), *dealt("restored again", ("_follow", 2), ("_follow", 4))]
 
 
 @pytest.mark.parametrize(("step", "nth"), STEPS, ids=[f"{step} {nth}" for step, nth in STEPS])

@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.async_api import Page
 
+from tests.conftest import dealt
 from tests.flows.conftest import Found
 from tests.flows.system import System
 from tests.flows.test_mailed import INVITE, link_in
@@ -23,7 +24,7 @@ OPEN = {
 }
 
 
-@pytest.mark.parametrize("language", ["fr-FR", "en-GB"])
+@pytest.mark.parametrize("language", dealt("the language of pages for everybody", "fr-FR", "en-GB"))
 async def test_pages_for_everybody_break_no_rule_of_accessibility(browse: Browse, language: str) -> None:
     page = await browse(PHONE, language=language)
     await brings_axe(page)

@@ -306,7 +306,7 @@ async def test_whatever_is_refused_is_said_on_a_sound_page(
             await is_sound(page, f"no-{who or 'door'}-{number}-{language}", "main" if who else "")
 
 
-@pytest.mark.parametrize(("language", "size"), [("fr", PHONE), ("en", DESKTOP)])
+@pytest.mark.parametrize(("language", "size"), dealt("the language of outages", ("fr", PHONE), ("en", DESKTOP)))
 async def test_while_the_services_are_away_or_have_enough_pages_say_so(
     browse: Browse, watch: Watch, language: str, size: dict[str, Any]
 ) -> None:
