@@ -23,6 +23,8 @@ from services.telemetry import log
 
 #: Connections to one subgraph at once; further requests wait for a free one, within their time.
 MOST_CONNECTIONS = 100
+#: Requests that wait for a connection, for each that there may be; more have no answer at once, rather than fill the memory.
+MOST_WAITING = 50
 #: Shorter than the time after which our servers close an idle connection (75 s), so that no request meets the closing one.
 IDLE_SECONDS = 60.0
 #: What says that nobody is there to answer (now): another process may be.
@@ -50,6 +52,13 @@ class SubgraphSlow(SubgraphUnavailable):
 
 #: By which status a subgraph, or what stands before it, says that it has no answer: nobody is there, or it took too long.
 LOST = {502: SubgraphUnavailable, 503: SubgraphUnavailable, 504: SubgraphSlow}
+
+
+class SubgraphCrowded(SubgraphUnavailable):
+    """So many wait for it already that nobody asks it."""
+
+    def __init__(self) -> None:
+        super().__init__("too many wait for it already", "crowded")
 
 
 class Response(NamedTuple):
@@ -163,6 +172,7 @@ class Subgraph:
     _idle: deque[Connection] = field(default_factory=deque)
     _under_way: int = 0
     _waiting: "deque[asyncio.Future[None]]" = field(default_factory=deque)  #: For one of those under way to be through.
+    _crowd: int = 0  #: How many of them are still there.
     _host: str = field(init=False)
     _port: int = field(init=False)
     _ssl: bool = field(init=False)
@@ -203,7 +213,8 @@ class Subgraph:
         return response.body
 
     def _judge(self, trouble: BaseException, begun: float, seconds: float) -> None:
-        if isinstance(trouble, SubgraphUnavailable) and (seconds >= FAIR_SECONDS or not isinstance(trouble, SubgraphSlow)):
+        known = isinstance(trouble, SubgraphUnavailable) and not isinstance(trouble, SubgraphCrowded)
+        if known and (seconds >= FAIR_SECONDS or not isinstance(trouble, SubgraphSlow)):
             self.breaker.failed(begun, time.monotonic())
         else:  # such as a client that has gone
             self.breaker.unheard(begun)
@@ -247,8 +258,11 @@ class Subgraph:
             raise SubgraphUnavailable(str(error) or type(error).__name__) from error
 
     async def _turn(self, end: float) -> None:
+        if self._crowd >= MOST_WAITING * self.most_connections:
+            raise SubgraphCrowded
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
+        self._crowd += 1
         try:
             async with asyncio.timeout_at(end):
                 await turn
@@ -256,6 +270,8 @@ class Subgraph:
             if not turn.cancelled():  # it has come in the same moment
                 self._next()
             raise
+        finally:
+            self._crowd -= 1
 
     def _next(self) -> None:
         """One is through: its place is for who has waited longest, if anybody waits."""

@@ -21,7 +21,7 @@ from prometheus_client import Counter
 from gateway.engine import Answer, Engine
 from gateway.live import Live, Watcher
 from gateway.plan import Follow, Plan
-from gateway.trouble import RequestError
+from gateway.trouble import CALLERS, RequestError
 from services.clock import Clock
 from services.refusal import Language
 
@@ -32,7 +32,6 @@ LOOK_SECONDS = 60.0
 #: After an outage of a subgraph.
 RETRY_SECONDS = 2.0
 UNAVAILABLE = "SUBGRAPH_UNAVAILABLE"
-FINAL = frozenset({"UNAUTHENTICATED", "FORBIDDEN", "BAD_USER_INPUT"})
 
 UPDATES = Counter("preau_gateway_updates_total", "Results sent to subscriptions", ["name"])
 
@@ -109,6 +108,8 @@ class Following:
                 await asyncio.sleep(SHORTEST_SECONDS)
                 await self._woken(watcher, watch.until)
                 await self.live.turn()
+                if self.live.ending.is_set():
+                    break
                 watcher.rung.clear()
                 watch = await self._again(watcher, watch)
         raise Interrupted
@@ -177,7 +178,7 @@ class Following:
 
 def _is_final(errors: Iterable[dict[str, Any]]) -> bool:
     """Asking again would not help."""
-    return any(_code(error) in FINAL for error in errors)
+    return any(_code(error) in CALLERS for error in errors)
 
 
 def _code(error: Mapping[str, Any]) -> str:

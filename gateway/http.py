@@ -14,7 +14,7 @@ from gateway.answering import PLAIN, Form, send_answer, send_options
 from gateway.asking import EVENTS, JSON, Asked, PassedOn, bad_request, media_type, passed_on, read_get, read_post, takes_events, visitor_of
 from gateway.documents import Operation
 from gateway.metrics import STREAMS
-from gateway.seen import UNKNOWN, Seen, ended, refused
+from gateway.seen import UNKNOWN, Seen, answered, ended, refused
 from gateway.sse import send_events
 from gateway.streams import Streams
 from gateway.trouble import RequestError, masked
@@ -101,7 +101,7 @@ class GraphQLEndpoint:
                 answer = await running
         else:
             answer = await running
-        ended(operation.kind, "partial" if answer.errors else "whole")
+        answered(operation.kind, answer)
         if answer.errors:
             return {"errors": answer.errors, "data": answer.data} | self.streams.cost(asked, plan), self._form(operation)
         public = operation.public and not post and asked.hash is not None and passing.authorization is None

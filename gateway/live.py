@@ -6,7 +6,7 @@ is back; and everybody is now and then, for a lost message and for what time alo
 """
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -83,6 +83,8 @@ class Live:
     _soon: set[asyncio.Task[None]] = field(default_factory=set)
     _streaming: dict[asyncio.Task[Any], str | None] = field(default_factory=dict)  #: Each with its visitor.
     _next_read: float = 0.0
+    _turns: deque[asyncio.Future[None]] = field(default_factory=deque)
+    _calling: asyncio.TimerHandle | None = None
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[None]:
@@ -125,6 +127,7 @@ class Live:
         """Every stream ends, so that its client connects to another process. Those that do not in time will be cut."""
         self.ending.set()
         self.wake_all()
+        self._call_next()
         if self._streaming:
             await asyncio.wait(self._streaming, timeout=DRAIN_SECONDS)
 
@@ -244,8 +247,33 @@ class Live:
 
     # ------------------------------------------------------------------------------------------- in turn
     async def turn(self) -> None:
-        """Wait until one more may ask the subgraphs."""
-        now = asyncio.get_running_loop().time()
-        self._next_read = max(self._next_read, now - BURST_SECONDS) + 1 / READS_PER_SECOND
-        if self._next_read > now:
-            await asyncio.sleep(self._next_read - now)
+        """Wait until one more may ask the subgraphs, or the process drains. Who leaves meanwhile keeps nobody waiting."""
+        if self.ending.is_set() or (not self._turns and self._is_free()):
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._turns.append(turn)
+        self._call_next()
+        await turn
+
+    def _is_free(self) -> bool:
+        """One more may ask: it does so now."""
+        now, apart = asyncio.get_running_loop().time(), 1 / READS_PER_SECOND
+        next_read = max(self._next_read, now - max(BURST_SECONDS, apart)) + apart
+        if next_read > now:
+            return False
+        self._next_read = next_read
+        return True
+
+    def _call_next(self) -> None:
+        """Whoever has waited longest, and is still there; as soon as it may ask."""
+        if self._calling is not None:
+            self._calling.cancel()
+            self._calling = None
+        while self._turns:
+            if not self._turns[0].done():  # cancelled: its client has left
+                if not self.ending.is_set() and not self._is_free():
+                    at = self._next_read + 1 / READS_PER_SECOND
+                    self._calling = asyncio.get_running_loop().call_at(at, self._call_next)
+                    return
+                self._turns[0].set_result(None)
+            self._turns.popleft()

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from gateway.asking import passed_on
+from gateway.asking import BODY_SECONDS, passed_on
 from gateway.client import Subgraphs, SubgraphUnavailable
 from gateway.headers import NOTICE, lines
 from services.telemetry import log
+from services.waited import Within
 
 SECONDS = 10.0
 AT_ONCE = 8  #: On connections of their own: nobody who books waits behind them.
@@ -31,7 +32,10 @@ class Notices:
         provider = request.path_params["provider"]
         if not _NAME.fullmatch(provider):
             return _say("no such provider\n", 404)
-        body = await bounded_body(request)
+        try:
+            body = await bounded_body(request)
+        except TimeoutError:
+            return _say("it took too long to come\n", 408)
         if body is None:
             return _say("too large\n", 413)
         try:
@@ -45,13 +49,14 @@ class Notices:
         return _say(answer.body.decode(errors="replace"), answer.status)
 
 
-async def bounded_body(request: Request, largest: int = LARGEST) -> bytes | None:
-    """None: too large."""
+async def bounded_body(request: Request, largest: int = LARGEST, seconds: float = BODY_SECONDS) -> bytes | None:
+    """None: too large. Raises TimeoutError: it does not come."""
     body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > largest:
-            return None
+    with Within(seconds):
+        async for part in request.stream():
+            body += part
+            if len(body) > largest:
+                return None
     return body
 
 

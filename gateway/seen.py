@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 from gateway.asking import PassedOn
 from gateway.client import SubgraphUnavailable
 from gateway.documents import Operation
-from gateway.engine import Fetcher
+from gateway.engine import Answer, Fetcher
 from gateway.metrics import ANSWERED, BYTES, CODES, FAILURES, FETCHES, IN_FLIGHT, OPERATION_NAMES, OPERATIONS, REFUSALS
 from gateway.plan import Plan
 from gateway.slowness import Slowness
-from gateway.trouble import RequestError
+from gateway.trouble import CALLERS, RequestError
 from services import tracing
 from services.tallies import Number, Sizes
 from services.telemetry import is_told, log, tell
@@ -134,13 +134,26 @@ def planned(operation: Operation, plan: Plan, *, new: bool) -> None:
 
 
 def ended(kind: str, outcome: str) -> None:
-    """whole, partial, refused, failed; begun: a subscription."""
+    """whole, partial, refused, failed; left: nobody waits for the answer any more; begun: a subscription."""
     ANSWERED.of(kind, outcome).value += 1
     seen = SEEN.get()
     if seen is not None:
         seen.outcome = outcome
         if outcome == "begun":
             seen.lasts()
+
+
+def answered(kind: str, answer: Answer) -> None:
+    """whole; refused: a service says why the caller may not have it, or asks wrongly; partial: something is out of order."""
+    codes = {str((error.get("extensions") or {}).get("code")) for error in answer.errors}
+    ended(kind, "whole" if not codes else "refused" if codes <= CALLERS else "partial")
+
+
+def left() -> None:
+    """Whoever asked has gone. What has an outcome already keeps it: a subscription that was begun ends so."""
+    seen = SEEN.get()
+    if seen is not None and not seen.outcome:
+        ended(seen.operation.kind if seen.operation else UNKNOWN, "left")
 
 
 def refused(error: RequestError) -> None:

@@ -96,6 +96,9 @@ class Streams:
             yield Result.refusal(error.told(passing.language))
         except Interrupted:
             raise
+        except asyncio.CancelledError:
+            seen.left()
+            raise
         except Exception as error:
             seen.ended(seen.UNKNOWN, "failed")
             yield Result.refusal([masked(error, passing.language)])
@@ -109,7 +112,7 @@ class Streams:
         if plan.follow is None:
             running = self.engine.run(plan, asked.variables, passing.lines, passing.language)
             answer = await (running if operation.kind == "query" else to_its_end(running))
-            seen.ended(operation.kind, "partial" if answer.errors else "whole")
+            seen.answered(operation.kind, answer)
             yield Result.of(answer, self.cost(asked, plan))
             return
         seen.ended(operation.kind, "begun")

@@ -12,6 +12,8 @@ from services.telemetry import log
 
 #: Code of what the caller may not ask for: as other gateways have it.
 DENIED = "UNAUTHORIZED_FIELD_OR_TYPE"
+#: Codes by which a service refuses what a caller may not have, or asks wrongly: nothing is out of order.
+CALLERS = frozenset({"UNAUTHENTICATED", "FORBIDDEN", "BAD_USER_INPUT", DENIED})
 LONGEST_MESSAGE = 1000  #: characters
 MOST_LOCATIONS = 10
 

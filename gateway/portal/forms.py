@@ -15,6 +15,7 @@ from starlette.requests import Request
 from gateway.notices import bounded_body
 
 LARGEST = 262_144  #: bytes of a form
+BODY_SECONDS = 60.0  #: For all of it to come, over a telephone in a cellar too.
 MOST_FIELDS = 2_000
 SIZE = 16  #: bytes
 #: The field of the token in every form.
@@ -22,7 +23,7 @@ FIELD = "jeton_page"
 
 
 class NotOurs(Exception):
-    """It was not sent by a page of ours that was drawn for this browser, or it cannot be read."""
+    """It was not sent by a page of ours that was drawn for this browser, it cannot be read, or not all of it comes."""
 
 
 class TooLarge(NotOurs):
@@ -73,7 +74,10 @@ async def read(request: Request, secret: str, largest: int = LARGEST) -> Form:
     """Raises NotOurs; TooLarge."""
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise NotOurs
-    body = await bounded_body(request, largest)
+    try:
+        body = await bounded_body(request, largest, BODY_SECONDS)
+    except TimeoutError as error:
+        raise NotOurs from error
     if body is None:
         raise TooLarge
     if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
+from gateway import client
 from gateway.breaker import CLOSED, MOST_FAILURES, OPEN
 from gateway.client import Subgraph, SubgraphSlow, SubgraphUnavailable
 from gateway.retries import MOST_SAVED
@@ -86,6 +87,34 @@ async def test_requests_at_once_have_connections_of_their_own_up_to_the_limit(se
     assert len(server.requests) == 20
     assert server.connections <= 3
     few.close()
+
+
+async def test_more_than_so_many_do_not_wait_for_a_connection_and_tell_nothing_of_the_subgraph(
+    server: Server, monkeypatch: pytest.MonkeyPatch, subgraph: Subgraph
+) -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.request(reader)
+        await reader.read()
+
+    monkeypatch.setattr(client, "MOST_WAITING", 2)
+    server.conversation, one = silent, Subgraph(subgraph.url, most_connections=3)
+    asking = [asyncio.create_task(one.post(b"{}", b"", seconds=30, again=False)) for _ in range(9)]
+    while len(server.requests) < 3:
+        await asyncio.sleep(0)
+    for _ in range(2 * MOST_FAILURES):
+        with pytest.raises(SubgraphUnavailable, match="too many wait"):
+            await one.post(b"{}", b"", seconds=30, again=False)
+    assert one.breaker.state == CLOSED
+    asking[-1].cancel()  # Who leaves makes room.
+    asking[-2].cancel()
+    await asyncio.wait(asking[-2:])
+    with pytest.raises(SubgraphSlow):
+        await one.post(b"{}", b"", seconds=0.05, again=False)
+    for each in asking:
+        each.cancel()
+    await asyncio.gather(*asking, return_exceptions=True)
+    assert (one._under_way, one._crowd) == (0, 0)
+    one.close()
 
 
 async def test_a_silent_server_is_given_up_in_time_and_its_connection_not_used_again(server: Server, subgraph: Subgraph) -> None:

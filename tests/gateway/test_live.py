@@ -6,6 +6,7 @@ The subgraphs are dictionaries, the broker is real; tests/flows/test_live.py has
 import asyncio
 import datetime as dt
 import re
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -431,6 +432,48 @@ async def test_a_gateway_that_ends_says_so_at_once_and_completes_nothing(scene: 
         assert 500 <= int(stream.retry) <= 3000
         await stopping
         assert loop.time() - begun < 2, "it was cut instead of ending"
+
+
+async def test_a_gateway_that_ends_says_so_at_once_to_all_whose_turn_has_not_come(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with AsyncExitStack() as stack:
+        streams = [await stack.enter_async_context(events(scene.url, CALENDAR, AMALIA)) for _ in range(6)]
+        for one in streams:
+            await one.data()
+        monkeypatch.setattr(live, "READS_PER_SECOND", 0.05)
+        scene.gateway.live._next_read = asyncio.get_running_loop().time() + 20
+        await scene.changes()
+        await until(lambda: _so(len(scene.gateway.live._turns) == len(streams)))
+        await scene.gateway.live.drain()
+        assert [await one.one() for one in streams] == [("end", None)] * len(streams)
+        assert all(500 <= int(one.retry) <= 3000 for one in streams)
+
+
+async def test_who_leaves_before_its_turn_keeps_nobody_waiting(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "READS_PER_SECOND", 2.0)
+    monkeypatch.setattr(live, "BURST_SECONDS", 0.0)
+    waiting = [asyncio.create_task(scene.gateway.live.turn()) for _ in range(1000)]
+    await asyncio.sleep(0)
+    last = asyncio.create_task(scene.gateway.live.turn())
+    await asyncio.sleep(0)
+    for one in waiting:
+        one.cancel()
+    async with asyncio.timeout(100):  # one turn, not a thousand of half a second
+        await last
+
+
+async def test_turns_come_in_order_and_no_faster_than_they_may(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "READS_PER_SECOND", 50.0)
+    monkeypatch.setattr(live, "BURST_SECONDS", 0.0)
+    order, loop = list[int](), asyncio.get_running_loop()
+
+    async def one(number: int) -> None:
+        await scene.gateway.live.turn()
+        order.append(number)
+
+    begun = loop.time()
+    await asyncio.gather(*(one(number) for number in range(12)))
+    assert order == [*range(12)]
+    assert loop.time() - begun > 11 / 50
 
 
 # ------------------------------------------------------------------------------------------------------------ the operation

@@ -1,7 +1,9 @@
 """Payment providers' notices reach billing byte for byte, with what their signatures are made of, and nothing else (S19)."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -11,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from gateway.app import application
+from gateway.notices import LARGEST, bounded_body
 from services.settings import Settings
 from tests.serving import at_an_address
 
@@ -83,3 +86,15 @@ async def test_only_so_much_and_only_by_post(client: httpx2.AsyncClient, billing
     assert (await client.get("/payments/notices/sandbox")).status_code == 405
     assert billing.heard == []
     assert (await client.post("/payments/notices/sandbox", content=b"x" * 65_536)).status_code == 200
+
+
+async def test_what_begins_to_come_and_does_not_is_waited_for_no_longer(billing: Billing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounded_body, "__defaults__", (LARGEST, 0.05))
+    app = application(Settings.from_environment({"BILLING_URL": "http://127.0.0.1:9"}))
+    async with app.router.lifespan_context(app), at_an_address(app) as url:
+        address = urlsplit(url)
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        writer.write(b"POST /payments/notices/sandbox HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nabc")
+        async with asyncio.timeout(30):
+            assert (await reader.readline()).startswith(b"HTTP/1.1 408 ")
+        writer.close()

@@ -26,7 +26,7 @@ from services import tracing
 from services.tallies import Sizes
 from tests.collector import Collector, collecting, told
 from tests.facts import until
-from tests.gateway.fakes import Gateway
+from tests.gateway.fakes import Gateway, Town
 from tests.gateway.followers import events, wire
 from tests.gateway.stage import Scene
 
@@ -82,6 +82,18 @@ async def test_operations_are_counted_by_name_kind_and_outcome_and_subgraphs_by_
     assert value("preau_gateway_fetch_bytes_total", service="identity", direction="sent") > sent
     assert value("preau_gateway_fetch_bytes_total", service="identity", direction="received") > received
     assert value("preau_gateway_fetches_in_flight", service="identity") == 0
+
+
+async def test_what_a_service_refuses_its_caller_is_no_fault_of_ours(client: httpx2.AsyncClient, carteville: Town) -> None:
+    """Or callers would use up the error budget."""
+    before = {outcome: value("preau_gateway_operations_total", kind="query", outcome=outcome) for outcome in ("refused", "partial")}
+    for code, outcome in (("UNAUTHENTICATED", "refused"), ("FORBIDDEN", "refused"), ("BAD_USER_INPUT", "refused"), ("BROKEN", "partial")):
+        carteville.says["identity"] = json.dumps(
+            {"data": {"me": None}, "errors": [{"message": "No.", "extensions": {"code": code}}]}
+        ).encode()
+        assert "errors" in await ask(client, "{ me { login } }")
+        before[outcome] += 1
+        assert {each: value("preau_gateway_operations_total", kind="query", outcome=each) for each in before} == before, code
 
 
 async def test_refusals_are_counted_by_code_and_unnamed_operations_together(client: httpx2.AsyncClient) -> None:
