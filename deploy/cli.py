@@ -211,7 +211,7 @@ def upgrade(
     backups: Annotated[Path, typer.Argument(help="Where the backup is made that comes before.")],
     data: Data = None,
 ) -> None:
-    """Bring databases up to date with this version: backed up first, tried on the copies, then done."""
+    """Bring databases up to date with this version: backed up first, all of them tried, then done."""
     from deploy.upgrade import upgrade as run  # noqa: PLC0415 -- see above
 
     for line in _run(run(existing(settings_of(data)), backups)):

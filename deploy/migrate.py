@@ -9,7 +9,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData, func, literal, select
+from sqlalchemy import Connection, MetaData, func, literal, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel
 
 from services.database import Database
@@ -44,12 +45,34 @@ async def migrate(service: str, url: str, version: str = "head") -> None:
     try:
         async with database.engine.connect() as connection:
             if not database.is_sqlite:
-                await connection.execute(select(func.pg_advisory_lock(literal(LOCK))))
-                await connection.commit()
+                await _wait_for_others(connection)
             await connection.run_sync(lambda sync: command.upgrade(_config(service, sync), version))
             await connection.commit()
     finally:
         await database.close()
+
+
+async def rehearse(service: str, url: str) -> None:
+    """On PostgreSQL: every migration that is due, in one transaction, all of which is taken back. Raises SQLAlchemyError if one fails.
+
+    Whoever uses one of its tables waits as long, as he will when it is done.
+    """
+    database = Database(url)
+    try:
+        async with database.engine.connect() as connection:
+            await _wait_for_others(connection)
+            transaction = await connection.begin()
+            await connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))  # What is looked at last of all is looked at now.
+            await connection.run_sync(lambda sync: command.upgrade(_config(service, sync), "head"))
+            await transaction.rollback()
+    finally:
+        await database.close()
+
+
+async def _wait_for_others(connection: AsyncConnection) -> None:
+    """Who migrate this database, too: until the connection is closed nobody else does."""
+    await connection.execute(select(func.pg_advisory_lock(literal(LOCK))))
+    await connection.commit()
 
 
 async def is_current(service: str, url: str) -> bool:

@@ -1,4 +1,7 @@
-"""`preau upgrade`: databases for this version of the product: backed up, tried on the copies, then done."""
+"""`preau upgrade`: databases for this version of the product: backed up, all of them tried, then done.
+
+SQLite's are tried on copies; PostgreSQL's in the databases themselves, each in one transaction that is taken back.
+"""
 
 import shutil
 import tempfile
@@ -8,7 +11,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from deploy.backup import backup
-from deploy.migrate import is_current, migrate
+from deploy.migrate import is_current, migrate, rehearse
 from deploy.restore import refuse_if_cut_short
 from deploy.trouble import Trouble
 from services.settings import SERVICES, Settings
@@ -22,7 +25,8 @@ async def behind(settings: Settings) -> list[str]:
 async def upgrade(settings: Settings, backups: Path, keep: int | None = None) -> list[str]:
     """Returns what is to be told. Raises Trouble: then nothing was changed.
 
-    SQLAlchemyError: PostgreSQL has taken a migration back, and those of the services before it stay: say it again once it is mended.
+    SQLAlchemyError: what went well when it was tried failed after all, as where a disk is full; that migration was taken back, and those
+    before it stay: say it again once it is mended.
     """
     await refuse_if_cut_short(settings)
     late = await behind(settings)
@@ -37,13 +41,18 @@ async def upgrade(settings: Settings, backups: Path, keep: int | None = None) ->
 
 
 async def _try(service: str, url: str, folder: Path) -> None:
-    """On the copy of a copy, where that is one file; PostgreSQL takes a migration that fails back by itself."""
-    if make_url(url).get_backend_name() != "sqlite":
-        return
+    try:
+        if make_url(url).get_backend_name() == "sqlite":
+            await _on_a_copy(service, folder)
+        else:
+            await rehearse(service, url)
+    except SQLAlchemyError as error:
+        raise Trouble(f"{service} cannot be brought up to date: {error}; it was only tried, nothing was changed") from None
+
+
+async def _on_a_copy(service: str, folder: Path) -> None:
+    """Of the backup's, which stays as it is."""
     with tempfile.TemporaryDirectory(dir=folder.parent) as place:
         trial = Path(place) / f"{service}.sqlite"
         shutil.copy(folder / f"{service}.sqlite", trial)
-        try:
-            await migrate(service, f"sqlite+aiosqlite:///{trial.absolute()}")
-        except SQLAlchemyError as error:
-            raise Trouble(f"{service} cannot be brought up to date, tried on a copy: {error}; nothing was changed") from None
+        await migrate(service, f"sqlite+aiosqlite:///{trial.absolute()}")

@@ -177,13 +177,18 @@ async def database_url(postgresql: str | None, moulds: Moulds, tmp_path: Path) -
     yield make
     if postgresql is not None:
         for url in made:
-            await _execute(postgresql, f"DROP DATABASE {url.rsplit('/', 1)[1]} WITH (FORCE)")
+            await drop_database(postgresql, url)
 
 
 async def create_database(server: str, name: str, like: str = "template1") -> str:
     """On a PostgreSQL server; returns its SQLAlchemy URL."""
     await _execute(server, f"CREATE DATABASE {name} TEMPLATE {like} STRATEGY FILE_COPY")  # as files: a small one is copied much sooner
     return f"{server.rsplit('/', 1)[0]}/{name}".replace("postgresql://", "postgresql+asyncpg://")
+
+
+async def drop_database(server: str, url: str) -> None:
+    """Whoever is connected to it."""
+    await _execute(server, f"DROP DATABASE {url.rsplit('/', 1)[1]} WITH (FORCE)")
 
 
 async def _execute(url: str, statement: str) -> None:
@@ -250,7 +255,6 @@ ON_ONE_DATABASE = {
     "deploy/test_pricing.py",
     "deploy/test_subscribers.py",
     "deploy/test_travelling.py",
-    "deploy/test_upgrade.py",
     "flows/test_agents.py",
     "flows/test_attendance.py",
     "flows/test_files.py",
