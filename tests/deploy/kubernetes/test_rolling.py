@@ -16,9 +16,9 @@ from uuid import uuid4
 import httpx2
 import pytest
 import yaml
+from sqlalchemy import text
 
 from deploy.backlog import settled
-from deploy.check import check
 from deploy.town.checking import read_town
 from deploy.town.loading import load
 from services.clock import Clock
@@ -26,9 +26,9 @@ from services.database import Database
 from services.ending import ended
 from services.identity.tokens import new_key
 from services.settings import SERVICES, Settings
-from tests.conftest import POSTGRESQL, MakeUrl
+from tests.conftest import POSTGRESQL, MakeUrl, dealt
 from tests.deploy.kubernetes.cluster import RESTRICTED, Cluster, can_restrict, image
-from tests.deploy.kubernetes.rendered import ROOT, Rendered, containers, named
+from tests.deploy.kubernetes.rendered import ROOT, Rendered
 from tests.flows.town import PASSWORD, SIGN_IN, SUBMIT, activity, family, next_days, renamed
 from tests.nats_server import NatsServer
 
@@ -39,7 +39,9 @@ PATIENT_SECONDS = 3.0  #: Once that is enough: it may take a busy machine long.
 PAUSE_SECONDS = 0 if os.environ.get("PREAU_ALL") else 0.25
 HOME = """query($month: YearMonth!) { me { families { number children { calendar(month: $month) { days { date placesLeft } } }
   balance { lines { balanceCents estimatedCostCents } } } } }"""
-EXPANDS = '''"""what the next version needs"""
+#: The next version has another name for what an event is about. Three releases, each of which can live beside the one before:
+#: one writes both and reads either; one, told everything by its migration, knows the new name alone; one takes the old name away.
+EXPANDS = '''"""a new name for what an event is about, and what else may be added"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -49,11 +51,11 @@ down_revision = "{head}"
 
 
 def upgrade() -> None:
-    op.add_column("outgoing", sa.Column("next_version", sa.String(), nullable=True))
+    op.add_column("outgoing", sa.Column("concerns", sa.String(), nullable=True))
     op.add_column("heard", sa.Column("next_version", sa.Integer(), nullable=False, server_default="0"))
     op.create_table("next_version", sa.Column("id", sa.Integer(), primary_key=True))
 '''
-CONTRACTS = '''"""what nobody needs any more"""
+MOVES = '''"""what was written before has the new name, too, and nobody need write the old one"""
 
 from alembic import op
 
@@ -62,10 +64,56 @@ down_revision = "9000"
 
 
 def upgrade() -> None:
-    op.drop_column("outgoing", "next_version")
+    op.execute("UPDATE outgoing SET concerns = about WHERE concerns IS NULL")
+    op.alter_column("outgoing", "about", nullable=True)
+'''
+CONTRACTS = '''"""what nobody knows any more"""
+
+from alembic import op
+
+revision = "9002"
+down_revision = "9001"
+CONTRACTS = "the version before writes and reads `concerns` alone"
+
+
+def upgrade() -> None:
+    op.alter_column("outgoing", "concerns", nullable=False)
+    op.drop_column("outgoing", "about")
     op.drop_column("heard", "next_version")
     op.drop_table("next_version")
 '''
+Edits = dict[str, dict[str, str]]  #: file -> what stands there -> what stands there then
+WRITES_BOTH: Edits = {
+    "services/outbox.py": {
+        "    about: str\n": "    about: str\n    concerns: str | None = None\n",
+        '"about", ': '"about", "concerns", ',
+        "event.about, ": "event.about, event.about, ",
+    },
+    "services/relay.py": {"OUT.about": 'func.coalesce(OUT.concerns, OUT.about).label("about")'},
+}
+KNOWS_THE_NEW_ONE: Edits = {
+    "services/outbox.py": {"    about: str\n": "    concerns: str\n", '"about", ': '"concerns", '},
+    "services/relay.py": {"OUT.about": 'OUT.concerns.label("about")'},
+    "services/booking/invariants.py": {
+        "SELECT about, count(*)": "SELECT concerns AS about, count(*)",
+        "GROUP BY about": "GROUP BY concerns",
+    },
+}
+#: Whose database goes all the way. Where all tests are run, one's: each costs two more restarts of it.
+GO_ON = dealt("contracting", *SERVICES)
+
+
+def version(folder: Path, migrations: dict[str, str], edits: Edits) -> Path:
+    """A later one, with these migrations in every service."""
+    tree = image(folder, {name: {file: words.format(head=head(name)) for file, words in migrations.items()} for name in SERVICES})
+    for file, changes in edits.items():
+        path = tree / "app" / file
+        code = path.read_text(encoding="utf-8")
+        for old, new in changes.items():
+            assert code.count(old) == 1, (file, old)
+            code = code.replace(old, new)
+        path.write_text(code, encoding="utf-8")
+    return tree
 
 
 def head(service: str) -> str:
@@ -137,8 +185,8 @@ async def test_a_new_version_takes_the_olds_place_and_no_request_fails(
     broker = {"preau-nats:4222": f"127.0.0.1:{own_nats.port}", "preau-nats-headless:8222": f"127.0.0.1:{own_nats.monitor}"}
     environ = {f"{name.upper()}_DATABASE_URL": url for name, url in urls.items()} | {"NATS_URL": own_nats.url}
     settings = Settings.from_environment(environ)
-    expands = {name: {"9000_expands.py": EXPANDS.format(head=head(name))} for name in SERVICES}
-    newer = image(tmp_path / "newer", expands)
+    newer = version(tmp_path / "newer", {"9000_expands.py": EXPANDS}, WRITES_BOTH)
+    later = version(tmp_path / "later", {"9000_expands.py": EXPANDS, "9001_moves.py": MOVES}, KNOWS_THE_NEW_ONE)
     before = written(newer)
 
     cluster = Cluster(tmp_path, objects, secrets, broker)
@@ -153,10 +201,11 @@ async def test_a_new_version_takes_the_olds_place_and_no_request_fails(
         old = list(cluster.pods)
         await asyncio.gather(*(cluster.roll(name, newer) for name in cluster.services))
         assert written(newer) == before, "a read-only root keeps nothing"
-        # What the version before needed goes once it is gone, while that after it is not there yet.
-        (newer / "app" / "services" / "booking" / "migrations" / "9001_contracts.py").write_text(CONTRACTS)
-        migrate = containers(named(objects, "Deployment", "preau-booking")["spec"]["template"])[0]
-        await cluster.complete("booking", migrate, newer)
+        about = {name: await told(urls[name], "about") for name in GO_ON}
+        await asyncio.gather(*(cluster.roll(name, later) for name in GO_ON))
+        for name in GO_ON:  # What nobody needs any more goes while the version before that is still there.
+            (later / "app" / "services" / name / "migrations" / "9002_contracts.py").write_text(CONTRACTS)
+        await asyncio.gather(*(cluster.roll(name, later) for name in GO_ON))
         families.stop.set()
         await asyncio.gather(*asking)
 
@@ -164,12 +213,26 @@ async def test_a_new_version_takes_the_olds_place_and_no_request_fails(
         assert families.answered.total() >= REQUESTS
         assert families.answered["booked"]
         assert all(pod.process.poll() in (0, -15) for pod in old)
-        assert len(cluster.pods) == 2 * len(old) == 10
+        assert len(cluster.pods) == 2 * len(old) + 2 * len(GO_ON)
         assert await settled(settings, 180)
-        assert await check(settings)
+        for name in GO_ON:
+            concerned = await told(urls[name], "concerns")
+            assert about[name].items() <= concerned.items(), "all that the first two versions said is there by its new name"
+            assert concerned.keys() > about[name].keys() or name in ("identity", "mailer"), "and the versions after said more"
+        asked = {"name": "check", "args": ["check"], "env": [{"name": name, "value": value} for name, value in environ.items()]}
+        await cluster.complete("check", asked, later if "booking" in GO_ON else newer)
     finally:
         await ended([probing])
         await cluster.close()
+
+
+async def told(url: str, column: str) -> dict[str, str]:
+    """Event -> what the outbox says in this column."""
+    database = Database(url)
+    async with database.engine.connect() as connection:
+        rows = (await connection.execute(text(f"SELECT event_id, {column} FROM outgoing"))).all()
+    await database.close()
+    return {row.event_id: row[1] for row in rows}
 
 
 async def found(settings: Settings, folder: Path) -> str:
