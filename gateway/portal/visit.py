@@ -103,6 +103,7 @@ class Visit:
     unanswered: bool = False  #: Nor was a form.
     sent: Form | None = None  #: What the form told, where there is one and it is ours.
     office: Mapping[str, Any] | None = None  #: At the agents' desk: the structure that is being worked for.
+    asked_at: dt.datetime | None = None  #: When the first of these questions was: all that is shown is as new as that. None: there is none.
     _cookies: dict[str, tuple[str, int | None]] = field(default_factory=dict)
     _drafts: dict[str, str] = field(default_factory=dict)
     _secret: str = ""
@@ -193,6 +194,7 @@ class Visit:
         return answer.data["done"]
 
     async def _answer(self, document: str, variables: Mapping[str, Any]) -> Answer:
+        self.asked_at = self.asked_at or self.house.clock.now()
         answer = await self.house.api.ask(self.request, self.language, document, variables, await self._token())
         told = {name: each for name, each in answer.data.items() if name != "me" or each is not None}
         self.data, self.partly, self.away = {**self.data, **told}, self.partly or bool(answer.errors), self.away | answer.away
@@ -376,14 +378,14 @@ class Visit:
         compressed: bool = True,
         **told: Any,
     ) -> Response:
-        """`styles`: of static/, beside the frame's. `tab`: of the menu. `as_of`: the newest thing shown (S6), else now.
+        """`styles`: of static/, beside the frame's. `tab`: of the menu. `as_of`: the newest thing shown (S6), else when it was asked.
 
         `compressed`: False where something stands in it that opens something: how well that compresses would tell of it (BREACH).
         """
         status = 503 if self.unanswered and status == 422 else status
         sheet = assets.styles(*styles)
         self._remember_where()
-        frame = Frame(self, tab, as_of or self.house.clock.now(), sheet, *self._said())
+        frame = Frame(self, tab, as_of or self.asked_at or self.house.clock.now(), sheet, *self._said())
         body, headers = drawn(template, self.language, {"frame": frame, **told}).encode(), security.headers(sheet, form_targets)
         if compressed and takes_gzip(self.request.headers.get("accept-encoding", "").encode()):
             body, headers = gzipped(body, PAGE_LEVEL), headers | {"content-encoding": "gzip"}
@@ -564,6 +566,11 @@ class Frame:
     def tabs(self) -> list[tuple[str, str, str]]:
         me = self.me or {}
         return [*(TABS if me.get("families") else TABS[:1] + TABS[-1:]), *(DESK_TAB if me.get("agentOf") else ())]
+
+    @property
+    def asked(self) -> int:
+        """When, in milliseconds since 1970, for scripts that hear what is newer."""
+        return int((self.visit.asked_at or self.visit.house.clock.now()).timestamp() * 1000)
 
     @property
     def here(self) -> str:

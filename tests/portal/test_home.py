@@ -1,18 +1,20 @@
 """The home page (P3): what the town says (S2), the days to come, the money (S21), and what is asked of the account."""
 
 import datetime as dt
+import re
 from typing import Any
 
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from gateway.portal.draft import Line, cookie, written
 from gateway.portal.pages.home import MOST_DAYS, days_to_come
 from tests.flows.conftest import Found
-from tests.flows.town import activity, family, next_days
+from tests.flows.town import Town, activity, family, half_a_day_away, next_days
 from tests.portal.browsing import PHONE, axe, shot, signs_in, too_wide
 from tests.portal.conftest import Browse, MakeVisitor
 from tests.portal.test_money import Api, holds, text_of
 
+RUN = "mutation($activity: ID!) { runAllocation(activity: $activity) { __typename } }"
 TODAY = dt.date(2026, 11, 23)
 NOBODY: dict[str, Any] = {"undeliverable": None, "secondFactorMissing": []}
 
@@ -98,11 +100,14 @@ async def test_s21_whoever_is_in_debt_is_told_and_led_to_pay(found: Found, visit
 
 
 async def test_home_in_a_browser(browse: Browse, found: Found) -> None:
-    """A family with all there is to show: debtless, with days, a request, a draft; French and English, down to 320 pixels."""
+    """A family with all there is to show: debtless, with days, a request, a draft; French and English, down to 320 pixels. It follows."""
     payments = [holds(50_06)]
     kids = ["amalia", "maximilien-alexandre-de-la-tour"]
     bookings = [{"child": "amalia", "activity": "aps", "next": 3}]
-    town = await found(activities=[activity("aps")], families=[family("dupont", children=kids, payments=payments, bookings=bookings)])
+    town = await found(
+        activities=[activity("aps"), activity("run", allocation={"scheduled_at": half_a_day_away(), "policy": "arrival"})],
+        families=[family("dupont", children=kids, activities=("aps", "run"), payments=payments, bookings=bookings)],
+    )
     (dupont,) = await town.everybody("dupont")
     await dupont.submits([dupont.line(next_days(1)[0], child="amalia")])
     for language, words in (("fr-FR", ("Dernière demande", "1 choix attend")), ("en-GB", ("Last request", "1 choice waits"))):
@@ -118,3 +123,26 @@ async def test_home_in_a_browser(browse: Browse, found: Found) -> None:
         await shot(page, f"home-{language[:2]}")
         assert await axe(page) == []
         assert await too_wide(page) == []
+    await follows(page, town, kids[1])
+
+
+async def follows(page: Page, town: Town, child: str) -> None:
+    """The other parent books, and the town answers: the days to come, the balance and what came of the last request, and their list."""
+    dupont, (day,) = await town.sign_in("dupont"), next_days(1, start_in=6)
+    requests, as_of = await page.context.new_page(), await page.inner_text("#asof")
+    await expect(page.locator(".kid").nth(1)).not_to_contain_text("APS")
+    await dupont.submits([dupont.line(day, child=child)])
+    await expect(page.locator(".kid").nth(1)).to_contain_text("APS")
+    await expect(page.locator(".purse")).to_contain_text("€43.51")  # Five days at 1.31 of the 50.06.
+    await expect(page.locator("#dit")).not_to_be_empty()
+    await expect(page.locator("#asof")).not_to_have_text(as_of)
+
+    await dupont.submits([dupont.line(next_days(1)[0], child=child, activity="run")])
+    await page.reload()
+    await requests.goto("/demandes")
+    for one in (page.locator(".answers"), requests.locator("#demandes tbody tr").first):
+        await expect(one).to_have_text(re.compile("1 to be answered"))
+    await (await town.agent()).ask(RUN, {"activity": town.named("run")})
+    for one in (page.locator(".answers"), requests.locator("#demandes tbody tr").first):
+        await expect(one).to_have_text(re.compile("1 request accepted"))
+    await expect(requests.locator("#dit")).not_to_be_empty()

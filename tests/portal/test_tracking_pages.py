@@ -1,14 +1,16 @@
 """The recap, the outcome and the follow-up in a real browser: sound in each state, live, and good on paper (P13-P16)."""
 
+import datetime as dt
 from typing import Any
 
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from gateway.portal import draft
 from gateway.portal.draft import Line
+from tests.facts import until
 from tests.flows.conftest import Found
 from tests.flows.town import Town, activity, family, half_a_day_away, next_days
-from tests.portal.browsing import is_sound, lands_on, signs_in
+from tests.portal.browsing import is_sound, lands_on, shot, signs_in
 from tests.portal.conftest import Browse
 
 DAYS = next_days(3)
@@ -27,7 +29,7 @@ async def test_from_the_recap_to_the_outcome_and_the_follow_up(phone: Page, brow
             activity("aps", name=LONG, capacity=1, waiting_list=2),
             activity("run", allocation={"scheduled_at": half_a_day_away(), "policy": "arrival"}),
         ],
-        families=[family("dupont", children=("ada", "bo"), activities=("aps", "run"))],
+        families=[family("dupont", children=("ada", "bo"), activities=("aps", "run")), family("martin")],
     )
     await signs_in(phone, town, "dupont")
     await phone.goto("/recapitulatif")
@@ -38,9 +40,11 @@ async def test_from_the_recap_to_the_outcome_and_the_follow_up(phone: Page, brow
     await chooses(
         phone, town, Line(day, "ada", "aps"), Line(day, "bo", "aps"), Line(day, "ada", "run"), Line(DAYS[1], "ada", "aps", "CANCEL")
     )
+    await phone.clock.install()
     await phone.goto("/recapitulatif")
     await is_sound(phone, "recap")
     await phone.locator("details.why").first.click()
+    await follows(phone, town, day)
     await phone.get_by_role("button", name="Valider mes 4 demandes").dblclick()
     await lands_on(phone, "/demandes/*")
     assert await phone.locator("#remarques").is_visible()
@@ -58,3 +62,32 @@ async def test_from_the_recap_to_the_outcome_and_the_follow_up(phone: Page, brow
         await english.goto(path)
         assert await english.get_attribute("html", "lang") == "en"
         await is_sound(english, f"{name}-en")
+
+
+async def follows(page: Page, town: Town, day: dt.date) -> None:
+    """S24: the last place goes while somebody checks, and comes back. What was not there to be read for a moment is asked again."""
+    martin, first, seen = await town.sign_in("martin"), page.locator("table.recap tbody tr").first, page.locator("[name=vu]")
+    await page.clock.pause_at(dt.datetime.now(dt.UTC) + dt.timedelta(minutes=5))
+
+    async def says(what: str) -> None:
+        async def so() -> bool:
+            await page.clock.run_for(250)
+            return what in await first.inner_text()
+
+        await until(so)
+
+    shown = await seen.input_value()
+    await expect(first).to_contain_text("Place disponible")
+    await martin.asks(day)
+    await says("position 1")
+    assert "Avant" in await first.inner_text()
+    assert "1 demande a changé" in await page.inner_text("#avis")
+    assert await first.locator("details").get_attribute("open") is not None, "what did not change stays as it is"
+    await expect(page.locator("#dit")).not_to_be_empty()
+    assert await seen.input_value() == shown
+    await shot(page, "recap-changed")
+    await page.clock.run_for(3000)
+    assert await seen.input_value() != shown
+    await martin.cancels(day)
+    await says("Place disponible")
+    await page.clock.resume()

@@ -3,11 +3,11 @@
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import quote, unquote
 
 from starlette.responses import Response
 
-from gateway.portal import draft, formats
+from gateway.portal import draft, formats, news
 from gateway.portal.following import ALL, PER_PAGE, STATUSES, Filters, Followed, line_of
 from gateway.portal.forms import Form
 from gateway.portal.operations import operation
@@ -17,8 +17,6 @@ from gateway.portal.visit import Visit
 PATH = "/reservations"
 #: The link to a child's calendar that was just made: it is shown once.
 FEED, FEED_SECONDS = "preau_agenda", 120
-#: A browser opens six connections to one address, for all its pages of it.
-MOST_FOLLOWED = 3
 _SAME = "from: $from, to: $to, child: $child, activity: $activity"
 BOOKINGS = operation(
     "query Bookings($from: Date, $to: Date, $child: ID, $activity: ID, $status: [BookingStatus!], $first: Int!, $after: String) {"
@@ -83,10 +81,8 @@ async def _page(visit: Visit, *, errors: Mapping[str, str] | None = None, warnin
 
 
 def _live(bookings: Iterable[Mapping[str, Any]]) -> str:
-    """The addresses that tell when waiting places move: of each child's months, the next ones, beside what else a browser follows."""
-    waiting = [each for each in bookings if each["status"] == "WAITLISTED"]
-    months = dict.fromkeys((each["child"]["id"], each["date"][:7]) for each in waiting)
-    return " ".join(f"/direct/calendrier?{urlencode({'enfant': child, 'mois': month})}" for child, month in list(months)[:MOST_FOLLOWED])
+    """The addresses that tell when waiting places move: of each child's months, the next ones."""
+    return news.together(news.of_calendar(each["child"]["id"], each["date"][:7]) for each in bookings if each["status"] == "WAITLISTED")
 
 
 def _filters(visit: Visit) -> Filters:

@@ -1,12 +1,12 @@
 """The home page (P3): what the town says, the days to come, the money, and what is waiting for the family."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from starlette.responses import Response
 
-from gateway.portal import formats
+from gateway.portal import formats, news
 from gateway.portal.operations import operation
 from gateway.portal.pages.requests import sorted_by_kind
 from gateway.portal.visit import YEAR_SECONDS, Visit
@@ -53,7 +53,18 @@ async def home(visit: Visit) -> Response:
         last=last,
         answers={kind: len(them) for kind, them in sorted_by_kind(last).items()} if last else {},
         draft=len(visit.choices()),
+        live=news.together(_streams(family["children"], last, today)),
     )
+
+
+def _streams(children: Iterable[Mapping[str, Any]], last: Mapping[str, Any] | None, today: dt.date) -> Iterator[str]:
+    """This month's calendars before the next one's: of those that cannot be followed the balance tells when something is booked."""
+    yield news.BALANCE
+    if last and not last["decided"]:
+        yield news.of_request(last["id"])
+    for month in dict.fromkeys(f"{day:%Y-%m}" for day in (today, today + AHEAD)):
+        for child in children:
+            yield news.of_calendar(child["id"], month)
 
 
 def days_to_come(

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from gateway.portal import draft, recap
+from gateway.portal import draft, news, recap
 from gateway.portal.draft import KEPT_SECONDS, Line
 from gateway.portal.forms import Form
 from gateway.portal.operations import operation
@@ -62,7 +62,7 @@ class Told:
 
 
 async def show(visit: Visit) -> Response:
-    """`/recapitulatif?attente=non&ensemble=oui`"""
+    """`/recapitulatif?attente=non&ensemble=oui&vu=`, the last one what was shown before, to be compared with."""
     query = visit.request.query_params
     await visit.ask(FAMILY)
     asked = Asked(visit.choices(), query.get("attente") != "non", query.get("ensemble") == "oui")
@@ -73,6 +73,8 @@ async def show(visit: Visit) -> Response:
         return visit.page("recap_empty.html", tab="book", waiting=len(asked.lines))
     if asked.left_out:
         visit.keep_choices(asked.lines)
+    if "vu" in query:
+        told = Told(recap.compared(told.rows, asked.lines, recap.read(query["vu"])), told.refusal, told.balance)
     return _page(visit, asked, told)
 
 
@@ -200,7 +202,17 @@ def _page(visit: Visit, asked: Asked, told: Told, *, status: int = 200) -> Respo
         seen=recap.written(rows),
         nonce=_nonce(visit),
         edit=_edit(asked.lines),
+        streams=_streams(asked.lines) if rows else [],
     )
+
+
+def _streams(lines: Sequence[Line]) -> list[dict[str, Any]]:
+    """Where what may become of the next lines is told, and how many there are on each day. Confirming checks all of them."""
+    found: dict[str, dict[str, int]] = {}
+    for line in sorted(lines, key=lambda line: line.date):
+        days = found.setdefault(news.of_calendar(line.child, f"{line.date:%Y-%m}", line.activity), {})
+        days[line.date.isoformat()] = sum(other.date == line.date and other.activity == line.activity for other in lines)
+    return [{"address": address, "days": days} for address, days in list(found.items())[: news.MOST_FOLLOWED]]
 
 
 def _nonce(visit: Visit) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from gateway.portal import news
 from gateway.portal.operations import operation
 from gateway.portal.visit import Visit
 
@@ -75,6 +76,7 @@ async def outcome(visit: Visit) -> Response:
         request=request,
         found=found,
         title=title_of(found),
+        live=news.of_request(request["id"]),
         waits=_waits(found),
         refused=any(each["state"] != "WAITLISTED" for each in found[REMARKS]),
     )
@@ -98,6 +100,7 @@ async def requests(visit: Visit) -> Response:
         page=page,
         after=after,
         away=told is None,
+        live=news.together(news.of_request(each["id"]) for each in page["nodes"] if not each["decided"]),
         counts=[{kind: len(them) for kind, them in sorted_by_kind(each).items()} for each in page["nodes"]],
     )
 

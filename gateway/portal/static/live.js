@@ -1,6 +1,6 @@
 // What the server tells by itself: one stream, closed while nobody looks or there is no network, opened again when it broke off.
 
-/** Calls `next` with the data of each result from `address`. `ends`: it is over once the server says so. */
+/** Calls `next` with the data of each result from `address`. `ends`: it is over once the server says so. -> what ends it. */
 export function listen(address, next, { ends = true } = {}) {
   let stream = null, isOver = false, again = 0, delay = 2000;
   const stop = () => { clearTimeout(again); stream?.close(); stream = null; };
@@ -16,13 +16,16 @@ export function listen(address, next, { ends = true } = {}) {
   document.addEventListener('visibilitychange', () => document.hidden ? stop() : start());
   for (const [name, act] of [['online', start], ['pageshow', start], ['offline', stop], ['pagehide', stop]]) addEventListener(name, act);
   start();
+  return () => { isOver = true; stop(); };
 }
 
 /** This page as the server draws it now; null where it cannot be had. */
-export async function anew() {
+export async function anew(address = location.href) {
   try {
-    const answer = await fetch(location.href, { headers: { accept: 'text/html' } });
-    return answer.ok && !answer.redirected ? new DOMParser().parseFromString(await answer.text(), 'text/html') : null;
+    const answer = await fetch(address, { headers: { accept: 'text/html' } });
+    if (!answer.ok || answer.redirected) return null;
+    const text = (await answer.text()).replace(/<style>[^]*?<\/style>/, ''); // Another page's sheet is none that this one's policy lets in.
+    return new DOMParser().parseFromString(text, 'text/html');
   } catch { return null; }
 }
 
@@ -33,13 +36,15 @@ export async function drawnAnew(id) {
   return there?.getElementById(id) ?? null;
 }
 
+const closed = html => html.replaceAll(' open=""', ''); // Whatever somebody opened.
+
 /** Lays a page drawn anew over what is shown, part by part: only what differs is changed, and focus stays where it is. */
 export function lay(page, selector) {
   const shown = [...document.querySelectorAll(selector)], drawn = [...page.querySelectorAll(selector)], focus = document.activeElement?.id;
   if (shown.length !== drawn.length) return;
   shown.forEach((old, index) => {
     const now = drawn[index];
-    if (old.outerHTML === now.outerHTML) return;
+    if (closed(old.outerHTML) === closed(now.outerHTML)) return;
     for (const { name } of [...old.attributes]) if (!now.hasAttribute(name)) old.removeAttribute(name);
     for (const { name, value } of now.attributes) old.setAttribute(name, value);
     if (old.innerHTML !== now.innerHTML) old.innerHTML = now.innerHTML;

@@ -33,6 +33,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Give an e-mail address: without one there are neither reports nor online payments.{told}",
     ),
     "HOME_NO_EMAIL_GO": ("Indiquer une adresse", "Give an address"),
+    "HOME_CHANGED": ("Cette page vient d’être mise à jour.", "This page has just been updated."),
     "HOME_UNDELIVERABLE": (
         "Nos messages à {told} nous reviennent : vérifiez cette adresse.",
         "Our mails to {told} come back: check the address.",

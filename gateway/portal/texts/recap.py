@@ -58,6 +58,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Keep my children together: on each day that is asked for several of them, all or nothing is accepted",
     ),
     "RECAP_LOOK_AGAIN": ("Actualiser la prévision", "Update the forecast"),
+    "RECAP_LIVE": ("Ce récapitulatif vient d’être mis à jour.", "This recap has just been updated."),
     "RECAP_EDIT": ("Modifier", "Change"),
     "RECAP_DROP": ("Tout abandonner", "Give up everything"),
     "RECAP_MAIL": ("Le compte rendu sera envoyé à {mail}.", "The report will be sent to {mail}."),
