@@ -158,6 +158,15 @@ def closed_word(code: str | None, *, is_past: bool) -> str:
     return code if code in CLOSED_WORDS else "CLOSED"
 
 
+def why(told: Mapping[str, Any], today: dt.date, language: Language) -> str:
+    """Why a click on this day does nothing, in words. `told`: as of `cell_of`, with its reason."""
+    if told["state"] != "CLOSED":
+        return phrase(f"WHY_{told['state']}", language)
+    if closed_word(told["reasonCode"], is_past=dt.date.fromisoformat(told["date"]) < today) == "PAST":
+        return phrase("WHY_PAST", language)
+    return told["reason"] or phrase("DAY_CLOSED", language)
+
+
 def _hours(state: str, mark: str, line: Line | None, booking: Mapping[str, Any], language: Language) -> str:
     if mark:
         return f"{line.arrival}–{line.departure}" if line and line.arrival and mark not in ("cancel", "leave") else ""

@@ -21,7 +21,7 @@ from tests.facts import until
 from tests.flows.conftest import Found, founding
 from tests.flows.system import System
 from tests.flows.town import Town, activity, family, today
-from tests.portal.browsing import CUT, PHONE, Watch, axe, cut_off, keeps, shot, signs_in, too_wide
+from tests.portal.browsing import CUT, PHONE, Watch, axe, comes_to_show, cut_off, keeps, lands_on, shot, signs_in, too_wide
 from tests.portal.conftest import Browse, MakeVisitor
 
 TODAY = dt.date(2026, 11, 3)
@@ -192,16 +192,16 @@ async def test_s27_s28_s29_a_browser_makes_of_clicks_what_the_api_does(desktop: 
 
 
 LOOK = """async ([base, games]) => {
-  const { heard, look, speaking } = await import(`${base}/days.js`);
+  const { heard, look, speaking, why } = await import(`${base}/days.js`);
   return games.map(({ words, language, told, line, today }) => {
-    const its = look(told, line ?? undefined, today, speaking(words, language));
-    return [its.mark, its.icon, its.second, its.label, its.short, its.hours, heard(its), its.acts, its.pressed];
+    const its = look(told, line ?? undefined, today, speaking(words, language)), stuck = its.acts ? '' : why(told, today, speaking(words, language));
+    return [its.mark, its.icon, its.second, its.label, its.short, its.hours, heard(its), its.acts, its.pressed, stuck];
   });
 }"""
 
 
 async def test_s24_s30_a_browser_draws_each_state_of_a_day_as_the_page_was_sent(desktop: Page) -> None:
-    """All eight, under each draft, with every reason to be closed, in both languages."""
+    """All eight, under each draft, with every reason to be closed, in both languages; and why a click does nothing, in the same words."""
     games, sent = [], []
     languages: tuple[Language, ...] = ("fr", "en")
     hours = {"arrival": "08:00", "departure": "11:30"}
@@ -209,6 +209,7 @@ async def test_s24_s30_a_browser_draws_each_state_of_a_day_as_the_page_was_sent(
         for date, places in ((NOVEMBER[1], 1), (NOVEMBER[11], 3)):
             line = change and {"date": date.isoformat(), "child": "amalia", "activity": "aps", "change": change, **hours}
             its = told(date, state.name, placesLeft=places if state.name == "AVAILABLE" else None, reasonCode=code)
+            its["reason"] = None if code is None else f"Closed: {code}"
             words = days.words(language, days.DAY_TEXTS, days.DAY_COUNTED)
             games.append({"words": words, "language": language, "told": its, "line": line, "today": TODAY.isoformat()})
             kept = Line(date, "amalia", "aps", change, *hours.values()) if change else None  # type: ignore[arg-type]
@@ -224,6 +225,7 @@ async def test_s24_s30_a_browser_draws_each_state_of_a_day_as_the_page_was_sent(
                     cell.heard and f", {cell.heard}",
                     cell.acts,
                     cell.pressed,
+                    "" if cell.acts else days.why(its, TODAY, language),
                 ]
             )
     await desktop.goto("/connexion")
@@ -242,10 +244,11 @@ STATES = """query($child: ID!, $activity: ID!, $month: YearMonth!) {
 
 
 class Scene:
-    """`free`: days of the month after next on which the activity is open to all."""
+    """`free`: days of the month after next on which the activity is open to all. Of `late`: a day that is closed, and one that is locked."""
 
     def __init__(self, town: Town, free: list[dt.date]) -> None:
         self.town, self.free = town, free
+        self.closed, self.locked = stuck_days()
         self.month = f"{free[0]:%Y-%m}"
         self.query = {"enfant": town.named("amalia"), "activite": town.named("aps"), "mois": self.month}
 
@@ -260,13 +263,22 @@ async def scene(system: System, tmp_path_factory: pytest.TempPathFactory) -> Asy
         yield await set_up(found)
 
 
+def stuck_days() -> tuple[dt.date, dt.date]:
+    """Of that month: a Tuesday, and the Wednesday after it."""
+    first = (today().replace(day=1) + dt.timedelta(days=62)).replace(day=1)
+    tuesday = next(day for day in (first + dt.timedelta(days=number) for number in range(7, 14)) if day.weekday() == 1)
+    return tuesday, tuesday + dt.timedelta(days=1)
+
+
 async def set_up(found: Found) -> Scene:
     """A day that Amalia has, one for which she waits, one on which she could wait, a full one; then free ones."""
     more = {"weekdays": WEEK, "open_on": [], "capacity": 2, "waiting_list": 1}
-    activities = [activity("aps", **more), activity("multi", **{**more, "hours": CHOSEN})]
+    closed, locked = stuck_days()
+    late = {"closed_on": [f"{closed}"], "open_on": [f"{locked}"], "cancellation_deadline": {"days_before": 120, "at": "09:00"}}
+    activities = [activity("aps", **more), activity("multi", **{**more, "hours": CHOSEN}), activity("late", **{**more, **late})]
     debt = [{"date": "today-3d", "wallet": "periscolaire", "label": "Reprise de solde", "cents": 5000}]
     families = [
-        family("dupont", children=["amalia", "paolo"], activities=["aps", "multi"]),
+        family("dupont", children=["amalia", "paolo"], activities=["aps", "multi", "late"]),
         family("martin", children=["martin-child", "second", "third"]),
         family("leroy", charges=debt),
     ]
@@ -286,7 +298,7 @@ async def set_up(found: Found) -> Scene:
     calendar = told["data"]["child"]["calendar"]
     free = [dt.date.fromisoformat(each["date"]) for each in calendar["days"] if each["state"] == "AVAILABLE"]
     booked, waiting, possible, full = free[:4]
-    await dupont.submits([dupont.line(booked, child="amalia")])
+    await dupont.submits([dupont.line(booked, child="amalia"), dupont.line(locked, child="amalia", activity="late")])
     taken = [martin.line(date, child=child) for child in ("martin-child", "second") for date in (waiting, possible, full)]
     await martin.submits([*taken, martin.line(full, child="third")])
     await dupont.submits([dupont.line(waiting, child="amalia")])
@@ -316,7 +328,7 @@ async def test_without_script_each_click_is_kept_and_said_and_undone(visitor: Ma
     assert said(text).endswith(": À réserver")
     assert [line.date for line in cookie_of(one.client.cookies.jar)] == [others[0]]
     assert f'value="jour-{others[0]}" class="day" data-s="AVAILABLE" data-p="add"' in text
-    assert said(await clicks(f"jour-{full}")).endswith(": Non traitée, activité complète")
+    assert said(await clicks(f"jour-{full}")).endswith(": complet, liste d’attente comprise")
     text = await clicks("mois")  # The first that can be changed is booked: all are cancelled, and what was chosen is let go (S29).
     assert [(line.date, line.change) for line in cookie_of(one.client.cookies.jar)] == [(booked, "CANCEL"), (waiting, "CANCEL")]
     assert "2 jours à annuler" in text
@@ -439,6 +451,7 @@ async def test_a_calendar_answers_at_once_by_pointer_and_by_keyboard_and_undoes(
     await page.reload()
     await page.wait_for_selector("table[data-ready]")
     assert await page.get_attribute(day(booked), "data-p") == "cancel"
+    await stays_as_it_is(page, scene)
     await page.click("#effacer")
     assert await chosen(page) == []
     await by_keyboard(page, others)
@@ -448,6 +461,57 @@ async def test_a_calendar_answers_at_once_by_pointer_and_by_keyboard_and_undoes(
         await page.keyboard.press(key)
         await page.wait_for_url(lambda address, is_there=is_there: (scene.month in address) is is_there)
         await page.wait_for_selector("table[data-ready]")
+
+
+async def test_a_journey_without_script_from_the_child_to_giving_back(without_script: Page, scene: Scene) -> None:
+    """S23, S25, S26, S33, S34, S35: child, activity, month, hours, recap, outcome, follow-up, by what anybody sees and clicks."""
+    page, date = without_script, scene.free[8]
+    await signs_in(page, scene.town, "dupont")
+    await page.goto("/")
+    await page.click(".nav a[href='/reserver']")
+    for chip in ("Amalia", "MULTI"):
+        await page.click(f".chip:has-text('{chip}')")
+    while scene.month not in page.url:
+        await page.click(".arrow[rel=next]")
+    await page.select_option("#arrivee", "09:00")
+    await page.select_option("#depart", "11:30")
+    await page.click(day(date))
+    await expect(page.locator(".said")).to_contain_text("À réserver")
+    await expect(page.locator(f"{day(date)} .h")).to_have_text("09:00–11:30")
+    await page.click("#verifier")
+    await expect(page.locator("table.recap tbody tr")).to_contain_text("9 h")
+    await page.click("button[value=valider]")
+    await lands_on(page, "/demandes/*")
+    await comes_to_show(page, "#acceptees")
+    outcome = page.url
+    await page.click("main a[href='/reservations']")
+    of_day = page.locator(f".followed tbody tr:has(time[datetime='{date}'])")
+    await of_day.locator("input[type=checkbox]").check()
+    await page.click("button[value=annuler]")
+    await expect(page.locator("table.recap tbody tr")).to_have_count(1)
+    await page.click("button[value=valider]")
+    await lands_on(page, "/demandes/*")
+    await comes_to_show(page, "#annulees")
+    await page.goto(outcome)
+    await expect(page.locator("section:has(#acceptees)")).to_contain_text("Annulée depuis")
+
+
+async def stays_as_it_is(page: Page, scene: Scene) -> None:
+    """A day that the town closed, and one that it is too late to give back: a click says why, and chooses nothing."""
+    before, others = await chosen(page), page.url
+    await opened(page, scene, scene.path.replace(scene.query["activite"], scene.town.named("late")))
+    for date, state, words in (
+        (scene.closed, "CLOSED", "Fermeture exceptionnelle"),
+        (scene.locked, "BOOKED_LOCKED", "réservé, délai d’annulation dépassé"),
+    ):
+        await expect(page.locator(day(date))).to_have_attribute("data-s", state)
+        await page.locator(day(date)).click(force=True)
+        assert words in await page.inner_text("#annonce")
+        assert words in await page.inner_text("#message"), "whoever sees it reads it, too"
+        assert await chosen(page) == before
+        await expect(page.locator(day(date))).to_have_attribute("data-s", state)
+    await shot(page, "booking-locked")
+    await opened(page, scene, others)
 
 
 async def names(page: Page) -> list[str]:

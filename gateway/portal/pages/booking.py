@@ -320,17 +320,24 @@ async def _toggled(visit: Visit, place: Place, before: list[Line], scope: str, d
         visit.keep_choices([line for line in before if line not in mine] + after)
     except draft.TooLong:
         return await _drawn(visit, place, {"calendrier": phrase("DRAFT_TOO_LONG", visit.language)})
-    return visit.see_other(f"{place.address}#calendrier", **_said(visit, new, gone, answer["skipped"], before))
-
-
-def _said(
-    visit: Visit, new: Sequence[Line], gone: Sequence[Line], skipped: Sequence[Mapping[str, Any]], before: list[Line]
-) -> dict[str, Any]:
-    """What `see_other` says of it."""
     if not new and not gone:
-        if len(skipped) == 1:
-            return _of_day(visit, dt.date.fromisoformat(skipped[0]["date"]), skipped[0]["message"])
+        return visit.see_other(f"{place.address}#calendrier", **await _stuck(visit, place, answer["skipped"]))
+    return visit.see_other(f"{place.address}#calendrier", **_said(visit, new, gone, before))
+
+
+async def _stuck(visit: Visit, place: Place, skipped: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What `see_other` says where nothing was done: of one day, why, as the page's script says it."""
+    if len(skipped) != 1:
         return {"said": "WHY_NONE"}
+    date, message = skipped[0]["date"], skipped[0]["message"]
+    child = (await visit.seek(MONTH, child=place.child, activity=place.activity, month=date[:7])).get("child")
+    told = next((each for each in child["calendar"]["days"] if each["date"] == date), None) if child else None
+    stuck = told is not None and told["state"] not in days.ACTIONABLE
+    return _of_day(visit, dt.date.fromisoformat(date), days.why(told, visit.today, visit.language) if told and stuck else message)
+
+
+def _said(visit: Visit, new: Sequence[Line], gone: Sequence[Line], before: list[Line]) -> dict[str, Any]:
+    """What `see_other` says of it."""
     if len(new) == 1 and len(gone) <= 1:
         mark = "MARK_ADD" if new[0].change == "BOOK" else "MARK_CANCEL"
         return _of_day(visit, new[0].date, phrase(mark, visit.language)) | {"undo": before}
