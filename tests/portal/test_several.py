@@ -383,11 +383,44 @@ async def test_english_is_whole(visitor: MakeVisitor, town: Town) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------------- in a browser
+STOPS = """() => [...document.querySelectorAll('table.cal [href]')].filter(each => each.tabIndex >= 0).map(each => each.href.slice(-10))"""
+
+
+async def by_keyboard(page: Page) -> None:
+    """One tab stop; arrows, Home and End, as the grid of one activity has them; Enter opens the day, which is a link."""
+    first = WATCHED.replace(day=1)
+    last = (first + dt.timedelta(days=31)).replace(day=1) - dt.timedelta(days=1)
+    monday = next(date for date in (first + dt.timedelta(days=number) for number in range(7, 14)) if date.weekday() == 0)
+    week = [monday + dt.timedelta(days=number) for number in range(7)]
+    assert len(await page.evaluate(STOPS)) == 1
+    await page.focus(f'a.day[href$="{week[1]}"]')
+    for key, wanted in (
+        ("ArrowRight", week[2]),
+        ("ArrowLeft", week[1]),
+        ("ArrowDown", week[1] + dt.timedelta(days=7)),
+        ("ArrowUp", week[1]),
+        ("End", week[6]),
+        ("ArrowRight", week[6]),
+        ("Home", week[0]),
+        ("Control+Home", first),
+        ("Control+End", last),
+    ):
+        await page.keyboard.press(key)
+        assert await page.evaluate("() => document.activeElement.href.slice(-10)") == f"{wanted}", key
+        assert await page.evaluate(STOPS) == [f"{wanted}"], key
+    for key, month in (("PageDown", last + dt.timedelta(days=1)), ("PageUp", first)):
+        await page.locator("table.cal a.day").first.focus()
+        await page.keyboard.press(key)
+        await page.wait_for_url(f"**mois={month:%Y-%m}")
+        await page.wait_for_selector("table[role=grid]")
+
+
 async def test_choosing_with_script_asks_for_hours_undoes_and_follows_what_others_do(browse: Browse, town: Town) -> None:
     page = await browse(PHONE)
     await signs_in(page, town, "dupont")
     await page.goto(f"/reserver/mois?enfant={town.named('amalia')}&mois={WATCHED:%Y-%m}")
     await is_sound(page, "several-month")
+    await by_keyboard(page)
     await page.click(f'a.day[href$="{WATCHED}"]')
     await page.wait_for_load_state()
     multi, aps = page.get_by_role("checkbox", name="MULTI"), page.get_by_role("checkbox", name="Accueil")
@@ -423,5 +456,9 @@ async def test_choosing_with_script_asks_for_hours_undoes_and_follows_what_other
     assert await multi.is_checked()
     await page.click("main .go button")
     assert "1 choix" in await page.inner_text(f'a.day[href$="{WATCHED}"]')
+    day, mine = WATCHED + dt.timedelta(days=1 if WATCHED.day == 1 else -1), await town.sign_in("dupont")
+    await mine.submits([mine.line(day, activity="aps", child="amalia")])
+    await expect(page.locator(f'a.day[href$="{day}"]')).to_have_attribute("data-s", "BOOKED")
+    assert len(await page.evaluate(STOPS)) == 1
     await page.goto(f"/reserver/copier?de={town.named('amalia')}:{town.named('multi')}&vers={town.named('paolo')}:{town.named('multi')}")
     await is_sound(page, "copy")

@@ -11,7 +11,9 @@ let drawn = told.draft; // The page may be an old one, from the browser's histor
 async function refresh() {
   const there = await anew();
   if (!there) return;
+  const stop = dateOf(days().find(day => day.tabIndex === 0));
   for (const part of ['.cal a.day', '.draft', '#asof']) lay(there, part);
+  rove(days().find(day => dateOf(day) === stop));
   drawn = written(load(told.family));
 }
 
@@ -25,21 +27,25 @@ addEventListener('pageshow', event => { if (event.persisted) look(); });
 look();
 network(document.getElementById('net'));
 
-// Arrows among the days, as in the month of one activity: each stays a link of its own.
+// ------------------------------------------ the keyboard, as in the month of one activity: one tab stop, arrows; each day stays a link
+table.setAttribute('role', 'grid');
+for (const cell of table.querySelectorAll('td')) cell.setAttribute('role', 'gridcell');
+function rove(day) { for (const one of days()) one.tabIndex = one === day ? 0 : -1; }
+rove(table.querySelector('a[aria-current=date]') ?? table.querySelector('a.day'));
+table.addEventListener('focusin', event => event.target.matches('a.day') && rove(event.target));
 table.addEventListener('keydown', event => {
-  const here = event.target.closest('a.day');
-  if (!here || event.ctrlKey || event.metaKey || event.altKey) return;
+  const here = event.target.closest('a.day'), control = event.ctrlKey || event.metaKey;
+  if (!here || event.altKey) return;
   const rows = [...table.tBodies[0].rows].map(row => [...row.cells].map(cell => cell.querySelector('a.day')));
   const r = rows.findIndex(row => row.includes(here)), c = rows[r].indexOf(here), all = days();
   const column = rows.map(row => row[c]).filter(Boolean), line = rows[r].filter(Boolean);
   const near = (list, step) => list[list.indexOf(here) + step];
-  if (event.key === 'PageUp' || event.key === 'PageDown') {
-    event.preventDefault();
-    document.querySelector(`.arrow[rel=${event.key === 'PageUp' ? 'prev' : 'next'}]`)?.click();
-    return;
-  }
   const to = {
-    ArrowRight: near(all, 1), ArrowLeft: near(all, -1), ArrowDown: near(column, 1), ArrowUp: near(column, -1), Home: line[0], End: line.at(-1),
+    ArrowRight: near(line, 1), ArrowLeft: near(line, -1), ArrowDown: near(column, 1), ArrowUp: near(column, -1),
+    Home: control ? all[0] : line[0], End: control ? all.at(-1) : line.at(-1),
   };
-  if (event.key in to) { event.preventDefault(); to[event.key]?.focus(); }
+  if (event.key in to) to[event.key]?.focus();
+  else if (event.key === 'PageUp' || event.key === 'PageDown') document.querySelector(`.arrow[rel=${event.key === 'PageUp' ? 'prev' : 'next'}]`)?.click();
+  else return;
+  event.preventDefault();
 });

@@ -102,8 +102,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "COPY": ("Copier…", "Copy…"),
     "KEYS": (
         "Clavier : flèches pour se déplacer, Espace pour choisir. Maj+Espace : la semaine. "
-        "Ctrl+Espace : ce jour de chaque semaine. Ctrl+A : le mois. Ctrl+Z : annuler.",
-        "Keyboard: arrows to move, Space to choose. Shift+Space: the week. Ctrl+Space: this weekday. Ctrl+A: the month. Ctrl+Z: undo.",
+        "Ctrl+Espace : ce jour de chaque semaine. Ctrl+A : le mois. Ctrl+Z : annuler. Page préc., Page suiv. : un autre mois.",
+        "Keyboard: arrows to move, Space to choose. Shift+Space: the week. Ctrl+Space: this weekday. Ctrl+A: the month. Ctrl+Z: undo. "
+        "Page Up, Page Down: another month.",
     ),
     "HOURS": ("Horaires", "Times"),
     "HOURS_SAME": ("Les mêmes chaque jour", "The same every day"),

@@ -43,6 +43,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     "SEVERAL_LEGEND_DROPPED": ("Barré : seulement des annulations choisies", "Struck through: only cancellations are chosen"),
     "SEVERAL_BOOKS": ("{n} à réserver", "{n} to book"),
     "SEVERAL_CANCELS": ("{n} à annuler", "{n} to cancel"),
+    "SEVERAL_KEYS": (
+        "Clavier : flèches pour se déplacer, Entrée pour ouvrir le jour. Début, Fin : la semaine. Ctrl+Début, Ctrl+Fin : le mois. "
+        "Page préc., Page suiv. : un autre mois.",
+        "Keyboard: arrows to move, Enter to open the day. Home, End: the week. Ctrl+Home, Ctrl+End: the month. "
+        "Page Up, Page Down: another month.",
+    ),
     "SEVERAL_NONE": ("Aucune demande pour le moment.", "No request so far."),
     "ONE_DAY_TITLE": ("{child}, {day}", "{child}, {day}"),
     "ONE_DAY_LEAD": ("Cochez les activités à réserver, décochez celles à annuler.", "Tick the activities to book, untick those to cancel."),
