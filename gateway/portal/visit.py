@@ -404,15 +404,17 @@ class Visit:
         """Instead of the page of something that the API did not tell: nobody can say, or there is no such thing."""
         return self.trouble("AWAY", 503) if self.partly else self.trouble("NOT_HERE", 404)
 
-    def see_other(self, path: str, said: str = "", *, undo: Iterable[draft.Line] | None = None, **told: str | int) -> Response:
+    def see_other(
+        self, path: str, said: str = "", *, undo: Iterable[draft.Line] | None = None, undo_leads: str = "", **told: str | int
+    ) -> Response:
         """After something was done: the page at `path`, which says `said` of the texts once; of those that are counted, by `n`.
 
-        `undo`: the draft as it was before, which the page offers to bring back.
+        `undo`: the draft as it was before, which the page offers to bring back. `undo_leads`: to which page; empty: to itself.
         """
         if said:
             before = None if undo is None else draft.kept(undo)
-            written = quote(json.dumps([said, told, before], separators=(",", ":")), safe=":|+")
-            self.keep(SAID, written if len(written) <= draft.LONGEST else quote(json.dumps([said, told, None])), 60)
+            written = quote(json.dumps([said, told, before, undo_leads], separators=(",", ":")), safe=":|+")
+            self.keep(SAID, written if len(written) <= draft.LONGEST else quote(json.dumps([said, told, None, ""])), 60)
         return RedirectResponse(path, 303, headers={"cache-control": "no-store"})
 
     def file(self, told: Mapping[str, Any] | None) -> Response:
@@ -454,18 +456,18 @@ class Visit:
             response.set_cookie(name, value, max_age=seconds, path="/", secure=self.house.secure, samesite="lax")
         return response
 
-    def _said(self) -> tuple[str, str | None]:
-        """What the page before has done, to be said once, and the draft from before that."""
+    def _said(self) -> tuple[str, str | None, str]:
+        """What the page before has done, to be said once, the draft from before that, and where bringing it back leads; empty: here."""
         kept = self.kept(SAID)
         if not kept:
-            return "", None
+            return "", None, ""
         self.forget(SAID)
         try:
-            code, told, before = json.loads(unquote(kept))
+            code, told, before, leads = json.loads(unquote(kept))
             text = count(code, told.pop("n"), self.language, **told) if code in COUNTED else phrase(code, self.language, **told)
-            return text, None if before is None else draft.kept(draft.read(before))
+            return text, None if before is None else draft.kept(draft.read(before)), local(leads) if leads else ""
         except (ValueError, KeyError, TypeError, AttributeError, IndexError):
-            return "", None
+            return "", None, ""
 
 
 class Following(Response):
@@ -512,6 +514,7 @@ class Frame:
     styles: str
     said: str
     undo: str | None  #: The draft as it was before what is said was done.
+    undo_leads: str  #: Where bringing it back leads; empty: to this page.
 
     @property
     def me(self) -> Mapping[str, Any] | None:

@@ -23,6 +23,7 @@ from tests.flows.system import System
 from tests.flows.town import Town, activity, family, today
 from tests.portal.browsing import CUT, PHONE, Watch, axe, comes_to_show, cut_off, keeps, lands_on, shot, signs_in, too_wide
 from tests.portal.conftest import Browse, MakeVisitor
+from tests.portal.test_money import Api, text_of
 
 TODAY = dt.date(2026, 11, 3)
 NOVEMBER = [dt.date(2026, 11, day) for day in range(1, 31)]
@@ -378,6 +379,15 @@ async def test_s23_the_child_comes_first_and_what_is_the_only_one_is_chosen(visi
     only = await other.signs_in(scene.town, "leroy", "/reserver")
     assert (only.url.params["activite"], "<table" in only.text) == (scene.town.named("aps"), True)
     assert (await one.opens("/reserver", **scene.query | {"activite": "*"})).url.path == "/reserver/mois"
+
+
+async def test_at_the_start_it_is_said_until_when_booking_is_closed() -> None:
+    known = [{"id": name, "name": name.upper(), "opensOn": f"{year}-09-01"} for name, year in (("aps", 2099), ("soir", 2020))]
+    children = [{"id": "amalia", "firstName": "Amalia", "activities": known}]
+    one = Api(family={"children": children, "bookingAccess": {"open": True, "refusal": None}}).visitor()
+    page = text_of((await one.opens("/reserver")).text)
+    assert ": booking is closed until it opens, on 1 September 2099." in page
+    assert page.count("booking is closed until") == 1, "the other one is open"
 
 
 async def test_a_draft_that_is_too_long_says_so_and_loses_nothing(visitor: MakeVisitor, scene: Scene) -> None:

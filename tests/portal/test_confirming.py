@@ -203,6 +203,10 @@ async def test_s35_s36_bookings_are_followed_given_back_and_waiting_places_left(
     left = await martin.visitor.sends("/reservations?statut=attente", acte="quitter", reservation=hidden_in(waiting, "reservation"))
     assert "Liste d’attente quittée" in text_of(left)
     assert "Vous n’êtes sur aucune liste d’attente" in text_of(left)
+    undone = await martin.visitor.sends("/brouillon", brouillon=hidden_in(left, "brouillon"), suite=hidden_in(left, "suite"))
+    assert (undone.url.path, martin.drafted) == ("/recapitulatif", [martin.line(DAYS[0])])
+    assert "Liste d’attente, position 1" in text_of(undone), "at the end of the line, of which the recap tells"
+    martin.chooses()
 
     again = await martin.visitor.sends("/reservations?statut=attente", acte="quitter", reservation=hidden_in(waiting, "reservation"))
     assert "n’est plus en liste d’attente" in text_of(again)

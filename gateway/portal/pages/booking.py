@@ -20,7 +20,7 @@ from gateway.portal.visit import Visit
 _FAMILIES = """
 fragment Children on Account { families { id children { id firstName } } }
 fragment Families on Account { families {
-  id bookingAccess { open refusal { message } } children { id firstName activities { id name } } } }"""
+  id bookingAccess { open refusal { message } } children { id firstName activities { id name opensOn } } } }"""
 _DAYS = """
 fragment Days on Calendar { asOf days { date state placesLeft reason reasonCode revision booking { rank arrival departure } } }"""
 START = operation("query BookingStart { ...Shell me { ...Children } booking: me { ...Families } }" + _FAMILIES)
@@ -147,7 +147,8 @@ def _start(visit: Visit, place: Place) -> Response:
     if child and len(activities) == 1 and place.activity != activities[0]["id"]:
         return visit.see_other(Place(child["id"], activities[0]["id"], place.month).address)
     status = 503 if visit.partly and visit.request.method == "POST" else 200
-    told = {"child": child, "away": visit.partly, **_around(visit, place, child)}
+    later = [each for each in activities if dt.date.fromisoformat(each["opensOn"]) > visit.today]
+    told = {"child": child, "away": visit.partly, "later": later, **_around(visit, place, child)}
     return visit.page("booking_start.html", status=status, styles=("calendar",), tab="book", **told)
 
 

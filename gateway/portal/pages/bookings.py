@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote
 from starlette.responses import Response
 
 from gateway.portal import draft, formats, news
+from gateway.portal.draft import Line
 from gateway.portal.following import ALL, PER_PAGE, STATUSES, Filters, Followed, line_of
 from gateway.portal.forms import Form
 from gateway.portal.operations import operation
@@ -35,7 +36,7 @@ FILE = operation(
 )
 DAY = operation("""query BookingOfDay($day: Date!, $child: ID, $activity: ID) { ...Shell booking: me { families { id
   bookings(from: $day, to: $day, child: $child, activity: $activity) {
-    nodes { id status date child { firstName } activity { name } } } } } }""")
+    nodes { id status date arrival departure child { firstName } activity { name choosesHours } } } } } }""")
 LEAVE = operation("""mutation LeaveWaitingList($booking: ID!) { cancelBooking(booking: $booking) { __typename
   ... on Booking { id status } ... on Refusal { message } } }""")
 WHOSE = operation("query BookingsFamily { ...Shell me { families { id children { id firstName } } } }")
@@ -173,8 +174,11 @@ async def _leave(visit: Visit, form: Form) -> Response:
     told = (await visit.ask(LEAVE, booking=booking))["cancelBooking"]
     if told["__typename"] != "Booking":
         return await _page(visit, warning=told["message"])
-    day = formats.date(found["date"], "day", visit.language)
-    return visit.see_other(_here(visit), "LEFT", child=found["child"]["firstName"], activity=found["activity"]["name"], day=day)
+    words = {"child": found["child"]["firstName"], "activity": found["activity"]["name"]}
+    words["day"] = formats.date(found["date"], "day", visit.language)
+    hours = (found["arrival"][:5], found["departure"][:5]) if found["activity"]["choosesHours"] else (None, None)
+    again = Line(meant[0].date, meant[0].child, meant[0].activity, "BOOK", *hours)
+    return visit.see_other(_here(visit), "LEFT", undo=[*visit.choices(), again], undo_leads="/recapitulatif", **words)
 
 
 async def _renew(visit: Visit, form: Form) -> Response:

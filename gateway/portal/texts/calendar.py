@@ -93,6 +93,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     # ---- one activity's month
     "RULES": ("Réservation : {booking}. Annulation : {cancelling}.", "Booking: {booking}. Cancelling: {cancelling}."),
     "RULES_BOTH": ("Réservation et annulation : {booking}.", "Booking and cancelling: {booking}."),
+    "START_LATER": (
+        "{activity} : réservations fermées jusqu’à l’ouverture, le {day}.",
+        "{activity}: booking is closed until it opens, on {day}.",
+    ),
     "SEASON_NOT_YET": (
         "Cette activité ouvre le {day} : il n’y a rien à réserver avant.",
         "This activity opens on {day}: there is nothing to book before.",
