@@ -1,21 +1,24 @@
 """The portal in a phone's browser: what each page weighs, when it is seen, how soon it answers a tap, and what a whole month costs.
 
-python -m tests.bench.portal [--rounds 5] [--address http://127.0.0.1:8000 --login dupont --password ... --agent agent --agent-password ...]
+python -m tests.bench.portal [--rounds 5] [--only /paiement ...] [--address http://127.0.0.1:8000 --login dupont --password ... --agent agent ...]
 
 Chromium, at Lighthouse's mobileSlow4G (562.5 ms a request, 1,474.56 kbit/s down, 675 up) and a fourth of the CPU; 412 px wide. Milliseconds
 and kB, medians of the rounds, each beside its aim (AIMS): FCP, LCP, CLS; INP of a tap; bytes as they came over the wire, and of those the
 scripts without their headers; the script of a click on the whole month. `CPU ms`: of the page's own thread, unslowed, until it is loaded, and
 `script CPU ms` of that click, `drawn CPU ms` with style, layout and paint: on a machine that has much else to do, compare these. Without an
-address it starts a system of its own. No TLS and no DNS in it; nothing is judged.
+address it starts a system of its own, in which it books a month; of another system the newest request is looked at, if there is one. No TLS and
+no DNS in it; nothing is judged. `--only`: pages whose names contain one of these.
 """
 
 import argparse
 import asyncio
+import datetime as dt
 import json
 import statistics
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from playwright.async_api import Browser, CDPSession, Page, async_playwright
 
@@ -41,7 +44,9 @@ DRAWN = """async () => { const button = document.querySelector('.bulk.month'), f
   for (let n = 0; n < 10; n++) { button.click(); await frame(); await frame(); } }"""
 #: What design/portal.md asks for (section 10).
 AIMS = {"LCP": 1000, "CLS": 0.01, "INP": 200, "kB": 30, "script kB": 15, "whole month": 50}
-#: Each page, and what is tapped on it.
+#: Each page for everybody, and what is tapped on it.
+OPEN = {"/connexion": "[data-shows]", "/mot-de-passe": "h1"}
+#: Of the family.
 PAGES = {
     "/": "h1",
     "/reserver": "h1",
@@ -50,6 +55,18 @@ PAGES = {
     "/soldes": "h1",
     "/historiques": "h1",
     "/profil": "details.fold summary",
+    "/paiement": "h1",
+    "/demandes": "h1",
+    "/reservations?tout=1": "h1",  # For paper.
+}
+#: Of the agent.
+DESK = {
+    "/bureau": "h1",
+    "/bureau/pointage": ".tick, h1",
+    "/bureau/familles": "h1",
+    "/bureau/paiements": "h1",
+    "/bureau/attente": "h1",
+    "/bureau/activites": "h1",
 }
 
 
@@ -170,23 +187,61 @@ async def drafted(browser: Browser, address: str, cookies: list[Any], month: str
     return kept
 
 
-async def looks(browser: Browser, address: str, family: tuple[str, str], agent: tuple[str, str]) -> list[Look]:
+async def confirmed(browser: Browser, address: str, cookies: list[Any]) -> None:
+    """What is in the draft is asked for."""
+    context = await browser.new_context()
+    await context.add_cookies(cookies)
+    page = await context.new_page()
+    await page.goto(f"{address}/recapitulatif")
+    await page.locator("button[value=valider]").click()
+    await page.wait_for_url("**/demandes/*")
+    await context.close()
+
+
+async def first_link(browser: Browser, address: str, cookies: list[Any], path: str, begins: str) -> str | None:
+    """On the page at `path`, to what begins like that. None: there is none."""
+    context = await browser.new_context()
+    await context.add_cookies(cookies)
+    page = await context.new_page()
+    await page.goto(address + path)
+    found: list[str] = await page.locator(f"main a[href^='{begins}']").evaluate_all("all => all.map(each => each.getAttribute('href'))")
+    await context.close()
+    return found[0] if found else None
+
+
+async def looks(browser: Browser, address: str, family: tuple[str, str], agent: tuple[str, str], *, books: bool) -> list[Look]:
+    """`books`: the month after the one that the recap shows is asked for."""
     cookies, desk = await signed_in(browser, address, *family), await signed_in(browser, address, *agent)
     month = await calendar(browser, address, cookies)
     full = await drafted(browser, address, cookies, month)
+    asked = dict(parse_qsl(urlsplit(month).query))
+    several, copied = {"enfant": asked["enfant"], "mois": asked["mois"]}, {**asked, "vers": ""}
+    if books:
+        after = (dt.date.fromisoformat(f"{asked['mois']}-01") + dt.timedelta(days=31)).strftime("%Y-%m")
+        await confirmed(browser, address, await drafted(browser, address, cookies, f"/reserver?{urlencode({**asked, 'mois': after})}"))
+    request = await first_link(browser, address, cookies, "/demandes", "/demandes/")
+    household = await first_link(browser, address, desk, f"/bureau/familles?{urlencode({'chercher': family[0]})}", "/bureau/familles/")
+    household = household or await first_link(browser, address, desk, "/bureau/familles", "/bureau/familles/")
     return [
-        Look("/connexion", "/connexion", [], "[data-shows]"),
+        *(Look(path, path, [], tap) for path, tap in OPEN.items()),
         *(Look(path, path, full if path == "/recapitulatif" else cookies, tap) for path, tap in PAGES.items()),
         Look("/reserver, one month", month, cookies, ".bulk.month", bulk),
-        Look("/bureau/pointage", "/bureau/pointage", desk, ".tick, h1"),
+        Look("/reserver/mois", f"/reserver/mois?{urlencode(several)}", cookies, "h1"),
+        Look("/reserver/jour", f"/reserver/jour?{urlencode({'enfant': asked['enfant'], 'date': asked['mois'] + '-15'})}", cookies, "h1"),
+        Look("/reserver/copier", f"/reserver/copier?{urlencode(copied)}", cookies, "h1"),
+        *([Look("/demandes/{id}", request, cookies, "h1")] if request else []),
+        *(Look(path, path, desk, tap) for path, tap in DESK.items()),
+        *([Look("/bureau/familles/{number}", household, desk, "h1")] if household else []),
     ]
 
 
-async def measure(address: str, family: tuple[str, str], agent: tuple[str, str], rounds: int) -> None:
+async def measure(wish: argparse.Namespace, address: str, family: tuple[str, str], agent: tuple[str, str], *, books: bool = False) -> None:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--disable-gpu"])
-        for look in await looks(browser, address, family, agent):
-            reports = [{**await visit(browser, address, look), **await unslowed(browser, address, look)} for _ in range(rounds)]
+        for look in await looks(browser, address, family, agent, books=books):
+            if wish.only and not any(each in look.name for each in wish.only):
+                continue
+            reports = [{**await visit(browser, address, look), **await unslowed(browser, address, look)} for _ in range(wish.rounds)]
             medians = {name: round(statistics.median(report[name] for report in reports), 3) for name in reports[0]}
             print(
                 "portal",
@@ -197,17 +252,18 @@ async def measure(address: str, family: tuple[str, str], agent: tuple[str, str],
         await browser.close()
 
 
-async def on_stage(rounds: int) -> None:
+async def on_stage(wish: argparse.Namespace) -> None:
     activities = [activity(name, open_on=[]) for name in ("canteen", "morning", "evening")]
     everybody = renamed("rush", activities, [family("home", children=["ada", "ben"], activities=["canteen", "morning", "evening"])])
     everybody["accounts"].append({"login": "rush-agent", "password": PASSWORD, "first_name": "Anne", "last_name": "MARTIN", "agent": True})
     async with opened("sqlite", [everybody], []) as stage:
-        await measure(stage.system.gateway, ("rush-home", PASSWORD), ("rush-agent", PASSWORD), rounds)
+        await measure(wish, stage.system.gateway, ("rush-home", PASSWORD), ("rush-agent", PASSWORD), books=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME")
     parser.add_argument("--address", help="of a system that runs")
     parser.add_argument("--login", default="dupont")
     parser.add_argument("--password", default="Amalia-et-Paolo-2026")
@@ -217,7 +273,7 @@ def main() -> None:
     if CHROMIUM is None:
         raise SystemExit(ABSENT)
     family, agent = (wish.login, wish.password), (wish.agent, wish.agent_password)
-    asyncio.run(measure(wish.address, family, agent, wish.rounds) if wish.address else on_stage(wish.rounds))
+    asyncio.run(measure(wish, wish.address, family, agent) if wish.address else on_stage(wish))
 
 
 if __name__ == "__main__":
