@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, Router, request_response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.portal import assets
+from gateway.portal import assets, town_words
 from gateway.portal.api import Api
 from gateway.portal.noticeboard import Noticeboard
 from gateway.portal.operations import ALL
@@ -38,8 +38,9 @@ def portal(endpoint: ASGIApp, settings: Settings, trusted: Trusted, words: TownW
     house = House(api, Renewing(), Noticeboard(api), settings.clock, secure, origins, words, passkeys, settings.public_url)
     pages = [Route(path, partial(_answer, house, handler), methods=methods) for path, methods, handler in PAGES]
     unknown = partial(_answer, house, _not_here)
+    files = [Route("/portail/logo/{name}", partial(_logo, words)), Route("/portail/{version}/{name}", assets.served)]
     return _Pages(
-        Router([Route("/portail/{version}/{name}", assets.served), *pages], default=request_response(unknown), redirect_slashes=False),
+        Router([*files, *pages], default=request_response(unknown), redirect_slashes=False),
         house,
     )
 
@@ -78,6 +79,15 @@ async def _not_here(visit: Visit) -> Response:
     if _wants_page(visit.request):
         return visit.trouble("NOT_HERE", 404)
     return PlainTextResponse(say("NO_PAGE", visit.language), 404, headers={"x-content-type-options": "nosniff"})
+
+
+async def _logo(words: TownWords, request: Request) -> Response:
+    """`/portail/logo/{name}`. It draws, and that is all: whatever else stands in an SVG does nothing, also where it is opened by itself."""
+    found = words.served(request.path_params["name"])
+    if found is None:
+        return PlainTextResponse("", 404)
+    policy = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"}
+    return Response(found.body, headers={**assets.KEPT, **policy}, media_type=town_words.KINDS[found.suffix][1])
 
 
 async def _answer(house: House, handler: Handler, request: Request) -> Response:

@@ -7,13 +7,16 @@ data_protection: {name: ..., address: ..., email: ...}
 accessibility: {state: partial, rate: 71, audited_by: ..., established: 2026-11-30, exceptions: [...], disproportionate: [...],
   not_covered: [...], environment: [...], tools: [...], pages: [...], plan: {2027: [...]}}
 secret_questions: false
+logo: mairie.svg
+logos: {carteville: carteville.svg}
 
 Each may be missing. Texts are the town's, in French. README (Pages that the law asks for) says what each is.
 """
 
 import datetime as dt
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -65,6 +68,23 @@ class Accessibility:
 
 
 @dataclass(frozen=True, slots=True)
+class Logo:
+    """A picture in the head of each page, which the gateway serves itself."""
+
+    body: bytes
+    suffix: str  #: Of KINDS.
+
+    @property
+    def name(self) -> str:
+        """Another one's is another: a browser may keep it."""
+        return hashlib.sha256(self.body).hexdigest()[:16] + self.suffix
+
+    @property
+    def address(self) -> str:
+        return f"/portail/logo/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class TownWords:
     contact: Whom = Whom()
     publisher: Whom = Whom()
@@ -72,12 +92,26 @@ class TownWords:
     data_protection: Whom = Whom()
     accessibility: Accessibility = Accessibility()
     secret_questions: bool = True  #: False: never offered (S3). Else they are where identity says that a structure has them on.
+    logo: Logo | None = None  #: Where nobody is signed in, and of structures without one of their own. None: ours.
+    logos: Mapping[str, Logo] = field(default_factory=dict)  #: Of structures, by id.
+
+    def logo_of(self, structure: str | None) -> Logo | None:
+        """`structure`: None: none is being consulted."""
+        return self.logos.get(structure or "", self.logo)
+
+    def served(self, name: str) -> Logo | None:
+        """By its `name`. None: nobody has that one."""
+        return next((each for each in (self.logo, *self.logos.values()) if each and each.name == name), None)
 
 
 #: The lists of a declaration, beside its plan.
 LISTS = ("exceptions", "disproportionate", "not_covered", "environment", "tools", "pages")
 MOST_YEARS = 3  #: Of a plan; and so old may a declaration be.
 PEOPLE = ("contact", "publisher", "host", "data_protection")
+#: How a logo's file may end, how it begins, and what it is called on the way.
+KINDS = {".svg": (b"<", "image/svg+xml"), ".png": (b"\x89PNG", "image/png"), ".webp": (b"RIFF", "image/webp")}
+#: A telephone is sent it once.
+MOST_LOGO_BYTES = 30_000
 DEFAULT = TownWords()
 
 
@@ -91,23 +125,43 @@ def read(path: Path | None) -> TownWords:
         told = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SettingsError(f"PREAU_PORTAL: {path} cannot be read ({type(error).__name__})") from None
-    return _Reading(f"PREAU_PORTAL: {path}").town(told if told is not None else {})
+    return _Reading(f"PREAU_PORTAL: {path}", path.parent).town(told if told is not None else {})
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
     where: str
+    folder: Path  #: That logos are beside.
 
     def wrong(self, what: str) -> SettingsError:
         return SettingsError(f"{self.where}: {what}")
 
     def town(self, told: Any) -> TownWords:
-        parts = self.parts(told, "the file", (*PEOPLE, "accessibility", "secret_questions"))
+        parts = self.parts(told, "the file", (*PEOPLE, "accessibility", "secret_questions", "logo", "logos"))
         people = {name: self.whom(parts[name], name) for name in PEOPLE if name in parts}
         asks = parts.get("secret_questions", True)
         if not isinstance(asks, bool):
             raise self.wrong("secret_questions is true or false")
-        return TownWords(**people, accessibility=self.accessibility(parts.get("accessibility", {})), secret_questions=asks)
+        logo = self.logo(parts["logo"], "logo") if "logo" in parts else None
+        accessibility, logos = self.accessibility(parts.get("accessibility", {})), self.logos(parts.get("logos", {}))
+        return TownWords(**people, accessibility=accessibility, secret_questions=asks, logo=logo, logos=logos)
+
+    def logos(self, told: Any) -> dict[str, Logo]:
+        if not isinstance(told, Mapping) or not all(isinstance(structure, str) for structure in told):
+            raise self.wrong("logos has a file for each structure, by its id in the town's file, such as carteville: carteville.svg")
+        return {structure: self.logo(each, f"logos.{structure}") for structure, each in told.items()}
+
+    def logo(self, told: Any, name: str) -> Logo:
+        path = self.folder / self.text(told, name)
+        if path.suffix not in KINDS:
+            raise self.wrong(f"{name} is a file that ends in {', '.join(KINDS)}")
+        try:
+            body = path.read_bytes()
+        except OSError as error:
+            raise self.wrong(f"{name}: {path} cannot be read ({type(error).__name__})") from None
+        if not body.lstrip().startswith(KINDS[path.suffix][0]) or len(body) > MOST_LOGO_BYTES:
+            raise self.wrong(f"{name}: {path} is a picture of that kind, of {MOST_LOGO_BYTES // 1000} kB at most")
+        return Logo(body, path.suffix)
 
     def parts(self, told: Any, name: str, known: tuple[str, ...]) -> Mapping[str, Any]:
         if not isinstance(told, Mapping) or not set(told) <= set(known):

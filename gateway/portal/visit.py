@@ -540,6 +540,12 @@ class Frame:
         return self.office or (self.family["structure"] if self.family else None)
 
     @property
+    def logo(self) -> str:
+        """The address of the town's own; empty: it has none."""
+        logo = self.visit.house.town.logo_of(self.place["id"] if self.place else None)
+        return logo.address if logo else ""
+
+    @property
     def timezone(self) -> str:
         place = self.place
         return place["timezone"] if place else SOMEWHERE

@@ -273,6 +273,37 @@ accessibility: {state: partial, rate: 71, audited_by: Audit SARL, established: 2
         assert "plus de trois ans : elle doit être renouvelée" in words(await guest.opens("/accessibilite"))
 
 
+async def test_each_structure_may_have_a_logo_of_its_own(identity: Identity, tmp_path: Path) -> None:
+    """Others have the one for all; and whatever stands in a picture does nothing but draw."""
+    file = tmp_path / "portal.yaml"
+    file.write_text("logo: all.svg\nlogos: {c: town.svg}")
+    for name in ("all", "town"):
+        (tmp_path / f"{name}.svg").write_text(
+            f'<svg xmlns="http://www.w3.org/2000/svg"><title>{name}</title><script>alert(1)</script></svg>'
+        )
+    logo = re.compile(r'<a class="brand" href="/"><img src="(/portail/logo/[0-9a-f]{16}\.svg)" alt=""')
+
+    async def shown(path: str) -> str:
+        found = logo.search((await guest.opens(path)).text)
+        assert found, path
+        answer = await guest.client.get(found[1])
+        assert answer.headers["content-type"] == "image/svg+xml"
+        assert "sandbox" in answer.headers["content-security-policy"]
+        assert "immutable" in answer.headers["cache-control"]
+        return re.findall("<title>(.*)</title>", answer.text)[0]
+
+    async with before(identity, PREAU_PORTAL=str(file)) as guest:
+        assert await shown("/connexion") == "all"
+        assert (await guest.client.get("/portail/logo/0123456789abcdef.svg")).status_code == 404
+        await signs_in(guest, identity)
+        for id, wanted in (("c", "town"), ("another", "all")):
+            structure = {"id": id, "name": "Mairie", "timezone": "Europe/Paris", "announcements": []}
+            identity.says["me"] = ACCOUNT | {"families": [{"id": "f", "number": "1", "structure": structure, "children": []}]}
+            assert await shown("/aide") == wanted
+    async with before(identity) as guest:
+        assert "<img" not in (await guest.opens("/connexion")).text
+
+
 def test_a_declaration_holds_for_three_years() -> None:
     made = town_words.Accessibility(established=dt.date(2023, 11, 30))
     assert [made.is_too_old(day) for day in (dt.date(2026, 11, 30), dt.date(2026, 12, 1), dt.date(2026, 1, 31))] == [False, True, False]
@@ -295,11 +326,19 @@ def test_a_declaration_holds_for_three_years() -> None:
         "accessibility: {plan: [x]}",
         "accessibility: {plan: {2027: [a], 2030: [b]}}",
         "accessibility: {tools: Axe}",
+        "logo: portal.yaml",
+        "logo: missing.svg",
+        "logo: no.png",
+        "logo: large.svg",
+        "logos: logo.svg",
+        "logos: {1: logo.svg}",
     ],
 )
 def test_a_file_that_cannot_be_meant_is_refused_with_what_was_expected(told: str, tmp_path: Path) -> None:
     file = tmp_path / "portal.yaml"
     file.write_text(told)
+    (tmp_path / "no.png").write_text("<svg/>")
+    (tmp_path / "large.svg").write_text("<svg/>" * 5001)
     with pytest.raises(SettingsError, match="PREAU_PORTAL"):
         town_words.read(file)
 
