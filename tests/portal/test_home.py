@@ -6,6 +6,7 @@ from typing import Any
 
 from playwright.async_api import Page, expect
 
+from gateway.portal import assets
 from gateway.portal.draft import Line, cookie, written
 from gateway.portal.pages.home import MOST_DAYS, days_to_come
 from tests.flows.conftest import Found
@@ -14,6 +15,9 @@ from tests.portal.browsing import PHONE, axe, shot, signs_in, too_wide
 from tests.portal.conftest import Browse, MakeVisitor
 from tests.portal.test_money import Api, holds, text_of
 
+ANEW = """async ([live, name]) => { const { anew } = await import(live);
+  if (name) document.querySelector('.brand').textContent = name;
+  return await anew() !== null; }"""
 RUN = "mutation($activity: ID!) { runAllocation(activity: $activity) { __typename } }"
 TODAY = dt.date(2026, 11, 23)
 NOBODY: dict[str, Any] = {"undeliverable": None, "secondFactorMissing": []}
@@ -146,3 +150,5 @@ async def follows(page: Page, town: Town, child: str) -> None:
     for one in (page.locator(".answers"), requests.locator("#demandes tbody tr").first):
         await expect(one).to_have_text(re.compile("1 request accepted"))
     await expect(requests.locator("#dit")).not_to_be_empty()
+    assert await page.evaluate(ANEW, [assets.address("live.js"), None])
+    assert not await page.evaluate(ANEW, [assets.address("live.js"), "Elsewhere"]), "of another structure nothing is laid over this page"

@@ -19,13 +19,16 @@ export function listen(address, next, { ends = true } = {}) {
   return () => { isOver = true; stop(); };
 }
 
-/** This page as the server draws it now; null where it cannot be had. */
+const place = page => page.querySelector('.brand')?.textContent;
+
+/** This page as the server draws it now; null where it cannot be had, or another tab turned to another structure. */
 export async function anew(address = location.href) {
   try {
     const answer = await fetch(address, { headers: { accept: 'text/html' } });
     if (!answer.ok || answer.redirected) return null;
     const text = (await answer.text()).replace(/<style>[^]*?<\/style>/, ''); // Another page's sheet is none that this one's policy lets in.
-    return new DOMParser().parseFromString(text, 'text/html');
+    const page = new DOMParser().parseFromString(text, 'text/html');
+    return place(page) === place(document) ? page : null;
   } catch { return null; }
 }
 
