@@ -291,6 +291,8 @@ async def test_a_day_gets_other_places_and_is_closed_for_a_reason_that_families_
     ][0]
     days = {each["date"]: each["reason"] for each in children["children"][0]["calendar"]["days"]}
     assert "Panne de chauffage" in days[day.isoformat()]
+    roster = await shown(one, f"{ROSTER}?activite={town.named('aps')}&date={day.isoformat()}")
+    assert re.findall(r"(?:Fermé : )+Panne de chauffage", roster) == ["Fermé : Panne de chauffage"], "said once"
 
 
 async def test_a_run_is_rehearsed_and_tells_why(visitor: MakeVisitor, found: Found) -> None:

@@ -120,6 +120,21 @@ def test_s34_each_answer_stands_in_its_place(told: dict[str, Any], kind: str, st
     assert requests.state_of(told, kind) == state
 
 
+def test_s37_answers_stand_by_activity_then_by_child_and_then_by_day() -> None:
+    asked = [("soir", "Zoé", 4), ("Matin", "Zoé", 3), ("Matin", "amalia", 9), ("Matin", "amalia", 2), ("soir", "Ben", 1)]
+    movements = [
+        {
+            "booking": {
+                "date": f"2026-12-{day:02}",
+                "activity": {"id": activity, "name": activity},
+                "child": {"id": child, "firstName": child},
+            }
+        }
+        for activity, child, day in asked
+    ]
+    assert [movements.index(each) for each in requests.grouped(movements)] == [3, 2, 1, 4, 0]
+
+
 async def test_while_nobody_can_tell_of_a_request_it_is_not_said_to_be_none() -> None:
     away = Api(request=None, errors=[{"message": "Away.", "extensions": {"code": "SUBGRAPH_UNAVAILABLE"}}])
     assert (await away.visitor().opens("/demandes/x")).status_code == 503

@@ -197,6 +197,7 @@ def with_money() -> list[State]:
         State(opens("/paiement/p"), {"onlinePayment": payment | {"status": "STARTED"}}, also=True),
         State(opens("/paiement/p"), {"onlinePayment": payment | {"status": "EXPIRED"}}),
         State(opens("/bureau/paiements/en-ligne"), {"unsettledPayments": None}, agent, errors=True, also=True),
+        State(opens("/bureau/attente?activite=aps"), {"roster": None, "openings": None}, agent, errors=True, also=True),
     ]
 
 

@@ -10,10 +10,14 @@ from gateway.portal.draft import Line
 from tests.facts import until
 from tests.flows.conftest import Found
 from tests.flows.town import Town, activity, family, half_a_day_away, next_days
-from tests.portal.browsing import is_sound, lands_on, shot, signs_in
+from tests.portal.browsing import PHONE, is_sound, lands_on, shot, signs_in
 from tests.portal.conftest import Browse
 
 DAYS = next_days(3)
+#: Hours of which one is seen below the other. What is there for the ear alone is a pixel large.
+APART = """() => [...document.querySelectorAll('tbody tr:has(.till)')].some(row => {
+  const [from, till] = ['.from', '.till'].map(each => row.querySelector(each).getBoundingClientRect());
+  return till.width > 1 && till.top !== from.top; })"""
 LONG = "Accueil périscolaire du matin et du soir, école Jacqueline-de-Romilly-et-Félix-Éboué"
 
 
@@ -27,7 +31,7 @@ async def test_from_the_recap_to_the_outcome_and_the_follow_up(phone: Page, brow
     town = await found(
         activities=[
             activity("aps", name=LONG, capacity=1, waiting_list=2),
-            activity("run", allocation={"scheduled_at": half_a_day_away(), "policy": "arrival"}),
+            activity("run", name="Répartition du mercredi", allocation={"scheduled_at": half_a_day_away(), "policy": "arrival"}),
         ],
         families=[family("dupont", children=("ada", "bo"), activities=("aps", "run")), family("martin")],
     )
@@ -44,6 +48,7 @@ async def test_from_the_recap_to_the_outcome_and_the_follow_up(phone: Page, brow
     await phone.goto("/recapitulatif")
     await is_sound(phone, "recap")
     await phone.locator("details.why").first.click()
+    await keeps_hours_together(phone)
     await follows(phone, town, day)
     await phone.get_by_role("button", name="Valider mes 4 demandes").dblclick()
     await lands_on(phone, "/demandes/*")
@@ -62,6 +67,14 @@ async def test_from_the_recap_to_the_outcome_and_the_follow_up(phone: Page, brow
         await english.goto(path)
         assert await english.get_attribute("html", "lang") == "en"
         await is_sound(english, f"{name}-en")
+
+
+async def keeps_hours_together(page: Page) -> None:
+    """Where the line is too short for both, arrival and departure go to the next one."""
+    for width in range(320, 430, 10):
+        await page.set_viewport_size({"width": width, "height": 844})
+        assert not await page.evaluate(APART), width
+    await page.set_viewport_size(PHONE["viewport"])
 
 
 async def follows(page: Page, town: Town, day: dt.date) -> None:

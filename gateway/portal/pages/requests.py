@@ -1,6 +1,6 @@
 """What came of a request (P14), and the list of requests (S34, S35)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from starlette.responses import Response
@@ -42,13 +42,24 @@ def state_of(movement: Mapping[str, Any], kind: str) -> str:
 
 
 def sorted_by_kind(request: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
-    """Each in the lines' order, with its `state` and `icon`."""
+    """Each as the request has them, with its `state` and `icon`."""
     found: dict[str, list[Mapping[str, Any]]] = {REMARKS: [], OPEN: [], ACCEPTED: [], CANCELLED: []}
     for each in request["movements"]:
         kind = kind_of(each, decided=request["decided"])
         state = state_of(each, kind)
         found[kind].append({**each, "state": state, "icon": ICONS.get(state, "check")})
     return found
+
+
+def grouped(movements: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """By activity, then by child, the days in their order (S37)."""
+
+    def place(each: Mapping[str, Any]) -> tuple[str, ...]:
+        booking = each["booking"]
+        activity, child = booking["activity"], booking["child"]
+        return activity["name"].casefold(), activity["id"], child["firstName"].casefold(), child["id"], booking["date"]
+
+    return sorted(movements, key=place)
 
 
 def title_of(found: Mapping[str, list[Mapping[str, Any]]]) -> str:
@@ -68,7 +79,7 @@ async def outcome(visit: Visit) -> Response:
     request = (await visit.ask(OUTCOME, id=visit.request.path_params["id"]))["request"]
     if request is None:
         return visit.missing()
-    found = sorted_by_kind(request)
+    found = {kind: grouped(them) for kind, them in sorted_by_kind(request).items()}
     return visit.page(
         "outcome.html",
         tab="book",
