@@ -1,4 +1,7 @@
-"""The streams and consumers that the services declare: shown, made before they start, or as NACK's resources for a cluster."""
+"""The streams and consumers that the services declare: shown, made before they start, or as NACK's resources for a cluster.
+
+But for the mailer's by which webhooks are told (services/mailer/calling.py): it makes that one itself, for whom its database says.
+"""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -42,7 +42,9 @@ def clusters(objects: list[Object]) -> dict[str, dict[str, str]]:
 
 
 def outside(peer: dict[str, Any]) -> str:
-    """The name of a peer in another namespace."""
+    """The name of a peer in another namespace, or outside the cluster."""
+    if "ipBlock" in peer:
+        return str(peer["ipBlock"]["cidr"])
     name = peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
     return {"kube-system": "dns", "ingress-nginx": "ingress"}.get(name, name)
 
@@ -51,7 +53,7 @@ def those(rule: dict[str, Any], side: str, known: dict[str, dict[str, str]]) -> 
     for peer in rule.get(side, [None]):
         if peer is None:
             yield "anywhere"
-        elif "namespaceSelector" in peer:
+        elif "podSelector" not in peer or "namespaceSelector" in peer:
             yield outside(peer)
         else:
             found = [name for name, labels in known.items() if selects(peer["podSelector"], labels)]
@@ -165,7 +167,21 @@ def test_the_world_outside_is_reached_by_whom_it_concerns(everything: Rendered) 
     assert {one for one, _, port in out if port == 587} == {"mailer", "operator"}
 
 
-@pytest.mark.parametrize("values", ["defaults", "whole", "cnpg"])
+def test_where_all_that_is_outside_has_an_address_nothing_calls_anywhere_else(everything: Rendered) -> None:
+    out, _ = graph(everything.objects["external"])
+    databases, broker, mail, web = (f"192.0.2.{number}/32" for number in (5, 6, 7, 8))
+    migrating = {f"migrate-{name}" for name in WITH_DATABASES}
+    assert {edge for edge in out if edge[1] not in (*SERVICES, "dns")} == {
+        *((who, databases, 5432) for who in (*WITH_DATABASES, *migrating, "operator")),
+        *((who, broker, 4222) for who in (*SERVICES, "operator", "streams")),
+        *((who, broker, 8222) for who in WITH_DATABASES),
+        *((who, mail, 587) for who in ("mailer", "operator")),
+        *((who, web, 443) for who in ("identity", "billing", "mailer")),
+        *((who, "monitoring", 4318) for who in SERVICES),
+    }
+
+
+@pytest.mark.parametrize("values", ["defaults", "whole", "cnpg", "external"])
 def test_every_pod_is_closed_before_it_is_opened(everything: Rendered, values: str) -> None:
     objects = everything.objects[values]
     (closed,) = [each for each in of_kind(objects, "NetworkPolicy") if not {"ingress", "egress"} & set(each["spec"])]

@@ -12,6 +12,7 @@ from nats.js.errors import APIError
 from deploy.streams import declare, nack, shown
 from services.bus import STREAM, Bus, NotOurs, stream
 from services.listening import ears
+from services.mailer.calling import DURABLE
 from services.settings import SERVICES, Settings
 from tests.conftest import Empty, service_of
 from tests.deploy.kubernetes.rendered import ROOT, Rendered, of_kind
@@ -87,6 +88,11 @@ async def test_declared_before_is_as_services_declare_it_themselves(emptied: Emp
     for internal, durable, filters in ears(service_of("booking")):
         await bus.ensure_stream(internal)
         await bus.ensure_consumer(internal, durable, filters)
+    await bus.ensure_consumer(False, DURABLE, ["preau.carteville.>"])  # as the mailer does where that town has a webhook
+    assert await declare(settings) == names
+    webhooks = await bus.jetstream.consumer_info("PREAU", DURABLE)
+    assert webhooks.config.filter_subjects == ["preau.carteville.>"], "nobody else says of whom it hears"
+    await bus.jetstream.delete_consumer("PREAU", DURABLE)
     after = {stream: await bus.jetstream.consumers_info(stream) for stream in before}
     for name in before:
         assert [each.config for each in after[name]] == [each.config for each in before[name]]
