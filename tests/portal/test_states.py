@@ -27,7 +27,7 @@ from tests.portal.browsing import DESKTOP, PHONE, Watch, brings_axe, is_sound
 from tests.portal.conftest import Browse
 from tests.portal.paged import TOLD_ALL, refused
 from tests.portal.test_money import BALANCE, CLOSED, LATER, OPEN, Api
-from tests.portal.test_refusals import Refused, comes_to
+from tests.portal.test_refusals import Refused, comes_to, is_looked_at
 from tests.serving import at_an_address
 
 FIRST = (today().replace(day=1) + dt.timedelta(days=32)).replace(day=1)  #: Of next month.
@@ -280,4 +280,5 @@ async def test_states_that_a_town_seldom_brings_about_are_sound(browse: Browse, 
                     await page.evaluate(state.then)
                     await expect(page.locator(state.shows)).to_be_visible()
                 await page.evaluate("() => { for (const each of document.querySelectorAll('main details')) each.open = true; }")
-                await is_sound(page, f"state-{group.__name__}-{number}-{language}")
+                if is_looked_at(f"state {number} {group.__name__}"):
+                    await is_sound(page, f"state-{group.__name__}-{number}-{language}")
