@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import json
 import re
 from contextlib import suppress
 from pathlib import Path
@@ -172,6 +173,31 @@ async def test_where_the_structure_is_the_browser_remembers(guest: Guest, identi
     identity.says["me"] = ACCOUNT | {"families": [{"id": "f", "number": "1", "structure": there, "children": []}]}
     await guest.opens("/aide")
     assert guest.client.cookies["preau_fuseau"].strip('"') == "Pacific/Noumea"
+
+
+class Passing(Clock):
+    """A minute later each time that somebody looks."""
+
+    looked = 0
+
+    def now(self) -> dt.datetime:
+        Passing.looked += 1
+        return dt.datetime(2026, 11, 30, 11, tzinfo=dt.UTC) + dt.timedelta(minutes=Passing.looked)
+
+
+async def test_s6_a_page_is_up_to_date_at_when_its_data_were_asked_not_at_when_it_is_drawn() -> None:
+    async def answers(_: object, receive: Receive, send: Send) -> None:
+        place = {"id": "c", "name": "Mairie", "timezone": "Europe/Paris"}
+        me = ACCOUNT | {"families": [{"id": "f", "number": "1", "structure": place}]}
+        await receive()
+        await send({"type": "http.response.body", "body": json.dumps({"data": {"me": me}}).encode()})
+
+    cookie = [(b"cookie", b"preau_session=access~99999999999~refresh~99999999999"), (b"accept-language", b"fr")]
+    request = Request({"type": "http", "method": "GET", "path": "/", "headers": cookie, "query_string": b""})
+    api = Api(answers)
+    visit = Visit.of(request, House(api, Renewing(), Noticeboard(api), Passing(), secure=False))
+    await visit.ask("query Asked { ...Shell }")
+    assert "À jour à 12:01:00" in visit.trouble("NOT_HERE", 404).body.decode()
 
 
 async def test_a_session_that_was_ended_elsewhere_leads_to_the_door_and_back(guest: Guest, identity: Identity) -> None:
