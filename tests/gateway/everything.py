@@ -1,11 +1,22 @@
 """Operations that ask for everything there is below a field of the API."""
 
+import random
 from collections.abc import Iterator
 from typing import Any
 
-from graphql import GraphQLField, GraphQLNamedType, get_named_type, is_abstract_type, is_leaf_type, is_object_type
+from graphql import (
+    GraphQLField,
+    GraphQLNamedType,
+    get_named_type,
+    is_abstract_type,
+    is_leaf_type,
+    is_object_type,
+    parse_type,
+    type_from_ast,
+)
 
 from tests.gateway.fakes import SUPERGRAPH
+from tests.gateway.questions import Questioner
 
 API = SUPERGRAPH.api
 ROOTS = [(kind, name) for kind in ("query", "mutation", "subscription") for name in getattr(API, f"{kind}_type").fields]
@@ -17,6 +28,12 @@ def operation(kind: str, name: str, depth: int) -> tuple[str, dict[str, str]]:
     body = writer.field(name, getattr(API, f"{kind}_type").fields[name], depth)
     variables = ", ".join(f"${variable}: {of}" for variable, of in writer.variables.items())
     return f"{kind} {'(' + variables + ')' if variables else ''} {{ {body} }}", writer.variables
+
+
+def values(variables: dict[str, str], seed: str) -> dict[str, Any]:
+    """Of an operation's variables, by chance."""
+    questioner = Questioner(API, random.Random(seed))
+    return {name: questioner.value(type_from_ast(API, parse_type(of))) for name, of in variables.items()}
 
 
 class Everything:

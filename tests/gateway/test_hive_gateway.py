@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import random
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +11,6 @@ from typing import Any
 
 import httpx2
 import pytest
-from graphql import parse_type, type_from_ast
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,10 +19,9 @@ from starlette.routing import Route
 from gateway import headers
 from gateway.client import SubgraphUnavailable
 from tests.gateway import hive
-from tests.gateway.everything import API, ROOTS, operation
+from tests.gateway.everything import API, ROOTS, operation, values
 from tests.gateway.fakes import SUPERGRAPH, sdl
 from tests.gateway.hive import Hive
-from tests.gateway.questions import Questioner
 from tests.gateway.worlds import Federation, World, answered
 from tests.serving import at_an_address
 
@@ -92,11 +89,6 @@ async def scene(tmp_path: Path, **settings: str) -> AsyncIterator[Scene]:
                 yield Scene(subgraphs, one, client)
         finally:
             await asyncio.to_thread(one.stop)
-
-
-def values(variables: dict[str, str], seed: str) -> dict[str, Any]:
-    questioner = Questioner(API, random.Random(seed))
-    return {name: questioner.value(type_from_ast(API, parse_type(of))) for name, of in variables.items()}
 
 
 def test_it_is_set_up_to_pass_on_what_ours_passes_on() -> None:
