@@ -16,12 +16,13 @@ from gateway import engine
 from gateway.engine import Answer
 from gateway.supergraph import Supergraph
 from gateway.trouble import RequestError
+from tests.conftest import SEED
 from tests.gateway.fakes import GATEWAY, Gateway
 from tests.gateway.questions import Questioner
 from tests.gateway.worlds import Federation, World, answered
 
 HERE = Path(__file__).parent
-#: Documents of each kind. `PREAU_DOCUMENTS=5000` looks longer.
+#: Documents of each kind, others each time: what fails is asked again with the PREAU_SEED that it says. `PREAU_DOCUMENTS=5000` looks longer.
 DOCUMENTS = int(os.environ.get("PREAU_DOCUMENTS", "40"))
 #: What the gateway alone has against a document.
 REFUSED = {"OPERATION_TOO_LARGE", "OPERATION_TOO_DEEP", "TOO_MANY_ALIASES", "ONE_AUTHENTICATION_A_REQUEST"}
@@ -81,19 +82,19 @@ async def test_the_answer_is_that_of_one_merged_schema(schema: str, kind: str, m
     for number in range(DOCUMENTS):
         world.failing = 0.03 if number % 2 else 0.0
         one.documents.checked = frozenset(one.supergraph.graphs.values()) if number % 4 > 1 else frozenset()
-        questioner = Questioner(one.supergraph.api, random.Random(f"{schema} {kind} {number}"), UNANSWERABLE)
+        questioner = Questioner(one.supergraph.api, random.Random(f"{SEED} {schema} {kind} {number}"), UNANSWERABLE)
         query, variables = questioner.document(kind), questioner.variables
         wrong = validate(one.supergraph.api, parse(query))
         answer, refusal = await outcome(one, query, variables)
-        assert refusal is None or refusal in REFUSED or (wrong and refusal == "GRAPHQL_VALIDATION_FAILED"), (query, refusal)
+        assert refusal is None or refusal in REFUSED or (wrong and refusal == "GRAPHQL_VALIDATION_FAILED"), (SEED, query, refusal)
         if answer is None or wrong:
             continue  # The gateway sees no conflict with what is skipped, or is asked of no object.
         expected = answered(one.supergraph.api, query, variables, world.resolve)
         errors = [each.formatted for each in expected.errors or ()]
-        assert json.dumps(answer.data) == json.dumps(expected.data), (query, variables)  # the order counts, too
-        assert nulls(answer.data, answer.errors) == nulls(expected.data, errors), (query, variables, answer.errors, errors)  # type: ignore[arg-type]
+        assert json.dumps(answer.data) == json.dumps(expected.data), (SEED, query, variables)  # the order counts, too
+        assert nulls(answer.data, answer.errors) == nulls(expected.data, errors), (SEED, query, variables, answer.errors, errors)  # type: ignore[arg-type]
         alike += 1
-    assert alike > DOCUMENTS / 3
+    assert alike > DOCUMENTS / 3, SEED
 
 
 def lost(answer: Any, expected: Any, at: tuple[str | int, ...] = ()) -> set[tuple[str | int, ...]]:
@@ -119,7 +120,7 @@ async def test_a_subgraph_that_is_down_costs_its_part_and_an_error_says_so_at_ea
     federation: Any = one.town
     partial = 0
     for number in range(DOCUMENTS):
-        chance = random.Random(f"{schema} {number}")
+        chance = random.Random(f"{SEED} {schema} {number}")
         questioner = Questioner(one.supergraph.api, chance, UNANSWERABLE)
         query, variables = questioner.document(), questioner.variables
         federation.down = {chance.choice(sorted(federation.subgraphs))}
@@ -128,6 +129,6 @@ async def test_a_subgraph_that_is_down_costs_its_part_and_an_error_says_so_at_ea
             continue
         expected = answered(one.supergraph.api, query, variables, federation.world.resolve)
         places = lost(answer.data, expected.data)
-        assert places <= nulls(answer.data, answer.errors), (query, federation.down, answer.errors)
+        assert places <= nulls(answer.data, answer.errors), (SEED, query, federation.down, answer.errors)
         partial += bool(places) and places != {()}
-    assert partial > DOCUMENTS / 20
+    assert partial > DOCUMENTS / 20, SEED
