@@ -39,6 +39,7 @@ from gateway.reach import Reach
 from gateway.selection import Conflict, Speller, TooWide, condition_variables
 from gateway.supergraph import Guard, Supergraph
 from gateway.trouble import DENIED, RequestError
+from gateway.unsupported import WATCHED
 from services.refusal import Language, shown
 from services.telemetry import log
 from services.variables import variable_values
@@ -57,7 +58,7 @@ LONG_SECONDS = 0.002
 #: Without the quadratic one: `selection.py` looks at what it looked at, in linear time.
 RULES = tuple(rule for rule in specified_rules if rule is not OverlappingFieldsCanBeMergedRule)
 #: What the gateway wants to know of a subscription.
-WATCH = cast(OperationDefinitionNode, parse("{ account until structure topics due last }", no_location=True).definitions[0]).selection_set
+WATCH = cast(OperationDefinitionNode, parse(f"{{ {' '.join(WATCHED)} }}", no_location=True).definitions[0]).selection_set
 
 _REMEMBERED_DOCUMENT, _REMEMBERED_PLAN = DOCUMENTS.of("memory"), PLANS.of("memory")
 

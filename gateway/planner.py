@@ -16,6 +16,7 @@ from graphql import OperationDefinitionNode
 from gateway.drafts import Bearer, Block, Draft, Entry, Part, Parts, Place, Placed, Segment, Shape, Signature, Source, Spot, Step
 from gateway.reach import Hop, Reach, size
 from gateway.selection import INTROSPECTION, Selected, Speller, Tree, shared
+from gateway.unsupported import ACCESS_TOKEN, SIGNED_IN
 
 Fields = Mapping[str, Selected]
 #: A subgraph, and the @requires text that its request carries fields for.
@@ -23,8 +24,6 @@ Wanted = tuple[str, str | None]
 #: Where a field went: its key in the answer, the shape below it, and what is left to ask of another subgraph.
 Put = tuple[str, Shape | None, Selected | None]
 T = TypeVar("T", Place, Block)
-#: What a mutation answers to whoever has just come in, and the field of it that opens the services.
-SIGNED_IN, ACCESS_TOKEN = "SignedIn", "accessToken"
 
 
 class Unplannable(Exception):

@@ -37,6 +37,10 @@ SUPPORTED: Mapping[str, frozenset[str]] = {
 }
 #: Features of a supergraph that change what it means, and their newest versions that we know.
 FEATURES = {"link": (1, 0), "join": (0, 5), "inaccessible": (0, 2), "tag": (0, 3), "authenticated": (0, 1), "requiresScopes": (0, 1)}
+#: What a mutation answers to whoever has just come in, and the field of it that opens the services.
+SIGNED_IN, ACCESS_TOKEN = "SignedIn", "accessToken"
+#: What the gateway wants to know of a subscription (services/graphql.py, Watch).
+WATCHED = ("account", "until", "structure", "topics", "due", "last")
 SPECS = "https://specs.apollo.dev/"
 
 
@@ -70,6 +74,8 @@ def interface_object_in(node: Any) -> list[str]:
 def complaints(document: DocumentNode) -> Iterator[str]:
     """One a line: type, field, directive, and what of it."""
     kinds = {node.name.value: node for node in document.definitions if is_type(node)}  # type: ignore[attr-defined]  # types have names
+    yield from _of_subscriptions(kinds, roots_of(document))
+    yield from _of_signing_in(kinds)
     for definition in document.definitions:
         if isinstance(definition, ast.SchemaDefinitionNode | ast.SchemaExtensionNode):
             yield from _of_schema(definition)
@@ -77,6 +83,29 @@ def complaints(document: DocumentNode) -> Iterator[str]:
             yield from _Complaining(kinds, _graphs(document), roots_of(document)).of_type(definition)
         elif definition.kind.endswith("_extension"):
             yield f"{definition.name.value}: an extension: composition leaves none"  # type: ignore[attr-defined]  # as types do
+
+
+def _of_subscriptions(kinds: Mapping[str, Any], roots: Mapping[str, str]) -> Iterator[str]:
+    """A subscription asks a query what is true now, and another one what that depends on (`documents.py`)."""
+    query, subscription = roots.get("query", "Query"), roots.get("subscription", "")
+    for name in _fields(kinds, subscription):
+        twin, watch = _fields(kinds, query).get(name), _fields(kinds, query).get(f"{name}Watch")
+        if twin is None or watch is None:
+            yield f"{subscription}.{name}: a subscription without {query}.{name} and {query}.{name}Watch is not supported"
+        else:
+            lacking = [each for each in WATCHED if each not in _fields(kinds, named(watch.type))]
+            if lacking:
+                yield f"{query}.{name}Watch: a subscription's watch without {', '.join(lacking)} is not supported"
+
+
+def _of_signing_in(kinds: Mapping[str, Any]) -> Iterator[str]:
+    """With its token the rest of the answer is asked for (`planner.py`)."""
+    if SIGNED_IN in kinds and ACCESS_TOKEN not in _fields(kinds, SIGNED_IN):
+        yield f"{SIGNED_IN}: a type of this name without {ACCESS_TOKEN} is not supported"
+
+
+def _fields(kinds: Mapping[str, Any], type_name: str) -> dict[str, Any]:
+    return {each.name.value: each for each in getattr(kinds.get(type_name), "fields", None) or ()}
 
 
 def _graphs(document: DocumentNode) -> frozenset[str]:
@@ -192,7 +221,7 @@ class _Complaining:
             yield f"{place}: @{directive} names what is not there: {wrong}"
 
     def _unknown(self, type_name: str, selections: Iterable[Any]) -> Iterator[str]:
-        fields = {each.name.value: each for each in getattr(self.kinds.get(type_name), "fields", None) or ()}
+        fields = _fields(self.kinds, type_name)
         for node in selections:
             if isinstance(node, ast.InlineFragmentNode):
                 on = node.type_condition.name.value if node.type_condition else type_name

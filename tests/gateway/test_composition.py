@@ -36,7 +36,7 @@ def test_clients_see_no_machinery() -> None:
     assert {"Query", "Mutation", "Subscription", "PreviewLine"} <= set(types)
 
 
-JOIN = 'schema @link(url: "https://specs.apollo.dev/join/v0.5", for: EXECUTION) {more} {{ query: Query }}\n'
+JOIN = 'schema @link(url: "https://specs.apollo.dev/join/v0.5", for: EXECUTION) {more} {{ query: Query subscription: Subscription }}\n'
 GRAPHS = 'enum join__Graph {{ A @join__graph(name: "a", url: "") }}\ntype Query @join__type(graph: A) {{ thing: Thing }}\n'
 
 
@@ -88,6 +88,14 @@ GRAPHS = 'enum join__Graph {{ A @join__graph(name: "a", url: "") }}\ntype Query 
         ("type Thing @join__type(graph: B) { id: ID! }", "Thing: @join__type names no subgraph: B"),
         ("type Thing @join__type(graph: A) { id: ID! @join__field(graph: B) }", "Thing.id: @join__field names no subgraph: B"),
         ("type Thing @join__type(graph: A, delegated: true) { id: ID! }", "Thing: @join__type(delegated:) is not supported"),
+        (
+            "type Thing @join__type(graph: A) { id: ID! } type Subscription @join__type(graph: A) { thing: Thing }",
+            "Subscription.thing: a subscription without Query.thing and Query.thingWatch is not supported",
+        ),
+        (
+            "type Thing @join__type(graph: A) { id: ID! } type SignedIn @join__type(graph: A) { token: String! }",
+            "SignedIn: a type of this name without accessToken is not supported",
+        ),
         ('type Thing @join__type(graph: A, key: "no") { id: ID! }', "Thing: @key names what is not there: Thing.no"),
         ('type Thing @join__type(graph: A, key: "id {") { id: ID! }', "Thing: @key is not readable: id {"),
         ('interface Thing @join__type(graph: A, key: "no") { id: ID! }', "Thing: @key names what is not there: Thing.no"),
