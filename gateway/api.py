@@ -7,7 +7,8 @@ from graphql import DocumentNode, GraphQLSchema, TypeNode, build_ast_schema
 from graphql.language import ast
 
 KEPT_DIRECTIVES = frozenset({"deprecated", "specifiedBy", "oneOf"})
-MACHINERY = ("join__", "link__", "core__")
+#: Names that features of a supergraph bring for themselves, such as the scalar `requiresScopes__Scope`.
+MACHINERY = ("join__", "link__", "core__", "requiresScopes__")
 
 
 def named(node: TypeNode) -> str:

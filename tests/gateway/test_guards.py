@@ -47,6 +47,10 @@ def entrance(town: Town) -> Gateway:
     return Gateway(town, GUARDS)
 
 
+def test_clients_see_nothing_that_the_guards_themselves_are_written_with() -> None:
+    assert not [name for name in GUARDS.api.type_map if "__" in name.lstrip("_")]
+
+
 async def test_nobody_gets_null_and_an_error_at_every_place_and_the_service_is_not_asked(entrance: Gateway, town: Town) -> None:
     answer = await entrance.ask("{ town all: people { name mail: email } me { name } }")
 
