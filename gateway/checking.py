@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from graphql import GraphQLEnumType, TypeNode, parse_type
+from graphql import TypeNode, parse_type
 from graphql.language import ast
 
 from gateway.drafts import Block, Placed, Step
@@ -68,9 +68,8 @@ class _Checking:
         return self._leaf(node.name.value)
 
     def _leaf(self, name: str) -> Check:
-        kind = self.supergraph.api.type_map.get(name)
-        if isinstance(kind, GraphQLEnumType):
-            return _leaf(str)
+        if name in self.supergraph.enums:
+            return _one_of(self.supergraph.enums[name])
         return _leaf(*LEAVES.get(name, (object,)))
 
 
@@ -80,6 +79,16 @@ LEAVES: Mapping[str, tuple[type, ...]] = {"Int": (int,), "Float": (int, float), 
 def _leaf(*kinds: type) -> Check:
     def check(value: Any, at: Place, wrong: list[Place]) -> Any:
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds and object not in kinds):
+            wrong.append(at)
+            raise Unfit
+        return value
+
+    return check
+
+
+def _one_of(values: frozenset[str]) -> Check:
+    def check(value: Any, at: Place, wrong: list[Place]) -> Any:
+        if not isinstance(value, str) or value not in values:
             wrong.append(at)
             raise Unfit
         return value

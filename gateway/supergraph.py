@@ -79,6 +79,7 @@ class Supergraph:
     roots: Mapping[str, str]  #: query, mutation, subscription -> type
     possible: Mapping[str, frozenset[str]]  #: abstract type -> its object types
     possible_in: Mapping[str, Mapping[str, frozenset[str]]]  #: abstract type -> subgraph -> its object types there
+    enums: Mapping[str, frozenset[str]]  #: enum -> its values, those that clients must not see among them
     narrowed_enums: frozenset[str]  #: enums with values that clients must not see
     guards: frozenset[Guard]  #: those of all fields
     api: GraphQLSchema
@@ -98,6 +99,7 @@ class Supergraph:
             roots=roots_of(document),
             possible=read.possible,
             possible_in=read.possible_in,
+            enums=_enums(document),
             narrowed_enums=_narrowed_enums(document),
             guards=frozenset(guard for kind in read.types.values() for each in kind.fields.values() for guard in each.guards),
             api=api_schema(document),
@@ -132,6 +134,11 @@ def _graphs(document: DocumentNode) -> dict[str, str]:
         if isinstance(definition, ast.EnumTypeDefinitionNode) and definition.name.value == "join__Graph":
             return {entry.name.value: str(graph["name"]) for entry in definition.values or () for graph in directives(entry, "join__graph")}
     raise UnsupportedSupergraph("this is no supergraph: enum join__Graph is missing")
+
+
+def _enums(document: DocumentNode) -> dict[str, frozenset[str]]:
+    enums = [node for node in document.definitions if isinstance(node, ast.EnumTypeDefinitionNode) and is_type(node)]
+    return {enum.name.value: frozenset(each.name.value for each in enum.values or ()) for enum in enums}
 
 
 def _narrowed_enums(document: DocumentNode) -> frozenset[str]:

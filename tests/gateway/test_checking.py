@@ -27,7 +27,7 @@ def entrance(carteville: Town) -> Gateway:
 
 
 def says(**account: Any) -> bytes:
-    return json.dumps({"data": {"me": {"id": "a1", "login": "dupont", "families": [FAMILY], **account}}}).encode()
+    return json.dumps({"data": {"me": {"id": "a1", "login": "dupont", "reports": "AT_ONCE", "families": [FAMILY], **account}}}).encode()
 
 
 async def test_what_is_as_the_schema_says_goes_through_as_it_is(entrance: Gateway, carteville: Town) -> None:
@@ -46,6 +46,8 @@ async def test_what_is_as_the_schema_says_goes_through_as_it_is(entrance: Gatewa
         ({"login": None}, ["me", "login"]),
         ({"login": {"a": 1}}, ["me", "login"]),
         ({"id": ["a"]}, ["me", "id"]),
+        ({"reports": "HOURLY"}, ["me", "reports"]),
+        ({"reports": ["AT_ONCE"]}, ["me", "reports"]),
         ({"families": {}}, ["me", "families"]),
         ({"families": [None]}, ["me", "families", 0]),
         ({"families": [3]}, ["me", "families", 0]),
@@ -58,7 +60,7 @@ async def test_what_the_schema_does_not_allow_is_null_and_told_at_its_place(
 ) -> None:
     carteville.says["identity"] = says(**account)
 
-    answer = await entrance.ask("{ me { id login families { id number } } }")
+    answer = await entrance.ask("{ me { id login reports families { id number } } }")
 
     assert answer.data == {"me": None}
     (error,) = answer.errors
