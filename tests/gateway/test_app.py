@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -32,9 +32,12 @@ class Service:
     town: Town
     alive: bool = True
     keys_asked: int = 0
+    says: dict[str, Any] | None = None  #: whatever it is asked
     server: Any = field(default=None, repr=False)
 
     async def graphql(self, request: Request) -> JSONResponse:
+        if self.says is not None:
+            return JSONResponse(self.says)
         asked = await request.json()
         return JSONResponse(await self.town.subgraphs[self.name].answer(asked["query"], asked.get("variables") or {}))
 
@@ -69,10 +72,16 @@ def services(carteville: Town) -> dict[str, Service]:
 
 
 @pytest.fixture
-async def client(services: dict[str, Service]) -> AsyncIterator[httpx2.AsyncClient]:
+def settings() -> dict[str, Any]:
+    """What a test has otherwise."""
+    return {}
+
+
+@pytest.fixture
+async def client(services: dict[str, Service], settings: dict[str, Any]) -> AsyncIterator[httpx2.AsyncClient]:
     async with AsyncExitStack() as stack:
         urls = {f"{name.upper()}_URL": await stack.enter_async_context(service.served()) for name, service in services.items()}
-        app = application(Settings.from_environment(urls))
+        app = application(replace(Settings.from_environment(urls), **settings))
         await stack.enter_async_context(app.router.lifespan_context(app))
         yield await stack.enter_async_context(httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://preau.test"))
 
@@ -87,6 +96,30 @@ async def test_one_question_is_answered_by_three_services(client: httpx2.AsyncCl
         (family,) = answer.json()["data"]["me"]["families"]
         assert family["balance"] == {"newBalanceCents": -52_55}
         assert family["children"][1]["calendar"]["days"][0] == {"date": "2026-11-23", "state": "BOOKED"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"), [({}, None), ({"checked_subgraphs": frozenset({"identity"})}, "INVALID_ANSWER")], ids=["trusted", "checked"]
+)
+async def test_a_subgraph_that_the_settings_name_is_held_against_its_schema(
+    client: httpx2.AsyncClient, services: dict[str, Service], told: str | None
+) -> None:
+    services["identity"].says = {"data": {"me": {"login": 3}}}
+
+    answer = (await client.post("/graphql", json={"query": "{ me { login } }"})).json()
+
+    assert answer["data"] == ({"me": {"login": 3}} if told is None else {"me": None})
+    assert [error["extensions"]["code"] for error in answer.get("errors", ())] == ([] if told is None else [told])
+
+
+@pytest.mark.parametrize(("settings", "code"), [({}, "SUBGRAPH_ERROR"), ({"production": True}, "INTERNAL_SERVER_ERROR")])
+async def test_in_production_nobody_is_told_of_the_inside(client: httpx2.AsyncClient, services: dict[str, Service], code: str) -> None:
+    services["identity"].says = {"data": {"me": None}, "errors": [{"message": "SELECT 1", "path": ["me"]}]}
+
+    answer = await client.post("/graphql", json={"query": "{ me { login } }"})
+
+    assert answer.json()["errors"][0]["extensions"]["code"] == code
+    assert ("SELECT" in answer.text) == (code == "SUBGRAPH_ERROR")
 
 
 async def test_a_service_that_is_gone_costs_its_part(client: httpx2.AsyncClient, services: dict[str, Service]) -> None:
