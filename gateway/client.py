@@ -5,10 +5,12 @@ an effect is ever sent twice; what only reads is, once, where the connection is 
 """
 
 import asyncio
+import ssl
 import time
 from collections import deque
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
@@ -27,6 +29,7 @@ MOST_CONNECTIONS = 100
 MOST_WAITING = 50
 #: Shorter than the time after which our servers close an idle connection (75 s), so that no request meets the closing one.
 IDLE_SECONDS = 60.0
+END_OF_HEAD, LONGEST_HEAD = b"\r\n\r\n", 65_536
 #: What says that nobody is there to answer (now): another process may be.
 AWAY = (502, 503)
 
@@ -70,7 +73,7 @@ class Response(NamedTuple):
 class Connection(asyncio.Protocol):
     """One connection, one request at a time."""
 
-    __slots__ = ("_alarm", "_alarms", "_answer", "_chunks", "_parser", "closed", "idle_since", "loop", "reusable", "transport")
+    __slots__ = ("_alarm", "_alarms", "_answer", "_chunks", "_head", "_parser", "closed", "idle_since", "loop", "reusable", "transport")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -81,6 +84,7 @@ class Connection(asyncio.Protocol):
         self.idle_since = 0.0
         self._answer: asyncio.Future[Response] | None = None
         self._chunks: list[bytes] = []
+        self._head = b""  #: of an answer that comes in pieces
         self._parser: Any = None
         self._alarm: Alarm | None = None
 
@@ -88,7 +92,7 @@ class Connection(asyncio.Protocol):
         """`until`: by the loop's clock; then it fails with TimeoutError. `headers`: where to put those of the answer."""
         assert self.transport is not None
         self._parser = httptools.HttpResponseParser(self if headers is None else _WithHeaders(self, headers))
-        self._chunks = []
+        self._chunks, self._head = [], b""
         self.reusable = False
         self._answer = self.loop.create_future()
         self._alarm = self._alarms.at(until, self._expire)
@@ -108,6 +112,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
+        if exc is None and self._answer is not None and _ends_with_its_connection(self._head):
+            self.on_message_complete()
         self._fail(ConnectionResetError(str(exc) if exc else "the connection was closed"))
 
     def data_received(self, data: bytes) -> None:
@@ -119,6 +125,9 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._fail(SubgraphUnavailable(f"not HTTP: {error}", "unreadable"))
             self.close()
+            return
+        if self._answer is not None and len(self._head) < LONGEST_HEAD and END_OF_HEAD not in self._head:
+            self._head += data  # Most answers come in one piece, and never get here.
 
     # httptools
 
@@ -148,6 +157,12 @@ class Connection(asyncio.Protocol):
             answer.set_exception(error)
 
 
+def _ends_with_its_connection(head: bytes) -> bool:
+    """Nothing in it says how long the answer is. httptools is not told when a connection ends."""
+    lines, found, _ = head.lower().partition(END_OF_HEAD)
+    return bool(found) and not any(line.startswith((b"content-length:", b"transfer-encoding:")) for line in lines.split(b"\r\n"))
+
+
 class _WithHeaders:
     """Listens to the parser for a connection, to the headers too: GraphQL's answers are read without them, which costs less."""
 
@@ -175,14 +190,14 @@ class Subgraph:
     _crowd: int = 0  #: How many of them are still there.
     _host: str = field(init=False)
     _port: int = field(init=False)
-    _ssl: bool = field(init=False)
+    _ssl: ssl.SSLContext | None = field(init=False)
     _post: bytes = field(init=False)
     _get: str = field(init=False)
 
     def __post_init__(self) -> None:
         self.breaker = Breaker(self._note_breaker)
         url = urlsplit(self.url)
-        self._ssl = url.scheme == "https"
+        self._ssl = _trusted() if url.scheme == "https" else None
         self._host, self._port = url.hostname or "localhost", url.port or (443 if self._ssl else 80)
         path = url.path.rstrip("/")
         head = f"POST {path}/graphql HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Type: application/json\r\nAccept: application/json\r\n"
@@ -329,8 +344,14 @@ class Subgraph:
     async def _connect(self, end: float) -> Connection:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout_at(end):
-            _, connection = await loop.create_connection(lambda: Connection(loop), self._host, self._port, ssl=self._ssl or None)
+            _, connection = await loop.create_connection(lambda: Connection(loop), self._host, self._port, ssl=self._ssl)
         return connection
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Whom we believe that they are who they say. To read the authorities takes longer than a request: once a process."""
+    return ssl.create_default_context()
 
 
 def _timed(head: bytes, tail: bytes, end: float) -> bytes:

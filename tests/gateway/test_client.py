@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -320,6 +321,40 @@ async def test_an_answer_in_pieces_is_put_together(server: Server, subgraph: Sub
 
     server.conversation = slowly
     assert await subgraph.post(b"{}", b"", seconds=5, again=False) == b'{"a":1}'
+
+
+@pytest.mark.parametrize("pieces", [[b"HTTP/1.1 200 OK\r\n\r\n{}"], [b"HTTP/1.1 200 OK\r\nServer: old\r\n", b"\r\n{", b"}"]])
+async def test_an_answer_that_ends_with_its_connection_is_one(server: Server, subgraph: Subgraph, pieces: list[bytes]) -> None:
+    async def old(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.request(reader)
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    server.conversation = old
+    for _ in range(2):
+        assert await subgraph.post(b"{}", b"", seconds=5, again=True) == b"{}"
+    assert (len(server.requests), server.connections) == (2, 2)
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n{}", b"HTTP/1.1 200 OK\r\nServer: o"])
+async def test_an_answer_whose_connection_ends_before_it_does_is_lost(server: Server, subgraph: Subgraph, answer: bytes) -> None:
+    async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.request(reader)
+        writer.write(answer)
+
+    server.conversation = cut
+    with pytest.raises(SubgraphUnavailable):
+        await subgraph.post(b"{}", b"", seconds=5, again=False)
+
+
+def test_the_authorities_are_read_once_and_not_for_each_connection() -> None:
+    one, other = Subgraph("https://identity.example"), Subgraph("https://billing.example")
+
+    assert isinstance(one._ssl, ssl.SSLContext)
+    assert one._ssl is other._ssl
+    assert Subgraph("http://identity.example")._ssl is None
 
 
 async def test_an_answer_that_comes_too_late_is_never_the_next_requests(server: Server, subgraph: Subgraph) -> None:
