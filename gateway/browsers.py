@@ -56,10 +56,19 @@ def _wants_a_page(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
 
 def _comes_unasked(headers: Mapping[bytes, bytes]) -> bool:
     """From a page of another site, whose browser asked nobody whether it may."""
-    if headers.get(b"sec-fetch-site", b"none") in (b"none", b"same-origin"):
+    if not _is_elsewhere(headers):
         return False
     kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     return kind in SIMPLE and not any(name in headers for name in FORCING)
+
+
+def _is_elsewhere(headers: Mapping[bytes, bytes]) -> bool:
+    """As the browser says; one too old to say it tells the page's address at least, unless the page forbids it."""
+    site = headers.get(b"sec-fetch-site")
+    if site is not None:
+        return site not in (b"none", b"same-origin")
+    page = headers.get(b"origin") or headers.get(b"referer")
+    return page is not None and page.partition(b"://")[2].partition(b"/")[0].lower() != headers.get(b"host", b"").lower()
 
 
 def _brings_a_text(query_string: bytes) -> bool:

@@ -37,10 +37,23 @@ async def test_a_page_of_another_site_asks_nothing_by_a_bare_get(client: httpx2.
     assert carteville.asked() == []
 
 
+@pytest.mark.parametrize("page", [{"origin": EVIL}, {"origin": "null"}, {"referer": f"{EVIL}/page"}, {"referer": "http://[", "origin": ""}])
+async def test_nor_does_one_whose_browser_is_too_old_to_say_whose_page_it_is(
+    client: httpx2.AsyncClient, carteville: Town, page: dict[str, str]
+) -> None:
+    response = await client.get("/graphql", params={"query": ME}, headers=page)
+
+    assert (response.status_code, code(response)) == (403, "CROSS_SITE_REQUEST")
+    assert carteville.asked() == []
+
+
 @pytest.mark.parametrize(
     "headers",
     [
         {},
+        {"origin": "http://preau.test"},
+        {"referer": "http://preau.test/page"},
+        {"referer": f"{EVIL}/page", "apollo-require-preflight": "1"},
         {"sec-fetch-site": "none"},
         {"sec-fetch-site": "same-origin"},
         {"sec-fetch-site": "cross-site", "apollo-require-preflight": "1"},
