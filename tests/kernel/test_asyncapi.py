@@ -2,10 +2,12 @@
 
 import copy
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from jsonschema import Draft7Validator
 
 from deploy import event_pages
 from deploy.asyncapi import FILE, document, headers_of, public_events, text
@@ -16,6 +18,8 @@ from tests.kernel.test_readme import CONTRACT
 
 DOCUMENT: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
 MESSAGES: dict[str, Any] = DOCUMENT["components"]["messages"]
+#: AsyncAPI's own schema of a document, without descriptions, bindings and the kinds of schemas that are not JSON Schema.
+ASYNCAPI = Draft7Validator(json.loads(Path(__file__).with_name("asyncapi_3.json").read_text(encoding="utf-8"))["schema"])
 
 
 def test_the_committed_document_is_what_the_code_says_now() -> None:
@@ -29,6 +33,32 @@ def test_so_are_the_gateway_s_pages_about_events_with_every_event_in_french_too(
         assert "http://" not in page
         assert "https://" not in page, "nothing is fetched elsewhere"
     assert event_pages.FRENCH.keys() == MESSAGES.keys()
+
+
+def test_it_is_a_document_as_asyncapi_3_has_it() -> None:
+    """In its form: what references say of one another AsyncAPI's parser looks at, where Node is (`make asyncapi`)."""
+    assert [f"{error.message} at {list(error.path)}" for error in ASYNCAPI.iter_errors(DOCUMENT)] == []
+
+
+@pytest.mark.parametrize(
+    ("where", "wrong"),
+    [
+        (("operations",), {"hear": {"action": "subscribe", "channel": {"$ref": "#/channels/x"}}}),
+        (("channels",), {"x": {"adress": "preau.x"}}),
+        (("components", "messages"), {"x": {"payload": {"type": "text"}}}),
+        (("components", "parameters"), {"x": {"schema": {"type": "string"}}}),
+        (("info",), {"title": "no version"}),
+    ],
+)
+def test_what_asyncapi_3_has_not_is_found(where: tuple[str, ...], wrong: dict[str, Any]) -> None:
+    """Control of the one above; `schema` of a parameter is AsyncAPI 2's."""
+    changed = copy.deepcopy(DOCUMENT)
+    *path, last = where
+    part = changed
+    for step in path:
+        part = part[step]
+    part[last] = wrong
+    assert list(ASYNCAPI.iter_errors(changed))
 
 
 def test_it_is_the_same_each_time() -> None:
