@@ -2,7 +2,6 @@
 answered as one merged schema answers it."""
 
 import json
-
 from functools import cache
 
 import msgspec
