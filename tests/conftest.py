@@ -284,8 +284,9 @@ WHOLE = ("tests/kernel/", "tests/personal/")
 #: And of the services' other tests each time an eighth, by chance. It says which.
 SEED = os.environ.get("PREAU_SEED") or str(secrets.randbelow(2**32))
 TELL_ALL = bool(os.environ.get("PREAU_ALL"))
-#: `make test` asks both databases, with one seed: then each story of the whole system is told on one of the two, by chance.
-DEALT = ("tests/flows/",)
+#: `make test` asks both databases, with one seed: then each story of the whole system, and each death of booking's process, is told on
+#: one of the two, by chance.
+DEALT = ("tests/flows/", "tests/booking/test_crashes.py")
 DEALT_OUT = {"PREAU_SEED", "PREAU_TEST_DATABASE"} <= os.environ.keys() and not TELL_ALL
 
 
