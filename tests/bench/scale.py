@@ -54,7 +54,15 @@ class Shape:
         return f"booking x{self.bookings}, towns x{self.towns}, gateway x{self.gateways}, NATS x{self.brokers}"
 
 
-SHAPES = (Shape(), Shape(towns=1), Shape(bookings=2), Shape(bookings=4), Shape(bookings=2, gateways=2), Shape(2, 4, 2, 3))
+SHAPES = (
+    Shape(),
+    Shape(towns=1),
+    Shape(bookings=2),
+    Shape(bookings=4),
+    Shape(bookings=4, towns=1),
+    Shape(bookings=2, gateways=2),
+    Shape(2, 4, 2, 3),
+)
 
 
 @dataclass
