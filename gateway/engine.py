@@ -6,6 +6,7 @@ error says which service and which path. No subgraph is waited for longer than i
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -18,8 +19,8 @@ from gateway import complaints
 from gateway.client import SubgraphUnavailable
 from gateway.complaints import Error
 from gateway.drafts import Bearer, Spot
-from gateway.merging import Batch, Object, describe, find, merge, positions, slots_at, spread
-from gateway.outline import Path, missing, nearest
+from gateway.merging import CONFUSED, Batch, Object, describe, find, merge, positions, slots_at, spread
+from gateway.outline import Explained, Lack, Path, nearest, places
 from gateway.plan import Fetch, Plan, introspected
 from gateway.waiting import USUAL, Patience
 from services.refusal import Language
@@ -107,11 +108,10 @@ class Engine:
             execution.introspect()
         if plan.denied:
             execution.deny()
-        lacking: list[str] = []
-        data = plan.project(execution.data, lacking)
-        if lacking and not execution.errors:
-            at = missing(plan.outline, execution.data, lacking[0])
-            execution.errors.append(complaints.incomplete(lacking[0], language) | ({"path": at} if at else {}))
+        lacks: list[Lack] = []
+        data = plan.project(execution.data, lacks)
+        if lacks or execution.confused:
+            execution.tell(lacks)
         return Answer(data, execution.errors)
 
 
@@ -129,6 +129,8 @@ class Execution:
     data: Object = field(default_factory=dict)
     errors: list[Error] = field(default_factory=list)
     failed: list[Fetch] = field(default_factory=list)
+    confused: list[tuple[Path, str]] = field(default_factory=list)  #: places without an answer, for a subgraph told this field wrongly
+    curtailed: bool = False  #: Not all of what went wrong is told.
     suffering: dict[int, str] = field(default_factory=dict)  #: fetch -> the service that did not answer something before it
 
     async def start(self) -> None:
@@ -163,6 +165,8 @@ class Execution:
         batch = describe(fetch.entity, find(self.data, fetch.entity.path)) if fetch.entity else None
         if batch is not None and fetch.id in self.suffering and -1 in batch.slots:
             self._not_asked(fetch, batch)
+        if batch is not None and CONFUSED in batch.slots:
+            self._cannot_ask(fetch, batch)
         if batch is not None and not batch.representations:
             return
         seconds = self._seconds(fetch)
@@ -268,13 +272,37 @@ class Execution:
         places = slots_at(self.data, fetch.entity.path, self.plan.renamed, batch)
         self._lose(self.suffering[fetch.id], (spot.of(at) for at, slot in places if slot < 0 for spot in told))
 
+    def _cannot_ask(self, fetch: Fetch, batch: Batch) -> None:
+        """Objects that cannot be described, because what a subgraph told of them is no key."""
+        assert fetch.entity is not None
+        brought = [spot for spot in fetch.brings if spot.path == fetch.entity.path]
+        field = f"{fetch.entity.type}.{fetch.entity.parts[0].name}"
+        places = slots_at(self.data, fetch.entity.path, self.plan.renamed, batch)
+        self.confused.extend((tuple(spot.of(at)), field) for at, slot in places if slot == CONFUSED for spot in brought)
+
+    def tell(self, lacks: list[Lack]) -> None:
+        """Says of each place that there is not what must be; once where an error says why."""
+        explained = Explained([*(error.get("path") for error in self.errors), *([None] if self.curtailed else [])])
+        told: Counter[str] = Counter()
+        for place, name in (*self.confused, *places(self.plan.outline, self.data, lacks)):
+            if place not in explained and told[name] < MOST_ERRORS:
+                told[name] += 1
+                self.errors.append({**complaints.incomplete(name, self.language), "path": place})
+        if not self.errors:
+            self.errors.append(complaints.incomplete(lacks[0].field, self.language))
+
     def _places(self, spots: Iterable[Spot]) -> Iterable[Path]:
         return (spot.of(at) for spot in spots for at, _ in positions(self.data, spot.path, self.plan.renamed))
 
     def _lose(self, service: str, paths: Iterable[Path]) -> None:
-        error = complaints.unavailable(service, self.language)
-        for path in islice(paths, MOST_ERRORS):
-            self.errors.append({**error, "path": path})
+        self._add(complaints.unavailable(service, self.language), paths)
+
+    def _add(self, error: Error, paths: Iterable[Path]) -> None:
+        for number, path in enumerate(islice(paths, MOST_ERRORS + 1)):
+            if number == MOST_ERRORS:
+                self.curtailed = True
+            else:
+                self.errors.append({**error, "path": path})
 
     def _note(self, fetch: Fetch, batch: Batch | None, errors: Iterable[_Error]) -> None:
         """The subgraph's own errors."""
@@ -288,7 +316,10 @@ class Execution:
         for error, path in errors:
             for place in self._merged_paths(fetch, batch, path):
                 known = nearest(self.plan.outline, place)
-                if len(said) >= MOST_ERRORS or (error["message"], known) in said:
+                if (error["message"], known) in said:
+                    continue
+                if len(said) >= MOST_ERRORS:
+                    self.curtailed = True
                     continue
                 said.add((error["message"], known))
                 self.errors.append({**error, "path": known} if known else error)
@@ -305,9 +336,7 @@ class Execution:
 
     def deny(self) -> None:
         """Say so at every place where a field would have been."""
-        error = complaints.denied(self.language)
-        for path in islice(self._places(self.plan.denied), MOST_ERRORS):
-            self.errors.append({**error, "path": path})
+        self._add(complaints.denied(self.language), self._places(self.plan.denied))
 
     def introspect(self) -> None:
         """What the gateway answers itself."""

@@ -12,11 +12,19 @@ from gateway.plan import Entity
 Object = dict[str, Any]
 
 
+#: Its subgraph told no key; told one that is none, such as a list for an ID.
+UNKNOWN, CONFUSED = -1, -2
+
+
+class Confused(Exception):
+    """A subgraph that is not checked told something else than its schema says."""
+
+
 class Batch(NamedTuple):
     """One `_entities` request: every object is described once, however often it stands in the answer."""
 
     objects: list[Object]
-    slots: list[int]  #: per object: the index of its representation; -1: cannot be asked for
+    slots: list[int]  #: per object: the index of its representation; UNKNOWN, CONFUSED: cannot be asked for
     representations: list[Object]
 
 
@@ -29,7 +37,7 @@ def find(data: Object, path: Sequence[Segment]) -> list[Object]:
             value = each.get(key)
             if type(value) is list:
                 found.extend(_flat(value))
-            elif value is not None:
+            elif type(value) is dict:
                 found.append(value)
         objects = [each for each in found if each.get("__typename") == type_name] if type_name else found
     return objects
@@ -39,7 +47,7 @@ def _flat(values: list[Any]) -> Iterator[Object]:
     for value in values:
         if type(value) is list:
             yield from _flat(value)
-        elif value is not None:
+        elif type(value) is dict:
             yield value
 
 
@@ -48,13 +56,13 @@ def positions(value: Any, path: Sequence[Segment], renamed: Mapping[str, str], a
     if isinstance(value, list):
         for index, element in enumerate(value):
             yield from positions(element, path, renamed, (*at, index))
-    elif value is not None and not path:
+    elif isinstance(value, dict) and not path:
         yield at, value
-    elif value is not None:
+    elif isinstance(value, dict):
         key, type_name = path[0]
         below = value.get(key)
         for each, element in _elements(below, (*at, renamed.get(key, key))):
-            if type_name is None or element.get("__typename") == type_name:
+            if type_name is None or not isinstance(element, dict) or element.get("__typename") == type_name:
                 yield from positions(element, path[1:], renamed, each)
 
 
@@ -80,9 +88,13 @@ def describe(entity: Entity, objects: list[Object]) -> Batch:
     known: dict[bytes, int] = {}
     slots = []
     for each in objects:
-        representation = _represent(entity, each)
+        try:
+            representation = _represent(entity, each)
+        except Confused:
+            slots.append(CONFUSED)
+            continue
         if representation is None:
-            slots.append(-1)
+            slots.append(UNKNOWN)
             continue
         index = known.setdefault(msgspec.json.encode(representation), len(representations))
         if index == len(representations):
@@ -98,7 +110,10 @@ def _describe_by_key(type_name: str, part: Part, objects: list[Object]) -> Batch
     for each in objects:
         value = each.get(part.key)
         if value is None:
-            slots.append(-1)
+            slots.append(UNKNOWN)
+            continue
+        if type(value) is dict or type(value) is list:
+            slots.append(CONFUSED)
             continue
         index = known.get(value)
         if index is None:
@@ -122,10 +137,14 @@ def _part(below: Parts | None, value: Any) -> Any:
         return value
     if isinstance(value, list):
         return [_part(below, each) for each in value]
+    if not isinstance(value, dict):
+        raise Confused
     if not below.abstract:
         ((_, parts),) = below.fields.items()
         return {part.name: _part(part.below, value.get(part.key)) for part in parts}
     type_name = value.get("__typename")
+    if not isinstance(type_name, str):
+        raise Confused
     if type_name not in below.fields:
         return None
     return {"__typename": type_name, **{part.name: _part(part.below, value.get(part.key)) for part in below.fields[type_name]}}

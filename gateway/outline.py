@@ -1,9 +1,7 @@
 """What a client asked for, in outline: for errors alone, which stand at places that it knows."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
-
-from graphql.language import ast
 
 from gateway.drafts import Entry
 from gateway.supergraph import Supergraph
@@ -12,9 +10,16 @@ from gateway.supergraph import Supergraph
 Path = tuple[str | int, ...]
 
 
+class Lack(NamedTuple):
+    """A field that is not what it must be."""
+
+    field: str  #: its coordinate, such as Family.balance
+    value: Any  #: what stands there: null, or what no such field can be
+
+
 class Known(NamedTuple):
     name: str  #: what the client calls it
-    required: str | None  #: its coordinate, such as Family.balance, if it must not be null
+    fields: frozenset[str]  #: their coordinates: one for each type of object that may stand there
     below: "Outline"
 
 
@@ -22,21 +27,17 @@ class Known(NamedTuple):
 Outline = Mapping[str, Known]
 
 
-def outline(supergraph: Supergraph, fields: Mapping[str, list[Entry]]) -> Outline:
-    """`fields`: object type -> what is asked of it."""
+def outline(supergraph: Supergraph, asked: Mapping[str, list[Entry]]) -> Outline:
+    """`asked`: object type -> what is asked of it."""
     known: dict[str, Known] = {}
-    for type_name, entries in fields.items():
+    for type_name, entries in asked.items():
         for entry in entries:
             if entry.key is not None:
-                below = outline(supergraph, entry.shape.fields) if entry.shape else {}
-                before = known[entry.key].below if entry.key in known else {}
-                known[entry.key] = Known(entry.selected.key, _required(supergraph, type_name, entry.selected.name), {**before, **below})
+                name, below = entry.selected.name, outline(supergraph, entry.shape.fields) if entry.shape else {}
+                before = known.get(entry.key, Known("", frozenset(), {}))
+                fields = before.fields | ({f"{type_name}.{name}"} if name in supergraph.types[type_name].fields else set())
+                known[entry.key] = Known(entry.selected.key, fields, {**before.below, **below})
     return known
-
-
-def _required(supergraph: Supergraph, type_name: str, name: str) -> str | None:
-    known = supergraph.types[type_name].fields.get(name)
-    return f"{type_name}.{name}" if known is not None and isinstance(known.type, ast.NonNullTypeNode) else None
 
 
 def nearest(known: Outline, path: Sequence[str | int]) -> Path:
@@ -53,19 +54,50 @@ def nearest(known: Outline, path: Sequence[str | int]) -> Path:
     return tuple(found)
 
 
-def missing(known: Outline, value: Any, field: str, at: Path = ()) -> Path | None:
-    """Where this field, which must not be null, is null in the merged data."""
-    for key, below, each in _below(known, value):
-        if each is None and isinstance(key, Known) and key.required == field:
-            return *at, key.name
-        found = missing(below, each, field, (*at, key.name if isinstance(key, Known) else key))
-        if found is not None:
-            return found
-    return None
+def places(known: Outline, data: Any, lacks: Iterable[Lack]) -> Iterator[tuple[Path, str]]:
+    """Where in the merged data these fields are what they must not be: place, field."""
+    values: dict[str, set[int]] = {}
+    for lack in lacks:
+        values.setdefault(lack.field, set()).add(id(lack.value))
+    yield from _places(known, data, values, ())
 
 
-def _below(known: Outline, value: Any) -> Iterator[tuple[Known | int, Outline, Any]]:
+def _places(known: Outline, value: Any, values: Mapping[str, set[int]], at: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(value, dict):
+        types = {field.partition(".")[0] for each in known.values() for field in each.fields}
+        told = str(value.get("__typename"))
+        for key, each in known.items():
+            fields = [field for field in each.fields if field in values and (told not in types or field.partition(".")[0] == told)]
+            yield from _within(each, fields, value.get(key), values, (*at, each.name))
+
+
+def _within(each: Known, fields: Sequence[str], value: Any, values: Mapping[str, set[int]], at: Path) -> Iterator[tuple[Path, str]]:
+    """`fields`: what stands there is one of them."""
+    yield from ((at, field) for field in fields if id(value) in values[field])
     if isinstance(value, list):
-        yield from ((index, known, each) for index, each in enumerate(value))
-    elif isinstance(value, dict):
-        yield from ((each, each.below, value.get(key)) for key, each in known.items())
+        for index, element in enumerate(value):
+            # An element may be null, whatever the list may be.
+            yield from _within(each, [] if element is None else fields, element, values, (*at, index))
+    else:
+        yield from _places(each.below, value, values, at)
+
+
+class Explained:
+    """The places of errors: what is null there, above or below needs no other."""
+
+    def __init__(self, paths: Iterable[Sequence[str | int] | None]) -> None:
+        """`paths`: None may be anywhere."""
+        self._paths: set[Path] = set()
+        self._above: set[Path] = set()
+        self._anywhere = False
+        for path in paths:
+            self._anywhere |= path is None
+            self._paths.add(tuple(path or ()))
+            self._above.update(_prefixes(path or ()))
+
+    def __contains__(self, place: Path) -> bool:
+        return self._anywhere or place in self._above or any(prefix in self._paths for prefix in _prefixes(place))
+
+
+def _prefixes(path: Sequence[str | int]) -> Iterator[Path]:
+    return (tuple(path[:length]) for length in range(1, len(path) + 1))

@@ -9,10 +9,10 @@ from graphql import DocumentNode
 from gateway.checking import Check
 from gateway.cost import Cost
 from gateway.drafts import Bearer, Part, Segment, Spot
-from gateway.outline import Outline
+from gateway.outline import Lack, Outline
 
-#: merged data, complaints -> the answer's `data`. A complaint names a field (`Child.firstName`) that was null and must not be.
-Project = Callable[[dict[str, Any], list[str]], dict[str, Any] | None]
+#: merged data, lacks -> the answer's `data`. A lack names a field (`Child.firstName`) that was null and must not be.
+Project = Callable[[dict[str, Any], list[Lack]], dict[str, Any] | None]
 
 
 @dataclass(frozen=True, slots=True)

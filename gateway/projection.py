@@ -12,12 +12,13 @@ from graphql import TypeNode
 from graphql.language import ast
 
 from gateway.drafts import Entry, Shape
+from gateway.outline import Lack
 from gateway.plan import Project, introspected
 from gateway.selection import INTROSPECTION
 from gateway.supergraph import Supergraph
 
-#: A value, complaints -> the value as the client gets it. None itself means: it goes out as it came.
-Complete = Callable[[Any, list[str]], Any]
+#: A value, lacks -> the value as the client gets it. None itself means: it goes out as it came.
+Complete = Callable[[Any, list[Lack]], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,14 @@ class Projector:
     supergraph: Supergraph
     untouched: frozenset[int]  #: ids of entry lists that one request answers exactly as asked
 
-    def object(self, type_name: str, entries: list[Entry]) -> Project:
+    def object(self, type_name: str, entries: list[Entry], field: str = "") -> Project:
+        """`field`: the coordinate of what holds the object."""
         items = tuple(self._item(type_name, entry) for entry in entries)
 
-        def project(data: dict[str, Any], complaints: list[str]) -> dict[str, Any] | None:
+        def project(data: dict[str, Any], lacks: list[Lack]) -> dict[str, Any] | None:
+            if type(data) is not dict:
+                lacks.append(Lack(field, data))
+                return None
             answer: dict[str, Any] = {}
             for item in items:
                 if item.found is None:
@@ -47,9 +52,9 @@ class Projector:
                 else:
                     value = data.get(item.found)
                     if value is not None and item.complete is not None:
-                        value = item.complete(value, complaints)
+                        value = item.complete(value, lacks)
                 if value is None and item.required is not None:
-                    complaints.append(item.required)
+                    lacks.append(Lack(item.required, None))
                     return None
                 answer[item.key] = value
             return answer
@@ -63,46 +68,54 @@ class Projector:
         if selected.name == "__typename":
             return _Item(selected.key, entry.key, type_name, None, None)
         node = self.supergraph.types[type_name].fields[selected.name].type
-        required = f"{type_name}.{selected.name}" if isinstance(node, ast.NonNullTypeNode) else None
-        return _Item(selected.key, entry.key, None, required, self._value(node, entry.shape))
+        field = f"{type_name}.{selected.name}"
+        required = field if isinstance(node, ast.NonNullTypeNode) else None
+        return _Item(selected.key, entry.key, None, required, self._value(node, entry.shape, field))
 
-    def _value(self, node: TypeNode, shape: Shape | None) -> Complete | None:
+    def _value(self, node: TypeNode, shape: Shape | None, field: str) -> Complete | None:
         if isinstance(node, ast.NonNullTypeNode):
-            return self._value(node.type, shape)
+            return self._value(node.type, shape, field)
         if isinstance(node, ast.ListTypeNode):
-            each = self._value(node.type, shape)
-            return _list(each, required=isinstance(node.type, ast.NonNullTypeNode)) if each else None
+            each = self._value(node.type, shape, field)
+            return _list(each, field, required=isinstance(node.type, ast.NonNullTypeNode)) if each else None
         assert isinstance(node, ast.NamedTypeNode)
         if shape is None:
             return self._enum(node.name.value) if node.name.value in self.supergraph.narrowed_enums else None
         if shape.abstract:
-            return self._abstract(shape)
+            return self._abstract(shape, field)
         ((type_name, entries),) = shape.fields.items()
-        return None if id(entries) in self.untouched else self.object(type_name, entries)
+        return None if id(entries) in self.untouched else self.object(type_name, entries, field)
 
     def _enum(self, name: str) -> Complete:
         shown = frozenset(getattr(self.supergraph.api.type_map[name], "values", ()))
-        return lambda value, _: value if value in shown else None
+        return lambda value, _: value if isinstance(value, str) and value in shown else None
 
-    def _abstract(self, shape: Shape) -> Complete:
+    def _abstract(self, shape: Shape, field: str) -> Complete:
         shown = {
-            type_name: self.object(type_name, entries)
+            type_name: self.object(type_name, entries, field)
             for type_name, entries in shape.fields.items()
             if type_name in self.supergraph.api.type_map
         }
 
-        def complete(value: Any, complaints: list[str]) -> Any:
-            project = shown.get(value.get("__typename"))
-            return project(value, complaints) if project else None
+        def complete(value: Any, lacks: list[Lack]) -> Any:
+            told = value.get("__typename") if type(value) is dict else value
+            if type(value) is not dict or not isinstance(told, str | None):
+                lacks.append(Lack(field, value))
+                return None
+            project = shown.get(told or "")  # nobody may know its type
+            return project(value, lacks) if project else None
 
         return complete
 
 
-def _list(each: Complete, *, required: bool) -> Complete:
-    def complete(value: Any, complaints: list[str]) -> Any:
+def _list(each: Complete, field: str, *, required: bool) -> Complete:
+    def complete(value: Any, lacks: list[Lack]) -> Any:
+        if type(value) is not list:
+            lacks.append(Lack(field, value))
+            return None
         answer = []
-        for element in value if isinstance(value, list) else ():
-            completed = None if element is None else each(element, complaints)
+        for element in value:
+            completed = None if element is None else each(element, lacks)
             if completed is None and required:
                 return None
             answer.append(completed)

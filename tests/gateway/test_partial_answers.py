@@ -1,6 +1,7 @@
 """A service that is down, slow or confused costs what it would have answered, and nothing else."""
 
 import json
+from typing import Any
 
 import pytest
 from graphql import GraphQLError, build_schema, graphql_sync
@@ -112,14 +113,52 @@ async def test_an_entity_that_is_silently_null_is_told_by_the_gateway(entrance: 
     assert error["path"] == ["me", "families", 0, "balance"]
 
 
-async def test_the_place_of_what_is_silently_null_is_found_among_others(entrance: Gateway, carteville: Town) -> None:
+async def test_the_places_of_what_is_silently_null_are_found_among_others(entrance: Gateway, carteville: Town) -> None:
     price = carteville.subgraphs["billing"].entities["Booking"]
     carteville.subgraphs["billing"].entities = {"Booking": lambda found: None if found["id"] == "b24" else price(found)}
 
     answer = await entrance.ask('{ request(id: "r1") { all: movements { it: booking { date cents: priceCents } } } }')
 
-    (error,) = answer.errors
-    assert (error["extensions"]["code"], error["path"]) == ("INCOMPLETE_ANSWER", ["request", "all", 1, "it", "cents"])
+    assert [error["path"] for error in answer.errors] == [["request", "all", number, "it", "cents"] for number in (1, 2)]
+    assert {error["extensions"]["code"] for error in answer.errors} == {"INCOMPLETE_ANSWER"}
+
+
+async def test_each_place_that_is_silently_null_is_told_whatever_else_went_wrong(entrance: Gateway, carteville: Town) -> None:
+    def fails(_: object) -> int:
+        raise ValueError("no price")
+
+    carteville.subgraphs["billing"].entities = {"Booking": lambda found: {"priceCents": fails} if found["id"] == "b23" else None}
+
+    answer = await entrance.ask('{ request(id: "r1") { movements { booking { id priceCents } } } }')
+
+    assert [(error["path"][2], error["path"][4:], error["extensions"]["code"]) for error in answer.errors] == [
+        (0, ["priceCents"], "SUBGRAPH_ERROR"),
+        (1, ["priceCents"], "INCOMPLETE_ANSWER"),
+        (2, ["priceCents"], "INCOMPLETE_ANSWER"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("families", "path"),
+    [
+        ("x", ["me", "families"]),
+        ({"id": "x"}, ["me", "families"]),
+        (["x"], ["me", "families"]),
+        ([3, [["x"]]], ["me", "families"]),
+        ([{"__typename": "Family", "id": ["x"]}], ["me", "families", 0, "balance"]),
+        ([{"__typename": "Family", "id": {"a": 1}}], ["me", "families", 0, "balance"]),
+    ],
+)
+async def test_a_confused_subgraph_that_nobody_checks_costs_its_part(
+    entrance: Gateway, carteville: Town, families: Any, path: list[Any]
+) -> None:
+    carteville.says["identity"] = json.dumps({"data": {"me": {"login": "dupont", "families": families}}}).encode()
+
+    answer = await entrance.ask('{ me { login families { balance { inDebit } } } request(id: "r1") { id } }')
+
+    assert answer.data == {"me": None, "request": {"id": "r1"}}
+    assert path in [error["path"][: len(path)] for error in answer.errors]
+    assert {error["extensions"]["code"] for error in answer.errors} == {"INCOMPLETE_ANSWER"}
 
 
 NONSENSE = [
