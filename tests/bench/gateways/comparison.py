@@ -6,6 +6,7 @@ They take turns in short rounds, so that whatever else the machine does falls on
 
 import argparse
 import array
+import hashlib
 import json
 import os
 import statistics
@@ -176,12 +177,16 @@ def town(folder: Path, core: set[int]) -> Iterator[Place]:
     key = OKPKey.generate_key("Ed25519", auto_kid=True)
     keys = json.dumps({"keys": [key.as_dict(private=False)]})
     ports = [free_port() for _ in SERVICES]
+    trusted = folder / "trusted.json"
+    trusted.write_bytes(orjson.dumps(listed(str(orjson.loads(BODIES[0])["query"]))))
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
         "PREAU_DATA": str(folder),
         "PREAU_ACCOUNT_POINTS": str(10**12),  # counted, but one family at one address asks for all
         "PREAU_ADDRESS_POINTS": str(10**12),
+        "PREAU_TRUSTED_DOCUMENTS": str(trusted),
+        "MAILER_URL": "http://127.0.0.1:1",  # production wants one; nothing is asked of it
         **{f"{name.upper()}_URL": f"http://127.0.0.1:{port}" for name, port in zip(SERVICES, ports, strict=True)},
     }
     nats = NatsServer(folder)
@@ -194,6 +199,11 @@ def town(folder: Path, core: set[int]) -> Iterator[Place]:
     finally:
         end(subgraphs)
         nats.stop()
+
+
+def listed(document: str) -> dict[str, str]:
+    """A town's list of trusted documents, as Relay writes it."""
+    return {hashlib.sha256(document.encode()).hexdigest(): document}
 
 
 def token(key: OKPKey) -> str:

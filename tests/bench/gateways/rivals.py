@@ -29,7 +29,11 @@ def hive(name: str, *more: str) -> Rival:
     return Rival(name, command, needs=HERE / "node_modules" / "@graphql-hive" / "gateway", environment={"SUPERGRAPH": str(SUPERGRAPH)})
 
 
-OURS = Rival("Préau", lambda port: [sys.executable, "-m", "deploy.cli", "serve", "gateway", "--port", str(port)])
+OURS = Rival(
+    "Préau",
+    lambda port: [sys.executable, "-m", "deploy.cli", "serve", "gateway", "--port", str(port)],
+    environment={"PREAU_ENV": "production"},
+)
 OTHERS = (
     hive("Hive Gateway, Rust planner", "--hive-router-runtime"),
     hive("Hive Gateway"),
