@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 TOOLS = Path(__file__).resolve().parent
+HTTP = TOOLS / "http"
 
 
 def ready() -> bool:
-    """Were the tools fetched? Only `install` fetches them, and only who runs the audits by hand calls it."""
-    return bool(shutil.which("node")) and (TOOLS / "node_modules").exists()
+    """Was what the audit of HTTP needs fetched? `.ci/run` fetches it, and who runs both audits by hand."""
+    return bool(shutil.which("node")) and any((folder / "node_modules" / "graphql-http").exists() for folder in (HTTP, TOOLS))
 
 
 def install() -> None:
@@ -43,6 +44,6 @@ async def federation(checkout: Path) -> AsyncIterator[str]:
 
 async def http(url: str) -> str:
     """The 61 audits of GraphQL over HTTP. -> what is not as it must, should or may be, and how much."""
-    audit = await asyncio.create_subprocess_exec("node", str(TOOLS / "http.mjs"), url, stdout=asyncio.subprocess.PIPE)
+    audit = await asyncio.create_subprocess_exec("node", str(HTTP / "audit.mjs"), url, stdout=asyncio.subprocess.PIPE)
     told, _ = await audit.communicate()
     return told.decode()

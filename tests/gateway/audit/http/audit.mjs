@@ -1,4 +1,4 @@
-// Holds a running gateway against the GraphQL-over-HTTP specification: node tests/gateway/audit/http.mjs http://127.0.0.1:8000/graphql
+// Holds a running gateway against the GraphQL-over-HTTP specification: node tests/gateway/audit/http/audit.mjs http://127.0.0.1:8000/graphql
 // Prints what is not as it must, should or may be; exit 1 if anything is.
 import { serverAudits } from "graphql-http";
 
