@@ -1,7 +1,8 @@
 """Projections change nothing on all that can be asked of a service: each query, mutation and entity, with each field of each type below."""
 
 import json
-from collections.abc import Iterator
+import random
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
@@ -10,16 +11,18 @@ import pytest
 from graphql import GraphQLNonNull, GraphQLObjectType, GraphQLUnionType
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from tests.conftest import SEED
+from tests.gateway.questions import Questioner
 from tests.kernel.imagined import FULL, Asking, World, bare, imagined
 
 #: What is between a service and the gateway, and no type of ours.
 OTHERS = frozenset({"Query", "Mutation", "Subscription", "_Service"})
 
 
-async def answers(schema: Any, document: str) -> tuple[str, list[Any]]:
+async def answers(schema: Any, document: str, variables: Mapping[str, Any] | None = None) -> tuple[str, list[Any]]:
     """The order of keys counts, as does the order of errors."""
     context = SimpleNamespace(language="fr", receive=None)
-    result = await schema.execute(document, context_value=context)
+    result = await schema.execute(document, variable_values=dict(variables or {}), context_value=context)
     return json.dumps(result.data), [(error.formatted, type(error.original_error)) for error in result.errors or ()]
 
 
@@ -67,3 +70,37 @@ async def test_every_operation_is_answered_as_graphql_core_answers_it(service: s
         for name in type_.fields
     }
     assert known - asking.asked == set()
+
+
+#: Documents of each kind and service, others each time.
+DOCUMENTS = 25
+SCALARS = {"Date": "2026-11-23", "DateTime": "2026-11-23T07:00:00Z", "LocalTime": "07:30", "YearMonth": "2026-11"}
+
+
+class Asker(Questioner):
+    """Knows what our scalars look like."""
+
+    def value(self, kind: Any) -> Any:
+        return SCALARS.get(getattr(kind, "name", "")) or super().value(kind)
+
+
+@pytest.mark.parametrize("service", ["identity", "billing", "booking", "mailer"])
+@pytest.mark.parametrize("odd", [False, True], ids=["sound", "odd"])
+async def test_names_fragments_and_conditions_by_chance_are_answered_as_graphql_core_answers_them(
+    service: str, odd: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema = import_module(f"services.{service}.schema").schema
+    core = schema._schema
+    found = 0
+    with imagined(core, World(core, odd)):
+        for kind in ("query", "mutation"):
+            for number in range(DOCUMENTS):
+                asker = Asker(core, random.Random(f"{SEED} {service} {kind} {number}"), {"_service", "_entities"})
+                document = asker.document(kind)
+                projected = await answers(schema, document, asker.variables)
+                with monkeypatch.context() as patched:
+                    patched.setattr(schema, "execution_context_class", StrawberryGraphQLCoreExecutionContext)
+                    assert await answers(schema, document, asker.variables) == projected, (SEED, document, asker.variables)
+                found += projected[0] != "null"
+
+    assert odd or found, SEED
