@@ -19,6 +19,7 @@ from services.settings import SERVICES, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = 0x5072_6561_75  # "Preau"
+LOCK_SECONDS = 30  #: For a table that somebody uses, when migrations are only tried.
 
 
 def metadata_of(service: str) -> list[MetaData]:
@@ -55,13 +56,14 @@ async def migrate(service: str, url: str, version: str = "head") -> None:
 async def rehearse(service: str, url: str) -> None:
     """On PostgreSQL: every migration that is due, in one transaction, all of which is taken back. Raises SQLAlchemyError if one fails.
 
-    Whoever uses one of its tables waits as long, as he will when it is done.
+    Whoever uses one of its tables waits as long, as he will when it is done; but nobody for a table that is kept for LOCK_SECONDS.
     """
     database = Database(url)
     try:
         async with database.engine.connect() as connection:
             await _wait_for_others(connection)
             transaction = await connection.begin()
+            await connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))  # Who holds a table for long is not waited for.
             await connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))  # What is looked at last of all is looked at now.
             await connection.run_sync(lambda sync: command.upgrade(_config(service, sync), "head"))
             await transaction.rollback()

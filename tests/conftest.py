@@ -14,11 +14,11 @@ import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
+from hashlib import blake2b
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
-from zlib import crc32
 
 import asyncpg
 import pytest
@@ -290,9 +290,14 @@ DEALT = ("tests/flows/", "tests/booking/test_crashes.py")
 DEALT_OUT = {"PREAU_SEED", "PREAU_TEST_DATABASE"} <= os.environ.keys() and not TELL_ALL
 
 
+def chance(what: str) -> int:
+    """A number that says nothing of any other one's, whatever the names have in common."""
+    return int.from_bytes(blake2b(f"{SEED} {what}".encode(), digest_size=8).digest())
+
+
 def dealt(what: str, *several: T) -> Sequence[T]:
     """One of several that tell the same story, by chance, where all tests are run. Whoever runs some of them gets all."""
-    return [several[crc32(f"{SEED} {what}".encode()) % len(several)]] if DEALT_OUT else several
+    return [several[chance(what) % len(several)]] if DEALT_OUT else several
 
 
 def on_one_database(item: pytest.Item, test: str, earlier: int) -> bool:
@@ -305,7 +310,7 @@ def on_one_database(item: pytest.Item, test: str, earlier: int) -> bool:
         return True
     if any(name in test for name in ALL_OF_IT):
         return False
-    rests = crc32(f"{SEED} {test}".encode()) % 8 and not any(folder in test for folder in WHOLE)
+    rests = chance(test) % 8 and not any(folder in test for folder in WHOLE)
     return rests or earlier >= CASES
 
 
@@ -319,7 +324,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         on_both = "postgresql" in getattr(item, "fixturenames", ()) and (TELL_ALL or not on_one_database(item, test, cases[test]))
         wanted = on_both or not POSTGRESQL
         if on_both and DEALT_OUT and item.nodeid.startswith(DEALT):
-            wanted = bool(crc32(f"{SEED} {item.nodeid}".encode()) % 2) == POSTGRESQL
+            wanted = bool(chance(item.nodeid) % 2) == POSTGRESQL
         (here if wanted else elsewhere).append(item)
         cases[test] += 1
     config.hook.pytest_deselected(items=elsewhere)

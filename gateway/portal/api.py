@@ -47,8 +47,9 @@ class Answer:
 
 
 def _code(error: Mapping[str, Any]) -> str:
-    code, (root, *deeper) = str((error.get("extensions") or {}).get("code")), error.get("path") or ("",)
-    return UNHEARD if code == "FORBIDDEN" and deeper and root in TOLD_OF else code
+    more, (root, *deeper) = error.get("extensions") or {}, error.get("path") or ("",)
+    denied = more.get("code") == "FORBIDDEN" and more.get("serviceName") not in (None, "identity")
+    return UNHEARD if denied and deeper and root in TOLD_OF else str(more.get("code"))
 
 
 @dataclass(frozen=True, slots=True)

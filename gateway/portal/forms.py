@@ -15,7 +15,7 @@ from starlette.requests import Request
 from gateway.notices import bounded_body
 
 LARGEST = 262_144  #: bytes of a form
-BODY_SECONDS = 60.0  #: For all of it to come, over a telephone in a cellar too.
+FORM_SECONDS = 60.0  #: For all of it to come, over a telephone in a cellar too.
 MOST_FIELDS = 2_000
 SIZE = 16  #: bytes
 #: The field of the token in every form.
@@ -75,7 +75,7 @@ async def read(request: Request, secret: str, largest: int = LARGEST) -> Form:
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise NotOurs
     try:
-        body = await bounded_body(request, largest, BODY_SECONDS)
+        body = await bounded_body(request, largest, FORM_SECONDS)
     except TimeoutError as error:
         raise NotOurs from error
     if body is None:

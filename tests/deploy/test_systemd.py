@@ -42,6 +42,11 @@ def test_systemd_finds_nothing_in_the_units(tmp_path: Path) -> None:
     for unit in units:
         text = unit.read_text(encoding="utf-8").replace("/opt/preau/.venv/bin", str(Path(sys.executable).parent))
         (tmp_path / unit.name).write_text(text, encoding="utf-8")
+    (tmp_path / "preau-wrong.service").write_text("[Service]\nExecStart=/bin/true\nRestat=always\n", encoding="utf-8")
+    control = subprocess.run(
+        [verify, "verify", "--man=no", str(tmp_path / "preau-wrong.service")], capture_output=True, text=True, check=False
+    )
+    assert "preau-wrong.service" in control.stderr, f"it looks at nothing here: {control.stderr}"
     command = [verify, "verify", "--man=no", *(str(tmp_path / unit.name) for unit in units)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     about_ours = [line for line in done.stderr.splitlines() if "preau" in line]  # not what is wrong with this machine's own

@@ -64,3 +64,19 @@ async def test_older_databases_are_brought_up_to_date_together_or_none_is(older:
     assert await behind(older) == []
     assert await upgrade(older, tmp_path / "mended") == ["nothing to do: every database is at this version"]
     assert [one.name for one in (tmp_path / "mended").iterdir()] == [backup.name], "nothing is left of the trial"
+
+
+async def test_a_table_that_somebody_keeps_is_not_waited_for_long(
+    older: Settings, postgresql: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes after would wait behind it, too."""
+    if postgresql is None:
+        pytest.skip("SQLite's databases are tried on copies, which nobody uses")
+    monkeypatch.setattr("deploy.migrate.LOCK_SECONDS", 1)
+    database = Database(older.database_urls["identity"])
+    async with database.engine.connect() as keeping:
+        await keeping.execute(text("LOCK TABLE announcement IN ACCESS SHARE MODE"))
+        with pytest.raises(Trouble, match=r"(?s)identity cannot be brought up to date: .*lock timeout.*nothing was changed"):
+            await upgrade(older, tmp_path / "backups")
+    await database.close()
+    assert await versions_of(older) == OLDER

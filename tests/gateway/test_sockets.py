@@ -13,6 +13,7 @@ from tests.facts import until
 from tests.gateway.fakes import Town
 from tests.gateway.followers import Wire, events, wire
 from tests.gateway.stage import Scene
+from tests.gateway.test_seen import value
 
 CALENDAR = 'subscription { calendarChanged(child: "amalia", month: "2026-11") { days { revision } } }'
 
@@ -296,6 +297,26 @@ async def test_a_mutation_is_done_whole_even_if_whoever_asked_has_gone(scene: Sc
     assert scene.town.asked() == []
     slow.may.set()
     await until(lambda: _so(scene.town.asked() == ["identity", "booking"]))
+
+
+async def test_a_query_that_nobody_waits_for_any_more_did_not_fail(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    of = {"operation": "anonymous", "kind": "query"}
+    before = [value("preau_gateway_operation_seconds_count", **of, outcome=each) for each in ("left", "failed")]
+    Slow(monkeypatch)
+    async with wire(scene.url) as one:
+        await one.begin()
+        await one.follow("q", "{ me { login } }")
+        await until(lambda: _so(bool(scene.gateway.live._streaming)))
+    async with events(scene.url, "{ me { login } }"):
+        pass
+
+    async def both_have_left() -> bool:
+        return [value("preau_gateway_operation_seconds_count", **of, outcome=each) for each in ("left", "failed")] == [
+            before[0] + 2,
+            before[1],
+        ]
+
+    await until(both_have_left)
 
 
 async def test_what_is_asked_once_is_answered_before_a_gateway_ends(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

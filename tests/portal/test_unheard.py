@@ -27,6 +27,7 @@ async def deaf(system: System, *services: str) -> AsyncIterator[None]:
     async with stream(system) as jetstream:
         ears = [(STREAM[internal], each.name) for internal in STREAM for each in await jetstream.consumers_info(STREAM[internal])]
         ears = [(where, name) for where, name in ears if name.removesuffix("-urgent") in services]
+        assert {name.removesuffix("-urgent") for _, name in ears} == {*services}
 
         async def pause(when: dt.datetime) -> None:
             for where, name in ears:

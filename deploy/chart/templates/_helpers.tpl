@@ -114,13 +114,19 @@ app.kubernetes.io/component: {{ .name }}
 {{- end }}
 {{- end -}}
 
+{{- define "preau.fileItems" -}}
+{{- $items := list -}}
+{{- range prepend (.beside | default list) .key -}}{{- $items = append $items (printf "{key: %s, path: %s}" . .) -}}{{- end -}}
+{{- join ", " $items -}}
+{{- end -}}
+
 {{- define "preau.fileVolumes" -}}
 {{- range $setting, $file := . }}
 - name: {{ $setting | lower | replace "_" "-" }}
   {{- if $file.secret }}
-  secret: {secretName: {{ $file.secret }}, items: [{key: {{ $file.key }}, path: {{ $file.key }}}]}
+  secret: {secretName: {{ $file.secret }}, items: [{{ include "preau.fileItems" $file }}]}
   {{- else }}
-  configMap: {name: {{ $file.configMap }}, items: [{key: {{ $file.key }}, path: {{ $file.key }}}]}
+  configMap: {name: {{ $file.configMap }}, items: [{{ include "preau.fileItems" $file }}]}
   {{- end }}
 {{- end }}
 {{- end -}}

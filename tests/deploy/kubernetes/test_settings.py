@@ -139,7 +139,7 @@ def test_families_reach_nothing_of_the_inside(everything: Rendered) -> None:
 
 
 def test_files_are_where_their_settings_say(everything: Rendered) -> None:
-    found = {}
+    found, beside = {}, {}
     for each in of_kind(everything.objects["whole"], "Deployment"):
         pod = each["spec"]["template"]["spec"]
         (container,) = pod["containers"]
@@ -150,7 +150,9 @@ def test_files_are_where_their_settings_say(everything: Rendered) -> None:
                 setting = mount["mountPath"].rpartition("/")[2]
                 found.setdefault(setting, set()).add(component(each))
                 assert environment(container)[setting]["value"] == f"{mount['mountPath']}/{source['items'][0]['path']}"
+                beside[setting] = [item["path"] for item in source["items"][1:] if item["path"] == item["key"]]
     files = {"PREAU_PORTAL": {"gateway"}, "PREAU_OIDC": {"identity"}, "PREAU_SCHOOL_HOLIDAYS": {"booking", "operator"}}
     operator = named(everything.objects["whole"], "Deployment", "preau-operator")["spec"]["template"]["spec"]["containers"][0]
     assert environment(operator)["PREAU_LOG_LEVEL"]["value"] == "debug", "what all are told commands are told, too"
+    assert beside["PREAU_PORTAL"] == ["mairie.svg", "syndicat.png"], "its logos, which it looks for in its own folder"
     assert found == files | {"NATS_CREDENTIALS": {*PORTS, "operator"}}
