@@ -93,6 +93,7 @@ class Following:
 
         Raises Interrupted. Raises RequestError: it is not the caller's, or not any more, or the sign-in has run out, or there are too many.
         """
+        self.live.check_room(self.what.field)  # Whoever is refused anyway costs the subgraph nothing.
         watch = await self._ask()
         watcher = Watcher(self.what.field, watch.account, watch.structure, watch.topics)
         async with self.live.watching(watcher):

@@ -25,6 +25,8 @@ from services.events import KeyWithdrawn, TokensRevoked
 from services.telemetry import log
 
 MOST_SUBSCRIPTIONS = 5000
+#: The last of these places are for calendars, by which people book: pages that are only looked at leave them free.
+BOOKED_BY, KEPT_FOR_BOOKING = "calendarChanged", 1000
 #: Some tabs and devices of one adult.
 MOST_PER_ACCOUNT = 30
 #: Connections that stay open. Many families may share one address: a school, a town hall, a telephone company.
@@ -158,9 +160,13 @@ class Live:
             self._enter(watcher)
             await self._tune()
 
-    def _admit(self, watcher: Watcher) -> None:
-        if len(self._watchers) >= MOST_SUBSCRIPTIONS:
+    def check_room(self, name: str) -> None:
+        """`name`: as a Watcher's. Raises RequestError: this process follows as much of that as it can, for whomever."""
+        if len(self._watchers) >= MOST_SUBSCRIPTIONS - (0 if name == BOOKED_BY else KEPT_FOR_BOOKING):
             raise RequestError.said("TOO_MANY_SUBSCRIPTIONS", "TOO_MANY_FOLLOW")
+
+    def _admit(self, watcher: Watcher) -> None:
+        self.check_room(watcher.name)
         if sum(other.account == watcher.account for other in self._watchers) >= MOST_PER_ACCOUNT:
             raise RequestError.said("TOO_MANY_SUBSCRIPTIONS", most=MOST_PER_ACCOUNT)
 

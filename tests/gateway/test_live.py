@@ -285,6 +285,16 @@ async def test_the_process_follows_so_many_at_once(scene: Scene, monkeypatch: py
     monkeypatch.setattr(live, "MOST_SUBSCRIPTIONS", 0)
     async with events(scene.url, CALENDAR, AMALIA) as stream:
         assert await stream.refusal() == "TOO_MANY_SUBSCRIPTIONS"
+    assert not [call for call in scene.town.calls if "Watch" in call.query], "the subgraph has no work with whoever is refused anyway"
+
+
+async def test_the_last_places_are_for_calendars(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "MOST_SUBSCRIPTIONS", 1)
+    monkeypatch.setattr(live, "KEPT_FOR_BOOKING", 1)
+    async with events(scene.url, REQUEST) as looks, events(scene.url, CALENDAR, AMALIA) as books:
+        assert await looks.refusal() == "TOO_MANY_SUBSCRIPTIONS"
+        await books.data()
+    assert [call for call in scene.town.calls if "Watch" in call.query], "control"
 
 
 # ---------------------------------------------------------------------------------------------------------------- outages
