@@ -83,7 +83,7 @@ async def _not_here(visit: Visit) -> Response:
 
 async def _logo(words: TownWords, request: Request) -> Response:
     """`/portail/logo/{name}`. It draws, and that is all: whatever else stands in an SVG does nothing, also where it is opened by itself."""
-    found = words.served(request.path_params["name"])
+    found = words.served.get(request.path_params["name"])
     if found is None:
         return PlainTextResponse("", 404)
     policy = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"}

@@ -73,11 +73,11 @@ class Logo:
 
     body: bytes
     suffix: str  #: Of KINDS.
+    name: str  #: Another one's is another: a browser may keep it.
 
-    @property
-    def name(self) -> str:
-        """Another one's is another: a browser may keep it."""
-        return hashlib.sha256(self.body).hexdigest()[:16] + self.suffix
+    @classmethod
+    def of(cls, body: bytes, suffix: str) -> "Logo":
+        return cls(body, suffix, hashlib.sha256(body).hexdigest()[:16] + suffix)
 
     @property
     def address(self) -> str:
@@ -94,14 +94,11 @@ class TownWords:
     secret_questions: bool = True  #: False: never offered (S3). Else they are where identity says that a structure has them on.
     logo: Logo | None = None  #: Where nobody is signed in, and of structures without one of their own. None: ours.
     logos: Mapping[str, Logo] = field(default_factory=dict)  #: Of structures, by id.
+    served: Mapping[str, Logo] = field(default_factory=dict)  #: All of them, by name.
 
     def logo_of(self, structure: str | None) -> Logo | None:
         """`structure`: None: none is being consulted."""
         return self.logos.get(structure or "", self.logo)
-
-    def served(self, name: str) -> Logo | None:
-        """By its `name`. None: nobody has that one."""
-        return next((each for each in (self.logo, *self.logos.values()) if each and each.name == name), None)
 
 
 #: The lists of a declaration, beside its plan.
@@ -144,7 +141,8 @@ class _Reading:
             raise self.wrong("secret_questions is true or false")
         logo = self.logo(parts["logo"], "logo") if "logo" in parts else None
         accessibility, logos = self.accessibility(parts.get("accessibility", {})), self.logos(parts.get("logos", {}))
-        return TownWords(**people, accessibility=accessibility, secret_questions=asks, logo=logo, logos=logos)
+        served = {each.name: each for each in (logo, *logos.values()) if each}
+        return TownWords(**people, accessibility=accessibility, secret_questions=asks, logo=logo, logos=logos, served=served)
 
     def logos(self, told: Any) -> dict[str, Logo]:
         if not isinstance(told, Mapping) or not all(isinstance(structure, str) for structure in told):
@@ -161,7 +159,7 @@ class _Reading:
             raise self.wrong(f"{name}: {path} cannot be read ({type(error).__name__})") from None
         if not body.lstrip().startswith(KINDS[path.suffix][0]) or len(body) > MOST_LOGO_BYTES:
             raise self.wrong(f"{name}: {path} is a picture of that kind, of {MOST_LOGO_BYTES // 1000} kB at most")
-        return Logo(body, path.suffix)
+        return Logo.of(body, path.suffix)
 
     def parts(self, told: Any, name: str, known: tuple[str, ...]) -> Mapping[str, Any]:
         if not isinstance(told, Mapping) or not set(told) <= set(known):

@@ -4,7 +4,11 @@ import asyncio
 import datetime as dt
 import json
 import re
+from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import cast
 
@@ -175,14 +179,14 @@ async def test_where_the_structure_is_the_browser_remembers(guest: Guest, identi
     assert guest.client.cookies["preau_fuseau"].strip('"') == "Pacific/Noumea"
 
 
+@dataclass(frozen=True)
 class Passing(Clock):
     """A minute later each time that somebody looks."""
 
-    looked = 0
+    looked: Iterator[int] = field(default_factory=partial(count, 1))
 
     def now(self) -> dt.datetime:
-        Passing.looked += 1
-        return dt.datetime(2026, 11, 30, 11, tzinfo=dt.UTC) + dt.timedelta(minutes=Passing.looked)
+        return dt.datetime(2026, 11, 30, 11, tzinfo=dt.UTC) + dt.timedelta(minutes=next(self.looked))
 
 
 async def test_s6_a_page_is_up_to_date_at_when_its_data_were_asked_not_at_when_it_is_drawn() -> None:
