@@ -94,7 +94,8 @@ async def follows(page: Page, town: Town, day: dt.date) -> None:
     await martin.asks(day)
     await says("position 1")
     assert "Avant" in await first.inner_text()
-    assert "1 demande a changé" in await page.inner_text("#avis")
+    assert "1 demande a changé pendant" in await page.inner_text("#avis")
+    assert not await page.locator("#avis [role]").count(), "#dit says it"
     assert await first.locator("details").get_attribute("open") is not None, "what did not change stays as it is"
     await expect(page.locator("#dit")).not_to_be_empty()
     assert await seen.input_value() == shown

@@ -196,6 +196,7 @@ def _page(visit: Visit, asked: Asked, told: Told, *, status: int = 200) -> Respo
         refused_count=len(refused),
         in_debit=[row.told["refusal"] for row in refused if row.told["refusal"] and row.told["refusal"]["code"] == "ACCOUNT_IN_DEBIT"][:1],
         changed=sum(row.was is not None for row in rows),
+        drawn_anew=_drawn_anew(visit),
         has_siblings=bool(recap.siblings(asked.lines)),
         text=lambda row: draft.written([row.line]),
         lines=draft.written(asked.lines),
@@ -215,9 +216,16 @@ def _streams(lines: Sequence[Line]) -> list[dict[str, Any]]:
     return [{"address": address, "days": days} for address, days in list(found.items())[: news.MOST_FOLLOWED]]
 
 
+def _drawn_anew(visit: Visit) -> bool:
+    """By the script, and not because somebody confirmed what has changed since."""
+    return "vu" in visit.request.query_params
+
+
 def _nonce(visit: Visit) -> str:
+    """What is drawn anew leaves none: it may come after what confirming it has used up."""
     nonce = visit.kept(NONCE) or secrets.token_urlsafe(12)
-    visit.keep(NONCE, nonce, KEPT_SECONDS)
+    if not _drawn_anew(visit):
+        visit.keep(NONCE, nonce, KEPT_SECONDS)
     return nonce
 
 

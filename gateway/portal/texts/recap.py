@@ -151,6 +151,16 @@ COUNTED: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
             "Since the page was shown, {n} requests have changed. Nothing was recorded: check, then confirm again.",
         ),
     ),
+    "RECAP_MOVED": (
+        (
+            "{n} demande a changé pendant que vous regardiez : vérifiez avant de valider.",
+            "{n} demandes ont changé pendant que vous regardiez : vérifiez avant de valider.",
+        ),
+        (
+            "{n} request has changed while you were looking: check before you confirm.",
+            "{n} requests have changed while you were looking: check before you confirm.",
+        ),
+    ),
     "RECAP_UNKNOWN": (
         (
             "{n} choix n’existe plus (enfant ou activité) et a été laissé de côté.",
