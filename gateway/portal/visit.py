@@ -21,7 +21,7 @@ from gateway.portal.noticeboard import Noticeboard
 from gateway.portal.operations import SHELL, operation
 from gateway.portal.session import MARGIN_SECONDS, TOKENS, NobodyCanSay, Renewing, Session
 from gateway.portal.templating import drawn
-from gateway.portal.texts import COUNTED, count, phrase
+from gateway.portal.texts import COUNTED, TEXTS, count, phrase
 from gateway.portal.town_words import TownWords
 from services.clock import Clock
 from services.refusal import Language, language_of
@@ -131,6 +131,11 @@ class Visit:
 
     def forget(self, name: str) -> None:
         self._cookies[name] = ("", 0)
+
+    @property
+    def is_anew(self) -> bool:
+        """A script asks for what is shown already, for parts of it (static/live.js): nobody reads the rest of that page."""
+        return "preau-anew" in self.request.headers
 
     def kept(self, name: str) -> str:
         """Empty: nothing."""
@@ -409,7 +414,8 @@ class Visit:
     ) -> Response:
         """After something was done: the page at `path`, which says `said` of the texts once; of those that are counted, by `n`.
 
-        `undo`: the draft as it was before, which the page offers to bring back. `undo_leads`: to which page; empty: to itself.
+        `undo`: the draft as it was before, which the page offers to bring back, where it is not too long to be kept; what that does is
+        CODE_UNDO of the texts, if that says it. `undo_leads`: to which page; empty: to itself.
         """
         if said:
             before = None if undo is None else draft.kept(undo)
@@ -459,13 +465,15 @@ class Visit:
     def _said(self) -> tuple[str, str | None, str]:
         """What the page before has done, to be said once, the draft from before that, and where bringing it back leads; empty: here."""
         kept = self.kept(SAID)
-        if not kept:
+        if not kept or self.is_anew:
             return "", None, ""
         self.forget(SAID)
         try:
             code, told, before, leads = json.loads(unquote(kept))
             text = count(code, told.pop("n"), self.language, **told) if code in COUNTED else phrase(code, self.language, **told)
-            return text, None if before is None else draft.kept(draft.read(before)), local(leads) if leads else ""
+            undo = None if before is None else draft.kept(draft.read(before))
+            hint = f" {phrase(f'{code}_UNDO', self.language)}" if undo is not None and f"{code}_UNDO" in TEXTS else ""
+            return text + hint, undo, local(leads) if leads else ""
         except (ValueError, KeyError, TypeError, AttributeError, IndexError):
             return "", None, ""
 

@@ -99,6 +99,10 @@ async def test_s25_s33_a_draft_is_recapped_and_booked_once_however_often_it_is_c
     assert "/demandes/" in str(back.url)
     assert "Vos demandes sont acceptées" in text_of(back)
     assert dupont.drafted == [dupont.line(other)]
+    drawn = await dupont.recap(vu="A1")
+    assert ("1 demande a changé pendant" in text_of(drawn), 'role="alert"><svg' in drawn.text) == (True, False)
+    assert "preau_envoi" not in " ".join(drawn.headers.get_list("set-cookie")), "it may come late, and what it would leave was used up"
+    assert "preau_envoi" in " ".join((await dupont.recap()).headers.get_list("set-cookie"))
     live = await dupont.visitor.client.get(f"/direct{back.url.path.replace('demandes', 'demande')}")
     assert ("event: next" in live.text, '"decided":true' in live.text, "event: complete" in live.text) == (True, True, True), live.text
     assert text_of(await dupont.visitor.opens("/demandes")).count("Demande n°") == 1
@@ -202,6 +206,7 @@ async def test_s35_s36_bookings_are_followed_given_back_and_waiting_places_left(
     waiting = await martin.visitor.opens("/reservations", statut="attente")
     left = await martin.visitor.sends("/reservations?statut=attente", acte="quitter", reservation=hidden_in(waiting, "reservation"))
     assert "Liste d’attente quittée" in text_of(left)
+    assert "« Annuler » refait la demande" in text_of(left)
     assert "Vous n’êtes sur aucune liste d’attente" in text_of(left)
     undone = await martin.visitor.sends("/brouillon", brouillon=hidden_in(left, "brouillon"), suite=hidden_in(left, "suite"))
     assert (undone.url.path, martin.drafted) == ("/recapitulatif", [martin.line(DAYS[0])])

@@ -1,8 +1,11 @@
 """The home page (P3): what the town says (S2), the days to come, the money (S21), and what is asked of the account."""
 
 import datetime as dt
+import html
+import json
 import re
 from typing import Any
+from urllib.parse import quote
 
 from playwright.async_api import Page, expect
 
@@ -18,6 +21,21 @@ from tests.portal.test_money import Api, holds, text_of
 ANEW = """async ([live, name]) => { const { anew } = await import(live);
   if (name) document.querySelector('.brand').textContent = name;
   return await anew() !== null; }"""
+#: How long it waits before it asks again: refused three times, and told something at last.
+WAITS = """async live => {
+  const { listen } = await import(live), waits = [];
+  let stream;
+  window.EventSource = class { constructor() { stream = this; this.on = {}; } addEventListener(name, act) { this.on[name] = act; } close() {} };
+  window.setTimeout = (act, wait) => { waits.push(wait); act(); };
+  const end = listen('/direct/solde', () => {}, { ends: false });
+  for (const told of [...Array(3).fill({ errors: [{}] }), { data: {} }]) { stream.on.next({ data: JSON.stringify(told) }); stream.on.complete(); }
+  end();
+  return waits; }"""
+#: Keeps what a page follows; what it follows now.
+COUNTED = (
+    "window.streams = []; window.EventSource = class extends EventSource { constructor(address) { super(address); streams.push(this); } };"
+)
+FOLLOWED = "() => streams.filter(each => each.readyState !== EventSource.CLOSED).map(each => new URL(each.url).pathname).sort()"
 RUN = "mutation($activity: ID!) { runAllocation(activity: $activity) { __typename } }"
 TODAY = dt.date(2026, 11, 23)
 NOBODY: dict[str, Any] = {"undeliverable": None, "secondFactorMissing": []}
@@ -65,6 +83,27 @@ async def test_s2_what_is_new_stands_first_and_stays_new_until_the_next_visit() 
     visitor.client.cookies.delete("preau_annonces_t")
     visitor.client.cookies.set("preau_annonces_t", "x~~9")
     assert (await visitor.opens("/")).status_code == 200
+
+
+async def test_what_a_script_draws_anew_uses_up_nothing_that_was_to_be_read() -> None:
+    one, background = api(money=None, booking=None), {"preau-anew": "1"}
+    news = one.me["families"][0]["structure"]["announcements"]
+    news += [{"id": "a", "title": "Fresh", "body": "", "publishedAt": "2026-11-01T08:00:00Z"}]
+    visitor = one.visitor()
+
+    async def opens(undo: str | None, headers: dict[str, str]) -> tuple[str, list[str]]:
+        told = quote(json.dumps(["LEFT", {"child": "Zoé", "activity": "APS", "day": "Monday"}, undo, ""]))
+        answer = await visitor.client.get("/", headers={"cookie": f"{cookies}; preau_message={told}", **headers})
+        return text_of(answer.text), sorted(each.partition("=")[0] for each in answer.headers.get_list("set-cookie"))
+
+    cookies = "; ".join(f"{name}={value}" for name, value in visitor.client.cookies.items())
+    text, left = await opens("", background)
+    assert ("You have left" in text, [each for each in left if each in ("preau_message", "preau_annonces_t")]) == (False, [])
+    text, left = await opens("", {})
+    assert ("You have left" in text, '"Undo" asks again' in html.unescape(text)) == (True, True)
+    assert {"preau_message", "preau_annonces_t"} <= set(left)
+    text, _ = await opens(None, {})
+    assert ("You have left" in text, "asks again" in text) == (True, False), "nothing is said of a button that is not there"
 
 
 async def test_without_whoever_counts_the_money_or_the_days_there_is_still_a_home() -> None:
@@ -133,13 +172,19 @@ async def test_home_in_a_browser(browse: Browse, found: Found) -> None:
 async def follows(page: Page, town: Town, child: str) -> None:
     """The other parent books, and the town answers: the days to come, the balance and what came of the last request, and their list."""
     dupont, (day,) = await town.sign_in("dupont"), next_days(1, start_in=6)
-    requests, as_of = await page.context.new_page(), await page.inner_text("#asof")
+    requests, (later,) = await page.context.new_page(), next_days(1, start_in=7)
+    await dupont.submits([dupont.line(later, child=child, activity="run")])
+    await page.add_init_script(COUNTED)
+    await page.reload()
+    assert len(await page.evaluate(FOLLOWED)) == 2, "the balance, and that request"
+    as_of = await page.inner_text("#asof")
     await expect(page.locator(".kid").nth(1)).not_to_contain_text("APS")
     await dupont.submits([dupont.line(day, child=child)])
     await expect(page.locator(".kid").nth(1)).to_contain_text("APS")
     await expect(page.locator(".purse")).to_contain_text("€43.51")  # Five days at 1.31 of the 50.06.
     await expect(page.locator("#dit")).not_to_be_empty()
     await expect(page.locator("#asof")).not_to_have_text(as_of)
+    assert await page.evaluate(FOLLOWED) == ["/direct/solde"], "what is not shown any more is followed no more, though it is not over"
 
     await dupont.submits([dupont.line(next_days(1)[0], child=child, activity="run")])
     await page.reload()
@@ -151,4 +196,5 @@ async def follows(page: Page, town: Town, child: str) -> None:
         await expect(one).to_have_text(re.compile("1 request accepted"))
     await expect(requests.locator("#dit")).not_to_be_empty()
     assert await page.evaluate(ANEW, [assets.address("live.js"), None])
+    assert await requests.evaluate(WAITS, assets.address("live.js")) == [2000, 4000, 8000, 2000]
     assert not await page.evaluate(ANEW, [assets.address("live.js"), "Elsewhere"]), "of another structure nothing is laid over this page"

@@ -1,4 +1,9 @@
-"""The home page (P3): what the town says, the days to come, the money, and what is waiting for the family."""
+"""The home page (P3): what the town says, the days to come, the money, and what is waiting for the family.
+
+It stays open for hours in many kitchens, so it follows as little as it can: the family's balance, which changes when something is booked
+or given back, and the last request until that has its answer. All of it is drawn anew then. It follows no calendar: those wake with every
+place that anybody takes, and their streams are for whoever books. So a place in a waiting line, and what costs nothing, may be older.
+"""
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
@@ -53,18 +58,14 @@ async def home(visit: Visit) -> Response:
         last=last,
         answers={kind: len(them) for kind, them in sorted_by_kind(last).items()} if last else {},
         draft=len(visit.choices()),
-        live=news.together(_streams(family["children"], last, today)),
+        live=news.together(_streams(last)),
     )
 
 
-def _streams(children: Iterable[Mapping[str, Any]], last: Mapping[str, Any] | None, today: dt.date) -> Iterator[str]:
-    """This month's calendars before the next one's: of those that cannot be followed the balance tells when something is booked."""
+def _streams(last: Mapping[str, Any] | None) -> Iterator[str]:
     yield news.BALANCE
     if last and not last["decided"]:
         yield news.of_request(last["id"])
-    for month in dict.fromkeys(f"{day:%Y-%m}" for day in (today, today + AHEAD)):
-        for child in children:
-            yield news.of_calendar(child["id"], month)
 
 
 def days_to_come(
@@ -86,7 +87,8 @@ def _seen(visit: Visit, structure: str, announcements: Iterable[Mapping[str, Any
     before, seen, at = (int(each) if each.isascii() and each.isdigit() else 0 for each in (*visit.kept(name).split("~"), "", "", "")[:3])
     if now - at > VISIT.total_seconds():
         before, seen = seen, latest
-    visit.keep(name, f"{before}~{max(seen, latest)}~{now}", YEAR_SECONDS)
+    if not visit.is_anew:  # Which lays no announcement over the page.
+        visit.keep(name, f"{before}~{max(seen, latest)}~{now}", YEAR_SECONDS)
     return {each["id"] for each in announcements if _moment(each["publishedAt"]) > before}
 
 

@@ -9,7 +9,7 @@ export function listen(address, next, { ends = true } = {}) {
     if (stream || isOver || document.hidden || !navigator.onLine) return;
     clearTimeout(again);
     stream = new EventSource(address);
-    stream.addEventListener('next', event => { delay = 2000; const told = JSON.parse(event.data).data; if (told) next(told); });
+    stream.addEventListener('next', event => { const told = JSON.parse(event.data).data; if (told) { delay = 2000; next(told); } }); // Else it was refused.
     stream.addEventListener('complete', () => { isOver = ends; if (ends) stop(); else retry(); });
     stream.onerror = () => { if (stream?.readyState === EventSource.CLOSED) retry(); }; // Else it comes back by itself.
   };
@@ -21,10 +21,10 @@ export function listen(address, next, { ends = true } = {}) {
 
 const place = page => page.querySelector('.brand')?.textContent;
 
-/** This page as the server draws it now; null where it cannot be had, or another tab turned to another structure. */
+/** This page as the server draws it now, which knows that nobody reads all of it (visit.py); null where it cannot be had, or another tab turned to another structure. */
 export async function anew(address = location.href) {
   try {
-    const answer = await fetch(address, { headers: { accept: 'text/html' } });
+    const answer = await fetch(address, { headers: { accept: 'text/html', 'preau-anew': '1' } });
     if (!answer.ok || answer.redirected) return null;
     const text = (await answer.text()).replace(/<style>[^]*?<\/style>/, ''); // Another page's sheet is none that this one's policy lets in.
     const page = new DOMParser().parseFromString(text, 'text/html');

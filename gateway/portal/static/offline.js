@@ -6,7 +6,7 @@ const worker = () => navigator.serviceWorker?.controller;
 export async function refresh() {
   if (!worker() || location.pathname !== HERE || document.documentElement.dataset.day === undefined) return false;
   try {
-    const answer = await fetch(location.href, { redirect: 'manual', headers: { accept: 'text/html' } });
+    const answer = await fetch(location.href, { redirect: 'manual', headers: { accept: 'text/html', 'preau-anew': '1' } });
     return answer.status === 200;
   } catch { return false; }
 }

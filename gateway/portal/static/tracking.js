@@ -5,7 +5,7 @@ import { anew, lay, listen } from './live.js';
 for (const button of document.querySelectorAll('[data-print]')) button.addEventListener('click', () => print());
 
 const part = () => document.querySelector('[data-suivre]');
-const known = new Map(), followed = new Set();
+const known = new Map(), followed = new Map();
 let soon, turn = Promise.resolve();
 
 /** What a calendar tells of the family's own days: a place in the line moves with whoever comes and goes, a booked day with its state alone. */
@@ -41,13 +41,16 @@ async function refresh() {
   follow();
 }
 
+/** What the page names, and no more what it named before: a browser has few connections. */
 function follow() {
-  for (const address of (part()?.dataset.suivre ?? '').split(' ').filter(each => each && !followed.has(each))) {
-    followed.add(address);
-    listen(address, told => {
+  const named = new Set((part()?.dataset.suivre ?? '').split(' ').filter(Boolean));
+  for (const [address, end] of followed) if (!named.has(address)) { end(); followed.delete(address); known.delete(address); }
+  for (const address of named) {
+    if (followed.has(address)) continue;
+    followed.set(address, listen(address, told => {
       if (!part() || !isNews(address, told)) return;
       clearTimeout(soon); soon = setTimeout(() => { turn = turn.then(refresh); }, 200); // Several may tell at once.
-    }, { ends: address.startsWith('/direct/demande/') });
+    }, { ends: address.startsWith('/direct/demande/') }));
   }
 }
 follow();

@@ -60,9 +60,11 @@ TEXTS: dict[str, tuple[str, str]] = {
         "To come back you would have to ask again, at the end of the list.",
     ),
     "LEFT": (
-        "Liste d’attente quittée : {child}, {activity}, {day}. Votre rang est rendu aux familles suivantes : "
+        "Liste d’attente quittée : {child}, {activity}, {day}. Votre rang est rendu aux familles suivantes.",
+        "You have left the waiting list: {child}, {activity}, {day}. The families behind you have moved up.",
+    ),
+    "LEFT_UNDO": (
         "« Annuler » refait la demande, à la fin de la liste, dès que vous l’aurez validée.",
-        "You have left the waiting list: {child}, {activity}, {day}. The families behind you have moved up: "
         '"Undo" asks again, at the end of the list, once you have confirmed it.',
     ),
     "LEAVE_NOT_WAITING": (
