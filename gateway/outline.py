@@ -64,10 +64,9 @@ def places(known: Outline, data: Any, lacks: Iterable[Lack]) -> Iterator[tuple[P
 
 def _places(known: Outline, value: Any, values: Mapping[str, set[int]], at: Path) -> Iterator[tuple[Path, str]]:
     if isinstance(value, dict):
-        types = {field.partition(".")[0] for each in known.values() for field in each.fields}
-        told = str(value.get("__typename"))
+        told = value.get("__typename")
         for key, each in known.items():
-            fields = [field for field in each.fields if field in values and (told not in types or field.partition(".")[0] == told)]
+            fields = [field for field in each.fields if field in values and told in (None, field.partition(".")[0])]
             yield from _within(each, fields, value.get(key), values, (*at, each.name))
 
 

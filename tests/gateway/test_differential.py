@@ -147,3 +147,13 @@ async def test_a_subgraph_that_is_down_costs_its_part_and_an_error_says_so_at_ea
         places = lost(answer.data, expected.data)
         assert places <= nulls(answer.data, answer.errors), (SEED, query, federation.down, answer.errors)
         partial.said += bool(places) and places != {()}
+
+
+async def test_nothing_is_missing_of_an_object_of_which_nothing_is_asked() -> None:
+    one = gateway("features")
+    one.town.down = {"prices"}  # type: ignore[attr-defined]  # a Federation
+    answer = await one.ask('{ anything { ... on Opening { priceCents } } opening(id: "ID 6") { ... on Opening { priceCents } } }')
+    assert (answer.data, [error["path"] for error in answer.errors]) == (
+        {"anything": [{}, {}], "opening": None},
+        [["opening", "priceCents"]],
+    )

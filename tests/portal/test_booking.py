@@ -1,5 +1,6 @@
 """Choosing days (P9, P10): the eight states, the three toggles, hours, undo, live places; with a script, without, and without a network."""
 
+import asyncio
 import datetime as dt
 import itertools
 import random
@@ -606,6 +607,7 @@ async def test_s24_another_familys_booking_shows_and_a_lost_network_loses_nothin
     await desktop.click(day(date))
     martin = await scene.town.sign_in("martin")
     as_of = await desktop.inner_text("#asof")
+    await asyncio.sleep(1)  # It tells seconds.
     await martin.submits([martin.line(date, child="martin-child")])
     await expect(desktop.locator("#asof")).not_to_have_text(as_of)
     await expect(desktop.locator("#asof")).to_have_text(re.compile(r"^À jour à \d\d:\d\d:\d\d$"))

@@ -1,5 +1,6 @@
 """The home page (P3): what the town says (S2), the days to come, the money (S21), and what is asked of the account."""
 
+import asyncio
 import datetime as dt
 import html
 import json
@@ -179,6 +180,7 @@ async def follows(page: Page, town: Town, child: str) -> None:
     assert len(await page.evaluate(FOLLOWED)) == 2, "the balance, and that request"
     as_of = await page.inner_text("#asof")
     await expect(page.locator(".kid").nth(1)).not_to_contain_text("APS")
+    await asyncio.sleep(1)  # It tells seconds.
     await dupont.submits([dupont.line(day, child=child)])
     await expect(page.locator(".kid").nth(1)).to_contain_text("APS")
     await expect(page.locator(".purse")).to_contain_text("€43.51")  # Five days at 1.31 of the 50.06.
