@@ -52,6 +52,7 @@ def calendar() -> Calendar:
             state=DayState.AVAILABLE if n % 3 else DayState.BOOKED,
             places_left=n,
             reason=None,
+            reason_code=None,
             booking=None if n % 3 else Booking.of(booked(n, date)),
             revision=n,
         )
