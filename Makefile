@@ -16,15 +16,16 @@ setup: .venv/ready ## everything into .venv; the others call it first
 LOCKED_PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes
 .venv/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Préau needs Python 3.11 or newer; this is $$($(PYTHON) --version)"; exit 1; }
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv .venv
 	@# The lock names all there is, so nothing is to be resolved; and Python compiles what it imports when it does.
 	@# uv takes a tenth of pip's time, but is told by no setting of pip's where to look: where there is one, or it fails, pip does it all.
-	{ ! $(BIN)/python -m pip config list | grep -qE 'index|find-links|proxy' \
+	@echo 'Installing what requirements.lock names ...'
+	@{ ! $(BIN)/python -m pip config list | grep -qE 'index|find-links|proxy' \
 	  && sed -n '/^uv==/,/[^\]$$/p' requirements.lock > .venv/uv.lock \
 	  && $(LOCKED_PIP) -r .venv/uv.lock \
 	  && $(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --no-deps --require-hashes -r requirements.lock; \
 	} || $(LOCKED_PIP) -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch .venv/ready
 
 run: setup ## the whole system on this machine, with the demo town; Ctrl-C ends it
