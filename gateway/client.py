@@ -350,7 +350,7 @@ class Subgraph:
 
 @cache
 def _trusted() -> ssl.SSLContext:
-    """Whom we believe that they are who they say. To read the authorities takes longer than a request: once a process."""
+    """The system's authorities, read once a process. `services.certificates.trusted` has httpx2's, which the gateway does without."""
     return ssl.create_default_context()
 
 

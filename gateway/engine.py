@@ -19,7 +19,7 @@ from gateway import complaints
 from gateway.client import SubgraphUnavailable
 from gateway.complaints import Error
 from gateway.drafts import Bearer, Spot
-from gateway.merging import CONFUSED, Batch, Object, describe, find, merge, positions, slots_at, spread
+from gateway.merging import CONFUSED, UNKNOWN, Batch, Object, describe, find, merge, positions, slots_at, spread
 from gateway.outline import Explained, Lack, Path, nearest, places
 from gateway.plan import Fetch, Plan, introspected
 from gateway.waiting import USUAL, Patience
@@ -163,7 +163,7 @@ class Execution:
 
     async def _fetch(self, fetch: Fetch) -> None:
         batch = describe(fetch.entity, find(self.data, fetch.entity.path)) if fetch.entity else None
-        if batch is not None and fetch.id in self.suffering and -1 in batch.slots:
+        if batch is not None and fetch.id in self.suffering and UNKNOWN in batch.slots:
             self._not_asked(fetch, batch)
         if batch is not None and CONFUSED in batch.slots:
             self._cannot_ask(fetch, batch)
